@@ -1,1 +1,32 @@
-//! Placeholder.
+//! WSTP on the wire: frames to messages and back, and the hash tree that makes every block checkable on its own.
+//!
+//! Read [`ClientMessage`] and [`ServerMessage`] first; `docs/protocol.md` is the normative text.
+//!
+//! This crate has no I/O, no clock and no state. It decodes bytes from an untrusted peer, so every length is checked
+//! before memory is taken, an unknown tag is an error and never a panic, and a decoded value always lies within the limits
+//! of [`limits`].
+
+mod error_code;
+mod frame;
+pub mod limits;
+mod message;
+mod path;
+pub mod tree;
+mod units;
+
+pub use error_code::ErrorCode;
+pub use frame::{BLOCKS_HEADER_LEN, BlocksHeader, DecodeError};
+pub use message::{
+    BlocksReply, BlocksRequest, Cancel, ClientMessage, Close, Entry, EntryKind, Failure, Goodbye, HashPage,
+    HashesRequest, Hello, Limits, ListRequest, Listing, OpenRequest, Opened, Ping, Pong, RootReady, ServerMessage,
+    Stale, StatReply, StatRequest, Welcome,
+};
+pub use path::{PathError, SharePath};
+pub use tree::Hash;
+pub use units::{BLOCK_SIZE, BlockIndex, BlockRun, FileVersion, Handle, RequestId, block_count};
+
+/// The protocol versions this crate speaks, lowest and highest.
+pub const VERSIONS: (u16, u16) = (1, 1);
+
+/// The WebSocket subprotocol and URL path of the protocol.
+pub const ENDPOINT_PATH: &str = "/ws";
