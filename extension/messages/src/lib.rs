@@ -1,1 +1,49 @@
-//! Placeholder.
+//! What the contexts of the extension say to each other.
+//!
+//! Everything but the first knock on the service worker's door goes over one [`CHANNEL`], a `BroadcastChannel` that views,
+//! offscreen document and workers share, as one [`Message`]. Views send [`Command`]s and render [`Event`]s; they hold no transfer state. No bulk
+//! data travels here.
+
+mod command;
+mod event;
+mod inner;
+
+pub use command::{Command, CommandId, Reply};
+pub use event::{
+    BlockRange, Event, Listed, ListedKind, Problem, ServerView, Settings, Snapshot, SourceView, TransferState,
+    TransferView,
+};
+pub use inner::{ContextName, Inner, Knock, SaveOutcome, WorkerReport, WorkerTask};
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the `BroadcastChannel`.
+pub const CHANNEL: &str = "wstp";
+
+/// Names a transfer for ever: 16 random bytes in lower-case hexadecimal. Also the name of its folder in the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransferId(pub String);
+
+/// One message on the [`CHANNEL`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Message {
+    /// A view asks the catalogue. Sent again every second with the same id until the reply comes.
+    Command {
+        /// Names the command; doing it twice under one id has the effect of once.
+        id: CommandId,
+        /// What to do.
+        command: Command,
+    },
+    /// The catalogue answers, after what it did is journaled.
+    Reply {
+        /// The command this answers.
+        id: CommandId,
+        /// What came of it.
+        result: Result<Reply, Problem>,
+    },
+    /// The catalogue tells all views.
+    Event(Event),
+    /// Between catalogue, supervisor and workers.
+    Inner(Inner),
+}

@@ -1,0 +1,100 @@
+//! What a view can ask for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Listed, ServerView, Settings, Snapshot, TransferId};
+
+/// Names a command: 16 random bytes in lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(pub String);
+
+/// What a view can ask of the catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Everything there is to show; answered with [`Reply::Snapshot`].
+    Watch,
+    /// Connects to a server and remembers it; answered with [`Reply::Connected`].
+    Connect {
+        /// As typed: `host`, `host:port`, `ws://…`, `wss://…`, `http://…`.
+        address: String,
+    },
+    /// Forgets a server; its transfers stay.
+    Forget {
+        /// [`ServerView::address`].
+        address: String,
+    },
+    /// One page of a folder; answered with [`Reply::Listing`].
+    List {
+        /// [`ServerView::address`].
+        address: String,
+        /// The folder, names joined by `/`, empty for the share itself.
+        path: String,
+        /// `next` of the page before, `None` for the first page.
+        cursor: Option<String>,
+    },
+    /// Downloads a file; answered with [`Reply::Transfer`]: a new transfer, or the one that already fetches or holds this file.
+    Download {
+        /// [`ServerView::address`].
+        address: String,
+        /// The file, names joined by `/`.
+        path: String,
+        /// Its size in bytes, as listed.
+        size: u64,
+    },
+    /// Stops a transfer until it is resumed.
+    Pause {
+        /// Which one.
+        transfer: TransferId,
+    },
+    /// Goes on with a transfer that is paused, failed or cancelled.
+    Resume {
+        /// Which one.
+        transfer: TransferId,
+    },
+    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`].
+    Cancel {
+        /// Which one.
+        transfer: TransferId,
+    },
+    /// Removes a transfer from the list and its copy from the sandbox.
+    Remove {
+        /// Which one.
+        transfer: TransferId,
+    },
+    /// Saves a complete transfer to the user's disk.
+    Save {
+        /// Which one.
+        transfer: TransferId,
+    },
+    /// Changes the settings.
+    Set {
+        /// The new settings.
+        settings: Settings,
+    },
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// It is done and there is nothing more to say.
+    Done,
+    /// Answers [`Command::Watch`].
+    Snapshot(Snapshot),
+    /// Answers [`Command::Connect`].
+    Connected(ServerView),
+    /// Answers [`Command::List`].
+    Listing {
+        /// Directories first, then by name.
+        entries: Vec<Listed>,
+        /// Where the next page begins.
+        next: Option<String>,
+    },
+    /// Answers [`Command::Download`].
+    Transfer {
+        /// The transfer.
+        transfer: TransferId,
+        /// Whether it was there before.
+        existing: bool,
+    },
+}

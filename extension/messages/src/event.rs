@@ -1,0 +1,197 @@
+//! What views show.
+
+use serde::{Deserialize, Serialize};
+
+use crate::TransferId;
+
+/// What the catalogue tells all views, at most four times a second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// These transfers are new or have changed.
+    Transfers(Vec<TransferView>),
+    /// These transfers are gone.
+    Removed(Vec<TransferId>),
+    /// The servers it remembers, last used first.
+    Servers(Vec<ServerView>),
+    /// The settings changed.
+    Settings(Settings),
+}
+
+/// Everything there is to show.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The servers it remembers, last used first.
+    pub servers: Vec<ServerView>,
+    /// All transfers, oldest first.
+    pub transfers: Vec<TransferView>,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// A server it remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// Its WebSocket URL in one fixed spelling, `ws://host:port/ws`.
+    pub address: String,
+    /// What to show: `host:port`.
+    pub label: String,
+    /// Program and version as the server says, empty until connected once.
+    pub agent: String,
+}
+
+/// What the user can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Transfers under way at once, 1 to 4.
+    pub active_transfers: u8,
+    /// Connections per transfer, 1 to 8.
+    pub connections: u8,
+    /// Save each file to disk as soon as it is complete.
+    pub save_when_complete: bool,
+    /// Free the copy in the sandbox once Chrome reports the file saved.
+    pub free_after_save: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { active_transfers: 3, connections: 4, save_when_complete: false, free_after_save: true }
+    }
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its name: text from a stranger, never markup.
+    pub name: String,
+    /// What it is.
+    pub kind: ListedKind,
+    /// Bytes in a file.
+    pub size: u64,
+    /// Last change, in milliseconds since 1970-01-01 UTC.
+    pub modified_ms: Option<i64>,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListedKind {
+    /// Can be opened.
+    Directory,
+    /// Can be downloaded.
+    File,
+    /// A link to nothing.
+    Dangling,
+    /// The server may not read it.
+    Unreadable,
+}
+
+/// What went wrong and what to do, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What happened: one sentence.
+    pub what: String,
+    /// What the user can do: one sentence, or empty.
+    pub advice: String,
+}
+
+/// One transfer as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransferView {
+    /// Names it.
+    pub id: TransferId,
+    /// The address of the server it came from.
+    pub server: String,
+    /// What to call that server.
+    pub server_label: String,
+    /// The file's path on the server.
+    pub path: String,
+    /// The file's name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it stands.
+    pub state: TransferState,
+    /// What went wrong, for every state in which something did.
+    pub problem: Option<Problem>,
+    /// Bytes verified and written.
+    pub verified: u64,
+    /// Bytes written and not yet verified.
+    pub received: u64,
+    /// Bytes a second, averaged over some seconds; 0 when nothing flows.
+    pub rate: f64,
+    /// Seconds left, where that can be said.
+    pub seconds_left: Option<f64>,
+    /// How many blocks the file has: the scale of the ranges below.
+    pub blocks: u64,
+    /// Blocks verified. At most 512 ranges; finer ones are joined.
+    pub verified_blocks: Vec<BlockRange>,
+    /// Blocks received and not yet verified.
+    pub received_blocks: Vec<BlockRange>,
+    /// Blocks asked for.
+    pub requested_blocks: Vec<BlockRange>,
+    /// Where the blocks come from.
+    pub sources: Vec<SourceView>,
+    /// The file's BLAKE3 hash in lower-case hexadecimal, once known.
+    pub root: Option<String>,
+    /// Where Chrome saved it.
+    pub saved_as: Option<String>,
+    /// Whether the sandbox holds the complete file.
+    pub in_sandbox: bool,
+    /// When it was added, in milliseconds since 1970-01-01 UTC.
+    pub added_ms: f64,
+}
+
+/// Blocks from `first` up to, not including, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockRange {
+    /// The first block.
+    pub first: u64,
+    /// The block after the last.
+    pub end: u64,
+}
+
+/// Something that serves blocks of a transfer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceView {
+    /// What to call it.
+    pub label: String,
+    /// How many connections to it are open.
+    pub connections: u32,
+    /// Bytes a second from it.
+    pub rate: f64,
+    /// Bytes under way from it.
+    pub in_flight: u64,
+    /// Smoothed round trip in milliseconds, once measured.
+    pub round_trip_ms: Option<f64>,
+    /// What went wrong with it last.
+    pub problem: Option<Problem>,
+}
+
+/// Where a transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TransferState {
+    /// Waits for a place among the active ones.
+    Queued,
+    /// Connects, opens the file, or reads back what it has.
+    Starting,
+    /// Blocks arrive.
+    Downloading,
+    /// Everything arrived; the server still computes the hashes to verify it with.
+    Verifying,
+    /// The connection was lost; the next try comes by itself.
+    Waiting {
+        /// When, in seconds from now.
+        retry_seconds: f64,
+    },
+    /// The user stopped it for now.
+    Paused,
+    /// Every block is verified and in the sandbox.
+    Complete,
+    /// Chrome copies it to the disk.
+    Saving,
+    /// On the user's disk.
+    Saved,
+    /// The user stopped it for good; resuming takes that back.
+    Cancelled,
+    /// It can't go on by itself.
+    Failed,
+}

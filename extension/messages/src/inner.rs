@@ -1,0 +1,171 @@
+//! Between service worker, offscreen document, catalogue and transfer workers. Views send only [`Knock`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Problem, TransferId, TransferView};
+
+/// What reaches the service worker through `chrome.runtime.sendMessage`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Knock {
+    /// From a view: see to it that the offscreen document runs. Answered when its catalogue is ready.
+    Wake,
+    /// From the offscreen document: hand this URL to Chrome's downloads.
+    Save {
+        /// The transfer whose file it is.
+        transfer: TransferId,
+        /// A `blob:` URL of the offscreen document.
+        url: String,
+        /// Where to, relative to the downloads folder, already made safe.
+        filename: String,
+    },
+    /// From the offscreen document: what became of a download of Chrome's?
+    Ask {
+        /// The transfer whose file it is.
+        transfer: TransferId,
+        /// Chrome's id of the download.
+        download: i32,
+    },
+    /// From the offscreen document: show this on the toolbar button.
+    Badge {
+        /// At most four characters.
+        text: String,
+    },
+    /// From the offscreen document: tell the user.
+    Notify {
+        /// The transfer it is about.
+        transfer: TransferId,
+        /// One line.
+        title: String,
+        /// One sentence.
+        text: String,
+    },
+    /// From the offscreen document: nothing to do and nobody watches, close me.
+    Idle,
+}
+
+/// A context with a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ContextName {
+    /// The catalogue worker.
+    Catalogue,
+    /// The worker of a transfer.
+    Transfer(TransferId),
+}
+
+/// Between catalogue, supervisor and workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Inner {
+    /// A worker lives; once a second.
+    Alive(ContextName),
+    /// Catalogue to supervisor: run a worker for this transfer.
+    Start(WorkerTask),
+    /// Catalogue to worker: pause, write down what you have, release the files and end.
+    Stop(TransferId),
+    /// Catalogue to worker: these may change while running.
+    Adjust {
+        /// The worker's transfer.
+        transfer: TransferId,
+        /// Connections it may use.
+        connections: u8,
+        /// Bytes it may have in flight and unwritten.
+        memory: u32,
+    },
+    /// Worker to catalogue.
+    Report {
+        /// The worker's transfer.
+        transfer: TransferId,
+        /// What it says.
+        report: WorkerReport,
+    },
+    /// Supervisor to catalogue: a worker died or fell silent and was ended; its files are free.
+    Lost(TransferId),
+    /// Catalogue to supervisor: save this complete file.
+    Save {
+        /// Which one.
+        transfer: TransferId,
+        /// Where to, relative to the downloads folder, already made safe.
+        filename: String,
+    },
+    /// Catalogue to supervisor: a save was under way when everything stopped; what became of it?
+    AskSave {
+        /// Which one.
+        transfer: TransferId,
+        /// Chrome's id of the download.
+        download: i32,
+    },
+    /// Service worker or supervisor to catalogue.
+    Saving {
+        /// Which one, where it is known.
+        transfer: Option<TransferId>,
+        /// Chrome's id of the download, once it has one.
+        download: Option<i32>,
+        /// What came of it.
+        outcome: SaveOutcome,
+    },
+    /// Catalogue to supervisor: how many transfers are active, for badge and idling.
+    Active {
+        /// Transfers queued or under way.
+        transfers: u32,
+        /// Of all of them, verified share in percent.
+        percent: u8,
+    },
+    /// Catalogue to supervisor: tell the user.
+    Notify {
+        /// The transfer it is about.
+        transfer: TransferId,
+        /// One line.
+        title: String,
+        /// One sentence.
+        text: String,
+    },
+}
+
+/// What a transfer worker is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerTask {
+    /// The transfer, and the name of its folder in the sandbox.
+    pub transfer: TransferId,
+    /// The server's WebSocket URL.
+    pub address: String,
+    /// The file's path on the server.
+    pub path: String,
+    /// Connections it may use.
+    pub connections: u8,
+    /// Bytes it may have in flight and unwritten.
+    pub memory: u32,
+}
+
+/// What a transfer worker says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum WorkerReport {
+    /// How it stands; the catalogue fills in what only it knows (name, server, times).
+    Progress(Box<TransferView>),
+    /// Every block is verified, flushed and journaled; the files are released and the worker has ended.
+    Complete {
+        /// The file's size in bytes.
+        size: u64,
+        /// Its BLAKE3 hash in lower-case hexadecimal.
+        root: String,
+    },
+    /// It stopped as told; the files are released.
+    Stopped,
+    /// It can't go on by itself; the files are released.
+    Failed(Problem),
+}
+
+/// How a save stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SaveOutcome {
+    /// Chrome has begun.
+    Begun,
+    /// Chrome reports it complete.
+    Saved {
+        /// The path on the user's disk.
+        path: String,
+    },
+    /// It failed or the user stopped it.
+    Failed {
+        /// Why, and what to do.
+        problem: Problem,
+    },
+}
