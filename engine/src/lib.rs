@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The transfer engine: one sans-IO state machine per file being fetched, the same in the browser and natively.
+//!
+//! It opens no socket, reads no clock, draws no randomness and touches no disk. Read [`Transfer`] and [`Output`] first.
+//!
+//! # The run loop's contract
+//!
+//! The caller owns sockets, storage and the clock, and does this for ever:
+//!
+//! 1. Give the transfer what happened, each with the time: [`Transfer::handle_opened`], [`Transfer::handle_frame`],
+//!    [`Transfer::handle_closed`], [`Transfer::handle_stored`], [`Transfer::handle_command`], [`Transfer::handle_timeout`].
+//! 2. Take every [`Output`] from [`Transfer::poll_output`] until it gives none, and do it.
+//! 3. Sleep until something happens or [`Transfer::poll_timeout`] is reached.
+//!
+//! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never holds
+//! more data than its memory budget: what is asked for and not yet written counts.
+
+mod config;
+pub mod journal;
+mod output;
+mod progress;
+mod time;
+
+pub use config::{Config, SourceConfig, SourceId};
+pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
+pub use progress::{Phase, Problem, Progress, SourceProgress};
+pub use time::Instant;

@@ -1,0 +1,37 @@
+//! What a transfer is told at its start.
+
+use wstp_protocol::SharePath;
+
+/// Names a source within one transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u32);
+
+/// Something that serves blocks of the file: for now, a server that speaks WSTP.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// Names it; the caller knows its address.
+    pub id: SourceId,
+    /// The file's path there.
+    pub path: SharePath,
+    /// Proves who the client is, where the server wants that.
+    pub token: Option<String>,
+}
+
+/// How a transfer behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the blocks come from, at least one.
+    pub sources: Vec<SourceConfig>,
+    /// The program's name and version, told to servers.
+    pub agent: String,
+    /// Connections over all sources, at least 1.
+    pub connections: u8,
+    /// Bytes asked for and not yet written, over all connections; at least one run of blocks (256 KiB).
+    pub memory_budget: u64,
+    /// Bytes written after which what is there is committed.
+    pub commit_bytes: u64,
+    /// Time after which what is there is committed.
+    pub commit_interval: std::time::Duration,
+    /// Seed of the jitter in retries, so that a run can be repeated.
+    pub seed: u64,
+}

@@ -1,0 +1,90 @@
+//! How a transfer stands, for people.
+
+use std::time::Duration;
+
+use wstp_protocol::{ErrorCode, Hash};
+
+use crate::{Instant, SourceId, StoreError};
+
+/// What a transfer is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Connects, opens the file, or reads back what it has.
+    Starting,
+    /// Blocks arrive.
+    Downloading,
+    /// Everything arrived; the root hash is not known yet or blocks are still being compared.
+    Verifying,
+    /// No source can be reached; the next try is at the given time.
+    Waiting(Instant),
+    /// Stopped by the user; everything is committed and every connection closed.
+    Paused,
+    /// Every block is verified and committed.
+    Complete,
+    /// It can't go on by itself; everything that arrived is committed.
+    Failed,
+}
+
+/// What went wrong last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The connection could not be made or broke.
+    Connection,
+    /// The source spoke something that is not WSTP, or lied about sizes.
+    Protocol(String),
+    /// The source sent bytes that do not belong to the file.
+    BadBlocks,
+    /// The source did not answer in time.
+    Stalled,
+    /// The server said so.
+    Server {
+        /// The kind of error.
+        code: ErrorCode,
+        /// The server's words.
+        text: String,
+    },
+    /// The file changed on the server since this transfer began.
+    Changed,
+    /// Storage failed.
+    Storage(StoreError),
+}
+
+/// How a transfer stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// What went wrong last, until something goes right again.
+    pub problem: Option<Problem>,
+    /// The file's size in bytes, once known.
+    pub size: Option<u64>,
+    /// The file's hash, once known.
+    pub root: Option<Hash>,
+    /// Bytes verified and written.
+    pub verified: u64,
+    /// Bytes written and not yet verified.
+    pub received: u64,
+    /// Bytes a second over the last seconds.
+    pub rate: f64,
+    /// Time left at that rate, where it can be said.
+    pub time_left: Option<Duration>,
+    /// Every source.
+    pub sources: Vec<SourceProgress>,
+}
+
+/// How a source does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceProgress {
+    /// Which.
+    pub id: SourceId,
+    /// Open connections to it.
+    pub connections: u32,
+    /// Bytes a second from it.
+    pub rate: f64,
+    /// Bytes asked for and not yet here.
+    pub in_flight: u64,
+    /// Smoothed round trip, once measured.
+    pub round_trip: Option<Duration>,
+    /// What went wrong with it last.
+    pub problem: Option<Problem>,
+}
