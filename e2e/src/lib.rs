@@ -1,1 +1,32 @@
-//! Placeholder.
+//! A real Chromium with the real extension against the real server: what the tests in `tests/` and the `start` program stand on.
+//!
+//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project; the only
+//! thing of our own between extension and server is [`Proxy`], which counts, holds and cuts bytes so that *half-way* is a place and
+//! not a matter of luck. Every process is started here, on a port the system chooses, and ends with its owner, also
+//! when a test panics. Waiting is for a condition with a limit, never for a time.
+
+mod browser;
+mod driver;
+mod extension;
+mod memory;
+mod paths;
+mod process;
+mod proxy;
+mod sample;
+mod server;
+mod stage;
+mod view;
+mod wait;
+
+pub use browser::{Appearance, Browser, Profile, launch_for_the_user};
+pub use driver::Driver;
+pub use extension::Extension;
+pub use memory::{Memory, MemoryWatch};
+pub use paths::{screenshots, target};
+pub use process::Tree;
+pub use proxy::Proxy;
+pub use sample::{Contents, hash_file, make_samples};
+pub use server::Server;
+pub use stage::Stage;
+pub use view::{Page, Row, View};
+pub use wait::{LONG, SHORT, until};

@@ -1,0 +1,272 @@
+//! Chromium with the extension in it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::{Driver, Extension, LONG, SHORT, Tree, until};
+
+/// What outlives a browser: its profile and the folder it saves to.
+#[derive(Debug)]
+pub struct Profile {
+    root: PathBuf,
+    downloads: PathBuf,
+    /// Removes a profile nobody wants to keep.
+    _temporary: Option<TempDir>,
+}
+
+impl Profile {
+    /// A new profile that saves into a folder of its own and is removed with it when dropped.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn new() -> Result<Self> {
+        let temporary = tempfile::tempdir().context("no room for a profile")?;
+        let downloads = temporary.path().join("downloads");
+        let kept = Self::kept(temporary.path(), &downloads)?;
+        Ok(Self { _temporary: Some(temporary), ..kept })
+    }
+
+    /// A new profile that saves into `downloads` and is removed when dropped, without what was saved.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn saving_to(downloads: &Path) -> Result<Self> {
+        let temporary = tempfile::tempdir().context("no room for a profile")?;
+        let kept = Self::kept(temporary.path(), downloads)?;
+        Ok(Self { _temporary: Some(temporary), ..kept })
+    }
+
+    /// The profile in `root`, made if it is not there, which saves into `downloads` and stays.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn kept(root: &Path, downloads: &Path) -> Result<Self> {
+        fs::create_dir_all(downloads).with_context(|| format!("can't create {}", downloads.display()))?;
+        let downloads = downloads.canonicalize()?;
+        let folder = root.join("chromium/Default");
+        fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
+        let file = folder.join("Preferences");
+        let known = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let mut preferences: Value = known.unwrap_or_else(|| json!({}));
+        preferences["download"]["default_directory"] = json!(downloads);
+        preferences["download"]["prompt_for_download"] = json!(false);
+        preferences["extensions"]["ui"]["developer_mode"] = json!(true);
+        fs::write(&file, preferences.to_string())?;
+        Ok(Self { root: root.to_owned(), downloads, _temporary: None })
+    }
+
+    /// Where it saves to.
+    pub fn downloads(&self) -> &Path {
+        &self.downloads
+    }
+
+    fn data(&self) -> PathBuf {
+        self.root.join("chromium")
+    }
+}
+
+/// How pages are asked to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appearance {
+    /// Dark text on light.
+    Light,
+    /// Light text on dark.
+    Dark,
+}
+
+impl Appearance {
+    /// Its name in media queries.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// A running headless Chromium under the control of a chromedriver. Both end when this is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    session: WebDriver,
+    chromium: Child,
+    extension: Extension,
+    _driver: Driver,
+}
+
+impl Browser {
+    /// Starts Chromium with the profile and the extension. `CHROMIUM` names another program.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started or controlled.
+    pub async fn launch(profile: &Profile, extension: &Extension) -> Result<Self> {
+        let port_file = profile.data().join("DevToolsActivePort");
+        let _ = fs::remove_file(&port_file);
+        let log = profile.root.join("chromium.log");
+        let mut chromium = command(profile, extension)
+            .args(["--headless=new", "--remote-debugging-port=0", "--window-size=1200,900", "about:blank"])
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("can't start Chromium")?;
+        let port = until("Chromium to start", LONG, async || {
+            if let Some(status) = chromium.try_wait()? {
+                bail!("Chromium ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            let said = fs::read_to_string(&port_file).unwrap_or_default();
+            Ok(said.split_once('\n').and_then(|(port, _)| port.parse::<u16>().ok()))
+        })
+        .await?;
+        let driver = Driver::start().await?;
+        let mut wanted = DesiredCapabilities::chrome();
+        wanted.set_debugger_address(&format!("127.0.0.1:{port}"))?;
+        let session = WebDriver::new(driver.url(), wanted).await.context("chromedriver can't reach Chromium")?;
+        session.set_script_timeout(LONG).await?;
+        Ok(Self { session, chromium, extension: extension.clone(), _driver: driver })
+    }
+
+    /// The WebDriver session.
+    pub fn session(&self) -> &WebDriver {
+        &self.session
+    }
+
+    /// The extension in it.
+    pub fn extension(&self) -> &Extension {
+        &self.extension
+    }
+
+    /// Its processes.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn processes(&self) -> Result<Tree> {
+        Ok(Tree::new(self.chromium.id().context("Chromium has ended")?))
+    }
+
+    /// Ends all its processes at once with SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// When it had ended already.
+    pub async fn kill(mut self) -> Result<()> {
+        self.processes()?.kill();
+        self.chromium.wait().await.context("can't wait for Chromium")?;
+        Ok(())
+    }
+
+    /// Closes it as a user does, and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end in time.
+    pub async fn close(mut self) -> Result<()> {
+        self.processes()?.terminate();
+        timeout(SHORT, self.chromium.wait()).await.context("Chromium does not close")??;
+        Ok(())
+    }
+
+    /// Sends a DevTools command to the page that is open now.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools says.
+    pub async fn devtools(&self, method: &str, parameters: Value) -> Result<Value> {
+        self.session.cdp().send_raw(method, parameters).await.with_context(|| format!("DevTools refuses {method}"))
+    }
+
+    /// Ends the extension's service worker, as Chrome does when it is idle, and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it goes on running.
+    pub async fn stop_service_worker(&self) -> Result<()> {
+        self.devtools("ServiceWorker.enable", json!({})).await?;
+        self.devtools("ServiceWorker.stopAllWorkers", json!({})).await?;
+        until("the service worker to end", SHORT, async || Ok((!self.service_worker_runs().await?).then_some(()))).await
+    }
+
+    /// Whether the extension's service worker runs now.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools says.
+    pub async fn service_worker_runs(&self) -> Result<bool> {
+        Ok(self.targets("service_worker").await? > 0)
+    }
+
+    /// How many targets of a DevTools kind the extension has.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools says.
+    pub async fn targets(&self, kind: &str) -> Result<usize> {
+        let found = self.devtools("Target.getTargets", json!({ "filter": [{}] })).await?;
+        let ours = self.extension.url("");
+        let is_ours = |target: &&Value| {
+            target["type"] == kind && target["url"].as_str().is_some_and(|url| url.starts_with(&ours))
+        };
+        Ok(found["targetInfos"].as_array().context("DevTools lists no targets")?.iter().filter(is_ours).count())
+    }
+
+    /// Asks pages to be light or dark.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools says.
+    pub async fn appear(&self, appearance: Appearance) -> Result<()> {
+        let features = json!([{ "name": "prefers-color-scheme", "value": appearance.name() }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The session needs no farewell: both ends of it are about to be gone.
+        let _ = self.session.clone().leak();
+        if let Some(pid) = self.chromium.id() {
+            Tree::new(pid).kill();
+        }
+    }
+}
+
+/// Opens Chromium with the extension on the user's screen; it ends when the child is dropped.
+///
+/// # Errors
+///
+/// When it can't be started.
+pub fn launch_for_the_user(profile: &Profile, extension: &Extension, first_page: &str) -> Result<Child> {
+    command(profile, extension).arg(first_page).stderr(Stdio::null()).spawn().context("can't start Chromium")
+}
+
+fn command(profile: &Profile, extension: &Extension) -> Command {
+    let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
+    let dir = extension.dir().display();
+    let mut command = Command::new(program);
+    command
+        .arg(format!("--user-data-dir={}", profile.data().display()))
+        .arg(format!("--disable-extensions-except={dir}"))
+        .arg(format!("--load-extension={dir}"))
+        .args(["--no-first-run", "--disable-quic", "--disable-sync", "--disable-breakpad", "--disable-gpu"])
+        .args(["--disable-background-networking", "--disable-component-update", "--password-store=basic"])
+        .args(["--hide-crash-restore-bubble", "--lang=en-US"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true);
+    if rustix::process::geteuid().is_root() {
+        // Chromium's sandbox refuses to run as root.
+        command.arg("--no-sandbox");
+    }
+    command
+}

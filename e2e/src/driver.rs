@@ -1,0 +1,74 @@
+//! chromedriver, the one who presses the buttons.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::SHORT;
+
+/// A running chromedriver; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Driver {
+    child: Child,
+    port: u16,
+}
+
+impl Driver {
+    /// Starts it on a port the system chooses. `CHROMEDRIVER` names another program.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started or does not say its port in time.
+    pub async fn start() -> Result<Self> {
+        let program = std::env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
+        let mut child = Command::new(program)
+            .args(["--port=0", "--log-level=SEVERE"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("can't start chromedriver")?;
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let port = timeout(SHORT, async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(port) = port_in(&line) {
+                    return Ok(port);
+                }
+            }
+            bail!("chromedriver ended without saying its port")
+        })
+        .await
+        .context("chromedriver did not say its port")??;
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { child, port })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+fn port_in(line: &str) -> Option<u16> {
+    line.split_once("was started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_from_its_own_words() {
+        assert_eq!(port_in("ChromeDriver was started successfully on port 34567."), Some(34567));
+        assert_eq!(port_in("Starting ChromeDriver 156 on port 0"), None);
+    }
+}

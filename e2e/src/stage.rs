@@ -1,0 +1,141 @@
+//! Everything one test needs, in the order it has to go.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::{Browser, Contents, Extension, Page, Profile, Proxy, Server, View};
+
+/// A folder, a server on it, a proxy before that, and a browser with the extension. All of it ends when this is dropped.
+#[derive(Debug)]
+pub struct Stage {
+    browser: Option<Browser>,
+    /// Between extension and server.
+    pub proxy: Proxy,
+    /// What serves the folder.
+    pub server: Server,
+    profile: Profile,
+    extension: Extension,
+    files: TempDir,
+}
+
+impl Stage {
+    /// Serves files of the given paths and sizes; what is in them follows from their paths.
+    ///
+    /// # Errors
+    ///
+    /// When a part can't be started.
+    pub async fn serving(files: &[(&str, u64)]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        for (path, size) in files {
+            Contents::new(*path, *size).write(&folder.path().join(path))?;
+        }
+        let server = Server::start(folder.path()).await?;
+        let proxy = Proxy::start(server.address()).await?;
+        let extension = Extension::built()?;
+        let profile = Profile::new()?;
+        let browser = Some(Browser::launch(&profile, &extension).await?);
+        Ok(Self { browser, proxy, server, profile, extension, files: folder })
+    }
+
+    /// What to type to reach the server, by way of the proxy.
+    pub fn address(&self) -> String {
+        self.proxy.address().to_string()
+    }
+
+    /// The folder that is served.
+    pub fn folder(&self) -> &Path {
+        self.files.path()
+    }
+
+    /// The folder Chromium saves to.
+    pub fn downloads(&self) -> &Path {
+        self.profile.downloads()
+    }
+
+    /// The browser.
+    ///
+    /// # Errors
+    ///
+    /// When it was killed and not started again.
+    pub fn browser(&self) -> Result<&Browser> {
+        self.browser.as_ref().context("the browser does not run")
+    }
+
+    /// Opens a page of the extension.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn open(&self, page: Page) -> Result<View<'_>> {
+        View::open(self.browser()?, page).await
+    }
+
+    /// Opens the popup and connects it to the server.
+    ///
+    /// # Errors
+    ///
+    /// When the folder does not appear.
+    pub async fn open_connected(&self) -> Result<View<'_>> {
+        let view = self.open(Page::Popup).await?;
+        view.connect(&self.address()).await?;
+        Ok(view)
+    }
+
+    /// Ends the browser with SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub async fn kill_browser(&mut self) -> Result<()> {
+        self.browser.take().context("the browser does not run")?.kill().await
+    }
+
+    /// Starts the browser again with the same profile.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub async fn start_browser(&mut self) -> Result<()> {
+        self.browser = Some(Browser::launch(&self.profile, &self.extension).await?);
+        Ok(())
+    }
+
+    /// Fails unless the saved file has the bytes of the one at `path` in the served folder and lies in the downloads folder.
+    ///
+    /// # Errors
+    ///
+    /// When the two differ, or one can't be read.
+    pub fn check_saved(&self, path: &str, saved: &Path) -> Result<()> {
+        ensure!(saved.starts_with(self.downloads()), "{} is not in the downloads folder", saved.display());
+        check_same(&self.folder().join(path), saved)
+    }
+
+    /// Files below the downloads folder.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    pub fn saved_files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.downloads().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn check_same(source: &Path, saved: &Path) -> Result<()> {
+    let (left, right) = (crate::hash_file(source)?, crate::hash_file(saved)?);
+    let sizes = (fs::metadata(source)?.len(), fs::metadata(saved)?.len());
+    ensure!(sizes.0 == sizes.1, "{} has {} bytes, the source has {}", saved.display(), sizes.1, sizes.0);
+    ensure!(left == right, "{} has as many bytes as its source, but not the same", saved.display());
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Waiting for a condition, with a limit and a reason.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// For what takes a moment: a page that renders, a process that starts.
+pub const SHORT: Duration = Duration::from_secs(20);
+/// For what moves data or waits for a retry.
+pub const LONG: Duration = Duration::from_secs(90);
+/// Between two looks at a condition.
+const STEP: Duration = Duration::from_millis(30);
+
+/// Looks until `check` gives something, and fails with `what` when `limit` has passed. An error of `check` ends the wait.
+pub async fn until<T>(what: &str, limit: Duration, mut check: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = check().await? {
+            return Ok(found);
+        }
+        if Instant::now() >= end {
+            bail!("waited {} s in vain for {what}", limit.as_secs());
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
