@@ -5,9 +5,10 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::limits::{
-    MAX_AGENT, MAX_CLIENT_FRAME, MAX_CURSOR, MAX_ERROR_TEXT, MAX_LEVEL, MAX_LIST_ENTRIES, MAX_NAME, MAX_PAGE_NODES,
-    MAX_RUN_BLOCKS, MAX_SERVER_FRAME, MAX_TOKEN, MAX_UNCLES,
+    MAX_AGENT, MAX_CLIENT_FRAME, MAX_CURSOR, MAX_ERROR_TEXT, MAX_LEVEL, MAX_LIST_ENTRIES, MAX_PAGE_NODES,
+    MAX_RUN_BLOCKS, MAX_SERVER_FRAME, MAX_TOKEN,
 };
+use crate::path::is_name;
 use crate::{BLOCK_SIZE, BlockRun, BlocksReply, ClientMessage, RequestId, ServerMessage};
 
 /// Bytes in the header of a block frame.
@@ -216,6 +217,7 @@ impl ServerMessage {
                 bound("agent", welcome.agent.len() <= MAX_AGENT)?;
                 bound("request limit", limits.requests > 0)?;
                 bound("handle limit", limits.handles > 0)?;
+                bound("idle timeout", limits.idle_timeout_ms > 0)?;
                 bound("run limit", (1..=MAX_RUN_BLOCKS).contains(&limits.run_blocks))?;
                 bound(
                     "page limit",
@@ -223,18 +225,14 @@ impl ServerMessage {
                 )
             }
             Self::Listing(listing) => {
-                bound("number of entries", listing.entries.len() <= MAX_LIST_ENTRIES as usize)?;
                 bound("cursor", listing.next.as_ref().is_none_or(|next| next.len() <= MAX_CURSOR))?;
-                bound("name", listing.entries.iter().all(|entry| valid_name(&entry.name)))
+                bound("name", listing.entries.iter().all(|entry| is_name(&entry.name)))
             }
-            Self::Stat(stat) => bound("name", stat.entry.name.is_empty() || valid_name(&stat.entry.name)),
-            Self::HashPage(page) => {
-                bound("number of nodes", page.nodes.len() <= MAX_PAGE_NODES as usize)?;
-                bound("number of uncles", page.uncles.len() <= MAX_UNCLES)
-            }
+            Self::Stat(stat) => bound("name", stat.entry.name.is_empty() || is_name(&stat.entry.name)),
             Self::Failure(failure) => bound("text", failure.text.len() <= MAX_ERROR_TEXT),
             Self::Opened(_)
             | Self::Blocks(_)
+            | Self::HashPage(_)
             | Self::Pong(_)
             | Self::RootReady(_)
             | Self::Stale(_)
@@ -272,10 +270,6 @@ fn decode_blocks(frame: Bytes) -> Result<BlocksReply, DecodeError> {
 fn check_run(run: BlockRun) -> Result<(), DecodeError> {
     bound("count", (1..=MAX_RUN_BLOCKS).contains(&run.count))?;
     bound("first", run.first.checked_add(u64::from(run.count)).is_some())
-}
-
-fn valid_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME && !name.contains(['/', '\0'])
 }
 
 fn bound(what: &'static str, holds: bool) -> Result<(), DecodeError> {

@@ -6,6 +6,7 @@
 //! before memory is taken, an unknown tag is an error and never a panic, and a decoded value always lies within the limits
 //! of [`limits`].
 
+mod bounded;
 mod error_code;
 mod frame;
 pub mod limits;
@@ -28,5 +29,5 @@ pub use units::{BLOCK_SIZE, BlockIndex, BlockRun, FileVersion, Handle, RequestId
 /// The protocol versions this crate speaks, lowest and highest.
 pub const VERSIONS: (u16, u16) = (1, 1);
 
-/// The WebSocket subprotocol and URL path of the protocol.
+/// The path of the protocol in a server's URL.
 pub const ENDPOINT_PATH: &str = "/ws";

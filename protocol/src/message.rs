@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
+use crate::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES, MAX_UNCLES};
 use crate::{BlockRun, ErrorCode, FileVersion, Handle, Hash, RequestId, SharePath};
 
 /// What a client says.
@@ -95,7 +97,7 @@ pub struct Limits {
     pub run_blocks: u32,
     /// Nodes in one page of hashes, at most [`MAX_PAGE_NODES`](crate::limits::MAX_PAGE_NODES).
     pub page_nodes: u32,
-    /// The server closes a connection on which nothing was asked for so long, in milliseconds.
+    /// The server closes a connection on which it heard nothing and owed nothing for so long, in milliseconds; never 0.
     pub idle_timeout_ms: u32,
 }
 
@@ -117,7 +119,8 @@ pub struct ListRequest {
 pub struct Listing {
     /// The request this answers.
     pub id: RequestId,
-    /// The entries, directories first, then by name.
+    /// The entries, directories first, then by the bytes of their names; fewer than asked for where a frame holds no more.
+    #[serde(deserialize_with = "bounded::vec::<_, _, { MAX_LIST_ENTRIES as usize }>")]
     pub entries: Vec<Entry>,
     /// Where the next page begins, an opaque text; `None` on the last page.
     pub next: Option<String>,
@@ -181,7 +184,7 @@ pub struct OpenRequest {
 pub struct Opened {
     /// The request this answers.
     pub id: RequestId,
-    /// Names the open file on this connection.
+    /// Names the open file on this connection. Not given again while the client may still speak of the file it named before.
     pub handle: Handle,
     /// Its size in bytes.
     pub size: u64,
@@ -234,8 +237,10 @@ pub struct HashPage {
     /// The request this answers.
     pub id: RequestId,
     /// The nodes asked for, in order.
+    #[serde(deserialize_with = "bounded::vec::<_, _, { MAX_PAGE_NODES as usize }>")]
     pub nodes: Vec<Hash>,
     /// The siblings along the way from the page's own subtree up to the root, lowest first.
+    #[serde(deserialize_with = "bounded::vec::<_, _, MAX_UNCLES>")]
     pub uncles: Vec<Hash>,
 }
 

@@ -102,6 +102,11 @@ fn check_path(text: &str) -> Result<(), PathError> {
     text.split('/').try_for_each(check_name)
 }
 
+/// Whether `name` can be one entry's name.
+pub(crate) fn is_name(name: &str) -> bool {
+    check_name(name).is_ok() && !name.contains('/')
+}
+
 fn check_name(name: &str) -> Result<(), PathError> {
     match name {
         "" => Err(PathError::EmptyName),

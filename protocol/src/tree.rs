@@ -24,10 +24,12 @@ pub fn empty_root() -> Hash {
 
 /// The hash of one block: its chaining value, or the root hash where it is the only one of its file.
 ///
-/// `data` is the block's bytes, 1 to 8,192 of them.
+/// `data` is the block's bytes, 1 to 8,192 of them. No block has any other length or lies outside of `tree`; such data gets a
+/// hash that no block of the file can have.
 #[must_use]
 pub fn hash_block(tree: Tree, index: BlockIndex, data: &[u8]) -> Hash {
-    if tree.blocks() <= 1 {
+    let is_block = index < tree.blocks() && !data.is_empty() && data.len() as u64 <= BLOCK_SIZE;
+    if tree.blocks() <= 1 || !is_block {
         return *blake3::hash(data).as_bytes();
     }
     blake3::Hasher::new().set_input_offset(index * BLOCK_SIZE).update(data).finalize_non_root()
@@ -55,7 +57,7 @@ pub enum PageError {
     #[error("the page has the wrong number of hashes")]
     WrongCount,
     /// The page does not lead to the root.
-    #[error("the page does not belong to this file")]
+    #[error("the page does not lead to the file's root hash")]
     WrongRoot,
 }
 
@@ -75,7 +77,9 @@ impl Tree {
     /// How many nodes a level has; level 0 are the blocks.
     #[must_use]
     pub const fn nodes(self, level: u8) -> u64 {
-        if level >= 64 { 1 } else { self.blocks.div_ceil(1 << level) }
+        // There are at most 2^51 blocks, so that every level above has one node, or none in an empty file.
+        let level = if level < 63 { level } else { 63 };
+        self.blocks.div_ceil(1 << level)
     }
 
     /// The blocks covered by `count` nodes from `first` on at `level`, cut off at the end of the file. `None` for a run that is not
@@ -141,7 +145,8 @@ fn root(left: &Hash, right: &Hash) -> Hash {
 
 /// Checks that `nodes` are those of `level` from `first` on in the file whose hash is `expected_root`.
 ///
-/// `count` is that of the request; a page that reaches past the end of the file has fewer nodes.
+/// The triple is level, first node and count of the request; a page that reaches past the end of the file has fewer nodes.
+/// A verified page says nothing about the file's size: only blocks that match it do.
 ///
 /// # Errors
 /// When the page lies outside the tree, has the wrong number of hashes, or does not lead to the root.
@@ -208,6 +213,41 @@ mod tests {
         assert_eq!(tree.covered(0, 2, 4), None);
         assert_eq!(tree.covered(0, 0, 3), None);
         assert_eq!(Tree::of_size(u64::MAX).covered(51, 0, 2048), Some(0..1 << 51));
+    }
+
+    #[test]
+    fn trees_of_any_size_are_walked_without_overflow() {
+        for size in [0, 1, 8192, 8193, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+            let tree = Tree::of_size(size);
+            for level in [0, 1, 31, 32, 50, 51, 52, 63, 64, 255] {
+                for first in [0, 1, 2048, tree.nodes(level).saturating_sub(1), u64::MAX - 2047, u64::MAX] {
+                    for count in [0, 1, 3, 2048, u32::MAX] {
+                        let Some(covered) = tree.covered(level, first, count) else { continue };
+                        assert!(covered.start < covered.end && covered.end <= tree.blocks());
+                        assert!(tree.uncles(&covered).len() <= crate::limits::MAX_UNCLES);
+                    }
+                }
+            }
+        }
+        assert_eq!(Tree::of_size(0).nodes(64), 0);
+        assert_eq!(Tree::of_size(0).covered(0, 0, 1), None);
+    }
+
+    #[test]
+    fn what_is_no_block_has_no_blocks_hash() {
+        let data = sample(2 * 8192 + 1);
+        let (tree, leaves) = leaves(&data);
+        for (index, data) in [
+            (0, &data[..0]),
+            (1, &data[8192..]),
+            (0, &data[..]),
+            (3, &data[..8192]),
+            (1, &data[..8192]),
+            (1 << 51, &data[..8192]),
+            (u64::MAX, &data[..8192]),
+        ] {
+            assert!(!leaves.contains(&hash_block(tree, index, data)), "{index}");
+        }
     }
 
     proptest! {
