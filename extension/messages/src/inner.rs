@@ -70,6 +70,10 @@ pub enum Inner {
         /// Bytes it may have in flight and unwritten.
         memory: u32,
     },
+    /// Catalogue to worker: if the next try is set for later, try now.
+    Retry(TransferId),
+    /// Service worker to catalogue: say [`Inner::Alive`] at once.
+    Hail,
     /// Worker to catalogue.
     Report {
         /// The worker's transfer.
