@@ -176,6 +176,22 @@ impl Browser {
         Ok(())
     }
 
+    /// Closes every tab and leaves an empty one.
+    ///
+    /// # Errors
+    ///
+    /// What the browser says.
+    pub async fn close_pages(&self) -> Result<()> {
+        let old = self.session.windows().await?;
+        let empty = self.session.new_tab().await?;
+        for window in old {
+            self.session.switch_to_window(window).await?;
+            self.session.close_window().await?;
+        }
+        self.session.switch_to_window(empty).await?;
+        Ok(())
+    }
+
     /// Sends a DevTools command to the page that is open now.
     ///
     /// # Errors

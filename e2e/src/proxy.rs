@@ -33,6 +33,8 @@ struct Shared {
     passed: AtomicU64,
     /// Connections accepted.
     accepted: AtomicU64,
+    /// Connections open now.
+    open: AtomicU64,
     /// How many bytes may pass in all.
     limit: watch::Sender<u64>,
     /// Counts up when all connections are to be cut.
@@ -52,6 +54,7 @@ impl Proxy {
             upstream,
             passed: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             limit: watch::Sender::new(u64::MAX),
             cuts: watch::Sender::new(0),
         });
@@ -72,6 +75,11 @@ impl Proxy {
     /// Connections made to it so far.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> u64 {
+        self.shared.open.load(Ordering::SeqCst)
     }
 
     /// Lets `bytes` more through and then nothing until told otherwise.
@@ -117,6 +125,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Carries one connection until either side ends it, it is cut, or the server can't be reached.
 async fn carry(client: TcpStream, shared: Arc<Shared>) {
+    let _open = Open::new(&shared.open);
     let mut cuts = shared.cuts.subscribe();
     let Ok(server) = TcpStream::connect(shared.upstream).await else { return };
     let (from_client, to_client) = client.into_split();
@@ -125,6 +134,22 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
         _ = upward(from_client, to_server) => {}
         _ = downward(from_server, to_client, &shared) => {}
         _ = cuts.changed() => {}
+    }
+}
+
+/// Counts one while it lives.
+struct Open<'a>(&'a AtomicU64);
+
+impl<'a> Open<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

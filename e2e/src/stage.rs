@@ -93,6 +93,15 @@ impl Stage {
         self.browser.take().context("the browser does not run")?.kill().await
     }
 
+    /// Closes the browser in good order.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run, or does not close.
+    pub async fn close_browser(&mut self) -> Result<()> {
+        self.browser.take().context("the browser does not run")?.close().await
+    }
+
     /// Starts the browser again with the same profile.
     ///
     /// # Errors

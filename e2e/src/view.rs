@@ -177,6 +177,29 @@ impl<'a> View<'a> {
         self.click(&testid("back")).await
     }
 
+    /// Goes to one of the folders above by its breadcrumb.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such breadcrumb in time.
+    pub async fn click_crumb(&self, name: &str) -> Result<()> {
+        self.click(&named("crumb", name)).await
+    }
+
+    /// Waits until a text can be read on the page or in one of its fields.
+    ///
+    /// # Errors
+    ///
+    /// When it can't in time.
+    pub async fn wait_for_text(&self, text: &str) -> Result<()> {
+        let script = "return [document.body.innerText, ...[...document.querySelectorAll('input')].map(i => i.value)]\
+            .some(shown => shown.includes(arguments[0]))";
+        self.wait(&format!("the text {text:?}"), SHORT, async || {
+            Ok((self.run(script, json!([text])).await? == json!(true)).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until the last of the breadcrumbs reads `name`.
     ///
     /// # Errors

@@ -1,0 +1,76 @@
+//! Files at the edges of a block, and one that is much larger than the memory it may take.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use wstp_e2e::{Memory, MemoryWatch, Stage, target};
+
+/// How much the extension's processes may grow while a file of any size passes through them.
+const MOST_GROWTH: u64 = 64 << 20;
+
+async fn arrives_whole(size: u64) -> Result<()> {
+    let stage = Stage::serving(&[("file.bin", size)]).await?;
+    let view = stage.open_connected().await?;
+    view.download("file.bin").await?;
+    let saved = view.save("file.bin").await?;
+    stage.check_saved("file.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_no_bytes_arrives_and_the_server_lives_on() -> Result<()> {
+    let stage = Stage::serving(&[("empty.bin", 0), ("next.bin", 9)]).await?;
+    let view = stage.open_connected().await?;
+    for name in ["empty.bin", "next.bin"] {
+        view.download(name).await?;
+        let saved = view.save(name).await?;
+        stage.check_saved(name, &saved)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_one_byte_arrives() -> Result<()> {
+    arrives_whole(1).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_block_less_a_byte_arrives() -> Result<()> {
+    arrives_whole(8191).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_exactly_one_block_arrives() -> Result<()> {
+    arrives_whole(8192).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_block_and_a_byte_arrives() -> Result<()> {
+    arrives_whole(8193).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gibibyte_arrives_in_little_memory() -> Result<()> {
+    let stage = Stage::serving(&[("large.bin", 1 << 30), ("first.bin", 1 << 20)]).await?;
+    let view = stage.open_connected().await?;
+    // Code is compiled and pages are drawn once: that is not what a large file costs.
+    view.download("first.bin").await?;
+    view.save("first.bin").await?;
+
+    let browser = stage.browser()?.processes()?;
+    let before = Memory::of_extension(browser);
+    let watch = MemoryWatch::start(browser);
+    view.download("large.bin").await?;
+    let saved = view.save("large.bin").await?;
+    let most = watch.most();
+    stage.check_saved("large.bin", &saved)?;
+
+    let growth = most.saturating_sub(before.proportional);
+    let figures =
+        json!({ "before": before.proportional, "most": most, "growth": growth, "processes": before.processes });
+    println!("memory of the extension's processes, in bytes: {figures}");
+    fs::write(target().join("e2e-memory.json"), format!("{figures}\n"))?;
+    ensure!(before.processes > 0, "no process of the extension was found");
+    ensure!(growth < MOST_GROWTH, "the extension grew by {growth} bytes: {figures}");
+    Ok(())
+}
