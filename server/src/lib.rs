@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The WSTP server: lists the folders of one share and serves blocks of its files.
+//!
+//! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a
+//! request: `accept` admits a TCP connection and speaks HTTP, `routes` answers pages and upgrades `/ws`, `session` speaks the
+//! protocol, `share` resolves paths and reads files, `hashing` computes and keeps block hashes.
+//!
+//! Invariants:
+//! - nothing outside the share is reachable: every path is resolved beneath one capability directory;
+//! - every queue, cache and table has a bound, and nothing is read for a client that does not take what it asked for;
+//! - bytes of two versions of a file never go out under one handle;
+//! - file system calls never run on the async threads.
+
+mod accept;
+mod config;
+mod guarded_io;
+mod hashing;
+mod origin;
+mod routes;
+mod server;
+mod session;
+mod share;
+mod socket;
+
+pub use config::{Config, Timeouts};
+pub use server::{StartError, run};
+
+/// Program and version, as told to clients and shown to people.
+pub const AGENT: &str = concat!("wstp-server/", env!("CARGO_PKG_VERSION"));

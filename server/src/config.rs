@@ -1,0 +1,92 @@
+//! What can be configured, and the defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wstp_protocol::Limits;
+use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
+
+/// Everything a server needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder that is shared.
+    pub root: PathBuf,
+    /// Whether names that begin with a dot are listed and opened.
+    pub hidden: bool,
+    /// Where block hashes are kept between runs; `None` keeps them only while the server runs.
+    pub cache_dir: Option<PathBuf>,
+    /// Most bytes the kept hashes may take.
+    pub cache_limit: u64,
+    /// Most protocol connections at once; further clients are told to come back later.
+    pub max_connections: usize,
+    /// Most bytes read for one connection and not yet taken by its client.
+    pub send_budget: u32,
+    /// Names, besides `localhost` and IP addresses, under which pages of this server may open connections.
+    pub allowed_hosts: Vec<String>,
+    /// Requests under way on one connection.
+    pub max_requests: u32,
+    /// Handles open on one connection.
+    pub max_handles: u32,
+    /// How long the server waits for what.
+    pub timeouts: Timeouts,
+}
+
+/// How long the server waits for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the head of an HTTP request.
+    pub head: Duration,
+    /// For the client's `Hello` once the WebSocket is open.
+    pub handshake: Duration,
+    /// For the next frame of a client that has nothing under way.
+    pub idle: Duration,
+    /// For a client to take at least some of what it was sent.
+    pub write: Duration,
+    /// For requests under way when the server stops.
+    pub drain: Duration,
+    /// Before hashing of a file that nobody holds open is given up.
+    pub linger: Duration,
+}
+
+impl Config {
+    /// The default configuration for sharing `root`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            hidden: false,
+            cache_dir: None,
+            cache_limit: 4 << 30,
+            max_connections: 256,
+            send_budget: 4 << 20,
+            allowed_hosts: Vec::new(),
+            max_requests: 64,
+            max_handles: 64,
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// What a client is told about what it may do.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            requests: self.max_requests,
+            handles: self.max_handles,
+            run_blocks: MAX_RUN_BLOCKS,
+            page_nodes: MAX_PAGE_NODES,
+            idle_timeout_ms: u32::try_from(self.timeouts.idle.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
+            idle: Duration::from_secs(120),
+            write: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            linger: Duration::from_secs(30),
+        }
+    }
+}

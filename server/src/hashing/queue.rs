@@ -1,0 +1,160 @@
+//! The threads that hash, and the files that wait for them.
+//!
+//! Files take turns slice by slice, so that a small one does not wait for a large one to end. The threads are at most half of the
+//! processors and run at the lowest priority: reads go first. A file nobody holds open any more is given up after a while.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cache::TreeCache;
+use super::job::{BUFFER, Job, Step};
+use super::tree::HashTree;
+use crate::share::{HashState, SharedFile};
+
+/// Files that may wait for their hashes after their last handle was given back.
+const MAX_LINGERING: usize = 16;
+/// Waiting jobs at which those are dropped whose file was closed.
+const SWEEP_AT: usize = 1024;
+/// Lowest priority.
+const NICE: i32 = 19;
+
+/// Computes the hashes of files in the background.
+pub struct Hashing {
+    queue: Arc<Queue>,
+}
+
+struct Queue {
+    cache: TreeCache,
+    linger: Duration,
+    waiting: Mutex<Waiting>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Held open for a while, in case its client comes back.
+    lingering: VecDeque<(Instant, Arc<SharedFile>)>,
+    stopping: bool,
+}
+
+impl Hashing {
+    /// Starts the threads.
+    pub fn start(cache: TreeCache, linger: Duration) -> Self {
+        let queue = Arc::new(Queue { cache, linger, waiting: Mutex::default(), work: Condvar::new() });
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        for number in 0..(processors / 2).max(1) {
+            let queue = queue.clone();
+            let thread = std::thread::Builder::new().name(format!("hash-{number}"));
+            if let Err(error) = thread.spawn(move || queue.work()) {
+                tracing::error!(%error, "cannot start a thread for hashing");
+            }
+        }
+        Self { queue }
+    }
+
+    /// Has the hashes of a file computed, or finds them kept. Blocks.
+    pub fn begin(&self, file: &Arc<SharedFile>) {
+        if file.tree().blocks() == 0 {
+            file.set_state(HashState::Ready(HashTree::empty()));
+        } else if let Some(tree) = self.queue.cache.load(&file.key(), file.size()) {
+            file.set_state(HashState::Ready(Arc::new(tree)));
+        } else {
+            file.set_state(HashState::Pending);
+            self.queue.push(Job::new(file));
+        }
+    }
+
+    /// Has the hashes computed again. Blocks.
+    pub fn restart(&self, file: &Arc<SharedFile>) {
+        self.queue.cache.forget(&file.key());
+        file.set_state(HashState::Pending);
+        self.queue.push(Job::new(file));
+    }
+
+    /// A handle of the file was given back: if its hashes are not known yet, goes on with them for a while.
+    pub fn linger(&self, file: Arc<SharedFile>) {
+        if matches!(*file.state().borrow(), HashState::Pending) {
+            let mut waiting = self.queue.lock();
+            if waiting.lingering.len() == MAX_LINGERING {
+                waiting.lingering.pop_front();
+            }
+            waiting.lingering.push_back((Instant::now(), file));
+        }
+    }
+
+    /// Has the threads end after the slice they are at.
+    pub fn stop(&self) {
+        let mut waiting = self.queue.lock();
+        waiting.stopping = true;
+        waiting.jobs.clear();
+        waiting.lingering.clear();
+        self.queue.work.notify_all();
+    }
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) {
+        let mut waiting = self.lock();
+        if waiting.stopping {
+            return;
+        }
+        if waiting.jobs.len() >= SWEEP_AT {
+            waiting.jobs.retain(|job| job.file.strong_count() > 0);
+        }
+        waiting.jobs.push_back(job);
+        self.work.notify_one();
+    }
+
+    /// The next job whose file is still open; `None` once the server stops.
+    fn next(&self) -> Option<(Job, Arc<SharedFile>)> {
+        let mut waiting = self.lock();
+        loop {
+            if waiting.stopping {
+                return None;
+            }
+            let linger = self.linger;
+            waiting.lingering.retain(|(since, file)| {
+                since.elapsed() < linger && matches!(*file.state().borrow(), HashState::Pending)
+            });
+            match waiting.jobs.pop_front() {
+                Some(job) => {
+                    if let Some(file) = job.file.upgrade() {
+                        return Some((job, file));
+                    }
+                }
+                None => waiting = self.work.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn work(&self) {
+        // On Linux this concerns the calling thread only.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::debug!(%error, "cannot lower the priority of hashing");
+        }
+        let mut buffer = vec![0; BUFFER];
+        while let Some((mut job, file)) = self.next() {
+            match job.advance(&file, &self.cache, &mut buffer) {
+                Ok(Step::More) => self.push(job),
+                Ok(Step::Done(tree)) => file.set_state(HashState::Ready(Arc::new(tree))),
+                Ok(Step::Changed) => file.set_state(HashState::Changed),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot hash a file");
+                    file.set_state(HashState::Failed);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A finished hash tree, from which pages are served.
+
+use std::io;
+use std::sync::Arc;
+
+use wstp_protocol::Hash;
+use wstp_protocol::tree::{Tree, empty_root, fold, verify_page};
+
+use super::layout::{Layout, Nodes};
+
+/// The hashes of one version of a file.
+#[derive(Debug)]
+pub struct HashTree {
+    tree: Tree,
+    root: Hash,
+    layout: Layout,
+    nodes: Nodes,
+}
+
+/// Why a page could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The stored nodes do not lead to the root.
+    #[error("the stored hashes are damaged")]
+    Damaged,
+    /// The stored nodes can't be read.
+    #[error("the stored hashes can't be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl HashTree {
+    /// A tree whose stored nodes are complete.
+    pub fn new(tree: Tree, root: Hash, nodes: Nodes) -> Self {
+        Self { tree, root, layout: Layout::of(tree), nodes }
+    }
+
+    /// The tree of the empty file.
+    pub fn empty() -> Arc<Self> {
+        Arc::new(Self::new(Tree::of_size(0), empty_root(), Nodes::Memory(Vec::new())))
+    }
+
+    /// The file's hash.
+    pub fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// A page's nodes and uncles, checked against the root. The page must lie within the tree. Blocks.
+    pub fn page(&self, level: u8, first: u64, count: u32) -> Result<(Vec<Hash>, Vec<Hash>), PageError> {
+        let covered = self.tree.covered(level, first, count).ok_or(PageError::Damaged)?;
+        let end = self.tree.nodes(level).min(first + u64::from(count));
+        let nodes = self.nodes(level, first, end)?;
+        let mut uncles = Vec::new();
+        for range in self.tree.uncles(&covered) {
+            let height = (range.end - range.start).next_power_of_two().trailing_zeros() as u8;
+            let index = range.start >> height;
+            uncles.extend(self.nodes(height, index, index + 1)?);
+        }
+        verify_page(self.tree, &self.root, (level, first, count), &nodes, &uncles).map_err(|_| PageError::Damaged)?;
+        Ok((nodes, uncles))
+    }
+
+    fn nodes(&self, level: u8, first: u64, end: u64) -> Result<Vec<Hash>, PageError> {
+        if self.tree.nodes(level) == 1 {
+            return Ok(vec![self.root]);
+        }
+        let (stored, below) = self.layout.base(level);
+        let from = first << below;
+        let to = (end << below).min(self.layout.nodes(stored));
+        let count = usize::try_from(to - from).map_err(|_| PageError::Damaged)?;
+        let children = self.layout.read(&self.nodes, stored, from, count)?;
+        children.chunks(1 << below).map(|children| fold(children, false).ok_or(PageError::Damaged)).collect()
+    }
+}

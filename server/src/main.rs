@@ -1,0 +1,80 @@
+//! `wstp-server`: shares one folder.
+
+mod args;
+
+use std::process::ExitCode;
+
+use args::{Args, LogFormat};
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use wstp_server::{Config, StartError};
+
+/// The folder can't be shared.
+const NO_FOLDER: u8 = 3;
+/// The address can't be listened on.
+const NO_ADDRESS: u8 = 4;
+/// Anything else.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log(&args);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILED, &format!("cannot start: {error}")),
+    };
+    let code = runtime.block_on(serve(args));
+    // Hashing threads and reads under way end with the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(args: Args) -> ExitCode {
+    let listener = match TcpListener::bind(args.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let hint = match error.kind() {
+                std::io::ErrorKind::AddrInUse => ": another program uses this port; choose one with --listen ADDR:PORT",
+                std::io::ErrorKind::PermissionDenied => ": ports below 1024 need special rights; choose a higher one",
+                _ => "",
+            };
+            return fail(NO_ADDRESS, &format!("cannot listen on {}: {error}{hint}", args.listen));
+        }
+    };
+    let (mut terminate, address) = match (signal(SignalKind::terminate()), listener.local_addr()) {
+        (Ok(terminate), Ok(address)) => (terminate, address),
+        (Err(error), _) | (_, Err(error)) => return fail(FAILED, &format!("cannot start: {error}")),
+    };
+    let config = Config::from(args);
+    if let Err(error) = std::fs::read_dir(&config.root) {
+        return fail(NO_FOLDER, &format!("cannot share {:?}: {error}", config.root));
+    }
+    println!("listening on ws://{address}/ws");
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    match wstp_server::run(listener, config, shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ StartError::Root { .. }) => fail(NO_FOLDER, &error.to_string()),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+fn start_log(args: &Args) {
+    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("wstp-server: {message}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,129 @@
+//! HTTP: the page, its style, the health check, and the upgrade to the protocol.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::OwnedSemaphorePermit;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+use wstp_protocol::ENDPOINT_PATH;
+
+use crate::server::Server;
+use crate::{origin, session};
+
+const PAGE: &str = include_str!("../../www/index.html");
+const STYLE: &str = include_str!("../../www/style.css");
+
+/// Who is at the other end of a TCP connection, and its place among them.
+#[derive(Clone)]
+pub struct Peer {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Given back when the last user of the connection is done.
+    _slot: Arc<OwnedSemaphorePermit>,
+}
+
+impl Peer {
+    /// A peer that takes a place.
+    pub fn new(address: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
+        Self { address, _slot: Arc::new(slot) }
+    }
+}
+
+/// Everything one connection can ask for over HTTP.
+pub fn routes(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let endpoint = warp::path(&ENDPOINT_PATH[1..])
+        .and(warp::path::end())
+        .and(warp::get())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .map(move |headers: HeaderMap, upgrade| match upgrade_answer(&server, &headers) {
+            Ok(accept) => {
+                if let Some(on_upgrade) = upgrade {
+                    session::spawn(server.clone(), peer.clone(), on_upgrade);
+                }
+                switching(accept)
+            }
+            Err((status, text)) => words(status, text),
+        });
+    let health = warp::path("healthz").and(warp::path::end()).and(warp::get()).map(|| words(StatusCode::OK, "ok\n"));
+    let page = warp::path::end().and(warp::get()).map(|| warp::reply::html(PAGE).into_response());
+    let style = warp::path("style.css")
+        .and(warp::path::end())
+        .and(warp::get())
+        .map(|| warp::reply::with_header(STYLE, header::CONTENT_TYPE, "text/css; charset=utf-8").into_response());
+    endpoint
+        .or(health)
+        .unify()
+        .or(page)
+        .unify()
+        .or(style)
+        .unify()
+        .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
+        .unify()
+        .with(warp::reply::with::headers(security_headers()))
+}
+
+/// Checks the head of a request to the endpoint: what the handshake is answered with, or why not.
+fn upgrade_answer(server: &Server, headers: &HeaderMap) -> Result<SecWebsocketAccept, (StatusCode, &'static str)> {
+    if !origin::is_allowed(headers, &server.config.allowed_hosts) {
+        return Err((
+            StatusCode::FORBIDDEN,
+            "This origin may not connect. The WSTP extension and native programs may.\n",
+        ));
+    }
+    let is_websocket =
+        headers.typed_get::<headers::Upgrade>().is_some_and(|upgrade| upgrade == headers::Upgrade::websocket())
+            && headers.typed_get::<headers::Connection>().is_some_and(|connection| connection.contains("upgrade"));
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    match headers.typed_get::<SecWebsocketKey>() {
+        Some(key) if is_websocket && version => Ok(key.into()),
+        _ => Err((
+            StatusCode::UPGRADE_REQUIRED,
+            "This address speaks WSTP over WebSockets. Open it with the extension.\n",
+        )),
+    }
+}
+
+fn switching(accept: SecWebsocketAccept) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().typed_insert(headers::Connection::upgrade());
+    response.headers_mut().typed_insert(headers::Upgrade::websocket());
+    response.headers_mut().typed_insert(accept);
+    response
+}
+
+fn words(status: StatusCode, text: &'static str) -> Response {
+    warp::reply::with_status(text, status).into_response()
+}
+
+fn refusal(rejection: &Rejection) -> Response {
+    if rejection.is_not_found() {
+        words(StatusCode::NOT_FOUND, "There is nothing at this address. The start page is at /.\n")
+    } else {
+        words(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read, with GET.\n")
+    }
+}
+
+fn security_headers() -> HeaderMap {
+    [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name, HeaderValue::from_static(value)))
+    .collect()
+}

@@ -1,0 +1,100 @@
+//! The running server: what all connections share, and its beginning and end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept::accept;
+use crate::config::Config;
+use crate::hashing::{Hashing, TreeCache};
+use crate::share::{Files, Share};
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder can't be opened.
+    #[error("cannot share {path:?}: {source}")]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The listener is of no use.
+    #[error("cannot accept connections: {0}")]
+    Listener(std::io::Error),
+}
+
+/// What all connections share.
+pub struct Server {
+    /// The configuration.
+    pub config: Config,
+    /// The open files.
+    pub files: Arc<Files>,
+    /// Cancelled once the server stops.
+    pub stopping: CancellationToken,
+    /// Every task that serves a protocol connection.
+    pub sessions: TaskTracker,
+    seats: Arc<Semaphore>,
+    next_connection: AtomicU64,
+}
+
+impl Server {
+    fn new(config: Config) -> Result<Self, StartError> {
+        let share = Share::open(&config.root, config.hidden)
+            .map_err(|source| StartError::Root { path: config.root.clone(), source })?;
+        let cache = TreeCache::new(config.cache_dir.clone(), config.cache_limit);
+        let hashing = Hashing::start(cache, config.timeouts.linger);
+        Ok(Self {
+            files: Arc::new(Files::new(share, hashing)),
+            stopping: CancellationToken::new(),
+            sessions: TaskTracker::new(),
+            seats: Arc::new(Semaphore::new(config.max_connections)),
+            next_connection: AtomicU64::new(1),
+            config,
+        })
+    }
+
+    /// A place among the protocol connections, `None` where all are taken.
+    pub fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        self.seats.clone().try_acquire_owned().ok()
+    }
+
+    /// A number for the log that names a connection.
+    pub fn connection_number(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Serves until `shutdown` completes, then tells the clients, finishes what is under way within the configured time, and
+/// returns.
+///
+/// # Errors
+/// When the configured folder can't be shared. What happens on one connection never ends the server.
+pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    listener.local_addr().map_err(StartError::Listener)?;
+    let server = tokio::task::spawn_blocking(|| Server::new(config)).await.expect("opening a folder does not panic")?;
+    let server = Arc::new(server);
+    let accepting = accept(listener, server.clone());
+    tokio::pin!(accepting);
+    tokio::select! {
+        () = &mut accepting => {}
+        () = shutdown => {
+            tracing::info!("stopping");
+            server.stopping.cancel();
+            accepting.await;
+        }
+    }
+    server.sessions.close();
+    let patience = server.config.timeouts.drain + std::time::Duration::from_secs(3);
+    if tokio::time::timeout(patience, server.sessions.wait()).await.is_err() {
+        tracing::warn!(left = server.sessions.len(), "connections did not end in time");
+    }
+    server.files.hashing().stop();
+    Ok(())
+}

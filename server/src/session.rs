@@ -1,0 +1,119 @@
+//! A protocol connection from handshake to last words.
+
+mod connection;
+mod handshake;
+mod outbox;
+mod requests;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
+use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
+
+use crate::routes::Peer;
+use crate::server::Server;
+use crate::share::Refusal;
+use crate::socket::{self, Closing, Receiver, Sender};
+use connection::Connection;
+use outbox::Outbox;
+
+/// How long the client has to close its side.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// How a connection ends.
+pub struct Ending {
+    /// What the client is told, if it is still there.
+    last_words: Option<ServerMessage>,
+    closing: Closing,
+    /// For the log.
+    reason: &'static str,
+}
+
+impl Ending {
+    /// The client went away, or can't be reached.
+    const fn lost() -> Self {
+        Self { last_words: None, closing: Closing::Normal, reason: "the client is gone" }
+    }
+
+    /// The client may come back.
+    const fn goodbye(retry_after_ms: u32, closing: Closing, reason: &'static str) -> Self {
+        Self { last_words: Some(ServerMessage::Goodbye(Goodbye { retry_after_ms })), closing, reason }
+    }
+
+    /// Something is wrong with the connection as a whole.
+    fn failure(refusal: Refusal, closing: Closing, reason: &'static str) -> Self {
+        let failure: Failure = refusal.failure(None);
+        Self { last_words: Some(ServerMessage::Failure(failure)), closing, reason }
+    }
+
+    /// The client does not speak the protocol.
+    fn malformed(reason: &'static str) -> Self {
+        Self::failure(ErrorCode::Malformed.into(), Closing::Protocol, reason)
+    }
+}
+
+/// Serves the protocol on a connection once its upgrade is through.
+pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
+    let span = tracing::info_span!("connection", id = server.connection_number(), peer = %peer.address);
+    let seat = server.seat();
+    let sessions = server.sessions.clone();
+    let task = async move {
+        match on_upgrade.await {
+            Ok(upgraded) => serve(&server, upgraded, seat).await,
+            Err(error) => tracing::debug!(%error, "the upgrade failed"),
+        }
+        drop(peer);
+    };
+    sessions.spawn(task.instrument(span));
+}
+
+async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<OwnedSemaphorePermit>) {
+    let (mut sender, mut receiver) = socket::open(upgraded);
+    let ending = match handshake::handshake(server, seat.is_some(), &mut sender, &mut receiver).await {
+        Ok(()) => converse(server, sender, &mut receiver).await,
+        Err(ending) => Some((ending, sender)),
+    };
+    if let Some((ending, sender)) = ending {
+        say_last_words(ending, sender, receiver).await;
+    }
+}
+
+/// The conversation after the handshake. Gives back how it ended and the sender if it still works.
+async fn converse(server: &Arc<Server>, sender: Sender, receiver: &mut Receiver) -> Option<(Ending, Sender)> {
+    let (outbox, outflow) = Outbox::new(server.config.send_budget);
+    let mut writing = tokio::spawn(outbox::write(outflow, sender).in_current_span());
+    let connection = Arc::new(Connection::new(server.clone(), outbox));
+    let ending = connection.run(receiver).await;
+    connection.end().await;
+    drop(connection);
+    match tokio::time::timeout(server.config.timeouts.drain, &mut writing).await {
+        Ok(Ok(Ok(sender))) => Some((ending, sender)),
+        Ok(Ok(Err(error))) => {
+            tracing::info!(%error, "disconnected");
+            None
+        }
+        Ok(Err(_)) => None,
+        Err(_) => {
+            writing.abort();
+            tracing::info!("disconnected: the client did not take what was left");
+            None
+        }
+    }
+}
+
+async fn say_last_words(ending: Ending, mut sender: Sender, mut receiver: Receiver) {
+    tracing::info!(reason = ending.reason, "disconnected");
+    let words = async {
+        if let Some(message) = ending.last_words {
+            sender.feed(message.encode().into()).await?;
+        }
+        sender.close(ending.closing).await
+    };
+    if words.await.is_ok() {
+        let _in_time = tokio::time::timeout(CLOSE_WAIT, receiver.drain()).await;
+    }
+}

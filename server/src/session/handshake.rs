@@ -1,0 +1,65 @@
+//! The handshake: `Hello` comes first and in time, and is answered with `Welcome`.
+
+use wstp_protocol::{ClientMessage, ErrorCode, Hello, ServerMessage, VERSIONS, Welcome};
+
+use super::Ending;
+use crate::AGENT;
+use crate::server::Server;
+use crate::share::Refusal;
+use crate::socket::{Closing, Incoming, Receiver, Sender};
+
+const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
+const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
+
+/// Greets the client.
+///
+/// # Errors
+/// How the connection ends where there is nothing to be had: no or no proper greeting, no version in common, no seat, or the
+/// server stops.
+pub async fn handshake(
+    server: &Server,
+    has_seat: bool,
+    sender: &mut Sender,
+    receiver: &mut Receiver,
+) -> Result<(), Ending> {
+    let hello = tokio::select! {
+        () = server.stopping.cancelled() => {
+            return Err(Ending::failure(ErrorCode::ShuttingDown.into(), Closing::GoingAway, "the server stops"));
+        }
+        hello = tokio::time::timeout(server.config.timeouts.handshake, hello(receiver)) => {
+            hello.map_err(|_| Ending::failure(NO_HELLO, Closing::Protocol, "no greeting in time"))??
+        }
+    };
+    let version = common_version(&hello).ok_or_else(|| {
+        Ending::failure(ErrorCode::UnsupportedVersion.into(), Closing::Protocol, "no version in common")
+    })?;
+    if !has_seat {
+        return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
+    }
+    tracing::info!(agent = ?hello.agent, version, "connected");
+    let welcome = Welcome { version, features: 0, agent: AGENT.to_owned(), limits: server.config.limits() };
+    let frame = ServerMessage::Welcome(welcome).encode().into();
+    sender.feed(frame).await.map_err(|_| Ending::lost())?;
+    sender.flush().await.map_err(|_| Ending::lost())
+}
+
+async fn hello(receiver: &mut Receiver) -> Result<Hello, Ending> {
+    loop {
+        match receiver.next().await {
+            Some(Ok(Incoming::Ping)) => {}
+            Some(Ok(Incoming::Frame(frame))) => match ClientMessage::decode(&frame) {
+                Ok(ClientMessage::Hello(hello)) => return Ok(hello),
+                Ok(_) => return Err(Ending::malformed("no greeting")),
+                Err(_) => return Err(Ending::malformed("malformed greeting")),
+            },
+            Some(Ok(Incoming::Text)) => return Err(Ending::malformed("a text message")),
+            Some(Err(_)) | None => return Err(Ending::lost()),
+        }
+    }
+}
+
+fn common_version(hello: &Hello) -> Option<u16> {
+    let (lowest, highest) = VERSIONS;
+    let version = hello.max_version.min(highest);
+    (version >= lowest && version >= hello.min_version).then_some(version)
+}

@@ -1,0 +1,108 @@
+//! What waits to be sent on one connection, bounded in frames and in bytes.
+//!
+//! Room for a reply's bytes is taken before the reply is made, so that nothing is read for a client that takes nothing; the room
+//! comes back when the frame is written.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use wstp_protocol::ServerMessage;
+
+use crate::socket::{Sender, SocketError};
+
+/// Frames that may wait.
+const QUEUE: usize = 256;
+/// Frames from this size on are written at once, smaller ones together.
+const LARGE: usize = 16 * 1024;
+
+enum Outgoing {
+    Frame(Bytes, Option<OwnedSemaphorePermit>),
+    Flush,
+}
+
+/// The sending end.
+#[derive(Clone)]
+pub struct Outbox {
+    queue: mpsc::Sender<Outgoing>,
+    budget: Arc<Semaphore>,
+    whole_budget: u32,
+}
+
+/// A place in the queue.
+pub struct Slot<'a>(mpsc::Permit<'a, Outgoing>);
+
+/// The connection is gone.
+#[derive(Debug)]
+pub struct Gone;
+
+/// The other end: what [`write`] takes from.
+pub struct Outflow(mpsc::Receiver<Outgoing>);
+
+impl Outbox {
+    /// An outbox whose waiting replies take at most `budget` bytes.
+    pub fn new(budget: u32) -> (Self, Outflow) {
+        let (queue, outflow) = mpsc::channel(QUEUE);
+        (Self { queue, budget: Arc::new(Semaphore::new(budget as usize)), whole_budget: budget }, Outflow(outflow))
+    }
+
+    /// Room for `bytes` of a reply, in the order of asking.
+    pub async fn room(&self, bytes: u32) -> OwnedSemaphorePermit {
+        let bytes = bytes.min(self.whole_budget);
+        self.budget.clone().acquire_many_owned(bytes).await.expect("the semaphore is never closed")
+    }
+
+    /// A place in the queue, once there is one.
+    pub async fn slot(&self) -> Result<Slot<'_>, Gone> {
+        self.queue.reserve().await.map(Slot).map_err(|_| Gone)
+    }
+
+    /// Queues a small message.
+    pub async fn send(&self, message: &ServerMessage) -> Result<(), Gone> {
+        self.slot().await?.send(message.encode().into(), None);
+        Ok(())
+    }
+
+    /// Completes once nothing can be sent any more.
+    pub async fn gone(&self) {
+        self.queue.closed().await;
+    }
+
+    /// Whether everything is written.
+    pub fn is_empty(&self) -> bool {
+        self.queue.capacity() == QUEUE && self.budget.available_permits() == self.whole_budget as usize
+    }
+
+    /// Has everything written that is queued, and waits while the queue is full.
+    pub async fn flush(&self) -> Result<(), Gone> {
+        self.queue.send(Outgoing::Flush).await.map_err(|_| Gone)
+    }
+}
+
+impl Slot<'_> {
+    /// Queues a frame; `room` comes back once it is written.
+    pub fn send(self, frame: Bytes, room: Option<OwnedSemaphorePermit>) {
+        self.0.send(Outgoing::Frame(frame, room));
+    }
+}
+
+/// Writes what is queued until every outbox is gone. Gives the sender back for the last words.
+pub async fn write(mut outflow: Outflow, mut sender: Sender) -> Result<Sender, SocketError> {
+    let mut rooms = Vec::new();
+    while let Some(outgoing) = outflow.0.recv().await {
+        let mut flush = outflow.0.is_empty();
+        match outgoing {
+            Outgoing::Frame(frame, room) => {
+                flush |= frame.len() >= LARGE;
+                sender.feed(frame).await?;
+                rooms.extend(room);
+            }
+            Outgoing::Flush => flush = true,
+        }
+        if flush {
+            sender.flush().await?;
+            rooms.clear();
+        }
+    }
+    Ok(sender)
+}

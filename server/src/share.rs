@@ -1,0 +1,13 @@
+//! The share: the one folder that is served, its listings and its open files.
+
+mod file;
+mod files;
+mod folder;
+mod listing;
+mod refusal;
+mod stamp;
+
+pub use file::{HashState, SharedFile};
+pub use files::Files;
+pub use folder::Share;
+pub use refusal::Refusal;

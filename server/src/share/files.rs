@@ -1,0 +1,149 @@
+//! What connections ask of a share, off the async threads and in bounded numbers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use wstp_protocol::{BlocksRequest, Entry, ErrorCode, HashPage, HashesRequest, ListRequest, Listing, SharePath};
+
+use super::file::{HashState, SharedFile};
+use super::folder::Share;
+use super::listing::Listings;
+use super::refusal::Refusal;
+use super::stamp::Stamp;
+use crate::hashing::{Hashing, PageError};
+
+/// Reads under way at once, over all connections.
+const READERS: usize = 32;
+/// Folders being listed at once: they take longer, and must not keep reads waiting.
+const LISTERS: usize = 4;
+/// Open files at which the table is first looked through for files that were closed.
+const SWEEP_AT: usize = 256;
+
+/// The files of a share.
+pub struct Files {
+    share: Arc<Share>,
+    hashing: Hashing,
+    listings: Arc<Listings>,
+    open: Mutex<OpenFiles>,
+    readers: Semaphore,
+    listers: Semaphore,
+}
+
+struct OpenFiles {
+    by_version: HashMap<(SharePath, Stamp), Weak<SharedFile>>,
+    sweep_at: usize,
+}
+
+impl Files {
+    /// The files of `share`.
+    pub fn new(share: Share, hashing: Hashing) -> Self {
+        Self {
+            share: Arc::new(share),
+            hashing,
+            listings: Arc::default(),
+            open: Mutex::new(OpenFiles { by_version: HashMap::new(), sweep_at: SWEEP_AT }),
+            readers: Semaphore::new(READERS),
+            listers: Semaphore::new(LISTERS),
+        }
+    }
+
+    /// What computes their hashes.
+    pub fn hashing(&self) -> &Hashing {
+        &self.hashing
+    }
+
+    /// One page of a folder's listing.
+    pub async fn list(&self, request: ListRequest) -> Result<Listing, Refusal> {
+        let (share, listings) = (self.share.clone(), self.listings.clone());
+        blocking(&self.listers, move || listings.page(&share, &request)).await
+    }
+
+    /// What is known about one entry.
+    pub async fn stat(&self, path: SharePath) -> Result<Entry, Refusal> {
+        let share = self.share.clone();
+        blocking(&self.readers, move || share.entry(&path)).await
+    }
+
+    /// Opens a file; its hashes are computed from now on, if they are not known.
+    pub async fn open(self: &Arc<Self>, path: SharePath) -> Result<Arc<SharedFile>, Refusal> {
+        let files = self.clone();
+        blocking(&self.readers, move || files.open_blocking(path)).await
+    }
+
+    /// A run of blocks as a whole frame.
+    pub async fn read(&self, file: Arc<SharedFile>, request: BlocksRequest) -> Result<Bytes, Refusal> {
+        blocking(&self.readers, move || file.read_frame(request.id, request.run).map(Bytes::from)).await
+    }
+
+    /// A page of hashes.
+    pub async fn page(self: &Arc<Self>, file: Arc<SharedFile>, request: HashesRequest) -> Result<HashPage, Refusal> {
+        let files = self.clone();
+        blocking(&self.readers, move || files.page_blocking(&file, request)).await
+    }
+
+    /// A handle of this file was given back.
+    pub fn release(&self, file: Arc<SharedFile>) {
+        self.hashing.linger(file);
+    }
+
+    fn open_blocking(&self, path: SharePath) -> Result<Arc<SharedFile>, Refusal> {
+        let (opened, stamp) = self.share.file(&path)?;
+        let (file, is_new) = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (path, stamp);
+            match open.by_version.get(&key).and_then(Weak::upgrade).filter(|file| !file.has_changed()) {
+                Some(file) => (file, false),
+                None => {
+                    let file = Arc::new(SharedFile::new(self.share.clone(), key.0.clone(), opened, stamp));
+                    open.insert(key, &file);
+                    (file, true)
+                }
+            }
+        };
+        let failed = matches!(*file.state().borrow(), HashState::Failed);
+        if is_new || failed {
+            self.hashing.begin(&file);
+        }
+        Ok(file)
+    }
+
+    fn page_blocking(&self, file: &Arc<SharedFile>, request: HashesRequest) -> Result<HashPage, Refusal> {
+        let HashesRequest { id, level, first, count, .. } = request;
+        if file.tree().covered(level, first, count).is_none() {
+            return Err(ErrorCode::OutOfRange.into());
+        }
+        let tree = file.hashes()?;
+        match tree.page(level, first, count) {
+            Ok((nodes, uncles)) => Ok(HashPage { id, nodes, uncles }),
+            Err(PageError::Damaged | PageError::Io(_)) => {
+                tracing::warn!("kept hashes are damaged and are computed again");
+                self.hashing.restart(file);
+                Err(ErrorCode::NotReady.into())
+            }
+        }
+    }
+}
+
+impl OpenFiles {
+    fn insert(&mut self, key: (SharePath, Stamp), file: &Arc<SharedFile>) {
+        if self.by_version.len() >= self.sweep_at {
+            self.by_version.retain(|_, file| file.strong_count() > 0);
+            self.sweep_at = SWEEP_AT.max(2 * self.by_version.len());
+        }
+        self.by_version.insert(key, Arc::downgrade(file));
+    }
+}
+
+/// Runs `work` on a blocking thread, no more at once than `places` has permits.
+async fn blocking<T: Send + 'static>(
+    places: &Semaphore,
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let _place = places.acquire().await.expect("the semaphore is never closed");
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a file system task failed");
+        Err(ErrorCode::Io.into())
+    })
+}

@@ -1,0 +1,96 @@
+//! Why a request is not done, in the protocol's codes and in words.
+
+use std::io;
+
+use wstp_protocol::{ErrorCode, Failure, RequestId};
+
+/// When a client that was told to come back later should do so.
+const RETRY_AFTER_MS: u32 = 500;
+
+/// Why a request is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: ErrorCode,
+    text: &'static str,
+}
+
+impl Refusal {
+    /// A refusal in words of its own.
+    pub const fn new(code: ErrorCode, text: &'static str) -> Self {
+        Self { code, text }
+    }
+
+    /// The kind of error.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The message for the client.
+    pub fn failure(&self, id: Option<RequestId>) -> Failure {
+        let retry_after_ms = matches!(self.code, ErrorCode::Busy | ErrorCode::NotReady | ErrorCode::ShuttingDown)
+            .then_some(RETRY_AFTER_MS);
+        Failure { id, code: self.code, text: self.text.to_owned(), retry_after_ms }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, text: words(code) }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+                ErrorCode::NotFound.into()
+            }
+            // Links that lead in a circle lead nowhere.
+            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => ErrorCode::NotFound.into(),
+            // Links that lead out of the share come as this too.
+            io::ErrorKind::PermissionDenied => ErrorCode::Forbidden.into(),
+            _ => {
+                tracing::warn!(%error, "the file system failed");
+                ErrorCode::Io.into()
+            }
+        }
+    }
+}
+
+const fn words(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Malformed => {
+            "The server did not understand a message. Client and server may be of different versions."
+        }
+        ErrorCode::UnsupportedVersion => "Client and server have no protocol version in common. Update the older one.",
+        ErrorCode::Unauthorized => "The server does not accept this token. Ask its owner for a new one.",
+        ErrorCode::NotFound => "There is nothing at this path. List the folder again.",
+        ErrorCode::NotAFile => "This is not a regular file and can't be opened.",
+        ErrorCode::NotADirectory => "This is not a folder and can't be listed.",
+        ErrorCode::Forbidden => "The server may not read this, or it lies outside of what is shared.",
+        ErrorCode::InvalidPath => "This path can't be used here.",
+        ErrorCode::Changed => "The file changed on the server. Open it again.",
+        ErrorCode::OutOfRange => "This lies past the end of the file.",
+        ErrorCode::BadHandle => "This file is not open. Open it first.",
+        ErrorCode::NotReady => "The server is still computing this file's hashes. It will say when they are ready.",
+        ErrorCode::Busy => "The server has too much to do for this client. Try again shortly.",
+        ErrorCode::Io => "The server could not read its disk. Try again, or tell its owner.",
+        ErrorCode::Cancelled => "The request was cancelled.",
+        ErrorCode::ShuttingDown => "The server is stopping. Connect again shortly.",
+        ErrorCode::DuplicateId => "A request with this number is under way already.",
+        ErrorCode::Unknown(_) => "The request failed.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_fits_the_wire() {
+        for &code in ErrorCode::ALL {
+            let failure = Refusal::from(code).failure(Some(1));
+            assert!(!failure.text.is_empty() && failure.text.len() <= wstp_protocol::limits::MAX_ERROR_TEXT);
+        }
+    }
+}

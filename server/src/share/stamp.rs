@@ -1,0 +1,80 @@
+//! The stamp of a file: what the file system says changes whenever the bytes do.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use wstp_protocol::FileVersion;
+
+/// How coarse the clock of a file system may be. A file changed that recently may change again under the same stamp.
+const CLOCK_GRAIN: Duration = Duration::from_millis(20);
+
+/// Size, times and identity of a file. The change time can't be set back by a program, so a restored modification time does not
+/// hide a change; it moves with the file's name and rights too, so a file that is replaced or removed while open is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    inode: u64,
+    device: u64,
+}
+
+impl Stamp {
+    /// The stamp of an open file.
+    pub fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        })
+    }
+
+    /// Whether this is the file with that device and inode.
+    pub fn is_inode(&self, device: u64, inode: u64) -> bool {
+        (self.device, self.inode) == (device, inode)
+    }
+
+    /// The version clients are told.
+    pub fn version(&self) -> FileVersion {
+        let mut hasher = self.hasher();
+        hasher.update(&self.device.to_le_bytes());
+        let mut version = [0; 16];
+        hasher.finalize_xof().fill(&mut version);
+        FileVersion(version)
+    }
+
+    /// A digest of the stamp together with where the file is. The device is left out: its number may be another after a restart.
+    pub fn key(&self, root: &[u8], path: &[u8]) -> [u8; 32] {
+        let mut hasher = self.hasher();
+        hasher.update(&(root.len() as u64).to_le_bytes()).update(root).update(path);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// How long until a further change is sure to show in the stamp.
+    pub fn settles_in(&self) -> Duration {
+        let Ok(seconds) = u64::try_from(self.changed.0) else { return Duration::ZERO };
+        let changed = SystemTime::UNIX_EPOCH
+            + Duration::from_secs(seconds)
+            + Duration::from_nanos(u64::try_from(self.changed.1).unwrap_or(0));
+        match SystemTime::now().duration_since(changed) {
+            Ok(age) => CLOCK_GRAIN.saturating_sub(age),
+            Err(_) => Duration::ZERO,
+        }
+    }
+
+    fn hasher(&self) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new();
+        let (modified, changed) = (self.modified, self.changed);
+        for field in [modified.0, modified.1, changed.0, changed.1] {
+            hasher.update(&field.to_le_bytes());
+        }
+        hasher.update(&self.size.to_le_bytes()).update(&self.inode.to_le_bytes());
+        hasher
+    }
+}

@@ -1,0 +1,51 @@
+//! The real server as a child process, and a small native client.
+
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+mod client;
+mod server;
+
+pub use client::Client;
+pub use server::{Options, Server};
+
+use std::path::{Path, PathBuf};
+
+/// A folder that is removed at the end, readable by everyone.
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// An empty folder.
+    pub fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self(folder)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file, and the folders around it.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// A file of `size` zeros that takes no space.
+    pub fn sparse(&self, name: &str, size: u64) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+        path
+    }
+}
+
+/// Bytes in which every block differs.
+pub fn sample(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    blake3::Hasher::new().update(&size.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
