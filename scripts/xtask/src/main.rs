@@ -2,11 +2,15 @@
 
 mod arrows;
 mod build;
+mod bundle;
 mod files;
+mod lint_wasm;
 mod package;
+mod test_wasm;
 mod toolchain;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
@@ -25,17 +29,48 @@ enum Task {
     Package,
     /// Check that no crate reaches one it must not.
     CheckArrows,
+    /// Run clippy on the browser's crates as they are compiled for the browser.
+    LintWasm,
+    /// Run the browser's tests in a headless Chromium.
+    TestWasm {
+        /// Passed on to `cargo test`: a package, a test's name, options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
-fn main() -> Result<()> {
-    match Task::parse() {
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
         Task::Build { dev } => build::build(dev),
         Task::Package => package::package(),
         Task::CheckArrows => arrows::check(),
+        Task::LintWasm => lint_wasm::lint(),
+        Task::TestWasm { arguments } => test_wasm::test(&arguments),
     }
 }
 
 /// The workspace's folder.
 fn root() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    folder.expect("this crate lies two folders deep in the workspace").to_owned()
+}
+
+/// Cargo's target folder for native code.
+fn native_target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// The target folder for wasm: apart, because another toolchain may build it.
+fn wasm_target() -> PathBuf {
+    root().join("target/wasm")
 }

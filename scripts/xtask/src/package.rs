@@ -1,36 +1,47 @@
-//! What is handed out: the extension as a zip for the store, the server as a tarball. The same input gives the same bytes.
+//! What is handed out: the extension as a zip for the store, the server as a tarball. The same files give the same bytes.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flate2::{Compression, GzBuilder};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::files::{list, run};
-use crate::{build, root};
+use crate::{build, native_target, root};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Builds and packs both.
 pub fn package() -> Result<()> {
     build::build(false)?;
-    let root = root();
-    let version = env!("CARGO_PKG_VERSION");
-    pack_extension(&root, &root.join(format!("dist/wstp-extension-{version}.zip")))?;
-    run(Command::new("cargo").current_dir(&root).args(["build", "--quiet", "--release", "--package", "wstp-server"]))?;
+    let dist = root().join("dist");
+    check_version(&dist.join("extension/manifest.json"))?;
+    pack_extension(&dist.join("extension"), &dist.join(format!("wstp-extension-{VERSION}.zip")))?;
+    let mut cargo = Command::new("cargo");
+    run(cargo.current_dir(root()).args(["build", "--quiet", "--release", "--package", "wstp-server"]))?;
     let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    pack_server(&root, &format!("wstp-server-{version}-{platform}"))
+    pack_server(&dist, &format!("wstp-server-{VERSION}-{platform}"))
 }
 
-fn pack_extension(root: &Path, archive: &Path) -> Result<()> {
-    let folder = root.join("dist/extension");
+/// The store tells versions by the manifest, everybody else by the workspace.
+fn check_version(manifest: &Path) -> Result<()> {
+    let text = fs::read_to_string(manifest).with_context(|| format!("{} is missing", manifest.display()))?;
+    let manifest: serde_json::Value = serde_json::from_str(&text).context("manifest.json is not JSON")?;
+    ensure!(manifest["version"] == VERSION, "manifest.json has version {}, not {VERSION}", manifest["version"]);
+    Ok(())
+}
+
+fn pack_extension(folder: &Path, archive: &Path) -> Result<()> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(DateTime::default());
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
     let mut zip = ZipWriter::new(File::create(archive)?);
-    for file in list(&folder)? {
+    for file in list(folder)? {
         zip.start_file(file.to_string_lossy(), options)?;
         zip.write_all(&fs::read(folder.join(&file))?)?;
     }
@@ -39,14 +50,13 @@ fn pack_extension(root: &Path, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pack_server(root: &Path, name: &str) -> Result<()> {
-    let archive = root.join(format!("dist/{name}.tar.gz"));
+fn pack_server(dist: &Path, name: &str) -> Result<()> {
+    let archive = dist.join(format!("{name}.tar.gz"));
     let encoder = GzBuilder::new().mtime(0).write(File::create(&archive)?, Compression::best());
     let mut tar = tar::Builder::new(encoder);
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    append(&mut tar, &target.join("release/wstp-server"), &format!("{name}/wstp-server"), 0o755)?;
+    append(&mut tar, &native_target().join("release/wstp-server"), &format!("{name}/wstp-server"), 0o755)?;
     for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "docs/protocol.md"] {
-        append(&mut tar, &root.join(file), &format!("{name}/{file}"), 0o644)?;
+        append(&mut tar, &root().join(file), &format!("{name}/{file}"), 0o644)?;
     }
     tar.into_inner()?.finish()?;
     println!("{}", archive.display());

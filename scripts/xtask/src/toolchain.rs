@@ -1,11 +1,20 @@
-//! The Rust that compiles to WebAssembly, as `scripts/setup` found or made it.
+//! The Rust that compiles to WebAssembly and the tools around it, as `scripts/setup` found or made them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+
+use crate::{root, wasm_target};
+
+/// The target all of the extension is compiled for.
+pub const WASM: &str = "wasm32-unknown-unknown";
+
+/// What a cargo that runs this program leaves in its environment, and what a user may have set for native code: neither is for the
+/// wasm toolchain.
+const NATIVE_ONLY: [&str; 6] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTC_WRAPPER", "LD_LIBRARY_PATH"];
 
 /// `wasm-toolchain.json` in the cache folder of `scripts/setup`.
 #[derive(Deserialize)]
@@ -26,55 +35,89 @@ enum Kind {
 }
 
 impl Toolchain {
-    /// Reads what `scripts/setup` wrote.
+    /// Reads what `scripts/setup` wrote, and discards what another toolchain compiled.
     pub fn load() -> Result<Self> {
         let file = cache_dir()?.join("wasm-toolchain.json");
         let text = fs::read_to_string(&file).context("run scripts/setup first: there is no wasm toolchain yet")?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is damaged: delete it and run scripts/setup", file.display()))
+        let toolchain: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} is damaged: delete it and run scripts/setup", file.display()))?;
+        discard_if_foreign(&wasm_target(), &text)?;
+        Ok(toolchain)
     }
 
-    /// A cargo that builds for wasm32 into `target`.
-    pub fn cargo(&self, target: &Path) -> Command {
+    /// Whether it has clippy: Debian's does not.
+    pub fn has_clippy(&self) -> bool {
+        self.kind == Kind::Rustup
+    }
+
+    /// A cargo with `subcommand` for wasm32.
+    pub fn cargo(&self, subcommand: &str) -> Command {
         let mut cargo = Command::new(&self.cargo);
-        let mut flags = "-C target-feature=+simd128".to_owned();
-        // This process runs under the native cargo, whose choices must not leak into the other one.
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
+        for name in NATIVE_ONLY {
             cargo.env_remove(name);
         }
         if self.kind == Kind::Debian {
-            flags = format!("--sysroot {} {flags}", self.sysroot);
             cargo.env("PATH", "/usr/bin:/bin").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", &self.linker);
         }
-        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.flags().join("\x1f")).env("CARGO_TARGET_DIR", wasm_target());
+        cargo.current_dir(root()).args([subcommand, "--target", WASM]);
         cargo
     }
 
-    /// What every wasm artifact depends on besides its source: a changed one makes them all useless.
-    pub fn stamp(&self) -> String {
-        format!("{} {}", self.cargo, self.sysroot)
+    fn flags(&self) -> Vec<String> {
+        let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+        // The messages of panics name source files: the same ones wherever it was built.
+        flags.push(format!("--remap-path-prefix={}=", root().display()));
+        flags.extend(cargo_home().map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
+        if self.kind == Kind::Debian {
+            flags.push(format!("--sysroot={}", self.sysroot));
+        }
+        flags
     }
 }
 
-/// The newest wasm-opt that `scripts/setup` installed.
-pub fn wasm_opt() -> Result<PathBuf> {
-    let cache = cache_dir()?;
-    let mut found: Vec<PathBuf> = fs::read_dir(&cache)
-        .with_context(|| format!("run scripts/setup first: {} is missing", cache.display()))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path().join("node_modules/.bin/wasm-opt")))
-        .filter(|path| path.exists())
-        .collect();
-    found.sort();
-    match found.pop() {
-        Some(path) => Ok(path),
-        None => bail!("run scripts/setup first: wasm-opt is missing"),
+/// Artifacts of another standard library can't be linked (E0463), and cargo does not notice.
+fn discard_if_foreign(target: &Path, toolchain: &str) -> Result<()> {
+    let stamp = target.join("toolchain");
+    if fs::read_to_string(&stamp).is_ok_and(|old| old == toolchain) {
+        return Ok(());
     }
+    if target.exists() {
+        fs::remove_dir_all(target)?;
+    }
+    fs::create_dir_all(target)?;
+    fs::write(stamp, toolchain)?;
+    Ok(())
+}
+
+/// wasm-opt and its version.
+pub fn wasm_opt() -> Result<(PathBuf, String)> {
+    let modules = cache_dir()?.join("binaryen/node_modules");
+    let description = fs::read_to_string(modules.join("binaryen/package.json"))
+        .context("run scripts/setup first: wasm-opt is missing")?;
+    let description: serde_json::Value = serde_json::from_str(&description)?;
+    Ok((modules.join(".bin/wasm-opt"), description["version"].to_string()))
+}
+
+/// The program that runs a test's wasm in a browser.
+pub fn test_runner() -> Result<PathBuf> {
+    let runner = cache_dir()?.join("tools/bin/wasm-bindgen-test-runner");
+    ensure!(runner.exists(), "run scripts/setup --tests first: wasm-bindgen-test-runner is missing");
+    Ok(runner)
 }
 
 fn cache_dir() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
+        .or_else(|| in_home(".cache"))
         .context("neither XDG_CACHE_HOME nor HOME is set")?;
     Ok(base.join("wstp"))
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| in_home(".cargo"))
+}
+
+fn in_home(folder: &str) -> Option<PathBuf> {
+    env::var_os("HOME").map(|home| Path::new(&home).join(folder))
 }
