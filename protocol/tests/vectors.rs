@@ -5,10 +5,18 @@ mod support;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use support::{From, unhex, vectors};
+use support::{unhex, vectors};
 use wstp_protocol::limits::{MAX_LEVEL, MAX_UNCLES};
 use wstp_protocol::tree::{self, PageError, Tree};
 use wstp_protocol::*;
+
+/// Who sends a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum From {
+    Client,
+    Server,
+}
 
 #[derive(Deserialize)]
 struct Frame {

@@ -2,16 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
-/// Who sends a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum From {
-    Client,
-    Server,
-}
 
 /// The crate's folder.
 pub fn crate_dir() -> PathBuf {

@@ -1,0 +1,268 @@
+//! Whatever is encoded is decoded again, and no bytes whatsoever do harm.
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use wstp_protocol::limits::*;
+use wstp_protocol::*;
+
+fn text(most: usize) -> impl Strategy<Value = String> {
+    any::<String>().prop_map(move |text| text[..text.floor_char_boundary(most.min(text.len()))].to_owned())
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        Just("n".repeat(MAX_NAME)),
+        Just("<img src=x onerror=alert(1)>".to_owned()),
+        Just("a\\..\\b".to_owned()),
+    ]
+    .prop_map(|name| {
+        let name: String = name.chars().filter(|c| !['/', '\0'].contains(c)).collect();
+        if matches!(name.as_str(), "" | "." | "..") { "name".to_owned() } else { name }
+    })
+}
+
+fn path() -> impl Strategy<Value = SharePath> {
+    vec(name(), 0..4).prop_map(|names| SharePath::parse(names.join("/")).expect("three names fit a path"))
+}
+
+fn run() -> impl Strategy<Value = BlockRun> {
+    let first = prop_oneof![0..1000u64, any::<u64>()];
+    (first, 1..=MAX_RUN_BLOCKS)
+        .prop_map(|(first, count)| BlockRun { first: first.min(u64::MAX - u64::from(count)), count })
+}
+
+fn hash() -> impl Strategy<Value = Hash> {
+    any::<Hash>()
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let token = prop_oneof![text(MAX_TOKEN), Just("t".repeat(MAX_TOKEN))];
+    (any::<(u16, u16, u64)>(), text(MAX_AGENT), option::of(token)).prop_map(|((a, b, features), agent, token)| Hello {
+        min_version: a.min(b),
+        max_version: a.max(b),
+        features,
+        agent,
+        token,
+    })
+}
+
+fn list() -> impl Strategy<Value = ListRequest> {
+    let cursor = prop_oneof![text(MAX_CURSOR), Just("c".repeat(MAX_CURSOR))];
+    (any::<u32>(), path(), option::of(cursor), 1..=MAX_LIST_ENTRIES).prop_map(|(id, path, cursor, limit)| ListRequest {
+        id,
+        path,
+        cursor,
+        limit,
+    })
+}
+
+fn hashes() -> impl Strategy<Value = HashesRequest> {
+    (any::<(u32, u32, u64)>(), 0..=MAX_LEVEL, 0..=MAX_PAGE_NODES.ilog2()).prop_map(|((id, handle, any), level, log)| {
+        HashesRequest { id, handle, level, first: any >> log << log, count: 1 << log }
+    })
+}
+
+fn client_message() -> impl Strategy<Value = ClientMessage> {
+    prop_oneof![
+        hello().prop_map(ClientMessage::Hello),
+        list().prop_map(ClientMessage::List),
+        (any::<u32>(), path()).prop_map(|(id, path)| ClientMessage::Stat(StatRequest { id, path })),
+        (any::<u32>(), path()).prop_map(|(id, path)| ClientMessage::Open(OpenRequest { id, path })),
+        (any::<(u32, u32)>(), run()).prop_map(|((id, handle), run)| ClientMessage::Blocks(BlocksRequest {
+            id,
+            handle,
+            run
+        })),
+        hashes().prop_map(ClientMessage::Hashes),
+        any::<u32>().prop_map(|id| ClientMessage::Cancel(Cancel { id })),
+        any::<u32>().prop_map(|handle| ClientMessage::Close(Close { handle })),
+        any::<u64>().prop_map(|nonce| ClientMessage::Ping(Ping { nonce })),
+    ]
+}
+
+fn welcome() -> impl Strategy<Value = Welcome> {
+    let limits = (1..=u32::MAX, 1..=u32::MAX, 1..=MAX_RUN_BLOCKS, 0..=MAX_PAGE_NODES.ilog2(), 1..=u32::MAX).prop_map(
+        |(requests, handles, run_blocks, log, idle_timeout_ms)| Limits {
+            requests,
+            handles,
+            run_blocks,
+            page_nodes: 1 << log,
+            idle_timeout_ms,
+        },
+    );
+    (any::<(u16, u64)>(), text(MAX_AGENT), limits).prop_map(|((version, features), agent, limits)| Welcome {
+        version,
+        features,
+        agent,
+        limits,
+    })
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    const KINDS: &[EntryKind] = &[EntryKind::Directory, EntryKind::File, EntryKind::Dangling, EntryKind::Unreadable];
+    (name(), proptest::sample::select(KINDS), any::<(u64, Option<i64>)>())
+        .prop_map(|(name, kind, (size, modified_ms))| Entry { name, kind, size, modified_ms })
+}
+
+fn blocks() -> impl Strategy<Value = BlocksReply> {
+    (any::<u32>(), run(), 1..=BLOCK_SIZE as usize, any::<u8>()).prop_map(|(id, run, tail, fill)| {
+        let length = (run.count as usize - 1) * BLOCK_SIZE as usize + tail;
+        BlocksReply { id, run, data: Bytes::from(std::vec![fill; length]) }
+    })
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let explanation = prop_oneof![text(MAX_ERROR_TEXT), Just("e".repeat(MAX_ERROR_TEXT))];
+    (any::<(Option<u32>, u16, Option<u32>)>(), explanation).prop_map(|((id, code, retry_after_ms), text)| Failure {
+        id,
+        code: ErrorCode::from_u16(code),
+        text,
+        retry_after_ms,
+    })
+}
+
+fn server_message() -> impl Strategy<Value = ServerMessage> {
+    let listing = (any::<u32>(), vec(entry(), 0..20), option::of(text(MAX_CURSOR)))
+        .prop_map(|(id, entries, next)| ServerMessage::Listing(Listing { id, entries, next }));
+    let opened = any::<((u32, u32, u64), [u8; 16], Option<Hash>)>().prop_map(|((id, handle, size), version, root)| {
+        ServerMessage::Opened(Opened { id, handle, size, version: FileVersion(version), root })
+    });
+    let page = (any::<u32>(), vec(hash(), 0..70), vec(hash(), 0..=MAX_UNCLES))
+        .prop_map(|(id, nodes, uncles)| ServerMessage::HashPage(HashPage { id, nodes, uncles }));
+    prop_oneof![
+        welcome().prop_map(ServerMessage::Welcome),
+        listing,
+        (any::<u32>(), entry()).prop_map(|(id, entry)| ServerMessage::Stat(StatReply { id, entry })),
+        opened,
+        blocks().prop_map(ServerMessage::Blocks),
+        page,
+        failure().prop_map(ServerMessage::Failure),
+        any::<u64>().prop_map(|nonce| ServerMessage::Pong(Pong { nonce })),
+        any::<(u32, Hash)>().prop_map(|(handle, root)| ServerMessage::RootReady(RootReady { handle, root })),
+        any::<u32>().prop_map(|handle| ServerMessage::Stale(Stale { handle })),
+        any::<u32>().prop_map(|retry_after_ms| ServerMessage::Goodbye(Goodbye { retry_after_ms })),
+    ]
+}
+
+/// A frame that was changed at some places and cut or lengthened.
+fn damaged(frame: Vec<u8>, places: &[(usize, u8)], length: usize) -> Vec<u8> {
+    let mut frame = frame;
+    for &(at, byte) in places {
+        let at = at % frame.len();
+        frame[at] = byte;
+    }
+    frame.resize(length % (frame.len() + 3), 0);
+    frame
+}
+
+/// The parts of [`damaged`].
+fn damage() -> impl Strategy<Value = (Vec<(usize, u8)>, usize)> {
+    (vec(any::<(usize, u8)>(), 0..4), prop_oneof![Just(usize::MAX), any::<usize>()])
+}
+
+fn check_client(frame: &[u8]) -> Result<(), TestCaseError> {
+    if let Ok(message) = ClientMessage::decode(frame) {
+        let canonical = message.encode();
+        prop_assert!(canonical.len() <= frame.len());
+        prop_assert_eq!(ClientMessage::decode(&canonical), Ok(message));
+    }
+    Ok(())
+}
+
+fn check_server(frame: Vec<u8>) -> Result<(), TestCaseError> {
+    let length = frame.len();
+    if let Ok(message) = ServerMessage::decode(frame.into()) {
+        let canonical = message.encode();
+        prop_assert!(canonical.len() <= length);
+        prop_assert_eq!(ServerMessage::decode(canonical.into()), Ok(message));
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn client_messages_come_back(message in client_message()) {
+        let frame = message.encode();
+        prop_assert!(frame.len() <= MAX_CLIENT_FRAME);
+        prop_assert_eq!(ClientMessage::decode(&frame), Ok(message));
+    }
+
+    #[test]
+    fn server_messages_come_back(message in server_message()) {
+        let frame = message.encode();
+        prop_assert!(frame.len() <= MAX_SERVER_FRAME);
+        prop_assert_eq!(ServerMessage::decode(frame.into()), Ok(message));
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_is_refused(client in client_message(), server in server_message(), at: usize) {
+        let frame = client.encode();
+        prop_assert!(ClientMessage::decode(&frame[..at % frame.len()]).is_err());
+        // Data may end anywhere within its last block; everything else may not.
+        if !matches!(server, ServerMessage::Blocks(_)) {
+            let frame = Bytes::from(server.encode());
+            prop_assert!(ServerMessage::decode(frame.slice(..at % frame.len())).is_err());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_mean_something(tag in prop_oneof![0..12u8, 0x80..0x90u8, any::<u8>()], body in vec(any::<u8>(), 0..300)) {
+        let frame = [&[tag], body.as_slice()].concat();
+        check_client(&frame)?;
+        check_server(frame)?;
+    }
+
+    #[test]
+    fn damaged_frames_are_refused_or_mean_something(client in client_message(), server in server_message(), (places, length) in damage()) {
+        check_client(&damaged(client.encode(), &places, length))?;
+        check_server(damaged(server.encode(), &places, length))?;
+    }
+}
+
+/// Whether a client's message is refused once it is on the wire.
+fn is_refused(message: &ClientMessage) -> bool {
+    ClientMessage::decode(&message.encode()).is_err()
+}
+
+#[test]
+fn the_longest_names_and_pages_just_fit() {
+    let names = vec!["n".repeat(1023); 3].join("/");
+    let longest = SharePath::parse(format!("{names}/{}", "n".repeat(1024))).unwrap();
+    assert_eq!(longest.as_str().len(), MAX_PATH);
+    let list = ListRequest { id: u32::MAX, path: longest, cursor: Some("c".repeat(MAX_CURSOR)), limit: 1000 };
+    assert!(!is_refused(&ClientMessage::List(list)));
+    let page = HashPage { id: 1, nodes: vec![[0; 32]; MAX_PAGE_NODES as usize], uncles: vec![[0; 32]; MAX_UNCLES] };
+    let message = ServerMessage::HashPage(page.clone());
+    assert_eq!(ServerMessage::decode(message.encode().into()), Ok(message));
+    let longer = HashPage { nodes: vec![[0; 32]; MAX_PAGE_NODES as usize + 1], ..page };
+    assert_eq!(ServerMessage::decode(ServerMessage::HashPage(longer).encode().into()), Err(DecodeError::Malformed));
+}
+
+#[test]
+fn an_announced_length_takes_no_memory() {
+    for (tag, fields) in [(0x82, 1), (0x86, 1)] {
+        let mut frame = vec![tag];
+        frame.extend(std::iter::repeat_n(1, fields));
+        frame.extend([0xff, 0xff, 0xff, 0xff, 0x0f]);
+        assert_eq!(ServerMessage::decode(frame.into()), Err(DecodeError::Malformed));
+    }
+}
+
+#[test]
+fn frames_beyond_their_limit_are_refused_unseen() {
+    assert_eq!(ClientMessage::decode(&vec![0x09; MAX_CLIENT_FRAME + 1]), Err(DecodeError::TooLong));
+    assert_eq!(ServerMessage::decode(vec![0x89; MAX_SERVER_FRAME + 1].into()), Err(DecodeError::TooLong));
+}
+
+#[test]
+fn refusals_name_what_is_out_of_bounds() {
+    let run = |first, count| BlocksRequest { id: 1, handle: 1, run: BlockRun { first, count } };
+    let decode = |run| ClientMessage::decode(&ClientMessage::Blocks(run).encode());
+    assert_eq!(decode(run(0, 0)), Err(DecodeError::OutOfBounds("count")));
+    assert_eq!(decode(run(u64::MAX, 1)), Err(DecodeError::OutOfBounds("first")));
+    assert_eq!(ClientMessage::decode(&[]), Err(DecodeError::Empty));
+    assert_eq!(ClientMessage::decode(&[0x81]), Err(DecodeError::UnknownTag(0x81)));
+}
