@@ -31,7 +31,7 @@ pub fn build(dev: bool) -> Result<()> {
 
 fn compile(toolchain: &Toolchain, profile: &str) -> Result<()> {
     let mut cargo = toolchain.cargo("build");
-    cargo.args(["--quiet", "--lib", "--profile", profile]);
+    cargo.args(["--lib", "--profile", profile]);
     for bundle in &BUNDLES {
         cargo.args(["--package", bundle.package]);
     }

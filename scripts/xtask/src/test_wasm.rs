@@ -16,7 +16,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", test_runner()?)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", root().join("scripts/xtask/webdriver.json"))
         .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
-        .args(["--quiet", "--lib", "--tests", "--profile", "wasm-dev"]);
+        .args(["--lib", "--tests", "--profile", "wasm-dev"]);
     if arguments.is_empty() {
         for package in PACKAGES {
             cargo.args(["--package", package]);
