@@ -1,10 +1,13 @@
-"""Writes the worked examples in protocol/vectors/, or with --check compares them; with --show prints them field by field.
+"""Writes the worked examples in protocol/vectors/ and the seeds in protocol/fuzz/seeds/, or with --check compares them; with
+--show prints the frames field by field.
 
 The bytes come from wire.py and blake3_tree.py, which share no code with the Rust crate, and every root is compared with the
 `blake3` package's before it is written.
 """
 
 import json
+import re
+import struct
 import sys
 from pathlib import Path
 
@@ -13,7 +16,8 @@ import blake3
 import blake3_tree as tree
 import wire
 
-VECTORS = Path(__file__).resolve().parent.parent / "vectors"
+CRATE = Path(__file__).resolve().parent.parent
+LONGEST_SEED = 4096
 BLOCK = tree.BLOCK
 TREES = {
     0: [],
@@ -206,8 +210,19 @@ def as_json(value):
         value.hex() if isinstance(value, bytes) else value)
 
 
+def page_seed(vector, page):
+    """A page as the fuzz target `page` reads it."""
+    place = struct.pack("<QBQIH", vector["size"], page["level"], page["first"], page["count"], len(page["nodes"]))
+    return place + bytes.fromhex(vector["root"] + "".join(page["nodes"] + page["uncles"]))
+
+
+def extra_seeds():
+    """Inputs that once made a fuzz target fail: target, name, bytes."""
+    return []
+
+
 def files():
-    """File names and their text."""
+    """Paths within the crate, and their bytes."""
     client, server = frames()
     vectors = [
         {"name": name, "from": sender, "message": message, "fields": as_json(content),
@@ -217,7 +232,19 @@ def files():
     refusals = [{"from": sender, "reason": reason, "hex": frame.hex()} for sender, reason, frame in refused()]
     trees = [tree_vector(size, requests) for size, requests in TREES.items()]
     for name, value in (("frames", vectors), ("refused", refusals), ("trees", trees)):
-        yield f"{name}.json", json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        yield f"vectors/{name}.json", (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    seeds = [(f"{vector['from']}_frame", vector["name"], bytes.fromhex(vector["hex"])) for vector in vectors]
+    seeds += [
+        (f"{refusal['from']}_frame", f"refused{number}-" + re.sub("[^a-z0-9]+", "-", refusal["reason"].lower()),
+         bytes.fromhex(refusal["hex"])) for number, refusal in enumerate(refusals)
+    ]
+    seeds += [
+        ("page", f"{vector['size']}-level{page['level']}-first{page['first']}-count{page['count']}",
+         page_seed(vector, page)) for vector in trees for page in vector["pages"]
+    ]
+    for target, name, data in seeds + extra_seeds():
+        if len(data) <= LONGEST_SEED:
+            yield f"fuzz/seeds/{target}/{name}", data
 
 
 def show():
@@ -232,18 +259,22 @@ def show():
         print("```\n")
 
 
+def differing():
+    """The files that are not as generated."""
+    return [path for path, data in files() if not (CRATE / path).is_file() or (CRATE / path).read_bytes() != data]
+
+
 def main():
     if "--show" in sys.argv:
         return show()
-    differing = []
-    for name, text in files():
-        path = VECTORS / name
-        if "--check" not in sys.argv:
-            path.write_text(text, encoding="utf-8")
-        elif path.read_text(encoding="utf-8") != text:
-            differing.append(name)
-    if differing:
-        sys.exit(f"not as generated: {', '.join(differing)}")
+    if "--check" in sys.argv:
+        if paths := differing():
+            sys.exit(f"not as generated: {', '.join(paths)}")
+        return None
+    for path, data in files():
+        (CRATE / path).parent.mkdir(parents=True, exist_ok=True)
+        (CRATE / path).write_bytes(data)
+    return None
 
 
 if __name__ == "__main__":

@@ -40,8 +40,7 @@ class HashTree(unittest.TestCase):
             self.assertEqual(root, blake3.blake3(data).digest(), size)
 
     def test_the_vectors_are_as_generated(self):
-        for name, text in make_vectors.files():
-            self.assertEqual((make_vectors.VECTORS / name).read_text(encoding="utf-8"), text, name)
+        self.assertEqual(make_vectors.differing(), [])
 
     def test_a_flipped_bit_is_found_in_every_block(self):
         data = make_vectors.sample(4 * BLOCK + 5)
