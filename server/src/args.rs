@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
     /// What is logged: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`
-    #[arg(long, value_name = "FILTER", env = "WSTP_LOG", default_value = "info")]
+    #[arg(long, value_name = "FILTER", env = "WSTP_LOG", default_value = "info", value_parser = filter)]
     pub log: String,
     /// How it is logged, always to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -75,6 +75,11 @@ impl From<Args> for Config {
             ..Self::new(args.dir)
         }
     }
+}
+
+/// A filter is kept as text, which unlike the parsed one can be cloned.
+fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
+    tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
 fn default_cache_dir() -> Option<PathBuf> {

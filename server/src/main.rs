@@ -2,6 +2,7 @@
 
 mod args;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use args::{Args, LogFormat};
@@ -51,7 +52,9 @@ async fn serve(args: Args) -> ExitCode {
     if let Err(error) = std::fs::read_dir(&config.root) {
         return fail(NO_FOLDER, &format!("cannot share {:?}: {error}", config.root));
     }
-    println!("listening on ws://{address}/ws");
+    if let Err(error) = writeln!(std::io::stdout(), "listening on ws://{address}/ws") {
+        tracing::debug!(%error, "nobody reads the standard output");
+    }
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -66,7 +69,7 @@ async fn serve(args: Args) -> ExitCode {
 }
 
 fn start_log(args: &Args) {
-    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::new(&args.log);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match args.log_format {
         LogFormat::Text => log.init(),

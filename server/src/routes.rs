@@ -18,6 +18,8 @@ use crate::{origin, session};
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = include_str!("../../www/style.css");
 
+const NO_UPGRADE: &str = "This address speaks WSTP over WebSockets. Open it with the extension.\n";
+
 /// Who is at the other end of a TCP connection, and its place among them.
 #[derive(Clone)]
 pub struct Peer {
@@ -44,20 +46,19 @@ pub fn routes(
         .and(warp::get())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
-        .map(move |headers: HeaderMap, upgrade| match upgrade_answer(&server, &headers) {
-            Ok(accept) => {
-                if let Some(on_upgrade) = upgrade {
-                    session::spawn(server.clone(), peer.clone(), on_upgrade);
-                }
+        .map(move |headers: HeaderMap, upgrade: Option<OnUpgrade>| match upgrade_answer(&server, &headers) {
+            Ok(accept) if let Some(on_upgrade) = upgrade => {
+                session::spawn(server.clone(), peer.clone(), on_upgrade);
                 switching(accept)
             }
+            Ok(_) => words(StatusCode::UPGRADE_REQUIRED, NO_UPGRADE),
             Err((status, text)) => words(status, text),
         });
-    let health = warp::path("healthz").and(warp::path::end()).and(warp::get()).map(|| words(StatusCode::OK, "ok\n"));
-    let page = warp::path::end().and(warp::get()).map(|| warp::reply::html(PAGE).into_response());
+    let health = warp::path("healthz").and(warp::path::end()).and(reads()).map(|| words(StatusCode::OK, "ok\n"));
+    let page = warp::path::end().and(reads()).map(|| warp::reply::html(PAGE).into_response());
     let style = warp::path("style.css")
         .and(warp::path::end())
-        .and(warp::get())
+        .and(reads())
         .map(|| warp::reply::with_header(STYLE, header::CONTENT_TYPE, "text/css; charset=utf-8").into_response());
     endpoint
         .or(health)
@@ -69,6 +70,10 @@ pub fn routes(
         .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
         .unify()
         .with(warp::reply::with::headers(security_headers()))
+}
+
+fn reads() -> impl Filter<Extract = (), Error = Rejection> + Copy {
+    warp::get().or(warp::head()).unify()
 }
 
 /// Checks the head of a request to the endpoint: what the handshake is answered with, or why not.
@@ -85,10 +90,7 @@ fn upgrade_answer(server: &Server, headers: &HeaderMap) -> Result<SecWebsocketAc
     let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
     match headers.typed_get::<SecWebsocketKey>() {
         Some(key) if is_websocket && version => Ok(key.into()),
-        _ => Err((
-            StatusCode::UPGRADE_REQUIRED,
-            "This address speaks WSTP over WebSockets. Open it with the extension.\n",
-        )),
+        _ => Err((StatusCode::UPGRADE_REQUIRED, NO_UPGRADE)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,6 +14,11 @@ use crate::accept::accept;
 use crate::config::Config;
 use crate::hashing::{Hashing, TreeCache};
 use crate::share::{Files, Share};
+
+/// How long clients have to close their side when the server stops.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long the slice of a file that is being hashed may take to end.
+const HASHING_STOPS: Duration = Duration::from_secs(2);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +97,17 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         }
     }
     server.sessions.close();
-    let patience = server.config.timeouts.drain + std::time::Duration::from_secs(3);
+    // Twice: for requests under way, and for what is queued for a slow client.
+    let patience = 2 * server.config.timeouts.drain + LAST_WORDS;
     if tokio::time::timeout(patience, server.sessions.wait()).await.is_err() {
         tracing::warn!(left = server.sessions.len(), "connections did not end in time");
     }
-    server.files.hashing().stop();
+    let hashing = tokio::task::spawn_blocking({
+        let files = server.files.clone();
+        move || files.hashing().stop()
+    });
+    if tokio::time::timeout(HASHING_STOPS, hashing).await.is_err() {
+        tracing::warn!("hashing did not end in time");
+    }
     Ok(())
 }

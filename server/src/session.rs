@@ -88,9 +88,12 @@ async fn converse(server: &Arc<Server>, sender: Sender, receiver: &mut Receiver)
     let mut writing = tokio::spawn(outbox::write(outflow, sender).in_current_span());
     let connection = Arc::new(Connection::new(server.clone(), outbox));
     let ending = connection.run(receiver).await;
-    connection.end().await;
-    drop(connection);
-    match tokio::time::timeout(server.config.timeouts.drain, &mut writing).await {
+    let written = async {
+        connection.end().await;
+        drop(connection);
+        (&mut writing).await
+    };
+    match tokio::time::timeout(server.config.timeouts.drain, written).await {
         Ok(Ok(Ok(sender))) => Some((ending, sender)),
         Ok(Ok(Err(error))) => {
             tracing::info!(%error, "disconnected");
@@ -113,7 +116,8 @@ async fn say_last_words(ending: Ending, mut sender: Sender, mut receiver: Receiv
         }
         sender.close(ending.closing).await
     };
-    if words.await.is_ok() {
-        let _in_time = tokio::time::timeout(CLOSE_WAIT, receiver.drain()).await;
+    if let Err(error) = words.await {
+        tracing::debug!(%error, "the client did not hear the last words");
     }
+    let _in_time = tokio::time::timeout(CLOSE_WAIT, receiver.drain()).await;
 }

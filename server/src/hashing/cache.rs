@@ -3,7 +3,8 @@
 //! One file per tree, named after a digest of the hashed file's path and stamp: a header with its own checksum, then the stored nodes.
 //! The nodes need no checksum: every page is checked against the root before it is served, and a damaged tree is computed
 //! again. A tree appears under its name only when complete (rename). When all trees together outgrow the limit, those go first that
-//! were used longest ago. Without a usable folder trees live in unnamed temporary files.
+//! were used longest ago. A tree that would take more than half of the limit, or has no folder, lives in an unnamed file while it is
+//! needed.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -26,7 +27,7 @@ const HEADER_LEN: usize = 112;
 const SUFFIX: &str = "tree";
 const SCRATCH_PREFIX: &str = ".new-";
 /// Scratch files as old as this were left by a server that was killed.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// The trees on disk.
 pub struct TreeCache {
@@ -74,16 +75,16 @@ impl TreeCache {
         if length <= MEMORY_TREE {
             return Ok((Nodes::Memory(vec![0; length as usize]), None));
         }
-        if let Some(dir) = self.dir.as_ref().filter(|_| length <= self.limit / 2) {
-            match tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempfile_in(dir) {
-                Ok(scratch) => {
-                    let (file, path) = scratch.into_parts();
-                    return Ok((Nodes::File(file, HEADER_LEN as u64), Some(path)));
-                }
-                Err(error) => tracing::warn!(%error, "cannot keep hashes"),
+        let (file, name) = match &self.dir {
+            Some(dir) if length <= self.limit / 2 => {
+                let scratch = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempfile_in(dir)?;
+                let (file, name) = scratch.into_parts();
+                (file, Some(name))
             }
-        }
-        Ok((Nodes::File(tempfile::tempfile()?, HEADER_LEN as u64), None))
+            Some(dir) => (tempfile::tempfile_in(dir)?, None),
+            None => (tempfile::tempfile()?, None),
+        };
+        Ok((Nodes::File(file, HEADER_LEN as u64), name))
     }
 
     /// Keeps a complete tree. It goes on to serve where that fails.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tempfile::TempPath;
 use wstp_protocol::tree::{fold, hash_block};
-use wstp_protocol::{BLOCK_SIZE, Hash};
+use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
 
 use super::cache::TreeCache;
 use super::layout::{FAN, Layout, Nodes};
@@ -63,8 +63,10 @@ impl Job {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Step::Changed),
             hashed => hashed?,
         }
-        if file.check().is_err() {
-            return Ok(Step::Changed);
+        match file.check() {
+            Ok(()) => {}
+            Err(refusal) if refusal.code() == ErrorCode::Changed => return Ok(Step::Changed),
+            Err(_) => return Err(io::Error::other("the file can't be looked at any more")),
         }
         if progress.next_block < file.tree().blocks() {
             return Ok(Step::More);

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cache::TreeCache;
@@ -22,6 +23,7 @@ const NICE: i32 = 19;
 /// Computes the hashes of files in the background.
 pub struct Hashing {
     queue: Arc<Queue>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Queue {
@@ -44,14 +46,16 @@ impl Hashing {
     pub fn start(cache: TreeCache, linger: Duration) -> Self {
         let queue = Arc::new(Queue { cache, linger, waiting: Mutex::default(), work: Condvar::new() });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        for number in 0..(processors / 2).max(1) {
+        let start = |number| {
             let queue = queue.clone();
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
-            if let Err(error) = thread.spawn(move || queue.work()) {
-                tracing::error!(%error, "cannot start a thread for hashing");
-            }
-        }
-        Self { queue }
+            thread
+                .spawn(move || queue.work())
+                .inspect_err(|error| tracing::error!(%error, "cannot start a thread for hashing"))
+                .ok()
+        };
+        let threads = (0..(processors / 2).max(1)).filter_map(start).collect();
+        Self { queue, threads: Mutex::new(threads) }
     }
 
     /// Has the hashes of a file computed, or finds them kept. Blocks.
@@ -61,15 +65,13 @@ impl Hashing {
         } else if let Some(tree) = self.queue.cache.load(&file.key(), file.size()) {
             file.set_state(HashState::Ready(Arc::new(tree)));
         } else {
-            file.set_state(HashState::Pending);
             self.queue.push(Job::new(file));
         }
     }
 
-    /// Has the hashes computed again. Blocks.
+    /// Has hashes that turned out damaged computed again. Blocks.
     pub fn restart(&self, file: &Arc<SharedFile>) {
         self.queue.cache.forget(&file.key());
-        file.set_state(HashState::Pending);
         self.queue.push(Job::new(file));
     }
 
@@ -84,19 +86,21 @@ impl Hashing {
         }
     }
 
-    /// Has the threads end after the slice they are at.
+    /// Has the threads end after the slice they are at, and waits for that. Blocks.
     pub fn stop(&self) {
-        let mut waiting = self.queue.lock();
-        waiting.stopping = true;
-        waiting.jobs.clear();
-        waiting.lingering.clear();
-        self.queue.work.notify_all();
-    }
-}
-
-impl Drop for Hashing {
-    fn drop(&mut self) {
-        self.stop();
+        let (jobs, lingering) = {
+            let mut waiting = self.queue.lock();
+            waiting.stopping = true;
+            self.queue.work.notify_all();
+            (std::mem::take(&mut waiting.jobs), std::mem::take(&mut waiting.lingering))
+        };
+        drop((jobs, lingering));
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a hashing thread panicked");
+            }
+        }
     }
 }
 

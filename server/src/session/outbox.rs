@@ -106,3 +106,38 @@ pub async fn write(mut outflow: Outflow, mut sender: Sender) -> Result<Sender, S
     }
     Ok(sender)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn nothing_is_read_beyond_the_budget() {
+        let (outbox, _outflow) = Outbox::new(100);
+        let first = outbox.room(60).await;
+        let mut second = Box::pin(outbox.room(60));
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(!outbox.is_empty());
+        drop(first);
+        drop(second.await);
+        assert!(outbox.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_answer_larger_than_the_budget_takes_all_of_it() {
+        let (outbox, _outflow) = Outbox::new(100);
+        let all = outbox.room(1_000_000).await;
+        assert!(outbox.room(1).now_or_never().is_none());
+        drop(all);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_its_users_wait() {
+        let (outbox, _outflow) = Outbox::new(100);
+        for _ in 0..QUEUE {
+            outbox.flush().await.unwrap();
+        }
+        assert!(outbox.flush().now_or_never().is_none());
+    }
+}

@@ -39,7 +39,7 @@ pub enum Work {
 enum Then {
     Nothing,
     /// The client is told what becomes of a file it opened.
-    Follow(Handle, Arc<SharedFile>),
+    Follow(Opened, Arc<SharedFile>),
 }
 
 impl Work {
@@ -88,8 +88,8 @@ impl Connection {
         match outcome {
             Ok((frame, room, then)) => {
                 slot.send(frame, Some(room));
-                if let Then::Follow(handle, file) = then {
-                    self.follow(handle, &file);
+                if let Then::Follow(opened, file) = then {
+                    self.follow(&opened, &file);
                 }
             }
             Err(refusal) => {
@@ -111,8 +111,8 @@ impl Connection {
             }
             Work::Open(request) => {
                 let (opened, file) = self.open(request).await?;
-                let then = Then::Follow(opened.handle, file);
-                return Ok((ServerMessage::Opened(opened).encode().into(), room, then));
+                let frame = ServerMessage::Opened(opened.clone()).encode().into();
+                return Ok((frame, room, Then::Follow(opened, file)));
             }
             Work::Blocks(request) => {
                 let file = self.state().file(request.handle)?;
@@ -134,9 +134,13 @@ impl Connection {
     }
 
     /// Has a task tell the client what becomes of a file, for as long as its handle is open.
-    fn follow(self: &Arc<Self>, handle: Handle, file: &SharedFile) {
+    fn follow(self: &Arc<Self>, opened: &Opened, file: &SharedFile) {
+        let handle = opened.handle;
         let mut state = file.state();
-        state.mark_changed();
+        if opened.root.is_none() {
+            // What happened since the file was opened is news.
+            state.mark_changed();
+        }
         let connection = Arc::downgrade(self);
         let follower = async move {
             while state.changed().await.is_ok() {

@@ -121,6 +121,17 @@ impl SharedFile {
         });
     }
 
+    /// Has the hashes pending again if `is_spent` says so of what is known. Whether it did: of several who ask, one is to act.
+    pub fn reset_state(&self, is_spent: impl FnOnce(&HashState) -> bool) -> bool {
+        self.state.send_if_modified(|state| {
+            let spent = is_spent(state);
+            if spent {
+                *state = HashState::Pending;
+            }
+            spent
+        })
+    }
+
     /// Whether a change was seen.
     pub fn has_changed(&self) -> bool {
         matches!(*self.state.borrow(), HashState::Changed)

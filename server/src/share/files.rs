@@ -102,8 +102,7 @@ impl Files {
                 }
             }
         };
-        let failed = matches!(*file.state().borrow(), HashState::Failed);
-        if is_new || failed {
+        if is_new || file.reset_state(|state| matches!(state, HashState::Failed)) {
             self.hashing.begin(&file);
         }
         Ok(file)
@@ -118,8 +117,12 @@ impl Files {
         match tree.page(level, first, count) {
             Ok((nodes, uncles)) => Ok(HashPage { id, nodes, uncles }),
             Err(PageError::Damaged | PageError::Io(_)) => {
-                tracing::warn!("kept hashes are damaged and are computed again");
-                self.hashing.restart(file);
+                let is_spent =
+                    |state: &HashState| matches!(state, HashState::Ready(known) if Arc::ptr_eq(known, &tree));
+                if file.reset_state(is_spent) {
+                    tracing::warn!("kept hashes are damaged and are computed again");
+                    self.hashing.restart(file);
+                }
                 Err(ErrorCode::NotReady.into())
             }
         }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::Dir;
-use rustix::fs::{Access, AtFlags, FileType};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use wstp_protocol::limits::{MAX_CURSOR, MAX_NAME, MAX_SERVER_FRAME};
 use wstp_protocol::{Entry, EntryKind, ErrorCode, ListRequest, Listing, SharePath};
 
@@ -128,7 +128,10 @@ impl Place {
 /// All shown names of a folder, in order.
 fn places(share: &Share, path: &SharePath, dir: &Dir) -> Result<Vec<Place>, Refusal> {
     let mut places = Vec::new();
-    for entry in rustix::fs::Dir::read_from(dir).map_err(std::io::Error::from)? {
+    // The capability itself can only be looked through, not read.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let readable = rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(std::io::Error::from)?;
+    for entry in rustix::fs::Dir::new(readable).map_err(std::io::Error::from)? {
         let entry = entry.map_err(std::io::Error::from)?;
         let name = entry.file_name();
         let bytes = name.to_bytes();
@@ -181,8 +184,12 @@ fn entry(share: &Share, folder: &SharePath, dir: &Dir, place: &Place) -> Option<
         return Some(unreadable(likeness(&place.name)));
     };
     let os_name = Path::new(std::ffi::OsStr::from_bytes(&place.name));
-    let stat = rustix::fs::statat(dir, os_name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let name = name.to_owned();
+    let stat = match rustix::fs::statat(dir, os_name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT) => return None,
+        Err(_) => return Some(unreadable(name)),
+    };
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Symlink => match share.entry(&folder.join(&name).ok()?) {
             Ok(entry) => Some(entry),

@@ -1,6 +1,6 @@
 //! A client of the protocol, one request at a time unless told otherwise.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub struct Client {
     next_id: RequestId,
     /// Messages that came while another was waited for.
     aside: VecDeque<ServerMessage>,
+    /// Roots that were told after their file was opened.
+    roots: HashMap<Handle, Hash>,
 }
 
 impl Client {
@@ -31,7 +33,7 @@ impl Client {
             request.headers_mut().insert("origin", origin.parse().unwrap());
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { socket, next_id: 1, aside: VecDeque::new() })
+        Ok(Self { socket, next_id: 1, aside: VecDeque::new(), roots: HashMap::new() })
     }
 
     /// Opens the WebSocket and greets.
@@ -195,11 +197,18 @@ impl Client {
 
     /// The root of an open file, waiting for it if need be.
     pub async fn root(&mut self, opened: &Opened) -> Hash {
-        if let Some(root) = opened.root {
+        if let Some(root) = opened.root.or_else(|| self.roots.get(&opened.handle).copied()) {
             return root;
         }
+        let root = self.root_ready(opened.handle).await;
+        self.roots.insert(opened.handle, root);
+        root
+    }
+
+    /// The next notice that a root is known.
+    pub async fn root_ready(&mut self, handle: Handle) -> Hash {
         self.find(|message| match message {
-            ServerMessage::RootReady(ready) if ready.handle == opened.handle => Some(ready.root),
+            ServerMessage::RootReady(ready) if ready.handle == handle => Some(ready.root),
             _ => None,
         })
         .await

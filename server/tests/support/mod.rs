@@ -1,12 +1,12 @@
 //! The real server as a child process, and a small native client.
 
-#![allow(dead_code, reason = "every test file uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod client;
 mod server;
 
-pub use client::Client;
-pub use server::{Options, Server};
+pub use client::{Client, hello};
+pub use server::{Embedded, Options, Server};
 
 use std::path::{Path, PathBuf};
 
@@ -48,4 +48,14 @@ pub fn sample(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     blake3::Hasher::new().update(&size.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
+}
+
+/// Sends a request as it is and reads until the server closes the connection.
+pub async fn http(address: &str, request: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await.unwrap();
+    String::from_utf8(reply).unwrap()
 }

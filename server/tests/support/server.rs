@@ -1,12 +1,16 @@
 //! The server's binary, killed on drop.
 
-use std::path::Path;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use super::Client;
+use super::{Client, Folder};
 
 /// How the server is started.
 #[derive(Default)]
@@ -37,11 +41,13 @@ impl Server {
     pub async fn start_with(dir: &Path, options: Options<'_>) -> Self {
         let own_cache = options.cache.is_none().then(|| tempfile::tempdir().unwrap());
         let cache = options.cache.unwrap_or_else(|| own_cache.as_ref().unwrap().path());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wstp-server"));
+        let (binary, _binary_folder) = binary(options.uid);
+        let mut command = Command::new(binary);
         command.arg(dir).args(["--listen", "127.0.0.1:0", "--log", "warn"]).arg("--cache-dir").arg(cache);
         command.args(options.args).stdout(Stdio::piped()).kill_on_drop(true);
         if let Some(uid) = options.uid {
-            command.uid(uid);
+            std::fs::set_permissions(cache, Permissions::from_mode(0o777)).unwrap();
+            command.uid(uid).gid(uid);
         }
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -76,5 +82,48 @@ impl Server {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).await.unwrap();
         (self.child.wait().await.unwrap().code(), rest)
+    }
+}
+
+/// The binary; for another user a copy, since that user may not enter the build folder.
+fn binary(uid: Option<u32>) -> (PathBuf, Option<Folder>) {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_wstp-server"));
+    if uid.is_none() {
+        return (built, None);
+    }
+    let folder = Folder::new();
+    let copy = folder.path().join("wstp-server");
+    std::fs::copy(built, &copy).unwrap();
+    (copy, Some(folder))
+}
+
+/// A server within the test's own process, for what the command line does not offer.
+pub struct Embedded {
+    address: String,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Result<(), wstp_server::StartError>>,
+}
+
+impl Embedded {
+    /// Serves with a configuration.
+    pub async fn start(config: wstp_server::Config) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(wstp_server::run(listener, config, async {
+            let _either_way = stopped.await;
+        }));
+        Self { address, stop: Some(stop), running }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Stops the server and waits for its end.
+    pub async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.running.await.unwrap().unwrap();
     }
 }

@@ -1,0 +1,161 @@
+//! What is neither a plain file nor a plain folder.
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use support::{Folder, Options, Server};
+use wstp_protocol::{EntryKind, ErrorCode};
+
+/// The user `nobody`, where the test itself may read everything.
+fn ordinary_user() -> Option<u32> {
+    rustix::process::geteuid().is_root().then_some(65_534)
+}
+
+#[tokio::test]
+async fn fifos_sockets_and_devices_are_not_served() {
+    let folder = Folder::new();
+    let at = |name: &str| folder.path().join(name);
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
+    let _listener = UnixListener::bind(at("socket")).unwrap();
+    let mut special = vec!["fifo", "socket", "link to fifo"];
+    symlink("fifo", at("link to fifo")).unwrap();
+    if mknodat(CWD, at("device"), FileType::CharacterDevice, Mode::from_raw_mode(0o666), rustix::fs::makedev(1, 5))
+        .is_ok()
+    {
+        special.push("device");
+    }
+    folder.file("file", b"");
+    let server = Server::start(folder.path()).await;
+    let mut client = server.connect().await;
+    let names: Vec<String> = client.list("").await.unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["file"]);
+    for name in special {
+        assert_eq!(client.open_file(name).await.unwrap_err().code, ErrorCode::NotAFile, "{name}");
+        assert_eq!(client.stat(name).await.unwrap_err().code, ErrorCode::NotAFile, "{name}");
+        assert_eq!(client.list(name).await.unwrap_err().code, ErrorCode::NotADirectory, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_can_not_be_opened_as_a_file() {
+    let folder = Folder::new();
+    folder.file("folder/file", b"");
+    let server = Server::start(folder.path()).await;
+    let mut client = server.connect().await;
+    assert_eq!(client.open_file("folder").await.unwrap_err().code, ErrorCode::NotAFile);
+    assert_eq!(client.open_file("").await.unwrap_err().code, ErrorCode::NotAFile);
+}
+
+#[tokio::test]
+async fn links_are_followed_within_the_share_and_nowhere_else() {
+    let outside = Folder::new();
+    outside.file("secret", b"secret");
+    let folder = Folder::new();
+    folder.file("folder/file", b"inside");
+    let link = |target: &OsStr, name: &str| symlink(target, folder.path().join(name)).unwrap();
+    link(OsStr::new("folder"), "to folder");
+    link(OsStr::new("folder/file"), "to file");
+    link(OsStr::new("../folder/file"), "folder/up and down");
+    let leaving = ["absolute", "absolute folder", "relative", "etc"];
+    link(outside.path().join("secret").as_os_str(), "absolute");
+    link(outside.path().as_os_str(), "absolute folder");
+    let name = outside.path().file_name().unwrap();
+    let mut relative = std::ffi::OsString::from("../");
+    relative.push(name);
+    relative.push("/secret");
+    link(&relative, "relative");
+    link(OsStr::new("/etc"), "etc");
+    let nowhere = ["dangling", "circle"];
+    link(OsStr::new("nothing"), "dangling");
+    link(OsStr::new("circle"), "circle");
+
+    let server = Server::start(folder.path()).await;
+    let mut client = server.connect().await;
+    assert_eq!(client.fetch("to file").await, b"inside");
+    assert_eq!(client.fetch("to folder/file").await, b"inside");
+    assert_eq!(client.fetch("folder/up and down").await, b"inside");
+    for name in leaving {
+        assert_eq!(client.open_file(name).await.unwrap_err().code, ErrorCode::Forbidden, "{name}");
+        assert_eq!(client.list(name).await.unwrap_err().code, ErrorCode::Forbidden, "{name}");
+    }
+    assert_eq!(client.open_file("absolute folder/secret").await.unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(client.open_file("etc/passwd").await.unwrap_err().code, ErrorCode::Forbidden);
+    for name in nowhere {
+        assert_eq!(client.open_file(name).await.unwrap_err().code, ErrorCode::NotFound, "{name}");
+    }
+    let entries = client.list("").await.unwrap();
+    let kind = |name: &str| entries.iter().find(|entry| entry.name == name).unwrap().kind;
+    assert_eq!(kind("to folder"), EntryKind::Directory);
+    assert_eq!(kind("to file"), EntryKind::File);
+    for name in leaving.into_iter().chain(nowhere) {
+        assert_eq!(kind(name), EntryKind::Dangling, "{name}");
+        assert_eq!(client.stat(name).await.unwrap().kind, EntryKind::Dangling, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn unreadable_entries_are_listed_as_such_and_refused() {
+    let folder = Folder::new();
+    let file = folder.file("file", b"mine");
+    folder.file("folder/inner", b"mine");
+    folder.file("readable", b"yours");
+    folder.file("names only/inner", b"mine");
+    std::fs::set_permissions(file, Permissions::from_mode(0o000)).unwrap();
+    std::fs::set_permissions(folder.path().join("folder"), Permissions::from_mode(0o000)).unwrap();
+    std::fs::set_permissions(folder.path().join("names only"), Permissions::from_mode(0o444)).unwrap();
+    let server = Server::start_with(folder.path(), Options { uid: ordinary_user(), ..Options::default() }).await;
+    let mut client = server.connect().await;
+    let entries = client.list("").await.unwrap();
+    let found: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.kind)).collect();
+    assert_eq!(
+        found,
+        [
+            ("folder", EntryKind::Unreadable),
+            ("names only", EntryKind::Unreadable),
+            ("file", EntryKind::Unreadable),
+            ("readable", EntryKind::File)
+        ]
+    );
+    assert_eq!(client.stat("file").await.unwrap().kind, EntryKind::Unreadable);
+    assert_eq!(client.stat("folder").await.unwrap().kind, EntryKind::Unreadable);
+    assert_eq!(client.open_file("file").await.unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(client.list("folder").await.unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(client.open_file("folder/inner").await.unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(client.list("names only").await.unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(client.fetch("readable").await, b"yours");
+    for name in ["folder", "names only"] {
+        std::fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_utf_8_is_shown_by_its_likeness() {
+    let folder = Folder::new();
+    folder.file("after", b"");
+    std::fs::write(folder.path().join(OsStr::from_bytes(b"\xff\xfename")), b"").unwrap();
+    std::fs::create_dir(folder.path().join(OsStr::from_bytes(b"dir\xff"))).unwrap();
+    let server = Server::start(folder.path()).await;
+    let mut client = server.connect().await;
+    let (mut entries, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = client.list_page("", cursor, 1).await.unwrap();
+        entries.extend(page.entries.into_iter().map(|entry| (entry.name, entry.kind)));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let expected = [
+        ("dir\u{fffd}", EntryKind::Unreadable),
+        ("after", EntryKind::File),
+        ("\u{fffd}\u{fffd}name", EntryKind::Unreadable),
+    ];
+    assert_eq!(entries, expected.map(|(name, kind)| (name.to_owned(), kind)));
+    assert_eq!(client.open_file("\u{fffd}\u{fffd}name").await.unwrap_err().code, ErrorCode::NotFound);
+}
