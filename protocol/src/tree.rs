@@ -28,8 +28,10 @@ pub fn empty_root() -> Hash {
 /// hash that no block of the file can have.
 #[must_use]
 pub fn hash_block(tree: Tree, index: BlockIndex, data: &[u8]) -> Hash {
-    let is_block = index < tree.blocks() && !data.is_empty() && data.len() as u64 <= BLOCK_SIZE;
-    if tree.blocks() <= 1 || !is_block {
+    if index >= tree.blocks() || data.is_empty() || data.len() as u64 > BLOCK_SIZE {
+        return blake3::derive_key("WSTP: not a block", data);
+    }
+    if tree.blocks() == 1 {
         return *blake3::hash(data).as_bytes();
     }
     blake3::Hasher::new().set_input_offset(index * BLOCK_SIZE).update(data).finalize_non_root()
@@ -247,6 +249,12 @@ mod tests {
             (u64::MAX, &data[..8192]),
         ] {
             assert!(!leaves.contains(&hash_block(tree, index, data)), "{index}");
+        }
+        for size in [0, 1] {
+            let tree = Tree::of_size(size);
+            for data in [&data[..0], &data[..1]] {
+                assert_ne!(hash_block(tree, size, data), *blake3::hash(data).as_bytes());
+            }
         }
     }
 
