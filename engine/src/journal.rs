@@ -1,1 +1,275 @@
 //! The journal: what of a transfer is on disk, in a form that survives being cut off anywhere.
+//!
+//! A file of 12 bytes of header (magic and format version, `u32`) and then records: length `u32` of sequence number and payload together, CRC-32
+//! of these, sequence number `u64` counting from 0, and the payload in postcard; integers little-endian. Only the prefix of records
+//! with right checksums, consecutive numbers and sensible contents is believed; a caller truncates the file to it and goes on there.
+//!
+//! A record is written only after the data and hashes it speaks of are durable, so what [`replay`] returns was on disk once. Blocks of the last
+//! record are in [`Recovered::last`]: the engine reads them back before it counts them.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use wstp_protocol::{BlockIndex, Hash};
+
+use crate::{FileIdentity, RangeSet};
+
+const HEADER: [u8; 12] = *b"WSTPJRNL\x01\0\0\0";
+const FRAME: usize = 8;
+const SEQUENCE: usize = 8;
+
+/// What one commit made durable. Facts are applied in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// The file, where it is new or changed: every verified block is only received from here on, unless the bytes are the same.
+    pub(crate) file: Option<FileIdentity>,
+    /// Its hash, where it became known.
+    pub(crate) root: Option<Hash>,
+    /// Blocks that turned out wrong.
+    pub(crate) lost: Vec<Range<BlockIndex>>,
+    /// Blocks written and not verified.
+    pub(crate) received: Vec<Range<BlockIndex>>,
+    /// Blocks written, or written before, and verified.
+    pub(crate) verified: Vec<Range<BlockIndex>>,
+    /// Whether this ends the transfer.
+    pub(crate) complete: bool,
+}
+
+impl Record {
+    /// The record as it stands in the journal; the first one brings the header along.
+    pub(crate) fn encode(&self, sequence: u64) -> Vec<u8> {
+        let mut bytes = if sequence == 0 { HEADER.to_vec() } else { Vec::new() };
+        let frame = bytes.len();
+        bytes.extend([0; FRAME]);
+        bytes.extend(sequence.to_le_bytes());
+        let mut bytes = postcard::to_extend(self, bytes).expect("a Vec grows as needed and a record has a fixed shape");
+        let body = frame + FRAME;
+        let length = u32::try_from(bytes.len() - body).expect("a record names at most the ranges of one commit");
+        let crc = crc32fast::hash(&bytes[body..]);
+        bytes[frame..frame + 4].copy_from_slice(&length.to_le_bytes());
+        bytes[frame + 4..body].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+}
+
+/// What a journal says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub(crate) file: Option<FileIdentity>,
+    pub(crate) verified: RangeSet,
+    pub(crate) received: RangeSet,
+    pub(crate) last: RangeSet,
+    pub(crate) complete: bool,
+    pub(crate) next_sequence: u64,
+}
+
+impl Recovered {
+    /// The file, once a server described it.
+    #[must_use]
+    pub fn file(&self) -> Option<&FileIdentity> {
+        self.file.as_ref()
+    }
+
+    /// The verified blocks.
+    #[must_use]
+    pub fn verified(&self) -> &RangeSet {
+        &self.verified
+    }
+
+    /// The blocks that were written and not verified.
+    #[must_use]
+    pub fn received(&self) -> &RangeSet {
+        &self.received
+    }
+
+    /// Whether every block was verified and the transfer ended.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Applies a record; `None` if it makes no sense here.
+    fn apply(&mut self, record: Record) -> Option<()> {
+        if let Some(file) = record.file {
+            self.identify(file);
+        }
+        let file = self.file.as_mut()?;
+        file.root = record.root.or(file.root);
+        let blocks = file.blocks();
+        let sensible = |range: &Range<u64>| range.start < range.end && range.end <= blocks;
+        if ![&record.lost, &record.received, &record.verified].into_iter().flatten().all(sensible) {
+            return None;
+        }
+        self.last = RangeSet::new();
+        for range in record.lost {
+            self.received.remove(range.clone());
+            self.verified.remove(range);
+        }
+        for range in record.received {
+            self.received.insert(range.clone());
+            self.last.insert(range);
+        }
+        for range in record.verified {
+            self.received.remove(range.clone());
+            self.verified.insert(range.clone());
+            self.last.insert(range);
+        }
+        self.complete = record.complete && self.verified.len() == blocks && file.root.is_some();
+        Some(())
+    }
+
+    fn identify(&mut self, file: FileIdentity) {
+        if let Some(old) = self.file.replace(file).filter(|old| !old.same_bytes(&file)) {
+            self.received.extend(&std::mem::take(&mut self.verified));
+            self.received.remove(old.comparable(&file).end..u64::MAX);
+        }
+    }
+}
+
+/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the transfer goes on.
+///
+/// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
+#[must_use]
+pub fn replay(bytes: &[u8]) -> (Recovered, u64) {
+    let mut recovered = Recovered::default();
+    let Some(mut rest) = bytes.strip_prefix(&HEADER) else { return (recovered, 0) };
+    while let Some((record, after)) = next_record(rest, recovered.next_sequence) {
+        let before = recovered.clone();
+        if recovered.apply(record).is_none() {
+            recovered = before;
+            break;
+        }
+        recovered.next_sequence += 1;
+        rest = after;
+    }
+    // The header comes with the first record: without one, the file begins anew.
+    let valid = if recovered.next_sequence == 0 { 0 } else { bytes.len() - rest.len() };
+    (recovered, valid as u64)
+}
+
+fn next_record(bytes: &[u8], sequence: u64) -> Option<(Record, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (crc, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let body = rest.get(..length).filter(|body| body.len() >= SEQUENCE)?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let (number, payload) = body.split_first_chunk::<SEQUENCE>()?;
+    if u64::from_le_bytes(*number) != sequence {
+        return None;
+    }
+    let (record, []) = postcard::take_from_bytes(payload).ok()? else { return None };
+    Some((record, &rest[length..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use wstp_protocol::FileVersion;
+
+    fn file(size: u64, version: u8) -> FileIdentity {
+        FileIdentity { size, version: FileVersion([version; 16]), root: None }
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Record>> {
+        let ranges = || prop::collection::vec((0u64..90, 1u64..10), 0..4);
+        let record = (ranges(), ranges(), ranges(), any::<bool>(), prop::option::weighted(0.1, 1u8..4));
+        prop::collection::vec(record, 1..12).prop_map(|parts| {
+            let expand = |ranges: Vec<(u64, u64)>| ranges.into_iter().map(|(start, len)| start..start + len).collect();
+            parts
+                .into_iter()
+                .enumerate()
+                .map(|(index, (lost, received, verified, root, change))| Record {
+                    file: if index == 0 { Some(file(100 * 8192, 0)) } else { change.map(|v| file(100 * 8192, v)) },
+                    root: root.then_some([7; 32]),
+                    lost: expand(lost),
+                    received: expand(received),
+                    verified: expand(verified),
+                    complete: false,
+                })
+                .collect()
+        })
+    }
+
+    fn written(records: &[Record]) -> Vec<Vec<u8>> {
+        records.iter().enumerate().map(|(sequence, record)| record.encode(sequence as u64)).collect()
+    }
+
+    #[test]
+    fn a_journal_comes_back() {
+        let first = Record { file: Some(file(100 * 8192, 1)), ..Record::default() };
+        let second = Record { received: vec![0..10], ..Record::default() };
+        let third = Record { root: Some([1; 32]), lost: vec![2..3], verified: vec![0..2, 3..8], ..Record::default() };
+        let bytes = written(&[first, second, third]).concat();
+        let (recovered, valid) = replay(&bytes);
+        assert_eq!(valid, bytes.len() as u64);
+        assert_eq!(recovered.file, Some(FileIdentity { root: Some([1; 32]), ..file(100 * 8192, 1) }));
+        assert_eq!(recovered.verified.iter().collect::<Vec<_>>(), [0..2, 3..8]);
+        assert_eq!(recovered.received.iter().collect::<Vec<_>>(), [8..10]);
+        assert_eq!(recovered.last, recovered.verified);
+        assert_eq!(recovered.next_sequence, 3);
+    }
+
+    #[test]
+    fn a_changed_file_demotes_what_was_verified() {
+        let first = Record { file: Some(file(10 * 8192, 1)), verified: vec![0..10], ..Record::default() };
+        let second = Record { file: Some(file(8 * 8192, 2)), ..Record::default() };
+        let (recovered, _) = replay(&written(&[first, second]).concat());
+        assert!(recovered.verified.is_empty());
+        assert_eq!(recovered.received.iter().collect::<Vec<_>>(), [0..7]);
+    }
+
+    #[test]
+    fn a_record_about_blocks_past_the_end_is_not_believed() {
+        let first = Record { file: Some(file(8192, 1)), ..Record::default() };
+        let good = written(std::slice::from_ref(&first)).concat();
+        let second = Record { verified: vec![0..2], ..Record::default() };
+        let (recovered, valid) = replay(&written(&[first, second]).concat());
+        assert_eq!((recovered.next_sequence, valid), (1, good.len() as u64));
+    }
+
+    #[test]
+    fn a_foreign_file_is_empty() {
+        assert_eq!(replay(b"something else entirely"), (Recovered::default(), 0));
+        assert_eq!(replay(&HEADER), (Recovered::default(), 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_leaves_a_state_that_was_committed(records in records(), cut in any::<prop::sample::Index>()) {
+            let pieces = written(&records);
+            let bytes = pieces.concat();
+            let cut = cut.index(bytes.len() + 1);
+            let (recovered, valid) = replay(&bytes[..cut]);
+            let mut whole = 0;
+            let mut length = 0;
+            while whole < pieces.len() && length + pieces[whole].len() <= cut {
+                length += pieces[whole].len();
+                whole += 1;
+            }
+            prop_assert_eq!(valid, length as u64);
+            prop_assert_eq!(recovered, replay(&pieces[..whole].concat()).0);
+        }
+
+        #[test]
+        fn a_garbled_last_record_is_not_believed(records in records(), at in any::<prop::sample::Index>(), flip in 1u8..) {
+            let pieces = written(&records);
+            let (last, before) = pieces.split_last().unwrap();
+            let mut last = last.clone();
+            let at = at.index(last.len());
+            last[at] ^= flip;
+            let (recovered, valid) = replay(&[before.concat(), last].concat());
+            prop_assert_eq!(valid, before.concat().len() as u64);
+            prop_assert_eq!(recovered, replay(&before.concat()).0);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
+            let bytes = if header { [HEADER.to_vec(), bytes].concat() } else { bytes };
+            let (_, valid) = replay(&bytes);
+            prop_assert!(valid <= bytes.len() as u64);
+        }
+    }
+}

@@ -14,13 +14,23 @@
 //! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never holds
 //! more data than its memory budget: what is asked for and not yet written counts.
 
+mod backoff;
 mod config;
+mod identity;
 pub mod journal;
 mod output;
 mod progress;
+mod ranges;
+mod rate;
+pub mod session;
 mod time;
+mod transfer;
+mod window;
 
 pub use config::{Config, SourceConfig, SourceId};
+pub use identity::FileIdentity;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
 pub use progress::{Phase, Problem, Progress, SourceProgress};
+pub use ranges::RangeSet;
 pub use time::Instant;
+pub use transfer::Transfer;

@@ -1,0 +1,184 @@
+//! What to ask for next, and of whom: the oldest missing block first, each connection as much as its window allows, all
+//! together no more than the memory budget. When nothing is left to ask for, a straggler's blocks are asked for once more.
+
+use std::time::Duration;
+
+use wstp_protocol::{BLOCK_SIZE, BlockRun};
+
+use super::Transfer;
+use super::blocks::{range_of, run_of};
+use super::connection::{Ask, BlockAsk};
+use super::pages::page_of;
+use crate::session::Request;
+use crate::{ConnectionId, Instant};
+
+/// Requests for hash pages under way on one connection.
+const MOST_PAGES_IN_FLIGHT: u32 = 8;
+/// A request counts as a straggler after twice the round trip of a connection that has nothing to do, and this.
+const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
+
+impl Transfer {
+    /// Fills every connection's window.
+    pub(super) fn ask(&mut self) {
+        self.endgame_at = None;
+        if self.file.is_none() || self.change_unrecorded {
+            return;
+        }
+        let ids: Vec<_> =
+            self.connections.iter().filter(|(_, open)| open.handle().is_some()).map(|(id, _)| *id).collect();
+        let cap = self.config.memory_budget / (ids.len() as u64).max(1);
+        for id in &ids {
+            while self.ask_blocks(*id, cap) {}
+        }
+        for id in ids {
+            self.ask_pages(id);
+        }
+    }
+
+    /// Whether some connection can prove blocks.
+    pub(super) fn pages_are_served(&self) -> bool {
+        self.connections.values().any(super::Connection::has_pages)
+    }
+
+    fn ask_pages(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(file) = self.file else { return };
+        loop {
+            let Some(connection) = self.connections.get_mut(&id) else { return };
+            let (Some(handle), Some(limits)) = (connection.handle(), connection.session.limits()) else { return };
+            let room = connection.pages_in_flight < MOST_PAGES_IN_FLIGHT
+                && connection.session.under_way() < limits.requests as usize
+                && connection.not_before <= now;
+            if !room || !connection.has_pages() {
+                return;
+            }
+            let Some(part) = self.pages.ask(&file, limits.page_nodes) else { return };
+            connection.pages_in_flight += 1;
+            let request = Request::Hashes { handle, level: 0, first: part.first, count: part.count };
+            let message = connection.session.request(request, Ask::Page { sent: now, handle, part });
+            self.send(id, message);
+        }
+    }
+
+    /// Asks a connection for one run; false if it can take none now or none is left.
+    fn ask_blocks(&mut self, id: ConnectionId, cap: u64) -> bool {
+        let Some(most) = self.room(id, cap) else { return false };
+        let Some(run) = self.next_run(most) else {
+            return self.ask_again(id, cap);
+        };
+        self.ask_pages(id);
+        self.request_run(id, run, false)
+    }
+
+    /// How many blocks a connection may be asked for in one request now.
+    fn room(&self, id: ConnectionId, cap: u64) -> Option<u32> {
+        let connection = self.connections.get(&id)?;
+        let limits = connection.session.limits()?;
+        // One request stays free for a hash page, so that blocks don't wait for their proof.
+        let requests = (limits.requests as usize).saturating_sub(1).max(1);
+        if connection.not_before > self.now || connection.session.under_way() >= requests {
+            return None;
+        }
+        let most = limits.run_blocks.min(connection.window.run_blocks(cap));
+        let most = 1 << most.ilog2();
+        let bytes = u64::from(most) * BLOCK_SIZE;
+        let fits = connection.in_flight == 0 || connection.in_flight + bytes <= connection.window.size(cap);
+        (fits && self.fits_budget(bytes)).then_some(most)
+    }
+
+    fn fits_budget(&self, bytes: u64) -> bool {
+        self.asked_bytes + self.storage.unwritten() + bytes <= self.config.memory_budget
+    }
+
+    /// The oldest missing blocks, at most `most` (a power of two), cut at multiples of it, so that later runs are aligned.
+    fn next_run(&mut self, most: u32) -> Option<BlockRun> {
+        let proving = self.pages_are_served();
+        let file = self.file?;
+        let mut from = 0;
+        loop {
+            let missing = self.blocks.missing_from(from)?;
+            let page = page_of(missing.start);
+            if file.root.is_some() && proving && !self.pages.open(page, &file) {
+                // Too many pages are open: only blocks that finish one of them help.
+                from = self.pages.next_open(page)? * super::pages::PAGE_BLOCKS;
+                continue;
+            }
+            if proving {
+                self.look_ahead(page);
+            }
+            let aligned = (missing.start / u64::from(most) + 1) * u64::from(most);
+            return Some(run_of(&(missing.start..missing.end.min(aligned))));
+        }
+    }
+
+    /// Opens the page after this one too, so that its hashes are here before its blocks.
+    fn look_ahead(&mut self, page: u64) {
+        let Some(file) = self.file.filter(|file| file.root.is_some()) else { return };
+        let next = super::pages::blocks_of(page + 1, &file);
+        if next.start < next.end && self.blocks.missing_from(next.start).is_some_and(|gap| gap.start < next.end) {
+            self.pages.open(page + 1, &file);
+        }
+    }
+
+    fn request_run(&mut self, id: ConnectionId, run: BlockRun, twice: bool) -> bool {
+        let now = self.now;
+        let Some(file) = self.file else { return false };
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        let Some(handle) = connection.handle() else { return false };
+        let bytes = file.bytes(&range_of(run));
+        let stamp = connection.window.sent(now, connection.in_flight);
+        connection.in_flight += bytes;
+        self.asked_bytes += bytes;
+        self.blocks.ask(range_of(run));
+        let ask = BlockAsk { run, handle, bytes, sent: now, stamp, twice };
+        let message = connection.session.request(Request::Blocks { handle, run }, Ask::Blocks(ask));
+        self.send(id, message);
+        true
+    }
+
+    /// Asks an idle connection for what another one owes for too long.
+    fn ask_again(&mut self, id: ConnectionId, cap: u64) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        connection.window.nothing_to_ask(connection.in_flight);
+        let patience = connection.window.smoothed().unwrap_or_default() * 2 + STRAGGLER_MARGIN;
+        let most = connection.session.limits().map_or(0, |limits| limits.run_blocks);
+        let room = connection.window.size(cap).saturating_sub(connection.in_flight).max(BLOCK_SIZE * 32);
+        let Some((at, run, bytes)) = self.straggler(id, patience, most) else { return false };
+        if bytes > room || !self.fits_budget(bytes) {
+            return false;
+        }
+        if at > self.now {
+            self.endgame_at = Some(self.endgame_at.map_or(at, |other| other.min(at)));
+            return false;
+        }
+        self.mark_twice(run);
+        self.request_run(id, run, true)
+    }
+
+    /// The request of another connection that waits longest and was not repeated, and when it counts as late.
+    fn straggler(&self, id: ConnectionId, patience: Duration, most: u32) -> Option<(Instant, BlockRun, u64)> {
+        self.connections
+            .iter()
+            .filter(|(other, _)| **other != id)
+            .flat_map(|(_, connection)| connection.session.requests())
+            .filter_map(|(_, ask)| match ask {
+                Ask::Blocks(ask) if !ask.twice && ask.run.count <= most => {
+                    Some((ask.sent + patience, ask.run, ask.bytes))
+                }
+                _ => None,
+            })
+            .min_by_key(|(at, ..)| *at)
+    }
+
+    fn mark_twice(&mut self, run: BlockRun) {
+        for connection in self.connections.values_mut() {
+            for (_, ask) in connection.session.requests_mut() {
+                if let Ask::Blocks(ask) = ask
+                    && ask.run == run
+                {
+                    ask.twice = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Where every block stands, as sets of ranges.
+//!
+//! Invariants: `verified` and `received` are disjoint and written; both lie in `held`, which also has what is being written and what is lost and not yet
+//! recorded as such; `held` lies in `taken`, which also has what is asked for. Only what is not taken may be asked for.
+
+use std::ops::Range;
+
+use wstp_protocol::{BlockIndex, BlockRun};
+
+use crate::{FileIdentity, RangeSet, journal::Recovered};
+
+/// The state of all blocks of the file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocks {
+    count: u64,
+    verified: RangeSet,
+    received: RangeSet,
+    held: RangeSet,
+    taken: RangeSet,
+}
+
+/// A run as a range.
+pub(super) fn range_of(run: BlockRun) -> Range<BlockIndex> {
+    run.first..run.end()
+}
+
+/// A short range as a run.
+pub(super) fn run_of(range: &Range<BlockIndex>) -> BlockRun {
+    let count = u32::try_from(range.end - range.start).expect("runs are cut to a page of 1,024 blocks at most");
+    BlockRun { first: range.start, count }
+}
+
+impl Blocks {
+    /// A file of which there is nothing yet.
+    pub(super) fn of(file: &FileIdentity) -> Self {
+        Self { count: file.blocks(), ..Self::default() }
+    }
+
+    /// What the journal says, less the blocks of the last commit: they are held, and count once they were read back.
+    pub(super) fn recovered(file: &FileIdentity, journal: &Recovered) -> Self {
+        let mut blocks = Self::of(file);
+        blocks.verified = journal.verified.clone();
+        blocks.received = journal.received.clone();
+        blocks.held.extend(&journal.verified);
+        blocks.held.extend(&journal.received);
+        blocks.taken = blocks.held.clone();
+        if !journal.complete {
+            blocks.verified.subtract(&journal.last);
+            blocks.received.subtract(&journal.last);
+        }
+        blocks
+    }
+
+    /// The file changed into `new`: what is comparable stays as received, everything else is missing.
+    pub(super) fn changed(&mut self, old: &FileIdentity, new: &FileIdentity) {
+        self.count = new.blocks();
+        self.received.extend(&std::mem::take(&mut self.verified));
+        self.received.remove(old.comparable(new).end..u64::MAX);
+        self.held = self.received.clone();
+        self.taken = self.received.clone();
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn verified(&self) -> &RangeSet {
+        &self.verified
+    }
+
+    pub(super) fn received(&self) -> &RangeSet {
+        &self.received
+    }
+
+    /// Whether nothing is left to ask for.
+    pub(super) fn all_taken(&self) -> bool {
+        self.taken.len() == self.count
+    }
+
+    /// Whether every block is written.
+    pub(super) fn all_written(&self) -> bool {
+        self.verified.len() + self.received.len() == self.count
+    }
+
+    pub(super) fn all_verified(&self) -> bool {
+        self.verified.len() == self.count
+    }
+
+    /// The first missing blocks from `from` on that are not asked for either.
+    pub(super) fn missing_from(&self, from: BlockIndex) -> Option<Range<BlockIndex>> {
+        self.taken.gaps(from..self.count).next()
+    }
+
+    /// The parts of `range` of which nothing arrived.
+    pub(super) fn not_held(&self, range: Range<BlockIndex>) -> Vec<Range<BlockIndex>> {
+        self.held.gaps(range).collect()
+    }
+
+    /// Blocks are asked for.
+    pub(super) fn ask(&mut self, range: Range<BlockIndex>) {
+        self.taken.insert(range);
+    }
+
+    /// Blocks are asked for no more by anyone.
+    pub(super) fn unask(&mut self, range: Range<BlockIndex>) {
+        for missing in self.not_held(range) {
+            self.taken.remove(missing);
+        }
+    }
+
+    /// Blocks arrived and are being written.
+    pub(super) fn hold(&mut self, range: Range<BlockIndex>) {
+        self.held.insert(range.clone());
+        self.taken.insert(range);
+    }
+
+    /// Blocks may be asked for again: writing them failed, or their loss is on record.
+    pub(super) fn release(&mut self, range: Range<BlockIndex>) {
+        self.held.remove(range.clone());
+        self.taken.remove(range);
+    }
+
+    /// Blocks are written, and not verified yet.
+    pub(super) fn receive(&mut self, range: Range<BlockIndex>) {
+        self.received.insert(range);
+    }
+
+    /// Written blocks are verified.
+    pub(super) fn verify(&mut self, range: Range<BlockIndex>) {
+        self.received.remove(range.clone());
+        self.verified.insert(range);
+    }
+
+    /// Received blocks turned out wrong. They stay held until [`Blocks::release`].
+    pub(super) fn lose(&mut self, range: Range<BlockIndex>) {
+        self.received.remove(range);
+    }
+}

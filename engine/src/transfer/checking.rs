@@ -1,0 +1,224 @@
+//! Proving blocks: those that arrive while their page of hashes is here at once, all others later, from the hashes that were written
+//! along with them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, Hash, tree};
+
+use super::Transfer;
+use super::blocks::{range_of, run_of};
+use super::pages::{PAGE_BLOCKS, blocks_of, page_of};
+use super::storage::Pending;
+use crate::{Problem, SourceId, StoreRequest};
+
+/// How often one block may go wrong before the transfer fails.
+const MOST_FAILURES_OF_A_BLOCK: u8 = 8;
+/// How many blocks that went wrong are remembered.
+const MOST_SUSPECTS: usize = 1024;
+
+/// What comparing a block with its page's hash said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Right,
+    Wrong,
+    /// The page is not here.
+    Open,
+}
+
+impl Transfer {
+    /// A run arrived: writes what is new and not wrong; returns what is wrong.
+    pub(super) fn take_run(&mut self, source: SourceId, run: BlockRun, data: &Bytes) -> Vec<Range<BlockIndex>> {
+        let mut wrong = Vec::new();
+        for range in self.blocks.not_held(range_of(run)) {
+            let hashes = self.hash(run, &range, data);
+            let mut rest = range.clone();
+            while rest.start < rest.end {
+                let verdict = self.verdict(rest.start, &hashes[(rest.start - range.start) as usize]);
+                let same =
+                    |block: &BlockIndex| self.verdict(*block, &hashes[(block - range.start) as usize]) == verdict;
+                let end = (rest.start + 1..rest.end).find(|block| !same(block)).unwrap_or(rest.end);
+                let piece = rest.start..end;
+                rest.start = end;
+                if verdict == Verdict::Wrong {
+                    wrong.push(piece);
+                    continue;
+                }
+                let of_piece = (piece.start - range.start) as usize..(piece.end - range.start) as usize;
+                self.ledger.gather(piece.start, &hashes[of_piece]);
+                self.write(source, run, piece, data, verdict == Verdict::Right);
+            }
+        }
+        if self.ledger.is_full() {
+            self.flush_hashes();
+        }
+        wrong
+    }
+
+    fn hash(&self, run: BlockRun, range: &Range<BlockIndex>, data: &Bytes) -> Vec<Hash> {
+        let Some(file) = self.file else { return Vec::new() };
+        let skipped = ((range.start - run.first) * BLOCK_SIZE) as usize;
+        let blocks = data[skipped..].chunks(BLOCK_SIZE as usize);
+        range.clone().zip(blocks).map(|(index, block)| tree::hash_block(file.tree(), index, block)).collect()
+    }
+
+    fn verdict(&self, block: BlockIndex, hash: &Hash) -> Verdict {
+        match self.pages.expected(block) {
+            None => Verdict::Open,
+            Some(expected) if expected == hash => Verdict::Right,
+            Some(_) => Verdict::Wrong,
+        }
+    }
+
+    fn write(&mut self, source: SourceId, run: BlockRun, range: Range<BlockIndex>, data: &Bytes, verified: bool) {
+        let Some(file) = self.file else { return };
+        let bytes = file.bytes(&range);
+        let start = ((range.start - run.first) * BLOCK_SIZE) as usize;
+        let data = data.slice(start..start + bytes as usize);
+        self.blocks.hold(range.clone());
+        let offset = range.start * BLOCK_SIZE;
+        self.store(StoreRequest::Write { offset, data }, Pending::Write { range, bytes, verified, source });
+    }
+
+    /// A run is written.
+    pub(super) fn written(&mut self, range: Range<BlockIndex>, bytes: u64, verified: bool, source: SourceId) {
+        let now = self.now;
+        if verified {
+            self.ledger.verified(now, range.clone(), bytes);
+            self.prove(source, range);
+        } else {
+            self.blocks.receive(range.clone());
+            if let Some(source) = self.source_mut(source) {
+                source.unverified.insert(range.clone());
+            }
+            self.ledger.received(now, range, bytes);
+        }
+    }
+
+    fn prove(&mut self, source: SourceId, range: Range<BlockIndex>) {
+        if let Some(source) = self.source_mut(source) {
+            source.proved(range.end - range.start);
+        }
+        self.blocks.verify(range.clone());
+        self.close_page_if_proved(page_of(range.start));
+    }
+
+    fn close_page_if_proved(&mut self, page: u64) {
+        if let Some(file) = &self.file
+            && self.blocks.verified().covers(&blocks_of(page, file))
+        {
+            self.pages.close(page);
+        }
+    }
+
+    /// Compares received blocks whose pages can be had, lowest first.
+    pub(super) fn check_received(&mut self) {
+        let Some(file) = self.file.filter(|file| file.root.is_some()) else { return };
+        let mut from = 0;
+        let proving = self.pages_are_served();
+        while self.storage.has_room_for_check() && !self.blocks.received().is_empty() {
+            let Some(next) = self.blocks.received().overlaps(from..file.blocks()).next() else { return };
+            let page = page_of(next.start);
+            from = (page + 1) * PAGE_BLOCKS;
+            // The page of a file of one block needs no server.
+            if (proving || file.blocks() == 1) && !self.pages.open(page, &file) {
+                let Some(open) = self.pages.next_open(page) else { return };
+                from = open * PAGE_BLOCKS;
+                continue;
+            }
+            if self.pages.can_check(page) {
+                self.check_page(page, &blocks_of(page, &file));
+            }
+        }
+    }
+
+    fn check_page(&mut self, page: u64, within: &Range<BlockIndex>) {
+        let blocks: Vec<_> = self.blocks.received().overlaps(within.clone()).collect();
+        let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return };
+        let span = first.start..last.end;
+        if self.ledger.is_gathered(&span) {
+            self.flush_hashes();
+        }
+        let run = run_of(&span);
+        self.pages.set_checking(page, true);
+        self.store(StoreRequest::ReadHashes { run }, Pending::Check { page, run, blocks });
+    }
+
+    /// The hashes of received blocks were read: compares them.
+    pub(super) fn checked(&mut self, page: u64, run: BlockRun, blocks: Vec<Range<BlockIndex>>, hashes: &[Hash]) {
+        self.pages.set_checking(page, false);
+        let mut wrong = Vec::new();
+        for range in blocks {
+            let mut rest = range;
+            while rest.start < rest.end {
+                let verdict = self.verdict_of_read(rest.start, run, hashes);
+                let same = |block: &BlockIndex| self.verdict_of_read(*block, run, hashes) == verdict;
+                let end = (rest.start + 1..rest.end).find(|block| !same(block)).unwrap_or(rest.end);
+                let piece = rest.start..end;
+                rest.start = end;
+                match verdict {
+                    Verdict::Right => self.proved_late(piece),
+                    Verdict::Wrong => wrong.push(piece),
+                    Verdict::Open => {}
+                }
+            }
+        }
+        self.proved_wrong(&wrong);
+        self.close_page_if_proved(page);
+    }
+
+    fn verdict_of_read(&self, block: BlockIndex, run: BlockRun, hashes: &[Hash]) -> Verdict {
+        // Storage that gives fewer hashes than asked for has lost them.
+        hashes.get((block - run.first) as usize).map_or(Verdict::Wrong, |hash| self.verdict(block, hash))
+    }
+
+    fn proved_late(&mut self, range: Range<BlockIndex>) {
+        self.ledger.verified(self.now, range.clone(), 0);
+        for source in &mut self.sources {
+            let proved = source.unverified.remove(range.clone());
+            source.proved(proved);
+        }
+        self.blocks.verify(range);
+    }
+
+    /// Received blocks are wrong: they are fetched again once that is on record, and who sent them is told apart.
+    fn proved_wrong(&mut self, wrong: &[Range<BlockIndex>]) {
+        let mut guilty = Vec::new();
+        for range in wrong {
+            self.lose(range.clone());
+            for source in &mut self.sources {
+                if source.unverified.remove(range.clone()) > 0 && !guilty.contains(&source.config.id) {
+                    guilty.push(source.config.id);
+                }
+            }
+        }
+        if guilty.is_empty() {
+            return;
+        }
+        self.suspect(wrong, Problem::BadBlocks);
+        for source in guilty {
+            self.strike(source, Problem::BadBlocks);
+        }
+    }
+
+    /// Blocks that were thought to be here are not.
+    pub(super) fn lose(&mut self, range: Range<BlockIndex>) {
+        self.blocks.lose(range.clone());
+        self.ledger.lost(self.now, range);
+    }
+
+    /// Remembers that blocks went wrong. One that goes wrong again and again will not come right.
+    pub(super) fn suspect(&mut self, ranges: &[Range<BlockIndex>], problem: Problem) {
+        for block in ranges.iter().cloned().flatten().take(MOST_SUSPECTS) {
+            if self.suspects.len() >= MOST_SUSPECTS && !self.suspects.contains_key(&block) {
+                return;
+            }
+            let failures = self.suspects.entry(block).or_default();
+            *failures += 1;
+            if *failures >= MOST_FAILURES_OF_A_BLOCK {
+                self.suspects.clear();
+                return self.fail(problem);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Which connections there are: opening them, losing them, waiting before the next try, keeping them alive.
+
+use std::time::Duration;
+
+use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping};
+
+use super::Transfer;
+use super::blocks::range_of;
+use super::connection::{Ask, BlockAsk, Connection, Stage};
+use crate::session::Session;
+use crate::{ConnectionId, Output, Problem, SourceId};
+
+/// A further connection is worth its handshake only for so much data.
+const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
+
+impl Transfer {
+    /// Opens the connections that are of use and allowed.
+    pub(super) fn connect(&mut self) {
+        if self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified() {
+            return;
+        }
+        for index in 0..self.sources.len() {
+            let id = self.sources[index].config.id;
+            if self.has_room_for_connection() && self.may_try(index) && self.connections_of(id) == 0 {
+                self.open_connection(id);
+            }
+        }
+        while self.connections.len() < self.useful_connections() && self.has_room_for_connection() {
+            let Some(id) = self.source_for_another() else { return };
+            self.open_connection(id);
+        }
+    }
+
+    fn has_room_for_connection(&self) -> bool {
+        self.connections.len() < usize::from(self.config.connections.max(1))
+    }
+
+    fn may_try(&self, index: usize) -> bool {
+        let source = &self.sources[index];
+        !source.is_given_up() && source.retry_at(self.now).is_none()
+    }
+
+    /// The source with the fewest connections among those that have proved that they serve the file.
+    fn source_for_another(&self) -> Option<SourceId> {
+        (0..self.sources.len())
+            .filter(|index| self.may_try(*index))
+            .map(|index| self.sources[index].config.id)
+            .filter(|id| self.connections.values().any(|open| open.source == *id && open.handle().is_some()))
+            .min_by_key(|id| self.connections_of(*id))
+    }
+
+    pub(super) fn connections_of(&self, source: SourceId) -> usize {
+        self.connections.values().filter(|connection| connection.source == source).count()
+    }
+
+    fn useful_connections(&self) -> usize {
+        let written = self.blocks.verified().len() + self.blocks.received().len();
+        let left = (self.blocks.count() - written).saturating_mul(BLOCK_SIZE);
+        usize::try_from(left.div_ceil(BYTES_PER_CONNECTION)).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn open_connection(&mut self, source: SourceId) {
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        self.connections.insert(connection, Connection::new(source, self.now));
+        self.outputs.push_back(Output::Connect { connection, source });
+    }
+
+    /// The caller opened a connection: says hello.
+    pub(super) fn greet(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id).filter(|open| open.stage == Stage::Connecting) else {
+            return;
+        };
+        connection.stage = Stage::Greeting;
+        connection.progressed = now;
+        let source = connection.source;
+        let token = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.config.token.clone());
+        let hello = Session::<Ask>::hello(&self.config.agent, token.as_deref());
+        self.send(id, hello);
+    }
+
+    /// The caller says a connection is gone.
+    pub(super) fn connection_closed(&mut self, id: ConnectionId) {
+        if let Some(source) = self.forget(id) {
+            // The server may have said why before it closed.
+            self.source_failed(source, Problem::Connection, None);
+        }
+    }
+
+    /// Closes a connection because of a problem; its source is tried again later, no earlier than after `wait`.
+    pub(super) fn drop_connection(&mut self, id: ConnectionId, problem: Problem, wait: Option<Duration>) {
+        if let Some(source) = self.disconnect(id) {
+            self.source_failed(source, problem, wait);
+        }
+    }
+
+    /// Closes a connection because the source lied or sent wrong blocks.
+    pub(super) fn distrust(&mut self, id: ConnectionId, problem: Problem) {
+        if let Some(source) = self.disconnect(id) {
+            self.source_failed(source, problem.clone(), None);
+            self.strike(source, problem);
+        }
+    }
+
+    /// Counts a lie or a wrong block against a source.
+    pub(super) fn strike(&mut self, id: SourceId, problem: Problem) {
+        let alone = self.sources.iter().all(|source| source.config.id == id || source.is_given_up());
+        let Some(source) = self.source_mut(id) else { return };
+        source.strike(alone);
+        if source.is_given_up() {
+            self.give_up(id, problem);
+        }
+    }
+
+    /// Never tries a source again, unless the user wants to; when it was the last one, the transfer fails.
+    pub(super) fn give_up(&mut self, id: SourceId, problem: Problem) {
+        for connection in self.ids_of(id) {
+            self.disconnect(connection);
+        }
+        if let Some(source) = self.source_mut(id) {
+            source.give_up(problem.clone());
+        }
+        if self.sources.iter().all(super::Source::is_given_up) {
+            self.fail(problem);
+        }
+    }
+
+    fn ids_of(&self, source: SourceId) -> Vec<ConnectionId> {
+        self.connections.iter().filter(|(_, open)| open.source == source).map(|(id, _)| *id).collect()
+    }
+
+    fn source_failed(&mut self, id: SourceId, problem: Problem, wait: Option<Duration>) {
+        if self.connections.values().all(|connection| connection.handle().is_none()) {
+            self.problem = Some(problem.clone());
+        }
+        let now = self.now;
+        if let Some(source) = self.sources.iter_mut().find(|source| source.config.id == id) {
+            source.failed(now, problem, wait, &mut self.jitter);
+        }
+    }
+
+    /// Closes a connection; says whose it was.
+    pub(super) fn disconnect(&mut self, id: ConnectionId) -> Option<SourceId> {
+        let source = self.forget(id)?;
+        self.outputs.push_back(Output::Disconnect { connection: id });
+        Some(source)
+    }
+
+    pub(super) fn disconnect_all(&mut self) {
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.disconnect(id);
+        }
+    }
+
+    fn forget(&mut self, id: ConnectionId) -> Option<SourceId> {
+        let connection = self.connections.remove(&id)?;
+        let source = connection.source;
+        for (ask, cancelled) in connection.session.into_requests() {
+            match ask {
+                Ask::Blocks(ask) => {
+                    self.asked_bytes -= ask.bytes;
+                    if !cancelled {
+                        self.release_run(&ask);
+                    }
+                }
+                Ask::Page { part, .. } => self.pages.unask(part),
+                Ask::Open { .. } => {}
+            }
+        }
+        Some(source)
+    }
+
+    /// A request for blocks ended without them: they may be asked for again, unless another connection still owes them.
+    pub(super) fn release_run(&mut self, ask: &BlockAsk) {
+        if ask.twice && self.other_ask(ask).map(|other| other.twice = false).is_some() {
+            return;
+        }
+        self.blocks.unask(range_of(ask.run));
+    }
+
+    /// The request of another connection for the same run, which is still under way.
+    fn other_ask(&mut self, ended: &BlockAsk) -> Option<&mut BlockAsk> {
+        self.connections.values_mut().flat_map(|connection| connection.session.requests_mut()).find_map(|(_, ask)| {
+            match ask {
+                Ask::Blocks(ask) if ask.run == ended.run => Some(ask),
+                _ => None,
+            }
+        })
+    }
+
+    /// The run arrived from one connection: nobody else needs to send it.
+    pub(super) fn cancel_others(&mut self, done: &BlockAsk) {
+        let mut cancels = Vec::new();
+        for (id, connection) in &mut self.connections {
+            let same = connection
+                .session
+                .requests()
+                .find_map(|(request, ask)| matches!(ask, Ask::Blocks(ask) if ask.run == done.run).then_some(request));
+            if let Some(message) = same.and_then(|request| connection.session.cancel(request)) {
+                cancels.push((*id, message));
+            }
+        }
+        for (id, message) in cancels {
+            self.send(id, message);
+        }
+    }
+
+    /// Closes connections that are silent for too long, and says something on those that are about to be closed for silence.
+    pub(super) fn expire_connections(&mut self) {
+        let now = self.now;
+        let due = |at: Option<crate::Instant>| at.is_some_and(|at| at <= now);
+        let stalled: Vec<_> =
+            self.connections.iter().filter(|(_, open)| due(open.stalled_at())).map(|(id, _)| *id).collect();
+        for id in stalled {
+            self.drop_connection(id, Problem::Stalled, None);
+        }
+        let quiet: Vec<_> =
+            self.connections.iter().filter(|(_, open)| due(open.ping_at())).map(|(id, _)| *id).collect();
+        for id in quiet {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.ping_sent = Some(now);
+            }
+            self.send(id, ClientMessage::Ping(Ping { nonce: id.0 }));
+        }
+    }
+
+    pub(super) fn set_connections(&mut self, connections: u8) {
+        self.config.connections = connections.max(1);
+        while self.connections.len() > usize::from(self.config.connections) {
+            let Some(newest) = self.connections.keys().next_back().copied() else { return };
+            self.disconnect(newest);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! One connection to a source: how far it is, what was asked of it, and when to lose patience.
+
+use std::time::Duration;
+
+use wstp_protocol::{BlockRun, Handle};
+
+use super::pages::Part;
+use crate::session::Session;
+use crate::window::{Stamp, Window};
+use crate::{FileIdentity, Instant, SourceId};
+
+/// Silence after which a connection counts as stalled, at least.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Open { sent: Instant },
+    Blocks(BlockAsk),
+    Page { sent: Instant, handle: Handle, part: Part },
+}
+
+/// A run of blocks that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct BlockAsk {
+    pub(super) run: BlockRun,
+    pub(super) handle: Handle,
+    pub(super) bytes: u64,
+    pub(super) sent: Instant,
+    pub(super) stamp: Stamp,
+    /// Whether another connection was asked for the same run.
+    pub(super) twice: bool,
+}
+
+impl Ask {
+    fn sent(&self) -> Instant {
+        match self {
+            Self::Open { sent } | Self::Page { sent, .. } => *sent,
+            Self::Blocks(ask) => ask.sent,
+        }
+    }
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The caller is opening it.
+    Connecting,
+    /// Hello is sent.
+    Greeting,
+    /// The file is being opened.
+    Opening,
+    /// A file is open; `trusted` once it is certain that it is the one of this transfer.
+    Open { handle: Handle, offered: FileIdentity, trusted: bool },
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) source: SourceId,
+    pub(super) stage: Stage,
+    pub(super) session: Session<Ask>,
+    pub(super) window: Window,
+    /// Bytes asked for and not here.
+    pub(super) in_flight: u64,
+    /// Hash pages asked for and not here.
+    pub(super) pages_in_flight: u32,
+    /// The server wants nothing asked before.
+    pub(super) not_before: Instant,
+    /// When it last got further.
+    pub(super) progressed: Instant,
+    pub(super) last_sent: Instant,
+    pub(super) ping_sent: Option<Instant>,
+    /// How often the file had to be opened anew.
+    pub(super) reopened: u32,
+}
+
+impl Connection {
+    pub(super) fn new(source: SourceId, now: Instant) -> Self {
+        Self {
+            source,
+            stage: Stage::Connecting,
+            session: Session::default(),
+            window: Window::new(now),
+            in_flight: 0,
+            pages_in_flight: 0,
+            not_before: now,
+            progressed: now,
+            last_sent: now,
+            ping_sent: None,
+            reopened: 0,
+        }
+    }
+
+    /// The handle, where the file is open and certain to be the one wanted.
+    pub(super) fn handle(&self) -> Option<Handle> {
+        match self.stage {
+            Stage::Open { handle, trusted: true, .. } => Some(handle),
+            _ => None,
+        }
+    }
+
+    /// Whether it can give hash pages.
+    pub(super) fn has_pages(&self) -> bool {
+        matches!(self.stage, Stage::Open { offered: FileIdentity { root: Some(_), .. }, trusted: true, .. })
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        PATIENCE.max(self.window.smoothed().unwrap_or_default() * 4)
+    }
+
+    /// When it counts as stalled unless something happens.
+    pub(super) fn stalled_at(&self) -> Option<Instant> {
+        let patience = self.patience();
+        let asked = self.session.oldest().map(Ask::sent);
+        let under_way = match self.stage {
+            Stage::Connecting | Stage::Greeting => Some(self.progressed + patience),
+            // Answers come, but not the one to this request.
+            _ => asked.map(|asked| (self.progressed.max(asked) + patience).min(asked + patience * 3)),
+        };
+        let silent = self.ping_sent.map(|sent| sent + patience);
+        [under_way, silent].into_iter().flatten().min()
+    }
+
+    /// When to say something so that the server does not close the connection: at half of its idle timeout.
+    pub(super) fn ping_at(&self) -> Option<Instant> {
+        let limits = self.session.limits().filter(|_| self.ping_sent.is_none())?;
+        Some(self.last_sent + Duration::from_millis(u64::from(limits.idle_timeout_ms / 2).max(100)))
+    }
+}

@@ -1,0 +1,199 @@
+//! Whether what a source opened is the file of this transfer.
+//!
+//! The first source to describe the file is the origin: its description counts. A version says only something among versions of one server;
+//! between servers, and after the version changed, only equal root hashes prove that the bytes are the same.
+
+use wstp_protocol::{Hash, Opened, RootReady, Stale};
+
+use super::Transfer;
+use super::blocks::Blocks;
+use super::connection::{Ask, Stage};
+use crate::session::Request;
+use crate::{ConnectionId, FileIdentity, Problem, RangeSet, SourceId, StoreRequest};
+
+/// How often a server may say that a file changed which did not.
+const MOST_REOPENS: u32 = 8;
+
+enum Judgement {
+    /// The first description there is.
+    First,
+    Same,
+    /// The same bytes under another version.
+    SameBytes,
+    /// Changed, and the user wants it as it is now.
+    Update,
+    Changed,
+    /// Another file than the origin's.
+    Other,
+    /// Only the root hashes can tell, and they are not all known.
+    Unsure,
+    Lie(&'static str),
+}
+
+impl Transfer {
+    pub(super) fn request_open(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let source = connection.source;
+        let Some(path) = self.sources.iter().find(|s| s.config.id == source).map(|s| s.config.path.clone()) else {
+            return;
+        };
+        connection.stage = Stage::Opening;
+        connection.progressed = now;
+        let message = connection.session.request(Request::Open { path }, Ask::Open { sent: now });
+        self.send(id, message);
+    }
+
+    pub(super) fn file_opened(&mut self, id: ConnectionId, opened: &Opened) {
+        let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root };
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.progressed = self.now;
+        connection.stage = Stage::Open { handle: opened.handle, offered, trusted: false };
+        self.decide(id, offered);
+    }
+
+    fn decide(&mut self, id: ConnectionId, offered: FileIdentity) {
+        let Some(source) = self.connections.get(&id).map(|connection| connection.source) else { return };
+        match self.judge(source, &offered) {
+            Judgement::First => self.adopt(source, offered),
+            Judgement::Same => {}
+            Judgement::SameBytes => self.rename(source, &offered),
+            Judgement::Update => self.update(source, offered),
+            Judgement::Changed => return self.fail(Problem::Changed),
+            Judgement::Other => return self.give_up(source, Problem::Changed),
+            Judgement::Unsure => return,
+            Judgement::Lie(lie) => return self.distrust(id, Problem::Protocol(lie.to_owned())),
+        }
+        self.trust(id, offered.root);
+    }
+
+    fn judge(&self, source: SourceId, offered: &FileIdentity) -> Judgement {
+        let Some(file) = &self.file else {
+            return if offered.is_plausible() {
+                Judgement::First
+            } else {
+                Judgement::Lie("an empty file has another hash")
+            };
+        };
+        let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
+        let version = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.version);
+        match () {
+            () if !offered.is_plausible() => Judgement::Lie("an empty file has another hash"),
+            () if version == Some(offered.version) && clash => Judgement::Lie("one version has two sizes or hashes"),
+            () if version == Some(offered.version) => Judgement::Same,
+            () if file.same_bytes(offered) => Judgement::SameBytes,
+            () if self.origin == Some(source) && self.updating => Judgement::Update,
+            () if self.origin == Some(source) => Judgement::Changed,
+            () if clash => Judgement::Other,
+            () => Judgement::Unsure,
+        }
+    }
+
+    fn adopt(&mut self, source: SourceId, file: FileIdentity) {
+        self.origin = Some(source);
+        self.blocks = Blocks::of(&file);
+        self.take_identity(source, file);
+        self.prepare_storage();
+    }
+
+    fn rename(&mut self, source: SourceId, offered: &FileIdentity) {
+        if self.origin == Some(source) {
+            self.take_identity(source, *offered);
+        } else if let Some(source) = self.source_mut(source) {
+            source.version = Some(offered.version);
+        }
+    }
+
+    /// The file changed: what may be the same is kept and compared, when the new root is known.
+    fn update(&mut self, source: SourceId, file: FileIdentity) {
+        if let Some(old) = &self.file {
+            self.blocks.changed(old, &file);
+        }
+        self.pages.clear();
+        self.suspects.clear();
+        self.to_rehash = RangeSet::new();
+        self.updating = false;
+        self.change_unrecorded = true;
+        for other in &mut self.sources {
+            other.version = None;
+            other.unverified = RangeSet::new();
+        }
+        self.take_identity(source, file);
+        self.prepare_storage();
+    }
+
+    fn take_identity(&mut self, source: SourceId, file: FileIdentity) {
+        self.file = Some(file);
+        self.ledger.identified(self.now, file);
+        if let Some(source) = self.source_mut(source) {
+            source.version = Some(file.version);
+        }
+    }
+
+    /// What this connection opened is the file.
+    fn trust(&mut self, id: ConnectionId, root: Option<Hash>) {
+        if let Some(Stage::Open { trusted, .. }) = self.connections.get_mut(&id).map(|open| &mut open.stage) {
+            *trusted = true;
+        }
+        if let Some(root) = root {
+            self.learn_root(root);
+        }
+    }
+
+    fn learn_root(&mut self, root: Hash) {
+        let Some(file) = self.file.as_mut().filter(|file| file.root.is_none()) else { return };
+        file.root = Some(root);
+        self.ledger.root_known(self.now, root);
+        let unsure: Vec<_> = self
+            .connections
+            .iter()
+            .filter_map(|(id, open)| match open.stage {
+                Stage::Open { offered, trusted: false, .. } => Some((*id, offered)),
+                _ => None,
+            })
+            .collect();
+        for (id, offered) in unsure {
+            self.decide(id, offered);
+        }
+    }
+
+    pub(super) fn root_ready(&mut self, id: ConnectionId, ready: RootReady) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Stage::Open { handle, offered, trusted } = &mut connection.stage else { return };
+        if *handle != ready.handle {
+            return;
+        }
+        let told_another = offered.root.is_some_and(|root| root != ready.root);
+        offered.root = Some(ready.root);
+        let (offered, trusted) = (*offered, *trusted);
+        let clash = trusted && self.file.and_then(|file| file.root).is_some_and(|root| root != ready.root);
+        if told_another || clash || !offered.is_plausible() {
+            return self.distrust(id, Problem::Protocol("the file's hash is not the one told before".to_owned()));
+        }
+        if trusted { self.learn_root(ready.root) } else { self.decide(id, offered) }
+    }
+
+    pub(super) fn went_stale(&mut self, id: ConnectionId, stale: Stale) {
+        self.reopen(id, stale.handle);
+    }
+
+    /// The server says a handle is no good any more: the file is opened anew, which shows whether it changed.
+    pub(super) fn reopen(&mut self, id: ConnectionId, stale: wstp_protocol::Handle) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !matches!(connection.stage, Stage::Open { handle, .. } if handle == stale) {
+            return;
+        }
+        connection.reopened += 1;
+        if connection.reopened > MOST_REOPENS {
+            return self.distrust(id, Problem::Protocol("the file keeps changing and does not".to_owned()));
+        }
+        self.request_open(id);
+    }
+
+    /// Makes the data file as long as it has to be and reads back what the last record before the start claimed.
+    pub(super) fn prepare_storage(&mut self) {
+        let Some(file) = self.file else { return };
+        self.store(StoreRequest::SetLength { size: file.size }, super::storage::Pending::SetLength);
+        self.rehash();
+    }
+}

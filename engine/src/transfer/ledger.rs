@@ -1,0 +1,263 @@
+//! What is written and not yet on record in the journal, and the hashes of written blocks on their way to the hashes file.
+//!
+//! The hashes file has, for every block that is written, the hash of what was written, so that blocks can be compared later without reading them. Hashes
+//! are gathered here and written in long runs. A block may be put on record only when both its data and its hash are written.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use wstp_protocol::{BlockIndex, Hash};
+
+use crate::journal::Record;
+use crate::{FileIdentity, Instant, RangeSet};
+
+/// Hashes gathered before they are written: 256 KiB.
+const MOST_GATHERED: usize = 8192;
+/// Wrong blocks can be fetched again only once their loss is on record, so that does not wait long.
+const LOSS_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How far a commit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    /// Hashes are being written.
+    Flushing,
+    /// The record is being written.
+    Recording,
+}
+
+/// The account of what is not on record.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    sequence: u64,
+    /// What is to be recorded next; its range lists are empty.
+    facts: Record,
+    lost: RangeSet,
+    received: RangeSet,
+    verified: RangeSet,
+    bytes: u64,
+    since: Option<Instant>,
+    gathered: BTreeMap<BlockIndex, Vec<Hash>>,
+    gathered_count: usize,
+    /// Blocks whose hashes are not written yet.
+    unhashed: RangeSet,
+    stage: Stage,
+    /// The record being written.
+    recording: Record,
+}
+
+impl Ledger {
+    pub(super) fn new(sequence: u64) -> Self {
+        Self {
+            sequence,
+            facts: Record::default(),
+            lost: RangeSet::new(),
+            received: RangeSet::new(),
+            verified: RangeSet::new(),
+            bytes: 0,
+            since: None,
+            gathered: BTreeMap::new(),
+            gathered_count: 0,
+            unhashed: RangeSet::new(),
+            stage: Stage::Idle,
+            recording: Record::default(),
+        }
+    }
+
+    /// The file is known or has changed.
+    pub(super) fn identified(&mut self, now: Instant, file: FileIdentity) {
+        self.facts.file = Some(file);
+        self.facts.root = None;
+        self.touch(now);
+    }
+
+    /// The file's hash is known.
+    pub(super) fn root_known(&mut self, now: Instant, root: Hash) {
+        self.facts.root = Some(root);
+        self.touch(now);
+    }
+
+    /// Everything is verified.
+    pub(super) fn completed(&mut self, now: Instant) {
+        self.facts.complete = true;
+        self.touch(now);
+    }
+
+    /// The hash of a block about to be written.
+    pub(super) fn gather(&mut self, first: BlockIndex, hashes: &[Hash]) {
+        let end = first + hashes.len() as u64;
+        self.forget_gathered(first..end);
+        self.unhashed.insert(first..end);
+        self.gathered_count += hashes.len();
+        if let Some((start, run)) = self.gathered.range_mut(..first).next_back()
+            && start + run.len() as u64 == first
+        {
+            run.extend_from_slice(hashes);
+            return;
+        }
+        self.gathered.insert(first, hashes.to_vec());
+    }
+
+    /// Drops gathered hashes of blocks that are written once more, because writing them failed before.
+    fn forget_gathered(&mut self, range: Range<BlockIndex>) {
+        while let Some((&start, run)) = self.gathered.range_mut(..range.end).next_back() {
+            if start + run.len() as u64 <= range.start {
+                return;
+            }
+            let behind = run.split_off((range.end - start).min(run.len() as u64) as usize);
+            let kept = range.start.saturating_sub(start) as usize;
+            self.gathered_count -= run.len() - kept;
+            run.truncate(kept);
+            if kept == 0 {
+                self.gathered.remove(&start);
+            }
+            if !behind.is_empty() {
+                self.gathered.insert(range.end, behind);
+            }
+        }
+    }
+
+    /// Whether so many hashes are gathered that they have to be written.
+    pub(super) fn is_full(&self) -> bool {
+        self.gathered_count >= MOST_GATHERED
+    }
+
+    /// Takes the gathered hashes, to be written.
+    pub(super) fn take_hashes(&mut self) -> BTreeMap<BlockIndex, Vec<Hash>> {
+        self.gathered_count = 0;
+        std::mem::take(&mut self.gathered)
+    }
+
+    /// Hashes are written.
+    pub(super) fn hashes_written(&mut self, range: Range<BlockIndex>) {
+        self.unhashed.remove(range);
+    }
+
+    /// Whether the hash of some of these blocks is not with storage yet.
+    pub(super) fn is_gathered(&self, range: &Range<BlockIndex>) -> bool {
+        self.gathered.range(..range.end).next_back().is_some_and(|(start, run)| start + run.len() as u64 > range.start)
+    }
+
+    /// Blocks are written, and not verified.
+    pub(super) fn received(&mut self, now: Instant, range: Range<BlockIndex>, bytes: u64) {
+        self.received.insert(range);
+        self.bytes += bytes;
+        self.touch(now);
+    }
+
+    /// Blocks are written and verified, or verified now; `bytes` counts what was written.
+    pub(super) fn verified(&mut self, now: Instant, range: Range<BlockIndex>, bytes: u64) {
+        self.received.remove(range.clone());
+        self.verified.insert(range);
+        self.bytes += bytes;
+        self.touch(now);
+    }
+
+    /// Blocks turned out wrong.
+    pub(super) fn lost(&mut self, now: Instant, range: Range<BlockIndex>) {
+        self.received.remove(range.clone());
+        self.verified.remove(range.clone());
+        self.lost.insert(range);
+        self.touch(now);
+    }
+
+    fn touch(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Whether something is not on record.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.since.is_some() || self.stage != Stage::Idle
+    }
+
+    /// Whether some blocks are lost and not on record as such.
+    pub(super) fn has_losses(&self) -> bool {
+        !self.lost.is_empty() || !self.recording.lost.is_empty()
+    }
+
+    /// When the next commit is due, unless its size makes it so before.
+    pub(super) fn due_at(&self, interval: Duration) -> Option<Instant> {
+        let interval = if self.lost.is_empty() { interval } else { interval.min(LOSS_INTERVAL) };
+        self.since.filter(|_| self.stage == Stage::Idle).map(|since| since + interval)
+    }
+
+    /// Whether a commit should begin now.
+    pub(super) fn is_due(&self, now: Instant, bytes: u64, interval: Duration) -> bool {
+        self.stage == Stage::Idle
+            && self.since.is_some()
+            && (self.bytes >= bytes || self.due_at(interval).is_some_and(|due| due <= now))
+    }
+
+    /// A commit begins: the gathered hashes go first.
+    pub(super) fn begin(&mut self) {
+        if self.stage == Stage::Idle {
+            self.stage = Stage::Flushing;
+        }
+    }
+
+    pub(super) fn is_flushing(&self) -> bool {
+        self.stage == Stage::Flushing
+    }
+
+    /// The gathered hashes are written: the record, as it is to be written. Blocks written since, whose hashes are not, wait for the next one.
+    pub(super) fn record(&mut self, now: Instant) -> Vec<u8> {
+        let ready = |set: &mut RangeSet, unhashed: &RangeSet| {
+            let mut ready = std::mem::take(set);
+            for range in unhashed.iter() {
+                let waiting: Vec<_> = ready.overlaps(range).collect();
+                for range in waiting {
+                    ready.remove(range.clone());
+                    set.insert(range);
+                }
+            }
+            ready.iter().collect::<Vec<_>>()
+        };
+        let received = ready(&mut self.received, &self.unhashed);
+        let verified = ready(&mut self.verified, &self.unhashed);
+        let lost = std::mem::take(&mut self.lost).iter().collect();
+        // A transfer may end only with a record of all its blocks.
+        let complete = std::mem::take(&mut self.facts.complete) && self.verified.is_empty();
+        self.recording = Record { lost, received, verified, complete, ..std::mem::take(&mut self.facts) };
+        self.bytes = 0;
+        self.since = (!self.received.is_empty() || !self.verified.is_empty()).then_some(now);
+        self.stage = Stage::Recording;
+        self.recording.encode(self.sequence)
+    }
+
+    /// The record is durable; returns it.
+    pub(super) fn recorded(&mut self) -> Record {
+        self.sequence += 1;
+        self.stage = Stage::Idle;
+        std::mem::take(&mut self.recording)
+    }
+
+    /// Writing the record, or what has to go before it, failed: everything in it is still to be recorded.
+    pub(super) fn failed(&mut self, now: Instant) {
+        if self.stage == Stage::Recording {
+            let Record { file, root, lost, received, verified, complete } = std::mem::take(&mut self.recording);
+            if self.facts.file.is_none() {
+                self.facts.file = file;
+                self.facts.root = self.facts.root.or(root);
+            }
+            self.facts.complete |= complete;
+            // What happened to a block since counts more than what was to be recorded.
+            let later = [&self.lost, &self.received, &self.verified].map(Clone::clone);
+            for (set, ranges) in
+                [(&mut self.lost, lost), (&mut self.received, received), (&mut self.verified, verified)]
+            {
+                for range in ranges {
+                    set.insert(range);
+                }
+            }
+            for range in later[2].iter().chain(later[0].iter()) {
+                self.received.remove(range);
+            }
+            for range in later[0].iter() {
+                self.verified.remove(range);
+            }
+        }
+        self.stage = Stage::Idle;
+        self.touch(now);
+    }
+}

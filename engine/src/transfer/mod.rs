@@ -1,0 +1,232 @@
+//! The transfer of one file: the state, the way in and the way out. Each concern has a module of its own beside this one.
+//!
+//! Invariants: a block is `verified` only after its hash equalled one that was proved against the file's root, and after it was written. What
+//! is asked for and what waits to be written never exceed the memory budget together. Whatever a server says, no memory is taken
+//! that its words could size.
+
+mod asking;
+mod blocks;
+mod checking;
+mod connecting;
+mod connection;
+mod identifying;
+mod ledger;
+mod pages;
+mod replies;
+mod source;
+mod standing;
+mod stopping;
+mod storage;
+mod storing;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use wstp_protocol::{BlockIndex, ClientMessage};
+
+use self::blocks::Blocks;
+use self::connection::Connection;
+use self::ledger::Ledger;
+use self::pages::Pages;
+use self::source::Source;
+use self::stopping::Stop;
+use self::storage::Storage;
+use crate::backoff::Jitter;
+use crate::journal::Recovered;
+use crate::rate::Rate;
+use crate::{Command, Config, ConnectionId, FileIdentity, Instant, Output, Problem, RangeSet, SourceId, StoreReply};
+
+/// Fetches one file. See the run loop's contract at the top of the crate.
+#[derive(Debug)]
+pub struct Transfer {
+    config: Config,
+    now: Instant,
+    outputs: VecDeque<Output>,
+    file: Option<FileIdentity>,
+    /// The source whose description of the file counts.
+    origin: Option<SourceId>,
+    blocks: Blocks,
+    pages: Pages,
+    storage: Storage,
+    ledger: Ledger,
+    /// Writes of hashes that have to be answered before the next record.
+    flush_mark: u64,
+    /// Blocks of the journal's last record that were not read back yet.
+    to_rehash: RangeSet,
+    sources: Vec<Source>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    next_connection: u64,
+    jitter: Jitter,
+    /// Bytes asked for and not here, over all connections.
+    asked_bytes: u64,
+    /// When a straggler's blocks are asked for once more.
+    endgame_at: Option<Instant>,
+    /// Blocks that went wrong and how often.
+    suspects: BTreeMap<BlockIndex, u8>,
+    rate: Rate,
+    problem: Option<Problem>,
+    stop: Option<Stop>,
+    storage_failed: bool,
+    /// The user wants the file as it is now, although it changed.
+    updating: bool,
+    /// The change of the file has to be on record before anything is overwritten.
+    change_unrecorded: bool,
+    complete: bool,
+}
+
+impl Transfer {
+    /// Begins to fetch a file.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        Self::resume(config, Recovered::default(), now)
+    }
+
+    /// Goes on where a journal ends, of which [`crate::journal::replay`] made `journal`.
+    #[must_use]
+    pub fn resume(config: Config, journal: Recovered, now: Instant) -> Self {
+        let mut transfer = Self::idle(config, journal.next_sequence, now);
+        if let Some(file) = journal.file {
+            transfer.blocks = Blocks::recovered(&file, &journal);
+            transfer.file = Some(file);
+            transfer.complete = journal.complete;
+            if let Some(first) = transfer.sources.first_mut() {
+                first.version = Some(file.version);
+                transfer.origin = Some(first.config.id);
+            }
+            if !journal.complete {
+                transfer.to_rehash = journal.last;
+                transfer.prepare_storage();
+            }
+        }
+        transfer.drive();
+        transfer
+    }
+
+    fn idle(config: Config, sequence: u64, now: Instant) -> Self {
+        Self {
+            sources: config.sources.iter().cloned().map(Source::new).collect(),
+            jitter: Jitter::new(config.seed),
+            config,
+            now,
+            outputs: VecDeque::new(),
+            file: None,
+            origin: None,
+            blocks: Blocks::default(),
+            pages: Pages::default(),
+            storage: Storage::default(),
+            ledger: Ledger::new(sequence),
+            flush_mark: 0,
+            to_rehash: RangeSet::new(),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            asked_bytes: 0,
+            endgame_at: None,
+            suspects: BTreeMap::new(),
+            rate: Rate::default(),
+            problem: None,
+            stop: None,
+            storage_failed: false,
+            updating: false,
+            change_unrecorded: false,
+            complete: false,
+        }
+    }
+
+    /// A connection that was asked for is open.
+    pub fn handle_opened(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        self.greet(connection);
+        self.drive();
+    }
+
+    /// A frame came on a connection.
+    pub fn handle_frame(&mut self, now: Instant, connection: ConnectionId, frame: Bytes) {
+        self.advance(now);
+        self.read_frame(connection, frame);
+        self.drive();
+    }
+
+    /// A connection broke, or could not be opened.
+    pub fn handle_closed(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        self.connection_closed(connection);
+        self.drive();
+    }
+
+    /// Storage answered the oldest request it has not answered yet.
+    pub fn handle_stored(&mut self, now: Instant, reply: StoreReply) {
+        self.advance(now);
+        self.stored(reply);
+        self.drive();
+    }
+
+    /// The user wants something.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        self.advance(now);
+        match command {
+            Command::Pause => self.pause(),
+            Command::Resume => self.go_on(),
+            Command::SetConnections(connections) => self.set_connections(connections),
+            Command::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
+        }
+        self.drive();
+    }
+
+    /// The time that [`Transfer::poll_timeout`] said has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        self.expire_connections();
+        self.drive();
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Transfer::handle_timeout`], if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.complete || self.is_settled() {
+            return None;
+        }
+        let connections = self.connections.values().flat_map(|connection| {
+            [connection.stalled_at(), connection.ping_at(), Some(connection.not_before).filter(|at| *at > self.now)]
+        });
+        let sources = self.sources.iter().map(|source| source.retry_at(self.now).filter(|_| !source.is_given_up()));
+        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.storage_failed);
+        let own = [commit, self.endgame_at, self.rate.next_change(self.now)];
+        connections.chain(sources).chain(own).flatten().min()
+    }
+
+    /// The caller's clock may step back; ours does not.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Does everything that what happened made possible.
+    fn drive(&mut self) {
+        if self.complete {
+            return;
+        }
+        self.settle();
+        if self.stop.is_none() {
+            self.connect();
+            self.check_received();
+            self.ask();
+        }
+        self.commit();
+        self.settle();
+    }
+
+    fn send(&mut self, connection: ConnectionId, message: ClientMessage) {
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.last_sent = self.now;
+            self.outputs.push_back(Output::Send { connection, message });
+        }
+    }
+
+    fn source_mut(&mut self, id: SourceId) -> Option<&mut Source> {
+        self.sources.iter_mut().find(|source| source.config.id == id)
+    }
+}

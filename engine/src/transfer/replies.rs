@@ -1,0 +1,170 @@
+//! What servers say.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage};
+
+use super::Transfer;
+use super::connection::{Ask, BlockAsk};
+use super::pages::Part;
+use crate::session::{Event, Reply, SessionError};
+use crate::{ConnectionId, Problem};
+
+/// How long to leave a server alone that is busy and does not say how long.
+const BUSY_WAIT: Duration = Duration::from_millis(250);
+/// A server that says zero does not get a busy loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// How long to wait before a block is asked for again that the server could not read.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
+
+impl Transfer {
+    pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Bytes) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        match connection.session.handle_frame(frame) {
+            Ok(event) => self.handle_event(id, event),
+            Err(error) => self.not_wstp(id, &error),
+        }
+    }
+
+    fn not_wstp(&mut self, id: ConnectionId, error: &SessionError) {
+        self.distrust(id, Problem::Protocol(error.to_string()));
+    }
+
+    fn handle_event(&mut self, id: ConnectionId, event: Event<Ask>) {
+        match event {
+            Event::Welcome => self.request_open(id),
+            Event::Reply { context, reply } => self.handle_reply(id, context, reply),
+            Event::Cancelled { context } => self.request_ended(id, &context),
+            Event::RootReady(ready) => self.root_ready(id, ready),
+            Event::Stale(stale) => self.went_stale(id, stale),
+            Event::Pong { .. } => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.ping_sent = None;
+                }
+            }
+            Event::Goodbye(goodbye) => {
+                let wait = Duration::from_millis(goodbye.retry_after_ms.into());
+                self.drop_connection(id, Problem::Connection, Some(wait));
+            }
+            Event::Refused(failure) => self.refused(id, &failure),
+        }
+    }
+
+    fn handle_reply(&mut self, id: ConnectionId, ask: Ask, reply: Reply) {
+        self.request_ended(id, &ask);
+        match (ask, reply) {
+            (Ask::Open { .. }, Reply::Opened(opened)) => self.file_opened(id, &opened),
+            (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
+            (Ask::Page { part, .. }, Reply::HashPage(page)) => self.page_arrived(id, part, &page),
+            (ask, Reply::Failure(failure)) => self.request_failed(id, &ask, &failure),
+            _ => self.not_wstp(id, &SessionError::WrongReply),
+        }
+    }
+
+    /// However a request ended, it is no longer under way.
+    fn request_ended(&mut self, id: ConnectionId, ask: &Ask) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.progressed = self.now;
+        match ask {
+            Ask::Blocks(ask) => {
+                connection.in_flight -= ask.bytes;
+                self.asked_bytes -= ask.bytes;
+            }
+            Ask::Page { .. } => connection.pages_in_flight -= 1,
+            Ask::Open { .. } => {}
+        }
+    }
+
+    fn blocks_arrived(&mut self, id: ConnectionId, ask: &BlockAsk, reply: &BlocksReply) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let source = connection.source;
+        if reply.data.len() as u64 != ask.bytes {
+            self.release_run(ask);
+            return self
+                .distrust(id, Problem::Protocol("a block has not the length the file's size gives it".to_owned()));
+        }
+        connection.window.arrived(now, &ask.stamp, ask.bytes);
+        if let Some(source) = self.source_mut(source) {
+            source.delivered(now, ask.bytes);
+        }
+        self.problem = None;
+        self.rate.add(now, ask.bytes);
+        let bad = self.take_run(source, ask.run, &reply.data);
+        if bad.is_empty() {
+            if ask.twice {
+                self.cancel_others(ask);
+            }
+            return;
+        }
+        self.release_run(ask);
+        self.distrust(id, Problem::BadBlocks);
+        self.suspect(&bad, Problem::BadBlocks);
+    }
+
+    fn page_arrived(&mut self, id: ConnectionId, part: Part, page: &HashPage) {
+        let Some((file, root)) = self.file.and_then(|file| Some((file, file.root?))) else { return };
+        if let Err(error) = self.pages.accept(&file, &root, part, page) {
+            self.pages.unask(part);
+            self.distrust(id, Problem::Protocol(error.to_string()));
+        }
+    }
+
+    fn request_failed(&mut self, id: ConnectionId, ask: &Ask, failure: &Failure) {
+        let handle = match ask {
+            Ask::Blocks(ask) => {
+                self.release_run(ask);
+                Some(ask.handle)
+            }
+            Ask::Page { part, handle, .. } => {
+                self.pages.unask(*part);
+                Some(*handle)
+            }
+            Ask::Open { .. } => None,
+        };
+        let wait = wait_of(failure);
+        match (failure.code, handle, ask) {
+            (ErrorCode::Changed | ErrorCode::BadHandle, Some(handle), _) => self.reopen(id, handle),
+            (ErrorCode::Busy, Some(_), _) => self.leave_alone(id, wait.unwrap_or(BUSY_WAIT)),
+            (ErrorCode::NotReady, Some(_), _) => self.leave_alone(id, wait.unwrap_or(UNREADABLE_WAIT)),
+            (ErrorCode::Io, Some(_), Ask::Blocks(ask)) => {
+                self.leave_alone(id, wait.unwrap_or(UNREADABLE_WAIT));
+                self.suspect(&[super::blocks::range_of(ask.run)], problem_of(failure));
+            }
+            (ErrorCode::OutOfRange | ErrorCode::DuplicateId | ErrorCode::Cancelled | ErrorCode::Malformed, _, _) => {
+                self.distrust(id, problem_of(failure))
+            }
+            _ => self.refused(id, failure),
+        }
+    }
+
+    /// The server does not want this connection, or not this file.
+    fn refused(&mut self, id: ConnectionId, failure: &Failure) {
+        let Some(source) = self.connections.get(&id).map(|connection| connection.source) else { return };
+        match failure.code {
+            ErrorCode::NotFound
+            | ErrorCode::Forbidden
+            | ErrorCode::NotAFile
+            | ErrorCode::InvalidPath
+            | ErrorCode::Unauthorized
+            | ErrorCode::UnsupportedVersion => self.give_up(source, problem_of(failure)),
+            _ => self.drop_connection(id, problem_of(failure), wait_of(failure)),
+        }
+    }
+
+    fn leave_alone(&mut self, id: ConnectionId, wait: Duration) {
+        let until = self.now + wait.max(SHORTEST_WAIT);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.not_before = connection.not_before.max(until);
+        }
+    }
+}
+
+fn problem_of(failure: &Failure) -> Problem {
+    Problem::Server { code: failure.code, text: failure.text.clone() }
+}
+
+fn wait_of(failure: &Failure) -> Option<Duration> {
+    failure.retry_after_ms.map(|ms| Duration::from_millis(ms.into()))
+}

@@ -1,0 +1,114 @@
+//! Something that serves blocks of the file, as the transfer sees it: how fast it is, when to try it again, how far to trust it.
+
+use std::time::Duration;
+
+use wstp_protocol::FileVersion;
+
+use crate::backoff::{Backoff, Jitter};
+use crate::rate::Rate;
+use crate::{Instant, Problem, RangeSet, SourceConfig};
+
+/// Lies and bad blocks in a row after which a source is given up, if there is another one.
+const STRIKES_WITH_OTHERS: u32 = 3;
+/// The same for the only source.
+const STRIKES_ALONE: u32 = 8;
+/// The same while the source has not opened the file yet: what answers there may not be WSTP at all.
+const STRIKES_UNKNOWN: u32 = 4;
+/// Verified blocks after which a strike is forgiven: a line that flips a bit now and then is not a liar.
+const FORGIVEN_AFTER: u64 = 32;
+
+/// One source.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) config: SourceConfig,
+    /// The version under which it serves this file, once that is certain.
+    pub(super) version: Option<FileVersion>,
+    pub(super) problem: Option<Problem>,
+    pub(super) rate: Rate,
+    /// Blocks it sent that are not verified yet.
+    pub(super) unverified: RangeSet,
+    backoff: Backoff,
+    retry_at: Option<Instant>,
+    strikes: u32,
+    verified_since_strike: u64,
+    given_up: bool,
+}
+
+impl Source {
+    pub(super) fn new(config: SourceConfig) -> Self {
+        Self {
+            config,
+            version: None,
+            problem: None,
+            rate: Rate::default(),
+            unverified: RangeSet::new(),
+            backoff: Backoff::default(),
+            retry_at: None,
+            strikes: 0,
+            verified_since_strike: 0,
+            given_up: false,
+        }
+    }
+
+    /// Whether it is not to be tried any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
+    /// When it may be tried again, if not now.
+    pub(super) fn retry_at(&self, now: Instant) -> Option<Instant> {
+        self.retry_at.filter(|at| *at > now)
+    }
+
+    /// A connection to it failed: it is tried again later. Connections that fail together count once.
+    pub(super) fn failed(&mut self, now: Instant, problem: Problem, wait: Option<Duration>, jitter: &mut Jitter) {
+        self.problem = Some(problem);
+        if self.retry_at(now).is_none() {
+            self.retry_at = Some(now + self.backoff.next_delay(jitter));
+        }
+        if let Some(wait) = wait {
+            self.retry_at = self.retry_at.max(Some(now + wait));
+        }
+    }
+
+    /// It lied or sent a bad block. After several of these it is given up.
+    pub(super) fn strike(&mut self, alone: bool) {
+        self.verified_since_strike = 0;
+        self.strikes += 1;
+        let most = match (alone, self.version) {
+            (false, _) => STRIKES_WITH_OTHERS,
+            (true, None) => STRIKES_UNKNOWN,
+            (true, Some(_)) => STRIKES_ALONE,
+        };
+        self.given_up |= self.strikes >= most;
+    }
+
+    /// It is not to be tried any more.
+    pub(super) fn give_up(&mut self, problem: Problem) {
+        self.problem = Some(problem);
+        self.given_up = true;
+    }
+
+    /// It delivered blocks.
+    pub(super) fn delivered(&mut self, now: Instant, bytes: u64) {
+        self.problem = None;
+        self.backoff.reset();
+        self.rate.add(now, bytes);
+    }
+
+    /// Blocks it delivered proved right.
+    pub(super) fn proved(&mut self, blocks: u64) {
+        self.verified_since_strike += blocks;
+        if self.verified_since_strike >= FORGIVEN_AFTER {
+            self.strikes = 0;
+        }
+    }
+
+    /// The user wants it tried now, whatever it did before.
+    pub(super) fn pardon(&mut self) {
+        self.given_up = false;
+        self.strikes = 0;
+        self.retry_at = None;
+        self.backoff.reset();
+    }
+}

@@ -1,0 +1,104 @@
+//! What storage was asked to do and has not answered, in order.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use wstp_protocol::{BlockIndex, BlockRun, Hash};
+
+use crate::SourceId;
+
+/// Comparisons of received blocks under way at once.
+const MOST_CHECKS: usize = 8;
+
+/// What is to happen when storage answers.
+#[derive(Debug)]
+pub(super) enum Pending {
+    SetLength,
+    /// Blocks become received or verified.
+    Write {
+        range: Range<BlockIndex>,
+        bytes: u64,
+        verified: bool,
+        source: SourceId,
+    },
+    /// Blocks can be put on record. The hashes are kept until then.
+    Hashes {
+        first: BlockIndex,
+        hashes: Vec<Hash>,
+    },
+    /// Received blocks are compared with their page.
+    Check {
+        page: u64,
+        run: BlockRun,
+        blocks: Vec<Range<BlockIndex>>,
+    },
+    /// Blocks of the last commit before the start become received.
+    Rehash {
+        run: BlockRun,
+    },
+    Commit,
+}
+
+/// The requests under way.
+#[derive(Debug, Default)]
+pub(super) struct Storage {
+    pending: VecDeque<Pending>,
+    unwritten: u64,
+    hashes_issued: u64,
+    hashes_done: u64,
+    checks: usize,
+    rehashes: usize,
+}
+
+impl Storage {
+    pub(super) fn push(&mut self, pending: Pending) {
+        match &pending {
+            Pending::Write { bytes, .. } => self.unwritten += bytes,
+            Pending::Hashes { .. } => self.hashes_issued += 1,
+            Pending::Check { .. } => self.checks += 1,
+            Pending::Rehash { .. } => self.rehashes += 1,
+            Pending::SetLength | Pending::Commit => {}
+        }
+        self.pending.push_back(pending);
+    }
+
+    /// The request storage answers now.
+    pub(super) fn pop(&mut self) -> Option<Pending> {
+        let pending = self.pending.pop_front()?;
+        match &pending {
+            Pending::Write { bytes, .. } => self.unwritten -= bytes,
+            Pending::Hashes { .. } => self.hashes_done += 1,
+            Pending::Check { .. } => self.checks -= 1,
+            Pending::Rehash { .. } => self.rehashes -= 1,
+            Pending::SetLength | Pending::Commit => {}
+        }
+        Some(pending)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Bytes handed over and not yet written.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.unwritten
+    }
+
+    /// How many writes of hashes were asked for so far.
+    pub(super) fn hashes_issued(&self) -> u64 {
+        self.hashes_issued
+    }
+
+    /// How many writes of hashes were answered so far.
+    pub(super) fn hashes_done(&self) -> u64 {
+        self.hashes_done
+    }
+
+    pub(super) fn has_room_for_check(&self) -> bool {
+        self.checks < MOST_CHECKS
+    }
+
+    pub(super) fn is_rehashing(&self) -> bool {
+        self.rehashes > 0
+    }
+}

@@ -1,0 +1,137 @@
+//! What storage answers, and the order in which things become durable: data and hashes first, then the record that speaks of them.
+
+use std::ops::Range;
+
+use wstp_protocol::{BlockIndex, BlockRun};
+
+use super::Transfer;
+use super::blocks::{range_of, run_of};
+use super::pages::PAGE_BLOCKS;
+use super::storage::Pending;
+use crate::{Output, Problem, StoreError, StoreReply, StoreRequest};
+
+impl Transfer {
+    pub(super) fn store(&mut self, request: StoreRequest, pending: Pending) {
+        self.storage.push(pending);
+        self.outputs.push_back(Output::Store(request));
+    }
+
+    pub(super) fn stored(&mut self, reply: StoreReply) {
+        let Some(pending) = self.storage.pop() else { return };
+        match reply {
+            StoreReply::Failed(error) => self.store_failed(pending, error),
+            StoreReply::Done => self.store_done(pending),
+            StoreReply::Hashes(hashes) => match pending {
+                Pending::Check { page, run, blocks } => self.checked(page, run, blocks, &hashes),
+                Pending::Rehash { run } if hashes.len() == run.count as usize => self.rehashed(run, &hashes),
+                other => self.store_failed(other, StoreError::Io),
+            },
+        }
+    }
+
+    fn store_done(&mut self, pending: Pending) {
+        match pending {
+            Pending::SetLength => {}
+            Pending::Write { range, bytes, verified, source } => self.written(range, bytes, verified, source),
+            Pending::Hashes { first, hashes } => self.ledger.hashes_written(first..first + hashes.len() as u64),
+            Pending::Commit => self.committed(),
+            Pending::Check { .. } | Pending::Rehash { .. } => self.store_failed(pending, StoreError::Io),
+        }
+    }
+
+    /// Storage failed: what it held of this request is still to be done, and the user has to help.
+    fn store_failed(&mut self, pending: Pending, error: StoreError) {
+        match pending {
+            Pending::SetLength => {}
+            Pending::Write { range, .. } => self.blocks.release(range),
+            Pending::Hashes { first, hashes } => self.ledger.gather(first, &hashes),
+            Pending::Check { page, blocks, .. } if error == StoreError::Missing => {
+                self.pages.set_checking(page, false);
+                return blocks.into_iter().for_each(|range| self.lose(range));
+            }
+            Pending::Check { page, .. } => self.pages.set_checking(page, false),
+            Pending::Rehash { run } if error == StoreError::Missing => return self.lose(range_of(run)),
+            Pending::Rehash { run } => {
+                self.to_rehash.insert(range_of(run));
+            }
+            Pending::Commit => self.ledger.failed(self.now),
+        }
+        self.storage_failed = true;
+        self.fail(Problem::Storage(error));
+    }
+
+    /// Writes the gathered hashes.
+    pub(super) fn flush_hashes(&mut self) {
+        for (first, hashes) in self.ledger.take_hashes() {
+            let pending = Pending::Hashes { first, hashes: hashes.clone() };
+            self.store(StoreRequest::WriteHashes { first, hashes }, pending);
+        }
+    }
+
+    /// Begins a commit when one is due, and goes on with the one under way.
+    pub(super) fn commit(&mut self) {
+        if self.storage_failed {
+            return;
+        }
+        let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();
+        if all_verified && self.storage.is_idle() && self.stop.is_none() {
+            self.ledger.completed(self.now);
+        }
+        let forced = self.storage.is_idle()
+            && self.ledger.is_dirty()
+            && (self.stop.is_some() || all_verified || (self.ledger.has_losses() && self.blocks.all_taken()));
+        if forced || self.ledger.is_due(self.now, self.config.commit_bytes, self.config.commit_interval) {
+            self.begin_commit();
+        }
+        if self.ledger.is_flushing() && self.storage.hashes_done() >= self.flush_mark {
+            let record = self.ledger.record(self.now);
+            self.store(StoreRequest::Commit { record }, Pending::Commit);
+        }
+    }
+
+    fn begin_commit(&mut self) {
+        self.ledger.begin();
+        self.flush_hashes();
+        self.flush_mark = self.storage.hashes_issued();
+    }
+
+    fn committed(&mut self) {
+        let record = self.ledger.recorded();
+        for range in record.lost {
+            self.blocks.release(range);
+        }
+        if record.file.is_some() {
+            self.change_unrecorded = false;
+        }
+        if record.complete {
+            self.complete = true;
+            self.problem = None;
+            self.disconnect_all();
+        }
+    }
+
+    /// Reads back what the last record before the start claimed.
+    pub(super) fn rehash(&mut self) {
+        let Some(file) = self.file else { return };
+        for range in std::mem::take(&mut self.to_rehash).iter() {
+            for run in runs(range) {
+                self.store(StoreRequest::Rehash { run, size: file.size }, Pending::Rehash { run });
+            }
+        }
+    }
+
+    /// Blocks of the last record were read back: they count as received, with the hashes they have now.
+    fn rehashed(&mut self, run: BlockRun, hashes: &[wstp_protocol::Hash]) {
+        self.ledger.gather(run.first, hashes);
+        self.blocks.receive(range_of(run));
+        if self.ledger.is_full() {
+            self.flush_hashes();
+        }
+    }
+}
+
+/// A range in runs of at most a page.
+fn runs(range: Range<BlockIndex>) -> impl Iterator<Item = BlockRun> {
+    let step = usize::try_from(PAGE_BLOCKS).expect("a page's blocks are counted in a few bits");
+    range.clone().step_by(step).map(move |first| run_of(&(first..range.end.min(first + PAGE_BLOCKS))))
+}

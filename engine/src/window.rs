@@ -1,0 +1,280 @@
+//! How much to ask of one connection ahead of what has arrived.
+//!
+//! It begins with the rule of WSTP's ancestor, each block that arrives asks for two, which doubles the window every round trip. When the rate of
+//! delivery stops growing, the pipe is full, and the window settles at a gain times bandwidth times the shortest delay, from a
+//! maximum filter over rounds and a minimum filter over time (BBR, Cardwell et al. 2016). Asking for more would only make queues longer.
+//!
+//! It knows neither blocks nor requests, only bytes and times.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use wstp_protocol::BLOCK_SIZE;
+
+use crate::Instant;
+
+const INITIAL: u64 = 8 * BLOCK_SIZE;
+const SMALLEST: u64 = 4 * BLOCK_SIZE;
+/// Round trips on loopback are shorter than a wake-up: below this much, the pipe runs empty between two of them.
+const FLOOR: u64 = 1024 * 1024;
+/// On a slow link the floor must not turn into seconds of queue.
+const FLOOR_TIME: f64 = 0.1;
+const GAIN: f64 = 2.0;
+const BANDWIDTH_ROUNDS: u64 = 10;
+const MIN_DELAY_AGE: Duration = Duration::from_secs(10);
+/// While the shortest delay is measured anew, less than the pipe holds is asked for, so that queues drain.
+const PROBE_GAIN: f64 = 0.75;
+/// A round that delivers less than this much more than the best one before does not count as growth.
+const GROWTH: f64 = 1.25;
+const ROUNDS_WITHOUT_GROWTH: u32 = 3;
+
+/// What was known when a request was sent; comes back with its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    sent: Instant,
+    delivered: u64,
+    delivered_at: Instant,
+    limited: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Doubles every round trip.
+    SlowStart,
+    /// Follows bandwidth times delay.
+    Steady,
+    /// Drains the queue until this much is delivered, to see the shortest delay again.
+    Probe { until: u64 },
+}
+
+/// The window of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    mode: Mode,
+    size: u64,
+    delivered: u64,
+    delivered_at: Instant,
+    /// A request sent after this much was delivered belongs to the next round.
+    round_end: u64,
+    round: u64,
+    /// Round and bytes a second, the best first, each later one slower.
+    bandwidth: VecDeque<(u64, f64)>,
+    full_bandwidth: f64,
+    rounds_without_growth: u32,
+    min_delay: Option<Duration>,
+    min_delay_at: Instant,
+    smoothed: Option<Duration>,
+    /// Until this much is delivered, the sender had too little to ask for, so rates say nothing about the pipe.
+    limited_until: u64,
+}
+
+impl Window {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            mode: Mode::SlowStart,
+            size: INITIAL,
+            delivered: 0,
+            delivered_at: now,
+            round_end: 0,
+            round: 0,
+            bandwidth: VecDeque::new(),
+            full_bandwidth: 0.0,
+            rounds_without_growth: 0,
+            min_delay: None,
+            min_delay_at: now,
+            smoothed: None,
+            limited_until: 0,
+        }
+    }
+
+    /// Bytes that may be asked for and not here yet, at most `cap`.
+    pub(crate) fn size(&self, cap: u64) -> u64 {
+        self.size.min(cap.max(BLOCK_SIZE))
+    }
+
+    /// How many blocks one request should carry: a power of two, so that several requests fit into the window.
+    pub(crate) fn run_blocks(&self, cap: u64) -> u32 {
+        let quarter = (self.size(cap) / BLOCK_SIZE / 4).clamp(1, 1 << 16) as u32;
+        1 << quarter.ilog2()
+    }
+
+    /// The smoothed round trip of requests.
+    pub(crate) fn smoothed(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
+    /// A request is sent while `in_flight` bytes are asked for and not here.
+    pub(crate) fn sent(&mut self, now: Instant, in_flight: u64) -> Stamp {
+        if in_flight == 0 {
+            self.delivered_at = now;
+        }
+        Stamp {
+            sent: now,
+            delivered: self.delivered,
+            delivered_at: self.delivered_at,
+            limited: self.delivered < self.limited_until,
+        }
+    }
+
+    /// There was room in the window and nothing to ask for.
+    pub(crate) fn nothing_to_ask(&mut self, in_flight: u64) {
+        self.limited_until = self.delivered + in_flight.max(1);
+    }
+
+    /// The answer to a request arrived.
+    pub(crate) fn arrived(&mut self, now: Instant, stamp: &Stamp, bytes: u64) {
+        self.delivered += bytes;
+        self.delivered_at = now;
+        self.note_delay(now, now - stamp.sent);
+        let new_round = stamp.delivered >= self.round_end;
+        if new_round {
+            self.round += 1;
+            self.round_end = self.delivered;
+        }
+        self.note_bandwidth(now, stamp);
+        if self.mode == Mode::SlowStart {
+            self.size = self.size.saturating_add(bytes);
+            if new_round && !stamp.limited {
+                self.look_for_growth();
+            }
+        } else {
+            self.follow(now);
+        }
+    }
+
+    fn note_delay(&mut self, now: Instant, delay: Duration) {
+        self.smoothed = Some(self.smoothed.map_or(delay, |smoothed| (smoothed * 7 + delay) / 8));
+        if self.min_delay.is_none_or(|least| delay <= least) {
+            self.min_delay = Some(delay);
+            self.min_delay_at = now;
+        }
+    }
+
+    fn note_bandwidth(&mut self, now: Instant, stamp: &Stamp) {
+        let interval = now - stamp.delivered_at;
+        if interval.is_zero() {
+            return;
+        }
+        let rate = (self.delivered - stamp.delivered) as f64 / interval.as_secs_f64();
+        if stamp.limited && rate < self.best_bandwidth() {
+            return;
+        }
+        while self.bandwidth.back().is_some_and(|(_, slower)| *slower <= rate) {
+            self.bandwidth.pop_back();
+        }
+        self.bandwidth.push_back((self.round, rate));
+        while self.bandwidth.len() > 1 && self.bandwidth.front().is_some_and(|(r, _)| r + BANDWIDTH_ROUNDS < self.round)
+        {
+            self.bandwidth.pop_front();
+        }
+    }
+
+    fn best_bandwidth(&self) -> f64 {
+        self.bandwidth.front().map_or(0.0, |(_, rate)| *rate)
+    }
+
+    fn look_for_growth(&mut self) {
+        let best = self.best_bandwidth();
+        if best >= self.full_bandwidth * GROWTH {
+            self.full_bandwidth = best;
+            self.rounds_without_growth = 0;
+            return;
+        }
+        self.rounds_without_growth += 1;
+        if self.rounds_without_growth >= ROUNDS_WITHOUT_GROWTH {
+            self.mode = Mode::Steady;
+        }
+    }
+
+    fn follow(&mut self, now: Instant) {
+        let least = self.min_delay.unwrap_or_default();
+        let best = self.best_bandwidth();
+        let pipe = best * least.as_secs_f64();
+        match self.mode {
+            Mode::Steady if now - self.min_delay_at > MIN_DELAY_AGE => {
+                self.mode = Mode::Probe { until: self.delivered + self.size };
+                // The next answers tell the new minimum.
+                self.min_delay = self.smoothed;
+                self.min_delay_at = now;
+                self.size = ((pipe * PROBE_GAIN) as u64).max(SMALLEST);
+            }
+            Mode::Probe { until } if self.delivered < until => {}
+            _ => {
+                self.mode = Mode::Steady;
+                let floor = ((best * FLOOR_TIME) as u64).min(FLOOR);
+                self.size = ((pipe * GAIN) as u64).max(floor).max(SMALLEST);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    /// A pipe of one rate and delay, kept as full as the window allows; returns the window and what was delivered.
+    fn run(bytes_per_second: f64, delay: Duration, seconds: u64, cap: u64) -> (Window, u64) {
+        let mut now = Instant::default();
+        let end = now + Duration::from_secs(seconds);
+        let mut window = Window::new(now);
+        let mut queue: VecDeque<(Instant, Stamp, u64)> = VecDeque::new();
+        let (mut in_flight, mut free_at, mut delivered) = (0, now, 0);
+        while now < end {
+            let run = u64::from(window.run_blocks(cap).min(32)) * BLOCK_SIZE;
+            while in_flight == 0 || in_flight + run <= window.size(cap) {
+                let stamp = window.sent(now, in_flight);
+                let start = free_at.max(now + delay);
+                free_at = start + Duration::from_secs_f64(run as f64 / bytes_per_second);
+                queue.push_back((free_at, stamp, run));
+                in_flight += run;
+            }
+            let (at, stamp, run) = queue.pop_front().unwrap();
+            now = at;
+            in_flight -= run;
+            delivered += run;
+            window.arrived(now, &stamp, run);
+        }
+        (window, delivered)
+    }
+
+    #[test]
+    fn the_window_doubles_each_round_trip_at_first() {
+        let mut now = Instant::default();
+        let mut window = Window::new(now);
+        for _ in 0..6 {
+            let before = window.size(u64::MAX);
+            let stamp = window.sent(now, 0);
+            now = now + Duration::from_millis(100);
+            window.arrived(now, &stamp, before);
+            assert_eq!(window.size(u64::MAX), 2 * before);
+        }
+    }
+
+    #[test]
+    fn a_long_fat_pipe_is_filled() {
+        let (window, delivered) = run(25e6, Duration::from_millis(100), 30, 64 * MIB);
+        assert!(delivered as f64 > 0.95 * 25e6 * 30.0, "{delivered}");
+        assert!(window.size(u64::MAX) < 8 * MIB, "{}", window.size(u64::MAX));
+    }
+
+    #[test]
+    fn a_slow_link_gets_no_seconds_of_queue() {
+        let (window, delivered) = run(100e3, Duration::from_millis(50), 60, 64 * MIB);
+        assert!(delivered as f64 > 0.9 * 100e3 * 60.0, "{delivered}");
+        assert!(window.size(u64::MAX) <= 200_000, "{}", window.size(u64::MAX));
+    }
+
+    #[test]
+    fn loopback_keeps_the_floor() {
+        let (window, _) = run(500e6, Duration::from_micros(50), 2, 64 * MIB);
+        assert!(window.size(u64::MAX) >= FLOOR, "{}", window.size(u64::MAX));
+    }
+
+    #[test]
+    fn the_cap_holds() {
+        let (window, _) = run(500e6, Duration::from_millis(50), 5, 2 * MIB);
+        assert_eq!(window.size(2 * MIB), 2 * MIB);
+    }
+}
