@@ -6,6 +6,7 @@
 //! when a test panics. Waiting is for a condition with a limit, never for a time.
 
 mod browser;
+mod committed;
 mod driver;
 mod extension;
 mod memory;
@@ -19,6 +20,7 @@ mod view;
 mod wait;
 
 pub use browser::{Appearance, Browser, Profile, launch_for_the_user};
+pub use committed::Committed;
 pub use driver::Driver;
 pub use extension::Extension;
 pub use memory::{Memory, MemoryWatch};

@@ -31,6 +31,8 @@ struct Shared {
     upstream: SocketAddr,
     /// Bytes from the server that were let through.
     passed: AtomicU64,
+    /// Bytes from the extension.
+    asked: AtomicU64,
     /// Connections accepted.
     accepted: AtomicU64,
     /// Connections open now.
@@ -53,6 +55,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             passed: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             limit: watch::Sender::new(u64::MAX),
@@ -70,6 +73,11 @@ impl Proxy {
     /// Bytes the server sent that were let through so far.
     pub fn passed(&self) -> u64 {
         self.shared.passed.load(Ordering::SeqCst)
+    }
+
+    /// Bytes the extension sent so far.
+    pub fn asked(&self) -> u64 {
+        self.shared.asked.load(Ordering::SeqCst)
     }
 
     /// Connections made to it so far.
@@ -131,7 +139,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        _ = upward(from_client, to_server) => {}
+        _ = upward(from_client, to_server, &shared) => {}
         _ = downward(from_server, to_client, &shared) => {}
         _ = cuts.changed() => {}
     }
@@ -153,9 +161,16 @@ impl Drop for Open<'_> {
     }
 }
 
-async fn upward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> std::io::Result<()> {
-    tokio::io::copy(&mut from, &mut to).await?;
-    Ok(())
+async fn upward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) -> std::io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let got = from.read(&mut piece).await?;
+        if got == 0 {
+            return Ok(());
+        }
+        shared.asked.fetch_add(got as u64, Ordering::SeqCst);
+        to.write_all(&piece[..got]).await?;
+    }
 }
 
 async fn downward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) -> std::io::Result<()> {
@@ -222,7 +237,7 @@ mod tests {
         assert_eq!(proxy.passed(), 10);
         proxy.release();
         stream.read_exact(&mut got[10..]).await.unwrap();
-        assert_eq!((got, proxy.passed(), proxy.accepted()), ([7; 100], 100, 1));
+        assert_eq!((got, proxy.passed(), proxy.asked(), proxy.accepted(), proxy.open()), ([7; 100], 100, 100, 1, 1));
     }
 
     #[tokio::test]

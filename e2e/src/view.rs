@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
-use crate::{Appearance, Browser, LONG, SHORT, screenshots, until};
+use crate::{Appearance, Browser, Committed, LONG, SHORT, screenshots, until};
 
 /// A page of the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,6 +324,21 @@ impl<'a> View<'a> {
         Ok(found.convert()?)
     }
 
+    /// Waits until the journal of the only transfer says that at least so many bytes are safely on disk.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_for_committed(&self, least: u64) -> Result<Committed> {
+        self.front().await?;
+        self.wait("enough to be committed", LONG, async || {
+            let read = self.browser.session().execute_async(READ_JOURNAL, vec![]).await?;
+            let journal: Option<Vec<u8>> = read.convert()?;
+            Ok(journal.map(|bytes| Committed::read(&bytes)).filter(|committed| committed.bytes() >= least))
+        })
+        .await
+    }
+
     /// What the page complains about.
     ///
     /// # Errors
@@ -416,6 +431,14 @@ impl<'a> View<'a> {
 const ROWS: &str = "return [...document.querySelectorAll('[data-testid=\"transfer\"]')].map(row => ({ \
     id: row.dataset.id, name: row.dataset.name, state: row.dataset.state, text: row.innerText, \
     buttons: [...row.querySelectorAll('button[data-testid]')].map(b => b.dataset.testid) }))";
+
+/// The bytes of the first journal in the sandbox; null while there is none, or while it is being written.
+const READ_JOURNAL: &str = "const done = arguments[0]; (async () => { \
+    const root = await navigator.storage.getDirectory(); \
+    for await (const folder of (await root.getDirectoryHandle('transfers')).values()) { \
+        const file = await (await folder.getFileHandle('journal')).getFile(); \
+        return Array.from(new Uint8Array(await file.arrayBuffer())); \
+    } return null; })().then(done, () => done(null))";
 
 /// The selector of what carries a test's name.
 fn testid(id: &str) -> String {

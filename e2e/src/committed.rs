@@ -1,0 +1,37 @@
+//! What the journal in the sandbox says is safely on disk, read with the engine's own code.
+
+use wstp_engine::{RangeSet, journal};
+
+/// A block, in bytes.
+const BLOCK: u64 = 8192;
+
+/// What of a transfer is committed.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    blocks: RangeSet,
+}
+
+impl Committed {
+    /// Reads a journal; of a broken one, the part that counts.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let (recovered, _) = journal::replay(bytes);
+        let mut blocks = recovered.verified().clone();
+        blocks.extend(recovered.received());
+        Self { blocks }
+    }
+
+    /// How many bytes that is, counting the last block as a whole one.
+    pub fn bytes(&self) -> u64 {
+        self.blocks.iter().map(|range| range.end - range.start).sum::<u64>() * BLOCK
+    }
+
+    /// Bytes from the beginning of the file up to the first gap.
+    pub fn head(&self) -> u64 {
+        self.blocks.iter().next().filter(|range| range.start == 0).map_or(0, |range| range.end * BLOCK)
+    }
+
+    /// The end of the last block that is there.
+    pub fn end(&self) -> u64 {
+        self.blocks.iter().last().map_or(0, |range| range.end * BLOCK)
+    }
+}

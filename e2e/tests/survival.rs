@@ -1,0 +1,139 @@
+//! What dies half-way, and what goes on.
+
+use anyhow::{Result, ensure};
+use wstp_e2e::{LONG, Page, SHORT, Stage, View, until};
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 24 * MIB;
+const NAME: &str = "held.bin";
+
+/// A transfer of [`SIZE`] bytes that the proxy holds half-way.
+async fn held_half_way() -> Result<Stage> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = stage.open_connected().await?;
+    view.wait_for_name(NAME).await?;
+    stage.proxy.hold_after(SIZE / 2);
+    view.download(NAME).await?;
+    stage.proxy.held().await?;
+    Ok(stage)
+}
+
+/// Lets it go on, saves it, and compares.
+async fn finishes(stage: &Stage, view: &View<'_>) -> Result<()> {
+    stage.proxy.release();
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)?;
+    assert_eq!(view.rows().await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_popup_stops_nothing() -> Result<()> {
+    let stage = held_half_way().await?;
+    stage.browser()?.close_pages().await?;
+    let before = stage.proxy.passed();
+    stage.proxy.release();
+    until("the rest to arrive with no page open", LONG, async || {
+        Ok((stage.proxy.passed() >= before + SIZE / 2).then_some(()))
+    })
+    .await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_service_worker_stops_nothing() -> Result<()> {
+    let stage = held_half_way().await?;
+    let browser = stage.browser()?;
+    browser.stop_service_worker().await?;
+    let before = stage.proxy.passed();
+    stage.proxy.release();
+    until("the rest to arrive without a service worker", LONG, async || {
+        Ok((stage.proxy.passed() >= before + SIZE / 2).then_some(()))
+    })
+    .await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_browser_goes_on_where_it_was_and_fetches_nothing_twice() -> Result<()> {
+    let mut stage = held_half_way().await?;
+    let committed = {
+        let view = stage.open(Page::Manager).await?;
+        view.wait_for_committed(SIZE / 4).await?.bytes()
+    };
+    stage.kill_browser().await?;
+    let before = stage.proxy.passed();
+    stage.proxy.release();
+    stage.start_browser().await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await?;
+    let again = stage.proxy.passed() - before;
+    let needed = SIZE - committed;
+    ensure!(
+        again < needed + needed / 50 + MIB / 2,
+        "{committed} bytes were committed, and {again} of {SIZE} came over after"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_browser_goes_on_by_itself() -> Result<()> {
+    let mut stage = held_half_way().await?;
+    stage.close_browser().await?;
+    let before = stage.proxy.passed();
+    stage.proxy.release();
+    stage.start_browser().await?;
+    until("the rest to arrive without a page", LONG, async || {
+        Ok((stage.proxy.passed() > before + SIZE / 4).then_some(()))
+    })
+    .await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_is_found_again_when_it_is_back() -> Result<()> {
+    let mut stage = held_half_way().await?;
+    stage.server.kill().await?;
+    stage.proxy.release();
+    {
+        let view = stage.open(Page::Popup).await?;
+        view.show_transfers().await?;
+        let row = view.wait_for_state(NAME, &["waiting"]).await?;
+        ensure!(!view.errors().await?.is_empty() || row.text.contains("Retry"), "nothing is said of it: {row:?}");
+    }
+    stage.server.restart().await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_in_good_order_is_found_again_too() -> Result<()> {
+    let mut stage = held_half_way().await?;
+    stage.proxy.cut();
+    let status = stage.server.stop().await?;
+    ensure!(status.success(), "the server ended with {status}");
+    stage.proxy.release();
+    stage.server.restart().await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_cut_again_and_again_do_not_pile_up() -> Result<()> {
+    let stage = held_half_way().await?;
+    for _ in 0..3 {
+        let before = stage.proxy.accepted();
+        stage.proxy.cut();
+        until("a new connection", SHORT, async || Ok((stage.proxy.accepted() > before).then_some(()))).await?;
+    }
+    let before = stage.proxy.passed();
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await?;
+    let after = stage.proxy.passed() - before;
+    ensure!(after < SIZE + SIZE / 4, "{after} bytes came over for the rest of {SIZE}");
+    ensure!(stage.proxy.open() <= 8, "{} connections are open at the end", stage.proxy.open());
+    Ok(())
+}
