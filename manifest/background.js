@@ -1,0 +1,22 @@
+// Chrome wakes a service worker only for listeners registered while this script first runs, so they stand here and the rest is wasm.
+import init, { handle_alarm, handle_click, handle_download, handle_message, handle_start } from "./core.js";
+
+let ready;
+const core = () =>
+  (ready ??= init().catch((error) => {
+    ready = undefined;
+    throw error;
+  }));
+const forward = (handle) => (...event) => void core().then(() => handle(...event));
+
+chrome.runtime.onMessage.addListener((message, sender, respond) => {
+  core()
+    .then(() => handle_message(message, sender))
+    .then((answer) => respond({ ok: answer ?? null }), (error) => respond({ error: String(error) }));
+  return true;
+});
+chrome.runtime.onStartup.addListener(forward(() => handle_start()));
+chrome.runtime.onInstalled.addListener(forward(() => handle_start()));
+chrome.alarms.onAlarm.addListener(forward(() => handle_alarm()));
+chrome.downloads.onChanged.addListener(forward((change) => handle_download(change)));
+chrome.notifications.onClicked.addListener(forward((id) => handle_click(id)));

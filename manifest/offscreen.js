@@ -1,0 +1,8 @@
+// Nobody watches the supervisor, so it starts over by itself when it breaks; its workers end with it and go on from their journals.
+const again = () => setTimeout(() => location.reload(), 1000);
+addEventListener("error", again, { once: true });
+addEventListener("unhandledrejection", again, { once: true });
+
+const { default: init, offscreen } = await import("./core.js");
+await init();
+offscreen();
