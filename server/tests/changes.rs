@@ -1,5 +1,7 @@
 //! Files that change while they are open.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use std::fs::{File, OpenOptions};

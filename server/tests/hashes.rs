@@ -1,5 +1,7 @@
 //! Hash pages and the hashes kept on disk.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What is answered over plain HTTP, and who may open the protocol.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use support::{Client, Folder, Options, Server, http};

@@ -1,5 +1,7 @@
 //! The server's beginning and end, as its user sees them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use std::process::{Command, Output};

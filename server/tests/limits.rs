@@ -1,5 +1,7 @@
 //! What a client may not do, and how long it may take.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! Listings: order, pages, and what is shown.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use support::{Folder, Options, Server};

@@ -1,5 +1,7 @@
 //! Opening and reading files.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 mod support;
 
 use support::{Folder, Server, sample};

@@ -202,7 +202,7 @@ fn entry(share: &Share, folder: &SharePath, dir: &Dir, place: &Place) -> Option<
             if rustix::fs::accessat(dir, os_name, access, AtFlags::EACCESS).is_err() {
                 return Some(unreadable(name));
             }
-            let modified_ms = i64::try_from(stat.st_mtime).ok().and_then(|seconds| seconds.checked_mul(1000));
+            let modified_ms = stat.st_mtime.checked_mul(1000);
             let modified_ms = modified_ms.and_then(|ms| ms.checked_add((stat.st_mtime_nsec / 1_000_000).cast_signed()));
             let (kind, size) =
                 if is_folder { (EntryKind::Directory, 0) } else { (EntryKind::File, stat.st_size.cast_unsigned()) };

@@ -79,7 +79,7 @@ impl Client {
         loop {
             match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the server says something") {
                 Some(Ok(Message::Binary(frame))) => return Some(ServerMessage::decode(frame).unwrap()),
-                Some(Ok(Message::Close(_))) | Some(Err(_)) | None => return None,
+                Some(Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }
         }
