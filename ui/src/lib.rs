@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The WSTP design system: what every page of it is made of.
+//!
+//! Components take signals and callbacks and know nothing of the extension, of servers or of `chrome.*`; whoever uses one brings its data. Colours,
+//! spaces and sizes are the tokens of `style/tokens.css`; a page links `style/wstp.css`, which brings them all. Text from strangers becomes
+//! text nodes and attributes only: nothing here sets markup.
+//!
+//! What is pure (formats, ranges, windows of lists, paths of drawings) is tested natively beside its code.
+
+pub mod block_map;
+pub mod breadcrumbs;
+pub mod button;
+pub mod dates;
+pub mod dialog;
+pub mod entry_list;
+pub mod field;
+pub mod format;
+pub mod icon;
+pub mod kind;
+pub mod list_window;
+pub mod name;
+pub mod notice;
+pub mod progress;
+pub mod ranges;
+pub mod server_picker;
+pub mod speed_curve;
+pub mod toast;
+pub mod transfer_row;

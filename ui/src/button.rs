@@ -1,0 +1,107 @@
+//! Buttons. One look per weight; each says what it does, in words or in a label.
+
+use leptos::ev::MouseEvent;
+use leptos::prelude::*;
+
+use crate::icon::{Glyph, Icon};
+
+/// How much a button asks for attention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weight {
+    /// The one thing to do here.
+    Primary,
+    /// One of several.
+    #[default]
+    Plain,
+    /// Only words.
+    Quiet,
+    /// Takes something away.
+    Danger,
+}
+
+impl Weight {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Primary => "button primary",
+            Self::Plain => "button",
+            Self::Quiet => "button quiet",
+            Self::Danger => "button danger",
+        }
+    }
+}
+
+/// A button with words.
+#[component]
+pub fn Button(
+    /// How much it asks for attention.
+    #[prop(optional)]
+    weight: Weight,
+    /// Whether it can't be pressed now.
+    #[prop(optional, into)]
+    disabled: Signal<bool>,
+    /// Names it for tests.
+    #[prop(optional)]
+    testid: Option<&'static str>,
+    /// Whether it submits the form around it.
+    #[prop(optional)]
+    submit: bool,
+    /// Called when it is pressed.
+    #[prop(optional, into)]
+    on_press: Option<Callback<()>>,
+    /// What it says.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <button
+            class=weight.class()
+            type=if submit { "submit" } else { "button" }
+            data-testid=testid
+            disabled=move || disabled.get()
+            on:click=move |event| press(&event, on_press)
+        >
+            {children()}
+        </button>
+    }
+}
+
+/// A button with only an icon; its label is spoken and shown as a tooltip.
+#[component]
+pub fn IconButton(
+    /// What is drawn.
+    #[prop(into)]
+    icon: Signal<Icon>,
+    /// What it does, in words.
+    #[prop(into)]
+    label: Signal<String>,
+    /// Whether it can't be pressed now.
+    #[prop(optional, into)]
+    disabled: Signal<bool>,
+    /// Names it for tests.
+    #[prop(optional)]
+    testid: Option<&'static str>,
+    /// Called when it is pressed.
+    #[prop(into)]
+    on_press: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <button
+            class="icon-button"
+            type="button"
+            data-testid=testid
+            aria-label=move || label.get()
+            title=move || label.get()
+            disabled=move || disabled.get()
+            on:click=move |event| press(&event, Some(on_press))
+        >
+            <Glyph icon=icon />
+        </button>
+    }
+}
+
+/// A press is meant for the button and not for the row it stands in.
+fn press(event: &MouseEvent, on_press: Option<Callback<()>>) {
+    if let Some(on_press) = on_press {
+        event.stop_propagation();
+        on_press.run(());
+    }
+}

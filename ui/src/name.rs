@@ -1,0 +1,81 @@
+//! Names from strangers, shown as text.
+//!
+//! A name is never markup, never reorders the text around it (`bdi`), and when it is too long for its place it loses its middle and keeps its
+//! ending, which says what it is. The whole of it is always in the text and in the tooltip.
+
+use leptos::prelude::*;
+
+/// Names up to this many characters are left in one piece.
+const WHOLE: usize = 20;
+/// What stays of the name in front of its extension.
+const KEPT: usize = 4;
+/// An extension longer than this is none.
+const LONGEST_EXTENSION: usize = 8;
+
+/// A name cut where it may lose its middle: what can be shortened, and the end that stays. The end is empty where the cut would be unsafe:
+/// in text that is not plain ASCII there, and in names with letters that run from right to left.
+pub fn split(name: &str) -> (&str, &str) {
+    if name.chars().count() <= WHOLE || name.chars().any(runs_right_to_left) {
+        return (name, "");
+    }
+    let extension = name.rsplit_once('.').map_or(0, |(_, extension)| extension.len() + 1);
+    let tail = KEPT + if extension > LONGEST_EXTENSION + 1 { 0 } else { extension };
+    let cut = name.len().saturating_sub(tail);
+    let around = name.as_bytes().get(cut.saturating_sub(1)..).unwrap_or_default();
+    if around.is_ascii() { name.split_at(cut) } else { (name, "") }
+}
+
+/// Hebrew, Arabic and their neighbours, and the characters that steer direction.
+fn runs_right_to_left(character: char) -> bool {
+    matches!(u32::from(character), 0x0590..=0x08FF | 0x200E..=0x200F | 0x202A..=0x202E | 0x2066..=0x2069 | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF)
+}
+
+/// Shows a name on one line, as wide as its place allows.
+#[component]
+pub fn Name(
+    /// The name.
+    #[prop(into)]
+    name: Signal<String>,
+) -> impl IntoView {
+    let head = move || name.with(|name| split(name).0.to_owned());
+    let tail = move || name.with(|name| split(name).1.to_owned());
+    let reserve = move || name.with(|name| format!("{}ch", split(name).1.len()));
+    view! {
+        <bdi class="name" title=move || name.get() style:--tail=reserve>
+            <span class="name-head">{head}</span>
+            <span class="name-tail">{tail}</span>
+        </bdi>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_keeps_the_extension() {
+        assert_eq!(
+            split("Symphony No. 9 in D minor, 4th movement.flac"),
+            ("Symphony No. 9 in D minor, 4th move", "ment.flac")
+        );
+        assert_eq!(split("short.txt"), ("short.txt", ""));
+        assert_eq!(split("a name without any extension"), ("a name without any exten", "sion"));
+        assert_eq!(split("a sentence. And then another sentence"), ("a sentence. And then another sent", "ence"));
+    }
+
+    #[test]
+    fn names_that_can_not_be_cut_safely_stay_whole() {
+        for name in ["שלום עולם זה שם ארוך מאוד.txt", "a long name, then emoji at the end 👩‍👩‍👧‍👦.txt", "ends in \u{202e}a trick that hides.exe"]
+        {
+            assert_eq!(split(name), (name, ""));
+        }
+    }
+
+    #[test]
+    fn both_parts_make_the_whole() {
+        for name in ["", ".", "é".repeat(40).as_str(), "日本語の長いファイル名がここにあります.tar.gz", "....................x", "x".repeat(255).as_str()] {
+            let (head, tail) = split(name);
+            assert_eq!(format!("{head}{tail}"), name);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How far something is, in words that keep their width.
+
+use leptos::prelude::*;
+
+use crate::format::{bytes, duration, rate};
+
+/// What moves in a transfer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Bytes a second, if it makes sense to say.
+    pub rate: Option<f64>,
+    /// Seconds left, if that can be said.
+    pub seconds_left: Option<f64>,
+}
+
+impl Progress {
+    /// `48.2 MB of 1.07 GB`, or only the size of what is complete.
+    pub fn amount(&self) -> String {
+        if self.done >= self.total { bytes(self.total) } else { format!("{} of {}", bytes(self.done), bytes(self.total)) }
+    }
+
+    /// `12.3 MB/s`, or nothing.
+    pub fn speed(&self) -> String {
+        self.rate.map(rate).unwrap_or_default()
+    }
+
+    /// `1 min 20 s left`, or nothing.
+    pub fn left(&self) -> String {
+        self.seconds_left.map(|seconds| format!("{} left", duration(seconds))).unwrap_or_default()
+    }
+}
+
+/// Amount, speed and time left, each in a place of its own width.
+#[component]
+pub fn ProgressText(
+    /// What moves.
+    #[prop(into)]
+    progress: Signal<Progress>,
+) -> impl IntoView {
+    view! {
+        <span class="progress">
+            <span class="progress-amount">{move || progress.with(Progress::amount)}</span>
+            <span class="progress-speed">{move || progress.with(Progress::speed)}</span>
+            <span class="progress-left">{move || progress.with(Progress::left)}</span>
+        </span>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_complete_says_only_its_size() {
+        let half = Progress { done: 48_200_000, total: 1 << 30, rate: Some(1.23e7), seconds_left: Some(80.0) };
+        assert_eq!((half.amount(), half.speed(), half.left()).0, "48.2 MB of 1.07 GB");
+        assert_eq!(half.speed(), "12.3 MB/s");
+        assert_eq!(half.left(), "1 min 20 s left");
+        let whole = Progress { done: 10, total: 10, ..Progress::default() };
+        assert_eq!((whole.amount(), whole.speed(), whole.left()), ("10 B".into(), String::new(), String::new()));
+    }
+}

@@ -1,0 +1,168 @@
+//! The field for a server's address, with those it remembers beneath.
+
+use leptos::ev::{FocusEvent, KeyboardEvent, SubmitEvent};
+use leptos::prelude::*;
+
+use crate::button::{Button, Weight};
+use crate::icon::{Glyph, Icon};
+
+/// A server to pick.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PickerOption {
+    /// What goes into the field.
+    pub value: String,
+    /// What stands beside it.
+    pub note: String,
+}
+
+/// Those options that fit what was typed; all of them when it is empty or is one of them exactly.
+fn fitting(options: &[PickerOption], typed: &str) -> Vec<PickerOption> {
+    let typed = typed.trim().to_lowercase();
+    let exact = options.iter().any(|option| option.value.to_lowercase() == typed);
+    options.iter().filter(|option| exact || option.value.to_lowercase().contains(&typed)).cloned().collect()
+}
+
+/// Type an address or pick one, then connect.
+#[component]
+pub fn ServerPicker(
+    /// What the field holds.
+    value: RwSignal<String>,
+    /// What can be picked, best first.
+    #[prop(into)]
+    options: Signal<Vec<PickerOption>>,
+    /// Whether a connection is being made.
+    #[prop(into)]
+    busy: Signal<bool>,
+    /// Called with what is in the field.
+    #[prop(into)]
+    on_connect: Callback<String>,
+) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let marked = RwSignal::new(None::<usize>);
+    let shown = Memo::new(move |_| options.with(|options| value.with(|typed| fitting(options, typed))));
+    let expanded = move || open.get() && !shown.with(Vec::is_empty);
+    let connect = move |address: String| {
+        open.set(false);
+        marked.set(None);
+        value.set(address.clone());
+        on_connect.run(address);
+    };
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let picked = marked.get_untracked().and_then(|index| shown.with_untracked(|shown| shown.get(index).cloned()));
+        connect(picked.map_or_else(|| value.get_untracked(), |option| option.value));
+    };
+    let on_key = move |event: KeyboardEvent| {
+        let count = shown.with_untracked(Vec::len);
+        let step = match event.key().as_str() {
+            "ArrowDown" => 1,
+            "ArrowUp" => count.saturating_sub(1),
+            "Escape" => {
+                if open.get_untracked() {
+                    event.prevent_default();
+                }
+                open.set(false);
+                return marked.set(None);
+            }
+            _ => return,
+        };
+        event.prevent_default();
+        open.set(true);
+        marked.update(|marked| *marked = next(*marked, step, count));
+    };
+    let on_focus = move |event: FocusEvent| {
+        open.set(true);
+        event_target::<web_sys::HtmlInputElement>(&event).select();
+    };
+    view! {
+        <form class="picker" role="search" on:submit=on_submit>
+            <div class="picker-field">
+                <Glyph icon=Icon::Server />
+                <input
+                    class="input"
+                    type="text"
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck="false"
+                    data-testid="server-input"
+                    role="combobox"
+                    aria-label="Server"
+                    aria-controls="picker-options"
+                    aria-expanded=move || expanded().to_string()
+                    aria-activedescendant=move || marked.get().map(option_id)
+                    placeholder="Server, as host:port"
+                    prop:value=move || value.get()
+                    on:input=move |event| {
+                        value.set(event_target_value(&event));
+                        marked.set(None);
+                        open.set(true);
+                    }
+                    on:keydown=on_key
+                    on:focus=on_focus
+                    on:blur=move |_| open.set(false)
+                />
+                <ul class="picker-options" id="picker-options" role="listbox" aria-label="Servers" hidden=move || !expanded()>
+                    <For each=move || shown.get().into_iter().enumerate() key=|(index, option)| (*index, option.clone()) let((index, option))>
+                        <li
+                            role="option"
+                            id=option_id(index)
+                            data-testid="server-option"
+                            aria-selected=move || (marked.get() == Some(index)).to_string()
+                            // The field would lose the focus first, and the list would close under the pointer.
+                            on:mousedown=move |event| event.prevent_default()
+                            on:click={
+                                let value = option.value.clone();
+                                move |_| connect(value.clone())
+                            }
+                        >
+                            <bdi>{option.value.clone()}</bdi>
+                            <bdi class="picker-note">{option.note.clone()}</bdi>
+                        </li>
+                    </For>
+                </ul>
+            </div>
+            <Button weight=Weight::Primary submit=true testid="connect" disabled=Signal::derive(move || value.with(|typed| typed.trim().is_empty()))>
+                <span class="picker-verb">{move || if busy.get() { "Connecting" } else { "Connect" }}</span>
+            </Button>
+        </form>
+    }
+}
+
+fn option_id(index: usize) -> String {
+    format!("picker-option-{index}")
+}
+
+/// The mark after a step, going round.
+fn next(marked: Option<usize>, step: usize, count: usize) -> Option<usize> {
+    match (marked, count) {
+        (_, 0) => None,
+        (None, _) => Some(if step == 1 { 0 } else { count - 1 }),
+        (Some(index), _) => Some((index + step) % count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Vec<PickerOption> {
+        ["files.example:3000", "127.0.0.1:3000"].map(|value| PickerOption { value: value.into(), note: String::new() }).into()
+    }
+
+    #[test]
+    fn typing_narrows_and_an_exact_address_shows_all() {
+        assert_eq!(fitting(&options(), "").len(), 2);
+        assert_eq!(fitting(&options(), " FILES ").len(), 1);
+        assert_eq!(fitting(&options(), "127.0.0.1:3000").len(), 2);
+        assert!(fitting(&options(), "elsewhere").is_empty());
+    }
+
+    #[test]
+    fn the_mark_goes_round() {
+        assert_eq!(next(None, 1, 3), Some(0));
+        assert_eq!(next(None, 2, 3), Some(2));
+        assert_eq!(next(Some(2), 1, 3), Some(0));
+        assert_eq!(next(Some(0), 2, 3), Some(2));
+        assert_eq!(next(Some(0), 1, 0), None);
+    }
+}

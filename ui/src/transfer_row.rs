@@ -1,0 +1,233 @@
+//! One transfer: its name, how far it is, and what can be done with it; opens into its details.
+
+use leptos::prelude::*;
+
+use crate::block_map::{BlockMap, BlockStrip};
+use crate::button::{Button, IconButton, Weight};
+use crate::icon::{Glyph, Icon};
+use crate::kind::file_icon;
+use crate::name::Name;
+use crate::notice::Tone;
+use crate::progress::{Progress, ProgressText};
+use crate::ranges::BlockRanges;
+use crate::speed_curve::{SpeedCurve, Speeds};
+
+/// What can be done with a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Copy it to the user's disk.
+    Save,
+    /// Show where it was saved.
+    Show,
+    /// Try again.
+    Retry,
+    /// Go on.
+    Resume,
+    /// Stop for now.
+    Pause,
+    /// Stop for good.
+    Cancel,
+    /// Take it from the list.
+    Remove,
+}
+
+impl Action {
+    /// Its name for tests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Save => "save",
+            Self::Show => "show",
+            Self::Retry => "retry",
+            Self::Resume => "resume",
+            Self::Pause => "pause",
+            Self::Cancel => "cancel",
+            Self::Remove => "remove",
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Save => "Save",
+            Self::Show => "Show in folder",
+            Self::Retry => "Try again now",
+            Self::Resume => "Go on",
+            Self::Pause => "Pause",
+            Self::Cancel => "Cancel",
+            Self::Remove => "Remove from the list",
+        }
+    }
+
+    const fn icon(self) -> Icon {
+        match self {
+            Self::Save => Icon::Save,
+            Self::Show => Icon::FolderOpen,
+            Self::Retry => Icon::Retry,
+            Self::Resume => Icon::Play,
+            Self::Pause => Icon::Pause,
+            Self::Cancel => Icon::Close,
+            Self::Remove => Icon::Trash,
+        }
+    }
+}
+
+/// What went wrong, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What happened: a sentence.
+    pub what: String,
+    /// What to do: a sentence, or empty.
+    pub advice: String,
+}
+
+/// A transfer as its row shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransferInfo {
+    /// Names it.
+    pub id: String,
+    /// The file's name.
+    pub name: String,
+    /// Where it comes from, in few words.
+    pub origin: String,
+    /// The name of its state, for tests.
+    pub state: &'static str,
+    /// Its state in words.
+    pub words: String,
+    /// How its state is to be taken.
+    pub tone: Tone,
+    /// What moves.
+    pub progress: Progress,
+    /// What to draw.
+    pub map: BlockRanges,
+    /// What went wrong.
+    pub trouble: Option<Trouble>,
+    /// What can be done with it, most likely first.
+    pub actions: Vec<Action>,
+    /// More about it: label and value.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// The row of a transfer.
+#[component]
+pub fn TransferRow(
+    /// The transfer.
+    #[prop(into)]
+    info: Signal<TransferInfo>,
+    /// Its speeds of the last while.
+    #[prop(into)]
+    speeds: Signal<Speeds>,
+    /// Whether the details are open at first.
+    #[prop(optional)]
+    expanded: bool,
+    /// Called with what the user wants done.
+    #[prop(into)]
+    on_action: Callback<Action>,
+) -> impl IntoView {
+    let open = RwSignal::new(expanded);
+    let part = move |pick: fn(&TransferInfo) -> String| Memo::new(move |_| info.with(pick));
+    let id = part(|info| info.id.clone());
+    let name = part(|info| info.name.clone());
+    let words = part(|info| info.words.clone());
+    let origin = part(|info| info.origin.clone());
+    let state = Memo::new(move |_| info.with(|info| info.state));
+    let tone = Memo::new(move |_| info.with(|info| info.tone));
+    let map = Memo::new(move |_| info.with(|info| info.map.clone()));
+    let progress = Memo::new(move |_| info.with(|info| info.progress));
+    view! {
+        <li
+            class="transfer"
+            data-testid="transfer"
+            data-id=move || id.get()
+            data-name=move || name.get()
+            data-state=move || state.get()
+            data-tone=move || tone.get().name()
+        >
+            <div class="transfer-head">
+                <button
+                    class="transfer-title"
+                    type="button"
+                    data-testid="expand"
+                    title="Details"
+                    aria-expanded=move || open.get().to_string()
+                    on:click=move |_| open.update(|open| *open = !*open)
+                >
+                    <Glyph icon=Signal::derive(move || name.with(|name| file_icon(name))) />
+                    <Name name=name />
+                </button>
+                <Actions info=info on_action=on_action />
+            </div>
+            <BlockStrip map=map />
+            <div class="transfer-line">
+                <span class="transfer-state">
+                    <span class="state-words">{move || words.get()}</span>
+                    <bdi class="transfer-origin">{move || origin.get()}</bdi>
+                </span>
+                <ProgressText progress=progress />
+            </div>
+            <TroubleLine info=info />
+            <Show when=move || open.get()>
+                <Details info=info map=map speeds=speeds />
+            </Show>
+        </li>
+    }
+}
+
+#[component]
+fn Actions(info: Signal<TransferInfo>, on_action: Callback<Action>) -> impl IntoView {
+    let actions = Memo::new(move |_| info.with(|info| info.actions.clone()));
+    view! {
+        <div class="transfer-actions">
+            <For each=move || actions.get() key=|action| *action let(action)>
+                {if action == Action::Save {
+                    view! {
+                        <Button weight=Weight::Primary testid=action.name() on_press=move || on_action.run(action)>
+                            {action.words()}
+                        </Button>
+                    }
+                    .into_any()
+                } else {
+                    view! {
+                        <IconButton
+                            icon=action.icon()
+                            label=action.words()
+                            testid=action.name()
+                            on_press=move || on_action.run(action)
+                        />
+                    }
+                    .into_any()
+                }}
+            </For>
+        </div>
+    }
+}
+
+#[component]
+fn TroubleLine(info: Signal<TransferInfo>) -> impl IntoView {
+    let trouble = Memo::new(move |_| info.with(|info| info.trouble.clone()));
+    move || {
+        trouble.get().map(|Trouble { what, advice }| {
+            view! {
+                <p class="transfer-trouble" role="alert" data-testid="error">
+                    <strong>{what}</strong>
+                    {(!advice.is_empty()).then(|| format!(" {advice}"))}
+                </p>
+            }
+        })
+    }
+}
+
+#[component]
+fn Details(info: Signal<TransferInfo>, map: Memo<BlockRanges>, speeds: Signal<Speeds>) -> impl IntoView {
+    let facts = Memo::new(move |_| info.with(|info| info.facts.clone()));
+    view! {
+        <div class="transfer-details" data-testid="details">
+            <BlockMap map=map />
+            <SpeedCurve speeds=speeds />
+            <dl class="facts">
+                <For each=move || facts.get() key=Clone::clone let((label, value))>
+                    <dt>{label}</dt>
+                    <dd><bdi>{value}</bdi></dd>
+                </For>
+            </dl>
+        </div>
+    }
+}
