@@ -28,11 +28,7 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Bounded<T, MAX
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
-        let announced = sequence.size_hint().unwrap_or(0);
-        if announced > MAX {
-            return Err(A::Error::invalid_length(announced, &self));
-        }
-        let mut elements = Vec::with_capacity(announced.min(FIRST_ROOM));
+        let mut elements = Vec::with_capacity(sequence.size_hint().unwrap_or(0).min(FIRST_ROOM));
         while let Some(element) = sequence.next_element()? {
             if elements.len() == MAX {
                 return Err(A::Error::invalid_length(MAX + 1, &self));
