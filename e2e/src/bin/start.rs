@@ -11,7 +11,10 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use wstp_e2e::{Browser, Extension, Page, Profile, Server, View, hash_file, launch_for_the_user, make_samples, target};
+use tokio::time::timeout;
+use wstp_e2e::{
+    Browser, Extension, Page, Profile, SHORT, Server, Tree, View, hash_file, launch_for_the_user, make_samples, target,
+};
 
 /// Where it serves unless told otherwise.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3000);
@@ -38,12 +41,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // What was started ends when it is dropped, so a signal ends this function and not the process.
-    let done = tokio::select! {
-        done = run(&arguments) => done,
-        () = told_to_end() => Err(anyhow::anyhow!("stopped before it was done")),
-    };
+    let done = run(&Arguments::parse()).await;
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,9 +60,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let server = Server::start_at(&dir, address(arguments.listen, interactive)?).await?;
     eprintln!("serving {} at ws://{}/ws", dir.display(), server.address());
     if interactive {
-        show(&extension, server, &arguments.out).await
-    } else {
-        prove(&extension, &server, &dir, arguments).await
+        return show(&extension, server, &arguments.out).await;
+    }
+    // What was started ends when it is dropped, so a signal ends this function and not the process.
+    tokio::select! {
+        done = prove(&extension, &server, &dir, arguments) => done,
+        () = told_to_end() => bail!("stopped before it was done"),
     }
 }
 
@@ -111,7 +112,10 @@ async fn show(extension: &Extension, mut server: Server, out: &Path) -> Result<(
     tokio::select! {
         status = chromium.wait() => ensure!(status?.success(), "Chromium ended with an error"),
         status = server.ended() => bail!("the server ended with {}", status?),
-        () = told_to_end() => {}
+        () = told_to_end() => {
+            Tree::new(chromium.id().context("Chromium ended with an error")?).terminate();
+            timeout(SHORT, chromium.wait()).await.context("Chromium does not close")??;
+        }
     }
     Ok(())
 }
