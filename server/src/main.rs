@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use args::{Args, LogFormat};
 use clap::Parser;
+use rustix::process::{Resource, Rlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -22,6 +23,7 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     let args = Args::parse();
     start_log(&args);
+    allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILED, &format!("cannot start: {error}")),
@@ -65,6 +67,15 @@ async fn serve(args: Args) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ StartError::Root { .. }) => fail(NO_FOLDER, &error.to_string()),
         Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+/// Each open handle is an open file, and the system's usual limit is meant for programs that can't handle more than 1,024.
+fn allow_many_files() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "cannot raise the limit of open files");
     }
 }
 

@@ -87,6 +87,26 @@ async fn removed() {
 }
 
 #[tokio::test]
+async fn moved_away_with_its_folder() {
+    let folder = Folder::new();
+    folder.file("folder/file", &sample(SIZE));
+    let server = Server::start(folder.path()).await;
+    let mut client = server.connect().await;
+    let opened = client.open_file("folder/file").await.unwrap();
+    std::fs::rename(folder.path().join("folder"), folder.path().join("elsewhere")).unwrap();
+    // The file itself bears no trace of that; the path is looked up from time to time.
+    let failure = loop {
+        match client.blocks(opened.handle, 0, 1).await {
+            Ok(block) => assert_eq!(block, sample(SIZE)[..8192]),
+            Err(failure) => break failure,
+        }
+    };
+    assert_eq!(failure.code, ErrorCode::Changed);
+    expect_stale(&mut client, &opened).await;
+    assert_eq!(client.fetch("elsewhere/file").await, sample(SIZE));
+}
+
+#[tokio::test]
 async fn a_change_is_noticed_by_the_hashing_alone() {
     let folder = Folder::new();
     let path = folder.sparse("file", 100 << 30);

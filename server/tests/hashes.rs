@@ -186,3 +186,22 @@ async fn hashing_is_given_up_when_nobody_wants_it() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn roots_are_known_without_a_usable_cache_folder() {
+    let folder = Folder::new();
+    folder.file("file", &sample(LARGE));
+    let root = *blake3::hash(&sample(LARGE)).as_bytes();
+    let not_a_folder = folder.file("taken", b"");
+    let removed = Folder::new();
+    for (cache, remove) in [(not_a_folder.as_path(), false), (removed.path(), true)] {
+        let server = Server::start_with(folder.path(), Options { cache: Some(cache), ..Options::default() }).await;
+        let mut client = server.connect().await;
+        if remove {
+            std::fs::remove_dir(cache).unwrap();
+        }
+        let opened = client.open_file("file").await.unwrap();
+        assert_eq!(client.root(&opened).await, root);
+        client.verified_page(&opened, 0, 0, 64).await;
+    }
+}

@@ -22,6 +22,8 @@ use super::tree::HashTree;
 
 /// Trees up to this size stay in memory: hashing the file again (4 MiB) costs less than a file in the cache.
 const MEMORY_TREE: u64 = 17 * 1024;
+/// Trees up to this size are held in memory where there is no room on any disk: those of files of up to 4 GiB.
+const MAX_MEMORY_TREE: u64 = 17 << 20;
 const MAGIC: &[u8; 8] = b"WSTPtre1";
 const HEADER_LEN: usize = 112;
 const SUFFIX: &str = "tree";
@@ -82,9 +84,18 @@ impl TreeCache {
                 (file, Some(name))
             }
             Some(dir) => (tempfile::tempfile_in(dir)?, None),
-            None => (tempfile::tempfile()?, None),
+            None => return Ok((Self::passing(length)?, None)),
         };
         Ok((Nodes::File(file, HEADER_LEN as u64), name))
+    }
+
+    /// Room for the nodes of a tree that is not kept, outside of the folder.
+    pub fn passing(length: u64) -> io::Result<Nodes> {
+        match tempfile::tempfile() {
+            Ok(file) => Ok(Nodes::File(file, HEADER_LEN as u64)),
+            Err(_) if length <= MAX_MEMORY_TREE => Ok(Nodes::Memory(vec![0; length as usize])),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps a complete tree. It goes on to serve where that fails.

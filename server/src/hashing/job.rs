@@ -34,6 +34,8 @@ pub struct Job {
     /// The file.
     pub file: Weak<SharedFile>,
     progress: Option<Progress>,
+    /// Whether the cache failed, and the work began again without it.
+    without_cache: bool,
 }
 
 struct Progress {
@@ -46,17 +48,29 @@ struct Progress {
 impl Job {
     /// A job that has not begun.
     pub fn new(file: &Arc<SharedFile>) -> Self {
-        Self { file: Arc::downgrade(file), progress: None }
+        Self { file: Arc::downgrade(file), progress: None, without_cache: false }
     }
 
-    /// Hashes the next slice.
+    /// Hashes the next slice. When that fails, the work begins again once without the cache, whose disk may be full.
     pub fn advance(&mut self, file: &SharedFile, cache: &TreeCache, buffer: &mut [u8]) -> io::Result<Step> {
+        match self.try_advance(file, cache, buffer) {
+            Err(error) if !self.without_cache => {
+                tracing::warn!(%error, "hashing begins again without keeping the hashes");
+                self.progress = None;
+                self.without_cache = true;
+                Ok(Step::More)
+            }
+            stepped => stepped,
+        }
+    }
+
+    fn try_advance(&mut self, file: &SharedFile, cache: &TreeCache, buffer: &mut [u8]) -> io::Result<Step> {
         let progress = match &mut self.progress {
             Some(progress) => progress,
             None => {
                 // Until then a change may not show in the stamp, and the hashes would be those of two versions.
                 std::thread::sleep(file.stamp().settles_in());
-                self.progress.insert(Progress::new(file, cache)?)
+                self.progress.insert(Progress::new(file, (!self.without_cache).then_some(cache))?)
             }
         };
         match progress.hash_slice(file, buffer) {
@@ -81,9 +95,12 @@ impl Job {
 }
 
 impl Progress {
-    fn new(file: &SharedFile, cache: &TreeCache) -> io::Result<Self> {
+    fn new(file: &SharedFile, cache: Option<&TreeCache>) -> io::Result<Self> {
         let layout = Layout::of(file.tree());
-        let (nodes, kept) = cache.scratch(layout.len())?;
+        let (nodes, kept) = match cache {
+            Some(cache) => cache.scratch(layout.len())?,
+            None => (TreeCache::passing(layout.len())?, None),
+        };
         Ok(Self { layout, nodes, kept, next_block: 0 })
     }
 

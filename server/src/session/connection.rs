@@ -178,7 +178,7 @@ impl Connection {
         let begun = if stopping { Err(ErrorCode::ShuttingDown) } else { self.state().begin(work.id(), work.handle()) };
         match begun {
             Ok(ended) => {
-                tracing::trace!(?work, "request");
+                tracing::debug!(?work, "request");
                 self.tasks.spawn(self.clone().perform(work, ended).in_current_span());
                 Ok(())
             }

@@ -36,7 +36,7 @@ pub struct Slot<'a>(mpsc::Permit<'a, Outgoing>);
 #[derive(Debug)]
 pub struct Gone;
 
-/// The other end: what [`write`] takes from.
+/// The other end: what [`write()`] takes from.
 pub struct Outflow(mpsc::Receiver<Outgoing>);
 
 impl Outbox {

@@ -93,6 +93,7 @@ impl Connection {
                 }
             }
             Err(refusal) => {
+                tracing::debug!(id, code = ?refusal.code(), "refused");
                 slot.send(ServerMessage::Failure(refusal.failure(Some(id))).encode().into(), None);
                 if let (ErrorCode::Changed, Some(handle)) = (refusal.code(), handle) {
                     self.make_stale(handle).await;

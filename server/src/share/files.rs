@@ -27,8 +27,8 @@ pub struct Files {
     hashing: Hashing,
     listings: Arc<Listings>,
     open: Mutex<OpenFiles>,
-    readers: Semaphore,
-    listers: Semaphore,
+    readers: Arc<Semaphore>,
+    listers: Arc<Semaphore>,
 }
 
 struct OpenFiles {
@@ -44,8 +44,8 @@ impl Files {
             hashing,
             listings: Arc::default(),
             open: Mutex::new(OpenFiles { by_version: HashMap::new(), sweep_at: SWEEP_AT }),
-            readers: Semaphore::new(READERS),
-            listers: Semaphore::new(LISTERS),
+            readers: Arc::new(Semaphore::new(READERS)),
+            listers: Arc::new(Semaphore::new(LISTERS)),
         }
     }
 
@@ -139,12 +139,18 @@ impl OpenFiles {
     }
 }
 
-/// Runs `work` on a blocking thread, no more at once than `places` has permits.
+/// Runs `work` on a blocking thread, no more at once than `places` has permits. The work keeps its place to its end, even if nobody waits
+/// for it any more.
 async fn blocking<T: Send + 'static>(
-    places: &Semaphore,
+    places: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let _place = places.acquire().await.expect("the semaphore is never closed");
+    let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
+    let work = move || {
+        let result = work();
+        drop(place);
+        result
+    };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a file system task failed");
         Err(ErrorCode::Io.into())

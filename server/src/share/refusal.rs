@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::io::Errno;
 use wstp_protocol::{ErrorCode, Failure, RequestId};
 
 /// When a client that was told to come back later should do so.
@@ -41,12 +42,15 @@ impl From<ErrorCode> for Refusal {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
+        let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
                 ErrorCode::NotFound.into()
             }
             // Links that lead in a circle lead nowhere.
-            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => ErrorCode::NotFound.into(),
+            _ if is(Errno::LOOP) => ErrorCode::NotFound.into(),
+            // Too many open files, here or on the whole machine.
+            _ if is(Errno::MFILE) || is(Errno::NFILE) => ErrorCode::Busy.into(),
             // Links that lead out of the share come as this too.
             io::ErrorKind::PermissionDenied => ErrorCode::Forbidden.into(),
             _ => {
