@@ -1,9 +1,36 @@
-//! Placeholder.
+//! The views of the extension: the popup and the manager page.
+//!
+//! They render what the catalogue tells and send it commands; both go over one `BroadcastChannel`. They hold no transfer state and may die at any
+//! time. Only `chrome.rs` touches chrome.*, and only `bus.rs` the channel.
 
+mod browse;
+mod browse_pane;
+mod bus;
+mod catalogue;
+mod chrome;
+mod manager;
+mod memory;
+mod panic;
+mod popup;
+mod session;
+mod settings;
+mod store;
+mod transfers_pane;
+mod words;
+
+use leptos::mount::mount_to_body;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// The version of this bundle.
+/// Fills the page behind the toolbar button.
 #[wasm_bindgen]
-pub fn version() -> String {
-    env!("CARGO_PKG_VERSION").to_owned()
+pub fn popup() {
+    panic::tell();
+    mount_to_body(popup::Popup);
+}
+
+/// Fills the page in a tab of its own.
+#[wasm_bindgen]
+pub fn manager() {
+    panic::tell();
+    mount_to_body(manager::Manager);
 }

@@ -1,0 +1,239 @@
+//! Which folder of which server is shown, and how that came about.
+//!
+//! Every step bears a number; what arrives for an older one is ignored, so a slow answer never replaces what the user went on to.
+
+use leptos::prelude::*;
+use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView};
+use wstp_ui::entry_list::Entry;
+use wstp_ui::kind::EntryKind;
+
+use crate::catalogue::Catalogue;
+use crate::memory;
+use crate::store::Store;
+
+/// Entries shown of one folder at most.
+const MOST: usize = 500_000;
+
+/// A folder of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// [`ServerView::address`].
+    pub address: String,
+    /// What to call the server.
+    pub label: String,
+    /// The names on the way.
+    pub folders: Vec<String>,
+}
+
+impl Place {
+    /// The path of an entry of this folder.
+    pub fn path_of(&self, name: &str) -> String {
+        self.folders.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// How the folder stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// No server yet.
+    Nothing,
+    /// The server is being asked who it is.
+    Connecting,
+    /// More entries are on their way.
+    Loading,
+    /// All of it is shown.
+    Shown,
+    /// There is more than can be shown.
+    Cut,
+    /// It can't be shown.
+    Failed(Problem),
+}
+
+/// What is browsed; cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Browse {
+    catalogue: Catalogue,
+    store: Store,
+    /// What the field for the server holds.
+    pub typed: RwSignal<String>,
+    /// Where we are.
+    pub place: RwSignal<Option<Place>>,
+    /// What is there.
+    pub entries: RwSignal<Vec<Entry>>,
+    /// How it stands.
+    pub look: RwSignal<Look>,
+    /// What came of the last click, if it was bad.
+    pub notice: RwSignal<Option<Problem>>,
+    step: StoredValue<u32>,
+}
+
+impl Browse {
+    /// Shows nothing yet.
+    pub fn new(catalogue: Catalogue, store: Store) -> Self {
+        let browse = Self {
+            catalogue,
+            store,
+            typed: RwSignal::new(String::new()),
+            place: RwSignal::new(None),
+            entries: RwSignal::new(Vec::new()),
+            look: RwSignal::new(Look::Nothing),
+            notice: RwSignal::new(None),
+            step: StoredValue::new(0),
+        };
+        browse.resume();
+        browse
+    }
+
+    /// Once everything was told: goes to where the user was last, or at least names the server.
+    fn resume(self) {
+        Effect::new(move |done: Option<bool>| {
+            if done == Some(true) || !self.store.is_ready.get() {
+                return done.unwrap_or(false);
+            }
+            if self.step.get_value() == 0 && self.typed.with_untracked(String::is_empty) {
+                let servers = self.store.servers.get_untracked();
+                let last = memory::last_place().and_then(|(address, folders)| {
+                    let server = servers.iter().find(|server| server.address == address)?;
+                    Some(Place { address, label: server.label.clone(), folders })
+                });
+                if let Some(server) = servers.first() {
+                    self.typed.set(last.as_ref().map_or(&server.label, |place| &place.label).clone());
+                }
+                last.into_iter().for_each(|place| self.go(place));
+            }
+            true
+        });
+    }
+
+    /// Connects to what was typed and shows its first folder.
+    pub fn connect(self, address: String) {
+        let step = self.begin();
+        self.place.set(None);
+        self.look.set(Look::Connecting);
+        self.catalogue.send(Command::Connect { address }, move |result| {
+            if self.is_over(step) {
+                return;
+            }
+            match result {
+                Ok(Reply::Connected(server)) => self.open(server),
+                Ok(_) => self.look.set(Look::Failed(odd_answer())),
+                Err(problem) => self.look.set(Look::Failed(problem)),
+            }
+        });
+    }
+
+    /// Shows a server's first folder.
+    pub fn open(self, server: ServerView) {
+        self.typed.set(server.label.clone());
+        self.go(Place { address: server.address, label: server.label, folders: Vec::new() });
+    }
+
+    /// Shows a folder.
+    pub fn go(self, place: Place) {
+        let step = self.begin();
+        memory::keep_place(&place.address, &place.folders);
+        self.look.set(Look::Loading);
+        self.place.set(Some(place.clone()));
+        self.fetch(step, place, None);
+    }
+
+    /// Tries again what failed.
+    pub fn retry(self) {
+        match self.place.get_untracked() {
+            Some(place) => self.go(place),
+            None => self.connect(self.typed.get_untracked()),
+        }
+    }
+
+    /// Keeps so many steps of the way: 1 is the server's first folder.
+    pub fn go_up_to(self, steps: usize) {
+        if let Some(mut place) = self.place.get_untracked() {
+            place.folders.truncate(steps.saturating_sub(1));
+            self.go(place);
+        }
+    }
+
+    /// Goes to the folder above, if there is one.
+    pub fn go_up(self) {
+        let depth = self.place.with_untracked(|place| place.as_ref().map_or(0, |place| place.folders.len()));
+        if depth > 0 {
+            self.go_up_to(depth);
+        }
+    }
+
+    /// Opens a folder or fetches a file; `on_existing` is called if it was fetched before.
+    pub fn open_entry(self, entry: Entry, on_existing: Callback<String>) {
+        let Some(mut place) = self.place.get_untracked() else { return };
+        self.notice.set(None);
+        match entry.kind {
+            EntryKind::Folder => {
+                place.folders.push(entry.name);
+                self.go(place);
+            }
+            EntryKind::File => {
+                let command =
+                    Command::Download { path: place.path_of(&entry.name), address: place.address, size: entry.size };
+                self.catalogue.send(command, move |result| match result {
+                    Ok(Reply::Transfer { existing: true, .. }) => on_existing.run(entry.name),
+                    Ok(_) => {}
+                    Err(problem) => self.notice.set(Some(problem)),
+                });
+            }
+            EntryKind::Dangling | EntryKind::Unreadable => {}
+        }
+    }
+
+    fn begin(self) -> u32 {
+        self.step.update_value(|step| *step = step.wrapping_add(1));
+        self.entries.set(Vec::new());
+        self.notice.set(None);
+        self.step.get_value()
+    }
+
+    fn is_over(self, step: u32) -> bool {
+        self.step.get_value() != step
+    }
+
+    /// Asks for a page, and with its answer for the next.
+    fn fetch(self, step: u32, place: Place, cursor: Option<String>) {
+        let command = Command::List { address: place.address.clone(), path: place.folders.join("/"), cursor };
+        self.catalogue.send(command, move |result| {
+            if self.is_over(step) {
+                return;
+            }
+            match result {
+                Ok(Reply::Listing { entries, next }) => {
+                    self.entries.update(|shown| shown.extend(entries.into_iter().map(entry)));
+                    match next {
+                        None => self.look.set(Look::Shown),
+                        Some(_) if self.entries.with_untracked(Vec::len) >= MOST => self.look.set(Look::Cut),
+                        next => self.fetch(step, place, next),
+                    }
+                }
+                Ok(_) => self.look.set(Look::Failed(odd_answer())),
+                Err(problem) => self.look.set(Look::Failed(problem)),
+            }
+        });
+    }
+}
+
+fn entry(listed: Listed) -> Entry {
+    Entry {
+        name: listed.name,
+        kind: match listed.kind {
+            ListedKind::Directory => EntryKind::Folder,
+            ListedKind::File => EntryKind::File,
+            ListedKind::Dangling => EntryKind::Dangling,
+            ListedKind::Unreadable => EntryKind::Unreadable,
+        },
+        size: listed.size,
+        modified_ms: listed.modified_ms.map(|ms| ms as f64),
+    }
+}
+
+fn odd_answer() -> Problem {
+    Problem {
+        what: "The extension gave an answer that does not fit.".to_owned(),
+        advice: "Reload this page; if that does not help, reload the extension.".to_owned(),
+    }
+}

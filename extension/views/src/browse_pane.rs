@@ -1,0 +1,142 @@
+//! The folder that is shown, with the way to it and what is to be said about it.
+
+use leptos::prelude::*;
+use wstp_messages::Problem;
+use wstp_ui::breadcrumbs::Breadcrumbs;
+use wstp_ui::button::{Button, IconButton};
+use wstp_ui::entry_list::EntryList;
+use wstp_ui::format::count;
+use wstp_ui::icon::Icon;
+use wstp_ui::kind::EntryKind;
+use wstp_ui::notice::{Banner, EmptyState, Tone};
+
+use crate::browse::{Browse, Look, Place};
+use crate::catalogue::Catalogue;
+use crate::store::Store;
+use crate::words::short;
+
+/// A folder of a server.
+#[component]
+pub fn BrowsePane(
+    browse: Browse,
+    store: Store,
+    catalogue: Catalogue,
+    #[prop(into)] on_existing: Callback<String>,
+) -> impl IntoView {
+    let is_empty = Memo::new(move |_| browse.entries.with(Vec::is_empty));
+    let steps = Memo::new(move |_| browse.place.with(|place| place.as_ref().map(steps).unwrap_or_default()));
+    let status = move |name: String| {
+        let place = browse.place.get()?;
+        store.transfer_of(&place.address, &place.path_of(&name)).map(|kept| kept.view.with(short))
+    };
+    view! {
+        <section class="pane" aria-label="Files">
+            <Trouble catalogue=catalogue />
+            {move || {
+                browse
+                    .place
+                    .with(Option::is_some)
+                    .then(|| view! { <Breadcrumbs steps=steps on_go=move |depth| browse.go_up_to(depth) /> })
+            }}
+            <Notices browse=browse />
+            {move || is_empty.get().then(|| view! { <NothingHere browse=browse store=store /> })}
+            <div class="fill" hidden=move || is_empty.get()>
+                <EntryList
+                    entries=browse.entries
+                    status=status
+                    on_open=move |entry| browse.open_entry(entry, on_existing)
+                    on_up=move || browse.go_up()
+                />
+            </div>
+            <footer class="status" role="status">{move || summary(browse)}</footer>
+        </section>
+    }
+}
+
+fn steps(place: &Place) -> Vec<String> {
+    [&place.label].into_iter().chain(&place.folders).cloned().collect()
+}
+
+/// Says why the catalogue can't be reached.
+#[component]
+fn Trouble(catalogue: Catalogue) -> impl IntoView {
+    let trouble = catalogue.trouble();
+    move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })
+}
+
+/// Says what came of the last step and the last click.
+#[component]
+fn Notices(browse: Browse) -> impl IntoView {
+    let failed = move || match browse.look.get() {
+        Look::Failed(problem) => Some(problem),
+        _ => None,
+    };
+    view! {
+        {move || {
+            failed()
+                .map(|Problem { what, advice }| {
+                    view! {
+                        <Banner tone=Tone::Bad what=what advice=advice>
+                            <Button testid="retry" on_press=move || browse.retry()>"Try again"</Button>
+                        </Banner>
+                    }
+                })
+        }}
+        {move || {
+            browse
+                .notice
+                .get()
+                .map(|Problem { what, advice }| {
+                    view! {
+                        <Banner tone=Tone::Warn what=what advice=advice>
+                            <IconButton icon=Icon::Close label="Dismiss" on_press=move || browse.notice.set(None) />
+                        </Banner>
+                    }
+                })
+        }}
+    }
+}
+
+/// Why the list is empty, and what to do.
+#[component]
+fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
+    move || match browse.look.get() {
+        Look::Failed(_) => view! { <div class="fill"></div> }.into_any(),
+        Look::Connecting | Look::Loading => view! { <p class="waiting">"One moment"</p> }.into_any(),
+        Look::Shown | Look::Cut => {
+            view! { <EmptyState icon=Icon::Folder title="This folder is empty" hint="Go back with the arrow above." /> }
+                .into_any()
+        }
+        Look::Nothing => {
+            let hint = move || {
+                if store.servers.with(Vec::is_empty) {
+                    "Type the address of a WSTP server above, such as 127.0.0.1:3000, and connect."
+                } else {
+                    "Pick one you used before in the field above, or type another address."
+                }
+            };
+            view! { <EmptyState icon=Icon::Server title="No server yet" hint=Signal::derive(move || hint().to_owned()) /> }
+                .into_any()
+        }
+    }
+}
+
+fn summary(browse: Browse) -> String {
+    let (folders, files) = browse.entries.with(|entries| {
+        let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Folder).count();
+        (folders as u64, (entries.len() - folders) as u64)
+    });
+    let mut parts = Vec::new();
+    if folders > 0 {
+        parts.push(count(folders, "folder", "folders"));
+    }
+    if files > 0 {
+        parts.push(count(files, "file", "files"));
+    }
+    match browse.look.get() {
+        Look::Loading => parts.push("more to come".to_owned()),
+        Look::Cut => parts.push("and more, which can't be shown".to_owned()),
+        _ => {}
+    }
+    if browse.look.get() == Look::Connecting { "Connecting".to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,169 @@
+//! Commands to the catalogue and what comes back.
+//!
+//! A command is sent again every second under its id until the reply comes, so it survives a catalogue that is still starting or is
+//! started anew. While nothing is heard the service worker is asked to see to it that there is one.
+
+use std::collections::HashMap;
+
+use gloo::timers::callback::Interval;
+use leptos::prelude::*;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use wstp_messages::{Command, CommandId, Event, Knock, Message, Problem, Reply, Snapshot};
+
+use crate::bus::Bus;
+use crate::chrome;
+
+/// Seconds without a word after which the service worker is asked again.
+const SILENCE: u32 = 4;
+/// Commands that may wait for a reply at once.
+const MOST: usize = 64;
+
+/// What the catalogue tells without being asked for more than to tell.
+#[derive(Debug)]
+pub enum News {
+    /// Everything there is.
+    Snapshot(Snapshot),
+    /// What changed.
+    Event(Event),
+}
+
+type Answer = Box<dyn FnOnce(Result<Reply, Problem>)>;
+
+/// The catalogue as this page sees it; cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Catalogue {
+    line: StoredValue<Option<Line>, LocalStorage>,
+    trouble: RwSignal<Option<Problem>>,
+    news: Callback<News>,
+}
+
+struct Line {
+    bus: Bus,
+    waiting: HashMap<CommandId, (Command, Answer)>,
+    silent: u32,
+    waking: bool,
+    _tick: Interval,
+}
+
+impl Catalogue {
+    /// Opens the line, asks for everything there is to show, and hands what the catalogue tells to `news`.
+    pub fn open(news: Callback<News>) -> Self {
+        let catalogue = Self { line: StoredValue::new_local(None), trouble: RwSignal::new(None), news };
+        match Bus::open(move |message| catalogue.handle_message(message)) {
+            Ok(bus) => {
+                let tick = Interval::new(1000, move || catalogue.tick());
+                let line = Line { bus, waiting: HashMap::new(), silent: 0, waking: false, _tick: tick };
+                catalogue.line.set_value(Some(line));
+                catalogue.wake();
+            }
+            Err(_) => catalogue.trouble.set(Some(Problem {
+                what: "This page can't reach the rest of the extension.".to_owned(),
+                advice: "Close it and open it again.".to_owned(),
+            })),
+        }
+        catalogue
+    }
+
+    /// Why the catalogue can't be reached, if it can't.
+    pub fn trouble(self) -> Signal<Option<Problem>> {
+        self.trouble.into()
+    }
+
+    /// Sends a command; `answer` is called with what came of it.
+    pub fn send(self, command: Command, answer: impl FnOnce(Result<Reply, Problem>) + 'static) {
+        let Some(id) = new_id() else { return };
+        let is_sent = self.line.try_update_value(|line| {
+            let line = line.as_mut().filter(|line| line.waiting.len() < MOST)?;
+            line.say(&id, &command);
+            line.waiting.insert(id, (command, Box::new(answer)));
+            Some(())
+        });
+        if is_sent.flatten().is_none() {
+            self.trouble.set(Some(Problem {
+                what: "The extension does not answer.".to_owned(),
+                advice: "Close this page and open it again.".to_owned(),
+            }));
+        }
+    }
+
+    /// Asks the service worker to see to it that there is a catalogue, then asks that for everything.
+    fn wake(self) {
+        let may = self.line.try_update_value(|line| {
+            line.as_mut().is_some_and(|line| !std::mem::replace(&mut line.waking, true))
+        });
+        if may != Some(true) {
+            return;
+        }
+        spawn_local(async move {
+            let result = chrome::knock(&Knock::Wake).await;
+            let _ = self.line.try_update_value(|line| {
+                line.iter_mut().for_each(|line| (line.waking, line.silent) = (false, 0));
+            });
+            match result {
+                Ok(()) => self.watch(),
+                Err(reason) => {
+                    let _ = self.trouble.try_set(Some(Problem {
+                        what: format!("The download engine did not start: {reason}"),
+                        advice: "Trying again by itself. If this stays, restart the browser.".to_owned(),
+                    }));
+                }
+            }
+        });
+    }
+
+    fn watch(self) {
+        let news = self.news;
+        self.send(Command::Watch, move |result| {
+            if let Ok(Reply::Snapshot(snapshot)) = result {
+                news.run(News::Snapshot(snapshot));
+            }
+        });
+    }
+
+    fn handle_message(self, message: Message) {
+        let _ = self.trouble.try_set(None);
+        let _ = self.line.try_update_value(|line| line.iter_mut().for_each(|line| line.silent = 0));
+        match message {
+            Message::Event(event) => self.news.run(News::Event(event)),
+            Message::Reply { id, result } => {
+                let waited = self.line.try_update_value(|line| line.as_mut()?.waiting.remove(&id)).flatten();
+                if let Some((_, answer)) = waited {
+                    answer(result);
+                }
+            }
+            Message::Command { .. } | Message::Inner(_) => {}
+        }
+    }
+
+    /// Once a second: says again what was not answered.
+    fn tick(self) {
+        let is_silent = self.line.try_update_value(|line| {
+            let Some(line) = line else { return false };
+            line.silent += 1;
+            for (id, (command, _)) in &line.waiting {
+                line.say(id, command);
+            }
+            line.silent >= SILENCE
+        });
+        if is_silent == Some(true) {
+            self.wake();
+        }
+    }
+}
+
+impl Line {
+    fn say(&self, id: &CommandId, command: &Command) {
+        let message = Message::Command { id: id.clone(), command: command.clone() };
+        // A channel that is closed belongs to a page that is being left.
+        let _ = self.bus.send(&message);
+    }
+}
+
+/// 16 random bytes in hexadecimal.
+fn new_id() -> Option<CommandId> {
+    let mut bytes = [0_u8; 16];
+    let crypto = web_sys::window()?.crypto().ok()?;
+    crypto.get_random_values_with_u8_array(&mut bytes).map_err(|error: JsValue| error).ok()?;
+    Some(CommandId(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+}

@@ -1,0 +1,105 @@
+//! The manager page: the same as the popup in a full tab, all at once.
+
+use leptos::prelude::*;
+use wstp_messages::{Command, ServerView};
+use wstp_ui::button::{Button, IconButton};
+use wstp_ui::icon::{Glyph, Icon};
+use wstp_ui::server_picker::ServerPicker;
+use wstp_ui::toast::{ToastShelf, Toasts};
+
+use crate::browse::{Browse, Look};
+use crate::browse_pane::BrowsePane;
+use crate::catalogue::Catalogue;
+use crate::session::Session;
+use crate::settings::SettingsDialog;
+use crate::store::Store;
+use crate::transfers_pane::TransfersPane;
+
+/// The whole page.
+#[component]
+pub fn Manager() -> impl IntoView {
+    let Session { catalogue, store, browse, toasts } = Session::open();
+    let settings = RwSignal::new(false);
+    let on_existing = move |name: String| toasts.show(format!("{name} is already among the transfers"), None);
+    view! {
+        <main class="manager">
+            <aside class="sidebar">
+                <h1>
+                    <svg class="mark" viewBox="0 0 16 16" aria-hidden="true">
+                        <path d="M2 1h5v4H2zM9 1h5v4H9zM2 6.5h5v4H2zM9 6.5h5v2H9zM2 12h5v3H2z" />
+                    </svg>
+                    "WSTP"
+                </h1>
+                <ServerPicker
+                    value=browse.typed
+                    options=Vec::new()
+                    busy=Signal::derive(move || browse.look.get() == Look::Connecting)
+                    on_connect=move |address| browse.connect(address)
+                />
+                <Servers browse=browse store=store catalogue=catalogue toasts=toasts />
+                <Button testid="open-settings" on_press=move || settings.set(true)>
+                    <Glyph icon=Icon::Settings />
+                    "Settings"
+                </Button>
+            </aside>
+            <div class="column">
+                <h2 class="bar">"Files"</h2>
+                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
+            </div>
+            <div class="column">
+                <h2 class="bar">"Transfers"</h2>
+                <TransfersPane store=store catalogue=catalogue toasts=toasts />
+            </div>
+            <SettingsDialog open=settings store=store catalogue=catalogue />
+            <ToastShelf toasts=toasts />
+        </main>
+    }
+}
+
+/// The servers it remembers.
+#[component]
+fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
+    let forget = move |server: ServerView| {
+        catalogue.send(Command::Forget { address: server.address.clone() }, |_| {});
+        let address = server.address;
+        let undo = Callback::new(move |()| catalogue.send(Command::Connect { address: address.clone() }, |_| {}));
+        toasts.show(format!("Forgot {}", server.label), Some(("Undo".to_owned(), undo)));
+    };
+    view! {
+        <ul class="servers" aria-label="Servers">
+            <For each=move || store.servers.get() key=|server| (server.address.clone(), server.agent.clone()) let(server)>
+                <Server server=server browse=browse on_forget=forget />
+            </For>
+        </ul>
+    }
+}
+
+#[component]
+fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<ServerView>) -> impl IntoView {
+    let address = server.address.clone();
+    let is_here = Memo::new(move |_| {
+        browse.place.with(|place| place.as_ref().is_some_and(|place| place.address == address))
+    });
+    let (opened, forgotten, name) = (server.clone(), server.clone(), server.label.clone());
+    view! {
+        <li class="server" data-testid="server" data-name=name>
+            <button
+                type="button"
+                aria-current=move || is_here.get().then_some("true")
+                on:click=move |_| browse.connect(opened.address.clone())
+            >
+                <Glyph icon=Icon::Server />
+                <span>
+                    <bdi>{server.label}</bdi>
+                    <bdi class="server-agent">{server.agent}</bdi>
+                </span>
+            </button>
+            <IconButton
+                icon=Icon::Close
+                label="Forget this server"
+                testid="forget"
+                on_press=move || on_forget.run(forgotten.clone())
+            />
+        </li>
+    }
+}

@@ -1,0 +1,91 @@
+//! The popup: 400 x 600 pixels behind the toolbar button. Files and transfers share one place; switching moves nothing else.
+
+use leptos::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use wstp_ui::button::IconButton;
+use wstp_ui::icon::{Glyph, Icon};
+use wstp_ui::server_picker::ServerPicker;
+use wstp_ui::toast::ToastShelf;
+
+use crate::browse::Look;
+use crate::browse_pane::BrowsePane;
+use crate::chrome;
+use crate::session::Session;
+use crate::transfers_pane::TransfersPane;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tab {
+    Browse,
+    Transfers,
+}
+
+/// The whole popup.
+#[component]
+pub fn Popup() -> impl IntoView {
+    let Session { catalogue, store, browse, toasts } = Session::open();
+    let tab = RwSignal::new(Tab::Browse);
+    let active = Memo::new(move |_| store.activity().0);
+    let on_existing = move |name: String| {
+        let show = Callback::new(move |()| tab.set(Tab::Transfers));
+        toasts.show(format!("{name} is already among the transfers"), Some(("Show".to_owned(), show)));
+    };
+    let connect = move |address| {
+        tab.set(Tab::Browse);
+        browse.connect(address);
+    };
+    let open_manager = move || {
+        // Chrome opens tabs for any page of its own extension; the popup closes with it.
+        spawn_local(async { drop(chrome::open_tab("manager.html").await) });
+    };
+    view! {
+        <main class="popup">
+            <header class="bar">
+                <ServerPicker
+                    value=browse.typed
+                    options=Session::options(store)
+                    busy=Signal::derive(move || browse.look.get() == Look::Connecting)
+                    on_connect=connect
+                />
+                <IconButton icon=Icon::OpenTab label="Open in a tab" testid="open-manager" on_press=open_manager />
+            </header>
+            <div class="tabs" role="tablist">
+                <TabButton tab=tab this=Tab::Browse word="Files" icon=Icon::Folder testid="tab-browse" />
+                <TabButton tab=tab this=Tab::Transfers word="Transfers" icon=Icon::Transfers testid="tab-transfers">
+                    <span class="count" class:none=move || active.get() == 0>{move || active.get()}</span>
+                </TabButton>
+            </div>
+            <div class="fill" hidden=move || tab.get() != Tab::Browse>
+                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
+            </div>
+            <Show when=move || tab.get() == Tab::Transfers>
+                <TransfersPane store=store catalogue=catalogue toasts=toasts />
+            </Show>
+            <ToastShelf toasts=toasts />
+        </main>
+    }
+}
+
+#[component]
+fn TabButton(
+    tab: RwSignal<Tab>,
+    this: Tab,
+    word: &'static str,
+    icon: Icon,
+    testid: &'static str,
+    #[prop(optional)] children: Option<Children>,
+) -> impl IntoView {
+    view! {
+        <button
+            class="tab"
+            type="button"
+            role="tab"
+            data-testid=testid
+            aria-selected=move || (tab.get() == this).to_string()
+            on:click=move |_| tab.set(this)
+        >
+            <Glyph icon=icon />
+            <span class="tab-word" data-word=word>{word}</span>
+            {children.map(|children| children())}
+        </button>
+    }
+}

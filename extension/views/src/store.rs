@@ -1,0 +1,139 @@
+//! What the catalogue told, as signals: one for each transfer, so that a change redraws one row.
+
+use std::collections::HashMap;
+
+use leptos::prelude::*;
+use wstp_messages::{Event, ServerView, Settings, Snapshot, TransferId, TransferState, TransferView};
+use wstp_ui::speed_curve::Speeds;
+
+use crate::catalogue::News;
+use crate::words::is_active;
+
+/// Speeds remembered for the curve: at four a second, half a minute.
+const SPEEDS: usize = 120;
+
+/// A transfer's signals; alive for as long as someone holds them.
+#[derive(Clone)]
+pub struct Kept {
+    /// The transfer as last told.
+    pub view: ArcRwSignal<TransferView>,
+    /// Its speeds since this page was opened.
+    pub speeds: ArcRwSignal<Speeds>,
+}
+
+/// Everything the views show; cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Store {
+    /// The servers it remembers, last used first.
+    pub servers: RwSignal<Vec<ServerView>>,
+    /// The settings.
+    pub settings: RwSignal<Settings>,
+    /// Whether everything was told once.
+    pub is_ready: RwSignal<bool>,
+    /// The transfers, newest first.
+    pub order: RwSignal<Vec<TransferId>>,
+    transfers: StoredValue<HashMap<TransferId, Kept>>,
+    /// The newest transfer of each file, by server and path.
+    files: StoredValue<HashMap<(String, String), TransferId>>,
+}
+
+impl Store {
+    /// With nothing told yet.
+    pub fn new() -> Self {
+        Self {
+            servers: RwSignal::new(Vec::new()),
+            settings: RwSignal::new(Settings::default()),
+            is_ready: RwSignal::new(false),
+            order: RwSignal::new(Vec::new()),
+            transfers: StoredValue::new(HashMap::new()),
+            files: StoredValue::new(HashMap::new()),
+        }
+    }
+
+    /// Takes in what the catalogue told.
+    pub fn handle_news(self, news: News) {
+        match news {
+            News::Snapshot(snapshot) => self.replace(snapshot),
+            News::Event(Event::Transfers(views)) => self.merge(views),
+            News::Event(Event::Removed(ids)) => self.remove(&ids),
+            News::Event(Event::Servers(servers)) => self.servers.set(servers),
+            News::Event(Event::Settings(settings)) => self.settings.set(settings),
+        }
+    }
+
+    /// A transfer's signals.
+    pub fn transfer(self, id: &TransferId) -> Option<Kept> {
+        self.transfers.with_value(|transfers| transfers.get(id).cloned())
+    }
+
+    /// The newest transfer of a file. Tracks which transfers there are.
+    pub fn transfer_of(self, server: &str, path: &str) -> Option<Kept> {
+        self.order.track();
+        let id = self.files.with_value(|files| files.get(&(server.to_owned(), path.to_owned())).cloned())?;
+        self.transfer(&id)
+    }
+
+    /// How many transfers are under way, and their bytes a second. Tracks all of them.
+    pub fn activity(self) -> (usize, f64) {
+        let kept = self.order.with(|order| order.iter().filter_map(|id| self.transfer(id)).collect::<Vec<_>>());
+        let active = |kept: &Kept| kept.view.with(|view| is_active(view.state).then_some(view.rate));
+        kept.iter().filter_map(active).fold((0, 0.0), |(count, sum), rate| (count + 1, sum + rate))
+    }
+
+    /// The transfers on the user's disk. Tracks all of them.
+    pub fn saved(self) -> Vec<TransferId> {
+        let is_saved = |id: &&TransferId| {
+            self.transfer(id).is_some_and(|kept| kept.view.with(|view| view.state == TransferState::Saved))
+        };
+        self.order.with(|order| order.iter().filter(is_saved).cloned().collect())
+    }
+
+    fn replace(self, snapshot: Snapshot) {
+        let gone: Vec<_> = self.order.with_untracked(|order| {
+            order.iter().filter(|id| !snapshot.transfers.iter().any(|view| view.id == **id)).cloned().collect()
+        });
+        self.remove(&gone);
+        self.merge(snapshot.transfers);
+        self.servers.set(snapshot.servers);
+        self.settings.set(snapshot.settings);
+        self.is_ready.set(true);
+    }
+
+    fn merge(self, views: Vec<TransferView>) {
+        let mut is_new = false;
+        for view in views {
+            if let Some(kept) = self.transfer(&view.id) {
+                kept.speeds.update(|speeds| speeds.push(view.rate));
+                kept.view.set(view);
+            } else {
+                is_new = true;
+                let kept = Kept { view: ArcRwSignal::new(view.clone()), speeds: ArcRwSignal::new(Speeds::new(SPEEDS)) };
+                self.transfers.update_value(|transfers| drop(transfers.insert(view.id, kept)));
+            }
+        }
+        if is_new {
+            self.arrange();
+        }
+    }
+
+    fn remove(self, ids: &[TransferId]) {
+        if !ids.is_empty() {
+            self.transfers.update_value(|transfers| transfers.retain(|id, _| !ids.contains(id)));
+            self.arrange();
+        }
+    }
+
+    /// Sorts anew after transfers came or went.
+    fn arrange(self) {
+        let mut all: Vec<_> = self.transfers.with_value(|transfers| {
+            let place = |kept: &Kept| {
+                kept.view.with_untracked(|view| (view.added_ms, view.id.clone(), (view.server.clone(), view.path.clone())))
+            };
+            transfers.values().map(place).collect()
+        });
+        all.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let files = all.iter().rev().map(|(_, id, file)| (file.clone(), id.clone())).collect();
+        self.files.set_value(files);
+        self.order.set(all.into_iter().map(|(_, id, _)| id).collect());
+    }
+}

@@ -1,0 +1,185 @@
+//! The transfers, newest first, and what the user does with them.
+
+use leptos::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use wstp_messages::{Command, Problem, TransferState, TransferView};
+use wstp_ui::button::{Button, IconButton, Weight};
+use wstp_ui::dates::DateWriter;
+use wstp_ui::dialog::Confirm;
+use wstp_ui::format::{count, rate};
+use wstp_ui::icon::Icon;
+use wstp_ui::notice::{Banner, EmptyState, Tone};
+use wstp_ui::toast::Toasts;
+use wstp_ui::transfer_row::{Action, TransferRow};
+
+use crate::catalogue::Catalogue;
+use crate::chrome;
+use crate::store::{Kept, Store};
+use crate::words::info;
+
+/// What a row needs to act; cheap to copy.
+#[derive(Clone, Copy)]
+struct Desk {
+    catalogue: Catalogue,
+    toasts: Toasts,
+    notice: RwSignal<Option<Problem>>,
+    /// The transfer that is to be removed if the user is sure.
+    asked: RwSignal<Option<TransferView>>,
+}
+
+impl Desk {
+    fn act(self, view: &TransferView, action: Action) {
+        let transfer = view.id.clone();
+        match action {
+            Action::Pause => self.send(Command::Pause { transfer }),
+            Action::Resume | Action::Retry => self.send(Command::Resume { transfer }),
+            Action::Save => self.send(Command::Save { transfer }),
+            Action::Cancel => {
+                self.send(Command::Cancel { transfer: transfer.clone() });
+                let undo = Callback::new(move |()| self.send(Command::Resume { transfer: transfer.clone() }));
+                self.toasts.show(format!("Cancelled {}", view.name), Some(("Undo".to_owned(), undo)));
+            }
+            Action::Remove if view.state == TransferState::Complete => self.asked.set(Some(view.clone())),
+            Action::Remove => self.remove(view),
+            Action::Show => self.show(view.saved_as.clone().unwrap_or_default()),
+        }
+    }
+
+    fn send(self, command: Command) {
+        self.notice.set(None);
+        self.catalogue.send(command, move |result| {
+            if let Err(problem) = result {
+                self.notice.set(Some(problem));
+            }
+        });
+    }
+
+    fn remove(self, view: &TransferView) {
+        self.send(Command::Remove { transfer: view.id.clone() });
+        let again = Command::Download { address: view.server.clone(), path: view.path.clone(), size: view.size };
+        let again = Callback::new(move |()| self.send(again.clone()));
+        self.toasts.show(format!("Removed {}", view.name), Some(("Get it again".to_owned(), again)));
+    }
+
+    fn show(self, path: String) {
+        spawn_local(async move {
+            if let Err(reason) = chrome::show_saved(&path).await {
+                self.notice.set(Some(Problem {
+                    what: format!("The folder can't be shown: {reason}"),
+                    advice: format!("The file was saved as {path}."),
+                }));
+            }
+        });
+    }
+}
+
+/// All transfers.
+#[component]
+pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
+    let desk = Desk { catalogue, toasts, notice: RwSignal::new(None), asked: RwSignal::new(None) };
+    let dates = StoredValue::new_local(DateWriter::new());
+    let is_empty = Memo::new(move |_| store.order.with(Vec::is_empty));
+    view! {
+        <section class="pane" aria-label="Transfers">
+            {move || {
+                desk.notice
+                    .get()
+                    .map(|Problem { what, advice }| {
+                        view! {
+                            <Banner tone=Tone::Warn what=what advice=advice>
+                                <IconButton icon=Icon::Close label="Dismiss" on_press=move || desk.notice.set(None) />
+                            </Banner>
+                        }
+                    })
+            }}
+            <Show
+                when=move || !is_empty.get()
+                fallback=|| {
+                    let hint = "Click a file in a folder. It keeps coming when you close this, and goes on after a restart.";
+                    view! { <EmptyState icon=Icon::Download title="Nothing is being fetched" hint=hint.to_owned() /> }
+                }
+            >
+                <ul class="transfers">
+                    <For each=move || store.order.get() key=Clone::clone let(id)>
+                        {store.transfer(&id).map(|kept| view! { <Row kept=kept desk=desk dates=dates /> })}
+                    </For>
+                </ul>
+            </Show>
+            <Footer store=store desk=desk />
+            <Sure desk=desk />
+        </section>
+    }
+}
+
+#[component]
+fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> impl IntoView {
+    let view = RwSignal::from(kept.view);
+    let speeds = RwSignal::from(kept.speeds);
+    let added = Memo::new(move |_| view.with(|view| dates.with_value(|dates| dates.minute(view.added_ms))));
+    let shown = Memo::new(move |_| view.with(|view| info(view, added.get())));
+    view! {
+        <TransferRow
+            info=shown
+            speeds=speeds
+            on_action=move |action| view.with_untracked(|view| desk.act(view, action))
+        />
+    }
+}
+
+/// How much is under way, and a way to tidy up.
+#[component]
+fn Footer(store: Store, desk: Desk) -> impl IntoView {
+    let activity = Memo::new(move |_| store.activity());
+    let words = move || match activity.get() {
+        (0, _) => "Nothing under way".to_owned(),
+        (active, speed) => format!("{}, {}", count(active as u64, "transfer", "transfers"), rate(speed)),
+    };
+    let saved = Memo::new(move |_| store.saved());
+    let clear = move || {
+        for transfer in saved.get_untracked() {
+            desk.send(Command::Remove { transfer });
+        }
+    };
+    view! {
+        <footer class="status">
+            <span>{words}</span>
+            <Show when=move || !saved.with(Vec::is_empty)>
+                <Button weight=Weight::Quiet testid="clear-saved" on_press=clear>"Clear saved"</Button>
+            </Show>
+        </footer>
+    }
+}
+
+/// Asks before a complete file that was never saved is thrown away.
+#[component]
+fn Sure(desk: Desk) -> impl IntoView {
+    let open = RwSignal::new(false);
+    Effect::new(move |_| {
+        if desk.asked.with(Option::is_some) {
+            open.set(true);
+        }
+    });
+    let text = move || {
+        let name = desk.asked.with(|asked| asked.as_ref().map(|view| view.name.clone()).unwrap_or_default());
+        format!("{name} is complete and was not saved to your disk. Removing it deletes it from the browser.")
+    };
+    let confirm = move || {
+        if let Some(view) = desk.asked.get_untracked() {
+            desk.remove(&view);
+        }
+    };
+    Effect::new(move |_| {
+        if !open.get() {
+            desk.asked.set(None);
+        }
+    });
+    view! {
+        <Confirm
+            open=open
+            title="Remove without saving?".to_owned()
+            text=Signal::derive(text)
+            verb="Remove"
+            on_confirm=confirm
+        />
+    }
+}

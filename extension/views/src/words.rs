@@ -1,0 +1,254 @@
+//! A transfer in words: what its row says, and what can be done with it. Pure.
+
+use wstp_messages::{BlockRange, SourceView, TransferState, TransferView};
+use wstp_ui::format::{bytes, count, duration, rate};
+use wstp_ui::notice::Tone;
+use wstp_ui::progress::Progress;
+use wstp_ui::ranges::BlockRanges;
+use wstp_ui::transfer_row::{Action, TransferInfo, Trouble};
+
+/// A transfer as its row shows it; `added` is when it was added, in words.
+pub fn info(view: &TransferView, added: String) -> TransferInfo {
+    TransferInfo {
+        id: view.id.0.clone(),
+        name: view.name.clone(),
+        origin: view.server_label.clone(),
+        state: name(view.state),
+        words: words(view),
+        tone: tone(view),
+        progress: progress(view),
+        map: map(view),
+        trouble: view.problem.as_ref().map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() }),
+        actions: actions(view),
+        facts: facts(view, added),
+    }
+}
+
+/// The name of a state, for tests and style sheets.
+pub const fn name(state: TransferState) -> &'static str {
+    match state {
+        TransferState::Queued => "queued",
+        TransferState::Starting => "starting",
+        TransferState::Downloading => "downloading",
+        TransferState::Verifying => "verifying",
+        TransferState::Waiting { .. } => "waiting",
+        TransferState::Paused => "paused",
+        TransferState::Complete => "complete",
+        TransferState::Saving => "saving",
+        TransferState::Saved => "saved",
+        TransferState::Cancelled => "cancelled",
+        TransferState::Failed => "failed",
+    }
+}
+
+/// Whether a transfer is or soon will be under way.
+pub const fn is_active(state: TransferState) -> bool {
+    matches!(
+        state,
+        TransferState::Queued
+            | TransferState::Starting
+            | TransferState::Downloading
+            | TransferState::Verifying
+            | TransferState::Waiting { .. }
+    )
+}
+
+/// What the folder's listing says of a file that is being fetched or was: a few characters.
+pub fn short(view: &TransferView) -> String {
+    match view.state {
+        TransferState::Queued | TransferState::Starting => "waiting".to_owned(),
+        TransferState::Downloading | TransferState::Verifying => {
+            format!("{} %", wstp_ui::format::percent(here(view), view.size).min(99))
+        }
+        TransferState::Waiting { .. } => "retrying".to_owned(),
+        TransferState::Paused => "paused".to_owned(),
+        TransferState::Complete => "complete".to_owned(),
+        TransferState::Saving => "saving".to_owned(),
+        TransferState::Saved => "saved".to_owned(),
+        TransferState::Cancelled => "cancelled".to_owned(),
+        TransferState::Failed => "failed".to_owned(),
+    }
+}
+
+fn here(view: &TransferView) -> u64 {
+    view.verified.saturating_add(view.received).min(view.size)
+}
+
+fn words(view: &TransferView) -> String {
+    match view.state {
+        TransferState::Queued => "Waits for its turn".to_owned(),
+        TransferState::Starting => "Starting".to_owned(),
+        TransferState::Downloading => "Downloading".to_owned(),
+        TransferState::Verifying => "Verifying".to_owned(),
+        TransferState::Waiting { retry_seconds } if retry_seconds >= 0.5 => {
+            format!("Retry in {}", duration(retry_seconds))
+        }
+        TransferState::Waiting { .. } => "Retrying".to_owned(),
+        TransferState::Paused => "Paused".to_owned(),
+        TransferState::Complete => "Complete, not saved yet".to_owned(),
+        TransferState::Saving => "Saving".to_owned(),
+        TransferState::Saved => "Saved".to_owned(),
+        TransferState::Cancelled => "Cancelled".to_owned(),
+        TransferState::Failed => "Failed".to_owned(),
+    }
+}
+
+const fn tone(view: &TransferView) -> Tone {
+    match view.state {
+        TransferState::Downloading | TransferState::Verifying | TransferState::Starting | TransferState::Saving => {
+            Tone::Active
+        }
+        TransferState::Complete if view.problem.is_some() => Tone::Warn,
+        TransferState::Complete | TransferState::Saved => Tone::Good,
+        TransferState::Waiting { .. } => Tone::Warn,
+        TransferState::Failed => Tone::Bad,
+        TransferState::Queued | TransferState::Paused | TransferState::Cancelled => Tone::Neutral,
+    }
+}
+
+fn progress(view: &TransferView) -> Progress {
+    let flows = matches!(view.state, TransferState::Downloading);
+    Progress {
+        done: here(view),
+        total: view.size,
+        rate: flows.then_some(view.rate),
+        seconds_left: view.seconds_left.filter(|_| flows),
+    }
+}
+
+fn map(view: &TransferView) -> BlockRanges {
+    let pairs = |ranges: &[BlockRange]| ranges.iter().map(|range| (range.first, range.end)).collect();
+    BlockRanges {
+        total: view.blocks,
+        verified: pairs(&view.verified_blocks),
+        received: pairs(&view.received_blocks),
+        in_flight: pairs(&view.requested_blocks),
+    }
+}
+
+fn actions(view: &TransferView) -> Vec<Action> {
+    match view.state {
+        TransferState::Queued | TransferState::Starting | TransferState::Downloading | TransferState::Verifying => {
+            vec![Action::Pause, Action::Cancel]
+        }
+        TransferState::Waiting { .. } => vec![Action::Retry, Action::Pause, Action::Cancel],
+        TransferState::Paused => vec![Action::Resume, Action::Cancel],
+        TransferState::Complete => vec![Action::Save, Action::Remove],
+        TransferState::Saving => vec![],
+        TransferState::Saved if view.saved_as.is_some() => vec![Action::Show, Action::Remove],
+        TransferState::Saved => vec![Action::Remove],
+        TransferState::Cancelled => vec![Action::Resume, Action::Remove],
+        TransferState::Failed => vec![Action::Retry, Action::Remove],
+    }
+}
+
+fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("From", format!("{} / {}", view.server_label, view.path)),
+        ("Size", format!("{} ({})", bytes(view.size), count(view.size, "byte", "bytes"))),
+        ("Blocks", count(view.blocks, "block of 8 KiB", "blocks of 8 KiB")),
+        ("Verified", bytes(view.verified)),
+    ];
+    facts.extend(view.sources.iter().map(|source| ("Source", source_words(source))));
+    let problems = view.sources.iter().filter_map(|source| source.problem.as_ref());
+    facts.extend(problems.map(|problem| ("Last trouble", format!("{} {}", problem.what, problem.advice))));
+    facts.push(("BLAKE3", view.root.clone().unwrap_or_else(|| "not known yet".to_owned())));
+    facts.push(("Added", added));
+    facts.extend(view.saved_as.iter().map(|path| ("Saved as", path.clone())));
+    let kept = if view.in_sandbox { "complete, in the browser" } else { "not complete in the browser" };
+    facts.push(("Copy", kept.to_owned()));
+    facts
+}
+
+fn source_words(source: &SourceView) -> String {
+    let mut words = format!(
+        "{}: {}, {}, {} under way",
+        source.label,
+        count(u64::from(source.connections), "connection", "connections"),
+        rate(source.rate),
+        bytes(source.in_flight)
+    );
+    if let Some(milliseconds) = source.round_trip_ms {
+        words.push_str(&format!(", round trip {milliseconds:.0} ms"));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use wstp_messages::{Problem, TransferId};
+
+    use super::*;
+
+    fn view(state: TransferState) -> TransferView {
+        TransferView {
+            id: TransferId("00".repeat(16)),
+            server: "ws://127.0.0.1:3000/ws".to_owned(),
+            server_label: "127.0.0.1:3000".to_owned(),
+            path: "music/a.flac".to_owned(),
+            name: "a.flac".to_owned(),
+            size: 20_000,
+            state,
+            problem: None,
+            verified: 8192,
+            received: 8192,
+            rate: 1e6,
+            seconds_left: Some(3.0),
+            blocks: 3,
+            verified_blocks: vec![BlockRange { first: 0, end: 1 }],
+            received_blocks: vec![BlockRange { first: 1, end: 2 }],
+            requested_blocks: vec![BlockRange { first: 2, end: 3 }],
+            sources: vec![],
+            root: None,
+            saved_as: None,
+            in_sandbox: false,
+            added_ms: 0.0,
+        }
+    }
+
+    #[test]
+    fn speed_and_time_left_are_said_only_while_blocks_arrive() {
+        let info = info(&view(TransferState::Downloading), String::new());
+        assert_eq!(info.progress.speed(), "1.00 MB/s");
+        assert_eq!(info.progress.left(), "3 s left");
+        let paused = super::info(&view(TransferState::Paused), String::new());
+        assert_eq!(paused.progress.speed(), "");
+        assert_eq!(paused.progress.left(), "");
+    }
+
+    #[test]
+    fn every_state_that_is_not_busy_saving_offers_a_way_on_and_a_way_out() {
+        for (state, expected) in [
+            (TransferState::Queued, vec![Action::Pause, Action::Cancel]),
+            (TransferState::Waiting { retry_seconds: 4.0 }, vec![Action::Retry, Action::Pause, Action::Cancel]),
+            (TransferState::Paused, vec![Action::Resume, Action::Cancel]),
+            (TransferState::Complete, vec![Action::Save, Action::Remove]),
+            (TransferState::Cancelled, vec![Action::Resume, Action::Remove]),
+            (TransferState::Failed, vec![Action::Retry, Action::Remove]),
+        ] {
+            assert_eq!(actions(&view(state)), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_try_is_announced_in_seconds() {
+        assert_eq!(words(&view(TransferState::Waiting { retry_seconds: 3.2 })), "Retry in 4 s");
+        assert_eq!(words(&view(TransferState::Waiting { retry_seconds: 0.0 })), "Retrying");
+    }
+
+    #[test]
+    fn a_save_that_failed_is_a_warning_and_not_a_success() {
+        let mut failed = view(TransferState::Complete);
+        failed.problem = Some(Problem { what: "The disk is full.".to_owned(), advice: "Make room.".to_owned() });
+        assert_eq!(tone(&failed), Tone::Warn);
+        assert_eq!(info(&failed, String::new()).trouble.unwrap().what, "The disk is full.");
+    }
+
+    #[test]
+    fn a_listing_never_says_a_hundred_percent_before_the_end() {
+        let mut nearly = view(TransferState::Verifying);
+        nearly.received = 20_000 - nearly.verified;
+        assert_eq!(short(&nearly), "99 %");
+        assert_eq!(short(&view(TransferState::Complete)), "complete");
+    }
+}

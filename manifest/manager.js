@@ -1,0 +1,4 @@
+import init, { manager } from "./views.js";
+
+await init();
+manager();

@@ -1,0 +1,4 @@
+import init, { popup } from "./views.js";
+
+await init();
+popup();
