@@ -9,7 +9,7 @@ mod package;
 mod test_wasm;
 mod toolchain;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -59,10 +59,11 @@ fn run(task: Task) -> Result<()> {
     }
 }
 
-/// The workspace's folder.
+/// The workspace's folder: the one this was started in or beneath. What was compiled in would be wrong where two clones share a target folder.
 fn root() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    folder.expect("this crate lies two folders deep in the workspace").to_owned()
+    let here = std::env::current_dir().expect("a process that cargo started has a working directory");
+    let found = here.ancestors().find(|folder| folder.join("scripts/xtask/Cargo.toml").exists());
+    found.expect("`cargo xtask` is an alias that exists only inside the workspace").to_owned()
 }
 
 /// Cargo's target folder for native code.
