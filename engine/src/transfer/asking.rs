@@ -43,13 +43,10 @@ impl Transfer {
     fn ask_pages(&mut self, id: ConnectionId) {
         let now = self.now;
         let Some(file) = self.file else { return };
-        loop {
+        while self.takes_requests(id, 0) {
             let Some(connection) = self.connections.get_mut(&id) else { return };
             let (Some(handle), Some(limits)) = (connection.handle(), connection.session.limits()) else { return };
-            let room = connection.pages_in_flight < MOST_PAGES_IN_FLIGHT
-                && connection.session.under_way() < limits.requests as usize
-                && connection.not_before <= now;
-            if !room || !connection.has_pages() {
+            if connection.pages_in_flight >= MOST_PAGES_IN_FLIGHT || !connection.has_pages() {
                 return;
             }
             let Some(part) = self.pages.ask(&file, limits.page_nodes) else { return };
@@ -67,7 +64,7 @@ impl Transfer {
             return self.ask_again(id, cap);
         };
         self.ask_pages(id);
-        self.request_run(id, run, false)
+        self.takes_requests(id, 0) && self.request_run(id, run, false)
     }
 
     /// How many blocks a connection may be asked for in one request now.
@@ -75,8 +72,7 @@ impl Transfer {
         let connection = self.connections.get(&id)?;
         let limits = connection.session.limits()?;
         // One request stays free for a hash page, so that blocks don't wait for their proof.
-        let requests = (limits.requests as usize).saturating_sub(1).max(1);
-        if connection.not_before > self.now || connection.session.under_way() >= requests {
+        if !self.takes_requests(id, 1) {
             return None;
         }
         let most = limits.run_blocks.min(connection.window.run_blocks(cap));
@@ -84,6 +80,14 @@ impl Transfer {
         let bytes = u64::from(most) * BLOCK_SIZE;
         let fits = connection.in_flight == 0 || connection.in_flight + bytes <= connection.window.size(cap);
         (fits && self.fits_budget(bytes)).then_some(most)
+    }
+
+    /// Whether a connection may be asked for something now, and `spare` requests more, unless it is idle.
+    fn takes_requests(&self, id: ConnectionId, spare: usize) -> bool {
+        self.connections.get(&id).is_some_and(|connection| {
+            let most = connection.session.limits().map_or(0, |limits| limits.requests as usize);
+            connection.not_before <= self.now && connection.session.under_way() < most.saturating_sub(spare).max(1)
+        })
     }
 
     fn fits_budget(&self, bytes: u64) -> bool {

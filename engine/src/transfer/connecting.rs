@@ -19,6 +19,7 @@ impl Transfer {
         if self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified() {
             return;
         }
+        self.make_room_for_origin();
         for index in 0..self.sources.len() {
             let id = self.sources[index].config.id;
             if self.has_room_for_connection() && self.may_try(index) && self.connections_of(id) == 0 {
@@ -28,6 +29,17 @@ impl Transfer {
         while self.connections.len() < self.useful_connections() && self.has_room_for_connection() {
             let Some(id) = self.source_for_another() else { return };
             self.open_connection(id);
+        }
+    }
+
+    /// Only the origin can say which file it is: a connection that waits for that gives way to it.
+    fn make_room_for_origin(&mut self) {
+        let Some(index) = self.sources.iter().position(|source| !source.is_given_up()) else { return };
+        let wanted = self.may_try(index) && self.connections_of(self.sources[index].config.id) == 0;
+        if wanted && !self.has_room_for_connection() {
+            let waits = |connection: &Connection| matches!(connection.stage, Stage::Open { trusted: false, .. });
+            let waiting = self.connections.iter().find(|(_, open)| waits(open)).map(|(id, _)| *id);
+            waiting.and_then(|id| self.disconnect(id));
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) enum Stage {
     Connecting,
     /// Hello is sent.
     Greeting,
+    /// The file is to be opened as soon as the server takes a further request.
+    Unopened,
     /// The file is being opened.
     Opening,
     /// A file is open; `trusted` once it is certain that it is the one of this transfer.

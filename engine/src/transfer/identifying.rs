@@ -1,7 +1,8 @@
 //! Whether what a source opened is the file of this transfer.
 //!
-//! The first source to describe the file is the origin: its description counts. A version says only something among versions of one server;
-//! between servers, and after the version changed, only equal root hashes prove that the bytes are the same.
+//! The origin is the first source that was not given up: its description counts, and others are used only once they are known to have the same
+//! bytes. A version says only something among versions of one server; between servers, and after the version changed, only equal root
+//! hashes prove that the bytes are the same.
 
 use wstp_protocol::{Hash, Opened, RootReady, Stale};
 
@@ -15,7 +16,7 @@ use crate::{ConnectionId, FileIdentity, Problem, RangeSet, SourceId, StoreReques
 const MOST_REOPENS: u32 = 8;
 
 enum Judgement {
-    /// The first description there is.
+    /// The origin's first description.
     First,
     Same,
     /// The same bytes under another version.
@@ -31,9 +32,23 @@ enum Judgement {
 }
 
 impl Transfer {
+    /// Opens the file, at once or when the server takes a further request.
     pub(super) fn request_open(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.stage = Stage::Unopened;
+            self.open_if_possible(id);
+        }
+    }
+
+    pub(super) fn open_if_possible(&mut self, id: ConnectionId) {
         let now = self.now;
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id).filter(|open| open.stage == Stage::Unopened) else {
+            return;
+        };
+        let most = connection.session.limits().map_or(0, |limits| limits.requests as usize);
+        if connection.session.under_way() >= most {
+            return;
+        }
         let source = connection.source;
         let Some(path) = self.sources.iter().find(|s| s.config.id == source).map(|s| s.config.path.clone()) else {
             return;
@@ -68,36 +83,60 @@ impl Transfer {
     }
 
     fn judge(&self, source: SourceId, offered: &FileIdentity) -> Judgement {
+        if !offered.is_plausible() {
+            return Judgement::Lie("an empty file has another hash");
+        }
+        let is_origin = self.origin() == Some(source);
         let Some(file) = &self.file else {
-            return if offered.is_plausible() {
-                Judgement::First
-            } else {
-                Judgement::Lie("an empty file has another hash")
-            };
+            return if is_origin { Judgement::First } else { Judgement::Unsure };
         };
         let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
         let version = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.version);
         match () {
-            () if !offered.is_plausible() => Judgement::Lie("an empty file has another hash"),
             () if version == Some(offered.version) && clash => Judgement::Lie("one version has two sizes or hashes"),
             () if version == Some(offered.version) => Judgement::Same,
             () if file.same_bytes(offered) => Judgement::SameBytes,
-            () if self.origin == Some(source) && self.updating => Judgement::Update,
-            () if self.origin == Some(source) => Judgement::Changed,
+            () if is_origin && self.updating => Judgement::Update,
+            () if is_origin && (clash || version.is_some()) => Judgement::Changed,
             () if clash => Judgement::Other,
             () => Judgement::Unsure,
         }
     }
 
+    fn origin(&self) -> Option<SourceId> {
+        self.sources.iter().find(|source| !source.is_given_up()).map(|source| source.config.id)
+    }
+
+    /// When the origin was given up before the file's hash was known, nobody can be trusted: the next source's description counts from
+    /// here on, and what was received is compared with its hashes.
+    pub(super) fn choose_origin(&mut self) {
+        let settled = self.file.is_some_and(|file| file.root.is_some()) || !self.storage.is_idle();
+        if settled || self.connections.values().any(|connection| connection.handle().is_some()) {
+            return;
+        }
+        let origin = self.origin();
+        let offer = self.connections.iter().find_map(|(id, connection)| match connection.stage {
+            Stage::Open { offered, trusted: false, .. } if origin == Some(connection.source) => {
+                Some((*id, connection.source, offered))
+            }
+            _ => None,
+        });
+        let Some((id, source, offered)) = offer else { return };
+        match self.file {
+            None => self.adopt(source, offered),
+            Some(_) => self.update(source, offered),
+        }
+        self.trust(id, offered.root);
+    }
+
     fn adopt(&mut self, source: SourceId, file: FileIdentity) {
-        self.origin = Some(source);
         self.blocks = Blocks::of(&file);
         self.take_identity(source, file);
         self.prepare_storage();
     }
 
     fn rename(&mut self, source: SourceId, offered: &FileIdentity) {
-        if self.origin == Some(source) {
+        if self.origin() == Some(source) {
             self.take_identity(source, *offered);
         } else if let Some(source) = self.source_mut(source) {
             source.version = Some(offered.version);

@@ -43,8 +43,6 @@ pub struct Transfer {
     now: Instant,
     outputs: VecDeque<Output>,
     file: Option<FileIdentity>,
-    /// The source whose description of the file counts.
-    origin: Option<SourceId>,
     blocks: Blocks,
     pages: Pages,
     storage: Storage,
@@ -91,7 +89,6 @@ impl Transfer {
             transfer.complete = journal.complete;
             if let Some(first) = transfer.sources.first_mut() {
                 first.version = Some(file.version);
-                transfer.origin = Some(first.config.id);
             }
             if !journal.complete {
                 transfer.to_rehash = journal.last;
@@ -110,7 +107,6 @@ impl Transfer {
             now,
             outputs: VecDeque::new(),
             file: None,
-            origin: None,
             blocks: Blocks::default(),
             pages: Pages::default(),
             storage: Storage::default(),
@@ -212,6 +208,7 @@ impl Transfer {
         self.settle();
         if self.stop.is_none() {
             self.connect();
+            self.choose_origin();
             self.check_received();
             self.ask();
         }

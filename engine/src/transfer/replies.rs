@@ -35,7 +35,10 @@ impl Transfer {
         match event {
             Event::Welcome => self.request_open(id),
             Event::Reply { context, reply } => self.handle_reply(id, context, reply),
-            Event::Cancelled { context } => self.request_ended(id, &context),
+            Event::Cancelled { context } => {
+                self.request_ended(id, &context);
+                self.open_if_possible(id);
+            }
             Event::RootReady(ready) => self.root_ready(id, ready),
             Event::Stale(stale) => self.went_stale(id, stale),
             Event::Pong { .. } => {
@@ -60,6 +63,7 @@ impl Transfer {
             (ask, Reply::Failure(failure)) => self.request_failed(id, &ask, &failure),
             _ => self.not_wstp(id, &SessionError::WrongReply),
         }
+        self.open_if_possible(id);
     }
 
     /// However a request ended, it is no longer under way.

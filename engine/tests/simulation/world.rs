@@ -1,0 +1,539 @@
+//! A transfer, its servers, its links and its disk in virtual time, and what must hold at every moment.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use wstp_engine::{
+    Command, Config, ConnectionId, Instant, Output, Phase, Problem, RangeSet, SourceConfig, SourceId, StoreReply,
+    StoreRequest, Transfer, journal,
+};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
+
+use crate::content::{Content, Edition};
+use crate::disk::{Crash, Disk};
+use crate::random::Random;
+use crate::server::{Server, ServerScript};
+
+/// How a link behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    pub delay: Duration,
+    /// Bytes a second, from the server.
+    pub rate: f64,
+    /// Connections break after so long on average.
+    pub lifetime: Option<Duration>,
+    /// The chance that a connection falls silent instead of breaking.
+    pub stalls: f64,
+    /// The chance that a connection can't be made.
+    pub refused: f64,
+}
+
+/// What happens to a transfer from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    Crash(Crash),
+    RestartServers { down: Duration },
+    ChangeFile(Edition),
+    Pause,
+    Resume,
+    Connections(u8),
+    Budget(u64),
+    DiskFull { after: u32 },
+}
+
+/// Everything about a run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub edition: Edition,
+    pub servers: Vec<(ServerScript, Link)>,
+    pub connections: u8,
+    pub memory_budget: u64,
+    pub commit_bytes: u64,
+    pub commit_interval: Duration,
+    pub store_time: Duration,
+    pub blows: Vec<(Duration, Blow)>,
+    /// Nothing goes wrong by chance after this.
+    pub faults_until: Duration,
+    /// Bytes of another file where this one will be.
+    pub rubbish: usize,
+}
+
+enum Event {
+    Connected(ConnectionId),
+    Closed(ConnectionId),
+    ToServer(ConnectionId, ClientMessage),
+    Answer(ConnectionId, Option<RequestId>, ServerMessage),
+    Frame(ConnectionId, Bytes),
+    Stored,
+    RootReady(usize),
+    ServersUp,
+    Blow(Blow),
+    SilentlyDead(ConnectionId),
+}
+
+struct Wire {
+    server: usize,
+    free_at: Instant,
+    silent: bool,
+    /// Bytes of blocks asked for and not answered.
+    asked: BTreeMap<RequestId, u64>,
+}
+
+pub struct World {
+    pub scenario: Scenario,
+    pub now: Instant,
+    pub transfer: Transfer,
+    pub disk: Disk,
+    pub servers: Vec<Server>,
+    pub random: Random,
+    /// Every run of blocks asked for, in order.
+    pub asked: Vec<BlockRun>,
+    /// The most bytes ever asked for and not written.
+    pub peak: u64,
+    pub failures: Vec<Problem>,
+    pub starts: u32,
+    queue: BinaryHeap<Reverse<(Instant, u64)>>,
+    events: BTreeMap<u64, Event>,
+    next_event: u64,
+    wires: BTreeMap<ConnectionId, Wire>,
+    stores: VecDeque<StoreRequest>,
+    down: bool,
+    budget: u64,
+    connections: u8,
+    steps: u64,
+    wanted_paused: bool,
+}
+
+impl World {
+    pub fn new(scenario: Scenario, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let faults_until = Instant(scenario.faults_until);
+        let servers: Vec<_> = scenario
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(number, (script, _))| Server::new(number as u8, script.clone(), scenario.edition, faults_until))
+            .collect();
+        let config = Self::config(&scenario, scenario.connections, scenario.memory_budget, random.next());
+        let mut disk = Disk::default();
+        disk.leave_rubbish(scenario.rubbish);
+        let mut world = Self {
+            now: Instant::default(),
+            transfer: Transfer::new(config, Instant::default()),
+            disk,
+            servers,
+            random,
+            asked: Vec::new(),
+            peak: 0,
+            failures: Vec::new(),
+            starts: 1,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next_event: 0,
+            wires: BTreeMap::new(),
+            stores: VecDeque::new(),
+            down: false,
+            budget: scenario.memory_budget,
+            connections: scenario.connections,
+            steps: 0,
+            wanted_paused: false,
+            scenario,
+        };
+        for (at, blow) in world.scenario.blows.clone() {
+            world.schedule(at, Event::Blow(blow));
+        }
+        for number in 0..world.servers.len() {
+            let at = world.servers[number].root_at - world.now;
+            world.schedule(at, Event::RootReady(number));
+        }
+        world
+    }
+
+    fn config(scenario: &Scenario, connections: u8, memory_budget: u64, seed: u64) -> Config {
+        let source = |number| SourceConfig {
+            id: SourceId(number as u32),
+            path: SharePath::parse("folder/file").unwrap(),
+            token: None,
+        };
+        Config {
+            sources: (0..scenario.servers.len()).map(source).collect(),
+            agent: "simulation".into(),
+            connections,
+            memory_budget,
+            commit_bytes: scenario.commit_bytes,
+            commit_interval: scenario.commit_interval,
+            seed,
+        }
+    }
+
+    fn schedule(&mut self, after: Duration, event: Event) {
+        let number = self.next_event;
+        self.next_event += 1;
+        self.queue.push(Reverse((self.now + after, number)));
+        self.events.insert(number, event);
+    }
+
+    /// Runs until the transfer is complete, paused for good, or failed for good.
+    pub fn run(&mut self) -> Phase {
+        while self.step() {}
+        self.transfer.progress().phase
+    }
+
+    /// One step; false when nothing is left to happen that could matter.
+    pub fn step(&mut self) -> bool {
+        self.perform_outputs();
+        self.check();
+        let phase = self.transfer.progress().phase;
+        if phase == Phase::Complete {
+            return false;
+        }
+        if phase == Phase::Failed && !self.recover() {
+            return false;
+        }
+        if phase == Phase::Paused && !self.wanted_paused {
+            self.transfer.handle_command(self.now, Command::Resume);
+            self.perform_outputs();
+        }
+        self.steps += 1;
+        assert!(self.steps < 2_000_000, "it goes in circles: {:?}", self.transfer.progress());
+        let timeout = self.transfer.poll_timeout();
+        let event = self.queue.peek().map(|Reverse((at, _))| *at);
+        match (timeout, event) {
+            (None, None) => panic!("nothing will ever happen again: {:?}", self.transfer.progress()),
+            (Some(timeout), event) if event.is_none_or(|event| timeout < event) => {
+                self.now = self.now.max(timeout);
+                self.transfer.handle_timeout(self.now);
+            }
+            _ => self.next(),
+        }
+        assert!(self.now.0 < Duration::from_secs(7200), "it never ends: {:?}", self.transfer.progress());
+        true
+    }
+
+    fn next(&mut self) {
+        let Some(Reverse((at, number))) = self.queue.pop() else { return };
+        self.now = self.now.max(at);
+        let event = self.events.remove(&number).expect("each is queued once");
+        self.happen(event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Connected(id) => self.connected(id),
+            Event::Closed(id) => self.closed(id),
+            Event::ToServer(id, message) => self.to_server(id, &message),
+            Event::Answer(id, request, message) => self.answer(id, request, message),
+            Event::Frame(id, frame) => self.frame(id, frame),
+            Event::Stored => self.stored(),
+            Event::RootReady(number) => self.root_ready(number),
+            Event::ServersUp => self.down = false,
+            Event::Blow(blow) => self.blow(blow),
+            Event::SilentlyDead(id) => {
+                if let Some(wire) = self.wires.get_mut(&id) {
+                    wire.silent = true;
+                }
+            }
+        }
+    }
+
+    fn perform_outputs(&mut self) {
+        while let Some(output) = self.transfer.poll_output() {
+            match output {
+                Output::Connect { connection, source } => self.connect(connection, source.0 as usize),
+                Output::Send { connection, message } => self.sent(connection, message),
+                Output::Disconnect { connection } => {
+                    let wire = self.wires.remove(&connection).expect("only what is open is closed");
+                    self.servers[wire.server].closed(connection);
+                }
+                Output::Store(request) => {
+                    self.stores.push_back(request);
+                    if self.stores.len() == 1 {
+                        self.begin_store();
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_store(&mut self) {
+        let time = self.random.up_to(self.scenario.store_time);
+        self.schedule(time, Event::Stored);
+    }
+
+    fn is_calm(&self) -> bool {
+        self.now.0 >= self.scenario.faults_until
+    }
+
+    fn connect(&mut self, id: ConnectionId, server: usize) {
+        let link = self.scenario.servers[server].1;
+        let wire = Wire { server, free_at: self.now, silent: false, asked: BTreeMap::new() };
+        assert!(self.wires.insert(id, wire).is_none(), "a connection's name is used twice");
+        assert!(self.wires.len() <= usize::from(self.connections.max(1)), "too many connections");
+        if self.down || (!self.is_calm() && self.random.chance(link.refused)) {
+            self.schedule(link.delay, Event::Closed(id));
+        } else {
+            self.schedule(link.delay, Event::Connected(id));
+        }
+    }
+
+    fn connected(&mut self, id: ConnectionId) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let (server, link) = (wire.server, self.scenario.servers[wire.server].1);
+        if self.down {
+            return self.closed(id);
+        }
+        self.servers[server].opened(id);
+        if let Some(lifetime) = link.lifetime.filter(|_| !self.is_calm()) {
+            let end = self.random.up_to(lifetime * 2);
+            let event = if self.random.chance(link.stalls) { Event::SilentlyDead(id) } else { Event::Closed(id) };
+            self.schedule(end, event);
+        }
+        self.transfer.handle_opened(self.now, id);
+    }
+
+    fn closed(&mut self, id: ConnectionId) {
+        let Some(wire) = self.wires.remove(&id) else { return };
+        self.servers[wire.server].closed(id);
+        self.transfer.handle_closed(self.now, id);
+    }
+
+    fn sent(&mut self, id: ConnectionId, message: ClientMessage) {
+        let frame = message.encode();
+        assert_eq!(ClientMessage::decode(&frame).as_ref(), Ok(&message), "a server could not decode this");
+        let wire = self.wires.get_mut(&id).expect("only what is open is sent to");
+        if let ClientMessage::Blocks(ask) = &message {
+            let bytes = u64::from(ask.run.count) * BLOCK_SIZE;
+            wire.asked.insert(ask.id, bytes);
+            self.asked.push(ask.run);
+        }
+        let delay = self.scenario.servers[wire.server].1.delay;
+        self.schedule(delay, Event::ToServer(id, message));
+    }
+
+    fn to_server(&mut self, id: ConnectionId, message: &ClientMessage) {
+        let Some(server) = self.wires.get(&id).map(|wire| wire.server) else { return };
+        for (after, request, answer) in self.servers[server].handle(self.now, id, message, &mut self.random) {
+            self.schedule(after, Event::Answer(id, request, answer));
+        }
+    }
+
+    fn answer(&mut self, id: ConnectionId, request: Option<RequestId>, message: ServerMessage) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let message = match request {
+            Some(request) => self.servers[wire.server].answer(id, request, message),
+            None => Some(message),
+        };
+        if let Some(message) = message {
+            self.transmit(id, &message);
+        }
+    }
+
+    fn transmit(&mut self, id: ConnectionId, message: &ServerMessage) {
+        let frame = Bytes::from(message.encode());
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let link = self.scenario.servers[wire.server].1;
+        let start = wire.free_at.max(self.now);
+        wire.free_at = start + Duration::from_secs_f64(frame.len() as f64 / link.rate);
+        let arrives = wire.free_at + link.delay - self.now;
+        self.schedule(arrives, Event::Frame(id, frame));
+    }
+
+    fn frame(&mut self, id: ConnectionId, frame: Bytes) {
+        let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) else { return };
+        match ServerMessage::decode(frame.clone()) {
+            Ok(ServerMessage::Blocks(blocks)) => drop(wire.asked.remove(&blocks.id)),
+            Ok(ServerMessage::Failure(failure)) => drop(failure.id.and_then(|id| wire.asked.remove(&id))),
+            _ => {}
+        }
+        self.transfer.handle_frame(self.now, id, frame);
+    }
+
+    fn stored(&mut self) {
+        let Some(request) = self.stores.pop_front() else { return };
+        let reply = self.disk.perform(request);
+        if !self.stores.is_empty() {
+            self.begin_store();
+        }
+        self.transfer.handle_stored(self.now, reply);
+    }
+
+    fn root_ready(&mut self, number: usize) {
+        if self.now < self.servers[number].root_at {
+            return;
+        }
+        for (id, message) in self.servers[number].roots_ready() {
+            self.transmit(id, &message);
+        }
+    }
+
+    fn blow(&mut self, blow: Blow) {
+        match blow {
+            Blow::Crash(crash) => self.crash(crash),
+            Blow::RestartServers { down } => self.restart_servers(down),
+            Blow::ChangeFile(edition) => self.change_file(edition),
+            Blow::Pause => {
+                self.wanted_paused = true;
+                self.transfer.handle_command(self.now, Command::Pause);
+            }
+            Blow::Resume => {
+                self.wanted_paused = false;
+                self.transfer.handle_command(self.now, Command::Resume);
+            }
+            Blow::Connections(connections) => {
+                self.connections = connections;
+                self.transfer.handle_command(self.now, Command::SetConnections(connections));
+            }
+            Blow::Budget(bytes) => {
+                self.budget = bytes;
+                self.peak = 0;
+                self.transfer.handle_command(self.now, Command::SetMemoryBudget(bytes));
+            }
+            Blow::DiskFull { after } => self.disk.full_after = Some(after),
+        }
+    }
+
+    fn restart_servers(&mut self, down: Duration) {
+        self.down = true;
+        self.schedule(down, Event::ServersUp);
+        for number in 0..self.servers.len() {
+            for id in self.servers[number].restart(self.now) {
+                self.schedule(Duration::ZERO, Event::Closed(id));
+            }
+            let after = self.servers[number].root_at - self.now;
+            self.schedule(after, Event::RootReady(number));
+        }
+    }
+
+    fn change_file(&mut self, edition: Edition) {
+        for number in 0..self.servers.len() {
+            for (id, message) in self.servers[number].change(self.now, edition) {
+                self.transmit(id, &message);
+            }
+            let after = self.servers[number].root_at - self.now;
+            self.schedule(after, Event::RootReady(number));
+        }
+    }
+
+    /// The program dies and is started again.
+    pub fn crash(&mut self, crash: Crash) {
+        self.check_verified();
+        for id in std::mem::take(&mut self.wires).into_keys() {
+            self.servers.iter_mut().for_each(|server| server.closed(id));
+        }
+        self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::RootReady(_) | Event::ServersUp));
+        self.queue.retain(|Reverse((_, number))| self.events.contains_key(number));
+        let under_way = self.stores.pop_front();
+        self.stores.clear();
+        self.disk.crash(crash, under_way, &mut self.random);
+        let (recovered, valid) = journal::replay(&self.disk.journal);
+        self.disk.journal.truncate(valid as usize);
+        self.check_recovered(&recovered);
+        let config = Self::config(&self.scenario, self.connections, self.budget, self.random.next());
+        self.transfer = Transfer::resume(config, recovered, self.now);
+        self.starts += 1;
+        self.wanted_paused = false;
+    }
+
+    /// The user does what the failure asks for; false if nothing helps.
+    fn recover(&mut self) -> bool {
+        let problem = self.transfer.progress().problem.expect("a failure has a reason");
+        self.failures.push(problem.clone());
+        let helps = match problem {
+            Problem::Storage(_) => self.disk.full_after.take().is_some(),
+            Problem::Changed => self.failures.iter().filter(|problem| **problem == Problem::Changed).count() < 4,
+            _ => false,
+        };
+        if helps {
+            self.transfer.handle_command(self.now, Command::Resume);
+            self.perform_outputs();
+        }
+        helps
+    }
+
+    /// Bytes asked for and not here, and here and not written. The last block counts as a whole one.
+    pub fn in_memory(&self) -> u64 {
+        let asked: u64 = self.wires.values().flat_map(|wire| wire.asked.values()).sum();
+        let unwritten: u64 = self
+            .stores
+            .iter()
+            .map(|request| match request {
+                StoreRequest::Write { data, .. } => data.len() as u64,
+                _ => 0,
+            })
+            .sum();
+        asked + unwritten
+    }
+
+    fn check(&mut self) {
+        self.peak = self.peak.max(self.in_memory());
+        let lowered = self.scenario.blows.iter().any(|(_, blow)| matches!(blow, Blow::Budget(_)));
+        assert!(lowered || self.peak <= self.budget + BLOCK_SIZE, "{} bytes in memory", self.peak);
+        if self.random.chance(0.002) {
+            self.check_verified();
+        }
+    }
+
+    /// The content with this root, if any server ever had it.
+    fn content(&self) -> Option<std::rc::Rc<Content>> {
+        let root = self.transfer.progress().root?;
+        let changed = self.scenario.blows.iter().filter_map(|(_, blow)| match blow {
+            Blow::ChangeFile(edition) => Some(*edition),
+            _ => None,
+        });
+        std::iter::once(self.scenario.edition).chain(changed).map(Content::of).find(|content| content.root == root)
+    }
+
+    /// What counts as verified is on disk as it is on the server.
+    pub fn check_verified(&self) {
+        let verified: Vec<_> = self.transfer.verified().collect();
+        if verified.is_empty() {
+            return;
+        }
+        let content = self.content().expect("nothing is verified against a root no file has");
+        for range in verified {
+            assert!(same(self.disk.data(), &content.data, &range), "wrong blocks in {range:?} are called verified");
+        }
+    }
+
+    /// What the journal claims for certain is on disk.
+    fn check_recovered(&self, recovered: &journal::Recovered) {
+        let Some(root) = recovered.file().and_then(|file| file.root) else { return };
+        let Some(content) = self.content().filter(|content| content.root == root) else { return };
+        for range in recovered.verified().iter() {
+            assert!(same(self.disk.data(), &content.data, &range), "the journal claims wrong blocks in {range:?}");
+        }
+    }
+
+    /// The complete file is the server's, and nothing more.
+    pub fn check_complete(&self, edition: Edition) {
+        let progress = self.transfer.progress();
+        let content = Content::of(edition);
+        assert_eq!(progress.phase, Phase::Complete, "{progress:?}, earlier: {:?}", self.failures);
+        assert_eq!(progress.root, Some(content.root));
+        assert_eq!((progress.verified, progress.received), (content.size(), 0));
+        assert!(self.disk.data() == content.data, "the file is not the server's");
+        let (recovered, valid) = journal::replay(&self.disk.journal);
+        assert!(recovered.is_complete() && valid == self.disk.journal.len() as u64);
+    }
+
+    /// Every block asked for since the beginning, as a set, and how many were asked for more than once.
+    pub fn fetched(&self) -> (RangeSet, u64) {
+        let mut set = RangeSet::new();
+        let again = self.asked.iter().map(|run| u64::from(run.count) - set.insert(run.first..run.end())).sum();
+        (set, again)
+    }
+
+    /// A reply storage never gives, for tests that need one.
+    pub fn storage_replies(&mut self, reply: StoreReply) {
+        self.stores.pop_front();
+        self.transfer.handle_stored(self.now, reply);
+    }
+}
+
+fn same(disk: &[u8], content: &[u8], blocks: &std::ops::Range<u64>) -> bool {
+    let size = BLOCK_SIZE as usize;
+    let range = blocks.start as usize * size..(blocks.end as usize * size).min(content.len());
+    disk.get(range.clone()) == content.get(range)
+}
