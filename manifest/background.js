@@ -3,7 +3,7 @@ import init, { handle_alarm, handle_click, handle_download, handle_message, hand
 
 let ready;
 const core = () =>
-  (ready ??= init().catch((error) => {
+  (ready ??= init({ module_or_path: "core_bg.wasm" }).catch((error) => {
     ready = undefined;
     throw error;
   }));

@@ -4,5 +4,5 @@ addEventListener("error", again, { once: true });
 addEventListener("unhandledrejection", again, { once: true });
 
 const { default: init, offscreen } = await import("./core.js");
-await init();
+await init({ module_or_path: "core_bg.wasm" });
 offscreen();

@@ -1,9 +1,54 @@
-//! Placeholder.
+//! The contexts of the extension that have no face: service worker, offscreen document, catalogue worker and transfer workers.
+//!
+//! One wasm file serves all four; the JavaScript shims in `manifest/` call the entry points below and decide nothing. What can be
+//! decided without a browser is in modules without a binding and is tested natively: the queue ([`catalogue::Queue`]), addresses, journal
+//! records and names. `chrome` is the only module that touches chrome.*; `bus` the only one that touches the `BroadcastChannel`; `opfs` the
+//! only one that opens files.
 
-use wasm_bindgen::prelude::wasm_bindgen;
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
-/// The version of this bundle.
+mod background;
+mod bus;
+pub mod catalogue;
+mod chrome;
+mod clock;
+pub mod names;
+mod offscreen;
+mod opfs;
+mod panic;
+mod socket;
+pub mod words;
+mod worker;
+
+use wasm_bindgen::prelude::*;
+use wstp_messages::WorkerTask;
+
+/// The program's name and version, told to servers.
+const AGENT: &str = concat!("wstp-extension/", env!("CARGO_PKG_VERSION"));
+
+/// Runs the supervisor in the offscreen document.
+///
+/// # Errors
+///
+/// When the browser refuses what it needs; the document is then loaded again.
 #[wasm_bindgen]
-pub fn version() -> String {
-    env!("CARGO_PKG_VERSION").to_owned()
+pub fn offscreen() -> Result<(), JsValue> {
+    panic::report();
+    offscreen::run()
+}
+
+/// Becomes the catalogue (`kind` is `catalogue`) or runs a transfer (`transfer`, with its [`WorkerTask`]).
+///
+/// # Errors
+///
+/// When `kind` or `task` is none of these; the supervisor then ends the worker.
+#[wasm_bindgen]
+pub fn worker(kind: &str, task: JsValue) -> Result<(), JsValue> {
+    panic::report();
+    match kind {
+        "catalogue" => catalogue::run(),
+        "transfer" => worker::run(serde_wasm_bindgen::from_value::<WorkerTask>(task)?),
+        other => return Err(JsError::new(&format!("no worker is called {other}")).into()),
+    }
+    Ok(())
 }

@@ -137,6 +137,8 @@ pub struct WorkerTask {
     pub connections: u8,
     /// Bytes it may have in flight and unwritten.
     pub memory: u32,
+    /// Whether the user wants the file as it is now, should it have changed on the server.
+    pub accept_change: bool,
 }
 
 /// What a transfer worker says.

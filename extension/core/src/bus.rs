@@ -1,0 +1,80 @@
+//! The `BroadcastChannel` that all contexts share, typed.
+//!
+//! A message that is not a [`Message`] is ignored: the extension's pages are the only ones on the channel, but an older page may outlive
+//! an update. A context hears only the topics it asked for, since decoding what others say would cost it more than its own work.
+
+use js_sys::{Object, Reflect};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
+use wasm_bindgen::prelude::*;
+use web_sys::{BroadcastChannel, MessageEvent};
+use wstp_messages::{CHANNEL, Inner, Message};
+
+/// One end of the channel. Dropping it closes it.
+pub struct Bus {
+    channel: BroadcastChannel,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+}
+
+impl Bus {
+    /// Opens the channel and hands every message on one of the `topics` to `on_message`. A topic is the name of a variant of
+    /// [`Message`], or of [`Inner`] for what is said among the contexts. What this end sends does not come back to it.
+    ///
+    /// # Errors
+    ///
+    /// When the browser has no such channel.
+    pub fn open(
+        topics: &'static [&'static str],
+        mut on_message: impl FnMut(Message) + 'static,
+    ) -> Result<Self, JsValue> {
+        let channel = BroadcastChannel::new(CHANNEL)?;
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            let data = event.data();
+            if topic(&data).is_some_and(|topic| topics.contains(&topic.as_str()))
+                && let Ok(message) = serde_wasm_bindgen::from_value(data)
+            {
+                on_message(message);
+            }
+        });
+        channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        Ok(Self { channel, _on_message: on_message })
+    }
+
+    /// Says something to all other contexts.
+    pub fn send(&self, message: &Message) {
+        if let Err(error) = to_js(message).and_then(|message| self.channel.post_message(&message)) {
+            web_sys::console::error_1(&error);
+        }
+    }
+
+    /// Says something to the contexts without a face.
+    pub fn send_inner(&self, inner: Inner) {
+        self.send(&Message::Inner(inner));
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.channel.set_onmessage(None);
+        self.channel.close();
+    }
+}
+
+/// A value as JavaScript sees it, 64-bit numbers as BigInt so that none is rounded.
+///
+/// # Errors
+///
+/// When the value can't be told in JavaScript, which no message type can cause.
+pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    Ok(value.serialize(&Serializer::new().serialize_large_number_types_as_bigints(true))?)
+}
+
+fn topic(data: &JsValue) -> Option<String> {
+    let kind = variant(data)?;
+    if kind == "Inner" { variant(&Reflect::get(data, &kind.into()).ok()?) } else { Some(kind) }
+}
+
+/// The name of the variant of an enum as serde writes it: a text, or the only key of an object.
+fn variant(data: &JsValue) -> Option<String> {
+    data.as_string().or_else(|| Object::keys(data.dyn_ref::<Object>()?).get(0).as_string())
+}

@@ -1,0 +1,212 @@
+//! What a user types to name a server, and the one spelling in which it is kept.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use wstp_messages::Problem;
+use wstp_protocol::ENDPOINT_PATH;
+
+use crate::words::problem;
+
+const DEFAULT_PORT: u16 = 3000;
+const MAX_LEN: usize = 512;
+
+/// The address of a server: always with scheme, port and path, so that two spellings of one server are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    secure: bool,
+    /// As in a URL: an IPv6 address in brackets.
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Address {
+    /// Understands `host`, `host:port`, `ws://…`, `wss://…`, `http://…` and `https://…`.
+    ///
+    /// # Errors
+    ///
+    /// In words for the one who typed it.
+    pub fn parse(typed: &str) -> Result<Self, Problem> {
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return Err(problem("No address was typed.", "Type one like 192.168.1.5:3000 or files.example.org."));
+        }
+        if typed.len() > MAX_LEN || typed.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(not_an_address());
+        }
+        let (scheme, rest) = split_scheme(typed)?;
+        let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
+        let (host, port) = split_port(authority)?;
+        Ok(Self {
+            secure: scheme.secure,
+            host: parse_host(host)?,
+            port: port.unwrap_or(scheme.port),
+            path: if scheme.keeps_path { parse_path(path)? } else { ENDPOINT_PATH.to_owned() },
+        })
+    }
+
+    /// What to show: `host:port`.
+    pub fn label(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The address of the server's plain pages, to find out what answers there.
+    pub fn page(&self, path: &str) -> String {
+        format!("{}://{}:{}{path}", if self.secure { "https" } else { "http" }, self.host, self.port)
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+}
+
+/// The WebSocket URL.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}{}", if self.secure { "wss" } else { "ws" }, self.host, self.port, self.path)
+    }
+}
+
+struct Scheme {
+    secure: bool,
+    port: u16,
+    keeps_path: bool,
+}
+
+fn split_scheme(typed: &str) -> Result<(Scheme, &str), Problem> {
+    let Some((scheme, rest)) = typed.split_once("://") else {
+        return Ok((Scheme { secure: false, port: DEFAULT_PORT, keeps_path: false }, typed));
+    };
+    let (secure, port, keeps_path) = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => (false, 80, true),
+        "wss" => (true, 443, true),
+        "http" => (false, 80, false),
+        "https" => (true, 443, false),
+        _ => {
+            return Err(problem(
+                format!("An address can't begin with {scheme}://."),
+                "Type one like 192.168.1.5:3000, ws://192.168.1.5:3000 or wss://files.example.org.",
+            ));
+        }
+    };
+    Ok((Scheme { secure, port, keeps_path }, rest))
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), Problem> {
+    if authority.parse::<Ipv6Addr>().is_ok() {
+        return Ok((authority, None));
+    }
+    let after_host = authority.rfind(']').unwrap_or(0);
+    let Some(colon) = authority[after_host..].rfind(':').map(|at| at + after_host) else {
+        return Ok((authority, None));
+    };
+    let (host, port) = (&authority[..colon], &authority[colon + 1..]);
+    match port.parse::<u16>() {
+        Ok(number) if number > 0 && port.bytes().all(|digit| digit.is_ascii_digit()) => Ok((host, Some(number))),
+        _ => Err(problem("That is not a port.", "After the colon comes a number from 1 to 65535, for example 3000.")),
+    }
+}
+
+fn parse_host(host: &str) -> Result<String, Problem> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if let Ok(address) = bare.parse::<Ipv6Addr>() {
+        return Ok(format!("[{address}]"));
+    }
+    let host = host.strip_suffix('.').unwrap_or(host).to_lowercase();
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let numeric = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|digit| digit.is_ascii_digit()));
+    if !host.split('.').all(is_label) || (numeric && host.parse::<Ipv4Addr>().is_err()) {
+        return Err(not_an_address());
+    }
+    Ok(host)
+}
+
+fn parse_path(path: &str) -> Result<String, Problem> {
+    match path {
+        "" | "/" => Ok(ENDPOINT_PATH.to_owned()),
+        _ if path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte)) => Ok(path.to_owned()),
+        _ => Err(not_an_address()),
+    }
+}
+
+fn not_an_address() -> Problem {
+    problem("That is not an address.", "Type one like 192.168.1.5:3000 or files.example.org.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_spelling_of_a_server_becomes_one() {
+        for (typed, address) in [
+            ("localhost", "ws://localhost:3000/ws"),
+            ("  127.0.0.1:4000 ", "ws://127.0.0.1:4000/ws"),
+            ("Files.Example.ORG.", "ws://files.example.org:3000/ws"),
+            ("ws://host:3000", "ws://host:3000/ws"),
+            ("ws://host:3000/", "ws://host:3000/ws"),
+            ("ws://host:3000/ws", "ws://host:3000/ws"),
+            ("wss://host", "wss://host:443/ws"),
+            ("WSS://host/deep/ws", "wss://host:443/deep/ws"),
+            ("http://host:3000/files/a b?x".replace(' ', "%20").as_str(), "ws://host:3000/ws"),
+            ("https://host/", "wss://host:443/ws"),
+            ("::1", "ws://[::1]:3000/ws"),
+            ("[::1]:4000", "ws://[::1]:4000/ws"),
+            ("ws://[0:0:0:0:0:0:0:1]", "ws://[::1]:80/ws"),
+            ("host/", "ws://host:3000/ws"),
+            ("my_nas-2.local", "ws://my_nas-2.local:3000/ws"),
+            ("bücher.example", "ws://bücher.example:3000/ws"),
+        ] {
+            assert_eq!(Address::parse(typed).map(|address| address.to_string()).as_deref(), Ok(address), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_in_words() {
+        for typed in [
+            "",
+            "   ",
+            "two words",
+            "ftp://host",
+            "host:",
+            "host:0",
+            "host:+80",
+            "host:70000",
+            "host:80:90",
+            "user@host",
+            "ws://",
+            "/etc/passwd",
+            "<img src=x>",
+            "999.1.1.1",
+            "1.2.3",
+            "a..b",
+            "[::1",
+            "ws://host/a?b=c",
+        ] {
+            let refused = Address::parse(typed).unwrap_err();
+            assert!(refused.what.ends_with('.') && !refused.advice.is_empty(), "{typed:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_kept_spelling_means_the_same_address(typed in "(ws://|wss://|http://)?[a-z0-9.\\-\\[\\]:]{1,20}(/[a-z]{0,3})?") {
+            if let Ok(address) = Address::parse(&typed) {
+                prop_assert_eq!(Address::parse(&address.to_string()), Ok(address));
+            }
+        }
+
+        #[test]
+        fn anything_typed_is_either_an_address_or_words(typed in "\\PC{0,60}") {
+            let _ = Address::parse(&typed);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The catalogue worker: the list of transfers, the remembered servers, the settings, and the connections used for browsing.
+//!
+//! [`Queue`] decides; this module gives it what happened and does what it says, in order. It fetches no file and opens none of theirs.
+
+mod address;
+mod browse;
+mod journal;
+mod model;
+mod queue;
+mod record;
+mod recover;
+mod view;
+
+pub use address::Address;
+pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
+pub use queue::{Effect, Queue};
+pub use recover::{Recovered, recover};
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gloo_timers::callback::{Interval, Timeout};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use wstp_engine::{Instant, StoreError};
+use wstp_messages::{Command, CommandId, ContextName, Inner, Message, TransferId};
+
+use crate::bus::Bus;
+use crate::opfs::Folder;
+use crate::words::store_problem;
+use crate::{clock, panic};
+use browse::Browser;
+use journal::Journal;
+
+const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Hail"];
+/// Views are told at most so often.
+const TELL: Duration = Duration::from_millis(250);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Opens the journal and goes on where it ends.
+pub fn run() {
+    spawn_local(async {
+        if let Err(error) = open().await {
+            panic::give_up(&error);
+        }
+    });
+}
+
+struct Catalogue {
+    queue: RefCell<Queue>,
+    journal: RefCell<Journal>,
+    browser: Browser,
+    /// Commands that wait for a server.
+    browsing: RefCell<HashSet<CommandId>>,
+    bus: OnceCell<Bus>,
+    heartbeat: OnceCell<Interval>,
+    told: Cell<Instant>,
+    timer: RefCell<Option<Timeout>>,
+    broken: Cell<Option<StoreError>>,
+}
+
+async fn open() -> Result<(), JsValue> {
+    let (journal, recovered) = Journal::open().await?;
+    let (model, done) = recovered.map_or_else(Default::default, |recovered| (recovered.model, recovered.done));
+    let strays = strays(&model).await?;
+    let catalogue = Rc::new(Catalogue {
+        queue: RefCell::new(Queue::new(model, done)),
+        journal: RefCell::new(journal),
+        browser: Browser::default(),
+        browsing: RefCell::default(),
+        bus: OnceCell::new(),
+        heartbeat: OnceCell::new(),
+        told: Cell::default(),
+        timer: RefCell::default(),
+        broken: Cell::default(),
+    });
+    let bus = Bus::open(TOPICS, {
+        let catalogue = catalogue.clone();
+        move |message| catalogue.handle(message)
+    })?;
+    let heartbeat = Interval::new(HEARTBEAT.as_millis() as u32, {
+        let catalogue = catalogue.clone();
+        move || {
+            catalogue.alive();
+            catalogue.browser.close_idle();
+        }
+    });
+    // These hold the catalogue and it holds them, so that it lives as long as the worker.
+    let _ = catalogue.bus.set(bus);
+    let _ = catalogue.heartbeat.set(heartbeat);
+    catalogue.alive();
+    catalogue.perform();
+    strays.into_iter().for_each(delete);
+    Ok(())
+}
+
+impl Catalogue {
+    fn handle(self: &Rc<Self>, message: Message) {
+        {
+            let mut queue = self.queue.borrow_mut();
+            match message {
+                Message::Command { id, command } => queue.handle_command(id, command, clock::wall_ms()),
+                Message::Inner(Inner::Report { transfer, report }) => queue.handle_report(&transfer, report),
+                Message::Inner(Inner::Lost(transfer)) => queue.handle_lost(&transfer),
+                Message::Inner(Inner::Saving { transfer, download, outcome }) => {
+                    queue.handle_saving(transfer, download, outcome);
+                }
+                Message::Inner(Inner::Hail) => self.alive(),
+                _ => {}
+            }
+        }
+        self.perform();
+    }
+
+    /// Does what the queue says, in order.
+    fn perform(self: &Rc<Self>) {
+        while let Some(effect) = self.next_effect() {
+            match effect {
+                Effect::Write(record) => self.write(&record),
+                Effect::Say(message) => self.say(message),
+                Effect::Browse(id, command) => self.browse(id, command),
+                Effect::Delete(transfer) => delete(transfer.0),
+            }
+        }
+        if let Some(error) = self.broken.get() {
+            return panic::give_up(&JsError::new(&format!("the journal can't be written: {error:?}")).into());
+        }
+        self.tell_later();
+    }
+
+    fn next_effect(&self) -> Option<Effect> {
+        self.queue.borrow_mut().poll_effect()
+    }
+
+    fn write(&self, record: &Record) {
+        let mut journal = self.journal.borrow_mut();
+        if self.broken.get().is_some() {
+            return;
+        }
+        let written = journal.append(record).and_then(|()| match journal.is_long() {
+            true => journal.compact(self.queue.borrow().model()),
+            false => Ok(()),
+        });
+        if let Err(error) = written {
+            self.broken.set(Some(error));
+        }
+    }
+
+    /// Once the journal is broken nothing is promised any more: the next catalogue goes on from what is durable.
+    fn say(&self, message: Message) {
+        let Some(bus) = self.bus.get() else { return };
+        match (self.broken.get(), message) {
+            (None, message) => bus.send(&message),
+            (Some(error), Message::Reply { id, .. }) => {
+                bus.send(&Message::Reply { id, result: Err(store_problem(error)) })
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    fn alive(&self) {
+        self.say(Message::Inner(Inner::Alive(ContextName::Catalogue)));
+    }
+
+    /// A view asks again every second until it is answered; the server is asked once.
+    fn browse(self: &Rc<Self>, id: CommandId, command: Command) {
+        if !self.browsing.borrow_mut().insert(id.clone()) {
+            return;
+        }
+        let catalogue = self.clone();
+        spawn_local(async move {
+            let result = match command {
+                Command::Connect { address } => match catalogue.browser.connect(&address).await {
+                    Ok(server) => {
+                        catalogue.queue.borrow_mut().handle_connected(id.clone(), server);
+                        None
+                    }
+                    Err(problem) => Some(Err(problem)),
+                },
+                Command::List { address, path, cursor } => Some(catalogue.browser.list(&address, path, cursor).await),
+                _ => None,
+            };
+            catalogue.browsing.borrow_mut().remove(&id);
+            if let Some(result) = result {
+                catalogue.queue.borrow_mut().reply(id, result);
+            }
+            catalogue.perform();
+        });
+    }
+
+    /// Tells the views what changed, at once if that is not too often.
+    fn tell_later(self: &Rc<Self>) {
+        if !self.queue.borrow().has_events() || self.timer.borrow().is_some() {
+            return;
+        }
+        let wait = (self.told.get() + TELL) - clock::now();
+        let catalogue = self.clone();
+        let timer = Timeout::new(wait.as_millis() as u32, move || {
+            // The timer is done; dropping it later would do nothing.
+            catalogue.timer.take().map(Timeout::forget);
+            catalogue.told.set(clock::now());
+            let events = catalogue.queue.borrow_mut().take_events();
+            events.into_iter().for_each(|event| catalogue.say(Message::Event(event)));
+        });
+        self.timer.replace(Some(timer));
+    }
+}
+
+/// Folders of transfers that are not in the list: their removal was cut off.
+async fn strays(model: &Model) -> Result<Vec<String>, JsValue> {
+    let names = Folder::open(&["transfers"]).await?.names().await?;
+    Ok(names
+        .into_iter()
+        .filter(|name| !model.item(&TransferId(name.clone())).is_some_and(|item| item.in_sandbox))
+        .collect())
+}
+
+fn delete(name: String) {
+    spawn_local(async move {
+        let removed = async { Folder::open(&["transfers"]).await?.remove(&name).await }.await;
+        if let Err(error) = removed {
+            // It is a stray now and goes when the catalogue starts next.
+            web_sys::console::warn_1(&error);
+        }
+    });
+}

@@ -1,0 +1,290 @@
+//! What the catalogue remembers for ever: transfers, servers, settings; and the changes its journal is made of.
+//!
+//! Everything here survives the end of the browser. What only matters while a worker runs is in [`super::Queue`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, TransferId};
+
+/// Most transfers in the list.
+pub const MAX_TRANSFERS: usize = 100_000;
+/// Most servers remembered; the one not used for longest is forgotten first.
+const MAX_SERVERS: usize = 50;
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// Everything; the first record of each journal.
+    Snapshot {
+        /// The journal with the highest generation counts.
+        generation: u64,
+        /// Everything.
+        model: Model,
+    },
+    /// What happened since.
+    Change {
+        /// The command it was done for, where there was one.
+        command: Option<CommandId>,
+        /// What happened.
+        change: Change,
+    },
+}
+
+/// Something that happened. Append-only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// A transfer was added.
+    Added(Box<Item>),
+    /// The user wants something else of a transfer.
+    Wanted(TransferId, Goal),
+    /// A worker ended and this is what the transfer has.
+    Kept(TransferId, Kept),
+    /// Every block is there.
+    Completed {
+        /// Which one.
+        id: TransferId,
+        /// Its size in bytes, as the server said in the end.
+        size: u64,
+        /// Its hash.
+        root: String,
+    },
+    /// It can't go on by itself.
+    Failed(TransferId, Problem),
+    /// Its way to the user's disk went on.
+    Save(TransferId, Save),
+    /// Its copy left the sandbox.
+    Freed(TransferId),
+    /// It left the list.
+    Removed(TransferId),
+    /// A server was used.
+    Used(ServerView),
+    /// A server is to be forgotten.
+    Forgotten(String),
+    /// The settings changed.
+    Set(Settings),
+}
+
+/// What the user wants of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goal {
+    /// Fetch it.
+    Run,
+    /// Wait.
+    Pause,
+    /// Give up, without throwing anything away.
+    Cancel,
+}
+
+/// How far the fetching came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Fetch {
+    /// Blocks are missing.
+    Unfinished,
+    /// Every block is verified.
+    Complete {
+        /// The file's hash.
+        root: String,
+    },
+    /// It can't go on by itself.
+    Failed(Problem),
+}
+
+/// How far it is on its way to the user's disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Save {
+    /// Nobody asked, or the last try ended without result.
+    No(Option<Problem>),
+    /// Asked; Chrome has not begun.
+    Asked,
+    /// Chrome copies it under this id.
+    Begun(i32),
+    /// It is there.
+    Saved(String),
+}
+
+/// What a transfer has, for showing it while no worker runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Bytes verified.
+    pub verified: u64,
+    /// Bytes received and not verified.
+    pub received: u64,
+    /// Blocks verified.
+    pub verified_blocks: Vec<BlockRange>,
+    /// Blocks received and not verified.
+    pub received_blocks: Vec<BlockRange>,
+    /// The file's hash, once known.
+    pub root: Option<String>,
+}
+
+/// A transfer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Names it.
+    pub id: TransferId,
+    /// The server's address.
+    pub server: String,
+    /// The file's path there.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was added, in milliseconds since 1970-01-01 UTC.
+    pub added_ms: f64,
+    /// What the user wants.
+    pub goal: Goal,
+    /// How far the fetching came.
+    pub fetch: Fetch,
+    /// Whether the user went on after a failure, and so wants the file as it is now, should it have changed.
+    pub accept_change: bool,
+    /// How far the saving came.
+    pub save: Save,
+    /// What it has.
+    pub kept: Kept,
+    /// Whether the sandbox holds anything of it.
+    pub in_sandbox: bool,
+}
+
+impl Item {
+    /// Whether a worker should fetch it.
+    pub fn wants_worker(&self) -> bool {
+        self.goal == Goal::Run && self.fetch == Fetch::Unfinished
+    }
+
+    /// Whether every block is verified.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.fetch, Fetch::Complete { .. })
+    }
+
+    /// Whether Chrome is or will be copying it.
+    pub fn is_saving(&self) -> bool {
+        matches!(self.save, Save::Asked | Save::Begun(_))
+    }
+}
+
+/// Everything remembered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    items: BTreeMap<u64, Item>,
+    servers: Vec<ServerView>,
+    settings: Settings,
+    #[serde(skip)]
+    serials: HashMap<TransferId, u64>,
+}
+
+impl Model {
+    /// After reading it back: what can be computed is not written.
+    pub fn index(&mut self) {
+        self.serials = self.items.iter().map(|(serial, item)| (item.id.clone(), *serial)).collect();
+    }
+
+    /// All transfers, oldest first.
+    pub fn items(&self) -> impl DoubleEndedIterator<Item = &Item> {
+        self.items.values()
+    }
+
+    /// How many transfers there are.
+    pub fn transfers(&self) -> usize {
+        self.items.len()
+    }
+
+    /// One transfer.
+    pub fn item(&self, id: &TransferId) -> Option<&Item> {
+        self.items.get(self.serials.get(id)?)
+    }
+
+    /// The servers, last used first.
+    pub fn servers(&self) -> &[ServerView] {
+        &self.servers
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Makes a change happen. A change to a transfer that is not there has no effect.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Added(item) => self.add(*item),
+            Change::Used(server) => self.remember(server),
+            Change::Forgotten(address) => self.servers.retain(|server| server.address != address),
+            Change::Set(settings) => self.settings = settings,
+            Change::Removed(id) => {
+                if let Some(serial) = self.serials.remove(&id) {
+                    self.items.remove(&serial);
+                }
+            }
+            Change::Wanted(id, goal) => self.change(&id, |item| {
+                item.goal = goal;
+                if goal == Goal::Run && matches!(item.fetch, Fetch::Failed(_)) {
+                    item.fetch = Fetch::Unfinished;
+                    item.accept_change = true;
+                }
+            }),
+            Change::Kept(id, kept) => self.change(&id, |item| item.kept = kept),
+            Change::Completed { id, size, root } => self.change(&id, |item| {
+                item.size = size;
+                item.kept = Kept::default();
+                item.fetch = Fetch::Complete { root };
+            }),
+            Change::Failed(id, problem) => self.change(&id, |item| item.fetch = Fetch::Failed(problem)),
+            Change::Save(id, save) => self.change(&id, |item| item.save = save),
+            Change::Freed(id) => self.change(&id, |item| item.in_sandbox = false),
+        }
+    }
+
+    fn add(&mut self, item: Item) {
+        if self.serials.contains_key(&item.id) {
+            return;
+        }
+        let serial = self.items.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.serials.insert(item.id.clone(), serial);
+        self.items.insert(serial, item);
+    }
+
+    fn change(&mut self, id: &TransferId, change: impl FnOnce(&mut Item)) {
+        if let Some(item) = self.serials.get(id).and_then(|serial| self.items.get_mut(serial)) {
+            change(item);
+        }
+    }
+
+    fn remember(&mut self, mut server: ServerView) {
+        if let Some(at) = self.servers.iter().position(|known| known.address == server.address) {
+            let known = self.servers.remove(at);
+            if server.agent.is_empty() {
+                server.agent = known.agent;
+            }
+        }
+        self.servers.insert(0, server);
+        self.servers.truncate(MAX_SERVERS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(address: &str) -> ServerView {
+        ServerView { address: address.into(), label: address.into(), agent: String::new() }
+    }
+
+    #[test]
+    fn the_server_used_last_stands_first_and_once() {
+        let mut model = Model::default();
+        for address in ["a", "b", "a"] {
+            model.apply(Change::Used(server(address)));
+        }
+        assert_eq!(model.servers(), [server("a"), server("b")]);
+    }
+
+    #[test]
+    fn the_list_of_servers_is_bounded() {
+        let mut model = Model::default();
+        for number in 0..1000 {
+            model.apply(Change::Used(server(&number.to_string())));
+        }
+        assert_eq!(model.servers().len(), MAX_SERVERS);
+        assert_eq!(model.servers()[0], server("999"));
+    }
+}

@@ -1,0 +1,77 @@
+//! How a transfer looks to a view: what is remembered of it, filled in with what its worker said last.
+
+use wstp_messages::{BlockRange, TransferState, TransferView};
+use wstp_protocol::block_count;
+
+use super::address::Address;
+use super::model::{Fetch, Goal, Item, Save};
+
+/// The last name of a path.
+pub fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// What to call a server.
+pub fn label(address: &str) -> String {
+    Address::parse(address).map_or_else(|_| address.to_owned(), |address| address.label())
+}
+
+/// A transfer as it is now; `is_running` says whether it has a worker that was not told to stop, `said` what that said last.
+pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>) -> TransferView {
+    let live = said.filter(|_| item.wants_worker());
+    let state = state(item, is_running, live);
+    let size = live.map_or(item.size, |said| said.size.max(item.size));
+    let complete = item.is_complete();
+    let blocks = block_count(size);
+    let shown = said.filter(|_| !complete);
+    let all = if blocks > 0 { vec![BlockRange { first: 0, end: blocks }] } else { Vec::new() };
+    TransferView {
+        id: item.id.clone(),
+        server: item.server.clone(),
+        server_label: label(&item.server),
+        path: item.path.clone(),
+        name: name(&item.path).to_owned(),
+        size,
+        state,
+        problem: match (&item.fetch, &item.save) {
+            (Fetch::Failed(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),
+            _ => live.and_then(|said| said.problem.clone()),
+        },
+        verified: if complete { item.size } else { shown.map_or(item.kept.verified, |said| said.verified) },
+        received: shown.map_or(item.kept.received, |said| said.received),
+        rate: live.map_or(0.0, |said| said.rate),
+        seconds_left: live.and_then(|said| said.seconds_left),
+        blocks,
+        verified_blocks: if complete {
+            all
+        } else {
+            shown.map_or_else(|| item.kept.verified_blocks.clone(), |said| said.verified_blocks.clone())
+        },
+        received_blocks: shown.map_or_else(|| item.kept.received_blocks.clone(), |said| said.received_blocks.clone()),
+        requested_blocks: live.map_or_else(Vec::new, |said| said.requested_blocks.clone()),
+        sources: live.map_or_else(Vec::new, |said| said.sources.clone()),
+        root: match &item.fetch {
+            Fetch::Complete { root } => Some(root.clone()),
+            _ => shown.and_then(|said| said.root.clone()).or_else(|| item.kept.root.clone()),
+        },
+        saved_as: match &item.save {
+            Save::Saved(path) => Some(path.clone()),
+            _ => None,
+        },
+        in_sandbox: item.in_sandbox && complete,
+        added_ms: item.added_ms,
+    }
+}
+
+fn state(item: &Item, is_running: bool, live: Option<&TransferView>) -> TransferState {
+    match (&item.fetch, &item.save, item.goal) {
+        (Fetch::Complete { .. }, Save::No(_), _) => TransferState::Complete,
+        (Fetch::Complete { .. }, Save::Asked | Save::Begun(_), _) => TransferState::Saving,
+        (Fetch::Complete { .. }, Save::Saved(_), _) => TransferState::Saved,
+        (_, _, Goal::Cancel) => TransferState::Cancelled,
+        (_, _, Goal::Pause) => TransferState::Paused,
+        (Fetch::Failed(_), _, _) => TransferState::Failed,
+        (Fetch::Unfinished, _, Goal::Run) if is_running => live.map_or(TransferState::Starting, |said| said.state),
+        (Fetch::Unfinished, _, Goal::Run) => TransferState::Queued,
+    }
+}

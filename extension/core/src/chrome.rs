@@ -1,0 +1,232 @@
+//! The extension's API of the browser, as far as it is used here. The only module that touches chrome.*.
+
+use js_sys::{Array, Object, Promise, Reflect};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wstp_messages::Knock;
+
+use crate::bus::to_js;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = id, thread_local_v2)]
+    static RUNTIME_ID: String;
+    #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getURL)]
+    fn runtime_url(path: &str) -> String;
+    #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = sendMessage, catch)]
+    async fn runtime_send(message: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getContexts, catch)]
+    async fn runtime_contexts(filter: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "offscreen"], js_name = createDocument, catch)]
+    fn offscreen_create(parameters: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "offscreen"], js_name = closeDocument, catch)]
+    async fn offscreen_close() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = download, catch)]
+    async fn downloads_download(options: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = search, catch)]
+    async fn downloads_search(query: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = create, catch)]
+    async fn alarms_create(name: &str, info: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = clear, catch)]
+    async fn alarms_clear(name: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "action"], js_name = setBadgeText, catch)]
+    async fn action_badge(details: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications"], js_name = create, catch)]
+    async fn notifications_create(id: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications"], js_name = clear, catch)]
+    async fn notifications_clear(id: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = create, catch)]
+    async fn tabs_create(properties: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+/// Who sent a message.
+#[derive(Debug, Deserialize)]
+pub struct Sender {
+    id: Option<String>,
+    url: Option<String>,
+}
+
+impl Sender {
+    /// Whether it is a page of this extension.
+    pub fn is_ours(&self) -> bool {
+        let ours = RUNTIME_ID.with(|id| self.id.as_deref() == Some(id.as_str()));
+        ours && self.url.as_deref().is_some_and(|url| url.starts_with(&runtime_url("")))
+    }
+}
+
+/// A download of Chrome's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Download {
+    /// `in_progress`, `interrupted` or `complete`.
+    pub state: String,
+    /// Where on the user's disk.
+    pub filename: String,
+    /// Why it was interrupted.
+    pub error: Option<String>,
+    by_extension_id: Option<String>,
+}
+
+impl Download {
+    /// Whether this extension began it.
+    pub fn is_ours(&self) -> bool {
+        RUNTIME_ID.with(|id| self.by_extension_id.as_deref() == Some(id.as_str()))
+    }
+}
+
+/// Sends a knock to the service worker and waits until it has done it.
+///
+/// # Errors
+///
+/// When it could not, or ended before it had.
+pub async fn knock(knock: &Knock) -> Result<(), JsValue> {
+    let answer = runtime_send(&to_js(knock)?).await?;
+    match Reflect::get(&answer, &"error".into()) {
+        Ok(error) if error.is_string() => Err(error),
+        Ok(_) => Ok(()),
+        Err(_) => Err(JsError::new("the service worker did not answer").into()),
+    }
+}
+
+/// How many contexts of these kinds the extension has open.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn count_contexts(kinds: &[&str]) -> Result<u32, JsValue> {
+    let kinds: Array = kinds.iter().map(|kind| JsValue::from(*kind)).collect();
+    Ok(Array::from(&runtime_contexts(&object(&[("contextTypes", kinds.into())])).await?).length())
+}
+
+/// Creates the offscreen document. There can be only one.
+///
+/// # Errors
+///
+/// When there is one, or Chrome can't.
+pub fn create_offscreen() -> Result<Promise, JsValue> {
+    let reasons = Array::of2(&"WORKERS".into(), &"BLOBS".into());
+    offscreen_create(&object(&[
+        ("url", "offscreen.html".into()),
+        ("reasons", reasons.into()),
+        ("justification", "Runs the workers that fetch files and hands finished ones to the browser.".into()),
+    ]))
+}
+
+/// Closes the offscreen document.
+///
+/// # Errors
+///
+/// When there is none.
+pub async fn close_offscreen() -> Result<(), JsValue> {
+    offscreen_close().await.map(drop)
+}
+
+/// Lets Chrome save a URL under a path relative to the downloads folder; gives Chrome's id of the download.
+///
+/// # Errors
+///
+/// When Chrome does not take the path, or can't.
+pub async fn download(url: &str, filename: &str) -> Result<i32, JsValue> {
+    let options = object(&[
+        ("url", url.into()),
+        ("filename", filename.into()),
+        ("conflictAction", "uniquify".into()),
+        ("saveAs", false.into()),
+    ]);
+    Ok(serde_wasm_bindgen::from_value(downloads_download(&options).await?)?)
+}
+
+/// Looks a download up.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn find_download(id: i32) -> Result<Option<Download>, JsValue> {
+    let found = downloads_search(&object(&[("id", id.into())])).await?;
+    let mut found: Vec<Download> = serde_wasm_bindgen::from_value(found)?;
+    Ok(found.pop())
+}
+
+/// Sets an alarm that wakes the service worker every 30 seconds, the shortest Chrome allows.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn set_alarm(name: &str) -> Result<(), JsValue> {
+    alarms_create(name, &object(&[("periodInMinutes", 0.5.into())])).await.map(drop)
+}
+
+/// Takes an alarm back.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn clear_alarm(name: &str) -> Result<(), JsValue> {
+    alarms_clear(name).await.map(drop)
+}
+
+/// Shows a text on the toolbar button.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn set_badge(text: &str) -> Result<(), JsValue> {
+    action_badge(&object(&[("text", text.into())])).await.map(drop)
+}
+
+/// Shows a notice.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn notify(id: &str, title: &str, text: &str) -> Result<(), JsValue> {
+    let options = object(&[
+        ("type", "basic".into()),
+        ("iconUrl", runtime_url("icons/128.png").into()),
+        ("title", title.into()),
+        ("message", text.into()),
+    ]);
+    notifications_create(id, &options).await.map(drop)
+}
+
+/// Takes a notice away.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn clear_notice(id: &str) -> Result<(), JsValue> {
+    notifications_clear(id).await.map(drop)
+}
+
+/// Opens one of the extension's pages in a tab.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn open_tab(page: &str) -> Result<(), JsValue> {
+    tabs_create(&object(&[("url", page.into())])).await.map(drop)
+}
+
+/// A promise's value, for those who hold the promise.
+///
+/// # Errors
+///
+/// The promise's.
+pub async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
+    JsFuture::from(promise).await
+}
+
+fn object(fields: &[(&str, JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in fields {
+        let _ = Reflect::set(&object, &(*name).into(), value);
+    }
+    object.into()
+}
+
+/// What an error says.
+pub fn error_text(error: &JsValue) -> String {
+    let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
+    message.or_else(|| error.as_string()).unwrap_or_else(|| "unknown error".to_owned())
+}

@@ -1,0 +1,226 @@
+//! The origin private file system: folders, and files that this context alone holds open.
+//!
+//! A file is closed when it is dropped. After a worker was ended the browser gives its files free a little late, so opening one is tried for a while.
+
+use std::time::Duration;
+
+use gloo_timers::future::sleep;
+use js_sys::{AsyncIterator, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
+    FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle,
+};
+use wstp_engine::StoreError;
+
+/// How long a file may stay in the hands of a worker that was ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = ["navigator", "storage"], js_name = getDirectory, catch)]
+    async fn root() -> Result<JsValue, JsValue>;
+}
+
+/// A folder.
+pub struct Folder(FileSystemDirectoryHandle);
+
+impl Folder {
+    /// Opens a folder by the names along its path, creating what is missing.
+    ///
+    /// # Errors
+    ///
+    /// When the browser has no storage for this profile.
+    pub async fn open(path: &[&str]) -> Result<Self, JsValue> {
+        let mut folder: FileSystemDirectoryHandle = root().await?.dyn_into()?;
+        let create = FileSystemGetDirectoryOptions::new();
+        create.set_create(true);
+        for name in path {
+            folder = JsFuture::from(folder.get_directory_handle_with_options(name, &create)).await?.dyn_into()?;
+        }
+        Ok(Self(folder))
+    }
+
+    /// The names in it.
+    ///
+    /// # Errors
+    ///
+    /// What the browser says.
+    pub async fn names(&self) -> Result<Vec<String>, JsValue> {
+        let names: AsyncIterator = self.0.keys();
+        let mut found = Vec::new();
+        loop {
+            let next = JsFuture::from(names.next()?).await?;
+            match Reflect::get(&next, &"value".into())?.as_string() {
+                Some(name) => found.push(name),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// Removes what has this name and everything in it. It is no error if nothing has.
+    ///
+    /// # Errors
+    ///
+    /// When it is still in use after a while.
+    pub async fn remove(&self, name: &str) -> Result<(), JsValue> {
+        let recursive = FileSystemRemoveOptions::new();
+        recursive.set_recursive(true);
+        let removed =
+            patiently(async || JsFuture::from(self.0.remove_entry_with_options(name, &recursive)).await).await;
+        match removed {
+            Err(error) if error_name(&error) != "NotFoundError" => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a file for this context alone, creating it if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When another context holds it open and does not let go.
+    pub async fn file(&self, name: &str) -> Result<File, JsValue> {
+        let create = FileSystemGetFileOptions::new();
+        create.set_create(true);
+        let entry: FileSystemFileHandle =
+            JsFuture::from(self.0.get_file_handle_with_options(name, &create)).await?.dyn_into()?;
+        let handle = patiently(async || JsFuture::from(entry.create_sync_access_handle()).await).await?;
+        Ok(File(handle.dyn_into()?))
+    }
+
+    /// A file as something that can be read elsewhere; nobody may have it open.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub async fn snapshot(&self, name: &str) -> Result<web_sys::File, JsValue> {
+        let entry: FileSystemFileHandle = JsFuture::from(self.0.get_file_handle(name)).await?.dyn_into()?;
+        JsFuture::from(entry.get_file()).await?.dyn_into()
+    }
+}
+
+async fn patiently(mut attempt: impl AsyncFnMut() -> Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match attempt().await {
+            Err(error) if error_name(&error) == "NoModificationAllowedError" && waited < PATIENCE => {
+                sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// An open file.
+pub struct File(FileSystemSyncAccessHandle);
+
+impl File {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub fn len(&self) -> Result<u64, StoreError> {
+        Ok(self.0.get_size().map_err(store_error)? as u64)
+    }
+
+    /// Makes it so long.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub fn set_len(&self, bytes: u64) -> Result<(), StoreError> {
+        self.0.truncate_with_f64(bytes as f64).map_err(store_error)
+    }
+
+    /// Fills all of `buffer` from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] when the file ends before.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let mut done = 0;
+        while done < buffer.len() {
+            let options = at(offset + done as u64);
+            let read = self.0.read_with_u8_array_and_options(&mut buffer[done..], &options).map_err(store_error)?;
+            match read as usize {
+                0 => return Err(StoreError::Missing),
+                read => done += read,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of `bytes` from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`] when no space is left.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let options = at(offset + done as u64);
+            let written = self.0.write_with_u8_array_and_options(&bytes[done..], &options).map_err(store_error)?;
+            match written as usize {
+                0 => return Err(StoreError::Full),
+                written => done += written,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush().map_err(store_error)
+    }
+
+    /// Everything in it.
+    ///
+    /// # Errors
+    ///
+    /// What storage says; [`StoreError::Full`] when it is longer than `most`.
+    pub fn read_all(&self, most: u64) -> Result<Vec<u8>, StoreError> {
+        let length = self.len()?;
+        if length > most {
+            return Err(StoreError::Full);
+        }
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| StoreError::Full)?];
+        self.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn at(offset: u64) -> FileSystemReadWriteOptions {
+    let options = FileSystemReadWriteOptions::new();
+    options.set_at(offset as f64);
+    options
+}
+
+/// What storage's exception means.
+pub fn store_error(error: JsValue) -> StoreError {
+    match error_name(&error).as_str() {
+        "QuotaExceededError" => StoreError::Full,
+        "NotFoundError" => StoreError::Missing,
+        _ => {
+            web_sys::console::error_1(&error);
+            StoreError::Io
+        }
+    }
+}
+
+fn error_name(error: &JsValue) -> String {
+    Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
+}

@@ -1,0 +1,85 @@
+//! One WebSocket, and nothing queued in it: a frame is copied once into wasm memory and handed on at once.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{BinaryType, MessageEvent, WebSocket};
+
+/// What happens on a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// Frames can be sent.
+    Opened,
+    /// A frame came. Text is no frame and comes as an empty one, which no decoder takes.
+    Frame(Bytes),
+    /// It is gone; nothing more happens.
+    Closed,
+}
+
+/// An open or opening connection. Dropping it closes it, and nothing more is heard of it.
+pub struct Socket {
+    socket: WebSocket,
+    closures: Option<Closures>,
+}
+
+struct Closures {
+    _on_open: Closure<dyn FnMut()>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut()>,
+}
+
+impl Socket {
+    /// Begins to connect.
+    ///
+    /// # Errors
+    ///
+    /// When the browser does not take the URL.
+    pub fn connect(url: &str, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
+        let socket = WebSocket::new(url)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let happened = Rc::new(happened);
+        let on_open = Closure::new({
+            let happened = happened.clone();
+            move || happened(Happening::Opened)
+        });
+        let on_message = Closure::new({
+            let happened = happened.clone();
+            move |event: MessageEvent| happened(Happening::Frame(frame(&event.data())))
+        });
+        let closed = Cell::new(false);
+        let on_close = Closure::new(move || {
+            if !closed.replace(true) {
+                happened(Happening::Closed);
+            }
+        });
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        let closures = Closures { _on_open: on_open, _on_message: on_message, _on_close: on_close };
+        Ok(Self { socket, closures: Some(closures) })
+    }
+
+    /// Sends a frame. On a socket that is no longer open it is lost, and the closing is heard of.
+    pub fn send(&self, frame: &[u8]) {
+        let _ = self.socket.send_with_u8_array(frame);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        let _ = self.socket.close();
+        // The socket may be dropped from within one of its own closures, which must return first.
+        let closures = self.closures.take();
+        wasm_bindgen_futures::spawn_local(async move { drop(closures) });
+    }
+}
+
+fn frame(data: &JsValue) -> Bytes {
+    data.dyn_ref::<ArrayBuffer>().map_or_else(Bytes::new, |buffer| Uint8Array::new(buffer).to_vec().into())
+}

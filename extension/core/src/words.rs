@@ -1,0 +1,100 @@
+//! What went wrong, in words, and what the user can do about it.
+
+use wstp_engine::StoreError;
+use wstp_messages::Problem;
+use wstp_protocol::ErrorCode;
+
+/// A problem from its two sentences.
+pub fn problem(what: impl Into<String>, advice: impl Into<String>) -> Problem {
+    Problem { what: what.into(), advice: advice.into() }
+}
+
+/// What the engine ran into with a server that is called `label`.
+pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
+    use wstp_engine::Problem as P;
+    match found {
+        P::Connection => problem(
+            format!("The connection to {label} was lost."),
+            "It is tried again by itself. If that does not help, check that the server runs.",
+        ),
+        P::Protocol(text) => problem(
+            format!("What {label} says can't be understood ({text})."),
+            "Check that it runs wstp-server, and that both sides are up to date.",
+        ),
+        P::BadBlocks => problem(
+            format!("{label} sent bytes that do not belong to this file."),
+            "They were thrown away. Try again, or ask who runs the server.",
+        ),
+        P::Stalled => problem(format!("{label} does not answer."), "It is tried again by itself."),
+        P::Server { code, text } => server_problem(*code, text, label),
+        P::Changed => problem(
+            "The file changed on the server while it was downloaded.",
+            "Resume to get it as it is now; what still matches is kept.",
+        ),
+        P::Storage(error) => store_problem(*error),
+    }
+}
+
+/// What a server called `label` refused, and why.
+pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
+    match code {
+        ErrorCode::NotFound => {
+            problem("This is no longer on the server.", "Open the folder again to see what is there.")
+        }
+        ErrorCode::NotAFile => problem("This is not a file.", "Open the folder again to see what is there."),
+        ErrorCode::NotADirectory => problem("This is not a folder.", "Go back and open the folder again."),
+        ErrorCode::Forbidden => problem("The server may not read this.", "Ask who runs the server to allow it."),
+        ErrorCode::Unauthorized => {
+            problem(format!("{label} wants to know who you are."), "Ask who runs the server for an invitation.")
+        }
+        ErrorCode::UnsupportedVersion => problem(
+            format!("{label} speaks another version of WSTP."),
+            "Update the extension or the server, whichever is older.",
+        ),
+        ErrorCode::Busy => problem(format!("{label} is busy."), "Try again in a moment."),
+        ErrorCode::ShuttingDown => problem(format!("{label} is stopping."), "Try again when it is back."),
+        ErrorCode::Io => {
+            problem("The server could not read this from its disk.", "Ask who runs the server to look at its log.")
+        }
+        ErrorCode::Changed => problem("The file changed on the server.", "Download it again."),
+        _ => problem(format!("{label} refused: {}", one_line(text)), "Try again."),
+    }
+}
+
+/// Why the sandbox could not keep something.
+pub fn store_problem(error: StoreError) -> Problem {
+    match error {
+        StoreError::Full => {
+            problem("There is no space left on this computer.", "Make room, then resume. Nothing that arrived is lost.")
+        }
+        StoreError::Missing => problem("The copy in the sandbox is gone.", "Resume to fetch it again."),
+        StoreError::Io => problem("The browser could not write to its sandbox.", "Check the disk, then resume."),
+    }
+}
+
+/// A stranger's words on one line of bounded length.
+fn one_line(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    if clean.trim().is_empty() { "it did not say why.".to_owned() } else { clean.trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_sentence_and_an_advice() {
+        for code in ErrorCode::ALL.iter().copied().chain([ErrorCode::Unknown(999)]) {
+            let problem = server_problem(code, "", "host:3000");
+            assert!(problem.what.ends_with('.'), "{code:?}");
+            assert!(problem.advice.ends_with('.'), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_strangers_words_stay_on_one_short_line() {
+        let problem = server_problem(ErrorCode::Unknown(999), &"a\nb".repeat(1000), "host");
+        assert!(!problem.what.contains('\n'));
+        assert!(problem.what.len() < 300);
+    }
+}

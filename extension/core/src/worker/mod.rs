@@ -1,0 +1,274 @@
+//! A transfer worker: runs the engine for one transfer, with sockets, files and a clock.
+//!
+//! It decides nothing about the transfer. Bytes go from a socket into wasm memory once and from there to the file; they never leave this thread.
+//! Its files are closed before it reports its end, so that whoever hears of the end may open, save or delete them.
+
+mod progress;
+mod store;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use gloo_timers::callback::{Interval, Timeout};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use wstp_engine::{Command, Config, ConnectionId, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer};
+use wstp_messages::{ContextName, Inner, Message, WorkerReport, WorkerTask};
+use wstp_protocol::SharePath;
+
+use crate::bus::Bus;
+use crate::catalogue::Address;
+use crate::socket::{Happening, Socket};
+use crate::words::{engine_problem, problem};
+use crate::{AGENT, clock, panic};
+use progress::Parts;
+use store::Store;
+
+const TOPICS: &[&str] = &["Stop", "Adjust", "Retry"];
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Progress is told at most so often.
+const TELL: Duration = Duration::from_millis(250);
+const COMMIT_BYTES: u64 = 32 << 20;
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// The browser's timers can't be set for longer.
+const MAX_TIMEOUT: Duration = Duration::from_secs(1 << 20);
+
+/// Opens the files and runs the transfer.
+pub fn run(task: WorkerTask) {
+    spawn_local(async {
+        if let Err(error) = open(task).await {
+            panic::give_up(&error);
+        }
+    });
+}
+
+struct Worker {
+    task: WorkerTask,
+    label: String,
+    state: RefCell<Option<State>>,
+    /// Commands not yet given to the engine, since the files are still being opened.
+    commands: RefCell<Vec<Command>>,
+    bus: OnceCell<Bus>,
+    heartbeat: OnceCell<Interval>,
+    ticker: OnceCell<Interval>,
+    timer: RefCell<Option<Timeout>>,
+}
+
+/// What is given up when the transfer ends.
+struct State {
+    transfer: Transfer,
+    store: Store,
+    sockets: HashMap<ConnectionId, Socket>,
+}
+
+async fn open(task: WorkerTask) -> Result<(), JsValue> {
+    let label = Address::parse(&task.address).map_or_else(|_| task.address.clone(), |address| address.label());
+    let worker = Rc::new(Worker {
+        task,
+        label,
+        state: RefCell::default(),
+        commands: RefCell::default(),
+        bus: OnceCell::new(),
+        heartbeat: OnceCell::new(),
+        ticker: OnceCell::new(),
+        timer: RefCell::default(),
+    });
+    let bus = Bus::open(TOPICS, {
+        let worker = worker.clone();
+        move |message| worker.handle_message(message)
+    })?;
+    let heartbeat = every(HEARTBEAT, &worker, |worker| {
+        worker.say(Inner::Alive(ContextName::Transfer(worker.task.transfer.clone())));
+    });
+    // These hold the worker and it holds them, so that it lives until the supervisor ends it.
+    let _ = worker.bus.set(bus);
+    let _ = worker.heartbeat.set(heartbeat);
+    let Ok(path) = SharePath::parse(worker.task.path.clone()) else {
+        let problem = problem("This path can't be asked for.", "Open the folder again and choose a file.");
+        worker.report(WorkerReport::Failed(problem));
+        return Ok(());
+    };
+    let (store, recovered) = Store::open(&worker.task.transfer).await?;
+    let transfer = Transfer::resume(config(&worker.task, path), recovered, clock::now());
+    worker.state.replace(Some(State { transfer, store, sockets: HashMap::new() }));
+    let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
+    worker.perform();
+    Ok(())
+}
+
+fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'static) -> Interval {
+    let worker = worker.clone();
+    Interval::new(period.as_millis() as u32, move || act(&worker))
+}
+
+fn config(task: &WorkerTask, path: SharePath) -> Config {
+    Config {
+        sources: vec![SourceConfig { id: SourceId(0), path, token: None }],
+        agent: AGENT.to_owned(),
+        connections: task.connections.max(1),
+        memory_budget: u64::from(task.memory),
+        commit_bytes: COMMIT_BYTES,
+        commit_interval: COMMIT_INTERVAL,
+        seed: js_sys::Math::random().to_bits(),
+    }
+}
+
+impl Worker {
+    fn handle_message(self: &Rc<Self>, message: Message) {
+        let Message::Inner(inner) = message else { return };
+        let commands = match inner {
+            Inner::Stop(id) if id == self.task.transfer => vec![Command::Pause],
+            Inner::Retry(id) if id == self.task.transfer => vec![Command::Resume],
+            Inner::Adjust { transfer, connections, memory } if transfer == self.task.transfer => {
+                vec![Command::SetConnections(connections.max(1)), Command::SetMemoryBudget(memory.into())]
+            }
+            _ => return,
+        };
+        self.commands.borrow_mut().extend(commands);
+        self.perform();
+    }
+
+    fn handle_socket(self: &Rc<Self>, connection: ConnectionId, happening: Happening) {
+        self.with(|state| {
+            let now = clock::now();
+            match happening {
+                Happening::Opened => state.transfer.handle_opened(now, connection),
+                Happening::Frame(frame) => state.transfer.handle_frame(now, connection, frame),
+                Happening::Closed => {
+                    state.sockets.remove(&connection);
+                    state.transfer.handle_closed(now, connection);
+                }
+            }
+        });
+        self.perform();
+    }
+
+    /// Does what the engine wants until it wants nothing more.
+    fn perform(self: &Rc<Self>) {
+        self.with(|state| {
+            for command in self.commands.take() {
+                state.transfer.handle_command(clock::now(), command);
+            }
+        });
+        while let Some(output) = self.with(|state| state.transfer.poll_output()).flatten() {
+            match output {
+                Output::Connect { connection, .. } => self.connect(connection),
+                Output::Send { connection, message } => {
+                    self.with_socket(connection, |socket| socket.send(&message.encode()))
+                }
+                Output::Disconnect { connection } => drop(self.with(|state| state.sockets.remove(&connection))),
+                Output::Store(request) => {
+                    self.with(|state| {
+                        let reply = state.store.perform(request);
+                        state.transfer.handle_stored(clock::now(), reply);
+                    });
+                }
+            }
+        }
+        if !self.end_if_done() {
+            self.set_timer();
+        }
+    }
+
+    fn connect(self: &Rc<Self>, connection: ConnectionId) {
+        let worker: Weak<Self> = Rc::downgrade(self);
+        let socket = Socket::connect(&self.task.address, move |happening| {
+            if let Some(worker) = worker.upgrade() {
+                worker.handle_socket(connection, happening);
+            }
+        });
+        self.with(|state| match socket {
+            Ok(socket) => drop(state.sockets.insert(connection, socket)),
+            Err(_) => state.transfer.handle_closed(clock::now(), connection),
+        });
+    }
+
+    fn with_socket(&self, connection: ConnectionId, act: impl FnOnce(&Socket)) {
+        self.with(|state| state.sockets.get(&connection).map(act));
+    }
+
+    /// Sleeps until the engine wants to be woken.
+    fn set_timer(self: &Rc<Self>) {
+        let due = self.with(|state| state.transfer.poll_timeout()).flatten();
+        let timer = due.map(|due| {
+            let wait = (due - clock::now()).min(MAX_TIMEOUT);
+            let worker = self.clone();
+            // Rounded up: waking early would be for nothing.
+            Timeout::new(wait.as_millis() as u32 + u32::from(!wait.is_zero()), move || {
+                // The timer is done; dropping it later would do nothing.
+                worker.timer.take().map(Timeout::forget);
+                worker.with(|state| state.transfer.handle_timeout(clock::now()));
+                worker.perform();
+            })
+        });
+        self.timer.replace(timer);
+    }
+
+    /// Tells the catalogue how it stands.
+    fn tell(self: &Rc<Self>) {
+        let told = self.with(|state| {
+            let now = clock::now();
+            let parts = Parts {
+                verified: progress::joined(state.transfer.verified()),
+                received: progress::joined(state.transfer.received()),
+                requested: progress::joined(state.transfer.requested()),
+            };
+            progress::view(&self.task, &self.label, &state.transfer.progress(), parts, now)
+        });
+        if let Some(view) = told {
+            self.report(WorkerReport::Progress(Box::new(view)));
+        }
+    }
+
+    /// The end of the transfer, or of this run of it: the files are closed, and only then it is told.
+    fn end_if_done(self: &Rc<Self>) -> bool {
+        let Some(progress) = self.with(|state| state.transfer.progress()) else { return true };
+        let report = match progress.phase {
+            Phase::Complete => match (progress.size, progress.root) {
+                (Some(size), Some(root)) => {
+                    WorkerReport::Complete { size, root: blake3::Hash::from(root).to_hex().to_string() }
+                }
+                _ => WorkerReport::Failed(problem("The download ended without a hash.", "Resume to try again.")),
+            },
+            Phase::Paused => WorkerReport::Stopped,
+            Phase::Failed if self.goes_on_with_change(&progress) => return false,
+            Phase::Failed => WorkerReport::Failed(progress.problem.as_ref().map_or_else(
+                || problem("The download can't go on.", "Resume to try again."),
+                |problem| engine_problem(problem, &self.label),
+            )),
+            _ => return false,
+        };
+        self.tell();
+        self.timer.replace(None);
+        self.state.replace(None);
+        self.report(report);
+        true
+    }
+
+    /// The user wants the file as it is now: what still matches is kept.
+    fn goes_on_with_change(self: &Rc<Self>, progress: &Progress) -> bool {
+        let goes_on = self.task.accept_change && progress.problem == Some(Problem::Changed);
+        if goes_on {
+            self.commands.borrow_mut().push(Command::Resume);
+            let worker = self.clone();
+            spawn_local(async move { worker.perform() });
+        }
+        goes_on
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.state.borrow_mut().as_mut().map(act)
+    }
+
+    fn report(&self, report: WorkerReport) {
+        self.say(Inner::Report { transfer: self.task.transfer.clone(), report });
+    }
+
+    fn say(&self, inner: Inner) {
+        if let Some(bus) = self.bus.get() {
+            bus.send_inner(inner);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How a transfer stands, from the engine's words to those of the views.
+
+use std::ops::Range;
+
+use wstp_engine::{Instant, Phase, Progress};
+use wstp_messages::{BlockRange, SourceView, TransferState, TransferView, WorkerTask};
+use wstp_protocol::block_count;
+
+use crate::words::engine_problem;
+
+/// Most ranges of one kind that are told; finer ones are joined.
+const MAX_RANGES: usize = 512;
+
+/// The parts of a transfer's blocks.
+pub struct Parts {
+    /// Verified and written.
+    pub verified: Vec<BlockRange>,
+    /// Written and not verified.
+    pub received: Vec<BlockRange>,
+    /// Asked for.
+    pub requested: Vec<BlockRange>,
+}
+
+/// What a worker can say of its transfer; what only the catalogue knows is left empty.
+pub fn view(task: &WorkerTask, label: &str, progress: &Progress, parts: Parts, now: Instant) -> TransferView {
+    let size = progress.size.unwrap_or(0);
+    TransferView {
+        id: task.transfer.clone(),
+        server: task.address.clone(),
+        server_label: label.to_owned(),
+        path: task.path.clone(),
+        name: String::new(),
+        size,
+        state: state(progress.phase, now),
+        problem: progress.problem.as_ref().map(|problem| engine_problem(problem, label)),
+        verified: progress.verified,
+        received: progress.received,
+        rate: progress.rate,
+        seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
+        blocks: block_count(size),
+        verified_blocks: parts.verified,
+        received_blocks: parts.received,
+        requested_blocks: parts.requested,
+        sources: progress
+            .sources
+            .iter()
+            .map(|source| SourceView {
+                label: label.to_owned(),
+                connections: source.connections,
+                rate: source.rate,
+                in_flight: source.in_flight,
+                round_trip_ms: source.round_trip.map(|time| time.as_secs_f64() * 1000.0),
+                problem: source.problem.as_ref().map(|problem| engine_problem(problem, label)),
+            })
+            .collect(),
+        root: progress.root.map(|root| blake3::Hash::from(root).to_hex().to_string()),
+        saved_as: None,
+        in_sandbox: false,
+        added_ms: 0.0,
+    }
+}
+
+fn state(phase: Phase, now: Instant) -> TransferState {
+    match phase {
+        Phase::Starting => TransferState::Starting,
+        Phase::Downloading => TransferState::Downloading,
+        Phase::Verifying => TransferState::Verifying,
+        Phase::Waiting(until) => TransferState::Waiting { retry_seconds: (until - now).as_secs_f64() },
+        Phase::Paused => TransferState::Paused,
+        Phase::Complete => TransferState::Complete,
+        Phase::Failed => TransferState::Failed,
+    }
+}
+
+/// Ranges in order, of which there may be any number, as at most [`MAX_RANGES`]: those with the smallest gaps between them are joined.
+pub fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<BlockRange> {
+    let mut ranges: Vec<_> = ranges.map(|range| BlockRange { first: range.start, end: range.end }).collect();
+    if ranges.len() <= MAX_RANGES {
+        return ranges;
+    }
+    let gap = |pair: &[BlockRange]| pair[1].first - pair[0].end;
+    let mut gaps: Vec<_> = ranges.windows(2).map(gap).collect();
+    let excess = ranges.len() - MAX_RANGES;
+    let (_, widest, _) = gaps.select_nth_unstable(excess - 1);
+    let widest = *widest;
+    ranges.dedup_by(|next, range| {
+        let joins = next.first - range.end <= widest;
+        if joins {
+            range.end = next.end;
+        }
+        joins
+    });
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn few_ranges_stay_as_they_are() {
+        let ranges = [0..1, 5..9];
+        let told = joined(ranges.into_iter());
+        assert_eq!(told, [BlockRange { first: 0, end: 1 }, BlockRange { first: 5, end: 9 }]);
+    }
+
+    proptest! {
+        #[test]
+        fn many_ranges_become_few_and_cover_the_same(steps in prop::collection::vec((1u64..100, 1u64..100), 0..3000)) {
+            let mut at = 0;
+            let ranges: Vec<_> = steps.iter().map(|(gap, length)| {
+                let range = at + gap..at + gap + length;
+                at = range.end;
+                range
+            }).collect();
+            let told = joined(ranges.iter().cloned());
+            prop_assert!(told.len() <= MAX_RANGES);
+            prop_assert!(told.windows(2).all(|pair| pair[0].end < pair[1].first));
+            prop_assert_eq!(told.first().map(|range| range.first), ranges.first().map(|range| range.start));
+            prop_assert_eq!(told.last().map(|range| range.end), ranges.last().map(|range| range.end));
+            prop_assert!(ranges.iter().all(|range| told.iter().any(|t| t.first <= range.start && range.end <= t.end)));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A transfer's storage: the files `data`, `hashes` and `journal` in its folder of the sandbox, held open by its worker alone.
+
+use bytes::Bytes;
+use wasm_bindgen::prelude::*;
+use wstp_engine::journal::{self, Recovered};
+use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_messages::TransferId;
+use wstp_protocol::tree::{Tree, hash_block};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
+
+use crate::opfs::{File, Folder};
+
+const HASH: usize = size_of::<Hash>();
+/// Bytes read back at once.
+const PIECE: u32 = 32;
+/// Longest journal that is read.
+const MAX_JOURNAL: u64 = 64 << 20;
+
+/// A transfer's files. They are closed when this is dropped.
+pub struct Store {
+    data: File,
+    hashes: File,
+    journal: File,
+    journal_len: u64,
+}
+
+impl Store {
+    /// Opens the files and reads the journal back.
+    ///
+    /// # Errors
+    ///
+    /// When another worker has them open and does not end, or storage fails.
+    pub async fn open(transfer: &TransferId) -> Result<(Self, Recovered), JsValue> {
+        let folder = Folder::open(&["transfers", &transfer.0]).await?;
+        let (data, hashes, journal) =
+            (folder.file("data").await?, folder.file("hashes").await?, folder.file("journal").await?);
+        let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
+        let (recovered, valid) = journal::replay(&bytes);
+        let journal_len = valid;
+        journal.set_len(journal_len).map_err(failed)?;
+        Ok((Self { data, hashes, journal, journal_len }, recovered))
+    }
+
+    /// Does what the engine wants.
+    pub fn perform(&mut self, request: StoreRequest) -> StoreReply {
+        let done = match request {
+            StoreRequest::SetLength { size } => self.data.set_len(size),
+            StoreRequest::Write { offset, data } => self.write(offset, &data),
+            StoreRequest::WriteHashes { first, hashes } => {
+                self.hashes.write_at(first * HASH as u64, hashes.as_flattened())
+            }
+            StoreRequest::ReadHashes { run } => return self.read_hashes(run).into_reply(),
+            StoreRequest::Rehash { run, size } => return self.rehash(run, size).into_reply(),
+            StoreRequest::Commit { record } => self.commit(&record),
+        };
+        done.map_or_else(StoreReply::Failed, |()| StoreReply::Done)
+    }
+
+    fn write(&self, offset: u64, data: &Bytes) -> Result<(), StoreError> {
+        self.data.write_at(offset, data)
+    }
+
+    fn read_hashes(&self, run: BlockRun) -> Result<Vec<Hash>, StoreError> {
+        let mut hashes = vec![[0; HASH]; run.count as usize];
+        self.hashes.read_at(run.first * HASH as u64, hashes.as_flattened_mut())?;
+        Ok(hashes)
+    }
+
+    fn rehash(&self, run: BlockRun, size: u64) -> Result<Vec<Hash>, StoreError> {
+        let tree = Tree::of_size(size);
+        let mut hashes = Vec::with_capacity(run.count as usize);
+        let mut buffer = vec![0; (PIECE.min(run.count) as u64 * BLOCK_SIZE) as usize];
+        let mut first = run.first;
+        while first < run.end() {
+            let piece = BlockRun { first, count: u32::try_from(run.end() - first).unwrap_or(PIECE).min(PIECE) };
+            let (offset, length) = piece.byte_range(size).ok_or(StoreError::Missing)?;
+            let bytes = &mut buffer[..length as usize];
+            self.data.read_at(offset, bytes)?;
+            hashes.extend(
+                (first..).zip(bytes.chunks(BLOCK_SIZE as usize)).map(|(block, data)| hash_block(tree, block, data)),
+            );
+            first = piece.end();
+        }
+        Ok(hashes)
+    }
+
+    fn commit(&mut self, record: &[u8]) -> Result<(), StoreError> {
+        self.data.flush()?;
+        self.hashes.flush()?;
+        self.journal.write_at(self.journal_len, record)?;
+        self.journal.flush()?;
+        self.journal_len += record.len() as u64;
+        Ok(())
+    }
+}
+
+trait IntoReply {
+    fn into_reply(self) -> StoreReply;
+}
+
+impl IntoReply for Result<Vec<Hash>, StoreError> {
+    fn into_reply(self) -> StoreReply {
+        self.map_or_else(StoreReply::Failed, StoreReply::Hashes)
+    }
+}
+
+fn failed(error: StoreError) -> JsValue {
+    JsError::new(&format!("the sandbox failed: {error:?}")).into()
+}
