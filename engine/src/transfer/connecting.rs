@@ -118,8 +118,9 @@ impl Transfer {
     /// Counts a lie or a wrong block against a source.
     pub(super) fn strike(&mut self, id: SourceId, problem: Problem) {
         let alone = self.sources.iter().all(|source| source.config.id == id || source.is_given_up());
+        let now = self.now;
         let Some(source) = self.source_mut(id) else { return };
-        source.strike(alone);
+        source.strike(now, alone);
         if source.is_given_up() {
             self.give_up(id, problem);
         }

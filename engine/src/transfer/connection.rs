@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_protocol::{BlockRun, Handle};
+use wstp_protocol::{BlockRun, Handle, RootReady};
 
 use super::pages::Part;
 use crate::session::Session;
@@ -73,6 +73,8 @@ pub(super) struct Connection {
     pub(super) progressed: Instant,
     pub(super) last_sent: Instant,
     pub(super) ping_sent: Option<Instant>,
+    /// A root that came before the handle it belongs to.
+    pub(super) early_root: Option<RootReady>,
     /// How often the file had to be opened anew.
     pub(super) reopened: u32,
 }
@@ -90,6 +92,7 @@ impl Connection {
             progressed: now,
             last_sent: now,
             ping_sent: None,
+            early_root: None,
             reopened: 0,
         }
     }

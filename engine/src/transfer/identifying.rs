@@ -60,8 +60,9 @@ impl Transfer {
     }
 
     pub(super) fn file_opened(&mut self, id: ConnectionId, opened: &Opened) {
-        let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root };
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        let early = connection.early_root.take().filter(|ready| ready.handle == opened.handle).map(|ready| ready.root);
+        let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root.or(early) };
         connection.progressed = self.now;
         connection.stage = Stage::Open { handle: opened.handle, offered, trusted: false };
         self.decide(id, offered);
@@ -198,7 +199,10 @@ impl Transfer {
 
     pub(super) fn root_ready(&mut self, id: ConnectionId, ready: RootReady) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let Stage::Open { handle, offered, trusted } = &mut connection.stage else { return };
+        let Stage::Open { handle, offered, trusted } = &mut connection.stage else {
+            connection.early_root = Some(ready);
+            return;
+        };
         if *handle != ready.handle {
             return;
         }

@@ -8,12 +8,14 @@ use crate::backoff::{Backoff, Jitter};
 use crate::rate::Rate;
 use crate::{Instant, Problem, RangeSet, SourceConfig};
 
-/// Lies and bad blocks in a row after which a source is given up, if there is another one.
+/// Lies and bad blocks in a row after which a source is left alone for a while, if there is another one.
 const STRIKES_WITH_OTHERS: u32 = 3;
-/// The same for the only source.
-const STRIKES_ALONE: u32 = 8;
+/// How long, for each further one.
+const BENCH: Duration = Duration::from_secs(30);
+/// Lies and bad blocks in a row after which a source is given up.
+const MOST_STRIKES: u32 = 8;
 /// The same while the source has not opened the file yet: what answers there may not be WSTP at all.
-const STRIKES_UNKNOWN: u32 = 4;
+const MOST_STRIKES_UNKNOWN: u32 = 4;
 /// Verified blocks after which a strike is forgiven: a line that flips a bit now and then is not a liar.
 const FORGIVEN_AFTER: u64 = 32;
 
@@ -71,16 +73,15 @@ impl Source {
         }
     }
 
-    /// It lied or sent a bad block. After several of these it is given up.
-    pub(super) fn strike(&mut self, alone: bool) {
+    /// It lied or sent a bad block. After several of these it is left alone where others can do its work, and then given up.
+    pub(super) fn strike(&mut self, now: Instant, alone: bool) {
         self.verified_since_strike = 0;
         self.strikes += 1;
-        let most = match (alone, self.version) {
-            (false, _) => STRIKES_WITH_OTHERS,
-            (true, None) => STRIKES_UNKNOWN,
-            (true, Some(_)) => STRIKES_ALONE,
-        };
+        let most = if self.version.is_some() { MOST_STRIKES } else { MOST_STRIKES_UNKNOWN };
         self.given_up |= self.strikes >= most;
+        if !alone && self.strikes >= STRIKES_WITH_OTHERS {
+            self.retry_at = self.retry_at.max(Some(now + BENCH * (self.strikes + 1 - STRIKES_WITH_OTHERS)));
+        }
     }
 
     /// It is not to be tried any more.

@@ -11,7 +11,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::content::Edition;
+use crate::content::{Content, Edition};
 use crate::world::{Blow, Scenario, World};
 
 /// Seeds that failed once.
@@ -19,31 +19,20 @@ const REGRESSIONS: &[u64] = &[];
 
 fn run_seed(seed: u64) {
     let scenario = Scenario::of_seed(seed);
-    let edition = last_edition(&scenario);
     let mut world = World::new(scenario, seed);
     world.run();
-    world.check_complete(edition_served(&world, edition));
+    world.check_complete(edition_fetched(&world));
 }
 
-/// The edition that is served in the end.
-fn last_edition(scenario: &Scenario) -> Edition {
-    let mut changes: Vec<_> = scenario
-        .blows
-        .iter()
-        .filter_map(|(at, blow)| match blow {
-            Blow::ChangeFile(edition) => Some((*at, *edition)),
-            _ => None,
-        })
-        .collect();
-    changes.sort_by_key(|(at, _)| *at);
-    changes.last().map_or(scenario.edition, |(_, edition)| *edition)
-}
-
-/// A transfer may be complete before the file changes.
-fn edition_served(world: &World, last: Edition) -> Edition {
+/// The edition that was there when the transfer ended: any that was served at some time.
+fn edition_fetched(world: &World) -> Edition {
     let root = world.transfer.progress().root;
-    let first = world.scenario.edition;
-    if root == Some(content::Content::of(first).root) { first } else { last }
+    let changed = world.scenario.blows.iter().filter_map(|(_, blow)| match blow {
+        Blow::ChangeFile(edition) => Some(*edition),
+        _ => None,
+    });
+    let mut editions = std::iter::once(world.scenario.edition).chain(changed);
+    editions.find(|edition| root == Some(Content::of(*edition).root)).unwrap_or(world.scenario.edition)
 }
 
 fn run_seeds(seeds: impl Iterator<Item = u64>) -> Vec<u64> {
