@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn words_count_what_is_here_and_what_is_verified() {
-        let map = BlockRanges { total: 200, verified: vec![(0, 50)], received: vec![(50, 80)], in_flight: vec![(80, 90)] };
+        let map =
+            BlockRanges { total: 200, verified: vec![(0, 50)], received: vec![(50, 80)], in_flight: vec![(80, 90)] };
         assert_eq!(words(&map), "40 % here, 25 % verified");
         assert_eq!(words(&BlockRanges::default()), "100 % here, 100 % verified");
     }

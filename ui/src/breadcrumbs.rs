@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_long_way_keeps_its_beginning_and_its_end() {
-        let shown: Vec<_> = crumbs(&way("s/a/b/c/d/e")).into_iter().map(|crumb| crumb.map(|(depth, _)| depth)).collect();
+        let shown: Vec<_> =
+            crumbs(&way("s/a/b/c/d/e")).into_iter().map(|crumb| crumb.map(|(depth, _)| depth)).collect();
         assert_eq!(shown, [Some(0), None, Some(3), Some(4), Some(5)]);
     }
 

@@ -147,7 +147,8 @@ fn EntryRow(
     dates: StoredValue<DateWriter, LocalStorage>,
     #[prop(into)] on_press: Callback<()>,
 ) -> impl IntoView {
-    let name = Memo::new(move |_| entry.with(|entry| entry.as_ref().map(|entry| entry.name.clone()).unwrap_or_default()));
+    let name =
+        Memo::new(move |_| entry.with(|entry| entry.as_ref().map(|entry| entry.name.clone()).unwrap_or_default()));
     let kind = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(EntryKind::Dangling, |entry| entry.kind)));
     let told = Memo::new(move |_| (kind.get() == EntryKind::File).then(|| status.run(name.get())).flatten());
     let size = move || {

@@ -43,13 +43,20 @@ pub fn step(key: &str, marked: Option<usize>, page: usize, count: usize) -> Opti
 }
 
 /// The next name that begins with what was typed, ignoring case. One letter looks after the mark, so that typing it again goes on; more look from the mark.
-pub fn find<'a>(names: impl ExactSizeIterator<Item = &'a str> + Clone, typed: &str, marked: Option<usize>) -> Option<usize> {
+pub fn find<'a>(
+    names: impl ExactSizeIterator<Item = &'a str> + Clone,
+    typed: &str,
+    marked: Option<usize>,
+) -> Option<usize> {
     let wanted = typed.to_lowercase();
     let start = marked.map_or(0, |index| index + usize::from(typed.chars().nth(1).is_none()));
     let count = names.len();
     let fits = |name: &str| name.chars().flat_map(char::to_lowercase).take(wanted.chars().count()).eq(wanted.chars());
     let round = names.clone().skip(start).chain(names.take(start.min(count)));
-    round.enumerate().find(|(_, name)| fits(name)).map(|(offset, _)| if start < count { (start + offset) % count } else { offset })
+    round
+        .enumerate()
+        .find(|(_, name)| fits(name))
+        .map(|(offset, _)| if start < count { (start + offset) % count } else { offset })
 }
 
 #[cfg(test)]

@@ -65,15 +65,25 @@ mod tests {
 
     #[test]
     fn names_that_can_not_be_cut_safely_stay_whole() {
-        for name in ["שלום עולם זה שם ארוך מאוד.txt", "a long name, then emoji at the end 👩‍👩‍👧‍👦.txt", "ends in \u{202e}a trick that hides.exe"]
-        {
+        for name in [
+            "שלום עולם זה שם ארוך מאוד.txt",
+            "a long name, then emoji at the end 👩‍👩‍👧‍👦.txt",
+            "ends in \u{202e}a trick that hides.exe",
+        ] {
             assert_eq!(split(name), (name, ""));
         }
     }
 
     #[test]
     fn both_parts_make_the_whole() {
-        for name in ["", ".", "é".repeat(40).as_str(), "日本語の長いファイル名がここにあります.tar.gz", "....................x", "x".repeat(255).as_str()] {
+        for name in [
+            "",
+            ".",
+            "é".repeat(40).as_str(),
+            "日本語の長いファイル名がここにあります.tar.gz",
+            "....................x",
+            "x".repeat(255).as_str(),
+        ] {
             let (head, tail) = split(name);
             assert_eq!(format!("{head}{tail}"), name);
         }

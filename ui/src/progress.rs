@@ -20,7 +20,11 @@ pub struct Progress {
 impl Progress {
     /// `48.2 MB of 1.07 GB`, or only the size of what is complete.
     pub fn amount(&self) -> String {
-        if self.done >= self.total { bytes(self.total) } else { format!("{} of {}", bytes(self.done), bytes(self.total)) }
+        if self.done >= self.total {
+            bytes(self.total)
+        } else {
+            format!("{} of {}", bytes(self.done), bytes(self.total))
+        }
     }
 
     /// `12.3 MB/s`, or nothing.

@@ -106,7 +106,12 @@ mod tests {
     use super::*;
 
     fn ranges() -> BlockRanges {
-        BlockRanges { total: 100, verified: vec![(0, 20)], received: vec![(20, 25), (50, 55)], in_flight: vec![(30, 31)] }
+        BlockRanges {
+            total: 100,
+            verified: vec![(0, 20)],
+            received: vec![(20, 25), (50, 55)],
+            in_flight: vec![(30, 31)],
+        }
     }
 
     #[test]

@@ -146,7 +146,9 @@ mod tests {
     use super::*;
 
     fn options() -> Vec<PickerOption> {
-        ["files.example:3000", "127.0.0.1:3000"].map(|value| PickerOption { value: value.into(), note: String::new() }).into()
+        ["files.example:3000", "127.0.0.1:3000"]
+            .map(|value| PickerOption { value: value.into(), note: String::new() })
+            .into()
     }
 
     #[test]

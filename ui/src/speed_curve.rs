@@ -41,7 +41,8 @@ impl Speeds {
         let peak = self.peak().max(1.0);
         let step = width / (self.kept - 1) as f64;
         let start = width - step * self.samples.len().saturating_sub(1) as f64;
-        let point = |(index, speed): (usize, &f64)| (start + step * index as f64, height - speed / peak * (height - 2.0));
+        let point =
+            |(index, speed): (usize, &f64)| (start + step * index as f64, height - speed / peak * (height - 2.0));
         self.samples.iter().enumerate().map(point).collect()
     }
 }

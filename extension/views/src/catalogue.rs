@@ -89,9 +89,9 @@ impl Catalogue {
 
     /// Asks the service worker to see to it that there is a catalogue, then asks that for everything.
     fn wake(self) {
-        let may = self.line.try_update_value(|line| {
-            line.as_mut().is_some_and(|line| !std::mem::replace(&mut line.waking, true))
-        });
+        let may = self
+            .line
+            .try_update_value(|line| line.as_mut().is_some_and(|line| !std::mem::replace(&mut line.waking, true)));
         if may != Some(true) {
             return;
         }

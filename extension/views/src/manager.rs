@@ -77,9 +77,8 @@ fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -
 #[component]
 fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<ServerView>) -> impl IntoView {
     let address = server.address.clone();
-    let is_here = Memo::new(move |_| {
-        browse.place.with(|place| place.as_ref().is_some_and(|place| place.address == address))
-    });
+    let is_here =
+        Memo::new(move |_| browse.place.with(|place| place.as_ref().is_some_and(|place| place.address == address)));
     let (opened, forgotten, name) = (server.clone(), server.clone(), server.label.clone());
     view! {
         <li class="server" data-testid="server" data-name=name>

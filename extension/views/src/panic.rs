@@ -10,7 +10,9 @@ pub fn tell() {
         web_sys::console::error_1(&JsValue::from_str(&panic.to_string()));
         let body = web_sys::window().and_then(|window| window.document()).and_then(|document| document.body());
         if let Some(body) = body {
-            body.set_text_content(Some("This page broke. Close it and open it again: your transfers go on without it."));
+            body.set_text_content(Some(
+                "This page broke. Close it and open it again: your transfers go on without it.",
+            ));
         }
     }));
 }

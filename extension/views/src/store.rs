@@ -127,7 +127,8 @@ impl Store {
     fn arrange(self) {
         let mut all: Vec<_> = self.transfers.with_value(|transfers| {
             let place = |kept: &Kept| {
-                kept.view.with_untracked(|view| (view.added_ms, view.id.clone(), (view.server.clone(), view.path.clone())))
+                kept.view
+                    .with_untracked(|view| (view.added_ms, view.id.clone(), (view.server.clone(), view.path.clone())))
             };
             transfers.values().map(place).collect()
         });

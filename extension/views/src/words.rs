@@ -18,7 +18,10 @@ pub fn info(view: &TransferView, added: String) -> TransferInfo {
         tone: tone(view),
         progress: progress(view),
         map: map(view),
-        trouble: view.problem.as_ref().map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() }),
+        trouble: view
+            .problem
+            .as_ref()
+            .map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() }),
         actions: actions(view),
         facts: facts(view, added),
     }
