@@ -1,4 +1,4 @@
 import init, { manager } from "./views.js";
 
-await init();
+await init({ module_or_path: "views_bg.wasm" });
 manager();
