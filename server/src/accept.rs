@@ -37,7 +37,8 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
             () = server.stopping.cancelled() => break,
             admitted = admitted => admitted,
         };
-        let peer = Peer::new(address, slot);
+        let Ok(local) = stream.local_addr() else { continue };
+        let peer = Peer::new(address, local, slot);
         let service = TowerToHyperService::new(warp::service(routes(server.clone(), peer)));
         let io = TokioIo::new(GuardedIo::new(stream, server.config.timeouts.write));
         let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());

@@ -10,7 +10,6 @@
 //! - bytes of two versions of a file never go out under one handle;
 //! - file system calls never run on the async threads.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it panics"))]
 
 mod accept;
 mod config;

@@ -16,7 +16,7 @@ use crate::server::Server;
 use crate::{origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
-const STYLE: &str = include_str!("../../www/style.css");
+const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
 
 const NO_UPGRADE: &str = "This address speaks WSTP over WebSockets. Open it with the extension.\n";
 
@@ -25,14 +25,16 @@ const NO_UPGRADE: &str = "This address speaks WSTP over WebSockets. Open it with
 pub struct Peer {
     /// Address and port.
     pub address: SocketAddr,
+    /// The server's own address and port.
+    local: SocketAddr,
     /// Given back when the last user of the connection is done.
     _slot: Arc<OwnedSemaphorePermit>,
 }
 
 impl Peer {
     /// A peer that takes a place.
-    pub fn new(address: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
-        Self { address, _slot: Arc::new(slot) }
+    pub fn new(address: SocketAddr, local: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
+        Self { address, local, _slot: Arc::new(slot) }
     }
 }
 
@@ -41,6 +43,7 @@ pub fn routes(
     server: Arc<Server>,
     peer: Peer,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let own_address = peer.local.to_string();
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -55,7 +58,10 @@ pub fn routes(
             Err((status, text)) => words(status, text),
         });
     let health = warp::path("healthz").and(warp::path::end()).and(reads()).map(|| words(StatusCode::OK, "ok\n"));
-    let page = warp::path::end().and(reads()).map(|| warp::reply::html(PAGE).into_response());
+    let page = warp::path::end().and(reads()).and(warp::header::headers_cloned()).map(move |headers: HeaderMap| {
+        let address = requested_address(&headers).map_or_else(|| own_address.clone(), str::to_owned);
+        warp::reply::html(PAGE.replace("{address}", &address)).into_response()
+    });
     let style = warp::path("style.css")
         .and(warp::path::end())
         .and(reads())
@@ -101,6 +107,13 @@ fn switching(accept: SecWebsocketAccept) -> Response {
     response.headers_mut().typed_insert(headers::Upgrade::websocket());
     response.headers_mut().typed_insert(accept);
     response
+}
+
+/// The address under which the client found this server, if nothing in it could be taken for markup.
+fn requested_address(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:[]-".contains(&byte);
+    (!host.is_empty() && host.bytes().all(is_plain)).then_some(host)
 }
 
 fn words(status: StatusCode, text: &'static str) -> Response {

@@ -43,8 +43,12 @@ impl Share {
 
     /// Opens a folder for listing.
     pub fn folder(&self, path: &SharePath) -> Result<Dir, Refusal> {
-        if !self.metadata(path)?.is_dir() {
+        let metadata = self.metadata(path)?;
+        if metadata.is_file() {
             return Err(ErrorCode::NotADirectory.into());
+        }
+        if !metadata.is_dir() {
+            return Err(ErrorCode::NotAFile.into());
         }
         Ok(self.dir.open_dir(self.visible(path)?)?)
     }
