@@ -216,7 +216,9 @@ impl Supervisor {
 
     async fn try_save(&self, transfer: &TransferId, filename: String) -> Result<(), JsValue> {
         let file = opfs::Folder::open(&["transfers", &transfer.0]).await?.snapshot("data").await?;
-        let url = Url::create_object_url_with_blob(&file)?;
+        // Of a file without a type Chrome guesses one, and then gives the name another extension.
+        let bytes = file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), "application/octet-stream")?;
+        let url = Url::create_object_url_with_blob(&bytes)?;
         if let Some(old) = self.state.borrow_mut().urls.insert(transfer.clone(), url.clone()) {
             Url::revoke_object_url(&old)?;
         }
