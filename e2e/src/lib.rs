@@ -31,4 +31,4 @@ pub use sample::{Contents, hash_file, make_samples};
 pub use server::Server;
 pub use stage::Stage;
 pub use view::{Page, Row, View};
-pub use wait::{LONG, SHORT, until};
+pub use wait::{LONG, LONGEST, SHORT, until};

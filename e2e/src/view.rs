@@ -1,13 +1,13 @@
 //! The popup and the manager page, as a user sees and touches them.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
-use crate::{Appearance, Browser, Committed, LONG, SHORT, screenshots, until};
+use crate::{Appearance, Browser, Committed, LONG, LONGEST, SHORT, screenshots, until};
 
 /// A page of the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,11 +262,12 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// When nothing moves any more, or it has failed or was cancelled instead.
+    /// When nothing moves any more, it takes longer than any test may, or it has failed or was cancelled instead.
     pub async fn wait_for_state(&self, which: &str, states: &[&str]) -> Result<Row> {
         let what = format!("{which:?} to be {}", states.join(" or "));
+        let end = Instant::now() + LONGEST;
         let mut seen = None;
-        loop {
+        while Instant::now() < end {
             let changed = self
                 .wait(&what, LONG, async || {
                     let row = self.rows().await?.into_iter().find(|row| row.id == which || row.name == which);
@@ -281,6 +282,7 @@ impl<'a> View<'a> {
             }
             seen = Some(changed);
         }
+        bail!("waited {} s in vain for {what}: {seen:?}", LONGEST.as_secs())
     }
 
     /// Presses a button of a transfer.

@@ -8,6 +8,8 @@ use anyhow::{Result, bail};
 pub const SHORT: Duration = Duration::from_secs(20);
 /// For what moves data or waits for a retry.
 pub const LONG: Duration = Duration::from_secs(90);
+/// For a whole transfer, however much moves on the way: a row that counts down to the next try moves for ever.
+pub const LONGEST: Duration = Duration::from_secs(240);
 /// Between two looks at a condition.
 const STEP: Duration = Duration::from_millis(30);
 

@@ -5,7 +5,7 @@ use wstp_e2e::{Page, Stage, make_samples};
 
 async fn pictures(page: Page) -> Result<()> {
     let name = |view: &str| format!("{}-{view}", page.name());
-    let stage = Stage::serving(&[("Large recording.wav", 24 << 20)]).await?;
+    let stage = Stage::serving(&[("recordings/Large recording.wav", 24 << 20)]).await?;
     make_samples(stage.folder())?;
 
     let view = stage.open(page).await?;
@@ -15,7 +15,7 @@ async fn pictures(page: Page) -> Result<()> {
     view.screenshot(&name("error")).await?;
 
     view.connect(&stage.address()).await?;
-    view.wait_for_name("Large recording.wav").await?;
+    view.wait_for_name("Read me first.txt").await?;
     view.screenshot(&name("folder")).await?;
     view.download("Read me first.txt").await?;
     view.download("notes/blocks.txt").await?;
@@ -24,14 +24,22 @@ async fn pictures(page: Page) -> Result<()> {
     view.save("blocks.txt").await?;
     view.show_folder().await?;
     view.back().await?;
-    stage.proxy.hold_after(10 << 20);
-    view.download("Large recording.wav").await?;
-    view.download("recordings/long.bin").await?;
+    // What the folder holds has to be known before nothing passes any more.
+    view.click_entry("recordings").await?;
+    view.wait_for_name("Large recording.wav").await?;
+    stage.proxy.hold_after(6 << 20);
+    view.download("long.bin").await?;
     stage.proxy.held().await?;
     view.show_transfers().await?;
     let row = view.wait_for_state("long.bin", &["downloading"]).await?;
     view.press(&row, "pause").await?;
     view.wait_for_state("long.bin", &["paused"]).await?;
+    view.show_folder().await?;
+    stage.proxy.hold_after(10 << 20);
+    view.download("Large recording.wav").await?;
+    stage.proxy.held().await?;
+    view.show_transfers().await?;
+    view.wait_for_state("Large recording.wav", &["downloading"]).await?;
     view.screenshot(&name("transfers")).await?;
     Ok(())
 }

@@ -10,7 +10,6 @@
 //! - bytes of two versions of a file never go out under one handle;
 //! - file system calls never run on the async threads.
 
-
 mod accept;
 mod config;
 mod guarded_io;

@@ -81,5 +81,9 @@ impl Drop for Socket {
 }
 
 fn frame(data: &JsValue) -> Bytes {
-    data.dyn_ref::<ArrayBuffer>().map_or_else(Bytes::new, |buffer| Uint8Array::new(buffer).to_vec().into())
+    let Some(buffer) = data.dyn_ref::<ArrayBuffer>() else { return Bytes::new() };
+    let bytes = Uint8Array::new(buffer).to_vec();
+    // Given back at once: the garbage collector would let a hundred megabytes of them pile up first.
+    let _ = buffer.transfer_with_length(0);
+    bytes.into()
 }
