@@ -16,7 +16,8 @@ const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
 impl Transfer {
     /// Opens the connections that are of use and allowed.
     pub(super) fn connect(&mut self) {
-        if self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified() {
+        let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();
+        if all_verified && !self.updating {
             return;
         }
         self.make_room_for_origin();

@@ -74,11 +74,15 @@ impl Transfer {
             Judgement::First => self.adopt(source, offered),
             Judgement::Same => {}
             Judgement::SameBytes => self.rename(source, &offered),
-            Judgement::Update => self.update(source, offered),
+            // Nothing of the old file may be under way when it happens: `choose_origin` sees to it.
+            Judgement::Update => return self.drop_trusted(),
             Judgement::Changed => return self.fail(Problem::Changed),
             Judgement::Other => return self.give_up(source, Problem::Changed),
             Judgement::Unsure => return,
             Judgement::Lie(lie) => return self.distrust(id, Problem::Protocol(lie.to_owned())),
+        }
+        if self.origin() == Some(source) {
+            self.updating = false;
         }
         self.trust(id, offered.root);
     }
@@ -91,6 +95,9 @@ impl Transfer {
         let Some(file) = &self.file else {
             return if is_origin { Judgement::First } else { Judgement::Unsure };
         };
+        if self.updating && !is_origin {
+            return Judgement::Unsure;
+        }
         let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
         let version = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.version);
         match () {
@@ -108,11 +115,14 @@ impl Transfer {
         self.sources.iter().find(|source| !source.is_given_up()).map(|source| source.config.id)
     }
 
-    /// When the origin was given up before the file's hash was known, nobody can be trusted: the next source's description counts from
-    /// here on, and what was received is compared with its hashes.
+    /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now, or where the origin before
+    /// it was given up before the file's hash was known, so that nobody could be trusted. What was received is compared with its hashes.
+    ///
+    /// Everything about the file before is on record by then, or else it would be recorded as said of the file after.
     pub(super) fn choose_origin(&mut self) {
-        let settled = self.file.is_some_and(|file| file.root.is_some()) || !self.storage.is_idle();
-        if settled || self.connections.values().any(|connection| connection.handle().is_some()) {
+        let settled = !self.updating && self.file.is_some_and(|file| file.root.is_some());
+        let is_quiet = self.storage.is_idle() && (self.file.is_none() || !self.ledger.is_dirty());
+        if settled || !is_quiet || self.connections.values().any(|connection| connection.handle().is_some()) {
             return;
         }
         let origin = self.origin();
@@ -125,8 +135,10 @@ impl Transfer {
         let Some((id, source, offered)) = offer else { return };
         match self.file {
             None => self.adopt(source, offered),
+            Some(file) if file.same_bytes(&offered) => self.rename(source, &offered),
             Some(_) => self.update(source, offered),
         }
+        self.updating = false;
         self.trust(id, offered.root);
     }
 
@@ -152,14 +164,21 @@ impl Transfer {
         self.pages.clear();
         self.suspects.clear();
         self.to_rehash = RangeSet::new();
-        self.updating = false;
         self.change_unrecorded = true;
         for other in &mut self.sources {
             other.version = None;
             other.unverified = RangeSet::new();
         }
         self.take_identity(source, file);
-        self.prepare_storage();
+    }
+
+    /// Closes every connection that serves the file as it was.
+    fn drop_trusted(&mut self) {
+        let trusted: Vec<_> =
+            self.connections.iter().filter(|(_, open)| open.handle().is_some()).map(|(id, _)| *id).collect();
+        for id in trusted {
+            self.disconnect(id);
+        }
     }
 
     fn take_identity(&mut self, source: SourceId, file: FileIdentity) {
@@ -181,9 +200,10 @@ impl Transfer {
     }
 
     fn learn_root(&mut self, root: Hash) {
-        let Some(file) = self.file.as_mut().filter(|file| file.root.is_none()) else { return };
-        file.root = Some(root);
-        self.ledger.root_known(self.now, root);
+        if let Some(file) = self.file.as_mut().filter(|file| file.root.is_none()) {
+            file.root = Some(root);
+            self.ledger.root_known(self.now, root);
+        }
         let unsure: Vec<_> = self
             .connections
             .iter()
@@ -235,8 +255,15 @@ impl Transfer {
 
     /// Makes the data file as long as it has to be and reads back what the last record before the start claimed.
     pub(super) fn prepare_storage(&mut self) {
-        let Some(file) = self.file else { return };
-        self.store(StoreRequest::SetLength { size: file.size }, super::storage::Pending::SetLength);
+        if !self.change_unrecorded {
+            self.set_length();
+        }
         self.rehash();
+    }
+
+    pub(super) fn set_length(&mut self) {
+        if let Some(file) = self.file {
+            self.store(StoreRequest::SetLength { size: file.size }, super::storage::Pending::SetLength);
+        }
     }
 }

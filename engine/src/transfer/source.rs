@@ -8,16 +8,16 @@ use crate::backoff::{Backoff, Jitter};
 use crate::rate::Rate;
 use crate::{Instant, Problem, RangeSet, SourceConfig};
 
-/// Lies and bad blocks in a row after which a source is left alone for a while, if there is another one.
+/// Lies and bad blocks, not yet forgiven, after which a source is left alone for a while, if there is another one.
 const STRIKES_WITH_OTHERS: u32 = 3;
 /// How long, for each further one.
 const BENCH: Duration = Duration::from_secs(30);
-/// Lies and bad blocks in a row after which a source is given up.
+/// Lies and bad blocks, not yet forgiven, after which a source is given up.
 const MOST_STRIKES: u32 = 8;
 /// The same while the source has not opened the file yet: what answers there may not be WSTP at all.
 const MOST_STRIKES_UNKNOWN: u32 = 4;
-/// Verified blocks after which a strike is forgiven: a line that flips a bit now and then is not a liar.
-const FORGIVEN_AFTER: u64 = 32;
+/// Verified blocks for which one strike is forgiven: a line that flips a bit now and then is not a liar.
+const BLOCKS_PER_PARDON: u64 = 16;
 
 /// One source.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ pub(super) struct Source {
     backoff: Backoff,
     retry_at: Option<Instant>,
     strikes: u32,
-    verified_since_strike: u64,
+    /// Verified blocks that no strike was forgiven for yet.
+    merit: u64,
     given_up: bool,
 }
 
@@ -47,7 +48,7 @@ impl Source {
             backoff: Backoff::default(),
             retry_at: None,
             strikes: 0,
-            verified_since_strike: 0,
+            merit: 0,
             given_up: false,
         }
     }
@@ -75,7 +76,6 @@ impl Source {
 
     /// It lied or sent a bad block. After several of these it is left alone where others can do its work, and then given up.
     pub(super) fn strike(&mut self, now: Instant, alone: bool) {
-        self.verified_since_strike = 0;
         self.strikes += 1;
         let most = if self.version.is_some() { MOST_STRIKES } else { MOST_STRIKES_UNKNOWN };
         self.given_up |= self.strikes >= most;
@@ -99,10 +99,11 @@ impl Source {
 
     /// Blocks it delivered proved right.
     pub(super) fn proved(&mut self, blocks: u64) {
-        self.verified_since_strike += blocks;
-        if self.verified_since_strike >= FORGIVEN_AFTER {
-            self.strikes = 0;
-        }
+        self.merit += blocks;
+        let pardons = u32::try_from(self.merit / BLOCKS_PER_PARDON).unwrap_or(u32::MAX);
+        self.strikes = self.strikes.saturating_sub(pardons);
+        // Good blocks of the past buy no lies in the future.
+        self.merit %= BLOCKS_PER_PARDON;
     }
 
     /// The user wants it tried now, whatever it did before.
@@ -111,5 +112,40 @@ impl Source {
         self.strikes = 0;
         self.retry_at = None;
         self.backoff.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SourceId;
+    use wstp_protocol::SharePath;
+
+    fn source() -> Source {
+        let path = SharePath::parse("file").unwrap();
+        let mut source = Source::new(SourceConfig { id: SourceId(0), path, token: None });
+        source.version = Some(FileVersion([0; 16]));
+        source
+    }
+
+    #[test]
+    fn a_line_that_flips_a_bit_in_two_blocks_of_a_hundred_is_no_liar() {
+        let mut source = source();
+        for good in [3, 40, 12, 31, 25, 70, 9, 30, 28, 31, 90, 14, 22, 31, 64].into_iter().cycle().take(3000) {
+            source.strike(Instant::default(), true);
+            source.proved(good);
+        }
+        assert!(!source.is_given_up());
+    }
+
+    #[test]
+    fn a_source_that_lies_in_every_tenth_block_is_given_up() {
+        let mut source = source();
+        source.proved(1_000_000);
+        for _ in 0..20 {
+            source.strike(Instant::default(), true);
+            source.proved(9);
+        }
+        assert!(source.is_given_up());
     }
 }

@@ -74,12 +74,16 @@ impl Transfer {
             return;
         }
         let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();
-        if all_verified && self.storage.is_idle() && self.stop.is_none() {
+        let is_settled = !self.updating && !self.change_unrecorded;
+        if all_verified && is_settled && self.storage.is_idle() && self.stop.is_none() {
             self.ledger.completed(self.now);
         }
         let forced = self.storage.is_idle()
             && self.ledger.is_dirty()
-            && (self.stop.is_some() || all_verified || (self.ledger.has_losses() && self.blocks.all_taken()));
+            && (self.stop.is_some()
+                || self.updating
+                || all_verified
+                || (self.ledger.has_losses() && self.blocks.all_taken()));
         if forced || self.ledger.is_due(self.now, self.config.commit_bytes, self.config.commit_interval) {
             self.begin_commit();
         }
@@ -100,8 +104,8 @@ impl Transfer {
         for range in record.lost {
             self.blocks.release(range);
         }
-        if record.file.is_some() {
-            self.change_unrecorded = false;
+        if record.file.is_some() && std::mem::take(&mut self.change_unrecorded) {
+            self.set_length();
         }
         if record.complete {
             self.complete = true;

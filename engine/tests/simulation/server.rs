@@ -258,7 +258,7 @@ impl Server {
         match self.script.lie {
             Some(Lie::WrongRun) => run.first += 1,
             Some(Lie::ShortData) => drop(data.pop()),
-            Some(Lie::WrongBlock) if run.first == 0 => data[7] ^= 1,
+            Some(Lie::WrongBlock) if run.first == 0 => data[0] ^= 1,
             _ if corrupt => {
                 let at = random.below(data.len() as u64) as usize;
                 data[at] ^= 1 << random.below(8);

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use wstp_engine::{
     Command, Config, ConnectionId, Instant, Output, Phase, Problem, RangeSet, SourceConfig, SourceId, StoreReply,
     StoreRequest, Transfer, journal,
 };
-use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, Hash, RequestId, ServerMessage, SharePath};
 
 use crate::content::{Content, Edition};
 use crate::disk::{Crash, Disk};
@@ -154,7 +155,7 @@ impl World {
     fn config(scenario: &Scenario, connections: u8, memory_budget: u64, seed: u64) -> Config {
         let source = |number| SourceConfig {
             id: SourceId(number as u32),
-            path: SharePath::parse("folder/file").unwrap(),
+            path: SharePath::parse("folder/file").expect("a plain path"),
             token: None,
         };
         Config {
@@ -223,7 +224,7 @@ impl World {
         match event {
             Event::Connected(id) => self.connected(id),
             Event::Closed(id) => self.closed(id),
-            Event::ToServer(id, message) => self.to_server(id, &message),
+            Event::ToServer(id, message) => self.deliver(id, &message),
             Event::Answer(id, request, message) => self.answer(id, request, message),
             Event::Frame(id, frame) => self.frame(id, frame),
             Event::Stored => self.stored(),
@@ -312,7 +313,7 @@ impl World {
         self.schedule(delay, Event::ToServer(id, message));
     }
 
-    fn to_server(&mut self, id: ConnectionId, message: &ClientMessage) {
+    fn deliver(&mut self, id: ConnectionId, message: &ClientMessage) {
         let Some(server) = self.wires.get(&id).map(|wire| wire.server) else { return };
         for (after, request, answer) in self.servers[server].handle(self.now, id, message, &mut self.random) {
             self.schedule(after, Event::Answer(id, request, answer));
@@ -476,8 +477,7 @@ impl World {
     }
 
     /// The content with this root, if any server ever had it.
-    fn content(&self) -> Option<std::rc::Rc<Content>> {
-        let root = self.transfer.progress().root?;
+    fn content(&self, root: Hash) -> Option<Rc<Content>> {
         let changed = self.scenario.blows.iter().filter_map(|(_, blow)| match blow {
             Blow::ChangeFile(edition) => Some(*edition),
             _ => None,
@@ -491,7 +491,8 @@ impl World {
         if verified.is_empty() {
             return;
         }
-        let content = self.content().expect("nothing is verified against a root no file has");
+        let root = self.transfer.progress().root.expect("nothing is verified without a root");
+        let content = self.content(root).expect("nothing is verified against a root no file has");
         for range in verified {
             assert!(same(self.disk.data(), &content.data, &range), "wrong blocks in {range:?} are called verified");
         }
@@ -500,7 +501,7 @@ impl World {
     /// What the journal claims for certain is on disk.
     fn check_recovered(&self, recovered: &journal::Recovered) {
         let Some(root) = recovered.file().and_then(|file| file.root) else { return };
-        let Some(content) = self.content().filter(|content| content.root == root) else { return };
+        let Some(content) = self.content(root) else { return };
         for range in recovered.verified().iter() {
             assert!(same(self.disk.data(), &content.data, &range), "the journal claims wrong blocks in {range:?}");
         }
