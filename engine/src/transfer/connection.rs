@@ -75,6 +75,8 @@ pub(super) struct Connection {
     pub(super) ping_sent: Option<Instant>,
     /// A root that came before the handle it belongs to.
     pub(super) early_root: Option<RootReady>,
+    /// Handles that went stale before they came, the latest ones.
+    pub(super) early_stale: Vec<Handle>,
     /// How often the file had to be opened anew.
     pub(super) reopened: u32,
 }
@@ -93,6 +95,7 @@ impl Connection {
             last_sent: now,
             ping_sent: None,
             early_root: None,
+            early_stale: Vec::new(),
             reopened: 0,
         }
     }

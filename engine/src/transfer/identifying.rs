@@ -14,6 +14,8 @@ use crate::{ConnectionId, FileIdentity, Problem, RangeSet, SourceId, StoreReques
 
 /// How often a server may say that a file changed which did not.
 const MOST_REOPENS: u32 = 8;
+/// How many handles that are not open yet a server may call stale.
+const MOST_EARLY_STALE: usize = 16;
 
 enum Judgement {
     /// The origin's first description.
@@ -65,6 +67,9 @@ impl Transfer {
         let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root.or(early) };
         connection.progressed = self.now;
         connection.stage = Stage::Open { handle: opened.handle, offered, trusted: false };
+        if std::mem::take(&mut connection.early_stale).contains(&opened.handle) {
+            return self.reopen(id, opened.handle);
+        }
         self.decide(id, offered);
     }
 
@@ -237,7 +242,15 @@ impl Transfer {
     }
 
     pub(super) fn went_stale(&mut self, id: ConnectionId, stale: Stale) {
-        self.reopen(id, stale.handle);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if matches!(connection.stage, Stage::Open { .. }) {
+            return self.reopen(id, stale.handle);
+        }
+        // The file may change between the server's opening it and its saying so.
+        if connection.early_stale.len() == MOST_EARLY_STALE {
+            connection.early_stale.remove(0);
+        }
+        connection.early_stale.push(stale.handle);
     }
 
     /// The server says a handle is no good any more: the file is opened anew, which shows whether it changed.
