@@ -20,6 +20,8 @@ const FLOOR: u64 = 1024 * 1024;
 /// On a slow link the floor must not turn into seconds of queue.
 const FLOOR_TIME: f64 = 0.1;
 const GAIN: f64 = 2.0;
+/// While the window doubles, each round's bandwidth is about half of the next one's.
+const FIRST_GAIN: f64 = 4.0;
 const BANDWIDTH_ROUNDS: u64 = 10;
 const MIN_DELAY_AGE: Duration = Duration::from_secs(10);
 /// While the shortest delay is measured anew, less than the pipe holds is asked for, so that queues drain.
@@ -133,7 +135,8 @@ impl Window {
         }
         self.note_bandwidth(now, stamp);
         if self.mode == Mode::SlowStart {
-            self.size = self.size.saturating_add(bytes);
+            let grown = self.size.saturating_add(bytes).min(self.most_at_first());
+            self.size = self.size.max(grown);
             if new_round && !stamp.limited {
                 self.look_for_growth();
             }
@@ -171,6 +174,14 @@ impl Window {
 
     fn best_bandwidth(&self) -> f64 {
         self.bandwidth.front().map_or(0.0, |(_, rate)| *rate)
+    }
+
+    /// Where doubling ends even before growth is seen to have ended, so that it does not fill seconds of queue.
+    fn most_at_first(&self) -> u64 {
+        let best = self.best_bandwidth();
+        let pipe = best * self.min_delay.unwrap_or_default().as_secs_f64();
+        let floor = ((best * FLOOR_TIME) as u64).min(FLOOR);
+        ((pipe * FIRST_GAIN) as u64).max(floor).max(2 * INITIAL)
     }
 
     fn look_for_growth(&mut self) {
