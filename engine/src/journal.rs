@@ -266,6 +266,18 @@ mod tests {
         }
 
         #[test]
+        fn nothing_after_a_garbled_record_counts(records in records(), record in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), flip in 1u8..) {
+            let mut pieces = written(&records);
+            let record = record.index(pieces.len());
+            let at = at.index(pieces[record].len());
+            let before = pieces[..record].concat();
+            pieces[record][at] ^= flip;
+            let (recovered, valid) = replay(&pieces.concat());
+            prop_assert_eq!(valid, before.len() as u64);
+            prop_assert_eq!(recovered, replay(&before).0);
+        }
+
+        #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
             let bytes = if header { [HEADER.to_vec(), bytes].concat() } else { bytes };
             let (_, valid) = replay(&bytes);

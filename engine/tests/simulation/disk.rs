@@ -1,5 +1,7 @@
 //! Storage that loses what was not flushed when the power goes.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use wstp_engine::{StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
@@ -83,6 +85,12 @@ impl Disk {
     pub fn leave_rubbish(&mut self, length: usize) {
         self.data.set_length(length);
         self.data.write(0, vec![0xee; length].into());
+        self.data.flush();
+    }
+
+    /// Spoils these bytes of the data file for good.
+    pub fn spoil(&mut self, range: Range<usize>) {
+        self.data.write(range.start, vec![0xee; range.len()].into());
         self.data.flush();
     }
 

@@ -3,6 +3,7 @@
 //! `WSTP_SEED=n` runs one seed, `WSTP_SEEDS=n` that many. A seed that failed once is in [`REGRESSIONS`].
 
 mod content;
+mod directed;
 mod disk;
 mod random;
 mod scenario;
@@ -15,7 +16,7 @@ use crate::content::{Content, Edition};
 use crate::world::{Blow, Scenario, World};
 
 /// Seeds that failed once.
-const REGRESSIONS: &[u64] = &[1976, 2172, 3787, 4682, 8159, 8864, 8924, 9318];
+const REGRESSIONS: &[u64] = &[1976, 2172, 3787, 4682, 8159, 8864, 8924, 9318, 10297, 38300];
 
 fn run_seed(seed: u64) {
     let scenario = Scenario::of_seed(seed);

@@ -39,6 +39,22 @@ pub enum Lie {
     CancelsAll,
 }
 
+impl Lie {
+    /// Every lie.
+    pub const ALL: [Self; 10] = [
+        Self::NotWstp,
+        Self::TwoSizes,
+        Self::WrongPages,
+        Self::WrongBlock,
+        Self::Unasked,
+        Self::WrongRun,
+        Self::ShortData,
+        Self::Huge,
+        Self::WrongRoot,
+        Self::CancelsAll,
+    ];
+}
+
 #[derive(Clone, Debug)]
 pub struct ServerScript {
     pub limits: Limits,

@@ -91,6 +91,8 @@ pub struct World {
     pub random: Random,
     /// Every run of blocks asked for, in order.
     pub asked: Vec<BlockRun>,
+    /// Every run of blocks that came, in order.
+    pub arrived: Vec<BlockRun>,
     /// The most bytes ever asked for and not written.
     pub peak: u64,
     pub failures: Vec<Problem>,
@@ -102,6 +104,8 @@ pub struct World {
     stores: VecDeque<StoreRequest>,
     down: bool,
     budget: u64,
+    /// Bytes that may be in memory: the budget, or what was there when it was lowered, less what ended since.
+    allowed: u64,
     connections: u8,
     steps: u64,
     wanted_paused: bool,
@@ -127,6 +131,7 @@ impl World {
             servers,
             random,
             asked: Vec::new(),
+            arrived: Vec::new(),
             peak: 0,
             failures: Vec::new(),
             starts: 1,
@@ -137,6 +142,7 @@ impl World {
             stores: VecDeque::new(),
             down: false,
             budget: scenario.memory_budget,
+            allowed: scenario.memory_budget,
             connections: scenario.connections,
             steps: 0,
             wanted_paused: false,
@@ -180,6 +186,16 @@ impl World {
     pub fn run(&mut self) -> Phase {
         while self.step() {}
         self.transfer.progress().phase
+    }
+
+    /// Runs until `happened`; false if it ends before.
+    pub fn run_until(&mut self, happened: impl Fn(&Self) -> bool) -> bool {
+        while !happened(self) {
+            if !self.step() {
+                return false;
+            }
+        }
+        true
     }
 
     /// One step; false when nothing is left to happen that could matter.
@@ -344,7 +360,10 @@ impl World {
     fn frame(&mut self, id: ConnectionId, frame: Bytes) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) else { return };
         match ServerMessage::decode(frame.clone()) {
-            Ok(ServerMessage::Blocks(blocks)) => drop(wire.asked.remove(&blocks.id)),
+            Ok(ServerMessage::Blocks(blocks)) => {
+                wire.asked.remove(&blocks.id);
+                self.arrived.push(blocks.run);
+            }
             Ok(ServerMessage::Failure(failure)) => drop(failure.id.and_then(|id| wire.asked.remove(&id))),
             _ => {}
         }
@@ -388,7 +407,6 @@ impl World {
             }
             Blow::Budget(bytes) => {
                 self.budget = bytes;
-                self.peak = 0;
                 self.transfer.handle_command(self.now, Command::SetMemoryBudget(bytes));
             }
             Blow::DiskFull { after } => self.disk.full_after = Some(after),
@@ -420,14 +438,19 @@ impl World {
     /// The program dies and is started again.
     pub fn crash(&mut self, crash: Crash) {
         self.check_verified();
+        let under_way = self.stores.pop_front();
+        self.disk.crash(crash, under_way, &mut self.random);
+        self.restart();
+    }
+
+    /// The program is started on what is on disk.
+    pub fn restart(&mut self) {
         for id in std::mem::take(&mut self.wires).into_keys() {
             self.servers.iter_mut().for_each(|server| server.closed(id));
         }
         self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::RootReady(_) | Event::ServersUp));
         self.queue.retain(|Reverse((_, number))| self.events.contains_key(number));
-        let under_way = self.stores.pop_front();
         self.stores.clear();
-        self.disk.crash(crash, under_way, &mut self.random);
         let (recovered, valid) = journal::replay(&self.disk.journal);
         self.disk.journal.truncate(valid as usize);
         self.check_recovered(&recovered);
@@ -443,7 +466,7 @@ impl World {
         self.failures.push(problem.clone());
         let helps = match problem {
             Problem::Storage(_) => self.disk.full_after.take().is_some(),
-            Problem::Changed => self.failures.iter().filter(|problem| **problem == Problem::Changed).count() < 4,
+            Problem::Changed => self.found_changed() < self.changes() + self.starts as usize,
             _ => false,
         };
         if helps {
@@ -451,6 +474,15 @@ impl World {
             self.perform_outputs();
         }
         helps
+    }
+
+    /// How often the transfer said that the file changed: once a change, unless it dies before that is on record.
+    fn found_changed(&self) -> usize {
+        self.failures.iter().filter(|problem| **problem == Problem::Changed).count()
+    }
+
+    fn changes(&self) -> usize {
+        self.scenario.blows.iter().filter(|(_, blow)| matches!(blow, Blow::ChangeFile(_))).count()
     }
 
     /// Bytes asked for and not here, and here and not written. The last block counts as a whole one.
@@ -468,9 +500,11 @@ impl World {
     }
 
     fn check(&mut self) {
-        self.peak = self.peak.max(self.in_memory());
-        let lowered = self.scenario.blows.iter().any(|(_, blow)| matches!(blow, Blow::Budget(_)));
-        assert!(lowered || self.peak <= self.budget + BLOCK_SIZE, "{} bytes in memory", self.peak);
+        let in_memory = self.in_memory();
+        self.peak = self.peak.max(in_memory);
+        self.allowed = self.allowed.max(self.budget);
+        assert!(in_memory <= self.allowed + BLOCK_SIZE, "{in_memory} bytes in memory");
+        self.allowed = self.allowed.min(in_memory).max(self.budget);
         if self.random.chance(0.002) {
             self.check_verified();
         }
@@ -519,6 +553,12 @@ impl World {
         assert!(recovered.is_complete() && valid == self.disk.journal.len() as u64);
     }
 
+    /// The oldest connection is open and says nothing any more.
+    pub fn fall_silent(&mut self) {
+        let wire = self.wires.values_mut().next().expect("there is a connection");
+        wire.silent = true;
+    }
+
     /// Every block asked for since the beginning, as a set, and how many were asked for more than once.
     pub fn fetched(&self) -> (RangeSet, u64) {
         let mut set = RangeSet::new();
@@ -526,9 +566,14 @@ impl World {
         (set, again)
     }
 
-    /// A reply storage never gives, for tests that need one.
+    /// What storage is to do next.
+    pub fn next_store(&self) -> Option<&StoreRequest> {
+        self.stores.front()
+    }
+
+    /// Storage answers the oldest request in its own way, without doing it.
     pub fn storage_replies(&mut self, reply: StoreReply) {
-        self.stores.pop_front();
+        self.stores.pop_front().expect("storage has something to do");
         self.transfer.handle_stored(self.now, reply);
     }
 }

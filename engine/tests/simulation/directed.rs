@@ -1,0 +1,296 @@
+//! Transfers in which one thing happens, and what has to come of it.
+
+use std::time::Duration;
+
+use wstp_engine::{Phase, Problem, RangeSet, StoreError, StoreReply, StoreRequest, journal};
+use wstp_protocol::{BLOCK_SIZE, ErrorCode};
+
+use crate::content::{Edition, SMALL_CHANGE};
+use crate::disk::Crash;
+use crate::random::Random;
+use crate::server::{Lie, ServerScript};
+use crate::world::{Blow, Link, Scenario, World};
+
+const MIB: u64 = 1 << 20;
+const SEED: u64 = 7;
+
+fn world(scenario: Scenario) -> World {
+    World::new(scenario, SEED)
+}
+
+fn completed(scenario: Scenario) -> World {
+    let edition = scenario.edition;
+    let mut world = world(scenario);
+    world.run();
+    world.check_complete(edition);
+    world
+}
+
+fn link(delay_ms: u64, rate: f64) -> Link {
+    Link { delay: Duration::from_millis(delay_ms), rate, ..Link::good() }
+}
+
+fn dishonest(lie: Lie) -> ServerScript {
+    ServerScript { lie: Some(lie), ..ServerScript::honest() }
+}
+
+fn written(world: &World) -> RangeSet {
+    world.transfer.verified().chain(world.transfer.received()).collect()
+}
+
+/// The blocks of `had` that were asked for since so many runs were.
+fn asked_of(world: &World, since: usize, had: &RangeSet) -> RangeSet {
+    let asked: RangeSet = world.asked[since..].iter().map(|run| run.first..run.end()).collect();
+    had.iter().flat_map(|range| asked.overlaps(range).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_lie_of_a_lone_server_ends_the_transfer_with_its_reason() {
+    for lie in Lie::ALL {
+        let mut scenario = Scenario::plain(2 * MIB);
+        scenario.servers = vec![(dishonest(lie), link(5, 1e6))];
+        // The first connection tells the truth about the size, as long as it lasts.
+        scenario.blows = vec![(Duration::from_millis(500), Blow::RestartServers { down: Duration::from_secs(1) })];
+        let mut world = world(scenario);
+        assert_eq!(world.run(), Phase::Failed, "{lie:?}");
+        world.check_verified();
+        let problem = world.transfer.progress().problem.expect("a failure has a reason");
+        let fits = match lie {
+            Lie::WrongBlock => problem == Problem::BadBlocks,
+            Lie::Huge => problem == Problem::Storage(StoreError::Full),
+            Lie::CancelsAll => matches!(problem, Problem::Server { code: ErrorCode::Cancelled, .. }),
+            _ => matches!(problem, Problem::Protocol(_)),
+        };
+        assert!(fits, "{lie:?}: {problem:?}");
+    }
+}
+
+#[test]
+fn a_lying_mirror_beside_an_honest_origin_does_no_harm() {
+    for lie in Lie::ALL {
+        let mut scenario = Scenario::plain(10 * MIB);
+        scenario.servers = vec![(ServerScript::honest(), link(5, 5e6)), (dishonest(lie), link(1, 20e6))];
+        let world = completed(scenario);
+        assert!(world.failures.is_empty(), "{lie:?}: {:?}", world.failures);
+        assert!(world.now.0 < Duration::from_secs(5), "{lie:?} cost {:?}", world.now.0);
+    }
+}
+
+#[test]
+fn answers_that_overtake_each_other_make_the_right_file() {
+    let mut scenario = Scenario::plain(10 * MIB);
+    let slow_thinker = ServerScript { thinking: Duration::from_millis(80), ..ServerScript::honest() };
+    scenario.servers = vec![(slow_thinker.clone(), link(1, 20e6)), (slow_thinker, link(40, 20e6))];
+    let world = completed(scenario);
+    let overtakes = world.arrived.windows(2).filter(|pair| pair[1].first < pair[0].first).count();
+    assert!(overtakes > 10, "only {overtakes} answers overtook another");
+}
+
+#[test]
+fn blocks_are_asked_for_head_first() {
+    let mut scenario = Scenario::plain(5 * MIB);
+    scenario.connections = 1;
+    let world = completed(scenario);
+    let next = world.asked.iter().fold(0, |next, run| {
+        assert_eq!(run.first, next, "not the lowest missing block");
+        run.end()
+    });
+    assert_eq!(next, 5 * MIB / BLOCK_SIZE);
+}
+
+#[test]
+fn the_window_stops_growing_when_the_pipe_is_full() {
+    let mut scenario = Scenario::plain(16 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(20, 2e6))];
+    scenario.connections = 1;
+    scenario.memory_budget = 64 * MIB;
+    let world = completed(scenario);
+    // The pipe holds 80 KB; beyond that, the first rounds may overshoot.
+    assert!(world.peak < MIB / 2, "{} bytes in flight", world.peak);
+}
+
+#[test]
+fn a_shorter_file_leaves_nothing_of_a_longer_one() {
+    let mut scenario = Scenario::plain(20_000);
+    scenario.rubbish = 3_000_000;
+    let world = completed(scenario);
+    assert_eq!(world.disk.data().len(), 20_000);
+}
+
+#[test]
+fn an_empty_file_is_complete_without_a_block() {
+    let world = completed(Scenario::plain(0));
+    assert!(world.asked.is_empty());
+}
+
+#[test]
+fn what_a_silent_connection_owes_is_asked_of_another() {
+    let mut scenario = Scenario::plain(8 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 4e6))];
+    scenario.connections = 2;
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| written(world).len() > 400));
+    world.fall_silent();
+    world.run();
+    world.check_complete(Edition { size: 8 * MIB, number: 0 });
+    // The connection itself would be given up after 10 s only.
+    assert!(world.now.0 < Duration::from_secs(5), "{:?}", world.now.0);
+}
+
+#[test]
+fn a_slow_source_beside_a_fast_one_costs_little() {
+    let mut scenario = Scenario::plain(32 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 20e6))];
+    scenario.connections = 3;
+    let alone = completed(scenario.clone()).now.0;
+    scenario.connections = 4;
+    scenario.servers.push((ServerScript::honest(), link(200, 50e3)));
+    let together = completed(scenario).now.0;
+    assert!(together < alone.mul_f64(1.2), "{together:?} instead of {alone:?}");
+}
+
+#[test]
+fn a_kill_costs_no_more_than_one_commit_and_what_came_while_it_was_written() {
+    let mut scenario = Scenario::plain(16 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 10e6))];
+    scenario.commit_bytes = 2 * MIB;
+    scenario.commit_interval = Duration::from_secs(60);
+    let mut world = world(scenario);
+    for part in 1..4 {
+        assert!(world.run_until(|world| written(world).len() > 512 * part));
+        let (had, asked_before) = (written(&world), world.asked.len());
+        world.crash(Crash::Kill);
+        assert!(world.run_until(|world| written(world).len() > 512 * part + 256));
+        let again = asked_of(&world, asked_before, &had).len() * BLOCK_SIZE;
+        assert!(again <= 2 * MIB + (256 << 10), "{again} bytes were asked for again");
+    }
+    world.run();
+    world.check_complete(Edition { size: 16 * MIB, number: 0 });
+}
+
+#[test]
+fn a_lowered_memory_budget_holds() {
+    let mut scenario = Scenario::plain(32 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(25, 20e6))];
+    scenario.memory_budget = 8 * MIB;
+    scenario.blows = vec![(Duration::from_millis(500), Blow::Budget(512 << 10))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.now.0 > Duration::from_millis(500)));
+    assert!(world.peak > 4 * MIB, "{} bytes only", world.peak);
+    // What was asked for before is here by then.
+    assert!(world.run_until(|world| world.now.0 > Duration::from_millis(700)));
+    world.peak = 0;
+    world.run();
+    world.check_complete(Edition { size: 32 * MIB, number: 0 });
+    assert!(world.peak <= 512 << 10, "{} bytes in memory", world.peak);
+}
+
+#[test]
+fn of_a_changed_file_only_the_blocks_that_differ_are_fetched_again() {
+    let changed = Edition { size: 16 * MIB, number: SMALL_CHANGE };
+    let mut scenario = Scenario::plain(changed.size);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 3e6))];
+    scenario.blows = vec![(Duration::from_secs(1), Blow::ChangeFile(changed))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.failures == [Problem::Changed]));
+    let (had, asked_before) = (written(&world), world.asked.len());
+    assert!(had.len() > 500, "only {} blocks", had.len());
+    world.run();
+    world.check_complete(changed);
+    assert_eq!(asked_of(&world, asked_before, &had).iter().collect::<Vec<_>>(), [3..4]);
+    assert_eq!(world.failures, [Problem::Changed]);
+}
+
+#[test]
+fn a_full_disk_stops_the_transfer_until_there_is_room() {
+    let mut scenario = Scenario::plain(4 * MIB);
+    scenario.blows = vec![(Duration::from_millis(40), Blow::DiskFull { after: 3 })];
+    let world = completed(scenario);
+    assert_eq!(world.failures, [Problem::Storage(StoreError::Full)]);
+}
+
+#[test]
+fn a_nonsensical_answer_of_storage_is_a_failure_of_storage() {
+    let wants_write = |world: &World| matches!(world.next_store(), Some(StoreRequest::Write { .. }));
+    let mut world = world(Scenario::plain(MIB));
+    assert!(world.run_until(wants_write));
+    let before = written(&world);
+    world.storage_replies(StoreReply::Hashes(vec![[0; 32]]));
+    assert_eq!(written(&world), before);
+    assert!(world.run_until(|world| world.transfer.progress().phase == Phase::Failed));
+    assert_eq!(world.transfer.progress().problem, Some(Problem::Storage(StoreError::Io)));
+}
+
+/// A journal cut off or garbled anywhere, over data that is spoilt wherever the believed part claims nothing.
+#[test]
+fn any_beginning_of_a_journal_is_a_right_start() {
+    let mut scenario = Scenario::plain(2 * MIB + 5);
+    scenario.commit_bytes = 128 << 10;
+    scenario.servers[0].0.hashing = Duration::from_millis(40);
+    let edition = scenario.edition;
+    let mut whole = completed(scenario);
+    let (journal, mut random) = (whole.disk.journal.clone(), Random::new(SEED));
+    for round in 0..150 {
+        let mut start = journal[..random.below(journal.len() as u64 + 1) as usize].to_vec();
+        if round % 3 > 0 && !start.is_empty() {
+            let back = random.below(start.len().min(400) as u64) as usize;
+            let at = start.len() - 1 - back;
+            start[at] ^= 1 << random.below(8);
+        }
+        let (recovered, valid) = journal::replay(&start);
+        assert!(journal.starts_with(&start[..valid as usize]), "more than what was written is believed");
+        let mut claimed = recovered.verified().clone();
+        claimed.extend(recovered.received());
+        for gap in claimed.gaps(0..edition.size.div_ceil(BLOCK_SIZE)) {
+            let end = (gap.end * BLOCK_SIZE).min(edition.size);
+            whole.disk.spoil((gap.start * BLOCK_SIZE) as usize..end as usize);
+        }
+        whole.disk.journal = start;
+        whole.asked.clear();
+        whole.restart();
+        whole.run();
+        whole.check_complete(edition);
+        let (fetched, again) = whole.fetched();
+        assert_eq!(again, 0);
+        assert_eq!(fetched.len() + claimed.len(), edition.size.div_ceil(BLOCK_SIZE), "round {round}");
+    }
+}
+
+#[test]
+fn a_change_while_the_file_is_being_opened_is_noticed() {
+    let changed = Edition { size: MIB, number: 1 };
+    let mut scenario = Scenario::plain(MIB);
+    scenario.servers[0].0.thinking = Duration::from_millis(400);
+    scenario.servers[0].0.hashing = Duration::from_secs(10);
+    let crash = Duration::from_secs(8);
+    for ms in (0..1000).step_by(10) {
+        // Everything is here but the file's hash, so no other request shows that the handle is stale.
+        let change = crash + Duration::from_millis(ms);
+        scenario.blows = vec![(crash, Blow::Crash(Crash::Kill)), (change, Blow::ChangeFile(changed))];
+        let mut world = world(scenario.clone());
+        world.run();
+        world.check_complete(changed);
+    }
+}
+
+#[test]
+fn a_change_is_on_record_before_the_data_file_is_cut() {
+    let (long, short) = (Edition { size: 2 * MIB, number: 0 }, Edition { size: MIB, number: 1 });
+    let mut scenario = Scenario::plain(long.size);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 1e6))];
+    // The file becomes shorter, the program dies at any moment of the update, and the file becomes what it was.
+    scenario.blows = vec![
+        (Duration::from_millis(1500), Blow::ChangeFile(short)),
+        (Duration::from_millis(2500), Blow::ChangeFile(long)),
+    ];
+    for step in 0..80 {
+        let mut world = world(scenario.clone());
+        assert!(world.run_until(|world| !world.failures.is_empty()));
+        for _ in 0..step {
+            world.step();
+        }
+        world.crash(Crash::PowerLoss);
+        world.run();
+        world.check_complete(long);
+    }
+}
