@@ -28,6 +28,8 @@ pub struct Config {
     pub connections: u8,
     /// Bytes asked for and not yet written, over all connections; at least one run of blocks (256 KiB).
     pub memory_budget: u64,
+    /// Bytes a second to ask for, over all connections; `None` for as many as there are.
+    pub rate_limit: Option<u64>,
     /// Bytes written after which what is there is committed.
     pub commit_bytes: u64,
     /// Time after which what is there is committed.

@@ -18,6 +18,7 @@ mod backoff;
 mod config;
 mod identity;
 pub mod journal;
+mod limit;
 mod output;
 mod progress;
 mod ranges;

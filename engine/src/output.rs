@@ -109,4 +109,6 @@ pub enum Command {
     SetConnections(u8),
     /// Hold at most so many bytes.
     SetMemoryBudget(u64),
+    /// Ask for at most so many bytes a second, or for as many as there are.
+    SetRateLimit(Option<u64>),
 }

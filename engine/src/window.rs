@@ -135,9 +135,12 @@ impl Window {
         }
         self.note_bandwidth(now, stamp);
         if self.mode == Mode::SlowStart {
+            if stamp.limited {
+                return;
+            }
             let grown = self.size.saturating_add(bytes).min(self.most_at_first());
             self.size = self.size.max(grown);
-            if new_round && !stamp.limited {
+            if new_round {
                 self.look_for_growth();
             }
         } else {
@@ -287,5 +290,34 @@ mod tests {
     fn the_cap_holds() {
         let (window, _) = run(500e6, Duration::from_millis(50), 5, 2 * MIB);
         assert_eq!(window.size(2 * MIB), 2 * MIB);
+    }
+
+    /// Asks for a block every 100 ms only, each answered after `delay`.
+    fn dawdle(window: &mut Window, mut now: Instant, delay: Duration, rounds: u32) {
+        for _ in 0..rounds {
+            window.nothing_to_ask(0);
+            let stamp = window.sent(now, 0);
+            window.arrived(now + delay, &stamp, BLOCK_SIZE);
+            now = now + Duration::from_millis(100);
+        }
+    }
+
+    #[test]
+    fn a_sender_with_little_to_ask_for_leaves_the_window_as_it_is() {
+        let delay = Duration::from_millis(50);
+        let (mut window, _) = run(25e6, delay, 20, 64 * MIB);
+        let before = window.size(u64::MAX);
+        // Longer than the shortest delay is believed.
+        dawdle(&mut window, Instant(Duration::from_secs(20)), delay, 300);
+        let after = window.size(u64::MAX);
+        assert!(after >= before / 2 && after <= before * 2, "{after} after {before}");
+    }
+
+    #[test]
+    fn a_sender_with_little_to_ask_for_from_the_start_has_nothing_to_grow_for() {
+        let mut window = Window::new(Instant::default());
+        dawdle(&mut window, Instant::default(), Duration::from_millis(50), 300);
+        assert_eq!(window.size(u64::MAX), INITIAL);
+        assert_eq!(window.mode, Mode::SlowStart);
     }
 }

@@ -1,5 +1,5 @@
 //! What to ask for next, and of whom: the oldest missing block first, each connection as much as its window allows, all
-//! together no more than the memory budget. When nothing is left to ask for, a straggler's blocks are asked for once more.
+//! together no more than the memory budget, and no faster than the limit. When nothing is left to ask for, a straggler's blocks are asked for once more.
 
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ impl Transfer {
     /// Fills every connection's window.
     pub(super) fn ask(&mut self) {
         self.endgame_at = None;
+        self.unlimited_at = None;
         if self.file.is_none() || self.change_unrecorded {
             return;
         }
@@ -60,6 +61,9 @@ impl Transfer {
     /// Asks a connection for one run; false if it can take none now or none is left.
     fn ask_blocks(&mut self, id: ConnectionId, cap: u64) -> bool {
         let Some(most) = self.room(id, cap) else { return false };
+        if !self.within_limit(id, u64::from(most) * BLOCK_SIZE) {
+            return false;
+        }
         let Some(run) = self.next_run(most) else {
             return self.ask_again(id, cap);
         };
@@ -75,7 +79,7 @@ impl Transfer {
         if !self.takes_requests(id, 1) {
             return None;
         }
-        let most = limits.run_blocks.min(connection.window.run_blocks(cap));
+        let most = limits.run_blocks.min(connection.window.run_blocks(cap)).min(self.most_at_limit());
         let most = 1 << most.ilog2();
         let bytes = u64::from(most) * BLOCK_SIZE;
         let fits = connection.in_flight == 0 || connection.in_flight + bytes <= connection.window.size(cap);
@@ -88,6 +92,23 @@ impl Transfer {
             let most = connection.session.limits().map_or(0, |limits| limits.requests as usize);
             connection.not_before <= self.now && connection.session.under_way() < most.saturating_sub(spare).max(1)
         })
+    }
+
+    fn most_at_limit(&self) -> u32 {
+        u32::try_from(self.limit.run_bytes() / BLOCK_SIZE).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the limit lets a connection that could take so many bytes be asked for them now.
+    fn within_limit(&mut self, id: ConnectionId, bytes: u64) -> bool {
+        let at = self.limit.ready_at(self.now, bytes);
+        if at <= self.now {
+            return true;
+        }
+        self.unlimited_at = Some(self.unlimited_at.map_or(at, |other| other.min(at)));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.window.nothing_to_ask(connection.in_flight);
+        }
+        false
     }
 
     fn fits_budget(&self, bytes: u64) -> bool {
@@ -133,6 +154,7 @@ impl Transfer {
         let stamp = connection.window.sent(now, connection.in_flight);
         connection.in_flight += bytes;
         self.asked_bytes += bytes;
+        self.limit.take(bytes);
         self.blocks.ask(range_of(run));
         let ask = BlockAsk { run, handle, bytes, sent: now, stamp, twice };
         let message = connection.session.request(Request::Blocks { handle, run }, Ask::Blocks(ask));
@@ -153,6 +175,9 @@ impl Transfer {
         }
         if at > self.now {
             self.endgame_at = Some(self.endgame_at.map_or(at, |other| other.min(at)));
+            return false;
+        }
+        if !self.within_limit(id, bytes) {
             return false;
         }
         self.mark_twice(run);

@@ -33,6 +33,7 @@ use self::stopping::Stop;
 use self::storage::Storage;
 use crate::backoff::Jitter;
 use crate::journal::Recovered;
+use crate::limit::Limit;
 use crate::rate::Rate;
 use crate::{Command, Config, ConnectionId, FileIdentity, Instant, Output, Problem, RangeSet, SourceId, StoreReply};
 
@@ -59,6 +60,9 @@ pub struct Transfer {
     asked_bytes: u64,
     /// When a straggler's blocks are asked for once more.
     endgame_at: Option<Instant>,
+    limit: Limit,
+    /// When the limit lets the next run be asked for, where a connection could take one now.
+    unlimited_at: Option<Instant>,
     /// Blocks that went wrong and how often.
     suspects: BTreeMap<BlockIndex, u8>,
     rate: Rate,
@@ -100,6 +104,7 @@ impl Transfer {
     }
 
     fn idle(config: Config, sequence: u64, now: Instant) -> Self {
+        let limit = Limit::new(config.rate_limit, now);
         Self {
             sources: config.sources.iter().cloned().map(Source::new).collect(),
             jitter: Jitter::new(config.seed),
@@ -117,6 +122,8 @@ impl Transfer {
             next_connection: 0,
             asked_bytes: 0,
             endgame_at: None,
+            limit,
+            unlimited_at: None,
             suspects: BTreeMap::new(),
             rate: Rate::default(),
             problem: None,
@@ -164,6 +171,7 @@ impl Transfer {
             Command::Resume => self.go_on(),
             Command::SetConnections(connections) => self.set_connections(connections),
             Command::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
+            Command::SetRateLimit(rate) => self.limit.set(self.now, rate),
         }
         self.drive();
     }
@@ -191,13 +199,14 @@ impl Transfer {
         });
         let sources = self.sources.iter().map(|source| source.retry_at(self.now).filter(|_| !source.is_given_up()));
         let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.storage_failed);
-        let own = [commit, self.endgame_at, self.rate.next_change(self.now)];
+        let own = [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now)];
         connections.chain(sources).chain(own).flatten().min()
     }
 
     /// The caller's clock may step back; ours does not.
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        self.limit.refill(self.now);
     }
 
     /// Does everything that what happened made possible.

@@ -39,6 +39,7 @@ impl Transfer {
     fn stop_for(&mut self, failure: Option<Problem>) {
         self.stop = Some(Stop { failure, settled: false, resume: false });
         self.endgame_at = None;
+        self.unlimited_at = None;
         self.disconnect_all();
     }
 

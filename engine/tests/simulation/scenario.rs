@@ -23,6 +23,7 @@ impl Scenario {
             servers: vec![(ServerScript::honest(), Link::good())],
             connections: 4,
             memory_budget: 4 << 20,
+            rate_limit: None,
             commit_bytes: 1 << 20,
             commit_interval: Duration::from_secs(1),
             store_time: Duration::from_micros(500),
@@ -34,6 +35,19 @@ impl Scenario {
 
     /// What a seed makes.
     pub fn of_seed(seed: u64) -> Self {
+        let mut scenario = Self::of_old_seed(seed);
+        let mut random = Random::new(seed ^ 0x11_317);
+        scenario.rate_limit = random.pick(&[None, None, None, Some(64 << 10), Some(400_000), Some(20_000_000)]);
+        let spread = random.pick(&[200_000, 3_000_000, 20_000_000]);
+        for _ in 0..random.pick(&[0, 0, 1, 3]) {
+            let at = Duration::from_micros(random.below(spread));
+            scenario.blows.push((at, wish(&mut random)));
+        }
+        scenario
+    }
+
+    /// What a seed made before there were limits and wishes: seeds that failed then keep their meaning.
+    pub fn of_old_seed(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x5eed);
         let size = if random.chance(0.03) { LARGE } else { random.pick(&SIZES) };
         let mut scenario = Self::plain(size);
@@ -112,6 +126,14 @@ fn link(random: &mut Random) -> Link {
         lifetime: random.chance(0.4).then(|| Duration::from_millis(random.in_range(1_000..20_000))),
         stalls: random.pick(&[0.0, 0.3]),
         refused: random.pick(&[0.0, 0.0, 0.3]),
+    }
+}
+
+/// What the user may set while it runs.
+fn wish(random: &mut Random) -> Blow {
+    match random.below(2) {
+        0 => Blow::RateLimit(random.pick(&[None, Some(64 << 10), Some(400_000), Some(20_000_000)])),
+        _ => Blow::Budget(random.pick(&[256 << 10, 1 << 20, 64 << 20])),
     }
 }
 

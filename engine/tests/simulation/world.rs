@@ -41,6 +41,7 @@ pub enum Blow {
     Resume,
     Connections(u8),
     Budget(u64),
+    RateLimit(Option<u64>),
     DiskFull { after: u32 },
 }
 
@@ -51,6 +52,7 @@ pub struct Scenario {
     pub servers: Vec<(ServerScript, Link)>,
     pub connections: u8,
     pub memory_budget: u64,
+    pub rate_limit: Option<u64>,
     pub commit_bytes: u64,
     pub commit_interval: Duration,
     pub store_time: Duration,
@@ -93,10 +95,14 @@ pub struct World {
     pub asked: Vec<BlockRun>,
     /// Every run of blocks that came, in order.
     pub arrived: Vec<BlockRun>,
+    /// Bytes of these.
+    pub arrived_bytes: u64,
     /// The most bytes ever asked for and not written.
     pub peak: u64,
     pub failures: Vec<Problem>,
     pub starts: u32,
+    /// How many connections were opened.
+    pub connects: u32,
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     events: BTreeMap<u64, Event>,
     next_event: u64,
@@ -106,6 +112,7 @@ pub struct World {
     budget: u64,
     /// Bytes that may be in memory: the budget, or what was there when it was lowered, less what ended since.
     allowed: u64,
+    rate_limit: Option<u64>,
     connections: u8,
     steps: u64,
     wanted_paused: bool,
@@ -121,7 +128,7 @@ impl World {
             .enumerate()
             .map(|(number, (script, _))| Server::new(number as u8, script.clone(), scenario.edition, faults_until))
             .collect();
-        let config = Self::config(&scenario, scenario.connections, scenario.memory_budget, random.next());
+        let config = Self::config(&scenario, random.next());
         let mut disk = Disk::default();
         disk.leave_rubbish(scenario.rubbish);
         let mut world = Self {
@@ -132,9 +139,11 @@ impl World {
             random,
             asked: Vec::new(),
             arrived: Vec::new(),
+            arrived_bytes: 0,
             peak: 0,
             failures: Vec::new(),
             starts: 1,
+            connects: 0,
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             next_event: 0,
@@ -143,6 +152,7 @@ impl World {
             down: false,
             budget: scenario.memory_budget,
             allowed: scenario.memory_budget,
+            rate_limit: scenario.rate_limit,
             connections: scenario.connections,
             steps: 0,
             wanted_paused: false,
@@ -158,7 +168,7 @@ impl World {
         world
     }
 
-    fn config(scenario: &Scenario, connections: u8, memory_budget: u64, seed: u64) -> Config {
+    fn config(scenario: &Scenario, seed: u64) -> Config {
         let source = |number| SourceConfig {
             id: SourceId(number as u32),
             path: SharePath::parse("folder/file").expect("a plain path"),
@@ -167,8 +177,9 @@ impl World {
         Config {
             sources: (0..scenario.servers.len()).map(source).collect(),
             agent: "simulation".into(),
-            connections,
-            memory_budget,
+            connections: scenario.connections,
+            memory_budget: scenario.memory_budget,
+            rate_limit: scenario.rate_limit,
             commit_bytes: scenario.commit_bytes,
             commit_interval: scenario.commit_interval,
             seed,
@@ -284,6 +295,7 @@ impl World {
     }
 
     fn connect(&mut self, id: ConnectionId, server: usize) {
+        self.connects += 1;
         let link = self.scenario.servers[server].1;
         let wire = Wire { server, free_at: self.now, silent: false, asked: BTreeMap::new() };
         assert!(self.wires.insert(id, wire).is_none(), "a connection's name is used twice");
@@ -363,6 +375,7 @@ impl World {
             Ok(ServerMessage::Blocks(blocks)) => {
                 wire.asked.remove(&blocks.id);
                 self.arrived.push(blocks.run);
+                self.arrived_bytes += blocks.data.len() as u64;
             }
             Ok(ServerMessage::Failure(failure)) => drop(failure.id.and_then(|id| wire.asked.remove(&id))),
             _ => {}
@@ -409,6 +422,10 @@ impl World {
                 self.budget = bytes;
                 self.transfer.handle_command(self.now, Command::SetMemoryBudget(bytes));
             }
+            Blow::RateLimit(rate) => {
+                self.rate_limit = rate;
+                self.transfer.handle_command(self.now, Command::SetRateLimit(rate));
+            }
             Blow::DiskFull { after } => self.disk.full_after = Some(after),
         }
     }
@@ -454,7 +471,12 @@ impl World {
         let (recovered, valid) = journal::replay(&self.disk.journal);
         self.disk.journal.truncate(valid as usize);
         self.check_recovered(&recovered);
-        let config = Self::config(&self.scenario, self.connections, self.budget, self.random.next());
+        let config = Config {
+            connections: self.connections,
+            memory_budget: self.budget,
+            rate_limit: self.rate_limit,
+            ..Self::config(&self.scenario, self.random.next())
+        };
         self.transfer = Transfer::resume(config, recovered, self.now);
         self.starts += 1;
         self.wanted_paused = false;
