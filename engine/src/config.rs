@@ -1,6 +1,6 @@
 //! What a transfer is told at its start.
 
-use wstp_protocol::SharePath;
+use wstp_protocol::{BlockIndex, SharePath};
 
 /// Names a source within one transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +17,26 @@ pub struct SourceConfig {
     pub token: Option<String>,
 }
 
+/// Which missing blocks are asked for first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The lowest.
+    #[default]
+    HeadFirst,
+    /// The lowest from this block on, where a player reads, and when none is left there, the lowest.
+    From(BlockIndex),
+}
+
+impl Order {
+    /// The block that is wanted most.
+    pub(crate) const fn start(self) -> BlockIndex {
+        match self {
+            Self::HeadFirst => 0,
+            Self::From(block) => block,
+        }
+    }
+}
+
 /// How a transfer behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -30,6 +50,8 @@ pub struct Config {
     pub memory_budget: u64,
     /// Bytes a second to ask for, over all connections; `None` for as many as there are.
     pub rate_limit: Option<u64>,
+    /// Which blocks to ask for first.
+    pub order: Order,
     /// Bytes written after which what is there is committed.
     pub commit_bytes: u64,
     /// Time after which what is there is committed.

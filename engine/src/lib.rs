@@ -28,7 +28,7 @@ mod time;
 mod transfer;
 mod window;
 
-pub use config::{Config, SourceConfig, SourceId};
+pub use config::{Config, Order, SourceConfig, SourceId};
 pub use identity::FileIdentity;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
 pub use progress::{Phase, Problem, Progress, SourceProgress};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wstp_protocol::{BlockRun, ClientMessage, Hash};
 
-use crate::SourceId;
+use crate::{Order, SourceId};
 
 /// Names a connection within one transfer; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,4 +111,6 @@ pub enum Command {
     SetMemoryBudget(u64),
     /// Ask for at most so many bytes a second, or for as many as there are.
     SetRateLimit(Option<u64>),
+    /// Ask for other blocks first. What is asked for already still comes.
+    SetOrder(Order),
 }

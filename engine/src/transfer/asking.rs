@@ -1,9 +1,10 @@
-//! What to ask for next, and of whom: the oldest missing block first, each connection as much as its window allows, all
+//! What to ask for next, and of whom: the lowest missing block first, or the one where the user reads; each connection as much as its window allows, all
 //! together no more than the memory budget, and no faster than the limit. When nothing is left to ask for, a straggler's blocks are asked for once more.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use wstp_protocol::{BLOCK_SIZE, BlockRun};
+use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun};
 
 use super::Transfer;
 use super::blocks::{range_of, run_of};
@@ -115,13 +116,19 @@ impl Transfer {
         self.asked_bytes + self.storage.unwritten() + bytes <= self.config.memory_budget
     }
 
-    /// The oldest missing blocks, at most `most` (a power of two), cut at multiples of it, so that later runs are aligned.
+    /// The missing blocks wanted most, at most `most` of them (a power of two).
     fn next_run(&mut self, most: u32) -> Option<BlockRun> {
+        let (start, end) = (self.config.order.start(), self.blocks.count());
+        self.next_run_in(start..end, most).or_else(|| self.next_run_in(0..start, most))
+    }
+
+    /// The lowest missing blocks of `within`, cut at multiples of `most`, so that later runs are aligned.
+    fn next_run_in(&mut self, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {
         let proving = self.pages_are_served();
         let file = self.file?;
-        let mut from = 0;
+        let mut from = within.start;
         loop {
-            let missing = self.blocks.missing_from(from)?;
+            let missing = self.blocks.missing_in(from..within.end)?;
             let page = page_of(missing.start);
             if file.root.is_some() && proving && !self.pages.open(page, &file) {
                 // Too many pages are open: only blocks that finish one of them help.
@@ -140,7 +147,7 @@ impl Transfer {
     fn look_ahead(&mut self, page: u64) {
         let Some(file) = self.file.filter(|file| file.root.is_some()) else { return };
         let next = super::pages::blocks_of(page + 1, &file);
-        if next.start < next.end && self.blocks.missing_from(next.start).is_some_and(|gap| gap.start < next.end) {
+        if next.start < next.end && self.blocks.missing_in(next.clone()).is_some() {
             self.pages.open(page + 1, &file);
         }
     }

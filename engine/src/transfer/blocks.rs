@@ -86,9 +86,9 @@ impl Blocks {
         self.verified.len() == self.count
     }
 
-    /// The first missing blocks from `from` on that are not asked for either.
-    pub(super) fn missing_from(&self, from: BlockIndex) -> Option<Range<BlockIndex>> {
-        self.taken.gaps(from..self.count).next()
+    /// The first missing blocks of `within` that are not asked for either.
+    pub(super) fn missing_in(&self, within: Range<BlockIndex>) -> Option<Range<BlockIndex>> {
+        self.taken.gaps(within.start..within.end.min(self.count)).next()
     }
 
     /// The parts of `range` of which nothing arrived.

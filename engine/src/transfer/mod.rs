@@ -171,6 +171,7 @@ impl Transfer {
             Command::Resume => self.go_on(),
             Command::SetConnections(connections) => self.set_connections(connections),
             Command::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
+            Command::SetOrder(order) => self.config.order = order,
             Command::SetRateLimit(rate) => self.limit.set(self.now, rate),
         }
         self.drive();

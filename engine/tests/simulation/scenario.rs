@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wstp_engine::Order;
 use wstp_protocol::{BLOCK_SIZE, Limits};
 
 use crate::content::Edition;
@@ -41,7 +42,7 @@ impl Scenario {
         let spread = random.pick(&[200_000, 3_000_000, 20_000_000]);
         for _ in 0..random.pick(&[0, 0, 1, 3]) {
             let at = Duration::from_micros(random.below(spread));
-            scenario.blows.push((at, wish(&mut random)));
+            scenario.blows.push((at, wish(&mut random, scenario.edition.size)));
         }
         scenario
     }
@@ -130,9 +131,11 @@ fn link(random: &mut Random) -> Link {
 }
 
 /// What the user may set while it runs.
-fn wish(random: &mut Random) -> Blow {
-    match random.below(2) {
+fn wish(random: &mut Random, size: u64) -> Blow {
+    match random.below(4) {
         0 => Blow::RateLimit(random.pick(&[None, Some(64 << 10), Some(400_000), Some(20_000_000)])),
+        1 => Blow::Order(Order::From(random.below(size / BLOCK_SIZE + 2))),
+        2 => Blow::Order(Order::HeadFirst),
         _ => Blow::Budget(random.pick(&[256 << 10, 1 << 20, 64 << 20])),
     }
 }

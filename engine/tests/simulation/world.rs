@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wstp_engine::{
-    Command, Config, ConnectionId, Instant, Output, Phase, Problem, RangeSet, SourceConfig, SourceId, StoreReply,
-    StoreRequest, Transfer, journal,
+    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
+    StoreReply, StoreRequest, Transfer, journal,
 };
 use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, Hash, RequestId, ServerMessage, SharePath};
 
@@ -41,6 +41,7 @@ pub enum Blow {
     Resume,
     Connections(u8),
     Budget(u64),
+    Order(Order),
     RateLimit(Option<u64>),
     DiskFull { after: u32 },
 }
@@ -180,6 +181,7 @@ impl World {
             connections: scenario.connections,
             memory_budget: scenario.memory_budget,
             rate_limit: scenario.rate_limit,
+            order: Order::default(),
             commit_bytes: scenario.commit_bytes,
             commit_interval: scenario.commit_interval,
             seed,
@@ -422,6 +424,7 @@ impl World {
                 self.budget = bytes;
                 self.transfer.handle_command(self.now, Command::SetMemoryBudget(bytes));
             }
+            Blow::Order(order) => self.transfer.handle_command(self.now, Command::SetOrder(order)),
             Blow::RateLimit(rate) => {
                 self.rate_limit = rate;
                 self.transfer.handle_command(self.now, Command::SetRateLimit(rate));
