@@ -7,7 +7,7 @@ use wstp_protocol::{BlockIndex, SharePath};
 pub struct SourceId(pub u32);
 
 /// Something that serves blocks of the file: for now, a server that speaks WSTP.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
     /// Names it; the caller knows its address.
     pub id: SourceId,

@@ -31,7 +31,7 @@ mod window;
 pub use config::{Config, Order, SourceConfig, SourceId};
 pub use identity::FileIdentity;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
-pub use progress::{Phase, Problem, Progress, SourceProgress};
+pub use progress::{Phase, Problem, Progress, SourceProgress, Standing};
 pub use ranges::RangeSet;
 pub use time::Instant;
 pub use transfer::Transfer;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wstp_protocol::{BlockRun, ClientMessage, Hash};
 
-use crate::{Order, SourceId};
+use crate::{Order, SourceConfig, SourceId};
 
 /// Names a connection within one transfer; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ pub enum StoreError {
 }
 
 /// What the user wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Ask for nothing more, write down what there is, close the connections: then [`crate::Phase::Paused`].
     Pause,
@@ -113,4 +113,8 @@ pub enum Command {
     SetRateLimit(Option<u64>),
     /// Ask for other blocks first. What is asked for already still comes.
     SetOrder(Order),
+    /// Fetch from this source too, after those that there are. One of the same id is told anew where the file is, and pardoned.
+    AddSource(SourceConfig),
+    /// Fetch nothing more from this source. Without the last one the transfer fails, until there is another.
+    RemoveSource(SourceId),
 }

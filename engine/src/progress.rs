@@ -72,6 +72,19 @@ pub struct Progress {
     pub sources: Vec<SourceProgress>,
 }
 
+/// Whether a source is used, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is, or would be if there was something to ask it for.
+    Good,
+    /// It failed or is busy, and is tried again at the given time.
+    Waiting(Instant),
+    /// It sent bad blocks, or lied, so often that it is left alone for a while because others can do its work.
+    Benched,
+    /// It is not tried again, unless the user wants it.
+    GivenUp,
+}
+
 /// How a source does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceProgress {
@@ -81,6 +94,10 @@ pub struct SourceProgress {
     pub connections: u32,
     /// Bytes a second from it.
     pub rate: f64,
+    /// Whether it is used.
+    pub standing: Standing,
+    /// Bytes from it that were verified and written since this transfer was started, or since the file changed.
+    pub verified: u64,
     /// Bytes asked for and not yet here.
     pub in_flight: u64,
     /// Smoothed round trip, once measured.

@@ -85,7 +85,7 @@ impl Transfer {
         let now = self.now;
         if verified {
             self.ledger.verified(now, range.clone(), bytes);
-            self.prove(source, range);
+            self.prove(source, range, bytes);
         } else {
             self.blocks.receive(range.clone());
             if let Some(source) = self.source_mut(source) {
@@ -95,9 +95,9 @@ impl Transfer {
         }
     }
 
-    fn prove(&mut self, source: SourceId, range: Range<BlockIndex>) {
+    fn prove(&mut self, source: SourceId, range: Range<BlockIndex>, bytes: u64) {
         if let Some(source) = self.source_mut(source) {
-            source.proved(range.end - range.start);
+            source.proved(range.end - range.start, bytes);
         }
         self.blocks.verify(range.clone());
         self.close_page_if_proved(page_of(range.start));
@@ -174,9 +174,13 @@ impl Transfer {
 
     fn proved_late(&mut self, range: Range<BlockIndex>) {
         self.ledger.verified(self.now, range.clone(), 0);
+        let Some(file) = self.file else { return };
         for source in &mut self.sources {
-            let proved = source.unverified.remove(range.clone());
-            source.proved(proved);
+            let sent: Vec<_> = source.unverified.overlaps(range.clone()).collect();
+            for part in sent {
+                source.proved(part.end - part.start, file.bytes(&part));
+                source.unverified.remove(part);
+            }
         }
         self.blocks.verify(range);
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping};
 
-use super::Transfer;
 use super::blocks::range_of;
 use super::connection::{Ask, BlockAsk, Connection, Stage};
+use super::{Source, Transfer};
 use crate::session::Session;
-use crate::{ConnectionId, Output, Problem, SourceId};
+use crate::{ConnectionId, Output, Problem, SourceConfig, SourceId};
 
 /// A further connection is worth its handshake only for so much data.
 const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
@@ -23,7 +23,7 @@ impl Transfer {
         self.make_room_for_origin();
         for index in 0..self.sources.len() {
             let id = self.sources[index].config.id;
-            if self.has_room_for_connection() && self.may_try(index) && self.connections_of(id) == 0 {
+            if self.may_try(index) && self.connections_of(id) == 0 && self.make_room() {
                 self.open_connection(id);
             }
         }
@@ -42,6 +42,17 @@ impl Transfer {
             let waiting = self.connections.iter().find(|(_, open)| waits(open)).map(|(id, _)| *id);
             waiting.and_then(|id| self.disconnect(id));
         }
+    }
+
+    /// Makes room for a source without a connection at the cost of one that has several; false if none has. Sources that fail are tried
+    /// less and less often, so this costs little.
+    fn make_room(&mut self) -> bool {
+        if self.has_room_for_connection() {
+            return true;
+        }
+        let richest = self.sources.iter().map(|source| source.config.id).max_by_key(|id| self.connections_of(*id));
+        let spare = richest.map(|id| self.ids_of(id)).filter(|own| own.len() > 1);
+        spare.and_then(|own| self.disconnect(*own.last()?)).is_some()
     }
 
     fn has_room_for_connection(&self) -> bool {
@@ -129,14 +140,38 @@ impl Transfer {
 
     /// Never tries a source again, unless the user wants to; when it was the last one, the transfer fails.
     pub(super) fn give_up(&mut self, id: SourceId, problem: Problem) {
-        for connection in self.ids_of(id) {
-            self.disconnect(connection);
-        }
+        self.disconnect_source(id);
         if let Some(source) = self.source_mut(id) {
             source.give_up(problem.clone());
         }
         if self.sources.iter().all(super::Source::is_given_up) {
             self.fail(problem);
+        }
+    }
+
+    pub(super) fn add_source(&mut self, config: SourceConfig) {
+        let Some(known) = self.source_mut(config.id) else { return self.sources.push(Source::new(config)) };
+        known.pardon();
+        if known.config != config {
+            let id = config.id;
+            known.config = config;
+            known.version = None;
+            self.disconnect_source(id);
+        }
+    }
+
+    pub(super) fn remove_source(&mut self, id: SourceId) {
+        let Some(index) = self.sources.iter().position(|source| source.config.id == id) else { return };
+        self.disconnect_source(id);
+        let removed = self.sources.remove(index);
+        if self.sources.iter().all(Source::is_given_up) && !self.complete {
+            self.fail(removed.problem.unwrap_or(Problem::Connection));
+        }
+    }
+
+    fn disconnect_source(&mut self, id: SourceId) {
+        for connection in self.ids_of(id) {
+            self.disconnect(connection);
         }
     }
 

@@ -173,6 +173,7 @@ impl Transfer {
         for other in &mut self.sources {
             other.version = None;
             other.unverified = RangeSet::new();
+            other.verified = 0;
         }
         self.take_identity(source, file);
     }

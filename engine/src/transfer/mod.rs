@@ -171,6 +171,8 @@ impl Transfer {
             Command::Resume => self.go_on(),
             Command::SetConnections(connections) => self.set_connections(connections),
             Command::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
+            Command::AddSource(config) => self.add_source(config),
+            Command::RemoveSource(id) => self.remove_source(id),
             Command::SetOrder(order) => self.config.order = order,
             Command::SetRateLimit(rate) => self.limit.set(self.now, rate),
         }

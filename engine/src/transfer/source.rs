@@ -6,7 +6,7 @@ use wstp_protocol::FileVersion;
 
 use crate::backoff::{Backoff, Jitter};
 use crate::rate::Rate;
-use crate::{Instant, Problem, RangeSet, SourceConfig};
+use crate::{Instant, Problem, RangeSet, SourceConfig, Standing};
 
 /// Lies and bad blocks, not yet forgiven, after which a source is left alone for a while, if there is another one.
 const STRIKES_WITH_OTHERS: u32 = 3;
@@ -29,8 +29,11 @@ pub(super) struct Source {
     pub(super) rate: Rate,
     /// Blocks it sent that are not verified yet.
     pub(super) unverified: RangeSet,
+    /// Bytes it sent that are verified and written.
+    pub(super) verified: u64,
     backoff: Backoff,
     retry_at: Option<Instant>,
+    benched_until: Option<Instant>,
     strikes: u32,
     /// Verified blocks that no strike was forgiven for yet.
     merit: u64,
@@ -45,8 +48,10 @@ impl Source {
             problem: None,
             rate: Rate::default(),
             unverified: RangeSet::new(),
+            verified: 0,
             backoff: Backoff::default(),
             retry_at: None,
+            benched_until: None,
             strikes: 0,
             merit: 0,
             given_up: false,
@@ -56,6 +61,17 @@ impl Source {
     /// Whether it is not to be tried any more.
     pub(super) fn is_given_up(&self) -> bool {
         self.given_up
+    }
+
+    /// Whether it is used, as far as the source itself knows.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        let benched = self.benched_until.is_some_and(|until| until > now);
+        match self.retry_at(now) {
+            _ if self.given_up => Standing::GivenUp,
+            Some(_) if benched => Standing::Benched,
+            Some(at) => Standing::Waiting(at),
+            None => Standing::Good,
+        }
     }
 
     /// When it may be tried again, if not now.
@@ -80,7 +96,8 @@ impl Source {
         let most = if self.version.is_some() { MOST_STRIKES } else { MOST_STRIKES_UNKNOWN };
         self.given_up |= self.strikes >= most;
         if !alone && self.strikes >= STRIKES_WITH_OTHERS {
-            self.retry_at = self.retry_at.max(Some(now + BENCH * (self.strikes + 1 - STRIKES_WITH_OTHERS)));
+            self.benched_until = Some(now + BENCH * (self.strikes + 1 - STRIKES_WITH_OTHERS));
+            self.retry_at = self.retry_at.max(self.benched_until);
         }
     }
 
@@ -97,8 +114,9 @@ impl Source {
         self.rate.add(now, bytes);
     }
 
-    /// Blocks it delivered proved right.
-    pub(super) fn proved(&mut self, blocks: u64) {
+    /// Blocks it delivered proved right, so many bytes together.
+    pub(super) fn proved(&mut self, blocks: u64, bytes: u64) {
+        self.verified += bytes;
         self.merit += blocks;
         let pardons = u32::try_from(self.merit / BLOCKS_PER_PARDON).unwrap_or(u32::MAX);
         self.strikes = self.strikes.saturating_sub(pardons);
@@ -111,6 +129,7 @@ impl Source {
         self.given_up = false;
         self.strikes = 0;
         self.retry_at = None;
+        self.benched_until = None;
         self.backoff.reset();
     }
 }
@@ -133,7 +152,7 @@ mod tests {
         let mut source = source();
         for good in [3, 40, 12, 31, 25, 70, 9, 30, 28, 31, 90, 14, 22, 31, 64].into_iter().cycle().take(3000) {
             source.strike(Instant::default(), true);
-            source.proved(good);
+            source.proved(good, 0);
         }
         assert!(!source.is_given_up());
     }
@@ -141,10 +160,10 @@ mod tests {
     #[test]
     fn a_source_that_lies_in_every_tenth_block_is_given_up() {
         let mut source = source();
-        source.proved(1_000_000);
+        source.proved(1_000_000, 0);
         for _ in 0..20 {
             source.strike(Instant::default(), true);
-            source.proved(9);
+            source.proved(9, 0);
         }
         assert!(source.is_given_up());
     }

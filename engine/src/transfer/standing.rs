@@ -8,7 +8,7 @@ use wstp_protocol::{BLOCK_SIZE, BlockIndex};
 use super::Transfer;
 use super::blocks::range_of;
 use super::connection::{Ask, Stage};
-use crate::{Phase, Progress, RangeSet, SourceProgress};
+use crate::{Phase, Progress, RangeSet, SourceProgress, Standing};
 
 impl Transfer {
     /// How it stands.
@@ -89,6 +89,17 @@ impl Transfer {
         }
     }
 
+    fn standing_of(&self, source: &super::Source) -> Standing {
+        let id = source.config.id;
+        let own = self.connections.values().filter(|connection| connection.source == id);
+        // All of its connections were told to wait.
+        let busy = own.map(|connection| connection.not_before).min().filter(|at| *at > self.now);
+        match source.standing(self.now) {
+            Standing::Good => busy.map_or(Standing::Good, Standing::Waiting),
+            other => other,
+        }
+    }
+
     fn source_progress(&self, source: &super::Source) -> SourceProgress {
         let id = source.config.id;
         let own = || self.connections.values().filter(|connection| connection.source == id);
@@ -97,6 +108,8 @@ impl Transfer {
             id,
             connections: u32::try_from(open).unwrap_or(u32::MAX),
             rate: source.rate.at(self.now),
+            standing: self.standing_of(source),
+            verified: source.verified,
             in_flight: own().map(|connection| connection.in_flight).sum(),
             round_trip: own().filter_map(|connection| connection.window.smoothed()).min(),
             problem: source.problem.clone(),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use wstp_engine::{Command, Order, Phase, Problem, RangeSet, StoreError, StoreReply, StoreRequest, journal};
+use wstp_engine::{
+    Command, Order, Phase, Problem, RangeSet, SourceId, Standing, StoreError, StoreReply, StoreRequest, journal,
+};
 use wstp_protocol::{BLOCK_SIZE, ErrorCode};
 
 use crate::content::{Edition, SMALL_CHANGE};
@@ -28,6 +30,11 @@ fn completed(scenario: Scenario) -> World {
 
 fn link(delay_ms: u64, rate: f64) -> Link {
     Link { delay: Duration::from_millis(delay_ms), rate, ..Link::good() }
+}
+
+/// A link whose rate all connections share, as that of a house does.
+fn narrow(delay_ms: u64, rate: f64) -> Link {
+    Link { shared: true, ..link(delay_ms, rate) }
 }
 
 fn dishonest(lie: Lie) -> ServerScript {
@@ -411,4 +418,119 @@ fn a_playhead_past_the_end_is_the_start() {
     world.run();
     world.check_complete(world.scenario.edition);
     assert_eq!(world.asked[0].first, 0);
+}
+
+/// Several honest sources, each at the end of a narrow link.
+fn swarm(size: u64, links: &[Link]) -> Scenario {
+    let mut scenario = Scenario::plain(size);
+    scenario.servers = links.iter().map(|link| (ServerScript::honest(), *link)).collect();
+    scenario.memory_budget = 64 * MIB;
+    scenario.commit_bytes = 16 * MIB;
+    scenario
+}
+
+#[test]
+fn two_sources_of_one_speed_together_are_twice_as_fast() {
+    for (delay, connections) in [(1, 2), (10, 4), (40, 4), (40, 2)] {
+        let mut scenario = swarm(160 * MIB, &[narrow(delay, 20e6), narrow(delay, 20e6)]);
+        scenario.connections = connections;
+        let mut world = world(scenario);
+        let rate = rate_over(&mut world, SECOND, 2 * SECOND);
+        assert!(rate >= 0.95 * 40e6, "{rate:.0} bytes a second at {delay} ms with {connections} connections");
+        world.run();
+        world.check_complete(world.scenario.edition);
+        let whole = 160.0 * MIB as f64 / world.now.0.as_secs_f64();
+        assert!(whole >= 0.85 * 40e6, "{whole:.0} bytes a second altogether");
+    }
+}
+
+#[test]
+fn a_fast_and_a_slow_source_together_are_as_fast_as_both() {
+    for slow in [1e6, 2e6, 5e6] {
+        let mut world = world(swarm(96 * MIB, &[narrow(10, 20e6), narrow(30, slow)]));
+        let rate = rate_over(&mut world, SECOND, 2 * SECOND);
+        assert!(rate >= 0.9 * (20e6 + slow), "{rate:.0} bytes a second beside {slow:.0}");
+        world.run();
+        world.check_complete(world.scenario.edition);
+        let whole = 96.0 * MIB as f64 / world.now.0.as_secs_f64();
+        assert!(whole >= 0.85 * (20e6 + slow), "{whole:.0} bytes a second altogether beside {slow:.0}");
+    }
+}
+
+#[test]
+fn a_source_that_dies_costs_no_verified_block() {
+    for dies in [0, 1] {
+        let mut scenario = swarm(32 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+        scenario.blows = vec![(SECOND, Blow::ServerDies(dies))];
+        let mut world = world(scenario);
+        assert!(world.run_until(|world| world.now.0 > SECOND));
+        let verified: RangeSet = world.transfer.verified().collect();
+        assert!(verified.len() > 1000, "only {} blocks", verified.len());
+        let since = world.asked.len();
+        world.run();
+        world.check_complete(world.scenario.edition);
+        assert!(asked_of(&world, since, &verified).is_empty());
+        assert!(world.failures.is_empty());
+    }
+}
+
+#[test]
+fn a_source_that_comes_later_takes_its_share() {
+    let mut scenario = swarm(96 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.blows = vec![(Duration::ZERO, Blow::RemoveSource(1)), (SECOND, Blow::AddSource(1))];
+    let mut world = world(scenario);
+    let alone = rate_over(&mut world, SECOND / 2, SECOND / 2);
+    assert!(alone < 11e6, "{alone:.0} bytes a second");
+    let together = rate_over(&mut world, 2 * SECOND, SECOND);
+    assert!(together > 0.95 * 20e6, "{together:.0} bytes a second");
+    world.run();
+    world.check_complete(world.scenario.edition);
+    let progress = world.transfer.progress();
+    assert_eq!(progress.sources.iter().map(|source| source.verified).sum::<u64>(), progress.verified);
+    assert!(progress.sources[1].verified > 30 * MIB);
+}
+
+#[test]
+fn a_removed_source_is_asked_for_nothing_and_what_it_sent_stays() {
+    let mut scenario = swarm(32 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.blows = vec![(SECOND, Blow::RemoveSource(0))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.transfer.progress().sources.len() == 1));
+    let (verified, since): (RangeSet, _) = (world.transfer.verified().collect(), world.asked.len());
+    let connects = world.connects;
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(asked_of(&world, since, &verified).is_empty());
+    assert!(world.connects - connects <= 4);
+}
+
+#[test]
+fn without_its_last_source_a_transfer_fails_until_there_is_another() {
+    let mut world = world(swarm(4 * MIB, &[narrow(10, 10e6)]));
+    assert!(world.run_until(|world| !written(world).is_empty()));
+    world.transfer.handle_command(world.now, Command::RemoveSource(SourceId(0)));
+    assert_eq!(world.run(), Phase::Failed);
+    let had = written(&world);
+    world.schedule_blow(SECOND, Blow::AddSource(0));
+    world.schedule_blow(SECOND, Blow::Resume);
+    let since = world.asked.len();
+    world.wait();
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(asked_of(&world, since, &had).is_empty());
+}
+
+#[test]
+fn a_source_says_why_it_is_not_used() {
+    let standing = |world: &World, number: usize| world.transfer.progress().sources[number].standing;
+    let mut scenario = swarm(48 * MIB, &[narrow(10, 10e6), narrow(10, 10e6), narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.servers[1].0.lie = Some(Lie::ShortData);
+    scenario.servers[2].0.missing = true;
+    scenario.blows = vec![(SECOND, Blow::ServerDies(3))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.now.0 > SECOND + SECOND / 2));
+    assert_eq!(standing(&world, 0), Standing::Good);
+    assert_eq!(standing(&world, 2), Standing::GivenUp);
+    assert!(world.run_until(|world| matches!(standing(world, 3), Standing::Waiting(at) if at > world.now)));
+    assert!(world.run_until(|world| standing(world, 1) == Standing::Benched));
 }

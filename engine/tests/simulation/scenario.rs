@@ -44,6 +44,14 @@ impl Scenario {
             let at = Duration::from_micros(random.below(spread));
             scenario.blows.push((at, wish(&mut random, scenario.edition.size)));
         }
+        for number in 1..scenario.servers.len() as u32 {
+            let at = [(); 2].map(|()| Duration::from_micros(random.below(spread)));
+            if random.chance(0.3) {
+                scenario.blows.push((at[0], Blow::RemoveSource(number)));
+                scenario.blows.push((at[1], Blow::AddSource(number)));
+            }
+        }
+        scenario.servers.iter_mut().for_each(|(_, link)| link.shared = random.chance(0.5));
         scenario
     }
 
@@ -98,7 +106,7 @@ impl ServerScript {
 
 impl Link {
     pub fn good() -> Self {
-        Self { delay: Duration::from_millis(5), rate: 50e6, lifetime: None, stalls: 0.0, refused: 0.0 }
+        Self { delay: Duration::from_millis(5), rate: 50e6, shared: false, lifetime: None, stalls: 0.0, refused: 0.0 }
     }
 }
 
@@ -124,6 +132,7 @@ fn link(random: &mut Random) -> Link {
     Link {
         delay: Duration::from_micros(random.pick(&[50, 5_000, 50_000, 300_000])),
         rate: random.pick(&[50e3, 1e6, 20e6, 200e6]),
+        shared: false,
         lifetime: random.chance(0.4).then(|| Duration::from_millis(random.in_range(1_000..20_000))),
         stalls: random.pick(&[0.0, 0.3]),
         refused: random.pick(&[0.0, 0.0, 0.3]),

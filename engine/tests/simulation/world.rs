@@ -23,6 +23,8 @@ pub struct Link {
     pub delay: Duration,
     /// Bytes a second, from the server.
     pub rate: f64,
+    /// Whether all connections to the server share that.
+    pub shared: bool,
     /// Connections break after so long on average.
     pub lifetime: Option<Duration>,
     /// The chance that a connection falls silent instead of breaking.
@@ -35,15 +37,23 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
     Crash(Crash),
-    RestartServers { down: Duration },
+    RestartServers {
+        down: Duration,
+    },
     ChangeFile(Edition),
     Pause,
     Resume,
     Connections(u8),
     Budget(u64),
     Order(Order),
+    AddSource(u32),
+    RemoveSource(u32),
+    /// A server is gone for good.
+    ServerDies(usize),
     RateLimit(Option<u64>),
-    DiskFull { after: u32 },
+    DiskFull {
+        after: u32,
+    },
 }
 
 /// Everything about a run.
@@ -109,7 +119,10 @@ pub struct World {
     next_event: u64,
     wires: BTreeMap<ConnectionId, Wire>,
     stores: VecDeque<StoreRequest>,
+    /// When each server's link is free, where connections share it.
+    pipes: Vec<Instant>,
     down: bool,
+    dead: Vec<usize>,
     budget: u64,
     /// Bytes that may be in memory: the budget, or what was there when it was lowered, less what ended since.
     allowed: u64,
@@ -150,7 +163,9 @@ impl World {
             next_event: 0,
             wires: BTreeMap::new(),
             stores: VecDeque::new(),
+            pipes: vec![Instant::default(); scenario.servers.len()],
             down: false,
+            dead: Vec::new(),
             budget: scenario.memory_budget,
             allowed: scenario.memory_budget,
             rate_limit: scenario.rate_limit,
@@ -170,13 +185,8 @@ impl World {
     }
 
     fn config(scenario: &Scenario, seed: u64) -> Config {
-        let source = |number| SourceConfig {
-            id: SourceId(number as u32),
-            path: SharePath::parse("folder/file").expect("a plain path"),
-            token: None,
-        };
         Config {
-            sources: (0..scenario.servers.len()).map(source).collect(),
+            sources: (0..scenario.servers.len()).map(|number| Self::source(number as u32)).collect(),
             agent: "simulation".into(),
             connections: scenario.connections,
             memory_budget: scenario.memory_budget,
@@ -186,6 +196,11 @@ impl World {
             commit_interval: scenario.commit_interval,
             seed,
         }
+    }
+
+    fn source(number: u32) -> SourceConfig {
+        let path = SharePath::parse("folder/file").expect("a plain path");
+        SourceConfig { id: SourceId(number), path, token: None }
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
@@ -199,6 +214,22 @@ impl World {
     pub fn run(&mut self) -> Phase {
         while self.step() {}
         self.transfer.progress().phase
+    }
+
+    /// What happens from outside, once more.
+    pub fn schedule_blow(&mut self, after: Duration, blow: Blow) {
+        self.schedule(after, Event::Blow(blow));
+    }
+
+    /// Lets everything happen that is under way outside, although the transfer wants nothing.
+    pub fn wait(&mut self) {
+        while !self.queue.is_empty() {
+            self.next();
+            self.perform_outputs();
+            if self.transfer.progress().phase != Phase::Failed {
+                return;
+            }
+        }
     }
 
     /// Runs until `happened`; false if it ends before.
@@ -302,7 +333,7 @@ impl World {
         let wire = Wire { server, free_at: self.now, silent: false, asked: BTreeMap::new() };
         assert!(self.wires.insert(id, wire).is_none(), "a connection's name is used twice");
         assert!(self.wires.len() <= usize::from(self.connections.max(1)), "too many connections");
-        if self.down || (!self.is_calm() && self.random.chance(link.refused)) {
+        if self.is_down(server) || (!self.is_calm() && self.random.chance(link.refused)) {
             self.schedule(link.delay, Event::Closed(id));
         } else {
             self.schedule(link.delay, Event::Connected(id));
@@ -312,7 +343,7 @@ impl World {
     fn connected(&mut self, id: ConnectionId) {
         let Some(wire) = self.wires.get(&id) else { return };
         let (server, link) = (wire.server, self.scenario.servers[wire.server].1);
-        if self.down {
+        if self.is_down(server) {
             return self.closed(id);
         }
         self.servers[server].opened(id);
@@ -322,6 +353,10 @@ impl World {
             self.schedule(end, event);
         }
         self.transfer.handle_opened(self.now, id);
+    }
+
+    fn is_down(&self, server: usize) -> bool {
+        self.down || self.dead.contains(&server)
     }
 
     fn closed(&mut self, id: ConnectionId) {
@@ -365,9 +400,9 @@ impl World {
         let frame = Bytes::from(message.encode());
         let Some(wire) = self.wires.get_mut(&id) else { return };
         let link = self.scenario.servers[wire.server].1;
-        let start = wire.free_at.max(self.now);
-        wire.free_at = start + Duration::from_secs_f64(frame.len() as f64 / link.rate);
-        let arrives = wire.free_at + link.delay - self.now;
+        let free_at = if link.shared { &mut self.pipes[wire.server] } else { &mut wire.free_at };
+        *free_at = (*free_at).max(self.now) + Duration::from_secs_f64(frame.len() as f64 / link.rate);
+        let arrives = *free_at + link.delay - self.now;
         self.schedule(arrives, Event::Frame(id, frame));
     }
 
@@ -425,6 +460,18 @@ impl World {
                 self.transfer.handle_command(self.now, Command::SetMemoryBudget(bytes));
             }
             Blow::Order(order) => self.transfer.handle_command(self.now, Command::SetOrder(order)),
+            Blow::AddSource(number) => {
+                self.transfer.handle_command(self.now, Command::AddSource(Self::source(number)));
+            }
+            Blow::RemoveSource(number) => {
+                self.transfer.handle_command(self.now, Command::RemoveSource(SourceId(number)));
+            }
+            Blow::ServerDies(server) => {
+                self.dead.push(server);
+                let ids: Vec<_> =
+                    self.wires.iter().filter(|(_, wire)| wire.server == server).map(|(id, _)| *id).collect();
+                ids.into_iter().for_each(|id| self.closed(id));
+            }
             Blow::RateLimit(rate) => {
                 self.rate_limit = rate;
                 self.transfer.handle_command(self.now, Command::SetRateLimit(rate));
@@ -530,6 +577,9 @@ impl World {
         self.allowed = self.allowed.max(self.budget);
         assert!(in_memory <= self.allowed + BLOCK_SIZE, "{in_memory} bytes in memory");
         self.allowed = self.allowed.min(in_memory).max(self.budget);
+        let progress = self.transfer.progress();
+        let by_source: u64 = progress.sources.iter().map(|source| source.verified).sum();
+        assert!(by_source <= progress.verified, "sources sent more than there is: {progress:?}");
         if self.random.chance(0.002) {
             self.check_verified();
         }
