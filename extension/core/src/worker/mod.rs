@@ -14,7 +14,9 @@ use std::time::Duration;
 use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_engine::{Command, Config, ConnectionId, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer};
+use wstp_engine::{
+    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer,
+};
 use wstp_messages::{ContextName, Inner, Message, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
@@ -111,6 +113,8 @@ fn config(task: &WorkerTask, path: SharePath) -> Config {
         memory_budget: u64::from(task.memory),
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
+        rate_limit: None,
+        order: Order::HeadFirst,
         seed: js_sys::Math::random().to_bits(),
     }
 }
