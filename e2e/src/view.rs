@@ -35,6 +35,10 @@ impl Page {
     }
 }
 
+/// Brings what moves or changes its colour to its end.
+const SETTLE: &str =
+    "document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < Infinity).forEach(a => a.finish())";
+
 /// A transfer as its row shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -380,6 +384,7 @@ impl<'a> View<'a> {
         self.front().await?;
         for appearance in [Appearance::Dark, Appearance::Light] {
             self.browser.appear(appearance).await?;
+            self.run(SETTLE, json!([])).await?;
             let file = screenshots()?.join(format!("{name}-{}.png", appearance.name()));
             self.browser.session().screenshot(&file).await?;
         }

@@ -41,6 +41,12 @@ async fn pictures(page: Page) -> Result<()> {
     view.show_transfers().await?;
     view.wait_for_state("Large recording.wav", &["downloading"]).await?;
     view.screenshot(&name("transfers")).await?;
+    view.click("[data-name='Large recording.wav'] [data-testid=expand]").await?;
+    view.screenshot(&name("details")).await?;
+    if page == Page::Manager {
+        view.click("[data-testid=open-settings]").await?;
+        view.screenshot(&name("settings")).await?;
+    }
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{BinaryType, MessageEvent, WebSocket};
+use web_sys::{BinaryType, MessageEvent, WebSocket, Worker};
 
 /// What happens on a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,21 @@ impl Drop for Socket {
 fn frame(data: &JsValue) -> Bytes {
     let Some(buffer) = data.dyn_ref::<ArrayBuffer>() else { return Bytes::new() };
     let bytes = Uint8Array::new(buffer).to_vec();
-    // Given back at once: the garbage collector would let a hundred megabytes of them pile up first.
-    let _ = buffer.transfer_with_length(0);
+    give_back(buffer);
     bytes.into()
+}
+
+thread_local! {
+    /// A worker that has ended.
+    static NOWHERE: Option<Worker> = Worker::new("worker.js").ok().inspect(Worker::terminate);
+}
+
+/// Gives a buffer's memory back at once: the garbage collector would let a hundred megabytes of them pile up first. The browser lets go of
+/// a buffer only when it is transferred, and where this one goes, nobody keeps it.
+fn give_back(buffer: &ArrayBuffer) {
+    NOWHERE.with(|nowhere| {
+        if let Some(nowhere) = nowhere {
+            let _ = nowhere.post_message_with_transfer(&JsValue::NULL, &Array::of1(buffer));
+        }
+    });
 }
