@@ -115,6 +115,6 @@ pub enum Command {
     SetOrder(Order),
     /// Fetch from this source too, after those that there are. One of the same id is told anew where the file is, and pardoned.
     AddSource(SourceConfig),
-    /// Fetch nothing more from this source. Without the last one the transfer fails, until there is another.
+    /// Fetch nothing more from this source. What it sent stays. Without the last one the transfer fails: add another, then resume.
     RemoveSource(SourceId),
 }
