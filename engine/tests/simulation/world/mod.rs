@@ -1,18 +1,20 @@
-//! A transfer, its servers, its links and its disk in virtual time, and what must hold at every moment.
+//! A transfer, its servers, its links and its disk in virtual time.
+
+mod blows;
+mod checks;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use wstp_engine::{
-    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
-    StoreReply, StoreRequest, Transfer, journal,
+    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, SourceConfig, SourceId, StoreReply,
+    StoreRequest, Transfer,
 };
-use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, Hash, RequestId, ServerMessage, SharePath};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
 
-use crate::content::{Content, Edition};
+use crate::content::Edition;
 use crate::disk::{Crash, Disk};
 use crate::random::Random;
 use crate::server::{Server, ServerScript};
@@ -438,207 +440,10 @@ impl World {
         }
     }
 
-    fn blow(&mut self, blow: Blow) {
-        match blow {
-            Blow::Crash(crash) => self.crash(crash),
-            Blow::RestartServers { down } => self.restart_servers(down),
-            Blow::ChangeFile(edition) => self.change_file(edition),
-            Blow::Pause => {
-                self.wanted_paused = true;
-                self.transfer.handle_command(self.now, Command::Pause);
-            }
-            Blow::Resume => {
-                self.wanted_paused = false;
-                self.transfer.handle_command(self.now, Command::Resume);
-            }
-            Blow::Connections(connections) => {
-                self.connections = connections;
-                self.transfer.handle_command(self.now, Command::SetConnections(connections));
-            }
-            Blow::Budget(bytes) => {
-                self.budget = bytes;
-                self.transfer.handle_command(self.now, Command::SetMemoryBudget(bytes));
-            }
-            Blow::Order(order) => self.transfer.handle_command(self.now, Command::SetOrder(order)),
-            Blow::AddSource(number) => {
-                self.transfer.handle_command(self.now, Command::AddSource(Self::source(number)));
-            }
-            Blow::RemoveSource(number) => {
-                self.transfer.handle_command(self.now, Command::RemoveSource(SourceId(number)));
-            }
-            Blow::ServerDies(server) => {
-                self.dead.push(server);
-                let ids: Vec<_> =
-                    self.wires.iter().filter(|(_, wire)| wire.server == server).map(|(id, _)| *id).collect();
-                ids.into_iter().for_each(|id| self.closed(id));
-            }
-            Blow::RateLimit(rate) => {
-                self.rate_limit = rate;
-                self.transfer.handle_command(self.now, Command::SetRateLimit(rate));
-            }
-            Blow::DiskFull { after } => self.disk.full_after = Some(after),
-        }
-    }
-
-    fn restart_servers(&mut self, down: Duration) {
-        self.down = true;
-        self.schedule(down, Event::ServersUp);
-        for number in 0..self.servers.len() {
-            for id in self.servers[number].restart(self.now) {
-                self.schedule(Duration::ZERO, Event::Closed(id));
-            }
-            let after = self.servers[number].root_at - self.now;
-            self.schedule(after, Event::RootReady(number));
-        }
-    }
-
-    fn change_file(&mut self, edition: Edition) {
-        for number in 0..self.servers.len() {
-            for (id, message) in self.servers[number].change(self.now, edition) {
-                self.transmit(id, &message);
-            }
-            let after = self.servers[number].root_at - self.now;
-            self.schedule(after, Event::RootReady(number));
-        }
-    }
-
-    /// The program dies and is started again.
-    pub fn crash(&mut self, crash: Crash) {
-        self.check_verified();
-        let under_way = self.stores.pop_front();
-        self.disk.crash(crash, under_way, &mut self.random);
-        self.restart();
-    }
-
-    /// The program is started on what is on disk.
-    pub fn restart(&mut self) {
-        for id in std::mem::take(&mut self.wires).into_keys() {
-            self.servers.iter_mut().for_each(|server| server.closed(id));
-        }
-        self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::RootReady(_) | Event::ServersUp));
-        self.queue.retain(|Reverse((_, number))| self.events.contains_key(number));
-        self.stores.clear();
-        let (recovered, valid) = journal::replay(&self.disk.journal);
-        self.disk.journal.truncate(valid as usize);
-        self.check_recovered(&recovered);
-        let config = Config {
-            connections: self.connections,
-            memory_budget: self.budget,
-            rate_limit: self.rate_limit,
-            ..Self::config(&self.scenario, self.random.next())
-        };
-        self.transfer = Transfer::resume(config, recovered, self.now);
-        self.starts += 1;
-        self.wanted_paused = false;
-    }
-
-    /// The user does what the failure asks for; false if nothing helps.
-    fn recover(&mut self) -> bool {
-        let problem = self.transfer.progress().problem.expect("a failure has a reason");
-        self.failures.push(problem.clone());
-        let helps = match problem {
-            Problem::Storage(_) => self.disk.full_after.take().is_some(),
-            Problem::Changed => self.found_changed() < self.changes() + self.starts as usize,
-            _ => false,
-        };
-        if helps {
-            self.transfer.handle_command(self.now, Command::Resume);
-            self.perform_outputs();
-        }
-        helps
-    }
-
-    /// How often the transfer said that the file changed: once a change, unless it dies before that is on record.
-    fn found_changed(&self) -> usize {
-        self.failures.iter().filter(|problem| **problem == Problem::Changed).count()
-    }
-
-    fn changes(&self) -> usize {
-        self.scenario.blows.iter().filter(|(_, blow)| matches!(blow, Blow::ChangeFile(_))).count()
-    }
-
-    /// Bytes asked for and not here, and here and not written. The last block counts as a whole one.
-    pub fn in_memory(&self) -> u64 {
-        let asked: u64 = self.wires.values().flat_map(|wire| wire.asked.values()).sum();
-        let unwritten: u64 = self
-            .stores
-            .iter()
-            .map(|request| match request {
-                StoreRequest::Write { data, .. } => data.len() as u64,
-                _ => 0,
-            })
-            .sum();
-        asked + unwritten
-    }
-
-    fn check(&mut self) {
-        let in_memory = self.in_memory();
-        self.peak = self.peak.max(in_memory);
-        self.allowed = self.allowed.max(self.budget);
-        assert!(in_memory <= self.allowed + BLOCK_SIZE, "{in_memory} bytes in memory");
-        self.allowed = self.allowed.min(in_memory).max(self.budget);
-        let progress = self.transfer.progress();
-        let by_source: u64 = progress.sources.iter().map(|source| source.verified).sum();
-        assert!(by_source <= progress.verified, "sources sent more than there is: {progress:?}");
-        if self.random.chance(0.002) {
-            self.check_verified();
-        }
-    }
-
-    /// The content with this root, if any server ever had it.
-    fn content(&self, root: Hash) -> Option<Rc<Content>> {
-        let changed = self.scenario.blows.iter().filter_map(|(_, blow)| match blow {
-            Blow::ChangeFile(edition) => Some(*edition),
-            _ => None,
-        });
-        std::iter::once(self.scenario.edition).chain(changed).map(Content::of).find(|content| content.root == root)
-    }
-
-    /// What counts as verified is on disk as it is on the server.
-    pub fn check_verified(&self) {
-        let verified: Vec<_> = self.transfer.verified().collect();
-        if verified.is_empty() {
-            return;
-        }
-        let root = self.transfer.progress().root.expect("nothing is verified without a root");
-        let content = self.content(root).expect("nothing is verified against a root no file has");
-        for range in verified {
-            assert!(same(self.disk.data(), &content.data, &range), "wrong blocks in {range:?} are called verified");
-        }
-    }
-
-    /// What the journal claims for certain is on disk.
-    fn check_recovered(&self, recovered: &journal::Recovered) {
-        let Some(root) = recovered.file().and_then(|file| file.root) else { return };
-        let Some(content) = self.content(root) else { return };
-        for range in recovered.verified().iter() {
-            assert!(same(self.disk.data(), &content.data, &range), "the journal claims wrong blocks in {range:?}");
-        }
-    }
-
-    /// The complete file is the server's, and nothing more.
-    pub fn check_complete(&self, edition: Edition) {
-        let progress = self.transfer.progress();
-        let content = Content::of(edition);
-        assert_eq!(progress.phase, Phase::Complete, "{progress:?}, earlier: {:?}", self.failures);
-        assert_eq!(progress.root, Some(content.root));
-        assert_eq!((progress.verified, progress.received), (content.size(), 0));
-        assert!(self.disk.data() == content.data, "the file is not the server's");
-        let (recovered, valid) = journal::replay(&self.disk.journal);
-        assert!(recovered.is_complete() && valid == self.disk.journal.len() as u64);
-    }
-
     /// The oldest connection is open and says nothing any more.
     pub fn fall_silent(&mut self) {
         let wire = self.wires.values_mut().next().expect("there is a connection");
         wire.silent = true;
-    }
-
-    /// Every block asked for since the beginning, as a set, and how many were asked for more than once.
-    pub fn fetched(&self) -> (RangeSet, u64) {
-        let mut set = RangeSet::new();
-        let again = self.asked.iter().map(|run| u64::from(run.count) - set.insert(run.first..run.end())).sum();
-        (set, again)
     }
 
     /// What storage is to do next.
@@ -651,10 +456,4 @@ impl World {
         self.stores.pop_front().expect("storage has something to do");
         self.transfer.handle_stored(self.now, reply);
     }
-}
-
-fn same(disk: &[u8], content: &[u8], blocks: &std::ops::Range<u64>) -> bool {
-    let size = BLOCK_SIZE as usize;
-    let range = blocks.start as usize * size..(blocks.end as usize * size).min(content.len());
-    disk.get(range.clone()) == content.get(range)
 }

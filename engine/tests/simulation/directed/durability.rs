@@ -1,0 +1,142 @@
+//! What is kept when something ends or changes.
+
+use std::time::Duration;
+
+use wstp_engine::{Phase, Problem, StoreError, StoreReply, StoreRequest, journal};
+use wstp_protocol::BLOCK_SIZE;
+
+use super::{MIB, SEED, asked_of, completed, link, world, written};
+use crate::content::{Edition, SMALL_CHANGE};
+use crate::disk::Crash;
+use crate::random::Random;
+use crate::server::ServerScript;
+use crate::world::{Blow, Scenario, World};
+
+#[test]
+fn a_kill_costs_no_more_than_one_commit_and_what_came_while_it_was_written() {
+    let mut scenario = Scenario::plain(16 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 10e6))];
+    scenario.commit_bytes = 2 * MIB;
+    scenario.commit_interval = Duration::from_secs(60);
+    let mut world = world(scenario);
+    for part in 1..4 {
+        assert!(world.run_until(|world| written(world).len() > 512 * part));
+        let (had, asked_before) = (written(&world), world.asked.len());
+        world.crash(Crash::Kill);
+        assert!(world.run_until(|world| written(world).len() > 512 * part + 256));
+        let again = asked_of(&world, asked_before, &had).len() * BLOCK_SIZE;
+        assert!(again <= 2 * MIB + (256 << 10), "{again} bytes were asked for again");
+    }
+    world.run();
+    world.check_complete(Edition { size: 16 * MIB, number: 0 });
+}
+
+#[test]
+fn of_a_changed_file_only_the_blocks_that_differ_are_fetched_again() {
+    let changed = Edition { size: 16 * MIB, number: SMALL_CHANGE };
+    let mut scenario = Scenario::plain(changed.size);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 3e6))];
+    scenario.blows = vec![(Duration::from_secs(1), Blow::ChangeFile(changed))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.failures == [Problem::Changed]));
+    let (had, asked_before) = (written(&world), world.asked.len());
+    assert!(had.len() > 500, "only {} blocks", had.len());
+    world.run();
+    world.check_complete(changed);
+    assert_eq!(asked_of(&world, asked_before, &had).iter().collect::<Vec<_>>(), [3..4]);
+    assert_eq!(world.failures, [Problem::Changed]);
+}
+
+#[test]
+fn a_full_disk_stops_the_transfer_until_there_is_room() {
+    let mut scenario = Scenario::plain(4 * MIB);
+    scenario.blows = vec![(Duration::from_millis(40), Blow::DiskFull { after: 3 })];
+    let world = completed(scenario);
+    assert_eq!(world.failures, [Problem::Storage(StoreError::Full)]);
+}
+
+#[test]
+fn a_nonsensical_answer_of_storage_is_a_failure_of_storage() {
+    let wants_write = |world: &World| matches!(world.next_store(), Some(StoreRequest::Write { .. }));
+    let mut world = world(Scenario::plain(MIB));
+    assert!(world.run_until(wants_write));
+    let before = written(&world);
+    world.storage_replies(StoreReply::Hashes(vec![[0; 32]]));
+    assert_eq!(written(&world), before);
+    assert!(world.run_until(|world| world.transfer.progress().phase == Phase::Failed));
+    assert_eq!(world.transfer.progress().problem, Some(Problem::Storage(StoreError::Io)));
+}
+
+/// A journal cut off or garbled anywhere, over data that is spoilt wherever the believed part claims nothing.
+#[test]
+fn any_beginning_of_a_journal_is_a_right_start() {
+    let mut scenario = Scenario::plain(2 * MIB + 5);
+    scenario.commit_bytes = 128 << 10;
+    scenario.servers[0].0.hashing = Duration::from_millis(40);
+    let edition = scenario.edition;
+    let mut whole = completed(scenario);
+    let (journal, mut random) = (whole.disk.journal.clone(), Random::new(SEED));
+    for round in 0..150 {
+        let mut start = journal[..random.below(journal.len() as u64 + 1) as usize].to_vec();
+        if round % 3 > 0 && !start.is_empty() {
+            let back = random.below(start.len().min(400) as u64) as usize;
+            let at = start.len() - 1 - back;
+            start[at] ^= 1 << random.below(8);
+        }
+        let (recovered, valid) = journal::replay(&start);
+        assert!(journal.starts_with(&start[..valid as usize]), "more than what was written is believed");
+        let mut claimed = recovered.verified().clone();
+        claimed.extend(recovered.received());
+        for gap in claimed.gaps(0..edition.size.div_ceil(BLOCK_SIZE)) {
+            let end = (gap.end * BLOCK_SIZE).min(edition.size);
+            whole.disk.spoil((gap.start * BLOCK_SIZE) as usize..end as usize);
+        }
+        whole.disk.journal = start;
+        whole.asked.clear();
+        whole.restart();
+        whole.run();
+        whole.check_complete(edition);
+        let (fetched, again) = whole.fetched();
+        assert_eq!(again, 0);
+        assert_eq!(fetched.len() + claimed.len(), edition.size.div_ceil(BLOCK_SIZE), "round {round}");
+    }
+}
+
+#[test]
+fn a_change_while_the_file_is_being_opened_is_noticed() {
+    let changed = Edition { size: MIB, number: 1 };
+    let mut scenario = Scenario::plain(MIB);
+    scenario.servers[0].0.thinking = Duration::from_millis(400);
+    scenario.servers[0].0.hashing = Duration::from_secs(10);
+    let crash = Duration::from_secs(8);
+    for ms in (0..1000).step_by(10) {
+        // Everything is here but the file's hash, so no other request shows that the handle is stale.
+        let change = crash + Duration::from_millis(ms);
+        scenario.blows = vec![(crash, Blow::Crash(Crash::Kill)), (change, Blow::ChangeFile(changed))];
+        let mut world = world(scenario.clone());
+        world.run();
+        world.check_complete(changed);
+    }
+}
+
+#[test]
+fn a_change_is_on_record_before_the_data_file_is_cut() {
+    let (long, short) = (Edition { size: 2 * MIB, number: 0 }, Edition { size: MIB, number: 1 });
+    let mut scenario = Scenario::plain(long.size);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 1e6))];
+    // The file becomes shorter, the program dies at any moment of the update, and the file becomes what it was.
+    scenario.blows = vec![
+        (Duration::from_millis(1500), Blow::ChangeFile(short)),
+        (Duration::from_millis(2500), Blow::ChangeFile(long)),
+    ];
+    for step in 0..80 {
+        let mut world = world(scenario.clone());
+        assert!(world.run_until(|world| !world.failures.is_empty()));
+        for _ in 0..step {
+            world.step();
+        }
+        world.crash(Crash::PowerLoss);
+        world.run();
+        world.check_complete(long);
+    }
+}

@@ -1,0 +1,141 @@
+//! Several sources: what they reach together, and how they come and go.
+
+use std::time::Duration;
+
+use wstp_engine::{Command, Phase, RangeSet, SourceId, Standing};
+
+use super::{MIB, SECOND, asked_of, completed, link, rate_over, world, written};
+use crate::server::{Lie, ServerScript};
+use crate::world::{Blow, Link, Scenario, World};
+
+/// A link whose rate all connections share, as that of a house does.
+fn narrow(delay_ms: u64, rate: f64) -> Link {
+    Link { shared: true, ..link(delay_ms, rate) }
+}
+
+/// Several honest sources, each at the end of a narrow link.
+fn swarm(size: u64, links: &[Link]) -> Scenario {
+    let mut scenario = Scenario::plain(size);
+    scenario.servers = links.iter().map(|link| (ServerScript::honest(), *link)).collect();
+    scenario.memory_budget = 64 * MIB;
+    scenario.commit_bytes = 16 * MIB;
+    scenario
+}
+
+#[test]
+fn two_sources_of_one_speed_together_are_twice_as_fast() {
+    for (delay, connections) in [(1, 2), (10, 4), (40, 4), (40, 2)] {
+        let mut scenario = swarm(160 * MIB, &[narrow(delay, 20e6), narrow(delay, 20e6)]);
+        scenario.connections = connections;
+        let mut world = world(scenario);
+        let rate = rate_over(&mut world, SECOND, 2 * SECOND);
+        assert!(rate >= 0.95 * 40e6, "{rate:.0} bytes a second at {delay} ms with {connections} connections");
+        world.run();
+        world.check_complete(world.scenario.edition);
+        let whole = 160.0 * MIB as f64 / world.now.0.as_secs_f64();
+        assert!(whole >= 0.85 * 40e6, "{whole:.0} bytes a second altogether");
+    }
+}
+
+#[test]
+fn a_fast_and_a_slow_source_together_are_as_fast_as_both() {
+    for slow in [1e6, 2e6, 5e6] {
+        let mut world = world(swarm(96 * MIB, &[narrow(10, 20e6), narrow(30, slow)]));
+        let rate = rate_over(&mut world, SECOND, 2 * SECOND);
+        assert!(rate >= 0.9 * (20e6 + slow), "{rate:.0} bytes a second beside {slow:.0}");
+        world.run();
+        world.check_complete(world.scenario.edition);
+        let whole = 96.0 * MIB as f64 / world.now.0.as_secs_f64();
+        assert!(whole >= 0.85 * (20e6 + slow), "{whole:.0} bytes a second altogether beside {slow:.0}");
+    }
+}
+
+#[test]
+fn a_slow_source_beside_a_fast_one_costs_little() {
+    let mut scenario = Scenario::plain(32 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 20e6))];
+    scenario.connections = 3;
+    let alone = completed(scenario.clone()).now.0;
+    scenario.connections = 4;
+    scenario.servers.push((ServerScript::honest(), link(200, 50e3)));
+    let together = completed(scenario).now.0;
+    assert!(together < alone.mul_f64(1.2), "{together:?} instead of {alone:?}");
+}
+
+#[test]
+fn a_source_that_dies_costs_no_verified_block() {
+    for dies in [0, 1] {
+        let mut scenario = swarm(32 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+        scenario.blows = vec![(SECOND, Blow::ServerDies(dies))];
+        let mut world = world(scenario);
+        assert!(world.run_until(|world| world.now.0 > SECOND));
+        let verified: RangeSet = world.transfer.verified().collect();
+        assert!(verified.len() > 1000, "only {} blocks", verified.len());
+        let since = world.asked.len();
+        world.run();
+        world.check_complete(world.scenario.edition);
+        assert!(asked_of(&world, since, &verified).is_empty());
+        assert!(world.failures.is_empty());
+    }
+}
+
+#[test]
+fn a_source_that_comes_later_takes_its_share() {
+    let mut scenario = swarm(96 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.blows = vec![(Duration::ZERO, Blow::RemoveSource(1)), (SECOND, Blow::AddSource(1))];
+    let mut world = world(scenario);
+    let alone = rate_over(&mut world, SECOND / 2, SECOND / 2);
+    assert!(alone < 11e6, "{alone:.0} bytes a second");
+    let together = rate_over(&mut world, 2 * SECOND, SECOND);
+    assert!(together > 0.95 * 20e6, "{together:.0} bytes a second");
+    world.run();
+    world.check_complete(world.scenario.edition);
+    let progress = world.transfer.progress();
+    assert_eq!(progress.sources.iter().map(|source| source.verified).sum::<u64>(), progress.verified);
+    assert!(progress.sources[1].verified > 30 * MIB);
+}
+
+#[test]
+fn a_removed_source_is_asked_for_nothing_and_what_it_sent_stays() {
+    let mut scenario = swarm(32 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.blows = vec![(SECOND, Blow::RemoveSource(0))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.transfer.progress().sources.len() == 1));
+    let (verified, since): (RangeSet, _) = (world.transfer.verified().collect(), world.asked.len());
+    let connects = world.connects;
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(asked_of(&world, since, &verified).is_empty());
+    assert!(world.connects - connects <= 4);
+}
+
+#[test]
+fn without_its_last_source_a_transfer_fails_until_there_is_another() {
+    let mut world = world(swarm(4 * MIB, &[narrow(10, 10e6)]));
+    assert!(world.run_until(|world| !written(world).is_empty()));
+    world.transfer.handle_command(world.now, Command::RemoveSource(SourceId(0)));
+    assert_eq!(world.run(), Phase::Failed);
+    let had = written(&world);
+    world.schedule_blow(SECOND, Blow::AddSource(0));
+    world.schedule_blow(SECOND, Blow::Resume);
+    let since = world.asked.len();
+    world.wait();
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(asked_of(&world, since, &had).is_empty());
+}
+
+#[test]
+fn a_source_says_why_it_is_not_used() {
+    let standing = |world: &World, number: usize| world.transfer.progress().sources[number].standing;
+    let mut scenario = swarm(48 * MIB, &[narrow(10, 10e6), narrow(10, 10e6), narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.servers[1].0.lie = Some(Lie::ShortData);
+    scenario.servers[2].0.missing = true;
+    scenario.blows = vec![(SECOND, Blow::ServerDies(3))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.now.0 > SECOND + SECOND / 2));
+    assert_eq!(standing(&world, 0), Standing::Good);
+    assert_eq!(standing(&world, 2), Standing::GivenUp);
+    assert!(world.run_until(|world| matches!(standing(world, 3), Standing::Waiting(at) if at > world.now)));
+    assert!(world.run_until(|world| standing(world, 1) == Standing::Benched));
+}
