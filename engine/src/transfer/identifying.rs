@@ -23,12 +23,10 @@ enum Judgement {
     Same,
     /// The same bytes under another version.
     SameBytes,
-    /// Changed, and the user wants it as it is now.
-    Update,
     Changed,
     /// Another file than the origin's.
     Other,
-    /// Only the root hashes can tell, and they are not all known.
+    /// Only the root hashes can tell, and they are not all known; or it is not certain yet which file is wanted.
     Unsure,
     Lie(&'static str),
 }
@@ -79,8 +77,6 @@ impl Transfer {
             Judgement::First => self.adopt(source, offered),
             Judgement::Same => {}
             Judgement::SameBytes => self.rename(source, &offered),
-            // Nothing of the old file may be under way when it happens: `choose_origin` sees to it.
-            Judgement::Update => return self.drop_trusted(),
             Judgement::Changed => return self.fail(Problem::Changed),
             Judgement::Other => return self.give_up(source, Problem::Changed),
             Judgement::Unsure => return,
@@ -109,7 +105,8 @@ impl Transfer {
             () if version == Some(offered.version) && clash => Judgement::Lie("one version has two sizes or hashes"),
             () if version == Some(offered.version) => Judgement::Same,
             () if file.same_bytes(offered) => Judgement::SameBytes,
-            () if is_origin && self.updating => Judgement::Update,
+            // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
+            () if self.updating => Judgement::Unsure,
             () if is_origin && (clash || version.is_some()) => Judgement::Changed,
             () if clash => Judgement::Other,
             () => Judgement::Unsure,
@@ -176,15 +173,6 @@ impl Transfer {
             other.verified = 0;
         }
         self.take_identity(source, file);
-    }
-
-    /// Closes every connection that serves the file as it was.
-    fn drop_trusted(&mut self) {
-        let trusted: Vec<_> =
-            self.connections.iter().filter(|(_, open)| open.handle().is_some()).map(|(id, _)| *id).collect();
-        for id in trusted {
-            self.disconnect(id);
-        }
     }
 
     fn take_identity(&mut self, source: SourceId, file: FileIdentity) {

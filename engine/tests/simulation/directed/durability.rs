@@ -140,3 +140,22 @@ fn a_change_is_on_record_before_the_data_file_is_cut() {
         world.check_complete(long);
     }
 }
+
+#[test]
+fn what_was_verified_of_the_old_file_is_never_said_of_the_new_one() {
+    let changed = Edition { size: 2 * MIB, number: 1 };
+    let mut scenario = Scenario::plain(changed.size);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 4e6))];
+    // Blocks are compared while others are written, and the change comes in between.
+    scenario.servers[0].0.hashing = Duration::from_millis(100);
+    for step in 0..60 {
+        scenario.store_time = Duration::from_millis([5, 20, 60][step % 3]);
+        let at = Duration::from_millis(100 + 4 * step as u64);
+        scenario.blows = vec![(at, Blow::ChangeFile(changed))];
+        let mut world = world(scenario.clone());
+        while world.step() {
+            world.check_journal();
+        }
+        world.check_complete(changed);
+    }
+}

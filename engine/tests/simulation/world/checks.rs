@@ -34,6 +34,7 @@ impl World {
         assert!(by_source <= progress.verified, "sources sent more than there is: {progress:?}");
         if self.random.chance(0.002) {
             self.check_verified();
+            self.check_journal();
         }
     }
 
@@ -57,6 +58,11 @@ impl World {
         for range in verified {
             assert!(same(self.disk.data(), &content.data, &range), "wrong blocks in {range:?} are called verified");
         }
+    }
+
+    /// What the journal would claim after a crash is on disk.
+    pub fn check_journal(&self) {
+        self.check_recovered(&journal::replay(&self.disk.journal).0);
     }
 
     /// What the journal claims for certain is on disk.
