@@ -9,6 +9,9 @@ use tokio::time::timeout;
 
 use crate::SHORT;
 
+/// How often it is started at most.
+const MOST_TRIES: u32 = 5;
+
 /// A running chromedriver; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Driver {
@@ -16,13 +19,30 @@ pub struct Driver {
     port: u16,
 }
 
+/// It ended at once, and what it had said.
+#[derive(Debug, thiserror::Error)]
+#[error("chromedriver ended without saying its port: {0}")]
+struct Ended(String);
+
 impl Driver {
     /// Starts it on a port the system chooses. `CHROMEDRIVER` names another program.
+    ///
+    /// It takes the port it got for IPv4 for IPv6 too and ends if somebody has that one there; then it is started again.
     ///
     /// # Errors
     ///
     /// When it can't be started or does not say its port in time.
     pub async fn start() -> Result<Self> {
+        let mut tries = 1;
+        loop {
+            match Self::try_start().await {
+                Err(error) if tries < MOST_TRIES && error.is::<Ended>() => tries += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_start() -> Result<Self> {
         let program = std::env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
         let mut child = Command::new(program)
             .args(["--port=0", "--log-level=SEVERE"])
@@ -34,12 +54,15 @@ impl Driver {
             .context("can't start chromedriver")?;
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let port = timeout(SHORT, async {
+            let mut said = String::new();
             while let Some(line) = lines.next_line().await? {
                 if let Some(port) = port_in(&line) {
                     return Ok(port);
                 }
+                said.push_str(&line);
+                said.push('\n');
             }
-            bail!("chromedriver ended without saying its port")
+            bail!(Ended(said))
         })
         .await
         .context("chromedriver did not say its port")??;

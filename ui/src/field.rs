@@ -110,7 +110,7 @@ pub fn Stepper(
                     class="icon-button"
                     type="button"
                     aria-label="More"
-                    disabled=move || value.get() >= max
+                    disabled=move || { value.get() >= max }
                     on:click=move |_| set(value.get_untracked().saturating_add(1))
                 >
                     "+"
