@@ -1,0 +1,172 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::address::Source;
+use crate::get;
+use crate::ls::Style;
+
+const AFTER: &str = "\
+A SOURCE is a server and a path on it: host:3000/path, ws://host:3000/path, or wss://host/path over TLS. Without a scheme the
+port is 3000 unless it is given. The path is spelled as `wstp ls` shows it: %20 is three characters, not a space.
+
+Exit status:
+    0  done, or the same
+    1  failed
+    2  wrong arguments
+    3  the server does not have it, or does not give it
+    4  no source could be reached, or nothing arrived for --timeout seconds
+    5  the file changed on the server
+    6  the local disk failed
+    7  the local file differs
+  130  stopped by Ctrl-C or SIGTERM; what arrived is kept";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  wstp get nas:3000/films/a.mkv               into this folder
+  wstp get nas:3000/films -o ~/Films          a folder and all that is in it
+  wstp get a:3000/x.iso b:3000/mirror/x.iso   one file from two servers at once
+  wstp get nas:3000/x.iso --json              progress for a program
+
+What arrived of NAME is kept in .NAME.wstp beside it until it is complete: run the same command again to go on.";
+
+/// Gets, lists and checks files of WSTP servers, every block verified against the file's BLAKE3 hash.
+#[derive(Debug, Parser)]
+#[command(name = "wstp", version, after_help = AFTER)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetch a file, or a folder and all that is in it
+    Get(GetArgs),
+    /// List a folder
+    Ls(LsArgs),
+    /// Print the BLAKE3 hash of local files, as b3sum does
+    Hash(HashArgs),
+    /// Compare a local file with one on a server, without fetching it
+    Verify(VerifyArgs),
+}
+
+/// `wstp get`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = GET_EXAMPLES)]
+pub struct GetArgs {
+    /// Where from; several are mirrors of one file
+    #[arg(required = true, value_name = "SOURCE", value_parser = source)]
+    pub sources: Vec<Source>,
+    /// Where to: a file, or a folder [default: the name it has on the server, here]
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub connections: u8,
+    /// Give up when nothing arrives for so many seconds; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// Replace a local file that differs, and go on with a file that changed on the server; what still matches of it is kept
+    #[arg(long, visible_alias = "force")]
+    pub update: bool,
+    /// Tell a program how it stands: an object a line on the standard output
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Say nothing unless something fails
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `wstp ls`.
+#[derive(Debug, clap::Args)]
+pub struct LsArgs {
+    /// The folder
+    #[arg(value_name = "SOURCE", value_parser = source)]
+    pub source: Source,
+    /// Kind, size and time of change too
+    #[arg(short, long)]
+    pub long: bool,
+    /// An object a line
+    #[arg(long, conflicts_with = "long")]
+    pub json: bool,
+}
+
+/// `wstp hash`.
+#[derive(Debug, clap::Args)]
+pub struct HashArgs {
+    /// The files
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `wstp verify`.
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The local file
+    pub path: PathBuf,
+    /// The file on a server
+    #[arg(value_name = "SOURCE", value_parser = source)]
+    pub source: Source,
+    /// An object a line
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Tell by the exit status alone
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl GetArgs {
+    /// How to fetch.
+    #[must_use]
+    pub fn options(&self) -> get::Options {
+        get::Options {
+            output: self.output.clone(),
+            connections: self.connections,
+            patience: (self.timeout > 0).then(|| Duration::from_secs(self.timeout)),
+            update: self.update,
+        }
+    }
+}
+
+impl LsArgs {
+    /// How to print.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        match () {
+            () if self.json => Style::Json,
+            () if self.long => Style::Long,
+            () => Style::Names,
+        }
+    }
+}
+
+fn source(typed: &str) -> Result<Source, String> {
+    Source::parse(typed).map_err(|failure| failure.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_timeout_of_zero_is_none() {
+        let parse =
+            |args: &[&str]| match Args::try_parse_from([&["wstp", "get", "host/x"], args].concat()).unwrap().command {
+                Command::Get(args) => args.options().patience,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(parse(&[]), Some(Duration::from_secs(60)));
+        assert_eq!(parse(&["--timeout", "0"]), None);
+    }
+}

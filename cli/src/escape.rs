@@ -1,0 +1,85 @@
+//! Text of strangers on a terminal: names, and words of servers.
+//!
+//! A terminal obeys what it is sent. Nothing that a server said reaches it before it passed through here: control characters and
+//! those that change the direction of text are written out, so that a name is seen as what it is.
+
+use std::fmt::Write;
+
+/// A name on a terminal, so that different names look different.
+#[must_use]
+pub fn name(name: &str) -> String {
+    let mut shown = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c == '\\' {
+            shown.push_str("\\\\");
+        } else if is_unsafe(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// A sentence that quotes strangers, on one line.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON whose strings hold nothing unsafe. Outside of strings such characters do not occur, and inside each can be written as a number.
+#[must_use]
+pub fn json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _cannot_fail = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Whether a terminal would act upon it, or a person be misled by it: controls, line ends, and Unicode's format characters less
+/// the two joiners that scripts and emoji need.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(u32::from(c),
+            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e | 0x200b | 0x200e..=0x200f
+            | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff0..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1345f
+            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_terminal_acts_upon_is_written_out() {
+        assert_eq!(name("plain — 日本語 👩\u{200d}🚀"), "plain — 日本語 👩\u{200d}🚀");
+        assert_eq!(name("\u{1b}[2Jgone\r\n\u{7}"), "\\u{1b}[2Jgone\\r\\n\\u{7}");
+        assert_eq!(name("evil\u{202e}fdp.exe"), "evil\\u{202e}fdp.exe");
+        assert_eq!(name("c1\u{9b}31m"), "c1\\u{9b}31m");
+        assert_eq!(name("a\\nb"), "a\\\\nb");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_comes_through(text in "(\\PC|[\\x00-\\x1f\\x7f-\\x9f\u{202e}\u{e0041}\\\\]){0,60}") {
+            prop_assert!(!name(&text).chars().any(is_unsafe));
+            prop_assert!(!one_line(&text).chars().any(is_unsafe));
+            let safe = json(&serde_json::to_string(&text).unwrap());
+            prop_assert!(!safe.chars().any(is_unsafe));
+            prop_assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+        }
+
+        #[test]
+        fn different_names_look_different(a in "[a\\\\n\\n\u{1b}]{0,4}", b in "[a\\\\n\\n\u{1b}]{0,4}") {
+            prop_assert_eq!(a == b, name(&a) == name(&b));
+        }
+    }
+}

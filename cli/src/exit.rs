@@ -1,0 +1,80 @@
+//! How a command ends: one code for each kind of ending, and words for the person.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::escape::one_line;
+
+/// The kinds of endings; each has a number that scripts may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Everything was done, or everything is the same.
+    Ok = 0,
+    /// Something that is none of the others.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The server does not have it, or does not give it.
+    NotFound = 3,
+    /// No source could be reached, or none sent anything, for as long as was to be waited.
+    Unreachable = 4,
+    /// The file changed on the server.
+    Changed = 5,
+    /// The local disk failed.
+    Disk = 6,
+    /// The local file and the server's differ.
+    Differs = 7,
+    /// Stopped by Ctrl-C or SIGTERM.
+    Interrupted = 130,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code.number())
+    }
+}
+
+impl Code {
+    /// The number the process ends with.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Why something could not be done: what happened, and what the person can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Failure {
+    /// How the command ends if nothing worse happens.
+    pub code: Code,
+    /// What happened, a sentence.
+    pub what: String,
+    /// What can be done, a sentence.
+    pub advice: String,
+}
+
+impl Failure {
+    /// A failure from its two sentences.
+    pub fn new(code: Code, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { code, what: what.into(), advice: advice.into() }
+    }
+
+    /// The disk did not do what it was asked for.
+    pub fn disk(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        let advice = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                "Make room and run the same command again. Nothing that arrived is lost."
+            }
+            std::io::ErrorKind::PermissionDenied => "Choose another place with -o, or change who may write there.",
+            _ => "Check the disk, or choose another place with -o.",
+        };
+        Self::new(Code::Disk, format!("{what}: {error}."), advice)
+    }
+}
+
+/// Both sentences; nothing in them can move a terminal's cursor, whoever wrote it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", one_line(&self.what), one_line(&self.advice))
+    }
+}

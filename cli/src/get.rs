@@ -1,0 +1,229 @@
+//! `wstp get`: a file, or everything in a folder, into a place on the local disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::BinaryBytes;
+use tokio_util::sync::CancellationToken;
+use wstp_engine::journal::Recovered;
+use wstp_protocol::EntryKind;
+
+use crate::address::Source;
+use crate::exit::{Code, Failure};
+use crate::names::safe_name;
+use crate::partial::{Partial, exists, shown};
+use crate::progress::Reporter;
+use crate::remote::Remote;
+use crate::transfer::{self, Fetched, Task};
+use crate::words::interrupted;
+use crate::{folder, same};
+
+/// Bytes asked for and not yet written, over all transfers.
+pub(crate) const MEMORY: u64 = 64 << 20;
+
+/// How to fetch.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to; by default the name it has on the server, here.
+    pub output: Option<PathBuf>,
+    /// Connections at once.
+    pub connections: u8,
+    /// How long nothing may arrive before it is given up; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// Whether what changed on the server, and what differs here, is fetched as it is there now.
+    pub update: bool,
+}
+
+/// What all transfers of a command share.
+pub struct Context<'a> {
+    /// How to fetch.
+    pub options: Options,
+    /// Tells how things stand.
+    pub reporter: &'a Reporter,
+    /// Says when the person wants to stop.
+    pub stop: CancellationToken,
+}
+
+/// Fetches a file from its sources, or a folder from its one source.
+///
+/// # Errors
+///
+/// In words, with the code to end with.
+pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
+    if let [source] = sources {
+        let tell = |failure: &Failure, wait| cx.reporter.waiting(failure, wait);
+        let probe = async {
+            let mut remote = Remote::connect_patiently(&source.address, cx.options.patience, tell).await?;
+            let entry = remote.stat(source.path.clone()).await?;
+            Ok((remote, entry))
+        };
+        let (remote, entry) = unless_stopped(cx, probe).await?;
+        if entry.kind == EntryKind::Directory {
+            return folder::get(cx, source, remote).await;
+        }
+    }
+    let target = file_target(cx.options.output.as_deref(), sources)?;
+    file(cx, sources, &target, cx.options.connections, MEMORY).await?;
+    Ok(Code::Ok)
+}
+
+/// Does something that can simply be dropped when the person wants to stop.
+pub(crate) async fn unless_stopped<T>(
+    cx: &Context<'_>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = cx.stop.cancelled() => Err(interrupted("Nothing was lost; run the same command again.")),
+        done = work => done,
+    }
+}
+
+/// Where a file goes: into an output that is a folder, else to the output itself, else here.
+fn file_target(output: Option<&Path>, sources: &[Source]) -> Result<PathBuf, Failure> {
+    let name = || {
+        sources.first().and_then(|source| source.path.name()).map(safe_name).ok_or_else(|| {
+            let advice = "Put the path of a file behind the address; `wstp ls` shows what is there.";
+            Failure::new(Code::Usage, "A whole server can't be a mirror of a file.", advice)
+        })
+    };
+    match output {
+        None => Ok(name()?.into()),
+        Some(output) if output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            Ok(output.join(name()?))
+        }
+        Some(output) if output.file_name().is_none() => Err(Failure::new(
+            Code::Usage,
+            format!("{} names no file.", shown(output)),
+            "Give -o a name that ends in one.",
+        )),
+        Some(output) => Ok(output.to_owned()),
+    }
+}
+
+/// Fetches one file to `target`; what arrived of it before is not fetched again.
+pub(crate) async fn file(
+    cx: &Context<'_>,
+    sources: &[Source],
+    target: &Path,
+    connections: u8,
+    memory: u64,
+) -> Result<Fetched, Failure> {
+    let replace = match unless_stopped(cx, existing(cx, sources, target)).await? {
+        Existing::None => false,
+        Existing::Same(fetched) => return Ok(fetched),
+        Existing::Replaceable => true,
+    };
+    let (partial, recovered) = Partial::open(target)?;
+    let (partial, fetched) = if recovered.is_complete() {
+        unless_stopped(cx, complete(cx, sources, partial)).await?
+    } else {
+        (partial, Err(recovered))
+    };
+    let (partial, fetched) = match fetched {
+        Ok(fetched) => (partial, fetched),
+        Err(recovered) => transferred(cx, sources, target, (connections, memory), (partial, recovered)).await?,
+    };
+    partial.finish(replace)?;
+    cx.reporter.saved(&target.to_string_lossy(), fetched.size, &fetched.root, false);
+    Ok(fetched)
+}
+
+enum Existing {
+    None,
+    Same(Fetched),
+    Replaceable,
+}
+
+/// What stands where the file is to go.
+async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result<Existing, Failure> {
+    let Ok(there) = fs::symlink_metadata(target) else { return Ok(Existing::None) };
+    if !there.is_file() {
+        let what = format!("{} is already there, and not a file.", shown(target));
+        return Err(Failure::new(Code::Differs, what, "Choose another place with -o."));
+    }
+    if let Some(fetched) = same::as_on_server(cx, sources, target).await? {
+        if Partial::folder_of(target).exists() {
+            Partial::open(target)?.0.discard();
+        }
+        cx.reporter.saved(&target.to_string_lossy(), fetched.size, &fetched.root, true);
+        return Ok(Existing::Same(fetched));
+    }
+    if cx.options.update { Ok(Existing::Replaceable) } else { Err(exists(target)) }
+}
+
+/// Everything arrived before and was not put into its place. If it is not what the server has now, it is fetched anew.
+async fn complete(
+    cx: &Context<'_>,
+    sources: &[Source],
+    mut partial: Partial,
+) -> Result<(Partial, Result<Fetched, Recovered>), Failure> {
+    if let Some(fetched) = same::as_on_server(cx, sources, &partial.data_path()).await? {
+        return Ok((partial, Ok(fetched)));
+    }
+    partial.reset()?;
+    Ok((partial, Err(Recovered::default())))
+}
+
+async fn transferred(
+    cx: &Context<'_>,
+    sources: &[Source],
+    target: &Path,
+    (connections, memory): (u8, u64),
+    (partial, recovered): (Partial, Recovered),
+) -> Result<(Partial, Fetched), Failure> {
+    let task = Task {
+        sources: sources.to_vec(),
+        connections,
+        memory,
+        patience: cx.options.patience,
+        update: cx.options.update,
+    };
+    let labels = sources.iter().map(|source| source.address.label()).collect();
+    let report = cx.reporter.file(target.to_string_lossy().into_owned(), labels);
+    let mut kept = 0;
+    let (partial, result) = transfer::fetch(&task, partial, recovered, &cx.stop, |standing| {
+        kept = standing.progress.verified + standing.progress.received;
+        report.tell(standing);
+    })
+    .await;
+    match (partial, result) {
+        (Some(partial), Ok(fetched)) => Ok((partial, fetched)),
+        (partial, result) => {
+            if let Some(partial) = partial {
+                partial.discard_if_empty();
+            }
+            let failure =
+                result.err().unwrap_or_else(|| Failure::disk("The disk failed", &std::io::ErrorKind::Other.into()));
+            Err(with_what_is_kept(failure, target, kept))
+        }
+    }
+}
+
+/// Tells how to go on after a stop.
+fn with_what_is_kept(mut failure: Failure, target: &Path, kept: u64) -> Failure {
+    if failure.code == Code::Interrupted {
+        failure.advice =
+            format!("{} of {} are kept; run the same command again to go on.", BinaryBytes(kept), shown(target));
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_goes_where_it_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = [Source::parse("host/a/b:c.txt").unwrap()];
+        let target = |output: Option<&Path>| file_target(output, &sources).unwrap();
+        assert_eq!(target(None), Path::new("b_c.txt"));
+        assert_eq!(target(Some(dir.path())), dir.path().join("b_c.txt"));
+        assert_eq!(target(Some(Path::new("new/"))), Path::new("new/b_c.txt"));
+        assert_eq!(target(Some(Path::new("x/y"))), Path::new("x/y"));
+        assert!(file_target(Some(Path::new("nowhere/..")), &sources).is_err());
+        assert!(file_target(None, &[Source::parse("host").unwrap()]).is_err());
+    }
+}

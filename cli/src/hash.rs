@@ -1,0 +1,71 @@
+//! `wstp hash`: the BLAKE3 hashes of local files, as b3sum prints them.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wstp_protocol::Hash;
+
+use crate::exit::{Code, Failure};
+use crate::partial::shown;
+
+/// Hashes files in order and prints a line for each; goes on after those that can't be read.
+pub fn run(paths: &[PathBuf], tell: impl Fn(&Failure)) -> Code {
+    let mut code = Code::Ok;
+    for path in paths {
+        match of_file(path) {
+            Ok(hash) => {
+                if !crate::print_line(&line(&hash, &path.to_string_lossy())) {
+                    return code;
+                }
+            }
+            Err(error) => {
+                tell(&unreadable(path, &error));
+                code = Code::Failed;
+            }
+        }
+    }
+    code
+}
+
+/// The BLAKE3 hash of a file. Blocks the thread.
+///
+/// # Errors
+///
+/// When it can't be read.
+pub fn of_file(path: &Path) -> io::Result<Hash> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        Code::Failed,
+        format!("{} can't be read: {error}.", shown(path)),
+        "Check the name and who may read it.",
+    )
+}
+
+/// A line as b3sum writes it, a name of several lines escaped.
+fn line(hash: &Hash, path: &str) -> String {
+    let hex = blake3::Hash::from(*hash).to_hex();
+    if path.contains(['\\', '\n']) {
+        format!("\\{hex}  {}", path.replace('\\', "\\\\").replace('\n', "\\n"))
+    } else {
+        format!("{hex}  {path}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_b3sum() {
+        let empty = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+        let hash = *blake3::hash(b"").as_bytes();
+        assert_eq!(line(&hash, "a b"), format!("{empty}  a b"));
+        assert_eq!(line(&hash, "a\nb\\c"), format!("\\{empty}  a\\nb\\\\c"));
+    }
+}

@@ -1,0 +1,88 @@
+//! `wstp`, the native client: the engine of the browser extension on tokio sockets and local files, with the same journal.
+//!
+//! [`run`] does what the command line says. The way of a file: `get` decides what is to be fetched and where to, `partial` keeps what of it is
+//! here, `transfer` is the engine's run loop between `socket` and `disk`, `store` does what is wanted of the disk. `remote` looks at servers,
+//! for `ls`, `verify` and the `tree` of a `folder`.
+//!
+//! Invariants:
+//! - the server is a stranger: its names become safe ones before they touch the disk (`names`) and harmless ones before they
+//!   touch the terminal (`escape`), and whatever it can make longer has a bound;
+//! - a file appears in its place only complete and verified, in one step;
+//! - storage is used from threads of its own, never from those of the network;
+//! - every command ends with a code that says how, and with words that say what can be done.
+
+mod address;
+mod args;
+mod bounded_head;
+mod disk;
+mod escape;
+mod exit;
+mod folder;
+mod get;
+mod hash;
+mod ls;
+mod names;
+mod pages;
+mod partial;
+mod progress;
+mod remote;
+mod same;
+mod socket;
+mod store;
+mod tls;
+mod transfer;
+mod tree;
+mod verify;
+mod words;
+
+use std::io::Write;
+
+use tokio_util::sync::CancellationToken;
+
+pub use args::Args;
+use args::Command;
+pub use exit::{Code, Failure};
+use progress::{Audience, Reporter};
+use words::interrupted;
+
+/// Program and version, as told to servers.
+pub const AGENT: &str = concat!("wstp/", env!("CARGO_PKG_VERSION"));
+
+/// Does what the command line says, until it is done or `stop` says to stop; tells what failed.
+pub async fn run(args: Args, stop: CancellationToken) -> Code {
+    let reporter = Reporter::new(match &args.command {
+        Command::Get(args) => Audience::of(args.json, args.quiet),
+        Command::Ls(args) => Audience::of(args.json, false),
+        Command::Verify(args) => Audience::of(args.json, args.quiet),
+        Command::Hash(_) => Audience::Log,
+    });
+    perform(args.command, &reporter, stop).await.unwrap_or_else(|failure| {
+        reporter.failed(None, &failure);
+        failure.code
+    })
+}
+
+async fn perform(command: Command, reporter: &Reporter, stop: CancellationToken) -> Result<Code, Failure> {
+    match command {
+        Command::Get(args) => get::run(&get::Context { options: args.options(), reporter, stop }, &args.sources).await,
+        Command::Ls(args) => unless(stop, ls::run(&args.source, args.style())).await,
+        Command::Hash(args) => {
+            let tell = |failure: &Failure| eprintln!("wstp: {failure}");
+            let hashing = tokio::task::spawn_blocking(move || hash::run(&args.paths, tell));
+            unless(stop, async { Ok(hashing.await.unwrap_or(Code::Failed)) }).await
+        }
+        Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, args.json, args.quiet)).await,
+    }
+}
+
+async fn unless(stop: CancellationToken, work: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {
+    tokio::select! {
+        () = stop.cancelled() => Err(interrupted("Run it again.")),
+        done = work => done,
+    }
+}
+
+/// Prints a line on the standard output; says whether anybody still reads.
+fn print_line(line: &str) -> bool {
+    writeln!(std::io::stdout().lock(), "{line}").is_ok()
+}

@@ -1,0 +1,243 @@
+//! The partial folder: what of a file is already here. For `dir/NAME` it is `dir/.NAME.wstp/` with `data`, `hashes` and `journal`.
+//!
+//! Invariants: one process at a time has it, by a lock on the journal that ends with the process. The target appears only complete, in one step, and
+//! never over something that was not there before, unless that was asked for. A symbolic link is nowhere followed.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use wstp_engine::journal::{self, Recovered};
+
+use crate::escape;
+use crate::exit::{Code, Failure};
+use crate::names::PARTIAL_SUFFIX;
+use crate::store::Store;
+
+/// Longest journal that is read.
+const MAX_JOURNAL: u64 = 64 << 20;
+
+/// A partial folder, locked.
+#[derive(Debug)]
+pub struct Partial {
+    folder: PathBuf,
+    target: PathBuf,
+    /// The files; taken while a transfer works with them.
+    pub(crate) store: Store,
+}
+
+impl Partial {
+    /// Where the partial folder of `target` is.
+    #[must_use]
+    pub fn folder_of(target: &Path) -> PathBuf {
+        let mut name = OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(PARTIAL_SUFFIX);
+        target.with_file_name(name)
+    }
+
+    /// Opens the partial folder of `target`, or makes it, and reads the journal back.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it, or the disk fails.
+    pub fn open(target: &Path) -> Result<(Self, Recovered), Failure> {
+        let folder = Self::folder_of(target);
+        let failed = |error| Failure::disk(format!("{} can't be used", shown(&folder)), &error);
+        make_folder(&folder).map_err(failed)?;
+        let mut journal = open_file(&folder.join("journal")).map_err(failed)?;
+        match journal.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(target)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // Whoever had the lock until now may have removed the folder.
+        if !is_same(&folder.join("journal"), &journal) {
+            return Err(in_use(target));
+        }
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(failed)?;
+        let (recovered, journal_len) = journal::replay(&bytes);
+        journal.set_len(journal_len).map_err(failed)?;
+        let data = open_file(&folder.join("data")).map_err(failed)?;
+        let hashes = open_file(&folder.join("hashes")).map_err(failed)?;
+        sync_folder(&folder).and_then(|()| sync_folder(parent(&folder))).map_err(failed)?;
+        let store = Store { data, hashes, journal, journal_len };
+        Ok((Self { folder, target: target.to_owned(), store }, recovered))
+    }
+
+    /// Where the data is.
+    #[must_use]
+    pub fn data_path(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Forgets everything that was fetched.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn reset(&mut self) -> Result<(), Failure> {
+        self.store.reset().map_err(|error| Failure::disk(format!("{} can't be emptied", shown(&self.folder)), &error))
+    }
+
+    /// Puts the complete data into its place and removes the rest. Something that stands there already is replaced only if that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// When something stands there, or the disk fails.
+    pub fn finish(self, replace: bool) -> Result<(), Failure> {
+        let failed = |error| Failure::disk(format!("{} can't be put into its place", shown(&self.target)), &error);
+        match place(&self.data_path(), &self.target, replace) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(&self.target)),
+            Err(error) => return Err(failed(error)),
+        }
+        sync_folder(parent(&self.target)).map_err(failed)?;
+        self.discard();
+        Ok(())
+    }
+
+    /// Removes it. What can't be removed is left: it does no harm.
+    pub fn discard(self) {
+        // The journal last, since it holds the lock.
+        for name in ["data", "hashes", "journal"] {
+            let _stays = fs::remove_file(self.folder.join(name));
+        }
+        let _stays = fs::remove_dir(&self.folder);
+    }
+
+    /// Removes it if nothing is on record, so that a mistyped name leaves nothing behind.
+    pub fn discard_if_empty(self) {
+        if self.store.journal_len == 0 {
+            self.discard();
+        }
+    }
+}
+
+/// Makes a folder where there is none. A link to one is not taken for one.
+///
+/// # Errors
+///
+/// When something else stands there, or the disk fails.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let there = fs::symlink_metadata(path)?;
+            if there.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        }
+        made => made,
+    }
+}
+
+/// Something that is not what the server has stands where a file is to go.
+pub(crate) fn exists(target: &Path) -> Failure {
+    Failure::new(
+        Code::Differs,
+        format!("{} is already there, and not the same.", shown(target)),
+        "Run it again with --update to replace it, or choose another place with -o.",
+    )
+}
+
+pub(crate) fn shown(path: &Path) -> String {
+    escape::name(&path.to_string_lossy())
+}
+
+fn in_use(target: &Path) -> Failure {
+    let what = format!("Another wstp is fetching {} at this moment.", shown(target));
+    Failure::new(Code::Failed, what, "Wait until it is done, or stop it.")
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(path)
+}
+
+fn is_same(path: &Path, file: &File) -> bool {
+    let (Ok(there), Ok(open)) = (fs::symlink_metadata(path), file.metadata()) else { return false };
+    (there.dev(), there.ino()) == (open.dev(), open.ino())
+}
+
+fn place(data: &Path, target: &Path, replace: bool) -> io::Result<()> {
+    if replace {
+        return fs::rename(data, target);
+    }
+    match renameat_with(CWD, data, CWD, target, RenameFlags::NOREPLACE) {
+        // Some file systems can't do it in one step.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => match fs::symlink_metadata(target) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => fs::rename(data, target),
+        },
+        done => done.map_err(Into::into),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes names in a folder durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partial_folder_stands_beside_the_target() {
+        assert_eq!(Partial::folder_of(Path::new("a/b.txt")), Path::new("a/.b.txt.wstp"));
+        assert_eq!(Partial::folder_of(Path::new("b.txt")), Path::new(".b.txt.wstp"));
+    }
+
+    #[test]
+    fn only_one_can_have_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x");
+        let (first, _) = Partial::open(&target).unwrap();
+        assert!(Partial::open(&target).unwrap_err().what.contains("Another wstp"));
+        first.discard();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        Partial::open(&target).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_replaced_unless_that_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x");
+        fs::write(&target, "old").unwrap();
+        let partial = || {
+            let (partial, _) = Partial::open(&target).unwrap();
+            fs::write(partial.data_path(), "new").unwrap();
+            partial
+        };
+        assert_eq!(partial().finish(false).unwrap_err().code, Code::Differs);
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        partial().finish(true).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_no_partial_folder() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(".x.wstp")).unwrap();
+        assert_eq!(Partial::open(&dir.path().join("x")).unwrap_err().code, Code::Disk);
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_torn_journal_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x");
+        fs::create_dir(Partial::folder_of(&target)).unwrap();
+        fs::write(Partial::folder_of(&target).join("journal"), "WSTP?").unwrap();
+        let (partial, recovered) = Partial::open(&target).unwrap();
+        assert_eq!(recovered, Recovered::default());
+        assert_eq!(partial.store.journal.metadata().unwrap().len(), 0);
+    }
+}

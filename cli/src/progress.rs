@@ -1,0 +1,378 @@
+//! How things stand, for people and for programs: bars on a terminal, lines where there is none, JSON, or nothing.
+//!
+//! People are told on the standard error, programs on the standard output. Names and words of servers are made harmless on the way.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{BinaryBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use wstp_engine::Phase;
+
+use crate::escape;
+use crate::exit::Failure;
+use crate::transfer::Standing;
+
+/// To whom things are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A person at a terminal: bars.
+    Terminal,
+    /// A person who reads later: a line for each thing that ended.
+    Log,
+    /// A program: an object a line.
+    Json,
+    /// Nobody, unless something fails.
+    Nobody,
+}
+
+impl Audience {
+    /// Whom the options name.
+    #[must_use]
+    pub fn of(json: bool, quiet: bool) -> Self {
+        match () {
+            () if json => Self::Json,
+            () if quiet => Self::Nobody,
+            () if std::io::stderr().is_terminal() => Self::Terminal,
+            () => Self::Log,
+        }
+    }
+}
+
+/// A line of JSON; `docs/cli.md` describes them for users.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// How a file stands.
+    Progress {
+        /// The local path.
+        file: &'a str,
+        /// `starting`, `downloading`, `verifying`, `waiting`, `paused`, `complete`, `failed`.
+        state: &'a str,
+        /// Bytes, once known.
+        size: Option<u64>,
+        /// Bytes verified.
+        verified: u64,
+        /// Bytes here and not verified yet.
+        received: u64,
+        /// Bytes a second.
+        rate: f64,
+        /// Seconds left at that rate.
+        seconds_left: Option<f64>,
+        /// Seconds until the next try, while waiting.
+        retry_seconds: Option<f64>,
+        /// What went wrong last.
+        problem: Option<&'a str>,
+        /// Each source.
+        sources: Vec<SourceView<'a>>,
+    },
+    /// Nobody can be reached before anything began.
+    Waiting {
+        /// Seconds until the next try.
+        retry_seconds: f64,
+        /// What went wrong.
+        problem: &'a str,
+    },
+    /// A file is whole and in its place.
+    Saved {
+        /// The local path.
+        file: &'a str,
+        /// Bytes.
+        size: u64,
+        /// Its hash.
+        blake3: &'a str,
+        /// Whether it was there before.
+        already: bool,
+    },
+    /// Something of a folder that can't be fetched and is left out.
+    Skipped {
+        /// The path on the server.
+        path: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// Something failed.
+    Failed {
+        /// The local path of the file, where it is about one.
+        file: Option<&'a str>,
+        /// The exit code that stands for it.
+        code: u8,
+        /// What happened.
+        what: &'a str,
+        /// What can be done.
+        advice: &'a str,
+    },
+    /// The end of a folder.
+    Summary {
+        /// Files that are whole and in place.
+        files: u64,
+        /// Bytes in them.
+        bytes: u64,
+        /// Files that failed.
+        failed: u64,
+    },
+}
+
+/// A source in a line of JSON.
+#[derive(Debug, Serialize)]
+pub struct SourceView<'a> {
+    address: &'a str,
+    connections: u32,
+    rate: f64,
+}
+
+/// Tells how things stand.
+pub struct Reporter {
+    audience: Audience,
+    bars: MultiProgress,
+}
+
+/// Tells how one file stands.
+pub struct FileReport<'a> {
+    reporter: &'a Reporter,
+    file: String,
+    labels: Vec<String>,
+    bar: ProgressBar,
+}
+
+impl Reporter {
+    /// For such an audience.
+    #[must_use]
+    pub fn new(audience: Audience) -> Self {
+        let target = if audience == Audience::Terminal {
+            ProgressDrawTarget::stderr_with_hz(5)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self { audience, bars: MultiProgress::with_draw_target(target) }
+    }
+
+    /// Begins to tell about a file: its local path, and what its sources are called.
+    #[must_use]
+    pub fn file(&self, file: String, labels: Vec<String>) -> FileReport<'_> {
+        let bar = self.bars.add(ProgressBar::new(0).with_style(file_style()));
+        bar.set_prefix(short(&escape::name(&file)));
+        FileReport { reporter: self, file, labels, bar }
+    }
+
+    /// A bar over all files of a folder.
+    #[must_use]
+    pub fn overall(&self, bytes: u64) -> ProgressBar {
+        self.bars.add(ProgressBar::new(bytes).with_style(overall_style()))
+    }
+
+    /// Tells that nobody can be reached yet.
+    pub fn waiting(&self, failure: &Failure, wait: Duration) {
+        let problem = failure.what.trim_end_matches('.');
+        match self.audience {
+            Audience::Json => self.json(&Event::Waiting { retry_seconds: wait.as_secs_f64(), problem }),
+            Audience::Nobody => {}
+            _ => self.line(&format!("waiting {} s: {problem}", wait.as_secs_f64().ceil())),
+        }
+    }
+
+    /// Tells that a file is in its place.
+    pub fn saved(&self, file: &str, size: u64, root: &[u8; 32], already: bool) {
+        let hash = blake3::Hash::from(*root).to_hex();
+        match self.audience {
+            Audience::Json => self.json(&Event::Saved { file, size, blake3: &hash, already }),
+            Audience::Nobody => {}
+            _ => {
+                let verb = if already { "already complete:" } else { "saved" };
+                self.line(&format!("{verb} {} ({}, blake3 {hash})", escape::name(file), BinaryBytes(size)));
+            }
+        }
+    }
+
+    /// Tells that something is left out.
+    pub fn skipped(&self, path: &str, reason: &str) {
+        match self.audience {
+            Audience::Json => self.json(&Event::Skipped { path, reason }),
+            Audience::Nobody => {}
+            _ => self.line(&format!("left out {}: {reason}", escape::name(path))),
+        }
+    }
+
+    /// Tells that something failed, also to those who want to hear nothing else.
+    pub fn failed(&self, file: Option<&str>, failure: &Failure) {
+        if self.audience == Audience::Json {
+            let Failure { code, what, advice } = failure;
+            return self.json(&Event::Failed { file, code: code.number(), what, advice });
+        }
+        let about = file.map_or_else(String::new, |file| format!("{}: ", escape::name(file)));
+        self.line(&format!("wstp: {about}{failure}"));
+    }
+
+    /// Tells how a folder ended.
+    pub fn summary(&self, files: u64, bytes: u64, failed: u64) {
+        match self.audience {
+            Audience::Json => self.json(&Event::Summary { files, bytes, failed }),
+            Audience::Nobody => {}
+            _ => {
+                let but = if failed == 0 { String::new() } else { format!("; {failed} failed") };
+                self.line(&format!("{files} files, {} in place{but}", BinaryBytes(bytes)));
+            }
+        }
+    }
+
+    fn json(&self, event: &Event<'_>) {
+        print_json(event);
+    }
+
+    /// A line above the bars. Where nobody reads it, that is no reason to stop.
+    fn line(&self, text: &str) {
+        let text = escape::one_line(text);
+        self.bars.suspend(|| {
+            let _nobody_reads = writeln!(std::io::stderr().lock(), "{text}");
+        });
+    }
+}
+
+/// Prints an object as a line on the standard output; says whether anybody still reads.
+pub fn print_json(object: &impl Serialize) -> bool {
+    let text = serde_json::to_string(object).expect("texts and numbers can be written as JSON");
+    crate::print_line(&escape::json(&text))
+}
+
+impl FileReport<'_> {
+    /// Tells how it stands.
+    pub fn tell(&self, standing: &Standing<'_>) {
+        match self.reporter.audience {
+            Audience::Json => self.tell_json(standing),
+            Audience::Terminal => self.tell_bar(standing),
+            Audience::Log | Audience::Nobody => {}
+        }
+    }
+
+    fn tell_json(&self, Standing { progress, wait, problem }: &Standing<'_>) {
+        let sources = progress.sources.iter().zip(&self.labels);
+        self.reporter.json(&Event::Progress {
+            file: &self.file,
+            state: state(progress.phase),
+            size: progress.size,
+            verified: progress.verified,
+            received: progress.received,
+            rate: progress.rate,
+            seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
+            retry_seconds: wait.map(|wait| wait.as_secs_f64()),
+            problem: problem.as_deref(),
+            sources: sources
+                .map(|(source, address)| SourceView { address, connections: source.connections, rate: source.rate })
+                .collect(),
+        });
+    }
+
+    fn tell_bar(&self, standing: &Standing<'_>) {
+        let progress = standing.progress;
+        self.bar.set_length(progress.size.unwrap_or(0));
+        self.bar.set_position(progress.verified + progress.received);
+        self.bar.set_message(escape::one_line(&in_words(standing)));
+    }
+}
+
+impl Drop for FileReport<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        self.reporter.bars.remove(&self.bar);
+    }
+}
+
+const fn state(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Downloading => "downloading",
+        Phase::Verifying => "verifying",
+        Phase::Waiting(_) => "waiting",
+        Phase::Paused => "paused",
+        Phase::Complete => "complete",
+        Phase::Failed => "failed",
+    }
+}
+
+/// What it is doing, for the end of a bar.
+fn in_words(Standing { progress, wait, problem }: &Standing<'_>) -> String {
+    let because = problem.as_ref().map_or_else(String::new, |problem| format!(", {problem}"));
+    match progress.phase {
+        Phase::Starting => format!("connecting{because}"),
+        Phase::Downloading => {
+            let rate = format!("{}/s", BinaryBytes(progress.rate as u64));
+            let left = progress.time_left.map(|left| format!(", {:#} left", HumanDuration(left)));
+            let active = progress.sources.iter().filter(|source| source.connections > 0).count();
+            let sources = if progress.sources.len() > 1 { format!(", {active} sources") } else { String::new() };
+            format!("{rate}{}{sources}{because}", left.unwrap_or_default())
+        }
+        Phase::Verifying if progress.root.is_none() => "all here, the server still hashes it".to_owned(),
+        Phase::Verifying => "verifying".to_owned(),
+        Phase::Waiting(_) => format!("waiting {} s{because}", wait.unwrap_or_default().as_secs_f64().ceil()),
+        Phase::Paused => "stopped".to_owned(),
+        Phase::Complete => "complete".to_owned(),
+        Phase::Failed => format!("failed{because}"),
+    }
+}
+
+fn file_style() -> ProgressStyle {
+    style("{prefix} [{bar:24}] {binary_bytes}/{binary_total_bytes}  {wide_msg}")
+}
+
+fn overall_style() -> ProgressStyle {
+    style("{msg} [{bar:24}] {binary_bytes}/{binary_total_bytes}")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates above are well-formed").progress_chars("=> ")
+}
+
+/// The end of a long path, which says more than its beginning.
+fn short(file: &str) -> String {
+    const MOST: usize = 32;
+    let length = file.chars().count();
+    if length <= MOST {
+        file.to_owned()
+    } else {
+        format!("…{}", file.chars().skip(length + 1 - MOST).collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wstp_engine::{Instant, Progress};
+
+    fn progress(phase: Phase) -> Progress {
+        Progress {
+            phase,
+            problem: None,
+            size: Some(100),
+            root: None,
+            verified: 0,
+            received: 50,
+            rate: 2048.0,
+            time_left: Some(Duration::from_secs(3)),
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_phase_has_words() {
+        let problem = || Some("h:1 closed the connection".to_owned());
+        let words = |phase, wait, problem| in_words(&Standing { progress: &progress(phase), wait, problem });
+        assert_eq!(
+            words(Phase::Waiting(Instant::default()), Some(Duration::from_millis(3200)), problem()),
+            "waiting 4 s, h:1 closed the connection"
+        );
+        assert_eq!(words(Phase::Downloading, None, None), "2.00 KiB/s, 3s left");
+        assert_eq!(words(Phase::Verifying, None, None), "all here, the server still hashes it");
+        assert_eq!(words(Phase::Starting, None, problem()), "connecting, h:1 closed the connection");
+    }
+
+    #[test]
+    fn a_long_path_shows_its_end() {
+        assert_eq!(short("a/b"), "a/b");
+        assert_eq!(short(&format!("{}/end.txt", "x".repeat(50))).chars().count(), 32);
+    }
+
+    #[test]
+    fn the_templates_are_well_formed() {
+        let _parsed = (file_style(), overall_style());
+    }
+}

@@ -1,0 +1,157 @@
+//! The three files of a transfer and what the engine wants done with them: data, hashes (32 bytes a block), journal. The same as in the extension.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_protocol::tree::{Tree, hash_block};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
+
+const HASH: usize = size_of::<Hash>();
+/// Blocks read back at once.
+const PIECE: u32 = 32;
+
+/// A transfer's files, open.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) data: File,
+    pub(crate) hashes: File,
+    pub(crate) journal: File,
+    /// How much of the journal is believed; the next record goes there.
+    pub(crate) journal_len: u64,
+}
+
+/// What came of a request, and what the system said where it failed.
+#[derive(Debug)]
+pub struct Stored {
+    /// For the engine.
+    pub reply: StoreReply,
+    /// For the person.
+    pub error: Option<io::Error>,
+}
+
+impl Store {
+    /// Does what the engine wants. Blocks the thread.
+    pub fn perform(&mut self, request: StoreRequest) -> Stored {
+        let reply = match request {
+            StoreRequest::SetLength { size } => self.data.set_len(size).map(|()| StoreReply::Done),
+            StoreRequest::Write { offset, data } => self.data.write_all_at(&data, offset).map(|()| StoreReply::Done),
+            StoreRequest::WriteHashes { first, hashes } => {
+                self.hashes.write_all_at(hashes.as_flattened(), first * HASH as u64).map(|()| StoreReply::Done)
+            }
+            StoreRequest::ReadHashes { run } => self.read_hashes(run).map(StoreReply::Hashes),
+            StoreRequest::Rehash { run, size } => self.rehash(run, size).map(StoreReply::Hashes),
+            StoreRequest::Commit { record } => self.commit(&record).map(|()| StoreReply::Done),
+        };
+        match reply {
+            Ok(reply) => Stored { reply, error: None },
+            Err(error) => Stored { reply: StoreReply::Failed(kind_of(&error)), error: Some(error) },
+        }
+    }
+
+    /// Makes everything as if nothing had ever been fetched.
+    pub(crate) fn reset(&mut self) -> io::Result<()> {
+        self.journal.set_len(0)?;
+        self.journal.sync_all()?;
+        self.journal_len = 0;
+        self.data.set_len(0)?;
+        self.hashes.set_len(0)
+    }
+
+    fn read_hashes(&self, run: BlockRun) -> io::Result<Vec<Hash>> {
+        let mut hashes = vec![[0; HASH]; run.count as usize];
+        self.hashes.read_exact_at(hashes.as_flattened_mut(), run.first * HASH as u64)?;
+        Ok(hashes)
+    }
+
+    fn rehash(&self, run: BlockRun, size: u64) -> io::Result<Vec<Hash>> {
+        let mut hashes = Vec::with_capacity(run.count as usize);
+        let mut first = run.first;
+        while first < run.end() {
+            let count = u32::try_from(run.end() - first).unwrap_or(PIECE).min(PIECE);
+            let piece = BlockRun { first, count };
+            hashes.extend(hash_run(&self.data, piece, size)?);
+            first = piece.end();
+        }
+        Ok(hashes)
+    }
+
+    fn commit(&mut self, record: &[u8]) -> io::Result<()> {
+        self.data.sync_data()?;
+        self.hashes.sync_data()?;
+        self.journal.write_all_at(record, self.journal_len)?;
+        self.journal.sync_data()?;
+        self.journal_len += record.len() as u64;
+        Ok(())
+    }
+}
+
+/// The hashes of a few blocks of a file of `size` bytes, read from `data`.
+pub(crate) fn hash_run(data: &File, run: BlockRun, size: u64) -> io::Result<Vec<Hash>> {
+    let (offset, length) = run.byte_range(size).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut bytes = vec![0; length as usize];
+    data.read_exact_at(&mut bytes, offset)?;
+    let blocks = (run.first..).zip(bytes.chunks(BLOCK_SIZE as usize));
+    Ok(blocks.map(|(block, bytes)| hash_block(Tree::of_size(size), block, bytes)).collect())
+}
+
+fn kind_of(error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        io::ErrorKind::UnexpectedEof => StoreError::Missing,
+        _ => StoreError::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn store() -> Store {
+        let file = || tempfile::tempfile().unwrap();
+        Store { data: file(), hashes: file(), journal: file(), journal_len: 0 }
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_hashed() {
+        let mut store = store();
+        let bytes: Vec<u8> = (0..100_000u32).map(|i| (i >> 5) as u8).collect();
+        store.perform(StoreRequest::SetLength { size: 100_000 });
+        store.perform(StoreRequest::Write { offset: 8192, data: Bytes::copy_from_slice(&bytes[8192..]) });
+        let run = BlockRun { first: 1, count: 12 };
+        let expected: Vec<_> = (1..13)
+            .map(|block| {
+                let start = block * 8192;
+                hash_block(Tree::of_size(100_000), block as u64, &bytes[start..bytes.len().min(start + 8192)])
+            })
+            .collect();
+        assert_eq!(
+            store.perform(StoreRequest::Rehash { run, size: 100_000 }).reply,
+            StoreReply::Hashes(expected.clone())
+        );
+        store.perform(StoreRequest::WriteHashes { first: 1, hashes: expected.clone() });
+        assert_eq!(store.perform(StoreRequest::ReadHashes { run }).reply, StoreReply::Hashes(expected));
+    }
+
+    #[test]
+    fn what_is_not_there_is_missing() {
+        let mut store = store();
+        let run = BlockRun { first: 0, count: 1 };
+        for request in [StoreRequest::ReadHashes { run }, StoreRequest::Rehash { run, size: 8192 }] {
+            assert_eq!(store.perform(request).reply, StoreReply::Failed(StoreError::Missing));
+        }
+    }
+
+    #[test]
+    fn records_follow_each_other() {
+        let mut store = store();
+        for record in [vec![1, 2], vec![3]] {
+            assert_eq!(store.perform(StoreRequest::Commit { record }).reply, StoreReply::Done);
+        }
+        let mut journal = [0; 3];
+        store.journal.read_exact_at(&mut journal, 0).unwrap();
+        assert_eq!((journal, store.journal_len), ([1, 2, 3], 3));
+    }
+}

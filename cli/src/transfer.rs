@@ -1,0 +1,317 @@
+//! The run loop of one transfer: gives the engine what happened, does what it wants, sleeps. It decides nothing about the transfer itself, only
+//! when it is no use to wait any longer.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+use wstp_engine::journal::Recovered;
+use wstp_engine::{Command, Config, ConnectionId, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer};
+use wstp_protocol::Hash;
+
+use crate::AGENT;
+use crate::address::Source;
+use crate::disk::{Disk, Ended};
+use crate::exit::{Code, Failure};
+use crate::partial::Partial;
+use crate::socket::{Happening, Socket};
+use crate::store::Stored;
+use crate::words::{engine_problem, interrupted, no_connection};
+
+const COMMIT_BYTES: u64 = 32 << 20;
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is told how things stand, at most.
+const TELL: Duration = Duration::from_millis(250);
+/// Happenings of all sockets that wait to be looked at; while there are so many, nothing more is read.
+const QUEUE: usize = 64;
+/// Sleeps are cut into such pieces; the clock of the system can't be set for centuries.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// What to fetch and how.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Where from; all of them serve the same file.
+    pub sources: Vec<Source>,
+    /// Connections over all sources.
+    pub connections: u8,
+    /// Bytes asked for and not yet written.
+    pub memory: u64,
+    /// How long nothing may arrive before it is given up; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// Whether a file that changed on the server is fetched as it is now.
+    pub update: bool,
+}
+
+/// How a transfer stands, with what only the run loop knows.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    /// The engine's part.
+    pub progress: &'a Progress,
+    /// Time until the next try, while it waits.
+    pub wait: Option<Duration>,
+    /// What went wrong last, begins a clause.
+    pub problem: Option<String>,
+}
+
+/// What arrived, whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Bytes.
+    pub size: u64,
+    /// Its BLAKE3 hash.
+    pub root: Hash,
+}
+
+struct Loop<'a, W> {
+    task: &'a Task,
+    transfer: Transfer,
+    disk: Disk,
+    sockets: HashMap<ConnectionId, Socket>,
+    happenings: mpsc::Sender<(ConnectionId, Happening)>,
+    began: Instant,
+    /// When something arrived last, and how much there was then.
+    alive: (Instant, u64),
+    /// Why the last connection ended.
+    last_words: Option<String>,
+    disk_error: Option<std::io::Error>,
+    /// Why it is being stopped.
+    ending: Option<Failure>,
+    watch: W,
+}
+
+/// Fetches a file into its partial folder, until it is complete there, can't go on, or `stop` says so. Whatever happens, what arrived is on
+/// record when this returns, and the partial folder is given back.
+///
+/// # Errors
+///
+/// In words, with the code to end with.
+pub async fn fetch(
+    task: &Task,
+    partial: Partial,
+    recovered: Recovered,
+    stop: &CancellationToken,
+    watch: impl FnMut(&Standing<'_>),
+) -> (Option<Partial>, Result<Fetched, Failure>) {
+    let (happenings, mut happened) = mpsc::channel(QUEUE);
+    let began = Instant::now();
+    let mut run = Loop {
+        transfer: Transfer::resume(config(task), recovered, wstp_engine::Instant(Duration::ZERO)),
+        task,
+        disk: Disk::start(partial),
+        sockets: HashMap::new(),
+        happenings,
+        began,
+        alive: (began, 0),
+        last_words: None,
+        disk_error: None,
+        ending: None,
+        watch,
+    };
+    let result = run.until_end(&mut happened, stop).await;
+    run.tell();
+    run.sockets.clear();
+    (run.disk.stop().await.ok(), result)
+}
+
+fn config(task: &Task) -> Config {
+    let source = |(index, source): (usize, &Source)| SourceConfig {
+        id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)),
+        path: source.path.clone(),
+        token: None,
+    };
+    Config {
+        sources: task.sources.iter().enumerate().map(source).collect(),
+        agent: AGENT.to_owned(),
+        connections: task.connections,
+        memory_budget: task.memory,
+        commit_bytes: COMMIT_BYTES,
+        commit_interval: COMMIT_INTERVAL,
+        seed: seed(),
+    }
+}
+
+/// Different in every process, so that clients of a restarted server do not come in the same moment.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
+    async fn until_end(
+        &mut self,
+        happened: &mut mpsc::Receiver<(ConnectionId, Happening)>,
+        stop: &CancellationToken,
+    ) -> Result<Fetched, Failure> {
+        let mut ticks = interval(TELL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.perform();
+            if let Some(end) = self.end() {
+                return end;
+            }
+            let due = self.due();
+            tokio::select! {
+                Some((connection, happening)) = happened.recv() => self.handle(connection, happening),
+                stored = self.disk.next() => self.stored(stored)?,
+                () = sleep_until(due) => self.transfer.handle_timeout(self.now()),
+                _ = ticks.tick() => self.tick(),
+                () = stop.cancelled(), if self.ending.is_none() => self.stop_for(interrupted(String::new())),
+            }
+        }
+    }
+
+    fn now(&self) -> wstp_engine::Instant {
+        wstp_engine::Instant(self.began.elapsed())
+    }
+
+    fn due(&self) -> Instant {
+        let sleep = self.transfer.poll_timeout().map(|at| at - wstp_engine::Instant::default());
+        let longest = self.began.elapsed().saturating_add(LONGEST_SLEEP);
+        self.began + sleep.unwrap_or(longest).min(longest)
+    }
+
+    fn handle(&mut self, connection: ConnectionId, happening: Happening) {
+        // Of a socket the engine closed, nothing is to be handed in any more.
+        if !self.sockets.contains_key(&connection) {
+            return;
+        }
+        let now = self.now();
+        match happening {
+            Happening::Opened => self.transfer.handle_opened(now, connection),
+            Happening::Frame(frame) => self.transfer.handle_frame(now, connection, frame),
+            Happening::Closed(error) => {
+                self.last_words = Some(error.to_string());
+                self.sockets.remove(&connection);
+                self.transfer.handle_closed(now, connection);
+            }
+        }
+    }
+
+    fn stored(&mut self, stored: Result<Stored, Ended>) -> Result<(), Failure> {
+        let stored = stored.map_err(|ended| {
+            Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.")
+        })?;
+        self.disk_error = stored.error.or(self.disk_error.take());
+        self.transfer.handle_stored(self.now(), stored.reply);
+        Ok(())
+    }
+
+    /// Does what the engine wants until it wants nothing more.
+    fn perform(&mut self) {
+        while let Some(output) = self.transfer.poll_output() {
+            match output {
+                Output::Connect { connection, source } => self.connect(connection, source),
+                Output::Send { connection, message } => {
+                    let sent = self.sockets.get(&connection).map(|socket| socket.send(&message));
+                    if sent.is_some_and(|sent| sent.is_err()) {
+                        self.sockets.remove(&connection);
+                        self.transfer.handle_closed(self.now(), connection);
+                    }
+                }
+                Output::Disconnect { connection } => drop(self.sockets.remove(&connection)),
+                Output::Store(request) => self.disk.push(request),
+            }
+        }
+    }
+
+    fn connect(&mut self, connection: ConnectionId, SourceId(index): SourceId) {
+        match self.task.sources.get(index as usize) {
+            Some(source) => {
+                let socket = Socket::connect(source.address.clone(), connection, self.happenings.clone());
+                self.sockets.insert(connection, socket);
+            }
+            None => self.transfer.handle_closed(self.now(), connection),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.tell();
+        let progress = self.transfer.progress();
+        let there = progress.verified + progress.received;
+        // A server that hashes a large file may need hours for it.
+        let busy = progress.phase == Phase::Verifying && progress.sources.iter().any(|source| source.connections > 0);
+        if there != self.alive.1 || busy || self.ending.is_some() {
+            self.alive = (Instant::now(), there);
+        }
+        if self.task.patience.is_some_and(|patience| self.alive.0.elapsed() > patience) {
+            self.stop_for(self.unreachable(&progress));
+        }
+    }
+
+    fn unreachable(&self, progress: &Progress) -> Failure {
+        let waited = self.task.patience.unwrap_or_default().as_secs();
+        let mut failure = no_connection(&self.problem(progress).unwrap_or_else(|| "nothing arrived".to_owned()));
+        failure.what.push_str(&format!(" Nothing arrived for {waited} s."));
+        failure
+    }
+
+    fn stop_for(&mut self, failure: Failure) {
+        self.ending = Some(failure);
+        self.transfer.handle_command(self.now(), Command::Pause);
+    }
+
+    fn tell(&mut self) {
+        let progress = self.transfer.progress();
+        let wait = match progress.phase {
+            Phase::Waiting(until) => Some(until - self.now()),
+            _ => None,
+        };
+        let problem = self.problem(&progress);
+        (self.watch)(&Standing { progress: &progress, wait, problem });
+    }
+
+    /// What went wrong last, in words that begin a clause.
+    fn problem(&self, progress: &Progress) -> Option<String> {
+        match progress.problem.as_ref()? {
+            Problem::Connection => self.last_words.clone().or_else(|| Some("the connection was lost".to_owned())),
+            other => {
+                let what = engine_problem(other, &self.label()).what;
+                Some(what.trim_end_matches('.').to_owned())
+            }
+        }
+    }
+
+    fn label(&self) -> String {
+        match self.task.sources.as_slice() {
+            [only] => only.address.label(),
+            _ => "a server".to_owned(),
+        }
+    }
+
+    /// The end, once everything is on record.
+    fn end(&mut self) -> Option<Result<Fetched, Failure>> {
+        let progress = self.transfer.progress();
+        match progress.phase {
+            Phase::Complete => Some(match (progress.size, progress.root) {
+                (Some(size), Some(root)) => Ok(Fetched { size, root }),
+                _ => {
+                    Err(Failure::new(Code::Failed, "The download ended without a hash.", "Run the same command again."))
+                }
+            }),
+            Phase::Paused => Some(Err(self.ending.take().unwrap_or_else(|| interrupted(String::new())))),
+            Phase::Failed if self.goes_on_with_change(&progress) => None,
+            Phase::Failed => Some(Err(self.failure(&progress))),
+            _ => None,
+        }
+    }
+
+    /// The person wants the file as it is now: what still matches is kept.
+    fn goes_on_with_change(&mut self, progress: &Progress) -> bool {
+        let goes_on = self.task.update && self.ending.is_none() && progress.problem == Some(Problem::Changed);
+        if goes_on {
+            self.transfer.handle_command(self.now(), Command::Resume);
+            self.perform();
+        }
+        goes_on
+    }
+
+    fn failure(&self, progress: &Progress) -> Failure {
+        match (&progress.problem, &self.disk_error) {
+            (Some(Problem::Storage(_)), Some(error)) => Failure::disk("The disk failed", error),
+            (Some(problem), _) => engine_problem(problem, &self.label()),
+            (None, _) => Failure::new(Code::Failed, "The download can't go on.", "Run the same command again."),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `wstp get` of one file: what arrives, where it goes, and how it ends when it can't.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod support;
+
+use std::fs;
+
+use support::{MIB, Proxy, Server, names_in, sample, write, wstp};
+use tempfile::tempdir;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_every_size_arrive_byte_for_byte() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let server = Server::start(share.path()).await;
+    for size in [0, 1, 8191, 8192, 8193, 5 * MIB + 3] {
+        let (name, bytes) = (format!("f{size}"), sample(size, 1));
+        write(share.path(), &name, &bytes);
+        let ended = wstp(here.path(), &["get", &server.source(&name), "--json"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(fs::read(here.path().join(&name)).unwrap(), bytes, "{size}");
+        let saved = ended.events("saved");
+        assert_eq!(saved[0]["blake3"], blake3::hash(&bytes).to_hex().as_str());
+        assert_eq!((saved[0]["size"].as_u64(), &saved[0]["already"]), (Some(size as u64), &false.into()));
+        assert_eq!(names_in(here.path()), [name.clone()]);
+        fs::remove_file(here.path().join(name)).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_run_says_nothing() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "deep/x", b"x");
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("deep/x"), "-q", "-o", "y"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
+    assert_eq!(fs::read(here.path().join("y")).unwrap(), b"x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_already_complete_is_not_fetched_again() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(3 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    write(here.path(), "x", &bytes);
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    let ended = wstp(here.path(), &["get", &proxy.source("x")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("already complete"), "{ended:?}");
+    assert!(proxy.passed() < 10_000, "{}", proxy.passed());
+    assert_eq!(names_in(here.path()), ["x"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_differs_is_replaced_only_on_request() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(20_000, 1);
+    write(share.path(), "x", &bytes);
+    let server = Server::start(share.path()).await;
+    for mine in [sample(20_000, 2), b"short".to_vec()] {
+        write(here.path(), "x", &mine);
+        let ended = wstp(here.path(), &["get", &server.source("x")]).await;
+        assert_eq!(ended.code, Some(7), "{ended:?}");
+        assert!(ended.stderr.contains("--update"), "{ended:?}");
+        assert_eq!(fs::read(here.path().join("x")).unwrap(), mine);
+        let ended = wstp(here.path(), &["get", &server.source("x"), "--force"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(fs::read(here.path().join("x")).unwrap(), bytes);
+    }
+    assert_eq!(names_in(here.path()), ["x"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_and_is_no_file_stays() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "x", b"x");
+    write(here.path(), "file", b"mine");
+    std::os::unix::fs::symlink("file", here.path().join("link")).unwrap();
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("x"), "-o", "link", "--update"]).await;
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    assert_eq!(fs::read(here.path().join("file")).unwrap(), b"mine");
+    let ended = wstp(here.path(), &["get", &server.source("x"), "-o", "file/x"]).await;
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_does_not_have_leaves_nothing_behind() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let server = Server::start(share.path()).await;
+    let other = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("nothing")]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("has nothing of that name"), "{ended:?}");
+    let ended = wstp(here.path(), &["get", &server.source("nothing"), &other.source("nothing")]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(names_in(here.path()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_where_nobody_answers_ends_in_words() {
+    let here = tempdir().unwrap();
+    // A port that is taken and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let source = format!("{}/x", socket.local_addr().unwrap());
+    let ended = wstp(here.path(), &["get", &source, "--timeout", "1", "--json"]).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(!ended.events("waiting").is_empty(), "{ended:?}");
+    let failed = &ended.events("failed")[0];
+    assert!(failed["what"].as_str().unwrap().starts_with("Nobody answers at"), "{failed}");
+    assert_eq!(failed["code"], 4);
+    let ended = wstp(here.path(), &["get", &source, &source, "--timeout", "1"]).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("Nobody answers at"), "{ended:?}");
+    assert_eq!(names_in(here.path()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_source_is_a_usage_error() {
+    let here = tempdir().unwrap();
+    for args in [&["get"][..], &["get", "ftp://host/x"], &["get", "host/../x"], &["get", "host/x", "--json", "-q"]] {
+        assert_eq!(wstp(here.path(), args).await.code, Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(12 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    write(share.path(), "mirror/y", &bytes);
+    let (first, second) = (Server::start(share.path()).await, Server::start(share.path()).await);
+    let (slow, fast) = (Proxy::start(first.address()).await, Proxy::start(second.address()).await);
+    // Both know the hash before, so that they can be told to have the same.
+    for source in [first.source("x"), second.source("mirror/y")] {
+        write(here.path(), "known", &bytes);
+        assert_eq!(wstp(here.path(), &["verify", "known", &source]).await.code, Some(0));
+    }
+    slow.hold_after(2 * MIB as u64);
+    let sources = [slow.source("x"), fast.source("mirror/y")];
+    let ended = wstp(here.path(), &["get", &sources[0], &sources[1], "--connections", "2"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(fs::read(here.path().join("x")).unwrap(), bytes);
+    assert!(slow.passed() > MIB as u64 && fast.passed() > 9 * MIB as u64, "{} {}", slow.passed(), fast.passed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_wstp_is_found_out() {
+    let here = tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let source = format!("{}/x", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _either_way = stream.read(&mut [0; 1024]).await;
+            let _either_way = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
+        }
+    });
+    let ended = wstp(here.path(), &["get", &source, "--timeout", "1"]).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("is not a WSTP server"), "{ended:?}");
+}

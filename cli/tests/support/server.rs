@@ -1,0 +1,46 @@
+//! The real server, in a runtime of its own, so that it can be ended without a word.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use wstp_server::Config;
+
+/// A running server; it ends when this is dropped, as a power cut would end it.
+pub struct Server {
+    runtime: Option<Runtime>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Shares a folder, hidden entries too, on a port the system chooses.
+    pub async fn start(dir: &Path) -> Self {
+        let config = Config { hidden: true, ..Config::new(dir) };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listening = runtime.spawn(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(wstp_server::run(listener, config, std::future::pending()));
+            address
+        });
+        let address = listening.await.unwrap();
+        Self { runtime: Some(runtime), address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A source on it.
+    pub fn source(&self, path: &str) -> String {
+        format!("{}/{path}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+}

@@ -1,0 +1,101 @@
+//! The binary, killed on drop.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` if it was killed.
+    pub code: Option<i32>,
+    /// What it printed, less what was read before.
+    pub stdout: String,
+    /// What it said.
+    pub stderr: String,
+}
+
+/// Runs it in a folder until it ends.
+pub async fn wstp(dir: &Path, args: &[&str]) -> Ended {
+    Wstp::start(dir, args).end().await
+}
+
+/// A run.
+pub struct Wstp {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Wstp {
+    /// Starts it in a folder.
+    pub fn start(dir: &Path, args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wstp"))
+            .args(args)
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next line of JSON for which `wanted` is true.
+    pub async fn event(&mut self, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let find = async {
+            loop {
+                let line = self.lines.next_line().await.unwrap().expect("it goes on");
+                let event = serde_json::from_str(&line).unwrap();
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        };
+        timeout(PATIENCE, find).await.expect("the event comes in time")
+    }
+
+    /// Waits until so many bytes of the target are on record; looks whenever it tells how it stands.
+    pub async fn recorded(&mut self, target: &Path, bytes: u64) {
+        self.event(|event| event["event"] == "progress" && super::on_record(target) >= bytes).await;
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the end.
+    pub async fn end(self) -> Ended {
+        timeout(PATIENCE, self.ended()).await.expect("it ends in time")
+    }
+
+    async fn ended(mut self) -> Ended {
+        let mut said = self.child.stderr.take().unwrap();
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let read = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                stdout.push_str(&line);
+                stdout.push('\n');
+            }
+        };
+        let (_, read_stderr) = tokio::join!(read, said.read_to_string(&mut stderr));
+        read_stderr.unwrap();
+        Ended { code: self.child.wait().await.unwrap().code(), stdout, stderr }
+    }
+}
+
+impl Ended {
+    /// The lines of JSON of one kind.
+    pub fn events(&self, kind: &str) -> Vec<serde_json::Value> {
+        let events = self.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.filter(|event| event["event"] == kind).collect()
+    }
+}

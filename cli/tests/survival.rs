@@ -1,0 +1,122 @@
+//! What survives: the client killed or stopped, the server killed, the file changed.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod support;
+
+use std::fs;
+
+use rustix::process::Signal;
+use support::{MIB, Proxy, Server, Wstp, names_in, on_record, sample, write, wstp};
+use tempfile::{TempDir, tempdir};
+
+const SIZE: usize = 12 * MIB;
+const HELD: u64 = 6 * MIB as u64;
+/// What has surely been recorded of what was let through: less the hashes, and the run that was cut in the middle.
+const RECORDED: u64 = 5 * MIB as u64;
+
+/// A download that stands still in the middle, for certain.
+struct Halfway {
+    share: TempDir,
+    here: TempDir,
+    server: Server,
+    proxy: Proxy,
+    bytes: Vec<u8>,
+    run: Wstp,
+}
+
+impl Halfway {
+    async fn reach() -> Self {
+        let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+        let bytes = sample(SIZE, 1);
+        write(share.path(), "x", &bytes);
+        let server = Server::start(share.path()).await;
+        let proxy = Proxy::start(server.address()).await;
+        proxy.hold_after(HELD);
+        let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json", "--connections", "1"]);
+        proxy.held().await;
+        run.recorded(&here.path().join("x"), RECORDED).await;
+        Self { share, here, server, proxy, bytes, run }
+    }
+
+    /// Runs it again to the end; the bytes that had to be sent for it.
+    async fn again(here: &TempDir, proxy: &Proxy, bytes: &[u8], args: &[&str]) -> u64 {
+        let before = proxy.passed();
+        proxy.release();
+        let ended = wstp(here.path(), &[&["get", &proxy.source("x")], args].concat()).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+        assert_eq!(names_in(here.path()), ["x"]);
+        proxy.passed() - before
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_it_fetches_only_the_rest() {
+    let Halfway { here, proxy, bytes, run, server: _server, share: _share } = Halfway::reach().await;
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().await.code, None);
+    assert!(!here.path().join("x").exists());
+    let kept = on_record(&here.path().join("x"));
+    let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
+    assert!(sent < SIZE as u64 - kept + MIB as u64 / 2, "{kept} kept, {sent} sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_it_says_how_to_go_on() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let Halfway { here, proxy, bytes, run, server: _server, share: _share } = Halfway::reach().await;
+        run.signal(signal);
+        let ended = run.end().await;
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        let advice = ended.events("failed")[0]["advice"].as_str().unwrap().to_owned();
+        assert!(advice.contains("run the same command again"), "{advice}");
+        let kept = on_record(&here.path().join("x"));
+        assert!(kept >= RECORDED);
+        let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
+        assert!(sent < SIZE as u64 - kept + MIB as u64 / 2, "{kept} kept, {sent} sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_do_not_disturb_each_other() {
+    let Halfway { here, proxy, mut run, server: _server, share: _share, .. } = Halfway::reach().await;
+    let second = wstp(here.path(), &["get", &_server.source("x")]).await;
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(second.stderr.contains("Another wstp"), "{second:?}");
+    proxy.release();
+    run.event(|event| event["event"] == "saved").await;
+    assert_eq!(run.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_and_comes_back_is_gone_on_with() {
+    let Halfway { here, proxy, bytes, mut run, server, share } = Halfway::reach().await;
+    drop(server);
+    let reborn = Server::start(share.path()).await;
+    let before = proxy.passed();
+    proxy.release();
+    proxy.move_to(reborn.address());
+    run.event(|event| event["event"] == "saved").await;
+    assert_eq!(run.end().await.code, Some(0));
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+    assert!(proxy.passed() - before < SIZE as u64 - RECORDED + MIB as u64, "{}", proxy.passed() - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_ends_it_and_an_update_keeps_what_matches() {
+    let Halfway { here, proxy, mut bytes, run, server: _server, share } = Halfway::reach().await;
+    bytes[100_000] ^= 1;
+    bytes.extend(sample(MIB, 2));
+    write(share.path(), "new", &bytes);
+    fs::rename(share.path().join("new"), share.path().join("x")).unwrap();
+    proxy.release();
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    let failed = &ended.events("failed")[0];
+    assert!(failed["advice"].as_str().unwrap().contains("--update"), "{failed}");
+    let ended = wstp(here.path(), &["get", &proxy.source("x")]).await;
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    let sent = Halfway::again(&here, &proxy, &bytes, &["--update"]).await;
+    assert!(sent < bytes.len() as u64 - RECORDED + MIB as u64, "{sent}");
+}
