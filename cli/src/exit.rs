@@ -1,6 +1,7 @@
 //! How a command ends: one code for each kind of ending, and words for the person.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::escape::one_line;
@@ -51,24 +52,29 @@ pub struct Failure {
     pub what: String,
     /// What can be done, a sentence.
     pub advice: String,
+    /// Whether nothing else would fare better, so that there is no use in going on with other files.
+    pub ends_all: bool,
 }
 
 impl Failure {
     /// A failure from its two sentences.
     pub fn new(code: Code, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { code, what: what.into(), advice: advice.into() }
+        let ends_all = matches!(code, Code::Interrupted | Code::Unreachable);
+        Self { code, what: what.into(), advice: advice.into(), ends_all }
     }
 
     /// The disk did not do what it was asked for.
     pub fn disk(what: impl fmt::Display, error: &std::io::Error) -> Self {
         let advice = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 "Make room and run the same command again. Nothing that arrived is lost."
             }
-            std::io::ErrorKind::PermissionDenied => "Choose another place with -o, or change who may write there.",
+            ErrorKind::PermissionDenied => "Choose another place with -o, or change who may write there.",
             _ => "Check the disk, or choose another place with -o.",
         };
-        Self::new(Code::Disk, format!("{what}: {error}."), advice)
+        let ends_all =
+            matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem);
+        Self { ends_all, ..Self::new(Code::Disk, format!("{what}: {error}."), advice) }
     }
 }
 

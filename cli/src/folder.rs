@@ -96,7 +96,7 @@ impl Run<'_> {
             self.bar.inc(size);
             match result {
                 Ok(fetched) => sum.add(&fetched),
-                Err(failure) if ends_all(failure.code) => {
+                Err(failure) if failure.ends_all => {
                     fatal.get_or_insert(failure);
                     // The others are stopped, so that what arrived of them is on record.
                     self.cx.stop.cancel();
@@ -143,9 +143,4 @@ impl Sum {
         self.failed += 1;
         self.code.get_or_insert(code);
     }
-}
-
-/// Whether no other file would fare better.
-fn ends_all(code: Code) -> bool {
-    matches!(code, Code::Interrupted | Code::Unreachable | Code::Disk)
 }

@@ -12,12 +12,12 @@ use wstp_protocol::EntryKind;
 use crate::address::Source;
 use crate::exit::{Code, Failure};
 use crate::names::safe_name;
-use crate::partial::{Partial, exists, shown};
+use crate::partial::{Partial, exists, parent, shown};
 use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::transfer::{self, Fetched, Task};
 use crate::words::interrupted;
-use crate::{folder, same};
+use crate::{folder, reach, same};
 
 /// Bytes asked for and not yet written, over all transfers.
 pub(crate) const MEMORY: u64 = 64 << 20;
@@ -51,21 +51,47 @@ pub struct Context<'a> {
 ///
 /// In words, with the code to end with.
 pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
-    if let [source] = sources {
-        let tell = |failure: &Failure, wait| cx.reporter.waiting(failure, wait);
-        let probe = async {
-            let mut remote = Remote::connect_patiently(&source.address, cx.options.patience, tell).await?;
-            let entry = remote.stat(source.path.clone()).await?;
-            Ok((remote, entry))
-        };
-        let (remote, entry) = unless_stopped(cx, probe).await?;
-        if entry.kind == EntryKind::Directory {
-            return folder::get(cx, source, remote).await;
+    let sources = match sources {
+        [source] => {
+            let probe = async {
+                let (mut remote, _) = cx.reach(sources).await?;
+                let entry = remote.stat(source.path.clone()).await?;
+                Ok((remote, entry))
+            };
+            let (remote, entry) = unless_stopped(cx, probe).await?;
+            if entry.kind == EntryKind::Directory {
+                return folder::get(cx, source, remote).await;
+            }
+            sources.to_vec()
         }
-    }
+        _ => beginning_with_one_that_answers(cx, sources).await?,
+    };
+    let sources = sources.as_slice();
     let target = file_target(cx.options.output.as_deref(), sources)?;
+    let around = parent(&target);
+    fs::create_dir_all(around)
+        .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
     file(cx, sources, &target, cx.options.connections, MEMORY).await?;
     Ok(Code::Ok)
+}
+
+impl Context<'_> {
+    /// Connects to the first source that answers; says which.
+    ///
+    /// # Errors
+    ///
+    /// When none does for as long as the person wants to wait.
+    pub(crate) async fn reach(&self, sources: &[Source]) -> Result<(Remote, usize), Failure> {
+        reach::first(sources, self.options.patience, |failure, wait| self.reporter.waiting(failure, wait)).await
+    }
+}
+
+/// The engine lets its first source say which file it is, and waits for it.
+async fn beginning_with_one_that_answers(cx: &Context<'_>, sources: &[Source]) -> Result<Vec<Source>, Failure> {
+    let (_, first) = unless_stopped(cx, cx.reach(sources)).await?;
+    let mut sources = sources.to_vec();
+    sources[..=first].rotate_right(1);
+    Ok(sources)
 }
 
 /// Does something that can simply be dropped when the person wants to stop.

@@ -25,6 +25,7 @@ mod names;
 mod pages;
 mod partial;
 mod progress;
+mod reach;
 mod remote;
 mod same;
 mod socket;

@@ -51,6 +51,8 @@ impl Partial {
         let mut journal = open_file(&folder.join("journal")).map_err(failed)?;
         match journal.try_lock() {
             Ok(()) => {}
+            // Some file systems have no locks; one process at a time is then up to the person.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::WouldBlock) => return Err(in_use(target)),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -175,13 +177,17 @@ fn place(data: &Path, target: &Path, replace: bool) -> io::Result<()> {
     }
 }
 
-fn parent(path: &Path) -> &Path {
+/// The folder around it.
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes names in a folder durable.
+/// Makes names in a folder durable, where the file system can do that.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    match File::open(path)?.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ impl Reporter {
     /// Tells that something failed, also to those who want to hear nothing else.
     pub fn failed(&self, file: Option<&str>, failure: &Failure) {
         if self.audience == Audience::Json {
-            let Failure { code, what, advice } = failure;
+            let Failure { code, what, advice, .. } = failure;
             return self.json(&Event::Failed { file, code: code.number(), what, advice });
         }
         let about = file.map_or_else(String::new, |file| format!("{}: ", escape::name(file)));

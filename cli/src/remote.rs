@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use wstp_engine::session::{Event, Reply, Request, Session};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
@@ -14,7 +14,7 @@ use wstp_protocol::{ClientMessage, Entry, Handle, Hash, Listing, Opened, Ping, R
 
 use crate::AGENT;
 use crate::address::Address;
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::socket::{Happening, Socket};
 use crate::words::{no_connection, not_wstp, refused, silent};
 
@@ -22,8 +22,6 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 /// How often a server that hashes is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(15);
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 /// A connection whose handshake is done.
 pub struct Remote {
@@ -55,32 +53,6 @@ impl Remote {
     pub async fn connect(address: &Address) -> Result<Self, Failure> {
         let label = address.label();
         timeout(CONNECT_PATIENCE, Self::greet(address)).await.unwrap_or_else(|_| Err(silent(&label)))
-    }
-
-    /// Connects, again and again while nobody can be reached, for so long or for ever; tells each wait.
-    ///
-    /// # Errors
-    ///
-    /// The last one of [`Remote::connect`].
-    pub async fn connect_patiently(
-        address: &Address,
-        patience: Option<Duration>,
-        mut tell: impl FnMut(&Failure, Duration),
-    ) -> Result<Self, Failure> {
-        let began = tokio::time::Instant::now();
-        let mut wait = FIRST_RETRY;
-        loop {
-            let failure = match Self::connect(address).await {
-                Err(failure) if failure.code == Code::Unreachable => failure,
-                other => return other,
-            };
-            if patience.is_some_and(|patience| began.elapsed() + wait > patience) {
-                return Err(failure);
-            }
-            tell(&failure, wait);
-            sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_RETRY);
-        }
     }
 
     async fn greet(address: &Address) -> Result<Self, Failure> {

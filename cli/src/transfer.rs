@@ -25,7 +25,7 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is told how things stand, at most.
 const TELL: Duration = Duration::from_millis(250);
 /// Happenings of all sockets that wait to be looked at; while there are so many, nothing more is read.
-const QUEUE: usize = 64;
+const QUEUE: usize = 16;
 /// Sleeps are cut into such pieces; the clock of the system can't be set for centuries.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 

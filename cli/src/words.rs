@@ -115,7 +115,7 @@ fn storage(error: StoreError) -> Failure {
         StoreError::Missing => ("What was downloaded before is gone from the disk.", "Run the same command again."),
         StoreError::Io => ("The disk failed.", "Check it, or choose another place with -o."),
     };
-    Failure::new(Code::Disk, what, advice)
+    Failure { ends_all: error == StoreError::Full, ..Failure::new(Code::Disk, what, advice) }
 }
 
 /// A stranger's words as a sentence of bounded length.

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use support::{MIB, Proxy, Server, names_in, sample, write, wstp};
+use support::{MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +22,7 @@ async fn files_of_every_size_arrive_byte_for_byte() {
         let saved = ended.events("saved");
         assert_eq!(saved[0]["blake3"], blake3::hash(&bytes).to_hex().as_str());
         assert_eq!((saved[0]["size"].as_u64(), &saved[0]["already"]), (Some(size as u64), &false.into()));
-        assert_eq!(names_in(here.path()), [name.clone()]);
+        assert_eq!(names_in(here.path()), std::slice::from_ref(&name));
         fs::remove_file(here.path().join(name)).unwrap();
     }
 }
@@ -32,9 +32,9 @@ async fn a_quiet_run_says_nothing() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "deep/x", b"x");
     let server = Server::start(share.path()).await;
-    let ended = wstp(here.path(), &["get", &server.source("deep/x"), "-q", "-o", "y"]).await;
+    let ended = wstp(here.path(), &["get", &server.source("deep/x"), "-q", "-o", "new/y"]).await;
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
-    assert_eq!(fs::read(here.path().join("y")).unwrap(), b"x");
+    assert_eq!(fs::read(here.path().join("new/y")).unwrap(), b"x");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,17 +133,17 @@ async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
     write(share.path(), "mirror/y", &bytes);
     let (first, second) = (Server::start(share.path()).await, Server::start(share.path()).await);
     let (slow, fast) = (Proxy::start(first.address()).await, Proxy::start(second.address()).await);
-    // Both know the hash before, so that they can be told to have the same.
-    for source in [first.source("x"), second.source("mirror/y")] {
-        write(here.path(), "known", &bytes);
-        assert_eq!(wstp(here.path(), &["verify", "known", &source]).await.code, Some(0));
-    }
-    slow.hold_after(2 * MIB as u64);
+    slow.hold_after(256 * 1024);
     let sources = [slow.source("x"), fast.source("mirror/y")];
-    let ended = wstp(here.path(), &["get", &sources[0], &sources[1], "--connections", "2"]).await;
+    let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
+    // Only when the first one has told the hash, the second one can be told to have the same file. From there on the first one stalls.
+    while run.event(|event| event["event"] == "progress").await["verified"] == 0 {
+        slow.hold_after(64 * 1024);
+    }
+    let ended = run.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(fs::read(here.path().join("x")).unwrap(), bytes);
-    assert!(slow.passed() > MIB as u64 && fast.passed() > 9 * MIB as u64, "{} {}", slow.passed(), fast.passed());
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+    assert!(fast.passed() > 6 * MIB as u64, "{} {}", slow.passed(), fast.passed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,4 +161,19 @@ async fn what_is_not_wstp_is_found_out() {
     let ended = wstp(here.path(), &["get", &source, "--timeout", "1"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(ended.stderr.contains("is not a WSTP server"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_not_there_does_not_matter() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "x", b"x");
+    let server = Server::start(share.path()).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = format!("{}/x", socket.local_addr().unwrap());
+    for sources in [[nobody.clone(), server.source("x")], [server.source("x"), nobody]] {
+        let ended = wstp(here.path(), &["get", &sources[0], &sources[1], "--timeout", "10"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        fs::remove_file(here.path().join("x")).unwrap();
+    }
 }

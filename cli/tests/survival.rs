@@ -120,3 +120,22 @@ async fn a_file_that_changes_ends_it_and_an_update_keeps_what_matches() {
     let sent = Halfway::again(&here, &proxy, &bytes, &["--update"]).await;
     assert!(sent < bytes.len() as u64 - RECORDED + MIB as u64, "{sent}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_complete_and_not_in_its_place_is_not_fetched_again() {
+    for changed in [false, true] {
+        let Halfway { here, proxy, mut bytes, run, server: _server, share } = Halfway::reach().await;
+        write(here.path(), "x", b"somebody else's");
+        proxy.release();
+        let ended = run.end().await;
+        assert_eq!(ended.code, Some(7), "{ended:?}");
+        assert_eq!(fs::read(here.path().join("x")).unwrap(), b"somebody else's");
+        fs::remove_file(here.path().join("x")).unwrap();
+        if changed {
+            bytes = sample(SIZE, 2);
+            write(share.path(), "x", &bytes);
+        }
+        let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
+        assert_eq!(sent > SIZE as u64, changed, "{sent}");
+    }
+}

@@ -11,12 +11,14 @@ use wstp_server::Config;
 pub struct Server {
     runtime: Option<Runtime>,
     address: SocketAddr,
+    _cache: tempfile::TempDir,
 }
 
 impl Server {
     /// Shares a folder, hidden entries too, on a port the system chooses.
     pub async fn start(dir: &Path) -> Self {
-        let config = Config { hidden: true, ..Config::new(dir) };
+        let cache = tempfile::tempdir().unwrap();
+        let config = Config { hidden: true, cache_dir: Some(cache.path().to_owned()), ..Config::new(dir) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listening = runtime.spawn(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -25,7 +27,7 @@ impl Server {
             address
         });
         let address = listening.await.unwrap();
-        Self { runtime: Some(runtime), address }
+        Self { runtime: Some(runtime), address, _cache: cache }
     }
 
     /// Where it listens.

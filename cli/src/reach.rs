@@ -1,0 +1,53 @@
+//! Which of several sources answers, tried in the order given, again and again while none can be reached.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::address::Source;
+use crate::exit::{Code, Failure};
+use crate::remote::Remote;
+use crate::words::silent;
+
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// Connects to the first source that answers; says which. Tries for so long, or for ever; tells each wait.
+///
+/// # Errors
+///
+/// Why the last one could not be reached; or what one said that will not be said differently by waiting, if none answers well.
+pub async fn first(
+    sources: &[Source],
+    patience: Option<Duration>,
+    mut tell: impl FnMut(&Failure, Duration),
+) -> Result<(Remote, usize), Failure> {
+    let began = Instant::now();
+    let mut wait = FIRST_RETRY;
+    loop {
+        let failure = match each(sources).await {
+            Err(failure) if failure.code == Code::Unreachable => failure,
+            other => return other,
+        };
+        if patience.is_some_and(|patience| began.elapsed() + wait > patience) {
+            return Err(failure);
+        }
+        tell(&failure, wait);
+        sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_RETRY);
+    }
+}
+
+/// Tries each once. One that may answer later outweighs one that never will.
+async fn each(sources: &[Source]) -> Result<(Remote, usize), Failure> {
+    let mut worst = silent("Nobody");
+    let mut later = None;
+    for (index, source) in sources.iter().enumerate() {
+        match Remote::connect(&source.address).await {
+            Ok(remote) => return Ok((remote, index)),
+            Err(failure) if failure.code == Code::Unreachable => later = Some(failure),
+            Err(failure) => worst = failure,
+        }
+    }
+    Err(later.unwrap_or(worst))
+}
