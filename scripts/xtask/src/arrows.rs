@@ -23,7 +23,7 @@ struct Rule {
     never_reaches: &'static [&'static str],
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -41,6 +41,12 @@ const RULES: [Rule; 7] = [
         targets: &[NATIVE],
         may_name: None,
         never_reaches: &["wstp-engine", "wstp-ui", "wstp-messages", "leptos", "web-sys"],
+    },
+    Rule {
+        package: "wstp-cli",
+        targets: &[NATIVE],
+        may_name: None,
+        never_reaches: &["wstp-server", "wstp-ui", "wstp-messages", "leptos", "web-sys"],
     },
     Rule {
         package: "wstp-messages",
