@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use support::{MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
+use support::{MIB, Proxy, Server, Tls, Wstp, names_in, sample, write, wstp, wstp_trusting};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,4 +176,20 @@ async fn a_mirror_that_is_not_there_does_not_matter() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         fs::remove_file(here.path().join("x")).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_connection_is_made_only_with_a_trusted_certificate() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(3 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    let server = Server::start(share.path()).await;
+    let (tls, stranger) = (Tls::start(server.address()).await, Tls::start(server.address()).await);
+    let args = ["get", &tls.source("x"), "--timeout", "1"];
+    let ended = wstp_trusting(here.path(), stranger.certificate(), &args).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("No secure connection to localhost"), "{ended:?}");
+    let ended = wstp_trusting(here.path(), tls.certificate(), &args).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
 }

@@ -5,12 +5,14 @@
 mod liar;
 mod proxy;
 mod server;
+mod tls;
 mod wstp;
 
 pub use liar::Liar;
 pub use proxy::Proxy;
 pub use server::Server;
-pub use wstp::{Ended, Wstp, wstp};
+pub use tls::Tls;
+pub use wstp::{Ended, Wstp, wstp, wstp_trusting};
 
 use std::path::Path;
 use std::time::Duration;

@@ -25,6 +25,20 @@ pub async fn wstp(dir: &Path, args: &[&str]) -> Ended {
     Wstp::start(dir, args).end().await
 }
 
+/// Runs it until it ends, with these certificates as the only ones to trust.
+pub async fn wstp_trusting(dir: &Path, certificates: &Path, args: &[&str]) -> Ended {
+    let mut command = command(dir, args);
+    command.env("SSL_CERT_FILE", certificates).env_remove("SSL_CERT_DIR");
+    Wstp::spawn(command).end().await
+}
+
+fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wstp"));
+    command.args(args).current_dir(dir);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
 /// A run.
 pub struct Wstp {
     child: Child,
@@ -34,15 +48,11 @@ pub struct Wstp {
 impl Wstp {
     /// Starts it in a folder.
     pub fn start(dir: &Path, args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wstp"))
-            .args(args)
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        Self::spawn(command(dir, args))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
