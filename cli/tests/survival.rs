@@ -139,3 +139,19 @@ async fn what_is_complete_and_not_in_its_place_is_not_fetched_again() {
         assert_eq!(sent > SIZE as u64, changed, "{sent}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nothing_arrives_for_long_it_gives_up_and_keeps_what_there_is() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(SIZE, 1);
+    write(share.path(), "x", &bytes);
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    proxy.hold_after(HELD);
+    let ended = wstp(here.path(), &["get", &proxy.source("x"), "--timeout", "1", "--connections", "1"]).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("Nothing arrived for 1 s"), "{ended:?}");
+    assert!(on_record(&here.path().join("x")) >= RECORDED);
+    let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
+    assert!(sent < SIZE as u64 - RECORDED + MIB as u64, "{sent}");
+}
