@@ -8,7 +8,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
-use wstp_engine::{Command, Config, ConnectionId, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer};
+use wstp_engine::{
+    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer,
+};
 use wstp_protocol::Hash;
 
 use crate::AGENT;
@@ -128,6 +130,8 @@ fn config(task: &Task) -> Config {
         memory_budget: task.memory,
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
+        rate_limit: None,
+        order: Order::HeadFirst,
         seed: seed(),
     }
 }
