@@ -5,7 +5,7 @@
 //! with right checksums, consecutive numbers and sensible contents is believed; a caller truncates the file to it and goes on there.
 //!
 //! A record is written only after the data and hashes it speaks of are durable, so what [`replay`] returns was on disk once. Blocks of the last
-//! record are in [`Recovered::last`]: the engine reads them back before it counts them.
+//! record are in `Recovered::last`: the engine reads them back before it counts them.
 
 use std::ops::Range;
 

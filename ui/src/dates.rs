@@ -52,3 +52,18 @@ fn write(format: &Function, ms: f64) -> String {
     }
     format.call1(&JsValue::UNDEFINED, &date).ok().and_then(|text| text.as_string()).unwrap_or_default()
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test]
+    fn a_moment_is_a_day_and_what_is_none_is_nothing() {
+        let writer = DateWriter::new();
+        assert!(writer.day(1_000_000_000_000.0).contains("2001"));
+        assert!(writer.minute(1_000_000_000_000.0).len() > writer.day(1_000_000_000_000.0).len());
+        assert_eq!(writer.day(f64::NAN), "");
+        assert_eq!(writer.day(1e300), "");
+    }
+}

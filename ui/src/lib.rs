@@ -4,7 +4,10 @@
 //! spaces and sizes are the tokens of `style/tokens.css`; a page links `style/wstp.css`, which brings them all. Text from strangers becomes
 //! text nodes and attributes only: nothing here sets markup.
 //!
-//! What is pure (formats, ranges, windows of lists, paths of drawings) is tested natively beside its code.
+//! What is pure (formats, ranges, windows of lists, paths of drawings) is tested natively beside its code; what needs a browser, in one.
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 pub mod block_map;
 pub mod breadcrumbs;

@@ -89,3 +89,24 @@ mod tests {
         }
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod browser_tests {
+    use super::*;
+    use wasm_bindgen::JsCast;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test]
+    fn markup_in_a_name_is_text() {
+        let text = "<img src=x onerror=alert(1)> and \u{202e}more.txt";
+        let place = document().create_element("div").expect("a document makes elements");
+        let mounted = leptos::mount::mount_to(place.clone().unchecked_into(), move || view! { <Name name=text /> });
+        assert_eq!(place.text_content().as_deref(), Some(text));
+        assert_eq!(place.query_selector("img").ok(), Some(None));
+        assert_eq!(
+            place.query_selector("bdi").ok().flatten().and_then(|bdi| bdi.get_attribute("title")).as_deref(),
+            Some(text)
+        );
+        drop(mounted);
+    }
+}

@@ -78,3 +78,31 @@ fn topic(data: &JsValue) -> Option<String> {
 fn variant(data: &JsValue) -> Option<String> {
     data.as_string().or_else(|| Object::keys(data.dyn_ref::<Object>()?).get(0).as_string())
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use futures_channel::mpsc;
+    use futures_util::StreamExt;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use wstp_messages::{Command, CommandId, TransferId};
+
+    #[wasm_bindgen_test]
+    async fn messages_arrive_as_they_were_sent_and_only_on_the_topics_asked_for() {
+        let (sender, mut heard) = mpsc::unbounded();
+        let _listener = Bus::open(&["Command", "Lost"], move |message| {
+            sender.unbounded_send(message).unwrap();
+        });
+        let speaker = Bus::open(&[], |_| {}).unwrap();
+        let lost = Message::Inner(Inner::Lost(TransferId("7".into())));
+        let size = u64::MAX - 1;
+        let command = Command::Download { address: "a".into(), path: "<b>".into(), size };
+        let command = Message::Command { id: CommandId("1".into()), command };
+        speaker.send_inner(Inner::Hail);
+        speaker.send(&command);
+        speaker.channel.post_message(&"no message of ours".into()).unwrap();
+        speaker.send(&lost);
+        assert_eq!(heard.next().await, Some(command));
+        assert_eq!(heard.next().await, Some(lost));
+    }
+}

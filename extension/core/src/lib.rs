@@ -23,6 +23,10 @@ mod worker;
 use wasm_bindgen::prelude::*;
 use wstp_messages::WorkerTask;
 
+// Sync access handles are there only in workers.
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
 /// The program's name and version, told to servers.
 const AGENT: &str = concat!("wstp-extension/", env!("CARGO_PKG_VERSION"));
 

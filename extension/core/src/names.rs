@@ -101,7 +101,7 @@ fn is_reserved(name: &str) -> bool {
     numbered || DEVICES.contains(&stem) || stem == "conout$" || matches!(lower.as_str(), "desktop.ini" | "thumbs.db")
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -224,3 +224,66 @@ pub fn store_error(error: JsValue) -> StoreError {
 fn error_name(error: &JsValue) -> String {
     Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    async fn folder(name: &str) -> Folder {
+        let tests = Folder::open(&["tests"]).await.unwrap();
+        tests.remove(name).await.unwrap();
+        Folder::open(&["tests", name]).await.unwrap()
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_was_written_is_there_when_the_file_is_opened_again() {
+        let folder = folder("again").await;
+        let file = folder.file("data").await.unwrap();
+        file.write_at(100_000, b"end").unwrap();
+        file.write_at(0, b"begin").unwrap();
+        file.flush().unwrap();
+        drop(file);
+        let file = folder.file("data").await.unwrap();
+        let mut read = [1; 8];
+        file.read_at(0, &mut read).unwrap();
+        assert_eq!(&read, b"begin\0\0\0");
+        assert_eq!(file.len(), Ok(100_003));
+        assert_eq!(&file.read_all(100_003).unwrap()[100_000..], b"end");
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_file_can_be_cut_and_nothing_is_read_past_its_end() {
+        let file = folder("cut").await.file("data").await.unwrap();
+        file.write_at(0, &[7; 1000]).unwrap();
+        file.set_len(10).unwrap();
+        assert_eq!(file.read_at(5, &mut [0; 6]), Err(StoreError::Missing));
+        assert_eq!(file.read_all(9), Err(StoreError::Full));
+        file.set_len(12).unwrap();
+        assert_eq!(file.read_all(12).unwrap(), [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0]);
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_file_in_other_hands_is_had_when_they_let_go() {
+        let folder = folder("hands").await;
+        let first = folder.file("data").await.unwrap();
+        first.write_at(0, b"mine").unwrap();
+        spawn_later(move || drop(first));
+        assert_eq!(folder.file("data").await.unwrap().read_all(4).unwrap(), b"mine");
+    }
+
+    fn spawn_later(act: impl FnOnce() + 'static) {
+        gloo_timers::callback::Timeout::new(1, act).forget();
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_was_removed_is_gone_and_removing_it_again_is_no_error() {
+        let folder = folder("removed").await;
+        drop(folder.file("data").await.unwrap());
+        assert_eq!(folder.names().await.unwrap(), ["data"]);
+        folder.remove("data").await.unwrap();
+        folder.remove("data").await.unwrap();
+        assert!(folder.names().await.unwrap().is_empty());
+        assert!(folder.snapshot("data").await.is_err());
+    }
+}

@@ -101,3 +101,21 @@ fn give_back(buffer: &ArrayBuffer) {
         }
     });
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test]
+    fn a_buffer_is_copied_and_given_back() {
+        let buffer = Uint8Array::from(&[1, 2, 3][..]).buffer();
+        assert_eq!(frame(&buffer), Bytes::from_static(&[1, 2, 3]));
+        assert_eq!(buffer.byte_length(), 0);
+    }
+
+    #[wasm_bindgen_test]
+    fn text_is_no_frame() {
+        assert!(frame(&"text".into()).is_empty());
+    }
+}

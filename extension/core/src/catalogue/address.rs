@@ -140,7 +140,7 @@ fn not_an_address() -> Problem {
     problem("That is not an address.", "Type one like 192.168.1.5:3000 or files.example.org.")
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

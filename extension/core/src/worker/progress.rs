@@ -93,7 +93,7 @@ pub fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<BlockRange> {
     ranges
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

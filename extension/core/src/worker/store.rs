@@ -107,3 +107,51 @@ impl IntoReply for Result<Vec<Hash>, StoreError> {
 fn failed(error: StoreError) -> JsValue {
     JsError::new(&format!("the sandbox failed: {error:?}")).into()
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const SIZE: u64 = 3 * BLOCK_SIZE + 5;
+
+    async fn store(name: &str) -> Store {
+        Folder::open(&["transfers"]).await.unwrap().remove(name).await.unwrap();
+        Store::open(&TransferId(name.into())).await.unwrap().0
+    }
+
+    #[wasm_bindgen_test]
+    async fn data_is_read_back_and_hashed_as_it_was_written() {
+        let mut store = store("rehash").await;
+        let data: Bytes = (0..SIZE).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
+        assert_eq!(store.perform(StoreRequest::SetLength { size: SIZE }), StoreReply::Done);
+        assert_eq!(store.perform(StoreRequest::Write { offset: 0, data: data.clone() }), StoreReply::Done);
+        let hash = |(block, bytes)| hash_block(Tree::of_size(SIZE), block, bytes);
+        let hashes: Vec<_> = (0..).zip(data.chunks(BLOCK_SIZE as usize)).map(hash).collect();
+        let run = BlockRun { first: 1, count: 3 };
+        let rehashed = store.perform(StoreRequest::Rehash { run, size: SIZE });
+        assert_eq!(rehashed, StoreReply::Hashes(hashes[1..].to_vec()));
+    }
+
+    #[wasm_bindgen_test]
+    async fn hashes_are_kept_apart_from_data() {
+        let mut store = store("hashes").await;
+        let hashes = vec![[1; 32], [2; 32], [3; 32]];
+        assert_eq!(store.perform(StoreRequest::WriteHashes { first: 5, hashes: hashes.clone() }), StoreReply::Done);
+        let run = BlockRun { first: 6, count: 2 };
+        assert_eq!(store.perform(StoreRequest::ReadHashes { run }), StoreReply::Hashes(hashes[1..].to_vec()));
+        let past_the_end = StoreRequest::ReadHashes { run: BlockRun { first: 7, count: 2 } };
+        assert_eq!(store.perform(past_the_end), StoreReply::Failed(StoreError::Missing));
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_torn_record_is_cut_off_when_the_journal_is_opened() {
+        let mut store = store("torn").await;
+        assert_eq!(store.perform(StoreRequest::Commit { record: b"half a rec".to_vec() }), StoreReply::Done);
+        assert_eq!(store.journal.len(), Ok(10));
+        drop(store);
+        let (store, recovered) = Store::open(&TransferId("torn".into())).await.unwrap();
+        assert_eq!((store.journal.len(), store.journal_len), (Ok(0), 0));
+        assert!(recovered.file().is_none() && !recovered.is_complete());
+    }
+}
