@@ -95,7 +95,7 @@ pub struct Limits {
     pub handles: u32,
     /// Blocks in one request, at most [`MAX_RUN_BLOCKS`](crate::limits::MAX_RUN_BLOCKS).
     pub run_blocks: u32,
-    /// Nodes in one page of hashes, at most [`MAX_PAGE_NODES`](crate::limits::MAX_PAGE_NODES).
+    /// Nodes in one page of hashes, at most [`MAX_PAGE_NODES`].
     pub page_nodes: u32,
     /// The server closes a connection on which it heard nothing and owed nothing for so long, in milliseconds; never 0.
     pub idle_timeout_ms: u32,
@@ -110,7 +110,7 @@ pub struct ListRequest {
     pub path: SharePath,
     /// Where to go on: [`Listing::next`] of the page before, `None` for the first page.
     pub cursor: Option<String>,
-    /// Most entries wanted, 1 to [`MAX_LIST_ENTRIES`](crate::limits::MAX_LIST_ENTRIES).
+    /// Most entries wanted, 1 to [`MAX_LIST_ENTRIES`].
     pub limit: u32,
 }
 
