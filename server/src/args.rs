@@ -15,8 +15,9 @@ Examples:
   wstp-server --listen 127.0.0.1:0         let the system choose a free port
   wstp-server --log debug --log-format json
 
-In the extension, type the address that is printed, such as 127.0.0.1:3000. Whoever can reach that address can read the
-folder, but nothing outside of it; links that lead out of it are not followed.
+In the extension, type the address that is printed, such as 127.0.0.1:3000. Browsers, curl and wget find the same files at
+http://127.0.0.1:3000/files/. Whoever can reach that address can read the folder, but nothing outside of it; links that
+lead out of it are not followed.
 
 Ctrl-C or SIGTERM stops the server: clients are told, and requests under way are finished within ten seconds.
 
@@ -44,7 +45,7 @@ pub struct Args {
     /// Most clients at once; more are told to come back later
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
-    /// Name under which pages of this server may connect, besides localhost and IP addresses; can be repeated
+    /// Name of this server, besides localhost and IP addresses: its pages may connect, and /files/ is served; can be repeated
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
     /// What is logged: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`

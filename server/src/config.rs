@@ -21,7 +21,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most bytes read for one connection and not yet taken by its client.
     pub send_budget: u32,
-    /// Names, besides `localhost` and IP addresses, under which pages of this server may open connections.
+    /// Names, besides `localhost` and IP addresses, under which pages of this server may open connections and files are served over
+    /// plain HTTP.
     pub allowed_hosts: Vec<String>,
     /// Requests under way on one connection.
     pub max_requests: u32,

@@ -2,7 +2,7 @@
 //!
 //! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a
 //! request: `accept` admits a TCP connection and speaks HTTP, `routes` answers pages and upgrades `/ws`, `session` speaks the
-//! protocol, `share` resolves paths and reads files, `hashing` computes and keeps block hashes.
+//! protocol, `plain_http` serves `/files/` to everything else, `share` resolves paths and reads files, `hashing` computes and keeps block hashes.
 //!
 //! Invariants:
 //! - nothing outside the share is reachable: every path is resolved beneath one capability directory;
@@ -15,6 +15,7 @@ mod config;
 mod guarded_io;
 mod hashing;
 mod origin;
+mod plain_http;
 mod routes;
 mod server;
 mod session;

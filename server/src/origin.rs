@@ -1,4 +1,4 @@
-//! Which web origins may open protocol connections.
+//! Which web origins may open protocol connections and read files.
 //!
 //! Programs send no `Origin` and browsers always do, so a web page elsewhere can't use a visitor's browser to read the share.
 //! Same-origin pages are trusted only under an IP address, `localhost` or a configured name: under any other name a hostile page
@@ -19,6 +19,15 @@ pub fn is_allowed(headers: &HeaderMap, allowed_hosts: &[String]) -> bool {
         }),
         (Some(_), Some(_)) => false,
     }
+}
+
+/// Whether the request names this server as only its owner can: a browser sends no `Origin` with a page's requests to the page's own
+/// host, so a hostile page whose name resolves to this server could otherwise read plain files. Requests without a `Host` come from
+/// no browser.
+pub fn is_own_name(headers: &HeaderMap, allowed_hosts: &[String]) -> bool {
+    headers.get(header::HOST).is_none_or(|host| {
+        Authority::try_from(host.as_bytes()).is_ok_and(|authority| is_trusted(authority.host(), allowed_hosts))
+    })
 }
 
 fn is_extension(origin: &str) -> bool {
@@ -79,6 +88,21 @@ mod tests {
         ] {
             assert!(allowed(origin, host), "{origin:?} {host}");
         }
+    }
+
+    #[test]
+    fn names_that_anybody_could_own_are_not_the_servers() {
+        let own = |host| {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+            is_own_name(&headers, &["files.example".to_owned()])
+        };
+        for host in ["127.0.0.1", "127.0.0.1:3000", "[::1]:3000", "localhost:3000", "FILES.example"] {
+            assert!(own(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "", "a b"] {
+            assert!(!own(host), "{host}");
+        }
+        assert!(is_own_name(&HeaderMap::new(), &[]));
     }
 
     #[test]

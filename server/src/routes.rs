@@ -8,10 +8,12 @@ use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
+use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use wstp_protocol::ENDPOINT_PATH;
 
+use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
 use crate::{origin, session};
 
@@ -44,6 +46,7 @@ pub fn routes(
     peer: Peer,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let own_address = peer.local.to_string();
+    let files = files(server.clone());
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -73,9 +76,26 @@ pub fn routes(
         .unify()
         .or(style)
         .unify()
+        .or(files)
+        .unify()
         .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
         .unify()
-        .with(warp::reply::with::headers(security_headers()))
+        .map(secured)
+}
+
+/// The shared files as they are, whatever the method.
+fn files(server: Arc<Server>) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
+    warp::path(FILES_PATH)
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .then(move |method, path: FullPath, query, headers| {
+            let server = server.clone();
+            let request = Request { method, path: path.as_str().to_owned(), query, headers };
+            async move { plain_http::answer(&server, &request).await }
+        })
 }
 
 fn reads() -> impl Filter<Extract = (), Error = Rejection> + Copy {
@@ -128,17 +148,20 @@ fn refusal(rejection: &Rejection) -> Response {
     }
 }
 
-fn security_headers() -> HeaderMap {
-    [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name, HeaderValue::from_static(value)))
-    .collect()
+/// Adds the headers that protect pages, where an answer does not bring its own.
+fn secured(mut response: Response) -> Response {
+    for (name, value) in SECURITY_HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
+
+const SECURITY_HEADERS: [(header::HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-cache"),
+];

@@ -8,6 +8,6 @@ mod refusal;
 mod stamp;
 
 pub use file::{HashState, SharedFile};
-pub use files::Files;
+pub use files::{Files, Found};
 pub use folder::Share;
 pub use refusal::Refusal;

@@ -116,14 +116,41 @@ async fn a_name_the_file_system_can_not_hold_is_not_found() {
 }
 
 #[tokio::test]
-async fn nothing_is_served_over_plain_http() {
-    let folder = Folder::new();
-    folder.file("file", b"content");
-    let server = Server::start(folder.path()).await;
-    for target in ["/file", "/../file", "/%2e%2e/etc/passwd", "/files/file", "//etc/passwd"] {
-        let reply =
-            support::http(server.address(), &format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
-                .await;
-        assert!(reply.starts_with("HTTP/1.1 404 "), "{target}: {reply}");
+async fn plain_http_leads_nowhere_else_either() {
+    let outer = Folder::new();
+    outer.file("secret", b"secret");
+    outer.file("share/file", b"content");
+    outer.file("share/.hidden", b"hidden");
+    std::os::unix::fs::symlink("../secret", outer.path().join("share/link")).unwrap();
+    let server = Server::start(&outer.path().join("share")).await;
+    let targets = [
+        "/file",
+        "/../file",
+        "/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/files/../secret",
+        "/files/%2e%2e/secret",
+        "/files/%2E%2e%2fsecret",
+        "/files/..%2fsecret",
+        "/files/..%5csecret",
+        "/files/..\\secret",
+        "/files/%252e%252e/secret",
+        "/files/file/../../secret",
+        "/files//etc/passwd",
+        "/files/%2fetc%2fpasswd",
+        "/files/file%00",
+        "/files/%00",
+        "/files/%ff",
+        "/files/./file",
+        "/files/file/",
+        "/files/.hidden",
+        "/files/%2ehidden",
+        "/files/proc/self/root/etc/passwd",
+    ];
+    for target in targets {
+        let reply = support::plain::request(server.address(), "GET", target, &[]).await;
+        assert_eq!(reply.status, 404, "{target}: {reply:?}");
     }
+    let link = support::plain::request(server.address(), "GET", "/files/link", &[]).await;
+    assert_eq!(link.status, 403, "{link:?}");
 }

@@ -14,7 +14,7 @@ use cap_std::fs::MetadataExt;
 use rustix::fs::Advice;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
-use wstp_protocol::{BLOCKS_HEADER_LEN, BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
+use wstp_protocol::{BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
 
 use super::folder::Share;
 use super::refusal::Refusal;
@@ -143,24 +143,37 @@ impl SharedFile {
     /// [`ErrorCode::OutOfRange`], [`ErrorCode::Changed`] or what the disk says.
     pub fn read_frame(&self, id: RequestId, run: BlockRun) -> Result<Vec<u8>, Refusal> {
         let (offset, length) = run.byte_range(self.size()).ok_or(Refusal::from(ErrorCode::OutOfRange))?;
+        self.read_behind(&BlocksHeader { id, run }.encode(), offset, length as usize)
+    }
+
+    /// `length` bytes from `offset` on, all within the file. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] or what the disk says.
+    pub fn read_bytes(&self, offset: u64, length: usize) -> Result<Vec<u8>, Refusal> {
+        self.read_behind(&[], offset, length)
+    }
+
+    /// The header, and `length` bytes of the file behind it.
+    fn read_behind(&self, header: &[u8], offset: u64, length: usize) -> Result<Vec<u8>, Refusal> {
         if self.has_changed() {
             return Err(ErrorCode::Changed.into());
         }
-        self.read_ahead(offset, u64::from(length));
-        let whole = BLOCKS_HEADER_LEN + length as usize;
-        let mut frame = Vec::with_capacity(whole);
-        frame.extend_from_slice(&BlocksHeader { id, run }.encode());
-        while frame.len() < whole {
-            let position = offset + (frame.len() - BLOCKS_HEADER_LEN) as u64;
-            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut frame), position) {
+        self.read_ahead(offset, length as u64);
+        let whole = header.len() + length;
+        let mut bytes = Vec::with_capacity(whole);
+        bytes.extend_from_slice(header);
+        while bytes.len() < whole {
+            let position = offset + (bytes.len() - header.len()) as u64;
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut bytes), position) {
                 Ok(0) => return Err(self.changed()),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(io::Error::from(error).into()),
             }
         }
-        frame.truncate(whole);
+        bytes.truncate(whole);
         self.check()?;
-        Ok(frame)
+        Ok(bytes)
     }
 
     /// Fills `buffer` with the bytes from `offset` on, for hashing. Blocks.

@@ -31,6 +31,14 @@ pub struct Files {
     listers: Arc<Semaphore>,
 }
 
+/// What a path names.
+pub enum Found {
+    /// A folder.
+    Folder,
+    /// A regular file, open.
+    File(Arc<SharedFile>),
+}
+
 struct OpenFiles {
     by_version: HashMap<(SharePath, Stamp), Weak<SharedFile>>,
     sweep_at: usize,
@@ -70,6 +78,26 @@ impl Files {
     pub async fn open(self: &Arc<Self>, path: SharePath) -> Result<Arc<SharedFile>, Refusal> {
         let files = self.clone();
         blocking(&self.readers, move || files.open_blocking(path)).await
+    }
+
+    /// What a path names. A file is opened without having it hashed.
+    pub async fn find(&self, path: SharePath) -> Result<Found, Refusal> {
+        let share = self.share.clone();
+        blocking(&self.readers, move || {
+            if share.metadata(&path)?.is_dir() {
+                return Ok(Found::Folder);
+            }
+            let (file, stamp) = share.file(&path)?;
+            // Until then a change may not show in the stamp, and one version would name two.
+            std::thread::sleep(stamp.settles_in());
+            Ok(Found::File(Arc::new(SharedFile::new(share.clone(), path, file, stamp))))
+        })
+        .await
+    }
+
+    /// `length` bytes of a file from `offset` on, all within the file.
+    pub async fn read_bytes(&self, file: Arc<SharedFile>, offset: u64, length: usize) -> Result<Bytes, Refusal> {
+        blocking(&self.readers, move || file.read_bytes(offset, length).map(Bytes::from)).await
     }
 
     /// A run of blocks as a whole frame.

@@ -26,6 +26,11 @@ impl Refusal {
         self.code
     }
 
+    /// What happened and what can be done, for people.
+    pub const fn text(&self) -> &'static str {
+        self.text
+    }
+
     /// The message for the client.
     pub fn failure(&self, id: Option<RequestId>) -> Failure {
         let retry_after_ms = matches!(self.code, ErrorCode::Busy | ErrorCode::NotReady | ErrorCode::ShuttingDown)

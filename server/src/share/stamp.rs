@@ -40,6 +40,13 @@ impl Stamp {
         (self.device, self.inode) == (device, inode)
     }
 
+    /// When the bytes were last changed, as far as the file system says; `None` before 1970.
+    pub fn modified(&self) -> Option<SystemTime> {
+        let (seconds, nanoseconds) = (u64::try_from(self.modified.0).ok()?, u64::try_from(self.modified.1).ok()?);
+        let since = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds))?;
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    }
+
     /// The version clients are told.
     pub fn version(&self) -> FileVersion {
         let mut hasher = self.hasher();

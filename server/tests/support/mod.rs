@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod client;
+pub mod plain;
 mod server;
 
 pub use client::{Client, hello};

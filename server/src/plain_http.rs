@@ -1,0 +1,126 @@
+//! The shared files over plain HTTP, for programs and browsers that don't speak the protocol: `/files/PATH`.
+//!
+//! Read-only (`GET` and `HEAD`), with validators and single byte ranges by RFC 9110; a folder is answered with a page of links. Paths go
+//! through the same [`Share`](crate::share::Share) as the protocol's. Nothing is hashed for it, and nothing is sent that may be of two versions
+//! of a file: when it changes on the way, the connection ends early.
+
+mod byte_range;
+mod conditions;
+mod download;
+mod folder_page;
+mod target;
+
+use std::sync::Arc;
+
+use headers::HeaderMapExt;
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use warp::reply::{Reply, Response};
+use wstp_protocol::ErrorCode;
+
+use crate::origin;
+use crate::server::Server;
+use crate::share::{Found, Refusal};
+use target::Target;
+
+/// The first segment of every path that is answered here.
+pub const FILES_PATH: &str = "files";
+/// When a client that found no place should come back, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// What was asked.
+pub struct Request {
+    /// `GET`, `HEAD`, or something that is refused.
+    pub method: Method,
+    /// As it came: percent-encoded, and beginning with [`FILES_PATH`].
+    pub path: String,
+    /// What stands behind the `?`.
+    pub query: Option<String>,
+    /// The head.
+    pub headers: HeaderMap,
+}
+
+/// Why a request is not done: status and words.
+struct Denied(StatusCode, &'static str);
+
+/// Answers any request to [`FILES_PATH`] and beneath.
+pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
+    let mut response = match respond(server, request).await {
+        Ok(response) => response,
+        Err(denied) => denied.response(),
+    };
+    let headers = response.headers_mut();
+    // Programs don't care; a page elsewhere can't even show a file as its own picture.
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = request.headers.get(header::ORIGIN).filter(|_| is_welcome(server, request)) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        let shown = HeaderValue::from_static("accept-ranges, content-range, etag");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+    }
+    response
+}
+
+async fn respond(server: &Arc<Server>, request: &Request) -> Result<Response, Denied> {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Err(Denied(StatusCode::METHOD_NOT_ALLOWED, "Files can only be read, with GET or HEAD.\n"));
+    }
+    if !is_welcome(server, request) {
+        return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not read files here.\n"));
+    }
+    if !origin::is_own_name(&request.headers, &server.config.allowed_hosts) {
+        return Err(Denied(
+            StatusCode::MISDIRECTED_REQUEST,
+            "This server does not know itself by this name. Use its IP address, or start it with --allow-host NAME.\n",
+        ));
+    }
+    let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
+    let seat = server.seat().ok_or(Refusal::from(ErrorCode::Busy))?;
+    match server.files.find(target.path.clone()).await? {
+        Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
+        Found::File(file) => Ok(download::respond(server, request, &target.path, file, seat)),
+        Found::Folder if !target.is_folder => Ok(moved_to_folder(&request.path)),
+        Found::Folder => folder_page::respond(server, request, target.path).await,
+    }
+}
+
+fn is_welcome(server: &Server, request: &Request) -> bool {
+    origin::is_allowed(&request.headers, &server.config.allowed_hosts)
+}
+
+/// A folder's links are relative, so its address ends in a slash.
+fn moved_to_folder(path: &str) -> Response {
+    let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
+    if let Ok(location) = HeaderValue::try_from(format!("{path}/")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+impl Denied {
+    fn response(&self) -> Response {
+        let mut response = warp::reply::with_status(self.1, self.0).into_response();
+        let headers = response.headers_mut();
+        headers.typed_insert(headers::ContentType::text_utf8());
+        match self.0 {
+            StatusCode::METHOD_NOT_ALLOWED => headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
+            }
+            _ => None,
+        };
+        response
+    }
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.code() {
+            ErrorCode::NotFound | ErrorCode::InvalidPath => StatusCode::NOT_FOUND,
+            ErrorCode::Forbidden | ErrorCode::NotAFile | ErrorCode::NotADirectory => StatusCode::FORBIDDEN,
+            ErrorCode::Busy | ErrorCode::Changed | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self(status, refusal.text())
+    }
+}

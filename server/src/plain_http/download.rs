@@ -1,0 +1,191 @@
+//! A file as an answer: its head, and its bytes in pieces that are read when the client has taken what came before.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::stream;
+use headers::{AcceptRanges, ContentLength, ContentRange, ContentType, HeaderMapExt, LastModified};
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use warp::reply::{Reply, Response};
+use wstp_protocol::{ErrorCode, SharePath};
+
+use super::Request;
+use super::byte_range::Wanted;
+use super::conditions::{Validators, Verdict, verdict};
+use crate::server::Server;
+use crate::share::SharedFile;
+
+/// Bytes read at once.
+const PIECE: u64 = 256 * 1024;
+/// What need not be encoded in a parameter of a header (RFC 8187, section 3.2.1).
+const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// Why the bytes end before they should; the connection ends with them.
+#[derive(Debug, thiserror::Error)]
+enum DownloadError {
+    #[error("the file changed while it was sent")]
+    Changed,
+    #[error("the file could not be read")]
+    Unreadable,
+    #[error("the server stops")]
+    Stopping,
+}
+
+/// Bytes under way to a client.
+struct Download {
+    server: Arc<Server>,
+    file: Arc<SharedFile>,
+    left: Range<u64>,
+    /// Completes when the server has waited for long enough after it was told to stop.
+    overdue: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    /// A place among the connections.
+    _seat: OwnedSemaphorePermit,
+    /// The server waits for it when it stops.
+    _session: TaskTrackerToken,
+}
+
+/// Answers a request for a file.
+pub fn respond(
+    server: &Arc<Server>,
+    request: &Request,
+    path: &SharePath,
+    file: Arc<SharedFile>,
+    seat: OwnedSemaphorePermit,
+) -> Response {
+    let validators = validators(&file);
+    let size = validators.size;
+    let (status, sent) = match verdict(&request.method, &request.headers, &validators) {
+        Verdict::Failed => (StatusCode::PRECONDITION_FAILED, None),
+        Verdict::NotModified => (StatusCode::NOT_MODIFIED, None),
+        Verdict::Send(Wanted::Unsatisfiable) => (StatusCode::RANGE_NOT_SATISFIABLE, None),
+        Verdict::Send(Wanted::Whole) => (StatusCode::OK, Some(0..size)),
+        Verdict::Send(Wanted::Part(part)) => (StatusCode::PARTIAL_CONTENT, Some(part)),
+    };
+    tracing::debug!(%path, %status, "plain request");
+    let mut response = match &sent {
+        Some(range) if request.method == Method::GET => {
+            let download = Download::new(server.clone(), file, range.clone(), seat);
+            warp::reply::stream(stream::try_unfold(download, Download::next)).into_response()
+        }
+        _ => Response::default(),
+    };
+    *response.status_mut() = status;
+    describe(response.headers_mut(), status, sent.as_ref(), &validators, path);
+    response
+}
+
+fn validators(file: &SharedFile) -> Validators {
+    let version = u128::from_be_bytes(file.version().0);
+    Validators {
+        etag: format!("\"{version:032x}\"").parse().expect("hexadecimal digits in quotes are a tag"),
+        // A date in the future would be none (RFC 9110, section 8.8.2.1).
+        modified: file.stamp().modified().map(|modified| modified.min(SystemTime::now())),
+        size: file.size(),
+    }
+}
+
+/// The fields that say what is sent, and those that all answers about a file have.
+fn describe(
+    headers: &mut HeaderMap,
+    status: StatusCode,
+    sent: Option<&Range<u64>>,
+    file: &Validators,
+    path: &SharePath,
+) {
+    headers.typed_insert(file.etag.clone());
+    headers.typed_insert(AcceptRanges::bytes());
+    if let Some(modified) = file.modified {
+        headers.typed_insert(LastModified::from(modified));
+    }
+    // Bytes of whatever kind are kept from being taken for a page of this server.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    if let Some(sent) = sent {
+        headers.typed_insert(ContentLength(sent.end - sent.start));
+        headers.typed_insert(ContentType::octet_stream());
+        headers.insert(header::CONTENT_DISPOSITION, attachment(path));
+    }
+    let content_range = match (status, sent) {
+        (StatusCode::PARTIAL_CONTENT, Some(sent)) => ContentRange::bytes(sent.clone(), file.size).ok(),
+        (StatusCode::RANGE_NOT_SATISFIABLE, _) => Some(ContentRange::unsatisfied_bytes(file.size)),
+        _ => None,
+    };
+    if let Some(content_range) = content_range {
+        headers.typed_insert(content_range);
+    }
+}
+
+fn attachment(path: &SharePath) -> HeaderValue {
+    let name = utf8_percent_encode(path.name().unwrap_or_default(), ATTR_CHAR);
+    HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")).expect("what is encoded is plain ASCII")
+}
+
+impl Download {
+    fn new(server: Arc<Server>, file: Arc<SharedFile>, left: Range<u64>, seat: OwnedSemaphorePermit) -> Self {
+        let (stopping, drain) = (server.stopping.clone(), server.config.timeouts.drain);
+        let overdue = Box::pin(async move {
+            stopping.cancelled().await;
+            tokio::time::sleep(drain).await;
+        });
+        let session = server.sessions.token();
+        Self { server, file, left, overdue, _seat: seat, _session: session }
+    }
+
+    /// The next piece, read now; `None` behind the last.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, DownloadError> {
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let start = self.left.start;
+        let end = self.left.end.min((start / PIECE + 1).saturating_mul(PIECE));
+        let read = self.server.files.read_bytes(self.file.clone(), start, (end - start) as usize);
+        let piece = tokio::select! {
+            biased;
+            () = &mut self.overdue => return Err(DownloadError::Stopping),
+            piece = read => piece,
+        };
+        self.left.start = end;
+        match piece {
+            Ok(piece) => Ok(Some((piece, self))),
+            Err(refusal) if refusal.code() == ErrorCode::Changed => Err(DownloadError::Changed),
+            Err(_) => Err(DownloadError::Unreadable),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_header_is_plain_ascii() {
+        for (name, encoded) in [
+            ("a.iso", "a.iso"),
+            ("a \"b\"\r\nX: y;", "a%20%22b%22%0D%0AX%3A%20y%3B"),
+            ("späß%", "sp%C3%A4%C3%9F%25"),
+            ("it's (*)", "it%27s%20%28%2A%29"),
+        ] {
+            let path = SharePath::parse(format!("folder/{name}")).unwrap();
+            assert_eq!(attachment(&path), format!("attachment; filename*=UTF-8''{encoded}"));
+        }
+    }
+}
