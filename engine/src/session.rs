@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use wstp_protocol::{
     BlockRun, BlocksReply, BlocksRequest, Cancel, ClientMessage, DecodeError, Failure, Goodbye, Handle, HashPage,
-    HashesRequest, Hello, Limits, ListRequest, Listing, OpenRequest, Opened, RequestId, RootReady, ServerMessage,
-    SharePath, Stale, StatReply, StatRequest, VERSIONS, Welcome,
+    HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened, RequestId, RootReady,
+    ServerMessage, SharePath, Stale, StatReply, StatRequest, VERSIONS, Welcome, features,
 };
 
 /// What can be asked of a server; [`Session::request`] adds the id.
@@ -102,6 +102,8 @@ pub enum Event<C> {
     },
     /// See [`Goodbye`].
     Goodbye(Goodbye),
+    /// See [`Mirrors`]. Comes only to those who asked for it with [`Session::hello_with`].
+    Mirrors(Mirrors),
     /// The server ends the connection for this reason.
     Refused(Failure),
 }
@@ -118,6 +120,9 @@ pub enum SessionError {
     /// A second welcome.
     #[error("the server welcomed twice")]
     SecondWelcome,
+    /// Mirrors without the feature, or a second time.
+    #[error("the server named mirrors that were not asked for")]
+    UnaskedMirrors,
     /// A protocol version that was not offered.
     #[error("the server chose version {0}, which was not offered")]
     Version(u16),
@@ -149,13 +154,14 @@ enum Kind {
 #[derive(Debug)]
 pub struct Session<C> {
     welcome: Option<Welcome>,
+    mirrors_told: bool,
     next_id: RequestId,
     pending: BTreeMap<RequestId, Pending<C>>,
 }
 
 impl<C> Default for Session<C> {
     fn default() -> Self {
-        Self { welcome: None, next_id: 0, pending: BTreeMap::new() }
+        Self { welcome: None, mirrors_told: false, next_id: 0, pending: BTreeMap::new() }
     }
 }
 
@@ -226,6 +232,7 @@ impl<C> Session<C> {
             ServerMessage::RootReady(body) => Ok(Event::RootReady(body)),
             ServerMessage::Stale(body) => Ok(Event::Stale(body)),
             ServerMessage::Goodbye(body) => Ok(Event::Goodbye(body)),
+            ServerMessage::Mirrors(body) => self.mirrors(body),
             ServerMessage::Welcome(_) => Err(SessionError::SecondWelcome),
         }
     }
@@ -241,6 +248,14 @@ impl<C> Session<C> {
         Ok(Event::Welcome)
     }
 
+    fn mirrors(&mut self, mirrors: Mirrors) -> Result<Event<C>, SessionError> {
+        let agreed = self.welcome.as_ref().is_some_and(|welcome| welcome.features & features::MIRRORS != 0);
+        if !agreed || std::mem::replace(&mut self.mirrors_told, true) {
+            return Err(SessionError::UnaskedMirrors);
+        }
+        Ok(Event::Mirrors(mirrors))
+    }
+
     fn end(&mut self, id: RequestId, reply: Reply) -> Result<Event<C>, SessionError> {
         let pending = self.pending.remove(&id).ok_or(SessionError::Unasked)?;
         if !pending.request.fits(&reply) {
@@ -254,10 +269,16 @@ impl<C> Session<C> {
     /// The first message of a connection.
     #[must_use]
     pub fn hello(agent: &str, token: Option<&str>) -> ClientMessage {
+        Self::hello_with(agent, token, 0)
+    }
+
+    /// The first message of a connection that asks for [`features`].
+    #[must_use]
+    pub fn hello_with(agent: &str, token: Option<&str>, features: u64) -> ClientMessage {
         ClientMessage::Hello(Hello {
             min_version: VERSIONS.0,
             max_version: VERSIONS.1,
-            features: 0,
+            features,
             agent: agent.to_owned(),
             token: token.map(str::to_owned),
         })
@@ -326,8 +347,12 @@ mod tests {
     use wstp_protocol::ErrorCode;
 
     fn welcome(version: u16) -> Bytes {
+        welcome_with(version, 0)
+    }
+
+    fn welcome_with(version: u16, features: u64) -> Bytes {
         let limits = Limits { requests: 8, handles: 1, run_blocks: 32, page_nodes: 1024, idle_timeout_ms: 1000 };
-        ServerMessage::Welcome(Welcome { version, features: 0, agent: "s".into(), limits }).encode().into()
+        ServerMessage::Welcome(Welcome { version, features, agent: "s".into(), limits }).encode().into()
     }
 
     fn ready() -> Session<u8> {
@@ -384,6 +409,24 @@ mod tests {
         assert_eq!(session.handle_frame(welcome(9)), Err(SessionError::Version(9)));
         assert_eq!(session.handle_frame(welcome(1)), Ok(Event::Welcome));
         assert_eq!(session.handle_frame(welcome(1)), Err(SessionError::SecondWelcome));
+    }
+
+    #[test]
+    fn mirrors_come_once_where_they_were_agreed_on() {
+        let urls = vec![wstp_protocol::MirrorUrl::parse("ws://mirror.example/ws").unwrap()];
+        let frame = Bytes::from(ServerMessage::Mirrors(Mirrors { urls: urls.clone() }).encode());
+        let mut session: Session<u8> = Session::default();
+        assert_eq!(session.handle_frame(frame.clone()), Err(SessionError::NoWelcome));
+        assert_eq!(session.handle_frame(welcome_with(1, features::MIRRORS)), Ok(Event::Welcome));
+        assert_eq!(session.handle_frame(frame.clone()), Ok(Event::Mirrors(Mirrors { urls })));
+        assert_eq!(session.handle_frame(frame.clone()), Err(SessionError::UnaskedMirrors));
+        assert_eq!(ready().handle_frame(frame), Err(SessionError::UnaskedMirrors));
+        for (hello, asked) in [
+            (Session::<u8>::hello("a", None), 0),
+            (Session::<u8>::hello_with("a", None, features::MIRRORS), features::MIRRORS),
+        ] {
+            assert!(matches!(hello, ClientMessage::Hello(Hello { features, .. }) if features == asked));
+        }
     }
 
     #[test]

@@ -56,6 +56,8 @@ def frames():
         ("hello", "Hello", {"min_version": 1, "max_version": 1, "features": 0, "agent": "demo 1", "token": None}),
         ("hello-token", "Hello",
          {"min_version": 1, "max_version": 300, "features": 1 << 63, "agent": "demo 1", "token": "s3cret"}),
+        ("hello-mirrors", "Hello",
+         {"min_version": 1, "max_version": 1, "features": wire.MIRRORS, "agent": "demo 1", "token": None}),
         ("list-first", "List", {"id": 1, "path": "", "cursor": None, "limit": 100}),
         ("list-next", "List", {"id": 2, "path": "photos/späß", "cursor": "d61", "limit": 1000}),
         ("stat", "Stat", {"id": 3, "path": "photos"}),
@@ -69,6 +71,10 @@ def frames():
     ]
     server = [
         ("welcome", "Welcome", {"version": 1, "features": 0, "agent": "wstp-server 0.1.0", "limits": limits}),
+        ("welcome-mirrors", "Welcome",
+         {"version": 1, "features": wire.MIRRORS, "agent": "wstp-server 0.1.0", "limits": limits}),
+        ("mirrors", "Mirrors", {"urls": ["wss://mirror.example/ws", "https://mirror.example:8443/pub/"]}),
+        ("mirrors-none", "Mirrors", {"urls": []}),
         ("listing", "Listing", {"id": 1, "entries": entries, "next": "f6c6f636b6564"}),
         ("listing-empty", "Listing", {"id": 2, "entries": [], "next": None}),
         ("stat-reply", "StatReply", {"id": 3, "entry": entries[0]}),
@@ -107,6 +113,9 @@ def refused():
     def welcome(**change):
         limits = {"requests": 1, "handles": 1, "run_blocks": 1, "page_nodes": 1, "idle_timeout_ms": 1} | change
         return wire.encode("Welcome", version=1, features=0, agent="", limits=limits)
+
+    def mirrors(*urls):
+        return wire.encode("Mirrors", urls=urls)
 
     client = {
         "no byte at all": b"",
@@ -168,6 +177,14 @@ def refused():
         "block frame without data": block[:20],
         "block frame with more than its blocks": block + bytes(8192),
         "block frame of no blocks": block[:8] + bytes(4) + block[12:],
+        "17 mirrors": mirrors(*["ws://m/ws"] * 17),
+        "mirror of another scheme": mirrors("ftp://mirror.example/"),
+        "mirror without a host": mirrors("https:///pub/"),
+        "mirror with a user": mirrors("https://user@mirror.example/"),
+        "mirror with a query": mirrors("https://mirror.example/?a=b"),
+        "mirror with a space": mirrors("https://mirror.example/a b"),
+        "mirror of 1,025 bytes": mirrors("https://mirror.example/".ljust(1025, "p")),
+        "bytes behind the mirrors": mirrors("ws://m/ws") + b"\0",
     }
     return [("client", reason, frame) for reason, frame in client.items()] + [
         ("server", reason, frame) for reason, frame in server.items()

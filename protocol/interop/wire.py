@@ -182,8 +182,11 @@ SERVER = {
     "RootReady": (0x8A, Struct(handle=U32, root=HASH)),
     "Stale": (0x8B, Struct(handle=U32)),
     "Goodbye": (0x8C, Struct(retry_after_ms=U32)),
+    "Mirrors": (0x8D, Struct(urls=Sequence(TEXT, 16))),
 }
 BLOCKS_TAG = 0x85
+# Feature bits.
+MIRRORS = 1 << 0
 
 
 def fields(name, message):

@@ -56,6 +56,7 @@ mod tag {
     pub const ROOT_READY: u8 = 0x8a;
     pub const STALE: u8 = 0x8b;
     pub const GOODBYE: u8 = 0x8c;
+    pub const MIRRORS: u8 = 0x8d;
 }
 
 /// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all little-endian.
@@ -180,6 +181,7 @@ impl ServerMessage {
             Self::RootReady(body) => control(tag::ROOT_READY, body),
             Self::Stale(body) => control(tag::STALE, body),
             Self::Goodbye(body) => control(tag::GOODBYE, body),
+            Self::Mirrors(body) => control(tag::MIRRORS, body),
         }
     }
 
@@ -204,6 +206,7 @@ impl ServerMessage {
             tag::ROOT_READY => Self::RootReady(whole_body(body)?),
             tag::STALE => Self::Stale(whole_body(body)?),
             tag::GOODBYE => Self::Goodbye(whole_body(body)?),
+            tag::MIRRORS => Self::Mirrors(whole_body(body)?),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
         message.check()?;
@@ -236,7 +239,8 @@ impl ServerMessage {
             | Self::Pong(_)
             | Self::RootReady(_)
             | Self::Stale(_)
-            | Self::Goodbye(_) => Ok(()),
+            | Self::Goodbye(_)
+            | Self::Mirrors(_) => Ok(()),
         }
     }
 }

@@ -8,9 +8,11 @@
 
 mod bounded;
 mod error_code;
+pub mod features;
 mod frame;
 pub mod limits;
 mod message;
+mod mirror;
 mod path;
 pub mod tree;
 mod units;
@@ -19,9 +21,10 @@ pub use error_code::ErrorCode;
 pub use frame::{BLOCKS_HEADER_LEN, BlocksHeader, DecodeError};
 pub use message::{
     BlocksReply, BlocksRequest, Cancel, ClientMessage, Close, Entry, EntryKind, Failure, Goodbye, HashPage,
-    HashesRequest, Hello, Limits, ListRequest, Listing, OpenRequest, Opened, Ping, Pong, RootReady, ServerMessage,
-    Stale, StatReply, StatRequest, Welcome,
+    HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened, Ping, Pong, RootReady,
+    ServerMessage, Stale, StatReply, StatRequest, Welcome,
 };
+pub use mirror::{MirrorUrl, MirrorUrlError};
 pub use path::{PathError, SharePath};
 pub use tree::Hash;
 pub use units::{BLOCK_SIZE, BlockIndex, BlockRun, FileVersion, Handle, RequestId, block_count};

@@ -18,6 +18,10 @@ pub const MAX_AGENT: usize = 64;
 pub const MAX_TOKEN: usize = 256;
 /// Longest explanation in an error, in bytes.
 pub const MAX_ERROR_TEXT: usize = 512;
+/// Most mirrors a server names.
+pub const MAX_MIRRORS: usize = 16;
+/// Longest address of a mirror, in bytes.
+pub const MAX_MIRROR_URL: usize = 1024;
 /// Most blocks in one message: 256 KiB of raw bytes.
 pub const MAX_RUN_BLOCKS: u32 = 32;
 /// Most nodes in one page of hashes: 64 KiB of chaining values.

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
-use crate::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES, MAX_UNCLES};
-use crate::{BlockRun, ErrorCode, FileVersion, Handle, Hash, RequestId, SharePath};
+use crate::limits::{MAX_LIST_ENTRIES, MAX_MIRRORS, MAX_PAGE_NODES, MAX_UNCLES};
+use crate::{BlockRun, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId, SharePath};
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub enum ServerMessage {
     Stale(Stale),
     /// The server is about to close the connection.
     Goodbye(Goodbye),
+    /// Where else the shared folder is served. Only where both sides have [`features::MIRRORS`](crate::features::MIRRORS).
+    Mirrors(Mirrors),
 }
 
 /// The client's half of the handshake.
@@ -65,7 +67,7 @@ pub struct Hello {
     pub min_version: u16,
     /// Highest protocol version the client speaks.
     pub max_version: u16,
-    /// Optional features the client knows, a bit each. None is defined in version 1.
+    /// Optional features the client knows, a bit each: see [`features`](crate::features).
     pub features: u64,
     /// Program and version, for the server's log; at most [`MAX_AGENT`](crate::limits::MAX_AGENT) bytes.
     pub agent: String,
@@ -306,4 +308,12 @@ pub struct Stale {
 pub struct Goodbye {
     /// When connecting again makes sense, in milliseconds from now.
     pub retry_after_ms: u32,
+}
+
+/// Where else the shared folder is served: told once, right behind the welcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mirrors {
+    /// The addresses, those that the server would rather see used first; at most [`MAX_MIRRORS`], and there may be none.
+    #[serde(deserialize_with = "bounded::vec::<_, _, MAX_MIRRORS>")]
+    pub urls: Vec<MirrorUrl>,
 }

@@ -95,6 +95,8 @@ fn its_limits_are_the_crates() {
         ("MAX_AGENT", MAX_AGENT),
         ("MAX_TOKEN", MAX_TOKEN),
         ("MAX_ERROR_TEXT", MAX_ERROR_TEXT),
+        ("MAX_MIRRORS", MAX_MIRRORS),
+        ("MAX_MIRROR_URL", MAX_MIRROR_URL),
         ("MAX_RUN_BLOCKS", MAX_RUN_BLOCKS as usize),
         ("MAX_PAGE_NODES", MAX_PAGE_NODES as usize),
         ("MAX_UNCLES", MAX_UNCLES),

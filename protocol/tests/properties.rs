@@ -124,6 +124,18 @@ fn failure() -> impl Strategy<Value = Failure> {
     })
 }
 
+fn mirrors() -> impl Strategy<Value = Mirrors> {
+    const FORM: &str =
+        "(ws|wss|http|https)://[a-z0-9][a-z0-9.-]{0,40}(:[1-9][0-9]{0,3})?(/[a-zA-Z0-9._~!$&'()*+,;=:@%/-]{0,60})?";
+    let url = prop_oneof![FORM, Just(longest_url())];
+    vec(url.prop_map(|url| MirrorUrl::parse(url).expect("made by the rules")), 0..=MAX_MIRRORS)
+        .prop_map(|urls| Mirrors { urls })
+}
+
+fn longest_url() -> String {
+    format!("https://mirror.example/{}", "p".repeat(MAX_MIRROR_URL - 23))
+}
+
 fn server_message() -> impl Strategy<Value = ServerMessage> {
     let listing = (any::<u32>(), vec(entry(), 0..20), option::of(text(MAX_CURSOR)))
         .prop_map(|(id, entries, next)| ServerMessage::Listing(Listing { id, entries, next }));
@@ -144,6 +156,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         any::<(u32, Hash)>().prop_map(|(handle, root)| ServerMessage::RootReady(RootReady { handle, root })),
         any::<u32>().prop_map(|handle| ServerMessage::Stale(Stale { handle })),
         any::<u32>().prop_map(|retry_after_ms| ServerMessage::Goodbye(Goodbye { retry_after_ms })),
+        mirrors().prop_map(ServerMessage::Mirrors),
     ]
 }
 
@@ -237,13 +250,18 @@ fn the_longest_names_and_pages_just_fit() {
     let page = HashPage { id: 1, nodes: vec![[0; 32]; MAX_PAGE_NODES as usize], uncles: vec![[0; 32]; MAX_UNCLES] };
     let message = ServerMessage::HashPage(page.clone());
     assert_eq!(ServerMessage::decode(message.encode().into()), Ok(message));
+    let url = MirrorUrl::parse(longest_url()).unwrap();
+    let most = ServerMessage::Mirrors(Mirrors { urls: vec![url.clone(); MAX_MIRRORS] });
+    assert_eq!(ServerMessage::decode(most.encode().into()), Ok(most));
+    let more = ServerMessage::Mirrors(Mirrors { urls: vec![url; MAX_MIRRORS + 1] });
+    assert_eq!(ServerMessage::decode(more.encode().into()), Err(DecodeError::Malformed));
     let longer = HashPage { nodes: vec![[0; 32]; MAX_PAGE_NODES as usize + 1], ..page };
     assert_eq!(ServerMessage::decode(ServerMessage::HashPage(longer).encode().into()), Err(DecodeError::Malformed));
 }
 
 #[test]
 fn an_announced_length_takes_no_memory() {
-    for (tag, fields) in [(0x82, 1), (0x86, 1)] {
+    for (tag, fields) in [(0x82, 1), (0x86, 1), (0x8d, 0)] {
         let mut frame = vec![tag];
         frame.extend(std::iter::repeat_n(1, fields));
         frame.extend([0xff, 0xff, 0xff, 0xff, 0x0f]);

@@ -71,11 +71,13 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
     use ClientMessage as C;
     let hello = Hello { min_version: 1, max_version: 1, features: 0, agent: "demo 1".into(), token: None };
     let with_token = Hello { max_version: 300, features: 1 << 63, token: Some("s3cret".into()), ..hello.clone() };
+    let with_mirrors = Hello { features: features::MIRRORS, ..hello.clone() };
     let next = ListRequest { id: 2, path: path("photos/späß"), cursor: Some("d61".into()), limit: 1000 };
     let far = BlockRun { first: (1 << 51) - 32, count: 32 };
     vec![
         ("hello", C::Hello(hello)),
         ("hello-token", C::Hello(with_token)),
+        ("hello-mirrors", C::Hello(with_mirrors)),
         ("list-first", C::List(ListRequest { id: 1, path: SharePath::root(), cursor: None, limit: 100 })),
         ("list-next", C::List(next)),
         ("stat", C::Stat(StatRequest { id: 3, path: path("photos") })),
@@ -102,7 +104,15 @@ fn entries() -> Vec<Entry> {
 fn handshake_messages() -> Vec<(&'static str, ServerMessage)> {
     let limits = Limits { requests: 64, handles: 64, run_blocks: 32, page_nodes: 2048, idle_timeout_ms: 120_000 };
     let welcome = Welcome { version: 1, features: 0, agent: "wstp-server 0.1.0".into(), limits };
-    vec![("welcome", ServerMessage::Welcome(welcome))]
+    let with_mirrors = Welcome { features: features::MIRRORS, ..welcome.clone() };
+    let urls = ["wss://mirror.example/ws", "https://mirror.example:8443/pub/"];
+    let urls = urls.map(|url| MirrorUrl::parse(url).expect("the example's address is valid")).to_vec();
+    vec![
+        ("welcome", ServerMessage::Welcome(welcome)),
+        ("welcome-mirrors", ServerMessage::Welcome(with_mirrors)),
+        ("mirrors", ServerMessage::Mirrors(Mirrors { urls })),
+        ("mirrors-none", ServerMessage::Mirrors(Mirrors { urls: Vec::new() })),
+    ]
 }
 
 fn folder_messages() -> Vec<(&'static str, ServerMessage)> {
@@ -196,7 +206,12 @@ fn handshake_bodies_may_go_on_and_no_others() {
             From::Client => ClientMessage::decode(&longer) == ClientMessage::decode(&bytes),
             From::Server => ServerMessage::decode(longer.into()) == ServerMessage::decode(bytes.into()),
         };
-        assert_eq!(same, ["hello", "hello-token", "welcome"].contains(&frame.name.as_str()), "{}", frame.name);
+        assert_eq!(
+            same,
+            ["hello", "hello-token", "welcome", "hello-mirrors", "welcome-mirrors"].contains(&frame.name.as_str()),
+            "{}",
+            frame.name
+        );
     }
 }
 

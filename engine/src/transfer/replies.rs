@@ -50,6 +50,8 @@ impl Transfer {
                 let wait = Duration::from_millis(goodbye.retry_after_ms.into());
                 self.drop_connection(id, Problem::Connection, Some(wait));
             }
+            // What to do with these is the caller's to decide, and a transfer does not ask for them.
+            Event::Mirrors(_) => {}
             Event::Refused(failure) => self.refused(id, &failure),
         }
     }

@@ -1,0 +1,8 @@
+//! Optional features, a bit each in [`Hello::features`](crate::Hello::features) and [`Welcome::features`](crate::Welcome::features). A bit is
+//! never given another meaning.
+
+/// The server names mirrors: [`Mirrors`](crate::Mirrors) comes once, right behind the welcome.
+pub const MIRRORS: u64 = 1 << 0;
+
+/// Every bit this version knows.
+pub const KNOWN: u64 = MIRRORS;
