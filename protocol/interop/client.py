@@ -45,14 +45,16 @@ class Client:
         self.socket, self.welcome = socket, welcome
         self.waiting, self.roots, self.stale = {}, {}, set()
         self.last_id = 0
+        # Where else the folder is served; known once the future is done, and never without the feature.
+        self.mirrors = asyncio.get_running_loop().create_future() if welcome.features & wire.MIRRORS else None
         self.broken = None
         self.spoke = time.monotonic()
         self.tasks = [asyncio.create_task(self.receive()), asyncio.create_task(self.keep_alive())]
 
     @classmethod
-    async def connect(cls, url, token=None):
+    async def connect(cls, url, token=None, features=wire.MIRRORS):
         socket = await websockets.connect(url, max_size=MAX_SERVER_FRAME, compression=None)
-        hello = wire.encode("Hello", min_version=1, max_version=1, features=0, agent="python interop", token=token)
+        hello = wire.encode("Hello", min_version=1, max_version=1, features=features, agent="python interop", token=token)
         try:
             await socket.send(hello)
             name, message = wire.decode(await asyncio.wait_for(socket.recv(), PATIENCE))
@@ -99,6 +101,10 @@ class Client:
                 raise wire.Malformed("a second root for one handle")
         elif name == "Stale":
             self.stale.add(message.handle)
+        elif name == "Mirrors":
+            if self.mirrors is None or self.mirrors.done():
+                raise wire.Malformed("mirrors nobody asked for")
+            self.mirrors.set_result(message.urls)
         elif name == "Failure" and message.id is None:
             raise Refused(message)
         elif name in ("Failure", *self.REPLIES.values()):

@@ -26,6 +26,7 @@ from client import Client, Refused, Unverified, verify
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = os.environ.get("WSTP_SERVER", str(REPOSITORY / "target/debug/wstp-server"))
 BLOCK = tree.BLOCK
+MIRRORS = ["wss://mirror.example/ws", "https://mirror.example/pub/"]
 SIZES = (0, 1, 8191, 8192, 8193, 16_385, 32 * BLOCK, 32 * BLOCK + 1, 70 * BLOCK, 900_001)
 NAMES = ("<img src=x onerror=alert(1)>.txt", 'a "b" \'c\'.txt', "späß 🎈.txt", "\u202egnp.txt", "back\\slash", "%2e%2e", "n" * 255)
 
@@ -81,6 +82,7 @@ class Served(unittest.IsolatedAsyncioTestCase):
             (share / "names" / name).write_text(name, encoding="utf-8")
         environment = os.environ | {"XDG_CACHE_HOME": str(Path(cls.folder.name) / "cache")}
         command = [SERVER, str(share), "--listen", "127.0.0.1:0"]
+        command += [argument for url in MIRRORS for argument in ("--mirror", url)]
         cls.server = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         for line in cls.server.stdout:
@@ -233,6 +235,14 @@ class Served(unittest.IsolatedAsyncioTestCase):
         ):
             failure = await asyncio.wait_for(self.last_words(message, greet=greet), 20)
             self.assertEqual((failure.id, failure.code), (None, code), message)
+
+    async def test_mirrors_are_named_to_a_client_that_asks(self):
+        self.assertEqual(await asyncio.wait_for(self.client.mirrors, 20), MIRRORS)
+        async with await Client.connect(self.url, features=0) as older:
+            self.assertEqual((older.welcome.features, older.mirrors), (0, None))
+            # Had the server named any, the client would have taken that for a breach by now.
+            await older.request("Stat", path="")
+            self.assertIsNone(older.broken)
 
     async def test_a_later_client_is_understood(self):
         hello = wire.encode("Hello", min_version=1, max_version=7, features=1 << 40, agent="later", token=None)

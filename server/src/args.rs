@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
+use wstp_protocol::MirrorUrl;
+use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_server::Config;
 
 const EXAMPLES: &str = "\
@@ -14,6 +17,8 @@ Examples:
                                            share it with the local network
   wstp-server --listen 127.0.0.1:0         let the system choose a free port
   wstp-server --log debug --log-format json
+  wstp-server --mirror wss://nas.example/ws --mirror https://mirror.example/pub/
+                                           tell clients where else the folder is
 
 In the extension, type the address that is printed, such as 127.0.0.1:3000. Browsers, curl and wget find the same files at
 http://127.0.0.1:3000/files/. Whoever can reach that address can read the folder, but nothing outside of it; links that
@@ -48,12 +53,28 @@ pub struct Args {
     /// Name of this server, besides localhost and IP addresses: its pages may connect, and /files/ is served; can be repeated
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
+    /// Where the same folder is served too, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder at
+    /// `https://HOST/PATH/`; can be repeated, those to be used first in front
+    #[arg(long, value_name = "URL")]
+    pub mirror: Vec<MirrorUrl>,
     /// What is logged: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`
     #[arg(long, value_name = "FILTER", env = "WSTP_LOG", default_value = "info", value_parser = filter)]
     pub log: String,
     /// How it is logged, always to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+impl Args {
+    /// The arguments of this process; ends it, with words, where they are wrong.
+    pub fn of_process() -> Self {
+        let args = Self::parse();
+        if args.mirror.len() > MAX_MIRRORS {
+            let words = format!("--mirror can be given {MAX_MIRRORS} times at most");
+            Self::command().error(ErrorKind::TooManyValues, words).exit();
+        }
+        args
+    }
 }
 
 /// How the log looks.
@@ -73,6 +94,7 @@ impl From<Args> for Config {
             cache_limit: args.cache_limit.saturating_mul(1 << 20),
             max_connections: args.max_connections as usize,
             allowed_hosts: args.allow_host,
+            mirrors: args.mirror,
             ..Self::new(args.dir)
         }
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wstp_protocol::Limits;
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
+use wstp_protocol::{Limits, MirrorUrl};
 
 /// Everything a server needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Config {
     /// Names, besides `localhost` and IP addresses, under which pages of this server may open connections and files are served over
     /// plain HTTP.
     pub allowed_hosts: Vec<String>,
+    /// Where else the folder is served, told to clients that ask; at most [`MAX_MIRRORS`](wstp_protocol::limits::MAX_MIRRORS).
+    pub mirrors: Vec<MirrorUrl>,
     /// Requests under way on one connection.
     pub max_requests: u32,
     /// Handles open on one connection.
@@ -61,6 +63,7 @@ impl Config {
             max_connections: 256,
             send_budget: 4 << 20,
             allowed_hosts: Vec::new(),
+            mirrors: Vec::new(),
             max_requests: 64,
             max_handles: 64,
             timeouts: Timeouts::default(),

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use args::{Args, LogFormat};
-use clap::Parser;
 use rustix::process::{Resource, Rlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +20,7 @@ const NO_ADDRESS: u8 = 4;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::of_process();
     start_log(&args);
     allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
 use crate::config::Config;
@@ -31,6 +32,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// More mirrors than can be told.
+    #[error("there can't be more than {MAX_MIRRORS} mirrors, and {0} are given")]
+    Mirrors(usize),
     /// The listener is of no use.
     #[error("cannot accept connections: {0}")]
     Listener(std::io::Error),
@@ -81,9 +85,12 @@ impl Server {
 /// returns.
 ///
 /// # Errors
-/// When the configured folder can't be shared. What happens on one connection never ends the server.
+/// When the configured folder can't be shared, or too many mirrors are configured. What happens on one connection never ends the server.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     listener.local_addr().map_err(StartError::Listener)?;
+    if config.mirrors.len() > MAX_MIRRORS {
+        return Err(StartError::Mirrors(config.mirrors.len()));
+    }
     let server = tokio::task::spawn_blocking(|| Server::new(config)).await.expect("opening a folder does not panic")?;
     let server = Arc::new(server);
     let accepting = accept(listener, server.clone());

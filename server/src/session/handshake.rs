@@ -1,12 +1,12 @@
-//! The handshake: `Hello` comes first and in time, and is answered with `Welcome`.
+//! The handshake: `Hello` comes first and in time, and is answered with `Welcome`, and with the mirrors where they were asked for.
 
-use wstp_protocol::{ClientMessage, ErrorCode, Hello, ServerMessage, VERSIONS, Welcome};
+use wstp_protocol::{ClientMessage, ErrorCode, Hello, Mirrors, ServerMessage, VERSIONS, Welcome, features};
 
 use super::Ending;
 use crate::AGENT;
 use crate::server::Server;
 use crate::share::Refusal;
-use crate::socket::{Closing, Incoming, Receiver, Sender};
+use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
@@ -37,10 +37,17 @@ pub async fn handshake(
         return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
     }
     tracing::info!(agent = ?hello.agent, version, "connected");
-    let welcome = Welcome { version, features: 0, agent: AGENT.to_owned(), limits: server.config.limits() };
-    let frame = ServerMessage::Welcome(welcome).encode().into();
-    sender.feed(frame).await.map_err(|_| Ending::lost())?;
-    sender.flush().await.map_err(|_| Ending::lost())
+    answer(server, version, hello.features & features::KNOWN, sender).await.map_err(|_| Ending::lost())
+}
+
+async fn answer(server: &Server, version: u16, features: u64, sender: &mut Sender) -> Result<(), SocketError> {
+    let welcome = Welcome { version, features, agent: AGENT.to_owned(), limits: server.config.limits() };
+    sender.feed(ServerMessage::Welcome(welcome).encode().into()).await?;
+    if features & features::MIRRORS != 0 {
+        let mirrors = Mirrors { urls: server.config.mirrors.clone() };
+        sender.feed(ServerMessage::Mirrors(mirrors).encode().into()).await?;
+    }
+    sender.flush().await
 }
 
 async fn hello(receiver: &mut Receiver) -> Result<Hello, Ending> {

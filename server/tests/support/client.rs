@@ -52,6 +52,19 @@ impl Client {
         }
     }
 
+    /// Greets with the features of a newer client, and takes what it is told right away.
+    pub async fn hello_with(&mut self, features: u64) -> (Welcome, Option<Mirrors>) {
+        let ClientMessage::Hello(hello) = hello(VERSIONS) else { panic!("a greeting is a hello") };
+        self.send(&ClientMessage::Hello(Hello { features, ..hello })).await;
+        self.send(&ClientMessage::Ping(Ping { nonce: 0 })).await;
+        let ServerMessage::Welcome(welcome) = self.receive().await else { panic!("no welcome") };
+        match self.receive().await {
+            ServerMessage::Mirrors(mirrors) => (welcome, Some(mirrors)),
+            ServerMessage::Pong(_) => (welcome, None),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Sends a message.
     pub async fn send(&mut self, message: &ClientMessage) {
         self.send_frame(message.encode()).await;
