@@ -6,11 +6,23 @@ use wstp_protocol::{BlockIndex, SharePath};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u32);
 
-/// Something that serves blocks of the file: for now, a server that speaks WSTP.
+/// What a source speaks, and so what it is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceKind {
+    /// The protocol: it can say which file it is and prove its blocks.
+    #[default]
+    Wstp,
+    /// Plain HTTP: it can only send bytes. It is never the origin, and is asked for what other sources' hashes can prove at once.
+    Http,
+}
+
+/// Something that serves blocks of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
     /// Names it; the caller knows its address.
     pub id: SourceId,
+    /// What it speaks.
+    pub kind: SourceKind,
     /// The file's path there.
     pub path: SharePath,
     /// Proves who the client is, where the server wants that.
@@ -40,7 +52,7 @@ impl Order {
 /// How a transfer behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the blocks come from, at least one.
+    /// Where the blocks come from, at least one of them a [`SourceKind::Wstp`].
     pub sources: Vec<SourceConfig>,
     /// The program's name and version, told to servers.
     pub agent: String,

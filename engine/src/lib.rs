@@ -11,11 +11,14 @@
 //! 2. Take every [`Output`] from [`Transfer::poll_output`] until it gives none, and do it.
 //! 3. Sleep until something happens or [`Transfer::poll_timeout`] is reached.
 //!
+//! For a source of plain HTTP an [`http_source::HttpSource`] stands between the transfer and the requests.
+//!
 //! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never holds
 //! more data than its memory budget: what is asked for and not yet written counts.
 
 mod backoff;
 mod config;
+pub mod http_source;
 mod identity;
 pub mod journal;
 mod limit;
@@ -28,7 +31,7 @@ mod time;
 mod transfer;
 mod window;
 
-pub use config::{Config, Order, SourceConfig, SourceId};
+pub use config::{Config, Order, SourceConfig, SourceId, SourceKind};
 pub use identity::FileIdentity;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
 pub use progress::{Phase, Problem, Progress, SourceProgress, Standing};

@@ -65,7 +65,8 @@ impl Transfer {
         if !self.within_limit(id, u64::from(most) * BLOCK_SIZE) {
             return false;
         }
-        let Some(run) = self.next_run(most) else {
+        let next = if self.sends_only(id) { self.next_proved_run(most) } else { self.next_run(most) };
+        let Some(run) = next else {
             return self.ask_again(id, cap);
         };
         self.ask_pages(id);
@@ -143,6 +144,38 @@ impl Transfer {
         }
     }
 
+    /// Whether a connection only sends bytes, so that it may be asked for nothing but blocks whose hashes are here.
+    fn sends_only(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|connection| self.is_plain(connection.source))
+    }
+
+    /// The missing blocks wanted most of those whose hashes are here. Where there are none, the pages of those wanted most are opened.
+    fn next_proved_run(&mut self, most: u32) -> Option<BlockRun> {
+        let (start, end) = (self.config.order.start(), self.blocks.count());
+        let run = self.proved_run_in(start..end, most).or_else(|| self.proved_run_in(0..start, most));
+        match run {
+            Some(run) => self.look_ahead(page_of(run.first)),
+            None => drop(self.next_run(most)),
+        }
+        run
+    }
+
+    fn proved_run_in(&self, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {
+        let mut from = within.start;
+        loop {
+            let known = self.pages.known_from(from).filter(|known| known.start < within.end)?;
+            if let Some(missing) = self.blocks.missing_in(known.start..known.end.min(within.end)) {
+                let aligned = (missing.start / u64::from(most) + 1) * u64::from(most);
+                return Some(run_of(&(missing.start..missing.end.min(aligned))));
+            }
+            from = known.end;
+        }
+    }
+
+    fn is_proved(&self, run: BlockRun) -> bool {
+        range_of(run).all(|block| self.pages.expected(block).is_some())
+    }
+
     /// Opens the page after this one too, so that its hashes are here before its blocks.
     fn look_ahead(&mut self, page: u64) {
         let Some(file) = self.file.filter(|file| file.root.is_some()) else { return };
@@ -193,12 +226,13 @@ impl Transfer {
 
     /// The request of another connection that waits longest and was not repeated, and when it counts as late.
     fn straggler(&self, id: ConnectionId, patience: Duration, most: u32) -> Option<(Instant, BlockRun, u64)> {
+        let sends_only = self.sends_only(id);
         self.connections
             .iter()
             .filter(|(other, _)| **other != id)
             .flat_map(|(_, connection)| connection.session.requests())
             .filter_map(|(_, ask)| match ask {
-                Ask::Blocks(ask) if !ask.twice && ask.run.count <= most => {
+                Ask::Blocks(ask) if !ask.twice && ask.run.count <= most && (!sends_only || self.is_proved(ask.run)) => {
                     Some((ask.sent + patience, ask.run, ask.bytes))
                 }
                 _ => None,

@@ -33,12 +33,14 @@ impl Transfer {
         }
     }
 
-    /// Only the origin can say which file it is: a connection that waits for that gives way to it.
+    /// Only the origin can say which file it is: a connection that waits for that gives way to it, or one that has no hashes.
     fn make_room_for_origin(&mut self) {
-        let Some(index) = self.sources.iter().position(|source| !source.is_given_up()) else { return };
+        let Some(index) = self.sources.iter().position(Source::may_be_origin) else { return };
         let wanted = self.may_try(index) && self.connections_of(self.sources[index].config.id) == 0;
         if wanted && !self.has_room_for_connection() {
-            let waits = |connection: &Connection| matches!(connection.stage, Stage::Open { trusted: false, .. });
+            let waits = |connection: &Connection| {
+                matches!(connection.stage, Stage::Open { trusted: false, .. }) || self.is_plain(connection.source)
+            };
             let waiting = self.connections.iter().find(|(_, open)| waits(open)).map(|(id, _)| *id);
             waiting.and_then(|id| self.disconnect(id));
         }
@@ -61,7 +63,13 @@ impl Transfer {
 
     fn may_try(&self, index: usize) -> bool {
         let source = &self.sources[index];
-        !source.is_given_up() && source.retry_at(self.now).is_none()
+        let is_useful = !source.is_plain() || self.can_use_plain();
+        is_useful && !source.is_given_up() && source.retry_at(self.now).is_none()
+    }
+
+    /// Bytes without hashes are of use only while somebody else tells which file is wanted and what its blocks hash to.
+    fn can_use_plain(&self) -> bool {
+        !self.updating && self.file.is_some_and(|file| file.root.is_some()) && self.pages_are_served()
     }
 
     /// The source with the fewest connections among those that have proved that they serve the file.
@@ -129,7 +137,7 @@ impl Transfer {
 
     /// Counts a lie or a wrong block against a source.
     pub(super) fn strike(&mut self, id: SourceId, problem: Problem) {
-        let alone = self.sources.iter().all(|source| source.config.id == id || source.is_given_up());
+        let alone = self.sources.iter().all(|source| source.config.id == id || !source.may_be_origin());
         let now = self.now;
         let Some(source) = self.source_mut(id) else { return };
         source.strike(now, alone);
@@ -138,13 +146,18 @@ impl Transfer {
         }
     }
 
-    /// Never tries a source again, unless the user wants to; when it was the last one, the transfer fails.
+    /// Never tries a source again, unless the user wants to; when it was the last one that can prove blocks, the transfer fails.
     pub(super) fn give_up(&mut self, id: SourceId, problem: Problem) {
         self.disconnect_source(id);
         if let Some(source) = self.source_mut(id) {
             source.give_up(problem.clone());
         }
-        if self.sources.iter().all(super::Source::is_given_up) {
+        self.fail_without_origin(problem);
+    }
+
+    /// Fails where no source is left that can say which file it is and prove it.
+    pub(super) fn fail_without_origin(&mut self, problem: Problem) {
+        if !self.sources.iter().any(Source::may_be_origin) {
             self.fail(problem);
         }
     }
@@ -164,8 +177,8 @@ impl Transfer {
         let Some(index) = self.sources.iter().position(|source| source.config.id == id) else { return };
         self.disconnect_source(id);
         let removed = self.sources.remove(index);
-        if self.sources.iter().all(Source::is_given_up) && !self.complete {
-            self.fail(removed.problem.unwrap_or(Problem::Connection));
+        if !self.complete {
+            self.fail_without_origin(removed.problem.unwrap_or(Problem::Connection));
         }
     }
 

@@ -1,8 +1,9 @@
 //! Whether what a source opened is the file of this transfer.
 //!
-//! The origin is the first source that was not given up: its description counts, and others are used only once they are known to have the same
+//! The origin is the first source that speaks the protocol and was not given up: its description counts, and others are used only once they are known to have the same
 //! bytes. A version says only something among versions of one server; between servers, and after the version changed, only equal root
-//! hashes prove that the bytes are the same.
+//! hashes prove that the bytes are the same. A source of plain HTTP has no hash to compare: it is used where the size is the same, once the root
+//! is known, and each of its blocks has to prove itself.
 
 use wstp_protocol::{Hash, Opened, RootReady, Stale};
 
@@ -92,6 +93,9 @@ impl Transfer {
         if !offered.is_plausible() {
             return Judgement::Lie("an empty file has another hash");
         }
+        if self.is_plain(source) {
+            return self.judge_plain(offered);
+        }
         let is_origin = self.origin() == Some(source);
         let Some(file) = &self.file else {
             return if is_origin { Judgement::First } else { Judgement::Unsure };
@@ -113,8 +117,17 @@ impl Transfer {
         }
     }
 
+    /// Of a source that can only send bytes.
+    fn judge_plain(&self, offered: &FileIdentity) -> Judgement {
+        match self.file.filter(|file| file.root.is_some() && !self.updating) {
+            None => Judgement::Unsure,
+            Some(file) if file.size != offered.size => Judgement::Other,
+            Some(_) => Judgement::SameBytes,
+        }
+    }
+
     fn origin(&self) -> Option<SourceId> {
-        self.sources.iter().find(|source| !source.is_given_up()).map(|source| source.config.id)
+        self.sources.iter().find(|source| source.may_be_origin()).map(|source| source.config.id)
     }
 
     /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now, or where the origin before

@@ -91,13 +91,16 @@ impl Transfer {
             transfer.blocks = Blocks::recovered(&file, &journal);
             transfer.file = Some(file);
             transfer.complete = journal.complete;
-            if let Some(first) = transfer.sources.first_mut() {
+            if let Some(first) = transfer.sources.iter_mut().find(|source| source.may_be_origin()) {
                 first.version = Some(file.version);
             }
             if !journal.complete {
                 transfer.to_rehash = journal.last;
                 transfer.prepare_storage();
             }
+        }
+        if !transfer.complete {
+            transfer.fail_without_origin(Problem::Connection);
         }
         transfer.drive();
         transfer
@@ -233,6 +236,11 @@ impl Transfer {
             state.last_sent = self.now;
             self.outputs.push_back(Output::Send { connection, message });
         }
+    }
+
+    /// Whether a source only sends bytes.
+    fn is_plain(&self, id: SourceId) -> bool {
+        self.sources.iter().any(|source| source.config.id == id && source.is_plain())
     }
 
     fn source_mut(&mut self, id: SourceId) -> Option<&mut Source> {

@@ -132,6 +132,12 @@ impl Pages {
         page.hashes.get((block % PAGE_BLOCKS) as usize)
     }
 
+    /// The first blocks from `from` on whose right hashes are here.
+    pub(super) fn known_from(&self, from: BlockIndex) -> Option<Range<BlockIndex>> {
+        let pages = self.open.range(page_of(from)..);
+        pages.filter_map(|(_, page)| page.known.overlaps(from..BlockIndex::MAX).next()).next()
+    }
+
     /// Whether a page is all here and its received blocks are not being compared already.
     pub(super) fn can_check(&self, page: u64) -> bool {
         self.open.get(&page).is_some_and(|page| !page.checking && page.known.len() == page.hashes.len() as u64)

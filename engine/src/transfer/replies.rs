@@ -106,7 +106,10 @@ impl Transfer {
         }
         self.release_run(ask);
         self.distrust(id, Problem::BadBlocks);
-        self.suspect(&bad, Problem::BadBlocks);
+        // Other bytes elsewhere say nothing about the block at the origin.
+        if !self.is_plain(source) {
+            self.suspect(&bad, Problem::BadBlocks);
+        }
     }
 
     fn page_arrived(&mut self, id: ConnectionId, part: Part, page: &HashPage) {

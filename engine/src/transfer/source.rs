@@ -6,7 +6,7 @@ use wstp_protocol::FileVersion;
 
 use crate::backoff::{Backoff, Jitter};
 use crate::rate::Rate;
-use crate::{Instant, Problem, RangeSet, SourceConfig, Standing};
+use crate::{Instant, Problem, RangeSet, SourceConfig, SourceKind, Standing};
 
 /// Lies and bad blocks, not yet forgiven, after which a source is left alone for a while, if there is another one.
 const STRIKES_WITH_OTHERS: u32 = 3;
@@ -56,6 +56,16 @@ impl Source {
             merit: 0,
             given_up: false,
         }
+    }
+
+    /// Whether it only sends bytes: it says neither which file it is nor what its hashes are.
+    pub(super) fn is_plain(&self) -> bool {
+        self.config.kind == SourceKind::Http
+    }
+
+    /// Whether it may say which file it is.
+    pub(super) fn may_be_origin(&self) -> bool {
+        !self.is_plain() && !self.given_up
     }
 
     /// Whether it is not to be tried any more.
@@ -142,7 +152,7 @@ mod tests {
 
     fn source() -> Source {
         let path = SharePath::parse("file").unwrap();
-        let mut source = Source::new(SourceConfig { id: SourceId(0), path, token: None });
+        let mut source = Source::new(SourceConfig { id: SourceId(0), kind: SourceKind::Wstp, path, token: None });
         source.version = Some(FileVersion([0; 16]));
         source
     }

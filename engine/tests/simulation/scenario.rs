@@ -52,6 +52,10 @@ impl Scenario {
             }
         }
         scenario.servers.iter_mut().for_each(|(_, link)| link.shared = random.chance(0.5));
+        let mut random = Random::new(seed ^ 0x3141);
+        if random.chance(0.25) {
+            scenario.servers.push((mirror(&mut random, scenario.edition), link(&mut random)));
+        }
         scenario
     }
 
@@ -100,7 +104,13 @@ impl ServerScript {
             busy: 0.0,
             lie: None,
             missing: false,
+            plain: None,
         }
+    }
+
+    /// An honest server of plain HTTP that has this edition.
+    pub fn plain(edition: Edition) -> Self {
+        Self { plain: Some(edition), ..Self::honest() }
     }
 }
 
@@ -125,7 +135,15 @@ fn script(random: &mut Random) -> ServerScript {
         busy: random.pick(&[0.0, 0.0, 0.05]),
         lie: None,
         missing: false,
+        plain: None,
     }
+}
+
+/// A server of plain HTTP that has the file, or another one in its place.
+fn mirror(random: &mut Random, edition: Edition) -> ServerScript {
+    let size = random.pick(&[edition.size, edition.size, edition.size, edition.size + 1]);
+    let plain = Some(Edition { size, number: random.pick(&[edition.number, edition.number, 1]) });
+    ServerScript { plain, ..script(random) }
 }
 
 fn link(random: &mut Random) -> Link {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use wstp_engine::http_source::{HttpAnswer, HttpRequest};
 use wstp_engine::{ConnectionId, Instant};
 use wstp_protocol::{
     BlockRun, BlocksReply, BlocksRequest, ClientMessage, ErrorCode, Failure, FileVersion, Handle, HashesRequest,
@@ -69,6 +70,8 @@ pub struct ServerScript {
     pub lie: Option<Lie>,
     /// The file is not there.
     pub missing: bool,
+    /// It speaks plain HTTP, and has this edition whatever happens elsewhere.
+    pub plain: Option<Edition>,
 }
 
 struct Peer {
@@ -92,6 +95,8 @@ pub struct Server {
     connected: u64,
     /// Corruption ends here, so that transfers do.
     pub faults_until: Instant,
+    /// Ranges that were sent over plain HTTP.
+    pub ranges: u64,
 }
 
 impl Server {
@@ -107,6 +112,7 @@ impl Server {
             next_handle: 100,
             connected: 0,
             faults_until,
+            ranges: 0,
         }
     }
 
@@ -202,6 +208,30 @@ impl Server {
                 panic!("a transfer neither lists nor asks about entries")
             }
         }
+    }
+
+    /// Answers a request over plain HTTP.
+    pub fn http(&mut self, now: Instant, request: &HttpRequest, random: &mut Random) -> HttpAnswer {
+        let edition = self.script.plain.expect("only servers of plain HTTP are asked over it");
+        let status = |status| HttpAnswer { status, ..HttpAnswer::default() };
+        if self.script.missing {
+            return status(404);
+        }
+        if random.chance(self.script.busy) {
+            return status(503);
+        }
+        let content = Content::of(edition);
+        let HttpRequest::Bytes(range) = request else {
+            return HttpAnswer { content_length: Some(content.size().to_string()), ..status(200) };
+        };
+        self.ranges += 1;
+        let mut body = content.data[range.start as usize..range.end as usize].to_vec();
+        if now < self.faults_until && random.chance(self.script.corruption) {
+            let at = random.below(body.len() as u64) as usize;
+            body[at] ^= 1 << random.below(8);
+        }
+        let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, content.size());
+        HttpAnswer { content_range: Some(content_range), body: body.into(), ..status(206) }
     }
 
     fn start(

@@ -2,6 +2,7 @@
 
 mod durability;
 mod limit;
+mod mirrors;
 mod order;
 mod sources;
 

@@ -33,7 +33,8 @@ impl World {
             }
             Blow::Order(order) => self.transfer.handle_command(self.now, Command::SetOrder(order)),
             Blow::AddSource(number) => {
-                self.transfer.handle_command(self.now, Command::AddSource(Self::source(number)));
+                let source = Self::source(&self.scenario, number);
+                self.transfer.handle_command(self.now, Command::AddSource(source));
             }
             Blow::RemoveSource(number) => {
                 self.transfer.handle_command(self.now, Command::RemoveSource(SourceId(number)));

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_engine::{
-    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, SourceConfig, SourceId, StoreReply,
-    StoreRequest, Transfer,
+    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, SourceConfig, SourceId, SourceKind,
+    StoreReply, StoreRequest, Transfer,
 };
 use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
 
@@ -82,6 +83,8 @@ enum Event {
     ToServer(ConnectionId, ClientMessage),
     Answer(ConnectionId, Option<RequestId>, ServerMessage),
     Frame(ConnectionId, Bytes),
+    HttpRequest(ConnectionId, RequestId, HttpRequest),
+    HttpAnswer(ConnectionId, RequestId, HttpAnswer),
     Stored,
     RootReady(usize),
     ServersUp,
@@ -93,6 +96,8 @@ struct Wire {
     server: usize,
     free_at: Instant,
     silent: bool,
+    /// What stands between the transfer and a server of plain HTTP.
+    http: Option<HttpSource>,
     /// Bytes of blocks asked for and not answered.
     asked: BTreeMap<RequestId, u64>,
 }
@@ -188,7 +193,7 @@ impl World {
 
     fn config(scenario: &Scenario, seed: u64) -> Config {
         Config {
-            sources: (0..scenario.servers.len()).map(|number| Self::source(number as u32)).collect(),
+            sources: (0..scenario.servers.len()).map(|number| Self::source(scenario, number as u32)).collect(),
             agent: "simulation".into(),
             connections: scenario.connections,
             memory_budget: scenario.memory_budget,
@@ -200,9 +205,11 @@ impl World {
         }
     }
 
-    fn source(number: u32) -> SourceConfig {
+    fn source(scenario: &Scenario, number: u32) -> SourceConfig {
         let path = SharePath::parse("folder/file").expect("a plain path");
-        SourceConfig { id: SourceId(number), path, token: None }
+        let is_plain = scenario.servers[number as usize].0.plain.is_some();
+        let kind = if is_plain { SourceKind::Http } else { SourceKind::Wstp };
+        SourceConfig { id: SourceId(number), kind, path, token: None }
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
@@ -289,6 +296,8 @@ impl World {
             Event::ToServer(id, message) => self.deliver(id, &message),
             Event::Answer(id, request, message) => self.answer(id, request, message),
             Event::Frame(id, frame) => self.frame(id, frame),
+            Event::HttpRequest(id, request, what) => self.http_request(id, request, &what),
+            Event::HttpAnswer(id, request, answer) => self.http_answer(id, request, answer),
             Event::Stored => self.stored(),
             Event::RootReady(number) => self.root_ready(number),
             Event::ServersUp => self.down = false,
@@ -332,7 +341,8 @@ impl World {
     fn connect(&mut self, id: ConnectionId, server: usize) {
         self.connects += 1;
         let link = self.scenario.servers[server].1;
-        let wire = Wire { server, free_at: self.now, silent: false, asked: BTreeMap::new() };
+        let http = self.scenario.servers[server].0.plain.map(|_| HttpSource::default());
+        let wire = Wire { server, free_at: self.now, silent: false, http, asked: BTreeMap::new() };
         assert!(self.wires.insert(id, wire).is_none(), "a connection's name is used twice");
         assert!(self.wires.len() <= usize::from(self.connections.max(1)), "too many connections");
         if self.is_down(server) || (!self.is_calm() && self.random.chance(link.refused)) {
@@ -376,8 +386,43 @@ impl World {
             wire.asked.insert(ask.id, bytes);
             self.asked.push(ask.run);
         }
+        if let Some(http) = &mut wire.http {
+            http.handle_message(&message);
+            return self.perform_http(id);
+        }
         let delay = self.scenario.servers[wire.server].1.delay;
         self.schedule(delay, Event::ToServer(id, message));
+    }
+
+    /// Does what stands between the transfer and a server of plain HTTP wants done.
+    fn perform_http(&mut self, id: ConnectionId) {
+        while let Some(wire) = self.wires.get_mut(&id)
+            && let Some(output) = wire.http.as_mut().and_then(HttpSource::poll_output)
+        {
+            let delay = self.scenario.servers[wire.server].1.delay;
+            match output {
+                HttpOutput::Frame(frame) => self.schedule(Duration::ZERO, Event::Frame(id, frame)),
+                HttpOutput::Request(request, what) => self.schedule(delay, Event::HttpRequest(id, request, what)),
+                // The answer may be on its way, and comes for nothing.
+                HttpOutput::Abort(_) => {}
+            }
+        }
+    }
+
+    fn http_request(&mut self, id: ConnectionId, request: RequestId, what: &HttpRequest) {
+        let Some(server) = self.wires.get(&id).map(|wire| wire.server) else { return };
+        let answer = self.servers[server].http(self.now, what, &mut self.random);
+        let think = self.random.up_to(self.scenario.servers[server].0.thinking);
+        let arrives = self.arrival(id, answer.body.len() + 200) + think;
+        self.schedule(arrives, Event::HttpAnswer(id, request, answer));
+    }
+
+    fn http_answer(&mut self, id: ConnectionId, request: RequestId, answer: HttpAnswer) {
+        let Some(http) = self.wires.get_mut(&id).filter(|wire| !wire.silent).and_then(|wire| wire.http.as_mut()) else {
+            return;
+        };
+        http.handle_answer(request, answer);
+        self.perform_http(id);
     }
 
     fn deliver(&mut self, id: ConnectionId, message: &ClientMessage) {
@@ -400,12 +445,19 @@ impl World {
 
     fn transmit(&mut self, id: ConnectionId, message: &ServerMessage) {
         let frame = Bytes::from(message.encode());
-        let Some(wire) = self.wires.get_mut(&id) else { return };
+        if self.wires.contains_key(&id) {
+            let arrives = self.arrival(id, frame.len());
+            self.schedule(arrives, Event::Frame(id, frame));
+        }
+    }
+
+    /// When so many bytes sent now arrive, from now on; they keep the link busy.
+    fn arrival(&mut self, id: ConnectionId, bytes: usize) -> Duration {
+        let wire = self.wires.get_mut(&id).expect("only what is open is sent on");
         let link = self.scenario.servers[wire.server].1;
         let free_at = if link.shared { &mut self.pipes[wire.server] } else { &mut wire.free_at };
-        *free_at = (*free_at).max(self.now) + Duration::from_secs_f64(frame.len() as f64 / link.rate);
-        let arrives = *free_at + link.delay - self.now;
-        self.schedule(arrives, Event::Frame(id, frame));
+        *free_at = (*free_at).max(self.now) + Duration::from_secs_f64(bytes as f64 / link.rate);
+        *free_at + link.delay - self.now
     }
 
     fn frame(&mut self, id: ConnectionId, frame: Bytes) {
