@@ -149,15 +149,12 @@ impl Transfer {
         self.connections.get(&id).is_some_and(|connection| self.is_plain(connection.source))
     }
 
-    /// The missing blocks wanted most of those whose hashes are here. Where there are none, the pages of those wanted most are opened.
+    /// The missing blocks wanted most of those whose hashes are here.
     fn next_proved_run(&mut self, most: u32) -> Option<BlockRun> {
         let (start, end) = (self.config.order.start(), self.blocks.count());
-        let run = self.proved_run_in(start..end, most).or_else(|| self.proved_run_in(0..start, most));
-        match run {
-            Some(run) => self.look_ahead(page_of(run.first)),
-            None => drop(self.next_run(most)),
-        }
-        run
+        let run = self.proved_run_in(start..end, most).or_else(|| self.proved_run_in(0..start, most))?;
+        self.look_ahead(page_of(run.first));
+        Some(run)
     }
 
     fn proved_run_in(&self, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wstp_engine::{Command, Phase, Problem, SourceId, Standing};
+use wstp_protocol::BLOCK_SIZE;
 
 use super::{MIB, SECOND, asked_of, link, rate_over, world, written};
 use crate::content::Edition;
@@ -107,9 +108,11 @@ fn a_mirror_of_other_bytes_is_struck_and_costs_no_verified_byte() {
 
 #[test]
 fn many_mirrors_of_other_bytes_do_not_end_the_transfer() {
-    let other = Edition { size: 32 * MIB, number: 1 };
-    let mut scenario = mirrored(32 * MIB, 10e6, &[other; 8]);
-    scenario.connections = 9;
+    let other = Edition { size: 64 * BLOCK_SIZE, number: 1 };
+    let mut scenario = mirrored(other.size, 10e6, &[other; 24]);
+    // All of them are asked for the same blocks while the origin is slow.
+    scenario.servers[0].1 = link(10, 20e3);
+    scenario.connections = 25;
     run_without_loss(&mut world(scenario));
 }
 
@@ -159,12 +162,28 @@ fn without_its_origin_a_mirrored_transfer_fails_until_there_is_one() {
 
 #[test]
 fn an_origin_that_comes_back_gets_its_place_from_a_mirror() {
-    let mut scenario = mirrored(24 * MIB, 2e6, &[same(24 * MIB), same(24 * MIB)]);
-    scenario.connections = 3;
-    scenario.blows = vec![
-        (SECOND, Blow::Connections(2)),
-        (2 * SECOND, Blow::RestartServers { down: Duration::from_millis(200) }),
-        (3 * SECOND, Blow::Connections(1)),
-    ];
-    run_without_loss(&mut world(scenario));
+    let mut scenario = mirrored(64 * MIB, 10e6, &[same(64 * MIB)]);
+    scenario.connections = 2;
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.servers[1].ranges > 0));
+    // The oldest connection is the origin's.
+    world.fall_silent();
+    let before = world.connects;
+    assert!(world.run_until(|world| world.connects > before));
+    // Its new one is the newest, and is closed; the mirror's holds the only place.
+    world.schedule_blow(Duration::ZERO, Blow::Connections(1));
+    run_without_loss(&mut world);
+}
+
+#[test]
+fn what_a_silent_origin_owes_is_asked_of_a_mirror_where_it_can_be_proved() {
+    for silent_at in 5..25 {
+        let mut scenario = mirrored(64 * MIB, 10e6, &[same(64 * MIB)]);
+        scenario.servers[0].0.limits.page_nodes = 64;
+        scenario.connections = 2;
+        let mut world = world(scenario);
+        assert!(world.run_until(|world| world.now.0 >= SECOND / 10 * silent_at));
+        world.fall_silent();
+        run_without_loss(&mut world);
+    }
 }

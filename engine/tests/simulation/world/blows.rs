@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use wstp_engine::{Command, Config, Problem, SourceId, Transfer, journal};
+use wstp_engine::{Command, Config, Problem, RangeSet, SourceId, Transfer, journal};
 
 use super::{Blow, Event, World};
 use crate::content::Edition;
@@ -91,6 +91,7 @@ impl World {
         self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::RootReady(_) | Event::ServersUp));
         self.queue.retain(|Reverse((_, number))| self.events.contains_key(number));
         self.stores.clear();
+        self.proved = RangeSet::new();
         let (recovered, valid) = journal::replay(&self.disk.journal);
         self.disk.journal.truncate(valid as usize);
         self.check_recovered(&recovered);

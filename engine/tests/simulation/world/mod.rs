@@ -5,15 +5,16 @@ mod checks;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_engine::{
-    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, SourceConfig, SourceId, SourceKind,
-    StoreReply, StoreRequest, Transfer,
+    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
+    SourceKind, StoreReply, StoreRequest, Transfer,
 };
-use wstp_protocol::{BLOCK_SIZE, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
+use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
 
 use crate::content::Edition;
 use crate::disk::{Crash, Disk};
@@ -100,6 +101,8 @@ struct Wire {
     http: Option<HttpSource>,
     /// Bytes of blocks asked for and not answered.
     asked: BTreeMap<RequestId, u64>,
+    /// Blocks whose hashes were asked for.
+    pages: BTreeMap<RequestId, Range<BlockIndex>>,
 }
 
 pub struct World {
@@ -117,6 +120,8 @@ pub struct World {
     pub arrived_bytes: u64,
     /// The most bytes ever asked for and not written.
     pub peak: u64,
+    /// Blocks whose hashes came since the program was started.
+    proved: RangeSet,
     pub failures: Vec<Problem>,
     pub starts: u32,
     /// How many connections were opened.
@@ -162,6 +167,7 @@ impl World {
             arrived: Vec::new(),
             arrived_bytes: 0,
             peak: 0,
+            proved: RangeSet::new(),
             failures: Vec::new(),
             starts: 1,
             connects: 0,
@@ -342,7 +348,8 @@ impl World {
         self.connects += 1;
         let link = self.scenario.servers[server].1;
         let http = self.scenario.servers[server].0.plain.map(|_| HttpSource::default());
-        let wire = Wire { server, free_at: self.now, silent: false, http, asked: BTreeMap::new() };
+        let wire =
+            Wire { server, free_at: self.now, silent: false, http, asked: BTreeMap::new(), pages: BTreeMap::new() };
         assert!(self.wires.insert(id, wire).is_none(), "a connection's name is used twice");
         assert!(self.wires.len() <= usize::from(self.connections.max(1)), "too many connections");
         if self.is_down(server) || (!self.is_calm() && self.random.chance(link.refused)) {
@@ -385,6 +392,12 @@ impl World {
             let bytes = u64::from(ask.run.count) * BLOCK_SIZE;
             wire.asked.insert(ask.id, bytes);
             self.asked.push(ask.run);
+            let needs_page = wire.http.is_some() && self.transfer.progress().size.is_some_and(|size| size > BLOCK_SIZE);
+            let run = ask.run.first..ask.run.end();
+            assert!(!needs_page || self.proved.covers(&run), "plain HTTP is asked for blocks without hashes: {run:?}");
+        }
+        if let ClientMessage::Hashes(ask) = &message {
+            wire.pages.insert(ask.id, ask.first..ask.first + u64::from(ask.count));
         }
         if let Some(http) = &mut wire.http {
             http.handle_message(&message);
@@ -467,6 +480,11 @@ impl World {
                 wire.asked.remove(&blocks.id);
                 self.arrived.push(blocks.run);
                 self.arrived_bytes += blocks.data.len() as u64;
+            }
+            Ok(ServerMessage::HashPage(page)) => {
+                if let Some(blocks) = wire.pages.remove(&page.id) {
+                    self.proved.insert(blocks);
+                }
             }
             Ok(ServerMessage::Failure(failure)) => drop(failure.id.and_then(|id| wire.asked.remove(&id))),
             _ => {}
