@@ -6,24 +6,22 @@
 //! Invariants: a transfer has at most one worker; its folder is deleted only while it has none; what a command did it does not
 //! do again under the same id.
 
+mod saving;
+mod scheduling;
+mod telling;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Event, Inner, Message, Problem, Reply, SaveOutcome, ServerView, Settings, Snapshot, TransferId,
-    TransferState, TransferView, WorkerReport, WorkerTask,
+    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, TransferId, TransferView, WorkerReport,
 };
 use wstp_protocol::SharePath;
 
 use super::address::Address;
 use super::model::{Change, Fetch, Goal, Item, Kept, MAX_TRANSFERS, Model, Record, Save};
-use super::view;
-use crate::names;
 use crate::words::problem;
+use telling::News;
 
-/// Bytes in flight and not yet written, over all transfers.
-const MEMORY: u32 = 64 << 20;
-/// Most workers at once, those that only wait for a server included.
-const MAX_WORKERS: usize = 8;
 /// Commands whose outcome is remembered.
 const MAX_DONE: usize = 1024;
 /// A transfer whose worker dies so often without a byte of progress is given up.
@@ -69,12 +67,6 @@ pub struct Queue {
     shares: (u8, u32),
 }
 
-#[derive(Debug, Default)]
-struct News {
-    servers: bool,
-    settings: bool,
-}
-
 impl Queue {
     /// Takes up where the journal ends. `done` are the commands found in it and what they were answered.
     pub fn new(model: Model, done: Vec<(CommandId, Reply)>) -> Self {
@@ -106,31 +98,6 @@ impl Queue {
     /// What is to be done next.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
-    }
-
-    /// Whether there is something to tell the views.
-    pub fn has_events(&self) -> bool {
-        !self.changed.is_empty() || !self.removed.is_empty() || self.news.servers || self.news.settings
-    }
-
-    /// What to tell the views: everything that changed since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        let mut events = Vec::new();
-        let changed = std::mem::take(&mut self.changed);
-        let views: Vec<_> = changed.iter().filter_map(|id| self.model.item(id)).map(|item| self.view(item)).collect();
-        if !views.is_empty() {
-            events.push(Event::Transfers(views));
-        }
-        if !self.removed.is_empty() {
-            events.push(Event::Removed(std::mem::take(&mut self.removed)));
-        }
-        if std::mem::take(&mut self.news.servers) {
-            events.push(Event::Servers(self.model.servers().to_vec()));
-        }
-        if std::mem::take(&mut self.news.settings) {
-            events.push(Event::Settings(self.model.settings()));
-        }
-        events
     }
 
     /// Does a command, once.
@@ -215,32 +182,6 @@ impl Queue {
                 ),
             );
         }
-        self.schedule();
-    }
-
-    /// Something came of a save.
-    pub fn handle_saving(&mut self, transfer: Option<TransferId>, download: Option<i32>, outcome: SaveOutcome) {
-        let begun = |item: &&Item| download.is_some_and(|download| item.save == Save::Begun(download));
-        let Some(id) = transfer.or_else(|| self.model.items().find(begun).map(|item| item.id.clone())) else { return };
-        if !self.model.item(&id).is_some_and(Item::is_saving) {
-            return;
-        }
-        match (outcome, download) {
-            (SaveOutcome::Begun, Some(download)) => self.write(None, Change::Save(id.clone(), Save::Begun(download))),
-            (SaveOutcome::Begun, None) => {}
-            (SaveOutcome::Failed { problem }, _) => {
-                self.write(None, Change::Save(id.clone(), Save::No(Some(problem))));
-                self.tell("A file could not be saved", &id);
-            }
-            (SaveOutcome::Saved { path }, _) => {
-                self.write(None, Change::Save(id.clone(), Save::Saved(path)));
-                if self.model.settings().free_after_save {
-                    self.write(None, Change::Freed(id.clone()));
-                    self.effects.push_back(Effect::Delete(id.clone()));
-                }
-            }
-        }
-        self.changed.insert(id);
         self.schedule();
     }
 
@@ -353,24 +294,6 @@ impl Queue {
         }
     }
 
-    fn save(&mut self, command: Option<&CommandId>, id: &TransferId) -> Result<(), Problem> {
-        let item = self.model.item(id).ok_or_else(gone)?;
-        if item.is_saving() {
-            return Ok(());
-        }
-        if !item.is_complete() {
-            return Err(problem("This file is not complete yet.", "Wait until it is, then save it."));
-        }
-        if !item.in_sandbox {
-            return Err(problem("This file was saved and its copy was freed.", "Download it again."));
-        }
-        let filename = names::safe_path(&item.path);
-        self.write(command, Change::Save(id.clone(), Save::Asked));
-        self.changed.insert(id.clone());
-        self.say(Inner::Save { transfer: id.clone(), filename });
-        Ok(())
-    }
-
     fn set(&mut self, command: &CommandId, settings: Settings) {
         let settings = Settings {
             active_transfers: settings.active_transfers.clamp(1, 4),
@@ -379,17 +302,6 @@ impl Queue {
         };
         self.write(Some(command), Change::Set(settings));
         self.news.settings = true;
-    }
-
-    /// A save that was under way when everything stopped: Chrome knows what came of it, if it had begun.
-    fn take_up_saves(&mut self) {
-        let saving: Vec<_> = self.model.items().filter(|item| item.is_saving()).cloned().collect();
-        for Item { id, save, .. } in saving {
-            match save {
-                Save::Begun(download) => self.say(Inner::AskSave { transfer: id, download }),
-                _ => self.write(None, Change::Save(id, Save::No(None))),
-            }
-        }
     }
 
     fn complete(&mut self, id: &TransferId, size: u64, root: String) {
@@ -420,112 +332,6 @@ impl Queue {
         }
     }
 
-    /// Starts what may start, divides the memory, and says how much there is to do.
-    fn schedule(&mut self) {
-        let settings = self.model.settings();
-        let busy = self.workers.values().filter(|worker| !worker.is_waiting()).count();
-        let places = usize::from(settings.active_transfers)
-            .saturating_sub(busy)
-            .min(MAX_WORKERS.saturating_sub(self.workers.len()));
-        let started: Vec<_> = self
-            .model
-            .items()
-            .filter(|item| item.wants_worker() && !self.workers.contains_key(&item.id))
-            .map(|item| item.id.clone())
-            .take(places)
-            .collect();
-        for id in &started {
-            self.workers.insert(id.clone(), Worker::default());
-            self.changed.insert(id.clone());
-        }
-        self.share(settings.connections, &started);
-        self.count();
-        self.tell_finished();
-    }
-
-    /// Gives each worker its share of connections and memory.
-    fn share(&mut self, connections: u8, started: &[TransferId]) {
-        let workers = u32::try_from(self.workers.len().max(1)).unwrap_or(u32::MAX);
-        let memory = (MEMORY / workers).max(1 << 20);
-        for id in started {
-            let Some(item) = self.model.item(id) else { continue };
-            let task = WorkerTask {
-                transfer: id.clone(),
-                address: item.server.clone(),
-                path: item.path.clone(),
-                connections,
-                memory,
-                accept_change: item.accept_change,
-            };
-            self.say(Inner::Start(task));
-        }
-        if std::mem::replace(&mut self.shares, (connections, memory)) != (connections, memory) {
-            let others: Vec<_> = self.workers.keys().filter(|id| !started.contains(id)).cloned().collect();
-            for transfer in others {
-                self.say(Inner::Adjust { transfer, connections, memory });
-            }
-        }
-    }
-
-    fn count(&mut self) {
-        let (mut transfers, mut all, mut have) = (0, 0_u128, 0_u128);
-        for item in self.model.items().filter(|item| item.wants_worker() || item.is_saving()) {
-            let said = self.workers.get(&item.id).and_then(|worker| worker.said.as_ref());
-            transfers += 1;
-            all += u128::from(item.size);
-            have += u128::from(if item.is_complete() {
-                item.size
-            } else {
-                said.map_or(item.kept.verified, |said| said.verified)
-            });
-        }
-        let percent = u8::try_from((have * 100).checked_div(all).unwrap_or(0).min(100)).unwrap_or(100);
-        if std::mem::replace(&mut self.told_active, (transfers, percent)) != (transfers, percent) {
-            self.say(Inner::Active { transfers, percent });
-        }
-    }
-
-    /// One notice for all that became complete, when nothing is left to do.
-    fn tell_finished(&mut self) {
-        if self.told_active.0 > 0 || self.finished.is_empty() {
-            return;
-        }
-        let finished = std::mem::take(&mut self.finished);
-        let Some(last) = finished.last() else { return };
-        match finished.len() {
-            1 => self.tell("Download complete", last),
-            count => self.say(Inner::Notify {
-                transfer: last.clone(),
-                title: "Downloads complete".into(),
-                text: format!("{count} files are ready to be saved."),
-            }),
-        }
-    }
-
-    fn tell(&mut self, title: &str, id: &TransferId) {
-        if let Some(item) = self.model.item(id) {
-            let text = view::name(&item.path).to_owned();
-            self.say(Inner::Notify { transfer: id.clone(), title: title.into(), text });
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            servers: self.model.servers().to_vec(),
-            transfers: self.model.items().map(|item| self.view(item)).collect(),
-            settings: self.model.settings(),
-        }
-    }
-
-    fn view(&self, item: &Item) -> TransferView {
-        let worker = self.workers.get(&item.id);
-        view::transfer(
-            item,
-            worker.is_some_and(|worker| !worker.is_stopping),
-            worker.and_then(|worker| worker.said.as_deref()),
-        )
-    }
-
     fn write(&mut self, command: Option<&CommandId>, change: Change) {
         self.model.apply(change.clone());
         self.effects.push_back(Effect::Write(Box::new(Record::Change { command: command.cloned(), change })));
@@ -540,12 +346,6 @@ impl Queue {
         if self.done.len() > MAX_DONE {
             self.done.pop_front();
         }
-    }
-}
-
-impl Worker {
-    fn is_waiting(&self) -> bool {
-        !self.is_stopping && self.said.as_ref().is_some_and(|said| matches!(said.state, TransferState::Waiting { .. }))
     }
 }
 

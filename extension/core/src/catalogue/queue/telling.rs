@@ -1,0 +1,81 @@
+//! What the views and the user are told.
+
+use wstp_messages::{Event, Inner, Snapshot, TransferId, TransferView};
+
+use super::super::model::Item;
+use super::super::view;
+use super::Queue;
+
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) servers: bool,
+    pub(super) settings: bool,
+}
+
+impl Queue {
+    /// Whether there is something to tell the views.
+    pub fn has_events(&self) -> bool {
+        !self.changed.is_empty() || !self.removed.is_empty() || self.news.servers || self.news.settings
+    }
+
+    /// What to tell the views: everything that changed since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let changed = std::mem::take(&mut self.changed);
+        let views: Vec<_> = changed.iter().filter_map(|id| self.model.item(id)).map(|item| self.view(item)).collect();
+        if !views.is_empty() {
+            events.push(Event::Transfers(views));
+        }
+        if !self.removed.is_empty() {
+            events.push(Event::Removed(std::mem::take(&mut self.removed)));
+        }
+        if std::mem::take(&mut self.news.servers) {
+            events.push(Event::Servers(self.model.servers().to_vec()));
+        }
+        if std::mem::take(&mut self.news.settings) {
+            events.push(Event::Settings(self.model.settings()));
+        }
+        events
+    }
+
+    /// One notice for all that became complete, when nothing is left to do.
+    pub(super) fn tell_finished(&mut self) {
+        if self.told_active.0 > 0 || self.finished.is_empty() {
+            return;
+        }
+        let finished = std::mem::take(&mut self.finished);
+        let Some(last) = finished.last() else { return };
+        match finished.len() {
+            1 => self.tell("Download complete", last),
+            count => self.say(Inner::Notify {
+                transfer: last.clone(),
+                title: "Downloads complete".into(),
+                text: format!("{count} files are ready to be saved."),
+            }),
+        }
+    }
+
+    pub(super) fn tell(&mut self, title: &str, id: &TransferId) {
+        if let Some(item) = self.model.item(id) {
+            let text = view::name(&item.path).to_owned();
+            self.say(Inner::Notify { transfer: id.clone(), title: title.into(), text });
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            servers: self.model.servers().to_vec(),
+            transfers: self.model.items().map(|item| self.view(item)).collect(),
+            settings: self.model.settings(),
+        }
+    }
+
+    fn view(&self, item: &Item) -> TransferView {
+        let worker = self.workers.get(&item.id);
+        view::transfer(
+            item,
+            worker.is_some_and(|worker| !worker.is_stopping),
+            worker.and_then(|worker| worker.said.as_deref()),
+        )
+    }
+}
