@@ -9,6 +9,7 @@ mod browser;
 mod committed;
 mod driver;
 mod extension;
+mod field;
 mod memory;
 mod paths;
 mod process;

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,6 +104,22 @@ impl Proxy {
     /// Breaks every connection there is; new ones are accepted.
     pub fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Waits until nothing has passed for so long.
+    ///
+    /// # Errors
+    ///
+    /// When that does not happen in time.
+    pub async fn until_quiet(&self, quiet: Duration) -> Result<()> {
+        let mut last = (self.passed(), Instant::now());
+        until("nothing to pass any more", LONG, async || {
+            if self.passed() != last.0 {
+                last = (self.passed(), Instant::now());
+            }
+            Ok((last.1.elapsed() >= quiet).then_some(()))
+        })
+        .await
     }
 
     /// Waits until all that [`Proxy::hold_after`] allowed has passed.

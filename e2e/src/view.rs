@@ -413,12 +413,17 @@ impl<'a> View<'a> {
         if found == json!(true) { self.click(selector).await } else { Ok(()) }
     }
 
-    async fn wait_for(&self, what: &str, limit: Duration, selector: &str) -> Result<WebElement> {
+    pub(crate) async fn wait_for(&self, what: &str, limit: Duration, selector: &str) -> Result<WebElement> {
         self.wait(what, limit, async || Ok(self.browser.session().find(By::Css(selector)).await.ok())).await
     }
 
     /// Waits, and when it was in vain says what the page shows and leaves a picture of it.
-    async fn wait<T>(&self, what: &str, limit: Duration, check: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    pub(crate) async fn wait<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        check: impl AsyncFnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
         let waited = until(what, limit, check).await;
         if waited.is_err() {
             let shown = self.run("return document.body.innerText", json!([])).await.unwrap_or_default();

@@ -98,6 +98,34 @@ pub fn IconButton(
     }
 }
 
+/// A button with an icon and words; where there is little room the words are only spoken and shown as a tooltip.
+#[component]
+pub fn ToolButton(
+    /// What is drawn.
+    icon: Icon,
+    /// What it does, in words.
+    label: &'static str,
+    /// Names it for tests.
+    #[prop(optional)]
+    testid: Option<&'static str>,
+    /// Called when it is pressed.
+    #[prop(into)]
+    on_press: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <button
+            class="button quiet tool"
+            type="button"
+            data-testid=testid
+            title=label
+            on:click=move |event| press(&event, Some(on_press))
+        >
+            <Glyph icon=icon />
+            <span class="tool-words">{label}</span>
+        </button>
+    }
+}
+
 /// A press is meant for the button and not for the row it stands in.
 fn press(event: &MouseEvent, on_press: Option<Callback<()>>) {
     if let Some(on_press) = on_press {

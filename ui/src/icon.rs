@@ -55,6 +55,8 @@ pub enum Icon {
     Server,
     /// What can be set.
     Settings,
+    /// To the first place.
+    Top,
     /// What is under way.
     Transfers,
     /// Removes.
@@ -119,6 +121,7 @@ impl Icon {
                 "M4 2h16a2 2 0 0 1 2 2v4a2 2 0 0 1 -2 2h-16a2 2 0 0 1 -2 -2v-4a2 2 0 0 1 2 -2z M4 14h16a2 2 0 0 1 2 2v4a2 2 0 0 1 -2 2h-16a2 2 0 0 1 -2 -2v-4a2 2 0 0 1 2 -2z M6 6L6.01 6 M6 18L6.01 18"
             }
             Self::Settings => "M10 5H3 M12 19H3 M14 3v4 M16 17v4 M21 12h-9 M21 19h-5 M21 5h-7 M8 10v4 M8 12H3",
+            Self::Top => "M5 3h14 M18 13l-6-6-6 6 M12 7v14",
             Self::Transfers => "m3 16 4 4 4-4 M7 20V4 M21 8l-4-4-4 4 M17 4v16",
             Self::Trash => {
                 "M10 11v6 M14 11v6 M19 6v14a2 2 0 0 1-2 2H7a2 2 0 0 1-2-2V6 M3 6h18 M8 6V4a2 2 0 0 1 2-2h4a2 2 0 0 1 2 2v2"

@@ -23,6 +23,12 @@ pub enum Action {
     Retry,
     /// Go on.
     Resume,
+    /// Be the next to begin.
+    First,
+    /// Begin one place earlier.
+    Earlier,
+    /// Begin one place later.
+    Later,
     /// Stop for now.
     Pause,
     /// Stop for good.
@@ -39,6 +45,9 @@ impl Action {
             Self::Show => "show",
             Self::Retry => "retry",
             Self::Resume => "resume",
+            Self::First => "first",
+            Self::Earlier => "earlier",
+            Self::Later => "later",
             Self::Pause => "pause",
             Self::Cancel => "cancel",
             Self::Remove => "remove",
@@ -51,6 +60,9 @@ impl Action {
             Self::Show => "Show in folder",
             Self::Retry => "Try again now",
             Self::Resume => "Go on",
+            Self::First => "Move to the top",
+            Self::Earlier => "Move up",
+            Self::Later => "Move down",
             Self::Pause => "Pause",
             Self::Cancel => "Cancel",
             Self::Remove => "Remove from the list",
@@ -63,6 +75,7 @@ impl Action {
             Self::Show => Icon::FolderOpen,
             Self::Retry => Icon::Retry,
             Self::Resume => Icon::Play,
+            Self::First | Self::Earlier | Self::Later => Icon::Top,
             Self::Pause => Icon::Pause,
             Self::Cancel => Icon::Close,
             Self::Remove => Icon::Trash,
@@ -102,6 +115,8 @@ pub struct TransferInfo {
     pub trouble: Option<Trouble>,
     /// What can be done with it, most likely first.
     pub actions: Vec<Action>,
+    /// What can be done with it more rarely; offered in the details.
+    pub more: Vec<Action>,
     /// More about it: label and value.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -165,7 +180,7 @@ pub fn TransferRow(
             </div>
             <TroubleLine info=info />
             <Show when=move || open.get()>
-                <Details info=info map=map speeds=speeds />
+                <Details info=info map=map speeds=speeds on_action=on_action />
             </Show>
         </li>
     }
@@ -216,10 +231,21 @@ fn TroubleLine(info: Signal<TransferInfo>) -> impl IntoView {
 }
 
 #[component]
-fn Details(info: Signal<TransferInfo>, map: Memo<BlockRanges>, speeds: Signal<Speeds>) -> impl IntoView {
+fn Details(
+    info: Signal<TransferInfo>,
+    map: Memo<BlockRanges>,
+    speeds: Signal<Speeds>,
+    on_action: Callback<Action>,
+) -> impl IntoView {
     let facts = Memo::new(move |_| info.with(|info| info.facts.clone()));
+    let more = Memo::new(move |_| info.with(|info| info.more.clone()));
     view! {
         <div class="transfer-details" data-testid="details">
+            <div class="transfer-more" class:none=move || more.with(Vec::is_empty)>
+                <For each=move || more.get() key=|action| *action let(action)>
+                    <Button testid=action.name() on_press=move || on_action.run(action)>{action.words()}</Button>
+                </For>
+            </div>
             <BlockMap map=map />
             <SpeedCurve speeds=speeds />
             <dl class="facts">

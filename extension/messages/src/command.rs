@@ -52,6 +52,15 @@ pub enum Command {
         /// Which one.
         transfer: TransferId,
     },
+    /// Does the same to all transfers it fits.
+    Sweep(Sweep),
+    /// Lets a transfer that waits for its turn come earlier or later.
+    Move {
+        /// Which one.
+        transfer: TransferId,
+        /// Where to.
+        step: Step,
+    },
     /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`].
     Cancel {
         /// Which one.
@@ -72,6 +81,28 @@ pub enum Command {
         /// The new settings.
         settings: Settings,
     },
+}
+
+/// What can be done to all transfers at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sweep {
+    /// Stops those under way and those that wait for their turn.
+    Pause,
+    /// Goes on with those that are paused.
+    Resume,
+    /// Tries those that failed again.
+    Retry,
+}
+
+/// How a transfer that waits for its turn moves among the others that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// It is the next.
+    First,
+    /// One place towards the next.
+    Earlier,
+    /// One place towards the last.
+    Later,
 }
 
 /// What came of a command.

@@ -110,6 +110,8 @@ pub struct TransferView {
     pub size: u64,
     /// Where it stands.
     pub state: TransferState,
+    /// Its place among those that wait for their turn, 1 for the next; not said beyond the first 99.
+    pub place: Option<u32>,
     /// What went wrong, for every state in which something did.
     pub problem: Option<Problem>,
     /// Bytes verified and written.

@@ -8,7 +8,7 @@ mod command;
 mod event;
 mod inner;
 
-pub use command::{Command, CommandId, Reply};
+pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use event::{
     BlockRange, Event, Listed, ListedKind, Problem, ServerView, Settings, Snapshot, SourceView, TransferState,
     TransferView,

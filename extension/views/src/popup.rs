@@ -24,7 +24,7 @@ enum Tab {
 pub fn Popup() -> impl IntoView {
     let Session { catalogue, store, browse, toasts } = Session::open();
     let tab = RwSignal::new(Tab::Browse);
-    let active = Memo::new(move |_| store.activity().0);
+    let active = Memo::new(move |_| store.tally().active);
     let on_existing = move |name: String| {
         let show = Callback::new(move |()| tab.set(Tab::Transfers));
         toasts.show(format!("{name} is already among the transfers"), Some(("Show".to_owned(), show)));

@@ -37,6 +37,36 @@ pub struct Store {
     files: StoredValue<HashMap<(String, String), TransferId>>,
 }
 
+/// The transfers counted, by what can be done with all of a kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// How many are under way or wait for their turn.
+    pub active: usize,
+    /// Bytes a second, over all.
+    pub rate: f64,
+    /// How many are paused.
+    pub paused: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// Those on the user's disk.
+    pub saved: Vec<TransferId>,
+}
+
+impl Tally {
+    fn count(&mut self, view: &TransferView) {
+        match view.state {
+            state if is_active(state) => {
+                self.active += 1;
+                self.rate += view.rate;
+            }
+            TransferState::Paused => self.paused += 1,
+            TransferState::Failed => self.failed += 1,
+            TransferState::Saved => self.saved.push(view.id.clone()),
+            _ => {}
+        }
+    }
+}
+
 impl Store {
     /// With nothing told yet.
     pub fn new() -> Self {
@@ -73,19 +103,12 @@ impl Store {
         self.transfer(&id)
     }
 
-    /// How many transfers are under way, and their bytes a second. Tracks all of them.
-    pub fn activity(self) -> (usize, f64) {
+    /// The transfers counted. Tracks all of them.
+    pub fn tally(self) -> Tally {
+        let mut tally = Tally::default();
         let kept = self.order.with(|order| order.iter().filter_map(|id| self.transfer(id)).collect::<Vec<_>>());
-        let active = |kept: &Kept| kept.view.with(|view| is_active(view.state).then_some(view.rate));
-        kept.iter().filter_map(active).fold((0, 0.0), |(count, sum), rate| (count + 1, sum + rate))
-    }
-
-    /// The transfers on the user's disk. Tracks all of them.
-    pub fn saved(self) -> Vec<TransferId> {
-        let is_saved = |id: &&TransferId| {
-            self.transfer(id).is_some_and(|kept| kept.view.with(|view| view.state == TransferState::Saved))
-        };
-        self.order.with(|order| order.iter().filter(is_saved).cloned().collect())
+        kept.iter().for_each(|kept| kept.view.with(|view| tally.count(view)));
+        tally
     }
 
     fn replace(self, snapshot: Snapshot) {

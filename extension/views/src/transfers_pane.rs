@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::{Command, Problem, TransferState, TransferView};
-use wstp_ui::button::{Button, IconButton, Weight};
+use wstp_messages::{Command, Problem, Step, Sweep, TransferState, TransferView};
+use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::Confirm;
 use wstp_ui::format::{count, rate};
@@ -14,7 +14,7 @@ use wstp_ui::transfer_row::{Action, TransferRow};
 
 use crate::catalogue::Catalogue;
 use crate::chrome;
-use crate::store::{Kept, Store};
+use crate::store::{Kept, Store, Tally};
 use crate::words::info;
 
 /// What a row needs to act; cheap to copy.
@@ -33,6 +33,9 @@ impl Desk {
         match action {
             Action::Pause => self.send(Command::Pause { transfer }),
             Action::Resume | Action::Retry => self.send(Command::Resume { transfer }),
+            Action::First => self.send(Command::Move { transfer, step: Step::First }),
+            Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
+            Action::Later => self.send(Command::Move { transfer, step: Step::Later }),
             Action::Save => self.send(Command::Save { transfer }),
             Action::Cancel => {
                 self.send(Command::Cancel { transfer: transfer.clone() });
@@ -126,24 +129,36 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
     }
 }
 
-/// How much is under way, and a way to tidy up.
+/// How much is under way, and what can be done with all of a kind.
 #[component]
 fn Footer(store: Store, desk: Desk) -> impl IntoView {
-    let activity = Memo::new(move |_| store.activity());
-    let words = move || match activity.get() {
+    let tally = Memo::new(move |_| store.tally());
+    let words = move || match tally.with(|tally| (tally.active, tally.rate)) {
         (0, _) => "Nothing under way".to_owned(),
         (active, speed) => format!("{}, {}", count(active as u64, "transfer", "transfers"), rate(speed)),
     };
-    let saved = Memo::new(move |_| store.saved());
+    let any = move |pick: fn(&Tally) -> usize| Memo::new(move |_| tally.with(pick) > 0);
+    let (active, paused) = (any(|tally| tally.active), any(|tally| tally.paused));
+    let (failed, saved) = (any(|tally| tally.failed), any(|tally| tally.saved.len()));
+    let sweep = move |sweep| move || desk.send(Command::Sweep(sweep));
     let clear = move || {
-        for transfer in saved.get_untracked() {
+        for transfer in tally.with_untracked(|tally| tally.saved.clone()) {
             desk.send(Command::Remove { transfer });
         }
     };
     view! {
         <footer class="status">
-            <span>{words}</span>
-            <Show when=move || !saved.with(Vec::is_empty)>
+            <span class="status-words">{words}</span>
+            <Show when=move || active.get()>
+                <ToolButton icon=Icon::Pause label="Pause all" testid="pause-all" on_press=sweep(Sweep::Pause) />
+            </Show>
+            <Show when=move || paused.get()>
+                <ToolButton icon=Icon::Play label="Resume all" testid="resume-all" on_press=sweep(Sweep::Resume) />
+            </Show>
+            <Show when=move || failed.get()>
+                <ToolButton icon=Icon::Retry label="Retry all failed" testid="retry-all" on_press=sweep(Sweep::Retry) />
+            </Show>
+            <Show when=move || saved.get()>
                 <Button weight=Weight::Quiet testid="clear-saved" on_press=clear>"Clear saved"</Button>
             </Show>
         </footer>

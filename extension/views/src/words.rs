@@ -23,6 +23,7 @@ pub fn info(view: &TransferView, added: String) -> TransferInfo {
             .as_ref()
             .map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() }),
         actions: actions(view),
+        more: more(view),
         facts: facts(view, added),
     }
 }
@@ -79,7 +80,7 @@ fn here(view: &TransferView) -> u64 {
 
 fn words(view: &TransferView) -> String {
     match view.state {
-        TransferState::Queued => "Waits for its turn".to_owned(),
+        TransferState::Queued => turn(view.place),
         TransferState::Starting => "Starting".to_owned(),
         TransferState::Downloading => "Downloading".to_owned(),
         TransferState::Verifying => "Verifying".to_owned(),
@@ -93,6 +94,14 @@ fn words(view: &TransferView) -> String {
         TransferState::Saved => "Saved".to_owned(),
         TransferState::Cancelled => "Cancelled".to_owned(),
         TransferState::Failed => "Failed".to_owned(),
+    }
+}
+
+fn turn(place: Option<u32>) -> String {
+    match place {
+        Some(1) => "Comes next".to_owned(),
+        Some(place) => format!("Waits, number {place} in line"),
+        None => "Waits for its turn".to_owned(),
     }
 }
 
@@ -131,6 +140,7 @@ fn map(view: &TransferView) -> BlockRanges {
 
 fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
+        TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
         TransferState::Queued | TransferState::Starting | TransferState::Downloading | TransferState::Verifying => {
             vec![Action::Pause, Action::Cancel]
         }
@@ -142,6 +152,14 @@ fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Saved => vec![Action::Remove],
         TransferState::Cancelled => vec![Action::Resume, Action::Remove],
         TransferState::Failed => vec![Action::Retry, Action::Remove],
+    }
+}
+
+fn more(view: &TransferView) -> Vec<Action> {
+    match (view.state, view.place) {
+        (TransferState::Queued, Some(1)) => vec![Action::Later],
+        (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
+        _ => vec![],
     }
 }
 
@@ -192,6 +210,7 @@ mod tests {
             name: "a.flac".to_owned(),
             size: 20_000,
             state,
+            place: None,
             problem: None,
             verified: 8192,
             received: 8192,
@@ -222,7 +241,7 @@ mod tests {
     #[test]
     fn every_state_that_is_not_busy_saving_offers_a_way_on_and_a_way_out() {
         for (state, expected) in [
-            (TransferState::Queued, vec![Action::Pause, Action::Cancel]),
+            (TransferState::Queued, vec![Action::First, Action::Pause, Action::Cancel]),
             (TransferState::Waiting { retry_seconds: 4.0 }, vec![Action::Retry, Action::Pause, Action::Cancel]),
             (TransferState::Paused, vec![Action::Resume, Action::Cancel]),
             (TransferState::Complete, vec![Action::Save, Action::Remove]),
@@ -231,6 +250,18 @@ mod tests {
         ] {
             assert_eq!(actions(&view(state)), expected, "{state:?}");
         }
+    }
+
+    #[test]
+    fn the_next_in_line_is_not_offered_to_come_earlier() {
+        let next = TransferView { place: Some(1), ..view(TransferState::Queued) };
+        assert_eq!((words(&next), actions(&next)), ("Comes next".to_owned(), vec![Action::Pause, Action::Cancel]));
+        assert_eq!(more(&next), [Action::Later]);
+        let third = TransferView { place: Some(3), ..next };
+        assert_eq!(
+            (words(&third), more(&third)),
+            ("Waits, number 3 in line".to_owned(), vec![Action::Earlier, Action::Later])
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, TransferId};
+use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, Sweep, TransferId};
 
 /// Most transfers in the list.
 pub const MAX_TRANSFERS: usize = 100_000;
@@ -63,6 +63,10 @@ pub enum Change {
     Forgotten(String),
     /// The settings changed.
     Set(Settings),
+    /// The user wants the same of all transfers it fits.
+    Swept(Sweep),
+    /// A transfer takes the place before another one, or the last.
+    Moved(TransferId, Option<TransferId>),
 }
 
 /// What the user wants of a transfer.
@@ -146,6 +150,23 @@ pub struct Item {
 }
 
 impl Item {
+    /// A transfer of which nothing is there yet.
+    pub fn new(id: TransferId, server: String, path: String, size: u64, added_ms: f64) -> Self {
+        Self {
+            id,
+            server,
+            path,
+            size,
+            added_ms,
+            goal: Goal::Run,
+            fetch: Fetch::Unfinished,
+            accept_change: false,
+            save: Save::No(None),
+            kept: Kept::default(),
+            in_sandbox: true,
+        }
+    }
+
     /// Whether a worker should fetch it.
     pub fn wants_worker(&self) -> bool {
         self.goal == Goal::Run && self.fetch == Fetch::Unfinished
@@ -154,6 +175,24 @@ impl Item {
     /// Whether every block is verified.
     pub fn is_complete(&self) -> bool {
         matches!(self.fetch, Fetch::Complete { .. })
+    }
+
+    /// Whether a sweep means it.
+    pub fn is_meant_by(&self, sweep: Sweep) -> bool {
+        match sweep {
+            Sweep::Pause => self.wants_worker(),
+            Sweep::Resume => self.goal == Goal::Pause && !self.is_complete(),
+            Sweep::Retry => self.goal == Goal::Run && matches!(self.fetch, Fetch::Failed(_)),
+        }
+    }
+
+    /// What the user wants of it now.
+    fn want(&mut self, goal: Goal) {
+        self.goal = goal;
+        if goal == Goal::Run && matches!(self.fetch, Fetch::Failed(_)) {
+            self.fetch = Fetch::Unfinished;
+            self.accept_change = true;
+        }
     }
 
     /// Whether Chrome is or will be copying it.
@@ -178,7 +217,7 @@ impl Model {
         self.serials = self.items.iter().map(|(serial, item)| (item.id.clone(), *serial)).collect();
     }
 
-    /// All transfers, oldest first.
+    /// All transfers in the order in which they come to their turn.
     pub fn items(&self) -> impl DoubleEndedIterator<Item = &Item> {
         self.items.values()
     }
@@ -215,13 +254,9 @@ impl Model {
                     self.items.remove(&serial);
                 }
             }
-            Change::Wanted(id, goal) => self.change(&id, |item| {
-                item.goal = goal;
-                if goal == Goal::Run && matches!(item.fetch, Fetch::Failed(_)) {
-                    item.fetch = Fetch::Unfinished;
-                    item.accept_change = true;
-                }
-            }),
+            Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
+            Change::Swept(sweep) => self.sweep(sweep),
+            Change::Moved(id, before) => self.place(&id, before.as_ref()),
             Change::Kept(id, kept) => self.change(&id, |item| item.kept = kept),
             Change::Completed { id, size, root } => self.change(&id, |item| {
                 item.size = size;
@@ -241,6 +276,37 @@ impl Model {
         let serial = self.items.last_key_value().map_or(0, |(last, _)| last + 1);
         self.serials.insert(item.id.clone(), serial);
         self.items.insert(serial, item);
+    }
+
+    fn sweep(&mut self, sweep: Sweep) {
+        let goal = if sweep == Sweep::Pause { Goal::Pause } else { Goal::Run };
+        self.items.values_mut().filter(|item| item.is_meant_by(sweep)).for_each(|item| item.want(goal));
+    }
+
+    /// The transfers between the old place and the new one move on by one.
+    fn place(&mut self, id: &TransferId, before: Option<&TransferId>) {
+        let Some(from) = self.serials.get(id).copied() else { return };
+        let to = match before {
+            None => u64::MAX,
+            Some(before) => match self.serials.get(before) {
+                Some(to) => *to,
+                None => return,
+            },
+        };
+        let between: Vec<_> = match from <= to {
+            true => self.items.range(from..to).map(|(serial, _)| *serial).collect(),
+            false => self.items.range(to..=from).map(|(serial, _)| *serial).rev().collect(),
+        };
+        for pair in between.windows(2) {
+            self.swap(pair[0], pair[1]);
+        }
+    }
+
+    fn swap(&mut self, one: u64, other: u64) {
+        let (Some(first), Some(second)) = (self.items.remove(&one), self.items.remove(&other)) else { return };
+        self.serials.insert(first.id.clone(), other);
+        self.serials.insert(second.id.clone(), one);
+        self.items.extend([(other, first), (one, second)]);
     }
 
     fn change(&mut self, id: &TransferId, change: impl FnOnce(&mut Item)) {
@@ -276,6 +342,53 @@ mod tests {
             model.apply(Change::Used(server(address)));
         }
         assert_eq!(model.servers(), [server("a"), server("b")]);
+    }
+
+    fn model_of(ids: &[&str]) -> Model {
+        let mut model = Model::default();
+        for id in ids {
+            model.apply(Change::Added(Box::new(Item::new(
+                TransferId((*id).into()),
+                "server".into(),
+                (*id).into(),
+                1,
+                0.0,
+            ))));
+        }
+        model
+    }
+
+    fn order(model: &Model) -> String {
+        model.items().map(|item| item.id.0.as_str()).collect()
+    }
+
+    #[test]
+    fn a_moved_transfer_stands_before_the_other_and_all_are_still_found() {
+        for (moved, before, expected) in [
+            ("c", Some("a"), "cabd"),
+            ("d", Some("c"), "abdc"),
+            ("a", Some("d"), "bcad"),
+            ("b", None, "acdb"),
+            ("b", Some("b"), "abcd"),
+            ("b", Some("c"), "abcd"),
+            ("b", Some("gone"), "abcd"),
+            ("gone", Some("a"), "abcd"),
+        ] {
+            let mut model = model_of(&["a", "b", "c", "d"]);
+            model.apply(Change::Moved(TransferId(moved.into()), before.map(|before| TransferId(before.into()))));
+            assert_eq!(order(&model), expected, "{moved} before {before:?}");
+            for id in ["a", "b", "c", "d"].map(|id| TransferId(id.into())) {
+                assert_eq!(model.item(&id).map(|item| &item.id), Some(&id));
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_transfer_comes_after_one_that_was_moved_to_the_end() {
+        let mut model = model_of(&["a", "b"]);
+        model.apply(Change::Moved(TransferId("a".into()), None));
+        model.apply(Change::Added(Box::new(Item::new(TransferId("c".into()), "server".into(), "c".into(), 1, 0.0))));
+        assert_eq!(order(&model), "bac");
     }
 
     #[test]

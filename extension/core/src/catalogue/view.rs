@@ -16,8 +16,9 @@ pub fn label(address: &str) -> String {
     Address::parse(address).map_or_else(|_| address.to_owned(), |address| address.label())
 }
 
-/// A transfer as it is now; `is_running` says whether it has a worker that was not told to stop, `said` what that said last.
-pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>) -> TransferView {
+/// A transfer as it is now; `is_running` says whether it has a worker that was not told to stop, `said` what that said last, `place`
+/// where it stands among those that wait for their turn.
+pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, place: Option<u32>) -> TransferView {
     let live = said.filter(|_| item.wants_worker());
     let state = state(item, is_running, live);
     let size = live.map_or(item.size, |said| said.size.max(item.size));
@@ -33,6 +34,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>) -> T
         name: name(&item.path).to_owned(),
         size,
         state,
+        place,
         problem: match (&item.fetch, &item.save) {
             (Fetch::Failed(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),
             _ => live.and_then(|said| said.problem.clone()),

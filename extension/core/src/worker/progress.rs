@@ -32,6 +32,7 @@ pub fn view(task: &WorkerTask, label: &str, progress: &Progress, parts: Parts, n
         name: String::new(),
         size,
         state: state(progress.phase, now),
+        place: None,
         problem: progress.problem.as_ref().map(|problem| engine_problem(problem, label)),
         verified: progress.verified,
         received: progress.received,

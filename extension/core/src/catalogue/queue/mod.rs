@@ -6,9 +6,12 @@
 //! Invariants: a transfer has at most one worker; its folder is deleted only while it has none; what a command did it does not
 //! do again under the same id.
 
+mod ordering;
 mod saving;
 mod scheduling;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -18,7 +21,7 @@ use wstp_messages::{
 use wstp_protocol::SharePath;
 
 use super::address::Address;
-use super::model::{Change, Fetch, Goal, Item, Kept, MAX_TRANSFERS, Model, Record, Save};
+use super::model::{Change, Fetch, Goal, Item, Kept, MAX_TRANSFERS, Model, Record};
 use crate::words::problem;
 use telling::News;
 
@@ -63,6 +66,8 @@ pub struct Queue {
     removed: Vec<TransferId>,
     news: News,
     finished: Vec<TransferId>,
+    /// The first of those that wait for their turn, as last told.
+    line: Vec<TransferId>,
     told_active: (u32, u8),
     shares: (u8, u32),
 }
@@ -81,6 +86,7 @@ impl Queue {
             removed: Vec::new(),
             news: News::default(),
             finished: Vec::new(),
+            line: Vec::new(),
             told_active: (u32::MAX, 0),
             shares: (0, 0),
         };
@@ -203,6 +209,8 @@ impl Queue {
             Command::Pause { transfer } => self.want(command_id, &transfer, Goal::Pause)?,
             Command::Cancel { transfer } => self.want(command_id, &transfer, Goal::Cancel)?,
             Command::Resume { transfer } => self.want(command_id, &transfer, Goal::Run)?,
+            Command::Sweep(sweep) => self.sweep(command_id, sweep),
+            Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
             Command::Watch | Command::Connect { .. } | Command::List { .. } => {}
@@ -226,7 +234,8 @@ impl Queue {
         let holds = |item: &&Item| {
             item.server == server && item.path == path && item.in_sandbox && (!item.is_complete() || item.size == size)
         };
-        let existing = self.model.items().rfind(holds).map(|item| item.id.clone());
+        let newest = |a: &&Item, b: &&Item| a.added_ms.total_cmp(&b.added_ms);
+        let existing = self.model.items().filter(holds).max_by(newest).map(|item| item.id.clone());
         if let Some(id) = existing {
             self.want(command, &id, Goal::Run)?;
             return Ok(Reply::Transfer { transfer: id, existing: true });
@@ -235,19 +244,7 @@ impl Queue {
             return Err(problem("The list of downloads is full.", "Remove some that are done."));
         }
         let id = TransferId(command.0.clone());
-        let item = Item {
-            id: id.clone(),
-            server,
-            path,
-            size,
-            added_ms: now_ms,
-            goal: Goal::Run,
-            fetch: Fetch::Unfinished,
-            accept_change: false,
-            save: Save::No(None),
-            kept: Kept::default(),
-            in_sandbox: true,
-        };
+        let item = Item::new(id.clone(), server, path, size, now_ms);
         self.write(Some(command), Change::Added(Box::new(item)));
         self.changed.insert(id.clone());
         Ok(Reply::Transfer { transfer: id, existing: false })
@@ -263,15 +260,23 @@ impl Queue {
             self.write(Some(command), Change::Wanted(id.clone(), goal));
             self.changed.insert(id.clone());
         }
-        match self.workers.get_mut(id) {
-            Some(worker) if goal != Goal::Run && !worker.is_stopping => {
-                worker.is_stopping = true;
-                self.say(Inner::Stop(id.clone()));
+        match goal {
+            Goal::Run if self.workers.get(id).is_some_and(|worker| !worker.is_stopping) => {
+                self.say(Inner::Retry(id.clone()));
             }
-            Some(worker) if goal == Goal::Run && !worker.is_stopping => self.say(Inner::Retry(id.clone())),
-            _ => {}
+            Goal::Run => {}
+            Goal::Pause | Goal::Cancel => drop(self.stop(id)),
         }
         Ok(())
+    }
+
+    /// Tells a transfer's worker to stop; whether there is one.
+    fn stop(&mut self, id: &TransferId) -> bool {
+        let Some(worker) = self.workers.get_mut(id) else { return false };
+        if !std::mem::replace(&mut worker.is_stopping, true) {
+            self.say(Inner::Stop(id.clone()));
+        }
+        true
     }
 
     /// A transfer that is gone already is as removed as it can be.
@@ -283,14 +288,10 @@ impl Queue {
         self.changed.remove(&id);
         self.losses.remove(&id);
         self.removed.push(id.clone());
-        match self.workers.get_mut(&id) {
-            Some(worker) => {
-                if !std::mem::replace(&mut worker.is_stopping, true) {
-                    self.say(Inner::Stop(id.clone()));
-                }
-                self.doomed.insert(id);
-            }
-            None => self.effects.push_back(Effect::Delete(id)),
+        if self.stop(&id) {
+            self.doomed.insert(id);
+        } else {
+            self.effects.push_back(Effect::Delete(id));
         }
     }
 

@@ -17,18 +17,13 @@ impl Queue {
         let places = usize::from(settings.active_transfers)
             .saturating_sub(busy)
             .min(MAX_WORKERS.saturating_sub(self.workers.len()));
-        let started: Vec<_> = self
-            .model
-            .items()
-            .filter(|item| item.wants_worker() && !self.workers.contains_key(&item.id))
-            .map(|item| item.id.clone())
-            .take(places)
-            .collect();
+        let started: Vec<_> = self.waiting().map(|item| item.id.clone()).take(places).collect();
         for id in &started {
             self.workers.insert(id.clone(), Worker::default());
             self.changed.insert(id.clone());
         }
         self.share(settings.connections, &started);
+        self.line_up();
         self.count();
         self.tell_finished();
     }

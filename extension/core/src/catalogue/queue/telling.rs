@@ -76,6 +76,7 @@ impl Queue {
             item,
             worker.is_some_and(|worker| !worker.is_stopping),
             worker.and_then(|worker| worker.said.as_deref()),
+            self.place(&item.id),
         )
     }
 }

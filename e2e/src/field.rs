@@ -1,0 +1,49 @@
+//! What stands in single elements of a view, and typing into its fields.
+
+use anyhow::Result;
+use serde_json::json;
+use thirtyfour::prelude::*;
+
+use crate::{SHORT, View};
+
+impl View<'_> {
+    /// Waits until the first element a selector finds reads exactly `text`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_for_content(&self, selector: &str, text: &str) -> Result<()> {
+        let script = "return document.querySelector(arguments[0])?.textContent.trim() ?? null";
+        self.wait(&format!("{selector} to read {text:?}"), SHORT, async || {
+            Ok((self.run(script, json!([selector])).await?.as_str() == Some(text)).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until the field a selector finds holds exactly `value`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_for_value(&self, selector: &str, value: &str) -> Result<()> {
+        let script = "return document.querySelector(arguments[0])?.value ?? null";
+        self.wait(&format!("{selector} to hold {value:?}"), SHORT, async || {
+            Ok((self.run(script, json!([selector])).await?.as_str() == Some(value)).then_some(()))
+        })
+        .await
+    }
+
+    /// Types a value into a field, instead of what it holds, and presses Enter.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such field in time.
+    pub async fn enter(&self, selector: &str, value: &str) -> Result<()> {
+        let field = self.wait_for(selector, SHORT, selector).await?;
+        field.click().await?;
+        field.send_keys(Key::Control + "a").await?;
+        field.send_keys(Key::Backspace + value).await?;
+        field.send_keys(Key::Enter + "").await?;
+        self.wait_for_value(selector, value).await
+    }
+}

@@ -1,0 +1,62 @@
+//! What the user wants of all transfers at once, and in which order they come to their turn.
+
+use wstp_messages::{CommandId, Problem, Step, Sweep, TransferId};
+
+use super::super::model::{Change, Item};
+use super::{Queue, gone};
+
+/// Places that are told; beyond them a transfer only waits.
+const MAX_PLACES: usize = 99;
+
+impl Queue {
+    /// One record for all, so that it is done wholly or not at all.
+    pub(super) fn sweep(&mut self, command: &CommandId, sweep: Sweep) {
+        let meant = |item: &&Item| item.is_meant_by(sweep);
+        let ids: Vec<_> = self.model.items().filter(meant).map(|item| item.id.clone()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        self.write(Some(command), Change::Swept(sweep));
+        for id in ids {
+            if sweep == Sweep::Pause {
+                self.stop(&id);
+            }
+            self.changed.insert(id);
+        }
+    }
+
+    /// Has no effect on a transfer that does not wait for its turn: it came while the user pressed.
+    pub(super) fn step(&mut self, command: &CommandId, id: &TransferId, step: Step) -> Result<(), Problem> {
+        self.model.item(id).ok_or_else(gone)?;
+        let waiting: Vec<_> = self.waiting().map(|item| &item.id).collect();
+        let Some(place) = waiting.iter().position(|other| *other == id) else { return Ok(()) };
+        let before = match step {
+            Step::First if place > 0 => Some(waiting[0].clone()),
+            Step::Earlier if place > 0 => Some(waiting[place - 1].clone()),
+            Step::Later if place + 1 < waiting.len() => waiting.get(place + 2).map(|other| (*other).clone()),
+            Step::First | Step::Earlier | Step::Later => return Ok(()),
+        };
+        self.write(Some(command), Change::Moved(id.clone(), before));
+        Ok(())
+    }
+
+    /// Those that wait for their turn, the next first.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Item> {
+        self.model.items().filter(|item| item.wants_worker() && !self.workers.contains_key(&item.id))
+    }
+
+    /// Sees to it that each one's place is told.
+    pub(super) fn line_up(&mut self) {
+        let line: Vec<_> = self.waiting().take(MAX_PLACES).map(|item| item.id.clone()).collect();
+        if line != self.line {
+            self.changed.extend(self.line.iter().chain(&line).cloned());
+            self.line = line;
+        }
+    }
+
+    /// A transfer's place among those that wait for their turn.
+    pub(super) fn place(&self, id: &TransferId) -> Option<u32> {
+        let place = self.line.iter().position(|other| other == id)?;
+        u32::try_from(place + 1).ok()
+    }
+}

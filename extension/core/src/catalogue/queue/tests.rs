@@ -1,0 +1,234 @@
+//! The queue as the other contexts see it: what goes in, and what it has them do.
+
+use wstp_messages::{
+    Command, CommandId, Inner, Message, Problem, Reply, Settings, Step, Sweep, TransferId, TransferState, TransferView,
+    WorkerReport,
+};
+
+use super::super::model::{Model, Record};
+use super::{Effect, Queue};
+
+const ADDRESS: &str = "ws://host:3000/ws";
+
+/// A queue, and everything it wanted done.
+struct Desk {
+    queue: Queue,
+    commands: u32,
+    records: Vec<Record>,
+    said: Vec<Inner>,
+}
+
+impl Desk {
+    /// With so many transfers at once.
+    fn with_places(active_transfers: u8) -> Self {
+        let mut desk = Self { queue: Queue::new(Model::default(), vec![]), commands: 0, records: vec![], said: vec![] };
+        desk.done(Command::Set { settings: Settings { active_transfers, ..Settings::default() } });
+        desk
+    }
+
+    fn send(&mut self, command: Command) -> Result<Reply, Problem> {
+        self.commands += 1;
+        self.send_as(&CommandId(format!("{:032x}", self.commands)), command)
+    }
+
+    fn send_as(&mut self, id: &CommandId, command: Command) -> Result<Reply, Problem> {
+        self.queue.handle_command(id.clone(), command, f64::from(self.commands));
+        self.perform().into_iter().find(|(answered, _)| answered == id).expect("each command is answered").1
+    }
+
+    fn done(&mut self, command: Command) {
+        assert_eq!(self.send(command), Ok(Reply::Done));
+    }
+
+    /// Does what the queue wants; gives the replies.
+    fn perform(&mut self) -> Vec<(CommandId, Result<Reply, Problem>)> {
+        let mut replies = Vec::new();
+        while let Some(effect) = self.queue.poll_effect() {
+            match effect {
+                Effect::Write(record) => self.records.push(*record),
+                Effect::Say(Message::Reply { id, result }) => replies.push((id, result)),
+                Effect::Say(Message::Inner(inner)) => self.said.push(inner),
+                _ => {}
+            }
+        }
+        replies
+    }
+
+    fn download(&mut self, path: &str) -> TransferId {
+        let command = Command::Download { address: ADDRESS.into(), path: path.into(), size: 100 };
+        match self.send(command) {
+            Ok(Reply::Transfer { transfer, .. }) => transfer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn report(&mut self, id: &TransferId, report: WorkerReport) {
+        self.queue.handle_report(id, report);
+        self.perform();
+    }
+
+    fn complete(&mut self, id: &TransferId) {
+        self.report(id, WorkerReport::Complete { size: 100, root: "00".into() });
+    }
+
+    fn fail(&mut self, id: &TransferId) {
+        self.report(id, WorkerReport::Failed(Problem { what: "Broken.".into(), advice: String::new() }));
+    }
+
+    fn view(&mut self, id: &TransferId) -> TransferView {
+        let Ok(Reply::Snapshot(snapshot)) = self.send(Command::Watch) else { panic!("no snapshot") };
+        snapshot.transfers.into_iter().find(|view| view.id == *id).expect("it is in the list")
+    }
+
+    fn state(&mut self, id: &TransferId) -> TransferState {
+        self.view(id).state
+    }
+
+    /// The paths of the transfers started since this was asked last, in order.
+    fn started(&mut self) -> Vec<String> {
+        let started = |inner: &Inner| match inner {
+            Inner::Start(task) => Some(task.path.clone()),
+            _ => None,
+        };
+        std::mem::take(&mut self.said).iter().filter_map(started).collect()
+    }
+
+    /// The same after the catalogue died: what the journal says, and nothing else.
+    fn restart(&mut self) {
+        let mut model = Model::default();
+        for record in &self.records {
+            if let Record::Change { change, .. } = record {
+                model.apply(change.clone());
+            }
+        }
+        self.queue = Queue::new(model, vec![]);
+        self.said.clear();
+        self.perform();
+    }
+}
+
+#[test]
+fn pause_all_stops_those_under_way_and_starts_none_of_the_others() {
+    let mut desk = Desk::with_places(1);
+    let (first, second) = (desk.download("a"), desk.download("b"));
+    desk.done(Command::Sweep(Sweep::Pause));
+    assert!(desk.said.contains(&Inner::Stop(first.clone())));
+    desk.started();
+    desk.report(&first, WorkerReport::Stopped);
+    assert_eq!((desk.state(&first), desk.state(&second)), (TransferState::Paused, TransferState::Paused));
+    assert!(desk.started().is_empty());
+    desk.restart();
+    assert_eq!(desk.state(&second), TransferState::Paused);
+}
+
+#[test]
+fn resume_all_goes_on_with_the_paused_and_leaves_the_cancelled() {
+    let mut desk = Desk::with_places(3);
+    let (paused, cancelled) = (desk.download("a"), desk.download("b"));
+    desk.done(Command::Cancel { transfer: cancelled.clone() });
+    desk.done(Command::Sweep(Sweep::Pause));
+    desk.report(&paused, WorkerReport::Stopped);
+    desk.report(&cancelled, WorkerReport::Stopped);
+    desk.started();
+    desk.done(Command::Sweep(Sweep::Resume));
+    assert_eq!(desk.started(), ["a"]);
+    assert_eq!(desk.state(&cancelled), TransferState::Cancelled);
+}
+
+#[test]
+fn retry_all_takes_up_what_failed_and_nothing_else() {
+    let mut desk = Desk::with_places(3);
+    let (failed, paused) = (desk.download("a"), desk.download("b"));
+    desk.fail(&failed);
+    desk.done(Command::Pause { transfer: paused.clone() });
+    desk.report(&paused, WorkerReport::Stopped);
+    desk.started();
+    desk.done(Command::Sweep(Sweep::Retry));
+    assert_eq!(desk.started(), ["a"]);
+    assert_eq!(desk.state(&paused), TransferState::Paused);
+}
+
+#[test]
+fn a_sweep_that_means_nobody_writes_nothing() {
+    let mut desk = Desk::with_places(3);
+    let before = desk.records.len();
+    for sweep in [Sweep::Pause, Sweep::Resume, Sweep::Retry] {
+        desk.done(Command::Sweep(sweep));
+    }
+    assert_eq!(desk.records.len(), before);
+}
+
+#[test]
+fn a_sweep_sent_again_under_its_id_has_no_second_effect() {
+    let mut desk = Desk::with_places(3);
+    let transfer = desk.download("a");
+    let id = CommandId("ff".repeat(16));
+    assert_eq!(desk.send_as(&id, Command::Sweep(Sweep::Pause)), Ok(Reply::Done));
+    desk.report(&transfer, WorkerReport::Stopped);
+    desk.done(Command::Sweep(Sweep::Resume));
+    assert_eq!(desk.send_as(&id, Command::Sweep(Sweep::Pause)), Ok(Reply::Done));
+    assert_eq!(desk.state(&transfer), TransferState::Starting);
+}
+
+#[test]
+fn the_one_moved_to_the_top_is_the_next_to_start() {
+    let mut desk = Desk::with_places(1);
+    let first = desk.download("a");
+    let [_, _, last] = ["b", "c", "d"].map(|path| desk.download(path));
+    desk.done(Command::Move { transfer: last, step: Step::First });
+    desk.started();
+    desk.complete(&first);
+    assert_eq!(desk.started(), ["d"]);
+}
+
+#[test]
+fn steps_change_the_order_by_one_and_it_survives_a_restart() {
+    let mut desk = Desk::with_places(1);
+    desk.download("a");
+    let [b, _, d] = ["b", "c", "d"].map(|path| desk.download(path));
+    desk.done(Command::Move { transfer: d.clone(), step: Step::Earlier });
+    desk.done(Command::Move { transfer: b.clone(), step: Step::Later });
+    assert_eq!((desk.view(&d).place, desk.view(&b).place), (Some(1), Some(2)));
+    desk.done(Command::Set { settings: Settings { active_transfers: 4, ..Settings::default() } });
+    assert_eq!(desk.started(), ["a", "d", "b", "c"]);
+    desk.restart();
+    assert_eq!(desk.view(&d).state, TransferState::Starting);
+}
+
+#[test]
+fn a_step_beyond_either_end_and_one_of_a_running_transfer_do_nothing() {
+    let mut desk = Desk::with_places(1);
+    let [running, first, last] = ["a", "b", "c"].map(|path| desk.download(path));
+    let before = desk.records.len();
+    for (transfer, step) in [
+        (&running, Step::First),
+        (&running, Step::Later),
+        (&first, Step::First),
+        (&first, Step::Earlier),
+        (&last, Step::Later),
+    ] {
+        desk.done(Command::Move { transfer: transfer.clone(), step });
+    }
+    assert_eq!(desk.records.len(), before);
+    assert!(desk.send(Command::Move { transfer: TransferId("gone".into()), step: Step::First }).is_err());
+}
+
+#[test]
+fn the_places_of_all_that_wait_are_told_when_one_starts() {
+    let mut desk = Desk::with_places(1);
+    let [first, second, third] = ["a", "b", "c"].map(|path| desk.download(path));
+    assert_eq!((desk.view(&second).place, desk.view(&third).place), (Some(1), Some(2)));
+    desk.queue.take_events();
+    desk.complete(&first);
+    assert_eq!((desk.view(&second).place, desk.view(&third).place), (None, Some(1)));
+    assert!(format!("{:?}", desk.queue.take_events()).contains(&third.0));
+}
+
+#[test]
+fn three_are_under_way_at_once_unless_set_otherwise() {
+    let mut desk = Desk::with_places(Settings::default().active_transfers);
+    for path in ["a", "b", "c", "d"] {
+        desk.download(path);
+    }
+    assert_eq!(desk.started(), ["a", "b", "c"]);
+}
