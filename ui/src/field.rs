@@ -119,3 +119,132 @@ pub fn Stepper(
         </div>
     }
 }
+
+/// Bytes a second the user types as MB/s.
+#[component]
+pub fn RateField(
+    /// What it limits.
+    #[prop(into)]
+    label: String,
+    /// What it is now, in bytes a second; `None` without a limit.
+    #[prop(into)]
+    value: Signal<Option<u64>>,
+    /// Names it for tests.
+    #[prop(optional)]
+    testid: Option<&'static str>,
+    /// Called with what it shall be.
+    #[prop(into)]
+    on_change: Callback<Option<u64>>,
+) -> impl IntoView {
+    let is_wrong = RwSignal::new(false);
+    let change = move |typed: String| {
+        let rate = parse_rate(&typed);
+        is_wrong.set(rate.is_none());
+        if let Some(rate) = rate {
+            on_change.run(rate);
+        }
+    };
+    view! {
+        <label class="choice">
+            <span>{label}</span>
+            <span class="rate-field">
+                <input
+                    class="input"
+                    type="text"
+                    inputmode="decimal"
+                    autocomplete="off"
+                    placeholder="Unlimited"
+                    data-testid=testid
+                    aria-invalid=move || is_wrong.get().to_string()
+                    title="A number of megabytes a second; empty for no limit. The arrow keys step."
+                    prop:value=move || value.get().map(show_rate).unwrap_or_default()
+                    on:keydown=move |event| {
+                        let step = match event.key().as_str() {
+                            "ArrowUp" => Some(true),
+                            "ArrowDown" => Some(false),
+                            _ => None,
+                        };
+                        if let Some(more) = step {
+                            event.prevent_default();
+                            is_wrong.set(false);
+                            on_change.run(step_rate(value.get_untracked(), more));
+                        }
+                    }
+                    on:change=move |event| change(event_target_value(&event))
+                />
+                <span>"MB/s"</span>
+            </span>
+        </label>
+    }
+}
+
+/// Steps of a limit, in bytes a second.
+const RATES: [u64; 12] =
+    [100_000, 250_000, 500_000, MB, 2 * MB, 4 * MB, 8 * MB, 16 * MB, 32 * MB, 64 * MB, 128 * MB, 256 * MB];
+const MB: u64 = 1_000_000;
+
+/// What was typed as bytes a second; empty or zero is no limit, and what is no number is `None`.
+fn parse_rate(typed: &str) -> Option<Option<u64>> {
+    let typed = typed.trim().replace(',', ".");
+    if typed.is_empty() || typed.eq_ignore_ascii_case("unlimited") {
+        return Some(None);
+    }
+    let rate: f64 = typed.parse().ok()?;
+    match rate {
+        0.0 => Some(None),
+        rate if rate > 0.0 && rate.is_finite() => Some(Some((rate * MB as f64).round().clamp(1.0, 1e15) as u64)),
+        _ => None,
+    }
+}
+
+fn show_rate(rate: u64) -> String {
+    (rate as f64 / MB as f64).to_string()
+}
+
+/// The next step up or down; above the last and from below the first there is no limit.
+fn step_rate(rate: Option<u64>, more: bool) -> Option<u64> {
+    match (rate, more) {
+        (None, true) => None,
+        (None, false) => RATES.last().copied(),
+        (Some(rate), true) => RATES.into_iter().find(|step| *step > rate),
+        (Some(rate), false) => RATES.into_iter().rev().find(|step| *step < rate).or(RATES.first().copied()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_limit_is_megabytes_a_second_and_nothing_is_no_limit() {
+        for (typed, rate) in [
+            ("4", Some(Some(4_000_000))),
+            (" 0,5 ", Some(Some(500_000))),
+            ("1.25", Some(Some(1_250_000))),
+            ("", Some(None)),
+            ("0", Some(None)),
+            ("Unlimited", Some(None)),
+            ("-1", None),
+            ("fast", None),
+            ("inf", None),
+        ] {
+            assert_eq!(parse_rate(typed), rate, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_typed_again() {
+        for rate in [10_000, 500_000, 1_250_000, 123_456_789] {
+            assert_eq!(parse_rate(&show_rate(rate)), Some(Some(rate)));
+        }
+    }
+
+    #[test]
+    fn steps_end_at_no_limit_and_at_the_least() {
+        assert_eq!(step_rate(None, false), Some(256_000_000));
+        assert_eq!(step_rate(Some(3_000_000), true), Some(4_000_000));
+        assert_eq!(step_rate(Some(4_000_000), false), Some(2_000_000));
+        assert_eq!(step_rate(Some(256_000_000), true), None);
+        assert_eq!(step_rate(Some(100_000), false), Some(100_000));
+    }
+}

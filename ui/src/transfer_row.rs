@@ -130,6 +130,9 @@ pub fn TransferRow(
     /// Its speeds of the last while.
     #[prop(into)]
     speeds: Signal<Speeds>,
+    /// What else stands in its details.
+    #[prop(optional, into)]
+    settings: ViewFn,
     /// Whether the details are open at first.
     #[prop(optional)]
     expanded: bool,
@@ -180,7 +183,7 @@ pub fn TransferRow(
             </div>
             <TroubleLine info=info />
             <Show when=move || open.get()>
-                <Details info=info map=map speeds=speeds on_action=on_action />
+                <Details info=info map=map speeds=speeds settings=settings.clone() on_action=on_action />
             </Show>
         </li>
     }
@@ -235,6 +238,7 @@ fn Details(
     info: Signal<TransferInfo>,
     map: Memo<BlockRanges>,
     speeds: Signal<Speeds>,
+    settings: ViewFn,
     on_action: Callback<Action>,
 ) -> impl IntoView {
     let facts = Memo::new(move |_| info.with(|info| info.facts.clone()));
@@ -248,6 +252,7 @@ fn Details(
             </div>
             <BlockMap map=map />
             <SpeedCurve speeds=speeds />
+            {settings.run()}
             <dl class="facts">
                 <For each=move || facts.get() key=Clone::clone let((label, value))>
                     <dt>{label}</dt>

@@ -52,6 +52,13 @@ pub enum Command {
         /// Which one.
         transfer: TransferId,
     },
+    /// Limits how fast a transfer may be.
+    Limit {
+        /// Which one.
+        transfer: TransferId,
+        /// Bytes a second, `None` for as many as there are.
+        rate: Option<u64>,
+    },
     /// Does the same to all transfers it fits.
     Sweep(Sweep),
     /// Lets a transfer that waits for its turn come earlier or later.

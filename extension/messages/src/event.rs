@@ -46,6 +46,8 @@ pub struct Settings {
     pub active_transfers: u8,
     /// Connections per transfer, 1 to 8.
     pub connections: u8,
+    /// Bytes a second over all transfers, `None` for as many as there are.
+    pub rate_limit: Option<u64>,
     /// Save each file to disk as soon as it is complete.
     pub save_when_complete: bool,
     /// Free the copy in the sandbox once Chrome reports the file saved.
@@ -54,7 +56,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { active_transfers: 3, connections: 4, save_when_complete: false, free_after_save: true }
+        Self { active_transfers: 3, connections: 4, rate_limit: None, save_when_complete: false, free_after_save: true }
     }
 }
 
@@ -120,6 +122,8 @@ pub struct TransferView {
     pub received: u64,
     /// Bytes a second, averaged over some seconds; 0 when nothing flows.
     pub rate: f64,
+    /// The most bytes a second the user lets it have.
+    pub rate_limit: Option<u64>,
     /// Seconds left, where that can be said.
     pub seconds_left: Option<f64>,
     /// How many blocks the file has: the scale of the ranges below.

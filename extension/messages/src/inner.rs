@@ -65,10 +65,8 @@ pub enum Inner {
     Adjust {
         /// The worker's transfer.
         transfer: TransferId,
-        /// Connections it may use.
-        connections: u8,
-        /// Bytes it may have in flight and unwritten.
-        memory: u32,
+        /// What it may use from now on.
+        terms: Terms,
     },
     /// Catalogue to worker: if the next try is set for later, try now.
     Retry(TransferId),
@@ -133,12 +131,21 @@ pub struct WorkerTask {
     pub address: String,
     /// The file's path on the server.
     pub path: String,
-    /// Connections it may use.
-    pub connections: u8,
-    /// Bytes it may have in flight and unwritten.
-    pub memory: u32,
+    /// What it may use.
+    pub terms: Terms,
     /// Whether the user wants the file as it is now, should it have changed on the server.
     pub accept_change: bool,
+}
+
+/// What a transfer worker may use; may change while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Connections.
+    pub connections: u8,
+    /// Bytes in flight and unwritten.
+    pub memory: u32,
+    /// Bytes a second, `None` for as many as there are.
+    pub rate_limit: Option<u64>,
 }
 
 /// What a transfer worker says.

@@ -13,7 +13,7 @@ pub use event::{
     BlockRange, Event, Listed, ListedKind, Problem, ServerView, Settings, Snapshot, SourceView, TransferState,
     TransferView,
 };
-pub use inner::{ContextName, Inner, Knock, SaveOutcome, WorkerReport, WorkerTask};
+pub use inner::{ContextName, Inner, Knock, SaveOutcome, Terms, WorkerReport, WorkerTask};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use wstp_messages::{Command, Problem, Settings};
 use wstp_ui::button::{Button, Weight};
 use wstp_ui::dialog::Dialog;
-use wstp_ui::field::{Stepper, Switch};
+use wstp_ui::field::{RateField, Stepper, Switch};
 use wstp_ui::notice::{Banner, Tone};
 
 use crate::catalogue::Catalogue;
@@ -39,6 +39,12 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
                 max=8
                 testid="set-connections"
                 on_change=move |value| change(&|settings| settings.connections = value)
+            />
+            <RateField
+                label="Speed limit over all"
+                value=Signal::derive(move || store.settings.get().rate_limit)
+                testid="set-rate"
+                on_change=move |rate| change(&|settings| settings.rate_limit = rate)
             />
             <Switch
                 label="Save each file as soon as it is complete"

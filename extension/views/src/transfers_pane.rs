@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::{Command, Problem, Step, Sweep, TransferState, TransferView};
+use wstp_messages::{Command, Problem, Step, Sweep, TransferId, TransferState, TransferView};
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::Confirm;
+use wstp_ui::field::RateField;
 use wstp_ui::format::{count, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
@@ -15,7 +16,7 @@ use wstp_ui::transfer_row::{Action, TransferRow};
 use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::store::{Kept, Store, Tally};
-use crate::words::info;
+use crate::words::{info, is_complete};
 
 /// What a row needs to act; cheap to copy.
 #[derive(Clone, Copy)]
@@ -120,12 +121,32 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
     let speeds = RwSignal::from(kept.speeds);
     let added = Memo::new(move |_| view.with(|view| dates.with_value(|dates| dates.minute(view.added_ms))));
     let shown = Memo::new(move |_| view.with(|view| info(view, added.get())));
+    let id = view.with_untracked(|view| view.id.clone());
+    let more = move || view! { <OwnSettings id=id.clone() view=view desk=desk /> };
     view! {
         <TransferRow
             info=shown
             speeds=speeds
+            settings=more
             on_action=move |action| view.with_untracked(|view| desk.act(view, action))
         />
+    }
+}
+
+/// What can be set for one transfer, for as long as it is not complete.
+#[component]
+fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl IntoView {
+    let limit = Memo::new(move |_| view.with(|view| view.rate_limit));
+    let id = StoredValue::new(id);
+    view! {
+        <Show when=move || !view.with(is_complete)>
+            <RateField
+                label="Speed limit"
+                value=limit
+                testid="limit"
+                on_change=move |rate| desk.send(Command::Limit { transfer: id.get_value(), rate })
+            />
+        </Show>
     }
 }
 

@@ -57,6 +57,11 @@ pub const fn is_active(state: TransferState) -> bool {
     )
 }
 
+/// Whether every block of a transfer is there.
+pub const fn is_complete(view: &TransferView) -> bool {
+    matches!(view.state, TransferState::Complete | TransferState::Saving | TransferState::Saved)
+}
+
 /// What the folder's listing says of a file that is being fetched or was: a few characters.
 pub fn short(view: &TransferView) -> String {
     match view.state {
@@ -215,6 +220,7 @@ mod tests {
             verified: 8192,
             received: 8192,
             rate: 1e6,
+            rate_limit: None,
             seconds_left: Some(3.0),
             blocks: 3,
             verified_blocks: vec![BlockRange { first: 0, end: 1 }],

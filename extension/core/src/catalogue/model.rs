@@ -67,6 +67,8 @@ pub enum Change {
     Swept(Sweep),
     /// A transfer takes the place before another one, or the last.
     Moved(TransferId, Option<TransferId>),
+    /// A transfer may have so many bytes a second.
+    Limited(TransferId, Option<u64>),
 }
 
 /// What the user wants of a transfer.
@@ -141,6 +143,8 @@ pub struct Item {
     pub fetch: Fetch,
     /// Whether the user went on after a failure, and so wants the file as it is now, should it have changed.
     pub accept_change: bool,
+    /// The most bytes a second it may have.
+    pub rate_limit: Option<u64>,
     /// How far the saving came.
     pub save: Save,
     /// What it has.
@@ -161,6 +165,7 @@ impl Item {
             goal: Goal::Run,
             fetch: Fetch::Unfinished,
             accept_change: false,
+            rate_limit: None,
             save: Save::No(None),
             kept: Kept::default(),
             in_sandbox: true,
@@ -255,6 +260,7 @@ impl Model {
                 }
             }
             Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
+            Change::Limited(id, rate) => self.change(&id, |item| item.rate_limit = rate),
             Change::Swept(sweep) => self.sweep(sweep),
             Change::Moved(id, before) => self.place(&id, before.as_ref()),
             Change::Kept(id, kept) => self.change(&id, |item| item.kept = kept),

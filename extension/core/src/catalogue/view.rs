@@ -42,6 +42,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         verified: if complete { item.size } else { shown.map_or(item.kept.verified, |said| said.verified) },
         received: shown.map_or(item.kept.received, |said| said.received),
         rate: live.map_or(0.0, |said| said.rate),
+        rate_limit: item.rate_limit,
         seconds_left: live.and_then(|said| said.seconds_left),
         blocks,
         verified_blocks: if complete {

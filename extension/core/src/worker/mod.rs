@@ -109,11 +109,11 @@ fn config(task: &WorkerTask, path: SharePath) -> Config {
     Config {
         sources: vec![SourceConfig { id: SourceId(0), path, token: None }],
         agent: AGENT.to_owned(),
-        connections: task.connections.max(1),
-        memory_budget: u64::from(task.memory),
+        connections: task.terms.connections.max(1),
+        memory_budget: u64::from(task.terms.memory),
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
-        rate_limit: None,
+        rate_limit: task.terms.rate_limit,
         order: Order::HeadFirst,
         seed: js_sys::Math::random().to_bits(),
     }
@@ -125,9 +125,11 @@ impl Worker {
         let commands = match inner {
             Inner::Stop(id) if id == self.task.transfer => vec![Command::Pause],
             Inner::Retry(id) if id == self.task.transfer => vec![Command::Resume],
-            Inner::Adjust { transfer, connections, memory } if transfer == self.task.transfer => {
-                vec![Command::SetConnections(connections.max(1)), Command::SetMemoryBudget(memory.into())]
-            }
+            Inner::Adjust { transfer, terms } if transfer == self.task.transfer => vec![
+                Command::SetConnections(terms.connections.max(1)),
+                Command::SetMemoryBudget(terms.memory.into()),
+                Command::SetRateLimit(terms.rate_limit),
+            ],
             _ => return,
         };
         self.commands.borrow_mut().extend(commands);

@@ -37,6 +37,7 @@ pub fn view(task: &WorkerTask, label: &str, progress: &Progress, parts: Parts, n
         verified: progress.verified,
         received: progress.received,
         rate: progress.rate,
+        rate_limit: None,
         seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
         blocks: block_count(size),
         verified_blocks: parts.verified,

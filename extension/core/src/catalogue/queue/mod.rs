@@ -9,6 +9,7 @@
 mod ordering;
 mod saving;
 mod scheduling;
+mod sharing;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, TransferId, TransferView, WorkerReport,
+    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferView,
+    WorkerReport,
 };
 use wstp_protocol::SharePath;
 
@@ -46,6 +48,8 @@ pub enum Effect {
 /// A transfer's worker.
 #[derive(Debug, Default)]
 struct Worker {
+    /// What it may use, as last told.
+    terms: Option<Terms>,
     /// It was told to stop.
     is_stopping: bool,
     /// What it said last.
@@ -69,7 +73,6 @@ pub struct Queue {
     /// The first of those that wait for their turn, as last told.
     line: Vec<TransferId>,
     told_active: (u32, u8),
-    shares: (u8, u32),
 }
 
 impl Queue {
@@ -88,7 +91,6 @@ impl Queue {
             finished: Vec::new(),
             line: Vec::new(),
             told_active: (u32::MAX, 0),
-            shares: (0, 0),
         };
         done.into_iter().for_each(|(id, reply)| queue.remember(id, reply));
         queue.take_up_saves();
@@ -209,6 +211,7 @@ impl Queue {
             Command::Pause { transfer } => self.want(command_id, &transfer, Goal::Pause)?,
             Command::Cancel { transfer } => self.want(command_id, &transfer, Goal::Cancel)?,
             Command::Resume { transfer } => self.want(command_id, &transfer, Goal::Run)?,
+            Command::Limit { transfer, rate } => self.limit(command_id, &transfer, rate)?,
             Command::Sweep(sweep) => self.sweep(command_id, sweep),
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
@@ -299,6 +302,7 @@ impl Queue {
         let settings = Settings {
             active_transfers: settings.active_transfers.clamp(1, 4),
             connections: settings.connections.clamp(1, 8),
+            rate_limit: settings.rate_limit.map(sharing::at_least),
             ..settings
         };
         self.write(Some(command), Change::Set(settings));

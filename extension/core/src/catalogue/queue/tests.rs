@@ -93,6 +93,20 @@ impl Desk {
         std::mem::take(&mut self.said).iter().filter_map(started).collect()
     }
 
+    /// What a running transfer was told last that it may have, in bytes a second.
+    fn rate_limit(&self, id: &TransferId) -> Option<u64> {
+        let told = self.said.iter().rev().find_map(|inner| match inner {
+            Inner::Start(task) if task.transfer == *id => Some(task.terms.rate_limit),
+            Inner::Adjust { transfer, terms } if transfer == id => Some(terms.rate_limit),
+            _ => None,
+        });
+        told.expect("it was told something")
+    }
+
+    fn limit_all(&mut self, rate_limit: Option<u64>) {
+        self.done(Command::Set { settings: Settings { rate_limit, ..Settings::default() } });
+    }
+
     /// The same after the catalogue died: what the journal says, and nothing else.
     fn restart(&mut self) {
         let mut model = Model::default();
@@ -231,4 +245,41 @@ fn three_are_under_way_at_once_unless_set_otherwise() {
         desk.download(path);
     }
     assert_eq!(desk.started(), ["a", "b", "c"]);
+}
+
+#[test]
+fn those_that_run_share_the_limit_and_get_more_when_one_ends() {
+    let mut desk = Desk::with_places(3);
+    desk.limit_all(Some(9_000_000));
+    let [first, second] = ["a", "b"].map(|path| desk.download(path));
+    assert_eq!((desk.rate_limit(&first), desk.rate_limit(&second)), (Some(4_500_000), Some(4_500_000)));
+    let third = desk.download("c");
+    assert_eq!((desk.rate_limit(&first), desk.rate_limit(&third)), (Some(3_000_000), Some(3_000_000)));
+    desk.complete(&second);
+    assert_eq!((desk.rate_limit(&first), desk.rate_limit(&third)), (Some(4_500_000), Some(4_500_000)));
+    desk.limit_all(None);
+    assert_eq!(desk.rate_limit(&first), None);
+}
+
+#[test]
+fn a_transfers_own_limit_leaves_the_rest_to_the_others_and_survives_a_restart() {
+    let mut desk = Desk::with_places(3);
+    desk.limit_all(Some(9_000_000));
+    let [slow, fast] = ["a", "b"].map(|path| desk.download(path));
+    desk.done(Command::Limit { transfer: slow.clone(), rate: Some(1_000_000) });
+    assert_eq!((desk.rate_limit(&slow), desk.rate_limit(&fast)), (Some(1_000_000), Some(8_000_000)));
+    desk.restart();
+    assert_eq!((desk.rate_limit(&slow), desk.rate_limit(&fast)), (Some(1_000_000), Some(8_000_000)));
+    assert_eq!(desk.view(&slow).rate_limit, Some(1_000_000));
+}
+
+#[test]
+fn one_that_waits_for_its_server_takes_nothing_from_the_others() {
+    let mut desk = Desk::with_places(3);
+    desk.limit_all(Some(9_000_000));
+    let [waiting, running] = ["a", "b"].map(|path| desk.download(path));
+    let mut said = desk.view(&waiting);
+    said.state = TransferState::Waiting { retry_seconds: 4.0 };
+    desk.report(&waiting, WorkerReport::Progress(Box::new(said)));
+    assert_eq!((desk.rate_limit(&waiting), desk.rate_limit(&running)), (Some(4_500_000), Some(9_000_000)));
 }
