@@ -20,6 +20,19 @@ impl View<'_> {
         .await
     }
 
+    /// Waits until a selector finds exactly so many elements.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_for_count(&self, selector: &str, count: usize) -> Result<()> {
+        let script = "return document.querySelectorAll(arguments[0]).length";
+        self.wait(&format!("{count} of {selector}"), SHORT, async || {
+            Ok((self.run(script, json!([selector])).await? == json!(count)).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until the field a selector finds holds exactly `value`.
     ///
     /// # Errors
@@ -33,17 +46,27 @@ impl View<'_> {
         .await
     }
 
+    /// Types a value into a field, instead of what it holds.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such field in time.
+    pub async fn enter_text(&self, selector: &str, value: &str) -> Result<()> {
+        let field = self.wait_for(selector, SHORT, selector).await?;
+        field.click().await?;
+        field.send_keys(Key::Control + "a").await?;
+        field.send_keys(Key::Backspace + value).await?;
+        self.wait_for_value(selector, value).await
+    }
+
     /// Types a value into a field, instead of what it holds, and presses Enter.
     ///
     /// # Errors
     ///
     /// When there is no such field in time.
     pub async fn enter(&self, selector: &str, value: &str) -> Result<()> {
-        let field = self.wait_for(selector, SHORT, selector).await?;
-        field.click().await?;
-        field.send_keys(Key::Control + "a").await?;
-        field.send_keys(Key::Backspace + value).await?;
-        field.send_keys(Key::Enter + "").await?;
+        self.enter_text(selector, value).await?;
+        self.wait_for(selector, SHORT, selector).await?.send_keys(Key::Enter + "").await?;
         self.wait_for_value(selector, value).await
     }
 }

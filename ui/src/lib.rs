@@ -25,6 +25,7 @@ pub mod notice;
 pub mod progress;
 pub mod ranges;
 pub mod server_picker;
+pub mod source_list;
 pub mod speed_curve;
 pub mod toast;
 pub mod transfer_row;

@@ -35,6 +35,16 @@ pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     }
 }
 
+/// What the engine ran into with one of several servers, called `label`.
+pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
+    match found {
+        wstp_engine::Problem::Changed => {
+            problem("It has another file of this name.", "Remove it, or add it again with the right path.")
+        }
+        found => engine_problem(found, label),
+    }
+}
+
 /// What a server called `label` refused, and why.
 pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
     match code {

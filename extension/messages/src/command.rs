@@ -59,6 +59,22 @@ pub enum Command {
         /// Bytes a second, `None` for as many as there are.
         rate: Option<u64>,
     },
+    /// Fetches a transfer from this server too.
+    AddSource {
+        /// Which one.
+        transfer: TransferId,
+        /// As typed.
+        address: String,
+        /// The file's path there.
+        path: String,
+    },
+    /// Fetches nothing more of a transfer from this server.
+    RemoveSource {
+        /// Which one.
+        transfer: TransferId,
+        /// [`crate::SourceView::id`]; the server it was found on stays.
+        source: u32,
+    },
     /// Does the same to all transfers it fits.
     Sweep(Sweep),
     /// Lets a transfer that waits for its turn come earlier or later.

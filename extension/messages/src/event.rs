@@ -158,8 +158,16 @@ pub struct BlockRange {
 /// Something that serves blocks of a transfer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceView {
+    /// Names it within its transfer; 0 is the server the file was found on.
+    pub id: u32,
     /// What to call it.
     pub label: String,
+    /// The file's path there.
+    pub path: String,
+    /// Whether it is used.
+    pub standing: SourceStanding,
+    /// Bytes from it that were verified since the transfer was taken up last.
+    pub verified: u64,
     /// How many connections to it are open.
     pub connections: u32,
     /// Bytes a second from it.
@@ -170,6 +178,24 @@ pub struct SourceView {
     pub round_trip_ms: Option<f64>,
     /// What went wrong with it last.
     pub problem: Option<Problem>,
+}
+
+/// Whether a source is used.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SourceStanding {
+    /// The transfer does not run.
+    Idle,
+    /// It is used.
+    Used,
+    /// It failed or is busy, and is tried again.
+    Waiting {
+        /// When, in seconds from now.
+        retry_seconds: f64,
+    },
+    /// It sent what is wrong, and is left alone for a while.
+    Benched,
+    /// It is not tried again by itself.
+    GivenUp,
 }
 
 /// Where a transfer stands.

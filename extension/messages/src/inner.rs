@@ -127,10 +127,6 @@ pub enum Inner {
 pub struct WorkerTask {
     /// The transfer, and the name of its folder in the sandbox.
     pub transfer: TransferId,
-    /// The server's WebSocket URL.
-    pub address: String,
-    /// The file's path on the server.
-    pub path: String,
     /// What it may use.
     pub terms: Terms,
     /// Whether the user wants the file as it is now, should it have changed on the server.
@@ -146,6 +142,19 @@ pub struct Terms {
     pub memory: u32,
     /// Bytes a second, `None` for as many as there are.
     pub rate_limit: Option<u64>,
+    /// Where the file is, first the server it was found on.
+    pub sources: Vec<SourceTask>,
+}
+
+/// A server that has the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTask {
+    /// Names it within its transfer.
+    pub id: u32,
+    /// The server's WebSocket URL.
+    pub address: String,
+    /// The file's path on the server.
+    pub path: String,
 }
 
 /// What a transfer worker says.

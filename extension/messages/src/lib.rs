@@ -10,10 +10,10 @@ mod inner;
 
 pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use event::{
-    BlockRange, Event, Listed, ListedKind, Problem, ServerView, Settings, Snapshot, SourceView, TransferState,
-    TransferView,
+    BlockRange, Event, Listed, ListedKind, Problem, ServerView, Settings, Snapshot, SourceStanding, SourceView,
+    TransferState, TransferView,
 };
-pub use inner::{ContextName, Inner, Knock, SaveOutcome, Terms, WorkerReport, WorkerTask};
+pub use inner::{ContextName, Inner, Knock, SaveOutcome, SourceTask, Terms, WorkerReport, WorkerTask};
 
 use serde::{Deserialize, Serialize};
 

@@ -10,17 +10,19 @@ use wstp_ui::field::RateField;
 use wstp_ui::format::{count, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
+use wstp_ui::source_list::SourceList;
 use wstp_ui::toast::Toasts;
 use wstp_ui::transfer_row::{Action, TransferRow};
 
 use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::store::{Kept, Store, Tally};
-use crate::words::{info, is_complete};
+use crate::words::{info, is_complete, source};
 
 /// What a row needs to act; cheap to copy.
 #[derive(Clone, Copy)]
 struct Desk {
+    store: Store,
     catalogue: Catalogue,
     toasts: Toasts,
     notice: RwSignal<Option<Problem>>,
@@ -80,7 +82,7 @@ impl Desk {
 /// All transfers.
 #[component]
 pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
-    let desk = Desk { catalogue, toasts, notice: RwSignal::new(None), asked: RwSignal::new(None) };
+    let desk = Desk { store, catalogue, toasts, notice: RwSignal::new(None), asked: RwSignal::new(None) };
     let dates = StoredValue::new_local(DateWriter::new());
     let is_empty = Memo::new(move |_| store.order.with(Vec::is_empty));
     view! {
@@ -133,18 +135,30 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
     }
 }
 
-/// What can be set for one transfer, for as long as it is not complete.
+/// What can be set for one transfer, and where it comes from, for as long as it is not complete.
 #[component]
 fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl IntoView {
     let limit = Memo::new(move |_| view.with(|view| view.rate_limit));
+    let sources = Memo::new(move |_| view.with(|view| view.sources.iter().map(source).collect::<Vec<_>>()));
+    let picks = move || desk.store.servers.with(|servers| servers.iter().map(|server| server.label.clone()).collect());
+    let path = view.with_untracked(|view| view.path.clone());
     let id = StoredValue::new(id);
+    let transfer = move || id.get_value();
     view! {
         <Show when=move || !view.with(is_complete)>
             <RateField
                 label="Speed limit"
                 value=limit
                 testid="limit"
-                on_change=move |rate| desk.send(Command::Limit { transfer: id.get_value(), rate })
+                on_change=move |rate| desk.send(Command::Limit { transfer: transfer(), rate })
+            />
+            <SourceList
+                sources=sources
+                picks_id=format!("picks-{}", transfer().0)
+                picks=Signal::derive(picks)
+                path=path.clone()
+                on_add=move |(address, path)| desk.send(Command::AddSource { transfer: transfer(), address, path })
+                on_remove=move |source| desk.send(Command::RemoveSource { transfer: transfer(), source })
             />
         </Show>
     }

@@ -1,10 +1,11 @@
 //! A transfer in words: what its row says, and what can be done with it. Pure.
 
-use wstp_messages::{BlockRange, SourceView, TransferState, TransferView};
+use wstp_messages::{BlockRange, SourceStanding, SourceView, TransferState, TransferView};
 use wstp_ui::format::{bytes, count, duration, rate};
 use wstp_ui::notice::Tone;
 use wstp_ui::progress::Progress;
 use wstp_ui::ranges::BlockRanges;
+use wstp_ui::source_list::SourceInfo;
 use wstp_ui::transfer_row::{Action, TransferInfo, Trouble};
 
 /// A transfer as its row shows it; `added` is when it was added, in words.
@@ -175,9 +176,6 @@ fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
         ("Blocks", count(view.blocks, "block of 8 KiB", "blocks of 8 KiB")),
         ("Verified", bytes(view.verified)),
     ];
-    facts.extend(view.sources.iter().map(|source| ("Source", source_words(source))));
-    let problems = view.sources.iter().filter_map(|source| source.problem.as_ref());
-    facts.extend(problems.map(|problem| ("Last trouble", format!("{} {}", problem.what, problem.advice))));
     facts.push(("BLAKE3", view.root.clone().unwrap_or_else(|| "not known yet".to_owned())));
     facts.push(("Added", added));
     facts.extend(view.saved_as.iter().map(|path| ("Saved as", path.clone())));
@@ -186,14 +184,46 @@ fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn source_words(source: &SourceView) -> String {
-    let mut words = format!(
-        "{}: {}, {}, {} under way",
-        source.label,
-        count(u64::from(source.connections), "connection", "connections"),
-        rate(source.rate),
-        bytes(source.in_flight)
-    );
+/// A source as the details show it.
+pub fn source(source: &SourceView) -> SourceInfo {
+    SourceInfo {
+        id: source.id,
+        name: source.label.clone(),
+        path: source.path.clone(),
+        words: standing(source),
+        facts: source_facts(source),
+        tone: match source.standing {
+            SourceStanding::Used => Tone::Good,
+            SourceStanding::Idle => Tone::Neutral,
+            SourceStanding::Waiting { .. } | SourceStanding::Benched => Tone::Warn,
+            SourceStanding::GivenUp => Tone::Bad,
+        },
+        is_removable: source.id != 0,
+    }
+}
+
+fn standing(source: &SourceView) -> String {
+    let reason = source.problem.as_ref().map(|problem| problem.what.as_str());
+    match (source.standing, reason) {
+        (SourceStanding::Idle, _) => "not asked now".to_owned(),
+        (SourceStanding::Used, _) => "used".to_owned(),
+        (SourceStanding::Waiting { retry_seconds }, reason) => {
+            let when = format!("tried again in {}", duration(retry_seconds.max(1.0)));
+            reason.map_or(when.clone(), |reason| format!("{when}: {reason}"))
+        }
+        (SourceStanding::Benched, Some(reason)) => format!("left alone for a while: {reason}"),
+        (SourceStanding::Benched, None) => "left alone for a while".to_owned(),
+        (SourceStanding::GivenUp, Some(reason)) => format!("given up: {reason}"),
+        (SourceStanding::GivenUp, None) => "given up".to_owned(),
+    }
+}
+
+fn source_facts(source: &SourceView) -> String {
+    if source.standing == SourceStanding::Idle {
+        return String::new();
+    }
+    let connections = count(u64::from(source.connections), "connection", "connections");
+    let mut words = format!("{} verified, {connections}, {}", bytes(source.verified), rate(source.rate));
     if let Some(milliseconds) = source.round_trip_ms {
         words.push_str(&format!(", round trip {milliseconds:.0} ms"));
     }
@@ -268,6 +298,32 @@ mod tests {
             (words(&third), more(&third)),
             ("Waits, number 3 in line".to_owned(), vec![Action::Earlier, Action::Later])
         );
+    }
+
+    #[test]
+    fn a_source_says_whether_it_is_used_and_why_not() {
+        let source = |standing, what: Option<&str>| SourceView {
+            id: 1,
+            label: "mirror:3000".to_owned(),
+            path: "a".to_owned(),
+            standing,
+            verified: 8192,
+            connections: 2,
+            rate: 0.0,
+            in_flight: 0,
+            round_trip_ms: None,
+            problem: what.map(|what| Problem { what: what.to_owned(), advice: String::new() }),
+        };
+        let wrong = Some("It sent wrong blocks.");
+        for (given, expected) in [
+            (source(SourceStanding::Used, None), "used"),
+            (source(SourceStanding::Idle, wrong), "not asked now"),
+            (source(SourceStanding::Waiting { retry_seconds: 3.2 }, None), "tried again in 4 s"),
+            (source(SourceStanding::Benched, wrong), "left alone for a while: It sent wrong blocks."),
+            (source(SourceStanding::GivenUp, wrong), "given up: It sent wrong blocks."),
+        ] {
+            assert_eq!(standing(&given), expected);
+        }
     }
 
     #[test]

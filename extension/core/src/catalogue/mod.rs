@@ -15,6 +15,7 @@ pub use address::Address;
 pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
 pub use queue::{Effect, Queue};
 pub use recover::{Recovered, recover};
+pub use view::label;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, Sweep, TransferId};
+use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, SourceTask, Sweep, TransferId};
 
 /// Most transfers in the list.
 pub const MAX_TRANSFERS: usize = 100_000;
@@ -67,6 +67,10 @@ pub enum Change {
     Swept(Sweep),
     /// A transfer takes the place before another one, or the last.
     Moved(TransferId, Option<TransferId>),
+    /// A transfer is on this server too.
+    SourceAdded(TransferId, SourceTask),
+    /// A transfer is not to be fetched from this server any more.
+    SourceRemoved(TransferId, u32),
     /// A transfer may have so many bytes a second.
     Limited(TransferId, Option<u64>),
 }
@@ -143,6 +147,8 @@ pub struct Item {
     pub fetch: Fetch,
     /// Whether the user went on after a failure, and so wants the file as it is now, should it have changed.
     pub accept_change: bool,
+    /// Other servers that have it.
+    pub mirrors: Vec<SourceTask>,
     /// The most bytes a second it may have.
     pub rate_limit: Option<u64>,
     /// How far the saving came.
@@ -165,11 +171,18 @@ impl Item {
             goal: Goal::Run,
             fetch: Fetch::Unfinished,
             accept_change: false,
+            mirrors: Vec::new(),
             rate_limit: None,
             save: Save::No(None),
             kept: Kept::default(),
             in_sandbox: true,
         }
+    }
+
+    /// Where it is, first the server it was found on.
+    pub fn sources(&self) -> Vec<SourceTask> {
+        let origin = SourceTask { id: 0, address: self.server.clone(), path: self.path.clone() };
+        std::iter::once(origin).chain(self.mirrors.iter().cloned()).collect()
     }
 
     /// Whether a worker should fetch it.
@@ -260,6 +273,10 @@ impl Model {
                 }
             }
             Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
+            Change::SourceAdded(id, source) => self.change(&id, |item| item.mirrors.push(source)),
+            Change::SourceRemoved(id, source) => {
+                self.change(&id, |item| item.mirrors.retain(|mirror| mirror.id != source));
+            }
             Change::Limited(id, rate) => self.change(&id, |item| item.rate_limit = rate),
             Change::Swept(sweep) => self.sweep(sweep),
             Change::Moved(id, before) => self.place(&id, before.as_ref()),

@@ -1,6 +1,6 @@
 //! How a transfer looks to a view: what is remembered of it, filled in with what its worker said last.
 
-use wstp_messages::{BlockRange, TransferState, TransferView};
+use wstp_messages::{BlockRange, SourceStanding, SourceTask, SourceView, TransferState, TransferView};
 use wstp_protocol::block_count;
 
 use super::address::Address;
@@ -52,7 +52,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         },
         received_blocks: shown.map_or_else(|| item.kept.received_blocks.clone(), |said| said.received_blocks.clone()),
         requested_blocks: live.map_or_else(Vec::new, |said| said.requested_blocks.clone()),
-        sources: live.map_or_else(Vec::new, |said| said.sources.clone()),
+        sources: if complete { Vec::new() } else { sources(item, live) },
         root: match &item.fetch {
             Fetch::Complete { root } => Some(root.clone()),
             _ => shown.and_then(|said| said.root.clone()).or_else(|| item.kept.root.clone()),
@@ -64,6 +64,24 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         in_sandbox: item.in_sandbox && complete,
         added_ms: item.added_ms,
     }
+}
+
+/// Where it comes from: what is remembered, filled in with what the worker says.
+fn sources(item: &Item, live: Option<&TransferView>) -> Vec<SourceView> {
+    let said = |id: u32| live.and_then(|said| said.sources.iter().find(|source| source.id == id));
+    let idle = |source: &SourceTask| SourceView {
+        id: source.id,
+        label: label(&source.address),
+        path: source.path.clone(),
+        standing: SourceStanding::Idle,
+        verified: 0,
+        connections: 0,
+        rate: 0.0,
+        in_flight: 0,
+        round_trip_ms: None,
+        problem: None,
+    };
+    item.sources().iter().map(|source| said(source.id).cloned().unwrap_or_else(|| idle(source))).collect()
 }
 
 fn state(item: &Item, is_running: bool, live: Option<&TransferView>) -> TransferState {

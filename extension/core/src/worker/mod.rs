@@ -17,11 +17,10 @@ use wasm_bindgen_futures::spawn_local;
 use wstp_engine::{
     Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer,
 };
-use wstp_messages::{ContextName, Inner, Message, WorkerReport, WorkerTask};
+use wstp_messages::{ContextName, Inner, Message, SourceTask, Terms, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use crate::bus::Bus;
-use crate::catalogue::Address;
 use crate::socket::{Happening, Socket};
 use crate::words::{engine_problem, problem};
 use crate::{AGENT, clock, panic};
@@ -48,7 +47,8 @@ pub fn run(task: WorkerTask) {
 
 struct Worker {
     task: WorkerTask,
-    label: String,
+    /// Where the file is now.
+    sources: RefCell<Vec<SourceTask>>,
     state: RefCell<Option<State>>,
     /// Commands not yet given to the engine, since the files are still being opened.
     commands: RefCell<Vec<Command>>,
@@ -66,10 +66,9 @@ struct State {
 }
 
 async fn open(task: WorkerTask) -> Result<(), JsValue> {
-    let label = Address::parse(&task.address).map_or_else(|_| task.address.clone(), |address| address.label());
     let worker = Rc::new(Worker {
+        sources: RefCell::new(task.terms.sources.clone()),
         task,
-        label,
         state: RefCell::default(),
         commands: RefCell::default(),
         bus: OnceCell::new(),
@@ -87,13 +86,8 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     // These hold the worker and it holds them, so that it lives until the supervisor ends it.
     let _ = worker.bus.set(bus);
     let _ = worker.heartbeat.set(heartbeat);
-    let Ok(path) = SharePath::parse(worker.task.path.clone()) else {
-        let problem = problem("This path can't be asked for.", "Open the folder again and choose a file.");
-        worker.report(WorkerReport::Failed(problem));
-        return Ok(());
-    };
     let (store, recovered) = Store::open(&worker.task.transfer).await?;
-    let transfer = Transfer::resume(config(&worker.task, path), recovered, clock::now());
+    let transfer = Transfer::resume(config(&worker.task), recovered, clock::now());
     worker.state.replace(Some(State { transfer, store, sockets: HashMap::new() }));
     let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
     worker.perform();
@@ -105,9 +99,14 @@ fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'sta
     Interval::new(period.as_millis() as u32, move || act(&worker))
 }
 
-fn config(task: &WorkerTask, path: SharePath) -> Config {
+/// `None` if the path can't be asked for; the catalogue takes no such source.
+fn source(task: &SourceTask) -> Option<SourceConfig> {
+    Some(SourceConfig { id: SourceId(task.id), path: SharePath::parse(task.path.as_str()).ok()?, token: None })
+}
+
+fn config(task: &WorkerTask) -> Config {
     Config {
-        sources: vec![SourceConfig { id: SourceId(0), path, token: None }],
+        sources: task.terms.sources.iter().filter_map(source).collect(),
         agent: AGENT.to_owned(),
         connections: task.terms.connections.max(1),
         memory_budget: u64::from(task.terms.memory),
@@ -125,15 +124,26 @@ impl Worker {
         let commands = match inner {
             Inner::Stop(id) if id == self.task.transfer => vec![Command::Pause],
             Inner::Retry(id) if id == self.task.transfer => vec![Command::Resume],
-            Inner::Adjust { transfer, terms } if transfer == self.task.transfer => vec![
-                Command::SetConnections(terms.connections.max(1)),
-                Command::SetMemoryBudget(terms.memory.into()),
-                Command::SetRateLimit(terms.rate_limit),
-            ],
+            Inner::Adjust { transfer, terms } if transfer == self.task.transfer => self.adjust(terms),
             _ => return,
         };
         self.commands.borrow_mut().extend(commands);
         self.perform();
+    }
+
+    fn adjust(&self, terms: Terms) -> Vec<Command> {
+        let before = self.sources.replace(terms.sources.clone());
+        let gone = before.iter().filter(|source| !terms.sources.contains(source));
+        let new = terms.sources.iter().filter(|source| !before.contains(source));
+        [
+            Command::SetConnections(terms.connections.max(1)),
+            Command::SetMemoryBudget(terms.memory.into()),
+            Command::SetRateLimit(terms.rate_limit),
+        ]
+        .into_iter()
+        .chain(gone.map(|gone| Command::RemoveSource(SourceId(gone.id))))
+        .chain(new.filter_map(source).map(Command::AddSource))
+        .collect()
     }
 
     fn handle_socket(self: &Rc<Self>, connection: ConnectionId, happening: Happening) {
@@ -160,7 +170,7 @@ impl Worker {
         });
         while let Some(output) = self.with(|state| state.transfer.poll_output()).flatten() {
             match output {
-                Output::Connect { connection, .. } => self.connect(connection),
+                Output::Connect { connection, source } => self.connect(connection, source),
                 Output::Send { connection, message } => {
                     self.with_socket(connection, |socket| socket.send(&message.encode()))
                 }
@@ -178,9 +188,13 @@ impl Worker {
         }
     }
 
-    fn connect(self: &Rc<Self>, connection: ConnectionId) {
+    fn connect(self: &Rc<Self>, connection: ConnectionId, source: SourceId) {
         let worker: Weak<Self> = Rc::downgrade(self);
-        let socket = Socket::connect(&self.task.address, move |happening| {
+        let find = |sources: &Vec<SourceTask>| {
+            sources.iter().find(|task| task.id == source.0).map_or_else(String::new, |task| task.address.clone())
+        };
+        // An address of nobody fails like one where nobody answers.
+        let socket = Socket::connect(&find(&self.sources.borrow()), move |happening| {
             if let Some(worker) = worker.upgrade() {
                 worker.handle_socket(connection, happening);
             }
@@ -221,7 +235,7 @@ impl Worker {
                 received: progress::joined(state.transfer.received()),
                 requested: progress::joined(state.transfer.requested()),
             };
-            progress::view(&self.task, &self.label, &state.transfer.progress(), parts, now)
+            progress::view(&self.task.transfer, &self.sources.borrow(), &state.transfer.progress(), parts, now)
         });
         if let Some(view) = told {
             self.report(WorkerReport::Progress(Box::new(view)));
@@ -242,7 +256,7 @@ impl Worker {
             Phase::Failed if self.goes_on_with_change(&progress) => return false,
             Phase::Failed => WorkerReport::Failed(progress.problem.as_ref().map_or_else(
                 || problem("The download can't go on.", "Resume to try again."),
-                |problem| engine_problem(problem, &self.label),
+                |problem| engine_problem(problem, &progress::origin_label(&self.sources.borrow())),
             )),
             _ => return false,
         };

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use wstp_engine::{Instant, Phase, Progress};
-use wstp_messages::{BlockRange, SourceView, TransferState, TransferView, WorkerTask};
+use wstp_engine::{Instant, Phase, Progress, SourceProgress, Standing};
+use wstp_messages::{BlockRange, SourceStanding, SourceTask, SourceView, TransferId, TransferState, TransferView};
 use wstp_protocol::block_count;
 
-use crate::words::engine_problem;
+use crate::catalogue::label;
+use crate::words::{engine_problem, source_problem};
 
 /// Most ranges of one kind that are told; finer ones are joined.
 const MAX_RANGES: usize = 512;
@@ -22,18 +23,24 @@ pub struct Parts {
 }
 
 /// What a worker can say of its transfer; what only the catalogue knows is left empty.
-pub fn view(task: &WorkerTask, label: &str, progress: &Progress, parts: Parts, now: Instant) -> TransferView {
+pub fn view(
+    transfer: &TransferId,
+    sources: &[SourceTask],
+    progress: &Progress,
+    parts: Parts,
+    now: Instant,
+) -> TransferView {
     let size = progress.size.unwrap_or(0);
     TransferView {
-        id: task.transfer.clone(),
-        server: task.address.clone(),
-        server_label: label.to_owned(),
-        path: task.path.clone(),
+        id: transfer.clone(),
+        server: String::new(),
+        server_label: String::new(),
+        path: String::new(),
         name: String::new(),
         size,
         state: state(progress.phase, now),
         place: None,
-        problem: progress.problem.as_ref().map(|problem| engine_problem(problem, label)),
+        problem: progress.problem.as_ref().map(|problem| engine_problem(problem, &origin_label(sources))),
         verified: progress.verified,
         received: progress.received,
         rate: progress.rate,
@@ -46,19 +53,41 @@ pub fn view(task: &WorkerTask, label: &str, progress: &Progress, parts: Parts, n
         sources: progress
             .sources
             .iter()
-            .map(|source| SourceView {
-                label: label.to_owned(),
-                connections: source.connections,
-                rate: source.rate,
-                in_flight: source.in_flight,
-                round_trip_ms: source.round_trip.map(|time| time.as_secs_f64() * 1000.0),
-                problem: source.problem.as_ref().map(|problem| engine_problem(problem, label)),
-            })
+            .filter_map(|source| Some(source_view(sources.iter().find(|task| task.id == source.id.0)?, source, now)))
             .collect(),
         root: progress.root.map(|root| blake3::Hash::from(root).to_hex().to_string()),
         saved_as: None,
         in_sandbox: false,
         added_ms: 0.0,
+    }
+}
+
+/// What to call the server the file was found on.
+pub fn origin_label(sources: &[SourceTask]) -> String {
+    sources.first().map_or_else(String::new, |source| label(&source.address))
+}
+
+fn source_view(task: &SourceTask, source: &SourceProgress, now: Instant) -> SourceView {
+    let label = label(&task.address);
+    SourceView {
+        id: task.id,
+        path: task.path.clone(),
+        standing: match source.standing {
+            Standing::Good => SourceStanding::Used,
+            Standing::Waiting(until) => SourceStanding::Waiting { retry_seconds: (until - now).as_secs_f64() },
+            Standing::Benched => SourceStanding::Benched,
+            Standing::GivenUp => SourceStanding::GivenUp,
+        },
+        verified: source.verified,
+        connections: source.connections,
+        rate: source.rate,
+        in_flight: source.in_flight,
+        round_trip_ms: source.round_trip.map(|time| time.as_secs_f64() * 1000.0),
+        problem: source.problem.as_ref().map(|problem| match task.id {
+            0 => engine_problem(problem, &label),
+            _ => source_problem(problem, &label),
+        }),
+        label,
     }
 }
 

@@ -10,6 +10,7 @@ mod ordering;
 mod saving;
 mod scheduling;
 mod sharing;
+mod sources;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -211,6 +212,10 @@ impl Queue {
             Command::Pause { transfer } => self.want(command_id, &transfer, Goal::Pause)?,
             Command::Cancel { transfer } => self.want(command_id, &transfer, Goal::Cancel)?,
             Command::Resume { transfer } => self.want(command_id, &transfer, Goal::Run)?,
+            Command::AddSource { transfer, address, path } => {
+                self.add_source(command_id, &transfer, &address, path)?;
+            }
+            Command::RemoveSource { transfer, source } => self.remove_source(command_id, &transfer, source)?,
             Command::Limit { transfer, rate } => self.limit(command_id, &transfer, rate)?,
             Command::Sweep(sweep) => self.sweep(command_id, sweep),
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,

@@ -1,4 +1,4 @@
-//! What each worker may use: connections, memory, and bytes a second.
+//! What each worker may use: servers, connections, memory, and bytes a second.
 //!
 //! The workers divide the user's limit equally. What one may not take because of a limit of its own goes to the others. One that waits for its server
 //! takes nothing from them, and is told a share for when it comes back.
@@ -42,8 +42,8 @@ impl Queue {
 
     fn start(&mut self, id: TransferId, terms: Terms) {
         let Some(item) = self.model.item(&id) else { return };
-        let (address, path, accept_change) = (item.server.clone(), item.path.clone(), item.accept_change);
-        self.say(Inner::Start(WorkerTask { transfer: id, address, path, terms, accept_change }));
+        let accept_change = item.accept_change;
+        self.say(Inner::Start(WorkerTask { transfer: id, terms, accept_change }));
     }
 
     /// In the order of the list.
@@ -62,7 +62,7 @@ impl Queue {
         let spare = share_of(settings.rate_limit, &[own.as_slice(), &[None]].concat());
         let terms = |(item, waits): (&super::Item, bool)| {
             let rate_limit = [if waits { spare } else { share }, item.rate_limit].into_iter().flatten().min();
-            (item.id.clone(), Terms { connections: settings.connections, memory, rate_limit })
+            (item.id.clone(), Terms { connections: settings.connections, memory, rate_limit, sources: item.sources() })
         };
         running().map(terms).collect()
     }

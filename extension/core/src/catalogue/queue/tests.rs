@@ -87,7 +87,7 @@ impl Desk {
     /// The paths of the transfers started since this was asked last, in order.
     fn started(&mut self) -> Vec<String> {
         let started = |inner: &Inner| match inner {
-            Inner::Start(task) => Some(task.path.clone()),
+            Inner::Start(task) => Some(task.terms.sources[0].path.clone()),
             _ => None,
         };
         std::mem::take(&mut self.said).iter().filter_map(started).collect()
@@ -282,4 +282,54 @@ fn one_that_waits_for_its_server_takes_nothing_from_the_others() {
     said.state = TransferState::Waiting { retry_seconds: 4.0 };
     desk.report(&waiting, WorkerReport::Progress(Box::new(said)));
     assert_eq!((desk.rate_limit(&waiting), desk.rate_limit(&running)), (Some(4_500_000), Some(9_000_000)));
+}
+
+fn mirror(transfer: &TransferId, address: &str) -> Command {
+    Command::AddSource { transfer: transfer.clone(), address: address.into(), path: "a".into() }
+}
+
+#[test]
+fn a_mirror_is_told_to_the_worker_survives_a_restart_and_can_be_removed() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("a");
+    desk.done(mirror(&id, "mirror"));
+    let told = |desk: &Desk| match desk.said.last() {
+        Some(Inner::Adjust { terms, .. }) => terms.sources.iter().map(|source| source.address.clone()).collect(),
+        _ => vec![],
+    };
+    assert_eq!(told(&desk), [ADDRESS, "ws://mirror:3000/ws"]);
+    desk.restart();
+    let sources = desk.view(&id).sources;
+    assert_eq!(sources.iter().map(|source| source.label.as_str()).collect::<Vec<_>>(), ["host:3000", "mirror:3000"]);
+    desk.done(Command::RemoveSource { transfer: id.clone(), source: sources[1].id });
+    assert_eq!(told(&desk), [ADDRESS]);
+    desk.done(Command::RemoveSource { transfer: id, source: 0 });
+    assert_eq!(told(&desk), [ADDRESS], "the server it was found on stays");
+}
+
+#[test]
+fn a_mirror_added_again_is_a_new_source_and_no_second_one() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("a");
+    desk.done(mirror(&id, "mirror"));
+    let before = desk.view(&id).sources[1].id;
+    desk.done(mirror(&id, "ws://mirror:3000/ws"));
+    let sources = desk.view(&id).sources;
+    assert_eq!(sources.len(), 2);
+    assert_ne!(sources[1].id, before);
+}
+
+#[test]
+fn what_is_no_mirror_is_refused_in_words() {
+    let mut desk = Desk::with_places(3);
+    let (id, complete) = (desk.download("a"), desk.download("b"));
+    desk.complete(&complete);
+    let no_path = Command::AddSource { transfer: id.clone(), address: "mirror".into(), path: "../a".into() };
+    for wrong in [mirror(&id, ADDRESS), mirror(&id, "no address"), mirror(&complete, "mirror"), no_path] {
+        assert!(desk.send(wrong).is_err_and(|problem| problem.what.ends_with('.')));
+    }
+    for number in 0..8 {
+        desk.done(mirror(&id, &format!("mirror{number}")));
+    }
+    assert!(desk.send(mirror(&id, "one-too-many")).is_err());
 }

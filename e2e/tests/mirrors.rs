@@ -1,0 +1,94 @@
+//! One file from several servers.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use tempfile::TempDir;
+use wstp_e2e::{Contents, Page, Proxy, Server, Stage, View};
+
+const MIB: u64 = 1 << 20;
+
+/// A second server, with a folder of its own.
+async fn mirror_of(path: &str, contents: Contents) -> Result<(TempDir, Server)> {
+    let folder = tempfile::tempdir()?;
+    contents.write(&folder.path().join(path))?;
+    let server = Server::start(folder.path()).await?;
+    Ok((folder, server))
+}
+
+/// Starts the download, holds it half-way, and adds a mirror.
+async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: SocketAddr) -> Result<View<'a>> {
+    let view = stage.open_connected().await?;
+    view.wait_for_name(name).await?;
+    stage.proxy.hold_after(size / 2);
+    view.download(name).await?;
+    stage.proxy.held().await?;
+    view.show_transfers().await?;
+    view.click("[data-testid=expand]").await?;
+    view.wait_for_value("[data-testid=mirror-path]", name).await?;
+    view.enter_text("[data-testid=mirror-address]", &mirror.to_string()).await?;
+    view.click("[data-testid=add-mirror]").await?;
+    Ok(view)
+}
+
+fn standing_of(server: SocketAddr) -> String {
+    format!("[data-testid=source][data-name='{server}'] .source-words")
+}
+
+/// Fetches a file once, so that the server knows its hash from here on, and forgets it.
+async fn have_hashed(stage: &Stage, name: &str) -> Result<()> {
+    let view = stage.open_connected().await?;
+    view.download(name).await?;
+    view.save(name).await?;
+    let row = view.wait_for_state(name, &["saved"]).await?;
+    view.press(&row, "remove").await?;
+    view.wait_for_rows("no row", |rows| rows.is_empty().then_some(())).await?;
+    view.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_completed_by_a_mirror_when_its_server_is_killed() -> Result<()> {
+    let size = 24 * MIB;
+    let mut stage = Stage::serving(&[("m.bin", size)]).await?;
+    have_hashed(&stage, "m.bin").await?;
+    let (_folder, mirror) = mirror_of("m.bin", Contents::new("m.bin", size)).await?;
+    let before_mirror = Proxy::start(mirror.address()).await?;
+    before_mirror.hold_after(size / 8);
+    let view = half_way_with(&stage, "m.bin", size, before_mirror.address()).await?;
+    before_mirror.held().await?;
+    view.wait_for_content(&standing_of(before_mirror.address()), "used").await?;
+    view.close().await?;
+    stage.server.kill().await?;
+    before_mirror.release();
+    let view = stage.open(Page::Popup).await?;
+    let saved = view.save("m.bin").await?;
+    stage.check_saved("m.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_with_another_file_of_that_name_is_refused_in_words() -> Result<()> {
+    let size = 8 * MIB;
+    let stage = Stage::serving(&[("w.bin", size)]).await?;
+    have_hashed(&stage, "w.bin").await?;
+    let (_folder, mirror) = mirror_of("w.bin", Contents::new("something else", size)).await?;
+    let view = half_way_with(&stage, "w.bin", size, mirror.address()).await?;
+    view.wait_for_content(&standing_of(mirror.address()), "given up: It has another file of this name.").await?;
+    stage.proxy.release();
+    let saved = view.save("w.bin").await?;
+    stage.check_saved("w.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_nobody_answers_at_says_so_and_can_be_removed() -> Result<()> {
+    let size = 4 * MIB;
+    let stage = Stage::serving(&[("n.bin", size)]).await?;
+    let (_folder, mut mirror) = mirror_of("n.bin", Contents::new("n.bin", size)).await?;
+    mirror.kill().await?;
+    let view = half_way_with(&stage, "n.bin", size, mirror.address()).await?;
+    view.wait_for_text("tried again in").await?;
+    view.click("[data-testid=remove-source]").await?;
+    view.wait_for_count("[data-testid=source]", 1).await?;
+    stage.proxy.release();
+    let saved = view.save("n.bin").await?;
+    stage.check_saved("n.bin", &saved)
+}

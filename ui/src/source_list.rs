@@ -1,0 +1,132 @@
+//! The servers one file comes from, and a way to add another.
+
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+
+use crate::button::{Button, IconButton};
+use crate::icon::Icon;
+use crate::notice::Tone;
+
+/// A server as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// Names it within its file.
+    pub id: u32,
+    /// What to call it.
+    pub name: String,
+    /// The file's path there.
+    pub path: String,
+    /// Whether it is used, and why not.
+    pub words: String,
+    /// How it does; may be empty.
+    pub facts: String,
+    /// How its standing is to be taken.
+    pub tone: Tone,
+    /// Whether it can be taken away.
+    pub is_removable: bool,
+}
+
+/// The list, and beneath it two fields for one more server.
+#[component]
+pub fn SourceList(
+    /// The servers.
+    #[prop(into)]
+    sources: Signal<Vec<SourceInfo>>,
+    /// Names the list of servers to pick from, once in a page.
+    picks_id: String,
+    /// Servers to pick from.
+    #[prop(into)]
+    picks: Signal<Vec<String>>,
+    /// The path that stands in the field at first.
+    #[prop(into)]
+    path: String,
+    /// Called with an address and a path.
+    #[prop(into)]
+    on_add: Callback<(String, String)>,
+    /// Called with the one to take away.
+    #[prop(into)]
+    on_remove: Callback<u32>,
+) -> impl IntoView {
+    let ids = Memo::new(move |_| sources.with(|sources| sources.iter().map(|source| source.id).collect::<Vec<_>>()));
+    let (address, path) = (RwSignal::new(String::new()), RwSignal::new(path));
+    let is_missing = Memo::new(move |_| address.with(|typed| typed.trim().is_empty()));
+    let add = move |event: SubmitEvent| {
+        event.prevent_default();
+        if !is_missing.get_untracked() {
+            on_add.run((address.get_untracked(), path.get_untracked()));
+            address.set(String::new());
+        }
+    };
+    let list = picks_id.clone();
+    view! {
+        <section class="sources" aria-label="Servers of this file">
+            <ul>
+                <For each=move || ids.get() key=|id| *id let(id)>
+                    <Source id=id sources=sources on_remove=on_remove />
+                </For>
+            </ul>
+            <form class="source-form" on:submit=add>
+                <input
+                    class="input"
+                    type="text"
+                    autocomplete="off"
+                    spellcheck="false"
+                    list=list
+                    placeholder="Another server"
+                    aria-label="Another server that has this file"
+                    data-testid="mirror-address"
+                    prop:value=move || address.get()
+                    on:input=move |event| address.set(event_target_value(&event))
+                />
+                <input
+                    class="input"
+                    type="text"
+                    autocomplete="off"
+                    spellcheck="false"
+                    placeholder="Path of the file there"
+                    aria-label="Path of the file there"
+                    data-testid="mirror-path"
+                    prop:value=move || path.get()
+                    on:input=move |event| path.set(event_target_value(&event))
+                />
+                <Button submit=true testid="add-mirror" disabled=is_missing>"Add"</Button>
+                <datalist id=picks_id>
+                    <For each=move || picks.get() key=Clone::clone let(pick)>
+                        <option value=pick></option>
+                    </For>
+                </datalist>
+            </form>
+        </section>
+    }
+}
+
+#[component]
+fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -> impl IntoView {
+    let info = Memo::new(move |_| sources.with(|sources| sources.iter().find(|source| source.id == id).cloned()));
+    let part = move |pick: fn(&SourceInfo) -> String| {
+        Memo::new(move |_| info.with(|info| info.as_ref().map(pick).unwrap_or_default()))
+    };
+    let name = part(|info| info.name.clone());
+    let (path, words, facts) =
+        (part(|info| info.path.clone()), part(|info| info.words.clone()), part(|info| info.facts.clone()));
+    let tone = move || info.with(|info| info.as_ref().map(|info| info.tone.name()));
+    let is_removable = info.with_untracked(|info| info.as_ref().is_some_and(|info| info.is_removable));
+    view! {
+        <li class="source" data-testid="source" data-name=move || name.get() data-tone=tone>
+            <span class="source-name" title=move || path.get()><bdi>{move || name.get()}</bdi></span>
+            <span class="source-words">{move || words.get()}</span>
+            <span class="source-facts">{move || facts.get()}</span>
+            {is_removable
+                .then(|| {
+                    view! {
+                        <IconButton
+                            icon=Icon::Close
+                            label="Take nothing more from this server"
+                            testid="remove-source"
+                            on_press=move || on_remove.run(id)
+                        />
+                    }
+                })}
+        </li>
+    }
+}
