@@ -19,6 +19,8 @@ pub enum Action {
     Save,
     /// Show where it was saved.
     Show,
+    /// Take the file as it is now on the server.
+    Update,
     /// Try again.
     Retry,
     /// Go on.
@@ -43,6 +45,7 @@ impl Action {
         match self {
             Self::Save => "save",
             Self::Show => "show",
+            Self::Update => "update",
             Self::Retry => "retry",
             Self::Resume => "resume",
             Self::First => "first",
@@ -58,6 +61,7 @@ impl Action {
         match self {
             Self::Save => "Save",
             Self::Show => "Show in folder",
+            Self::Update => "Update",
             Self::Retry => "Try again now",
             Self::Resume => "Go on",
             Self::First => "Move to the top",
@@ -73,7 +77,7 @@ impl Action {
         match self {
             Self::Save => Icon::Save,
             Self::Show => Icon::FolderOpen,
-            Self::Retry => Icon::Retry,
+            Self::Update | Self::Retry => Icon::Retry,
             Self::Resume => Icon::Play,
             Self::First | Self::Earlier | Self::Later => Icon::Top,
             Self::Pause => Icon::Pause,
@@ -195,7 +199,7 @@ fn Actions(info: Signal<TransferInfo>, on_action: Callback<Action>) -> impl Into
     view! {
         <div class="transfer-actions">
             <For each=move || actions.get() key=|action| *action let(action)>
-                {if action == Action::Save {
+                {if matches!(action, Action::Save | Action::Update) {
                     view! {
                         <Button weight=Weight::Primary testid=action.name() on_press=move || on_action.run(action)>
                             {action.words()}

@@ -29,7 +29,7 @@ pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
         P::Server { code, text } => server_problem(*code, text, label),
         P::Changed => problem(
             "The file changed on the server while it was downloaded.",
-            "Resume to get it as it is now; what still matches is kept.",
+            "Update to get it as it is now; what still matches is kept.",
         ),
         P::Storage(error) => store_problem(*error),
     }

@@ -113,7 +113,7 @@ pub enum Sweep {
     Pause,
     /// Goes on with those that are paused.
     Resume,
-    /// Tries those that failed again.
+    /// Tries those that failed again, but for those whose file changed: for each of them the user decides.
     Retry,
 }
 

@@ -114,6 +114,8 @@ pub struct TransferView {
     pub state: TransferState,
     /// Its place among those that wait for their turn, 1 for the next; not said beyond the first 99.
     pub place: Option<u32>,
+    /// Whether it failed because the file changed on the server: to go on is to take it as it is now.
+    pub is_outdated: bool,
     /// What went wrong, for every state in which something did.
     pub problem: Option<Problem>,
     /// Bytes verified and written.

@@ -173,6 +173,8 @@ pub enum WorkerReport {
     Stopped,
     /// It can't go on by itself; the files are released.
     Failed(Problem),
+    /// The file changed on the server, and the user was not asked yet; the files are released.
+    Outdated(Problem),
 }
 
 /// How a save stands.

@@ -46,7 +46,7 @@ pub struct Tally {
     pub rate: f64,
     /// How many are paused.
     pub paused: usize,
-    /// How many failed.
+    /// How many failed, but for those whose file changed.
     pub failed: usize,
     /// Those on the user's disk.
     pub saved: Vec<TransferId>,
@@ -60,7 +60,7 @@ impl Tally {
                 self.rate += view.rate;
             }
             TransferState::Paused => self.paused += 1,
-            TransferState::Failed => self.failed += 1,
+            TransferState::Failed if !view.is_outdated => self.failed += 1,
             TransferState::Saved => self.saved.push(view.id.clone()),
             _ => {}
         }

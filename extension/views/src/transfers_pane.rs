@@ -35,7 +35,7 @@ impl Desk {
         let transfer = view.id.clone();
         match action {
             Action::Pause => self.send(Command::Pause { transfer }),
-            Action::Resume | Action::Retry => self.send(Command::Resume { transfer }),
+            Action::Resume | Action::Retry | Action::Update => self.send(Command::Resume { transfer }),
             Action::First => self.send(Command::Move { transfer, step: Step::First }),
             Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
             Action::Later => self.send(Command::Move { transfer, step: Step::Later }),

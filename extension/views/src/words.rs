@@ -99,6 +99,7 @@ fn words(view: &TransferView) -> String {
         TransferState::Saving => "Saving".to_owned(),
         TransferState::Saved => "Saved".to_owned(),
         TransferState::Cancelled => "Cancelled".to_owned(),
+        TransferState::Failed if view.is_outdated => "Changed on the server".to_owned(),
         TransferState::Failed => "Failed".to_owned(),
     }
 }
@@ -157,6 +158,7 @@ fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Saved if view.saved_as.is_some() => vec![Action::Show, Action::Remove],
         TransferState::Saved => vec![Action::Remove],
         TransferState::Cancelled => vec![Action::Resume, Action::Remove],
+        TransferState::Failed if view.is_outdated => vec![Action::Update, Action::Remove],
         TransferState::Failed => vec![Action::Retry, Action::Remove],
     }
 }
@@ -246,6 +248,7 @@ mod tests {
             size: 20_000,
             state,
             place: None,
+            is_outdated: false,
             problem: None,
             verified: 8192,
             received: 8192,
@@ -324,6 +327,13 @@ mod tests {
         ] {
             assert_eq!(standing(&given), expected);
         }
+    }
+
+    #[test]
+    fn a_file_that_changed_is_offered_as_it_is_now() {
+        let outdated = TransferView { is_outdated: true, ..view(TransferState::Failed) };
+        assert_eq!(actions(&outdated), [Action::Update, Action::Remove]);
+        assert_eq!(words(&outdated), "Changed on the server");
     }
 
     #[test]

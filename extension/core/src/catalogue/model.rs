@@ -67,6 +67,8 @@ pub enum Change {
     Swept(Sweep),
     /// A transfer takes the place before another one, or the last.
     Moved(TransferId, Option<TransferId>),
+    /// The file changed on the server.
+    Outdated(TransferId, Problem),
     /// A transfer is on this server too.
     SourceAdded(TransferId, SourceTask),
     /// A transfer is not to be fetched from this server any more.
@@ -98,6 +100,8 @@ pub enum Fetch {
     },
     /// It can't go on by itself.
     Failed(Problem),
+    /// The file changed on the server; the user decides.
+    Outdated(Problem),
 }
 
 /// How far it is on its way to the user's disk.
@@ -145,7 +149,7 @@ pub struct Item {
     pub goal: Goal,
     /// How far the fetching came.
     pub fetch: Fetch,
-    /// Whether the user went on after a failure, and so wants the file as it is now, should it have changed.
+    /// Whether the user went on after the file had changed, and so wants it as it is now, however often it changes.
     pub accept_change: bool,
     /// Other servers that have it.
     pub mirrors: Vec<SourceTask>,
@@ -190,6 +194,14 @@ impl Item {
         self.goal == Goal::Run && self.fetch == Fetch::Unfinished
     }
 
+    /// Why it can't go on by itself, if it can't.
+    pub fn problem(&self) -> Option<&Problem> {
+        match &self.fetch {
+            Fetch::Failed(problem) | Fetch::Outdated(problem) => Some(problem),
+            Fetch::Unfinished | Fetch::Complete { .. } => None,
+        }
+    }
+
     /// Whether every block is verified.
     pub fn is_complete(&self) -> bool {
         matches!(self.fetch, Fetch::Complete { .. })
@@ -207,9 +219,9 @@ impl Item {
     /// What the user wants of it now.
     fn want(&mut self, goal: Goal) {
         self.goal = goal;
-        if goal == Goal::Run && matches!(self.fetch, Fetch::Failed(_)) {
+        if goal == Goal::Run && self.problem().is_some() {
+            self.accept_change |= matches!(self.fetch, Fetch::Outdated(_));
             self.fetch = Fetch::Unfinished;
-            self.accept_change = true;
         }
     }
 
@@ -273,6 +285,7 @@ impl Model {
                 }
             }
             Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
+            Change::Outdated(id, problem) => self.change(&id, |item| item.fetch = Fetch::Outdated(problem)),
             Change::SourceAdded(id, source) => self.change(&id, |item| item.mirrors.push(source)),
             Change::SourceRemoved(id, source) => {
                 self.change(&id, |item| item.mirrors.retain(|mirror| mirror.id != source));

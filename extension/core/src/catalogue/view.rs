@@ -35,8 +35,9 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         size,
         state,
         place,
-        problem: match (&item.fetch, &item.save) {
-            (Fetch::Failed(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),
+        is_outdated: matches!(item.fetch, Fetch::Outdated(_)),
+        problem: match (item.problem(), &item.save) {
+            (Some(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),
             _ => live.and_then(|said| said.problem.clone()),
         },
         verified: if complete { item.size } else { shown.map_or(item.kept.verified, |said| said.verified) },
@@ -91,7 +92,7 @@ fn state(item: &Item, is_running: bool, live: Option<&TransferView>) -> Transfer
         (Fetch::Complete { .. }, Save::Saved(_), _) => TransferState::Saved,
         (_, _, Goal::Cancel) => TransferState::Cancelled,
         (_, _, Goal::Pause) => TransferState::Paused,
-        (Fetch::Failed(_), _, _) => TransferState::Failed,
+        (Fetch::Failed(_) | Fetch::Outdated(_), _, _) => TransferState::Failed,
         (Fetch::Unfinished, _, Goal::Run) if is_running => live.map_or(TransferState::Starting, |said| said.state),
         (Fetch::Unfinished, _, Goal::Run) => TransferState::Queued,
     }

@@ -254,10 +254,7 @@ impl Worker {
             },
             Phase::Paused => WorkerReport::Stopped,
             Phase::Failed if self.goes_on_with_change(&progress) => return false,
-            Phase::Failed => WorkerReport::Failed(progress.problem.as_ref().map_or_else(
-                || problem("The download can't go on.", "Resume to try again."),
-                |problem| engine_problem(problem, &progress::origin_label(&self.sources.borrow())),
-            )),
+            Phase::Failed => self.failure(progress.problem.as_ref()),
             _ => return false,
         };
         self.tell();
@@ -265,6 +262,15 @@ impl Worker {
         self.state.replace(None);
         self.report(report);
         true
+    }
+
+    fn failure(&self, found: Option<&Problem>) -> WorkerReport {
+        let label = progress::origin_label(&self.sources.borrow());
+        match found {
+            Some(Problem::Changed) => WorkerReport::Outdated(engine_problem(&Problem::Changed, &label)),
+            Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
+            None => WorkerReport::Failed(problem("The download can't go on.", "Resume to try again.")),
+        }
     }
 
     /// The user wants the file as it is now: what still matches is kept.

@@ -40,6 +40,7 @@ pub fn view(
         size,
         state: state(progress.phase, now),
         place: None,
+        is_outdated: false,
         problem: progress.problem.as_ref().map(|problem| engine_problem(problem, &origin_label(sources))),
         verified: progress.verified,
         received: progress.received,

@@ -24,7 +24,7 @@ use wstp_messages::{
 use wstp_protocol::SharePath;
 
 use super::address::Address;
-use super::model::{Change, Fetch, Goal, Item, Kept, MAX_TRANSFERS, Model, Record};
+use super::model::{Change, Goal, Item, Kept, MAX_TRANSFERS, Model, Record};
 use crate::words::problem;
 use telling::News;
 
@@ -161,7 +161,8 @@ impl Queue {
             self.keep(id, worker.said);
             match report {
                 WorkerReport::Complete { size, root } => self.complete(id, size, root),
-                WorkerReport::Failed(problem) => self.fail(id, problem),
+                WorkerReport::Failed(problem) => self.fail(id, Change::Failed(id.clone(), problem)),
+                WorkerReport::Outdated(problem) => self.fail(id, Change::Outdated(id.clone(), problem)),
                 WorkerReport::Stopped | WorkerReport::Progress(_) => {}
             }
         }
@@ -183,13 +184,11 @@ impl Queue {
         self.losses.insert(id.clone(), (losses, reached.max(before)));
         if losses >= MAX_LOSSES {
             self.losses.remove(id);
-            self.fail(
-                id,
-                problem(
-                    "The part of the browser that fetches this file keeps failing.",
-                    "Resume to try again, or restart the browser.",
-                ),
+            let problem = problem(
+                "The part of the browser that fetches this file keeps failing.",
+                "Resume to try again, or restart the browser.",
             );
+            self.fail(id, Change::Failed(id.clone(), problem));
         }
         self.schedule();
     }
@@ -263,7 +262,7 @@ impl Queue {
         if item.is_complete() {
             return Ok(());
         }
-        let failed = matches!(item.fetch, Fetch::Failed(_));
+        let failed = item.problem().is_some();
         if item.goal != goal || (failed && goal == Goal::Run) {
             self.write(Some(command), Change::Wanted(id.clone(), goal));
             self.changed.insert(id.clone());
@@ -323,8 +322,8 @@ impl Queue {
         self.finished.push(id.clone());
     }
 
-    fn fail(&mut self, id: &TransferId, problem: Problem) {
-        self.write(None, Change::Failed(id.clone(), problem));
+    fn fail(&mut self, id: &TransferId, change: Change) {
+        self.write(None, change);
         self.tell("A download needs your help", id);
     }
 

@@ -333,3 +333,23 @@ fn what_is_no_mirror_is_refused_in_words() {
     }
     assert!(desk.send(mirror(&id, "one-too-many")).is_err());
 }
+
+#[test]
+fn only_a_change_on_the_server_that_the_user_saw_is_accepted() {
+    let mut desk = Desk::with_places(3);
+    let (failed, outdated) = (desk.download("a"), desk.download("b"));
+    desk.fail(&failed);
+    desk.report(&outdated, WorkerReport::Outdated(Problem { what: "Changed.".into(), advice: String::new() }));
+    desk.said.clear();
+    desk.done(Command::Sweep(Sweep::Retry));
+    assert_eq!((desk.state(&failed), desk.state(&outdated)), (TransferState::Starting, TransferState::Failed));
+    desk.restart();
+    assert!(desk.view(&outdated).is_outdated);
+    desk.done(Command::Resume { transfer: outdated.clone() });
+    let accepts = |inner: &Inner| match inner {
+        Inner::Start(task) => Some((task.transfer.clone(), task.accept_change)),
+        _ => None,
+    };
+    let started: Vec<_> = desk.said.iter().filter_map(accepts).collect();
+    assert_eq!(started, [(failed, false), (outdated, true)]);
+}

@@ -1,0 +1,51 @@
+//! A file that changes on the server while it is fetched.
+
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
+
+use anyhow::{Result, ensure};
+use wstp_e2e::{Stage, View};
+
+const MIB: u64 = 1 << 20;
+
+/// Overwrites one block.
+fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).open(stage.folder().join(name))?;
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(&[7; 8192])?;
+    Ok(())
+}
+
+async fn half_way<'a>(stage: &'a Stage, name: &str, size: u64) -> Result<View<'a>> {
+    let view = stage.open_connected().await?;
+    view.wait_for_name(name).await?;
+    stage.proxy.hold_after(size / 2);
+    view.download(name).await?;
+    stage.proxy.held().await?;
+    view.show_transfers().await?;
+    Ok(view)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changed_is_updated_and_only_what_differs_is_fetched_again() -> Result<()> {
+    let size = 64 * MIB;
+    let stage = Stage::serving(&[("big.bin", size)]).await?;
+    let view = half_way(&stage, "big.bin", size).await?;
+    change_block(&stage, "big.bin", size / 4)?;
+    stage.proxy.release();
+    let changed = |rows: &[wstp_e2e::Row]| rows.iter().find(|row| row.state == "failed").cloned();
+    let row = view.wait_for_rows("the change to be told", changed).await?;
+    ensure!(row.text.contains("The file changed on the server"), "{}", row.text);
+    ensure!(row.buttons.contains(&"update".to_owned()), "{row:?}");
+    let fetched = stage.proxy.passed();
+    view.press(&row, "update").await?;
+    view.wait_for_rows("it to go on", |rows| rows.iter().all(|row| row.state != "failed").then_some(())).await?;
+    let saved = view.save("big.bin").await?;
+    stage.check_saved("big.bin", &saved)?;
+    let all = stage.proxy.passed();
+    ensure!(
+        all < size + size / 8,
+        "{all} bytes passed for a file of {size}, {fetched} of them before the change was told"
+    );
+    Ok(())
+}
