@@ -68,6 +68,9 @@ pub struct GetArgs {
     /// Connections at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub connections: u8,
+    /// Bytes a second at most, such as 500k or 2.5M
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit: Option<u64>,
     /// Give up when nothing arrives for so many seconds; 0: never
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
@@ -127,6 +130,7 @@ impl GetArgs {
         get::Options {
             output: self.output.clone(),
             connections: self.connections,
+            rate: self.limit,
             patience: (self.timeout > 0).then(|| Duration::from_secs(self.timeout)),
             update: self.update,
         }
@@ -142,6 +146,26 @@ impl LsArgs {
             () if self.long => Style::Long,
             () => Style::Names,
         }
+    }
+}
+
+/// Bytes a second: a number, and perhaps k, M or G for thousands, or Ki, Mi or Gi for powers of 1,024.
+fn rate(typed: &str) -> Result<u64, String> {
+    let (number, unit) = typed.split_at(typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len()));
+    let factor = match unit.trim_end_matches('B').to_ascii_lowercase().as_str() {
+        "" => 1.0,
+        "k" => 1e3,
+        "m" => 1e6,
+        "g" => 1e9,
+        "ki" => 1024.0,
+        "mi" => 1024.0 * 1024.0,
+        "gi" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(format!("there is no unit {unit:?}; try 500k or 2.5M")),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if (1.0..1e15).contains(&(number * factor)) => Ok((number * factor) as u64),
+        Ok(_) => Err("at least one byte a second has to come".to_owned()),
+        Err(_) => Err(format!("{typed:?} is no number; try 500k or 2.5M")),
     }
 }
 
@@ -168,5 +192,23 @@ mod tests {
             };
         assert_eq!(parse(&[]), Some(Duration::from_secs(60)));
         assert_eq!(parse(&["--timeout", "0"]), None);
+    }
+
+    #[test]
+    fn rates_have_units() {
+        let good = [
+            ("1", 1),
+            ("500k", 500_000),
+            ("2.5M", 2_500_000),
+            ("1Mi", 1 << 20),
+            ("3GB", 3_000_000_000),
+            ("8KiB", 8192),
+        ];
+        for (typed, bytes) in good {
+            assert_eq!(rate(typed), Ok(bytes), "{typed}");
+        }
+        for typed in ["", "k", "0", "0.4", "-1", "1.2.3M", "5 apples", "9999999999999G", "1e9"] {
+            assert!(rate(typed).is_err(), "{typed}");
+        }
     }
 }

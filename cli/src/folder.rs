@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use crate::address::Source;
 use crate::exit::{Code, Failure};
-use crate::get::{Context, MEMORY, file, unless_stopped};
+use crate::get::{Context, Share, file, unless_stopped};
 use crate::names::safe_name;
 use crate::partial::{make_folder, shown};
 use crate::remote::Remote;
@@ -118,8 +118,8 @@ impl Run<'_> {
     async fn one(&self, item: Item, parallel: u8) -> (PathBuf, u64, Result<Fetched, Failure>) {
         let target = self.output.join(&item.local);
         let sources = [Source { path: item.path, ..self.source.clone() }];
-        let connections = (self.cx.options.connections / parallel).max(1);
-        let result = file(self.cx, &sources, &target, connections, MEMORY / u64::from(parallel)).await;
+        let share = Share::of(&self.cx.options, parallel);
+        let result = file(self.cx, &sources, &target, share).await;
         (target, item.size, result)
     }
 

@@ -20,7 +20,7 @@ use crate::words::interrupted;
 use crate::{folder, reach, same};
 
 /// Bytes asked for and not yet written, over all transfers.
-pub(crate) const MEMORY: u64 = 64 << 20;
+const MEMORY: u64 = 64 << 20;
 
 /// How to fetch.
 #[derive(Clone, Debug)]
@@ -29,10 +29,34 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// Connections at once.
     pub connections: u8,
+    /// Bytes a second, over all transfers; `None`: as many as come.
+    pub rate: Option<u64>,
     /// How long nothing may arrive before it is given up; `None`: for ever.
     pub patience: Option<Duration>,
     /// Whether what changed on the server, and what differs here, is fetched as it is there now.
     pub update: bool,
+}
+
+/// What one transfer may use of what all of a command share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) connections: u8,
+    /// Bytes asked for and not yet written.
+    pub(crate) memory: u64,
+    /// Bytes a second.
+    pub(crate) rate: Option<u64>,
+}
+
+impl Share {
+    /// One of `parallel` equal shares.
+    pub(crate) fn of(options: &Options, parallel: u8) -> Self {
+        let parallel = parallel.max(1);
+        Self {
+            connections: (options.connections / parallel).max(1),
+            memory: MEMORY / u64::from(parallel),
+            rate: options.rate.map(|rate| (rate / u64::from(parallel)).max(1)),
+        }
+    }
 }
 
 /// What all transfers of a command share.
@@ -71,7 +95,7 @@ pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> 
     let around = parent(&target);
     fs::create_dir_all(around)
         .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
-    file(cx, sources, &target, cx.options.connections, MEMORY).await?;
+    file(cx, sources, &target, Share::of(&cx.options, 1)).await?;
     Ok(Code::Ok)
 }
 
@@ -133,8 +157,7 @@ pub(crate) async fn file(
     cx: &Context<'_>,
     sources: &[Source],
     target: &Path,
-    connections: u8,
-    memory: u64,
+    share: Share,
 ) -> Result<Fetched, Failure> {
     let replace = match unless_stopped(cx, existing(cx, sources, target)).await? {
         Existing::None => false,
@@ -149,7 +172,7 @@ pub(crate) async fn file(
     };
     let (partial, fetched) = match fetched {
         Ok(fetched) => (partial, fetched),
-        Err(recovered) => transferred(cx, sources, target, (connections, memory), (partial, recovered)).await?,
+        Err(recovered) => transferred(cx, sources, target, share, (partial, recovered)).await?,
     };
     partial.finish(replace)?;
     cx.reporter.saved(&target.to_string_lossy(), fetched.size, &fetched.root, false);
@@ -196,16 +219,10 @@ async fn transferred(
     cx: &Context<'_>,
     sources: &[Source],
     target: &Path,
-    (connections, memory): (u8, u64),
+    share: Share,
     (partial, recovered): (Partial, Recovered),
 ) -> Result<(Partial, Fetched), Failure> {
-    let task = Task {
-        sources: sources.to_vec(),
-        connections,
-        memory,
-        patience: cx.options.patience,
-        update: cx.options.update,
-    };
+    let task = Task { sources: sources.to_vec(), share, patience: cx.options.patience, update: cx.options.update };
     let labels = sources.iter().map(|source| source.address.label()).collect();
     let report = cx.reporter.file(target.to_string_lossy().into_owned(), labels);
     let mut kept = 0;

@@ -9,7 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer,
+    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, SourceKind,
+    Transfer,
 };
 use wstp_protocol::Hash;
 
@@ -17,6 +18,7 @@ use crate::AGENT;
 use crate::address::Source;
 use crate::disk::{Disk, Ended};
 use crate::exit::{Code, Failure};
+use crate::get::Share;
 use crate::partial::Partial;
 use crate::socket::{Happening, Socket};
 use crate::store::Stored;
@@ -33,13 +35,11 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// What to fetch and how.
 #[derive(Clone, Debug)]
-pub struct Task {
+pub(crate) struct Task {
     /// Where from; all of them serve the same file.
     pub sources: Vec<Source>,
-    /// Connections over all sources.
-    pub connections: u8,
-    /// Bytes asked for and not yet written.
-    pub memory: u64,
+    /// What it may use.
+    pub(crate) share: Share,
     /// How long nothing may arrive before it is given up; `None`: for ever.
     pub patience: Option<Duration>,
     /// Whether a file that changed on the server is fetched as it is now.
@@ -89,7 +89,7 @@ struct Loop<'a, W> {
 /// # Errors
 ///
 /// In words, with the code to end with.
-pub async fn fetch(
+pub(crate) async fn fetch(
     task: &Task,
     partial: Partial,
     recovered: Recovered,
@@ -122,15 +122,16 @@ fn config(task: &Task) -> Config {
         id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)),
         path: source.path.clone(),
         token: None,
+        kind: SourceKind::Wstp,
     };
     Config {
         sources: task.sources.iter().enumerate().map(source).collect(),
         agent: AGENT.to_owned(),
-        connections: task.connections,
-        memory_budget: task.memory,
+        connections: task.share.connections,
+        memory_budget: task.share.memory,
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
-        rate_limit: None,
+        rate_limit: task.share.rate,
         order: Order::HeadFirst,
         seed: seed(),
     }

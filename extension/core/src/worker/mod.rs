@@ -15,7 +15,8 @@ use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_engine::{
-    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, Transfer,
+    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, SourceKind,
+    Transfer,
 };
 use wstp_messages::{ContextName, Inner, Message, SourceTask, Terms, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
@@ -101,7 +102,12 @@ fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'sta
 
 /// `None` if the path can't be asked for; the catalogue takes no such source.
 fn source(task: &SourceTask) -> Option<SourceConfig> {
-    Some(SourceConfig { id: SourceId(task.id), path: SharePath::parse(task.path.as_str()).ok()?, token: None })
+    Some(SourceConfig {
+        id: SourceId(task.id),
+        path: SharePath::parse(task.path.as_str()).ok()?,
+        token: None,
+        kind: SourceKind::Wstp,
+    })
 }
 
 fn config(task: &WorkerTask) -> Config {
