@@ -1,4 +1,4 @@
-//! HTTP: the page, its style, the health check, and the upgrade to the protocol.
+//! HTTP: the page, its style, the health check, the files, and the upgrade to the protocol.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -319,6 +319,29 @@ async fn downloads_under_way_are_finished_when_the_server_stops() {
 }
 
 #[tokio::test]
+async fn a_download_that_does_not_end_is_cut_when_the_server_stops() {
+    const HUGE: u64 = 1 << 40;
+    let folder = Folder::new();
+    folder.sparse("huge", HUGE);
+    let mut config = Config::new(folder.path());
+    config.timeouts.drain = Duration::from_millis(50);
+    let server = Embedded::start(config).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(head("GET", "/files/huge", &[]).as_bytes()).await.unwrap();
+    stream.read_exact(&mut [0; 16]).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let (mut buffer, mut got) = (vec![0; 1 << 20], 0);
+        // A reset is an end as good as any.
+        while let Ok(bytes @ 1..) = stream.read(&mut buffer).await {
+            got += bytes as u64;
+        }
+        got
+    });
+    server.stop().await;
+    assert!(reading.await.unwrap() < HUGE);
+}
+
+#[tokio::test]
 async fn a_folder_is_a_page_of_links() {
     let folder = Folder::new();
     folder.file("<b>&'\".txt", &[0; 2048]);
