@@ -3,6 +3,7 @@
 //! It decides nothing about the transfer. Bytes go from a socket into wasm memory once and from there to the file; they never leave this thread.
 //! Its files are closed before it reports its end, so that whoever hears of the end may open, save or delete them.
 
+mod network;
 mod progress;
 mod store;
 
@@ -25,6 +26,7 @@ use crate::bus::Bus;
 use crate::socket::{Happening, Socket};
 use crate::words::{engine_problem, problem};
 use crate::{AGENT, clock, panic};
+use network::Online;
 use progress::Parts;
 use store::Store;
 
@@ -56,6 +58,7 @@ struct Worker {
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
+    online: OnceCell<Online>,
     timer: RefCell<Option<Timeout>>,
 }
 
@@ -75,6 +78,7 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
+        online: OnceCell::new(),
         timer: RefCell::default(),
     });
     let bus = Bus::open(TOPICS, {
@@ -87,6 +91,11 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     // These hold the worker and it holds them, so that it lives until the supervisor ends it.
     let _ = worker.bus.set(bus);
     let _ = worker.heartbeat.set(heartbeat);
+    let online = Online::listen({
+        let worker = worker.clone();
+        move || worker.handle_online()
+    });
+    let _ = worker.online.set(online);
     let (store, recovered) = Store::open(&worker.task.transfer).await?;
     let transfer = Transfer::resume(config(&worker.task), recovered, clock::now());
     worker.state.replace(Some(State { transfer, store, sockets: HashMap::new() }));
@@ -135,6 +144,15 @@ impl Worker {
         };
         self.commands.borrow_mut().extend(commands);
         self.perform();
+    }
+
+    /// What waits for the next try need not wait any more.
+    fn handle_online(self: &Rc<Self>) {
+        let waits = self.with(|state| matches!(state.transfer.progress().phase, Phase::Waiting(_)));
+        if waits == Some(true) {
+            self.commands.borrow_mut().push(Command::Resume);
+            self.perform();
+        }
     }
 
     fn adjust(&self, terms: Terms) -> Vec<Command> {
@@ -241,7 +259,13 @@ impl Worker {
                 received: progress::joined(state.transfer.received()),
                 requested: progress::joined(state.transfer.requested()),
             };
-            progress::view(&self.task.transfer, &self.sources.borrow(), &state.transfer.progress(), parts, now)
+            let progress = state.transfer.progress();
+            let mut view = progress::view(&self.task.transfer, &self.sources.borrow(), &progress, parts, now);
+            if matches!(progress.phase, Phase::Waiting(_)) && network::is_offline() {
+                view.problem =
+                    Some(problem("You are offline.", "It goes on by itself as soon as you are online again."));
+            }
+            view
         });
         if let Some(view) = told {
             self.report(WorkerReport::Progress(Box::new(view)));
