@@ -19,7 +19,7 @@ use crate::share::{Files, Share};
 /// How long clients have to close their side when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long the slice of a file that is being hashed may take to end.
-const HASHING_STOPS: Duration = Duration::from_secs(2);
+const HASHING_STOPS: Duration = Duration::from_secs(5);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
