@@ -1,6 +1,7 @@
-//! Builds, packages and checks WSTP: `cargo xtask --help`.
+//! Builds, packages, checks and measures WSTP: `cargo xtask --help`.
 
 mod arrows;
+mod bench;
 mod build;
 mod bundle;
 mod files;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-/// Builds, packages and checks WSTP.
+/// Builds, packages, checks and measures WSTP.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
@@ -37,6 +38,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure speed and cost beside peers (docs/performance.md).
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn run(task: Task) -> Result<()> {
         Task::CheckArrows => arrows::check(),
         Task::LintWasm => lint_wasm::lint(),
         Task::TestWasm { arguments } => test_wasm::test(&arguments),
+        Task::Bench(arguments) => bench::bench(&arguments),
     }
 }
 

@@ -1,0 +1,44 @@
+// A worker that fetches `url` into the sandbox with as many streams as it is told, each a range of its own, and says how long that took.
+// It does what a careful page would: one synchronous handle, writes of 256 KiB, nothing in memory but that.
+const PIECE = 256 * 1024;
+
+onmessage = ({ data }) => fetchAll(data).then(postMessage, (error) => postMessage({ error: String(error) }));
+
+async function fetchAll({ url, size, streams }) {
+  const root = await navigator.storage.getDirectory();
+  const file = await root.getFileHandle("bench.bin", { create: true });
+  const handle = await file.createSyncAccessHandle();
+  const began = performance.now();
+  const share = Math.ceil(size / streams);
+  const parts = Array.from({ length: streams }, (_, index) => [index * share, Math.min(size, (index + 1) * share)]);
+  await Promise.all(parts.map(([first, end]) => fetchPart(url, handle, first, end, streams > 1)));
+  handle.flush();
+  const seconds = (performance.now() - began) / 1000;
+  const written = handle.getSize();
+  handle.close();
+  return { seconds, written };
+}
+
+async function fetchPart(url, handle, first, end, ranged) {
+  const headers = ranged ? { Range: `bytes=${first}-${end - 1}` } : {};
+  const answer = await fetch(url, { headers, cache: "no-store" });
+  if (answer.status !== (ranged ? 206 : 200)) throw new Error(`status ${answer.status}`);
+  const buffer = new Uint8Array(PIECE);
+  let at = first;
+  let held = 0;
+  const write = () => {
+    at += handle.write(buffer.subarray(0, held), { at });
+    held = 0;
+  };
+  for await (let chunk of answer.body) {
+    while (chunk.length > 0) {
+      const take = Math.min(chunk.length, PIECE - held);
+      buffer.set(chunk.subarray(0, take), held);
+      held += take;
+      chunk = chunk.subarray(take);
+      if (held === PIECE) write();
+    }
+  }
+  write();
+  if (at !== end) throw new Error(`${at - first} of ${end - first} bytes arrived`);
+}

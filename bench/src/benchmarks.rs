@@ -1,0 +1,16 @@
+//! The benchmarks, each in a file of its own: a function that gives a series for each of its figures in [`crate::catalogue`].
+
+pub mod browser_fetch;
+pub mod browser_memory;
+pub mod browser_native;
+pub mod mirror_two;
+pub mod popup_ready;
+pub mod resume;
+pub mod server_idle;
+pub mod server_latency;
+pub mod server_throughput;
+pub mod tree_cli;
+pub mod wan_ancestor;
+pub mod wan_loss;
+pub mod wan_share;
+pub mod wasm_size;

@@ -1,0 +1,42 @@
+//! Our download into the sandbox beside what a page can do with `fetch` from nginx: one stream, and four ranges at once.
+
+use anyhow::Result;
+
+use crate::browser::{Took, Way, download};
+use crate::corpus::Corpus;
+use crate::figure::Series;
+use crate::ours::Server;
+use crate::peers::Peer;
+use crate::{GIB, Plan};
+
+/// Speed over one stream, speed over four, processor time over four.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn run(plan: Plan) -> Result<Vec<Series>> {
+    let corpus = Corpus::new()?;
+    let source = corpus.random("file.bin", plan.bytes(GIB))?;
+    let server = Server::with_hash(&corpus, &source, &[]).await?;
+    let nginx = Peer::nginx(&corpus).await?;
+    let url = nginx.url(&source.name);
+    let ways = [
+        (Way::Ours(server.address()), server.child()),
+        (Way::Fetch(&url, 1), nginx.child()),
+        (Way::Fetch(&url, 4), nginx.child()),
+    ];
+    let [mut over_one, mut over_four, mut processor] = <[Series; 3]>::default();
+    for round in plan.rounds() {
+        let mut took = [Took { wall: 0.0, processor: 0.0, growth: 0 }; 3];
+        for step in 0..ways.len() {
+            let turn = (round + step) % ways.len();
+            took[turn] = download(ways[turn].0, &source, ways[turn].1).await?;
+        }
+        let [ours, one, four] = took;
+        eprintln!("bench: into the sandbox: ours {ours}, one stream {one}, four {four}");
+        over_one.push(one.wall / ours.wall);
+        over_four.push(four.wall / ours.wall);
+        processor.push(ours.processor / four.processor);
+    }
+    Ok(vec![over_one, over_four, processor])
+}

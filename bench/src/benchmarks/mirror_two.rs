@@ -1,0 +1,32 @@
+//! One file from two servers at once, each behind a link of 20 MB/s.
+
+use anyhow::Result;
+
+use crate::corpus::Corpus;
+use crate::figure::Series;
+use crate::link::{Link, Shape};
+use crate::ours::{Server, get};
+use crate::{GIB, Plan};
+
+/// Of each server, in bytes.
+const RATE: u64 = 20_000_000;
+
+/// Bytes of the file a second, over what both links carry. The time is that of the whole process.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn run(plan: Plan) -> Result<Vec<Series>> {
+    let corpus = Corpus::new()?;
+    let source = corpus.random("file.bin", plan.bytes(GIB))?;
+    let one = Server::with_hash(&corpus, &source, &[]).await?;
+    let other = Server::with_hash(&corpus, &source, &[]).await?;
+    let shape = Shape { rate: Some(RATE), ..Shape::default() };
+    let mut series = Series::default();
+    for _ in plan.rounds() {
+        let links = (Link::start(one.address(), shape).await?, Link::start(other.address(), shape).await?);
+        let took = get(&[links.0.address(), links.1.address()], &source).await?;
+        series.push(source.size as f64 / took.as_secs_f64() / (2 * RATE) as f64);
+    }
+    Ok(vec![series])
+}

@@ -1,0 +1,77 @@
+//! A killed browser: how soon blocks flow again after it is started, and how much of the file is fetched twice.
+//!
+//! The time begins with the start of Chromium's process and ends when a mebibyte has come over, so what Chromium itself needs to come up is in it.
+//! Bytes are counted between server and browser; more than file and hashes are is fetched again.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use wstp_e2e::{Browser, Extension, Page, Proxy, View, until};
+
+use crate::browser::Place;
+use crate::corpus::{Corpus, Source};
+use crate::figure::Series;
+use crate::ours::Server;
+use crate::{GIB, MIB, Plan};
+
+/// Where the browser is killed, in percent of the file.
+const KILLED_AT: u64 = 90;
+/// So many bytes of blocks are "blocks flow", whatever the handshakes and hashes are.
+const FLOWS: u64 = MIB;
+/// The longest a part of the download may take.
+const LIMIT: Duration = Duration::from_secs(1200);
+
+/// Milliseconds, and the share of the file that came twice.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn run(plan: Plan) -> Result<Vec<Series>> {
+    let corpus = Corpus::new()?;
+    let source = corpus.sparse("large.bin", plan.bytes(8 * GIB))?;
+    let server = Server::with_hash(&corpus, &source, &[]).await?;
+    let [mut ready, mut again] = <[Series; 2]>::default();
+    for _ in plan.rounds() {
+        let round = round(&server, &source).await?;
+        ready.push(round.0);
+        again.push(round.1);
+    }
+    Ok(vec![ready, again])
+}
+
+async fn round(server: &Server, source: &Source) -> Result<(f64, f64)> {
+    let (place, extension) = (Place::new()?, Extension::built()?);
+    let proxy = Proxy::start(server.address()).await?;
+    let browser = Browser::launch(&place.profile, &extension).await?;
+    let view = View::open(&browser, Page::Manager).await?;
+    view.connect(&proxy.address().to_string()).await?;
+    let mark = source.size / 100 * KILLED_AT;
+    proxy.hold_after(mark);
+    view.download(&source.name).await?;
+    passed(&proxy, mark).await?;
+    browser.kill().await?;
+
+    proxy.release();
+    let before = proxy.passed();
+    let began = Instant::now();
+    let (browser, up, flows) = tokio::join!(
+        Browser::launch(&place.profile, &extension),
+        until("Chromium to start", LIMIT, async || Ok(place.port_file().exists().then(|| began.elapsed()))),
+        async { passed(&proxy, before + FLOWS).await.map(|()| began.elapsed()) },
+    );
+    let (browser, up, flows) = (browser?, up?, flows?);
+    eprintln!("bench: started again: Chromium is up after {up:.0?}, blocks flow after {flows:.0?}");
+    let view = View::open(&browser, Page::Manager).await?;
+    view.wait_for_state(&source.name, &["complete"]).await?;
+    let fetched = proxy.passed();
+    place.check_sandbox(source)?;
+    browser.kill().await?;
+    let hashes = source.size / 256;
+    let twice = fetched.saturating_sub(source.size + hashes);
+    Ok((flows.as_secs_f64() * 1000.0, twice as f64 / source.size as f64))
+}
+
+async fn passed(proxy: &Proxy, bytes: u64) -> Result<()> {
+    let arrived = until("enough to come over", LIMIT, async || Ok((proxy.passed() >= bytes).then_some(())));
+    arrived.await.context("the download stands still")
+}

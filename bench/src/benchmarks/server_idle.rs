@@ -1,0 +1,65 @@
+//! What a connection that does nothing costs the server in memory.
+
+use anyhow::{Context, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::child::resident;
+use crate::corpus::Corpus;
+use crate::figure::Series;
+use crate::load::Client;
+use crate::ours::Server;
+use crate::{MIB, Plan};
+
+/// Connections at once.
+const CONNECTIONS: usize = 5000;
+/// Handshakes at once.
+const AT_ONCE: usize = 64;
+/// Connections that are not counted: what the server takes for the first ones it takes once.
+const WARM_UP: usize = 64;
+
+/// KiB for each connection.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn run(plan: Plan) -> Result<Vec<Series>> {
+    allow_files(CONNECTIONS as u64 + 1000)?;
+    let corpus = Corpus::new()?;
+    corpus.random("file.bin", MIB)?;
+    let mut series = Series::default();
+    for _ in plan.rounds() {
+        series.push(round(&corpus).await?);
+    }
+    Ok(vec![series])
+}
+
+async fn round(corpus: &Corpus) -> Result<f64> {
+    let most = (CONNECTIONS + WARM_UP).to_string();
+    let server = Server::start(corpus, &["--max-connections", &most]).await?;
+    let process = *server.child().tree()?.members().first().context("a tree has a root")?;
+    let _first = connect(&server, WARM_UP).await?;
+    let before = resident(process)?;
+    let mut idle = connect(&server, CONNECTIONS).await?;
+    let after = resident(process)?;
+    // All of them still live: the last one answers, and none was told to go away.
+    for client in &mut idle {
+        client.open("file.bin").await?;
+    }
+    Ok(after.saturating_sub(before) as f64 / CONNECTIONS as f64 / 1024.0)
+}
+
+async fn connect(server: &Server, count: usize) -> Result<Vec<Client>> {
+    let connecting = stream::iter(0..count).map(|_| Client::connect(server.address()));
+    connecting.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Each connection is an open file.
+fn allow_files(wanted: u64) -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
+        .with_context(|| format!("{wanted} files can't be open at once here: raise the hard limit (`ulimit -Hn`)"))
+}

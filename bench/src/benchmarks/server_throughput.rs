@@ -1,0 +1,105 @@
+//! How fast a server sends a file to four connections at once, and what that costs it: ours beside dufs and nginx.
+//!
+//! Ours is read by a client in this process, the others by four curls with a range each; all keep nothing. While the clock runs, bytes are counted;
+//! after that, in every round, the file is read once more from each and compared.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::child::{Child, cpu_seconds};
+use crate::corpus::{Corpus, Source};
+use crate::figure::Series;
+use crate::load::{self, Keep};
+use crate::ours::Server;
+use crate::peers::{Peer, curl, curl_and_check};
+use crate::{GIB, Plan};
+
+/// Connections at once.
+const CONNECTIONS: usize = 4;
+/// The file is read so often in a row: processor time is told in hundredths of a second, and one reading takes some tenths.
+const READINGS: u32 = 4;
+
+/// What reading the file [`READINGS`] times took, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    wall: f64,
+    /// Of the server.
+    processor: f64,
+}
+
+/// Speed over dufs, processor time over dufs, processor time over nginx.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn run(plan: Plan) -> Result<Vec<Series>> {
+    let corpus = Corpus::new()?;
+    let source = corpus.random("file.bin", plan.bytes(GIB))?;
+    let servers = Servers {
+        ours: Server::with_hash(&corpus, &source, &[]).await?,
+        dufs: Peer::dufs(&corpus).await?,
+        nginx: Peer::nginx(&corpus).await?,
+        source,
+    };
+    let [mut throughput, mut over_dufs, mut over_nginx] = <[Series; 3]>::default();
+    for round in plan.rounds() {
+        let [ours, dufs, nginx] = servers.round(round).await?;
+        throughput.push(dufs.wall / ours.wall);
+        over_dufs.push(ours.processor / dufs.processor);
+        over_nginx.push(ours.processor / nginx.processor);
+    }
+    Ok(vec![throughput, over_dufs, over_nginx])
+}
+
+struct Servers {
+    ours: Server,
+    dufs: Peer,
+    nginx: Peer,
+    source: Source,
+}
+
+impl Servers {
+    /// Reads from all three; who begins changes with the round.
+    async fn round(&self, round: usize) -> Result<[Cost; 3]> {
+        let nothing = Cost { wall: 0.0, processor: 0.0 };
+        let mut costs = [nothing; 3];
+        for step in 0..3 {
+            let turn = (round + step) % 3;
+            costs[turn] = match turn {
+                0 => self.read_ours().await?,
+                1 => self.read_peer(&self.dufs).await?,
+                _ => self.read_peer(&self.nginx).await?,
+            };
+        }
+        Ok(costs)
+    }
+
+    async fn read_ours(&self) -> Result<Cost> {
+        let address = self.ours.address();
+        let cost =
+            cost(self.ours.child(), async || load::read(address, &self.source, CONNECTIONS, Keep::Nothing).await);
+        let cost = cost.await?;
+        load::read(address, &self.source, CONNECTIONS, Keep::Compare).await?;
+        Ok(cost)
+    }
+
+    async fn read_peer(&self, peer: &Peer) -> Result<Cost> {
+        let url = peer.url(&self.source.name);
+        let parts = CONNECTIONS as u64;
+        let cost = cost(peer.child(), async || curl(&url, &self.source, parts).await.map(drop)).await?;
+        curl_and_check(&url, &self.source, parts).await?;
+        Ok(cost)
+    }
+}
+
+/// What it costs a server when `read` is done [`READINGS`] times.
+async fn cost(server: &Child, read: impl AsyncFn() -> Result<()>) -> Result<Cost> {
+    let before = cpu_seconds(server.tree()?)?;
+    let began = Instant::now();
+    for _ in 0..READINGS {
+        read().await?;
+    }
+    let wall = began.elapsed().as_secs_f64();
+    Ok(Cost { wall, processor: cpu_seconds(server.tree()?)? - before })
+}

@@ -1,0 +1,213 @@
+//! A Chromium that downloads: with the extension, with `fetch` into the same sandbox, or with its own downloads.
+//!
+//! Each download has a new browser with a new profile. What arrived is read from the profile's files and compared, after the clock has stopped. Time is
+//! taken in the page, from the click to the state that is shown, so what the views and their messages cost is ours.
+
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wstp_e2e::{Browser, Extension, Memory, MemoryWatch, Page, Profile, View, until};
+
+use crate::child::{Child, cpu_seconds};
+use crate::corpus::Source;
+
+/// The longest a download may take.
+const LIMIT: Duration = Duration::from_secs(1200);
+
+/// Clicks the file, and `save` if it is to be saved; notes when it is in the last state.
+const CLICK: &str = "const [name, last] = arguments; \
+    const find = (id) => document.querySelector(`[data-testid=\"${id}\"][data-name=\"${name}\"]`); \
+    const bench = window.bench = {}; \
+    const began = performance.now(); \
+    const look = () => { \
+        const row = find('transfer'); \
+        const state = row?.dataset.state; \
+        if (state === 'failed') bench.error = row.innerText; \
+        if (state === 'complete' && last === 'saved' && !bench.pressed) { \
+            const save = row.querySelector('[data-testid=\"save\"]'); \
+            if (save && !save.disabled) { bench.pressed = true; save.click(); } \
+        } \
+        if (state === last && bench.seconds === undefined) bench.seconds = (performance.now() - began) / 1000; \
+    }; \
+    new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true }); \
+    find('entry').click();";
+
+/// Starts the worker that fetches.
+const FETCH: &str = "const [url, size, streams] = arguments; \
+    window.bench = {}; \
+    const worker = new Worker('bench-fetch.js'); \
+    worker.onmessage = ({ data }) => Object.assign(window.bench, data); \
+    worker.onerror = (event) => { window.bench.error = event.message || 'bench-fetch.js is missing'; }; \
+    worker.postMessage({ url, size, streams });";
+
+/// Starts one of Chromium's own downloads.
+const NATIVE: &str = "const [url] = arguments; \
+    const bench = window.bench = {}; \
+    const began = performance.now(); \
+    chrome.downloads.onChanged.addListener(({ state, error }) => { \
+        if (error) bench.error = error.current; \
+        if (state?.current === 'complete') bench.seconds = (performance.now() - began) / 1000; \
+    }); \
+    chrome.downloads.download({ url }).catch((error) => { bench.error = String(error); });";
+
+/// How the bytes come to the disk.
+#[derive(Clone, Copy, Debug)]
+pub enum Way<'a> {
+    /// Our extension from our server, into the sandbox.
+    Ours(SocketAddr),
+    /// The same, and saved to the user's folder.
+    OursSaved(SocketAddr),
+    /// `fetch` into the sandbox, so many streams at once.
+    Fetch(&'a str, u32),
+    /// Chromium's own download.
+    Native(&'a str),
+}
+
+/// What a download took.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// From the click to the end, in seconds.
+    pub wall: f64,
+    /// Processor time of the browser and the server, in seconds.
+    pub processor: f64,
+    /// How much the extension's processes grew at most, in bytes.
+    pub growth: u64,
+}
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} s ({:.2} s of processors)", self.wall, self.processor)
+    }
+}
+
+/// Downloads a file in a new browser and compares what arrived. `server` is whose processor time counts.
+///
+/// # Errors
+///
+/// When it does not arrive as it is.
+pub async fn download(way: Way<'_>, source: &Source, server: &Child) -> Result<Took> {
+    let place = Place::new()?;
+    let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
+    let view = View::open(&browser, Page::Manager).await?;
+    if let Way::Ours(address) | Way::OursSaved(address) = way {
+        view.connect(&address.to_string()).await?;
+        view.wait_for_name(&source.name).await?;
+    }
+    let trees = [browser.processes()?, server.tree()?];
+    let processor = || trees.iter().map(|tree| cpu_seconds(*tree)).sum::<Result<f64>>();
+    let (memory, watch) = (Memory::of_extension(trees[0]).proportional, MemoryWatch::start(trees[0]));
+    let before = processor()?;
+    start(&view, way, source).await?;
+    let wall = finished(&view, source).await?;
+    let took = Took { wall, processor: processor()? - before, growth: watch.most().saturating_sub(memory) };
+    drop(watch);
+    match way {
+        Way::Ours(_) | Way::Fetch(..) => place.check_sandbox(source)?,
+        Way::OursSaved(_) | Way::Native(_) => source.check(&place.profile.downloads().join(&source.name))?,
+    }
+    browser.kill().await?;
+    Ok(took)
+}
+
+async fn start(view: &View<'_>, way: Way<'_>, source: &Source) -> Result<()> {
+    let (script, arguments) = match way {
+        Way::Ours(_) => (CLICK, json!([source.name, "complete"])),
+        Way::OursSaved(_) => (CLICK, json!([source.name, "saved"])),
+        Way::Fetch(url, streams) => (FETCH, json!([url, source.size, streams])),
+        Way::Native(url) => (NATIVE, json!([url])),
+    };
+    view.run(script, arguments).await.map(drop)
+}
+
+/// Seconds it took, by the page's clock.
+async fn finished(view: &View<'_>, source: &Source) -> Result<f64> {
+    let mut seen = Value::Null;
+    let seconds = until(&format!("{} to arrive", source.name), LIMIT, async || {
+        seen = view.run("return window.bench", json!([])).await?;
+        if let Some(error) = seen["error"].as_str() {
+            bail!("{} does not arrive: {error}", source.name);
+        }
+        Ok(seen["seconds"].as_f64())
+    })
+    .await?;
+    if let Some(written) = seen["written"].as_u64() {
+        ensure!(written == source.size, "{written} of {} bytes were written", source.size);
+    }
+    Ok(seconds)
+}
+
+/// A profile and a folder for downloads that are removed with this.
+#[derive(Debug)]
+pub struct Place {
+    root: TempDir,
+    /// The profile.
+    pub profile: Profile,
+}
+
+impl Place {
+    /// A new one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room.
+    pub fn new() -> Result<Self> {
+        let root = tempfile::tempdir().context("no room for a profile")?;
+        let profile = Profile::kept(root.path(), &root.path().join("downloads"))?;
+        Ok(Self { root, profile })
+    }
+
+    /// Where Chromium writes its debugging port once it is up.
+    pub fn port_file(&self) -> PathBuf {
+        self.root.path().join("chromium/DevToolsActivePort")
+    }
+
+    /// Fails unless the sandbox has one file of the source's size, with its bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub fn check_sandbox(&self, source: &Source) -> Result<()> {
+        let found = files_of_size(&self.root.path().join("chromium/Default"), source.size)?;
+        match found.as_slice() {
+            [only] => source.check(only),
+            others => bail!("the sandbox has {} files of {} bytes instead of one", others.len(), source.size),
+        }
+    }
+}
+
+fn files_of_size(folder: &Path, size: u64) -> Result<Vec<PathBuf>> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))? {
+            let entry = entry?;
+            // The browser runs: what it removed meanwhile is nothing to be found.
+            match entry.metadata() {
+                Ok(about) if about.is_dir() => folders.push(entry.path()),
+                Ok(about) if about.len() == size => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_by_their_size_in_any_depth() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("one"), "12345").unwrap();
+        fs::write(folder.path().join("other"), "1234").unwrap();
+        assert_eq!(files_of_size(folder.path(), 5).unwrap(), [deep.join("one")]);
+    }
+}

@@ -1,0 +1,168 @@
+//! Processes of ours: started, asked what they cost, ended by number with everything they started.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{ExitStatus, Stdio};
+use std::{fs, io};
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::process::Command;
+use wstp_e2e::{SHORT, Tree, until};
+
+/// A running program. It ends, with everything it started, when this is dropped.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    inner: tokio::process::Child,
+}
+
+impl Child {
+    /// Starts a program that reads nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub fn spawn(command: &mut Command) -> Result<Self> {
+        let name = command.as_std().get_program().to_string_lossy().into_owned();
+        let inner = command.stdin(Stdio::null()).kill_on_drop(true).spawn();
+        Ok(Self { inner: inner.with_context(|| format!("can't start {name}"))?, name })
+    }
+
+    /// Its standard output, if it was piped and not taken before.
+    pub fn stdout(&mut self) -> Result<tokio::process::ChildStdout> {
+        self.inner.stdout.take().with_context(|| format!("the output of {} is not piped", self.name))
+    }
+
+    /// It and all it started.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn tree(&self) -> Result<Tree> {
+        Ok(Tree::new(self.inner.id().with_context(|| format!("{} has ended", self.name))?))
+    }
+
+    /// Waits for its end, which must be a good one.
+    ///
+    /// # Errors
+    ///
+    /// When it is not.
+    pub async fn succeed(mut self) -> Result<()> {
+        let status = self.inner.wait().await?;
+        ensure!(status.success(), "{} failed: {status}", self.name);
+        Ok(())
+    }
+
+    /// Waits until it takes connections at `address`.
+    ///
+    /// # Errors
+    ///
+    /// When it ended or does not in time.
+    pub async fn listens(&mut self, address: SocketAddr) -> Result<()> {
+        let Self { name, inner } = self;
+        until(&format!("{name} to listen"), SHORT, async || {
+            if let Some(status) = inner.try_wait()? {
+                bail!("{name} ended with {status}");
+            }
+            Ok(tokio::net::TcpStream::connect(address).await.ok().map(drop))
+        })
+        .await
+    }
+
+    fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.inner.try_wait().ok().flatten()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.has_ended().is_none()
+            && let Ok(tree) = self.tree()
+        {
+            tree.kill();
+        }
+    }
+}
+
+/// A port nobody has now, for programs that can't let the system choose. Another may take it before they do; then they fail to listen.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Processor time of a tree of processes since they began, in seconds, with that of their children that ended.
+///
+/// # Errors
+///
+/// When its root has ended.
+pub fn cpu_seconds(tree: Tree) -> Result<f64> {
+    let members = tree.members();
+    let root = members.first().context("a tree has a root")?;
+    let ticks = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(cpu_ticks);
+    ensure!(ticks(root).is_some(), "process {root} has ended");
+    // One of the others that ends meanwhile is in its parent's account.
+    let sum: u64 = members.iter().filter_map(ticks).sum();
+    Ok(sum as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// User, system, and both of the children that were waited for: fields 14 to 17. The second is a name in parentheses that may hold anything.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
+    let ticks: Vec<u64> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    (ticks.len() == 4).then(|| ticks.iter().sum())
+}
+
+/// Resident memory of one process, in bytes.
+///
+/// # Errors
+///
+/// When it has ended.
+pub fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process has ended")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS is no number")?;
+    Ok(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_read_behind_any_name() {
+        assert_eq!(cpu_ticks("17 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 100 20 3 4 20 0"), Some(127));
+        assert_eq!(cpu_ticks("17 (x) S 1"), None);
+    }
+
+    #[test]
+    fn what_this_process_takes_is_known() {
+        let tree = Tree::new(std::process::id());
+        let before = cpu_seconds(tree).unwrap();
+        while cpu_seconds(tree).unwrap() < before + 0.02 {
+            std::hint::black_box(blake3::hash(&[0; 4096]));
+        }
+        assert!(resident(std::process::id()).unwrap() > 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_child_takes_its_children_along() {
+        let child = Child::spawn(Command::new("sh").args(["-c", "sleep 60 & wait"])).unwrap();
+        let tree = child.tree().unwrap();
+        let members = until("the sleep", SHORT, async || {
+            let members = tree.members();
+            Ok((members.len() == 2).then_some(members))
+        })
+        .await
+        .unwrap();
+        drop(child);
+        until("all to end", SHORT, async || {
+            let runs =
+                |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+            Ok((!members.iter().any(runs)).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+}

@@ -1,0 +1,148 @@
+//! The files that are served, in a folder of their own that is removed with this.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use wstp_e2e::{Contents, hash_file};
+
+/// A folder of files to serve.
+#[derive(Debug)]
+pub struct Corpus {
+    dir: TempDir,
+}
+
+/// A file in it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Its BLAKE3 hash in hexadecimal.
+    pub hash: String,
+}
+
+impl Corpus {
+    /// An empty one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room.
+    pub fn new() -> Result<Self> {
+        Ok(Self { dir: tempfile::tempdir().context("no room for the files")? })
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Adds a file that looks random. It is in the page cache afterwards, for it was read to be hashed.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn random(&self, name: &str, size: u64) -> Result<Source> {
+        Contents::new(name, size).write(&self.dir().join(name))?;
+        self.source(name)
+    }
+
+    /// Adds a file of zeros that takes no room on the disk; reading and hashing it is as real as of any other.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made.
+    pub fn sparse(&self, name: &str, size: u64) -> Result<Source> {
+        File::create(self.dir().join(name))?.set_len(size)?;
+        self.source(name)
+    }
+
+    fn source(&self, name: &str) -> Result<Source> {
+        let path = self.dir().join(name);
+        Ok(Source { name: name.to_owned(), size: fs::metadata(&path)?.len(), hash: hash_file(&path)?, path })
+    }
+}
+
+impl Source {
+    /// Fails unless the file at `path` has the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it differs or can't be read.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        let size = fs::metadata(path).with_context(|| format!("{} did not arrive", self.name))?.len();
+        ensure!(size == self.size, "{size} of {} bytes of {} arrived", self.size, self.name);
+        ensure!(hash_file(path)? == self.hash, "{} arrived with other bytes", self.name);
+        Ok(())
+    }
+
+    /// Fails unless the files, one behind the other, have the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// When they differ or can't be read.
+    pub fn check_parts(&self, parts: &[PathBuf]) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update_reader(File::open(part)?)?;
+        }
+        ensure!(hasher.count() == self.size, "{} of {} bytes of {} arrived", hasher.count(), self.size, self.name);
+        ensure!(hasher.finalize().to_hex().as_str() == self.hash, "{} arrived with other bytes", self.name);
+        Ok(())
+    }
+
+    /// Fails unless the file at `path` is the beginning of this one, `size` bytes long.
+    ///
+    /// # Errors
+    ///
+    /// When it is not or can't be read.
+    pub fn check_beginning(&self, bytes: &[u8]) -> Result<()> {
+        let mut wanted = vec![0; bytes.len()];
+        File::open(&self.path)?.read_exact(&mut wanted)?;
+        ensure!(wanted == bytes, "the beginning of {} arrived with other bytes", self.name);
+        Ok(())
+    }
+
+    /// `parts` ranges of about the same size, first and last byte.
+    pub fn ranges(&self, parts: u64) -> Vec<(u64, u64)> {
+        let share = self.size.div_ceil(parts);
+        (0..parts).map(|index| (index * share, ((index + 1) * share).min(self.size) - 1)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_differs_is_noticed() {
+        let corpus = Corpus::new().unwrap();
+        let source = corpus.random("a", 100_000).unwrap();
+        source.check(&source.path).unwrap();
+        let mut bytes = fs::read(&source.path).unwrap();
+        source.check_beginning(&bytes[..5000]).unwrap();
+        bytes[4000] ^= 1;
+        assert!(source.check_beginning(&bytes[..5000]).is_err());
+        let other = corpus.dir().join("other");
+        fs::write(&other, &bytes).unwrap();
+        assert!(source.check(&other).unwrap_err().to_string().contains("other bytes"));
+        fs::write(&other, &bytes[1..]).unwrap();
+        assert!(source.check(&other).unwrap_err().to_string().contains("99999 of 100000"));
+        assert!(source.check(&corpus.dir().join("nothing")).is_err());
+    }
+
+    #[test]
+    fn ranges_cover_the_file_once() {
+        let corpus = Corpus::new().unwrap();
+        let source = corpus.sparse("a", 10).unwrap();
+        assert_eq!(source.ranges(4), [(0, 2), (3, 5), (6, 8), (9, 9)]);
+        let parts = [&source.path];
+        source.check_parts(&parts.map(PathBuf::from)).unwrap();
+        assert!(source.check_parts(&[]).is_err());
+    }
+}

@@ -1,0 +1,324 @@
+//! A worse network than loopback: a TCP proxy that delays what passes, limits how much does, and cuts connections.
+//!
+//! Each direction of a connection is a FIFO with times: a piece is read when the link has room for it, and written when it has been under way for the
+//! delay. The rate is that of the whole link towards the client; all connections share it in the order in which they ask. A FIFO holds no more than
+//! twice what fits on the link, and while it is full nothing more is read, so that TCP holds the sender back.
+//!
+//! It models the time and the width of a link, not TCP's own behaviour on it: no packet is lost, and there is no slow start. Both sides of a comparison
+//! go through links that are equal, with cuts that follow from the same seed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// The most that is read at once.
+const PIECE: usize = 16 * 1024;
+/// Bytes a FIFO holds at least.
+const LEAST_HELD: usize = 256 * 1024;
+/// Bytes a FIFO holds where there is no rate.
+const HELD_WITHOUT_RATE: usize = 4 << 20;
+/// Pieces a FIFO holds, however small they are.
+const PIECES: usize = 4096;
+/// Time is told in milliseconds: whoever slept too long may catch up so much.
+const CATCH_UP: Duration = Duration::from_millis(5);
+
+/// What a link does to what passes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// One way.
+    pub delay: Duration,
+    /// Bytes a second towards the client, over all connections; `None`: without a limit.
+    pub rate: Option<u64>,
+    /// How connections are cut; `None`: they are not.
+    pub cuts: Option<Cuts>,
+}
+
+/// Each connection lives for a time drawn at random.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    /// How long on average; at most twice that.
+    pub mean: Duration,
+    /// The same seed gives the same times.
+    pub seed: u64,
+}
+
+/// A link to one server. It ends when dropped, with all its connections.
+#[derive(Debug)]
+pub struct Link {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: SocketAddr,
+    shape: Shape,
+    /// When the link towards the client is free again.
+    free: Mutex<Instant>,
+    cut: AtomicU64,
+}
+
+impl Link {
+    /// Listens on a port the system chooses and passes everything on to `upstream`.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn start(upstream: SocketAddr, shape: Shape) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for the link")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { upstream, shape, free: Mutex::new(Instant::now()), cut: AtomicU64::new(0) });
+        let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
+        Ok(Self { address, shared, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections it has cut.
+    pub fn cut(&self) -> u64 {
+        self.shared.cut.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut lives = shared.shape.cuts.map(|cuts| Lives { mean: cuts.mean, state: cuts.seed });
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let life = lives.as_mut().map(Lives::draw);
+        connections.spawn(carry(client, shared.clone(), life));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Carries one connection until either side ends it, its life is over, or the server can't be reached.
+async fn carry(client: TcpStream, shared: Arc<Shared>, life: Option<Duration>) {
+    let over = async {
+        match life {
+            Some(life) => sleep(life).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ended = pass(client, &shared) => {}
+        () = over => {
+            shared.cut.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn pass(client: TcpStream, shared: &Shared) -> Result<()> {
+    // To connect takes a round trip too.
+    sleep(shared.shape.delay * 2).await;
+    let server = TcpStream::connect(shared.upstream).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let up = direction(from_client, to_server, shared, None);
+    let down = direction(from_server, to_client, shared, shared.shape.rate);
+    tokio::pin!(up, down);
+    tokio::select! {
+        ended = &mut down => ended,
+        // A client that says nothing more may still be waiting for what is under way.
+        ended = &mut up => match ended {
+            Ok(()) => down.await,
+            broken => broken,
+        },
+    }
+}
+
+/// A piece under way.
+struct Piece {
+    due: Instant,
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+async fn direction(from: OwnedReadHalf, to: OwnedWriteHalf, shared: &Shared, rate: Option<u64>) -> Result<()> {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let ((), ()) = tokio::try_join!(take_in(from, sender, shared, rate), give_out(receiver, to))?;
+    Ok(())
+}
+
+async fn take_in(mut from: OwnedReadHalf, to: mpsc::Sender<Piece>, shared: &Shared, rate: Option<u64>) -> Result<()> {
+    let room = Arc::new(Semaphore::new(held(shared.shape.delay, rate)));
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let got = from.read(&mut buffer).await?;
+        if got == 0 {
+            return Ok(());
+        }
+        let permits = u32::try_from(got)?;
+        let room = room.clone().acquire_many_owned(permits).await?;
+        let sent = match rate {
+            Some(rate) => shared.wait_for_turn(got as u64, rate).await,
+            None => Instant::now(),
+        };
+        let piece =
+            Piece { due: sent + shared.shape.delay, bytes: Bytes::copy_from_slice(&buffer[..got]), _room: room };
+        to.send(piece).await.ok().context("nobody takes it any more")?;
+    }
+}
+
+async fn give_out(mut from: mpsc::Receiver<Piece>, mut to: OwnedWriteHalf) -> Result<()> {
+    while let Some(piece) = from.recv().await {
+        sleep_until(piece.due).await;
+        to.write_all(&piece.bytes).await?;
+    }
+    Ok(to.shutdown().await?)
+}
+
+/// How many bytes may be under way in one direction of a connection.
+fn held(delay: Duration, rate: Option<u64>) -> usize {
+    let Some(rate) = rate else { return HELD_WITHOUT_RATE };
+    let fits = delay.as_secs_f64() * rate as f64;
+    LEAST_HELD.max((2.0 * fits) as usize)
+}
+
+impl Shared {
+    /// Waits until `bytes` have gone on to the link, and says when that was by the link's own clock.
+    async fn wait_for_turn(&self, bytes: u64, rate: u64) -> Instant {
+        let takes = Duration::from_secs_f64(bytes as f64 / rate as f64);
+        let sent = {
+            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+            let begins = (*free).max(Instant::now() - CATCH_UP);
+            *free = begins + takes;
+            *free
+        };
+        sleep_until(sent).await;
+        sent
+    }
+}
+
+/// Draws how long connections live.
+struct Lives {
+    mean: Duration,
+    state: u64,
+}
+
+impl Lives {
+    fn draw(&mut self) -> Duration {
+        // SplitMix64.
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        let part = (bits >> 11) as f64 / (1_u64 << 53) as f64;
+        self.mean.mul_f64(2.0 * part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends `bytes` bytes for each byte it gets.
+    async fn multiplier(bytes: usize) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    while stream.read_exact(&mut [0]).await.is_ok() && stream.write_all(&vec![7; bytes]).await.is_ok() {
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    async fn took(stream: &mut TcpStream, bytes: usize) -> Duration {
+        let began = Instant::now();
+        stream.write_all(&[1]).await.unwrap();
+        stream.read_exact(&mut vec![0; bytes]).await.unwrap();
+        began.elapsed()
+    }
+
+    #[tokio::test]
+    async fn an_answer_takes_a_round_trip_and_the_first_one_two() {
+        let delay = Duration::from_millis(40);
+        let shape = Shape { delay, ..Shape::default() };
+        let link = Link::start(multiplier(1).await, shape).await.unwrap();
+        let mut stream = TcpStream::connect(link.address()).await.unwrap();
+        assert!(took(&mut stream, 1).await >= delay * 4);
+        let second = took(&mut stream, 1).await;
+        assert!(second >= delay * 2 && second < delay * 4, "{second:?}");
+    }
+
+    #[tokio::test]
+    async fn two_connections_share_the_rate() {
+        const BYTES: usize = 1 << 20;
+        let shape = Shape { rate: Some(8 << 20), ..Shape::default() };
+        let link = Link::start(multiplier(BYTES).await, shape).await.unwrap();
+        let mut streams = [link.address(); 2].map(|address| tokio::spawn(TcpStream::connect(address)));
+        let [one, two] = &mut streams;
+        let (mut one, mut two) = (one.await.unwrap().unwrap(), two.await.unwrap().unwrap());
+        let (one, two) = tokio::join!(took(&mut one, BYTES), took(&mut two, BYTES));
+        // 2 MiB at 8 MiB a second.
+        let wanted = Duration::from_millis(250);
+        let both = one.max(two) + CATCH_UP;
+        assert!(both >= wanted && both < wanted * 2, "{both:?}");
+    }
+
+    #[tokio::test]
+    async fn a_delay_does_not_make_the_rate_less() {
+        const BYTES: usize = 4 << 20;
+        let shape = Shape { delay: Duration::from_millis(50), rate: Some(16 << 20), cuts: None };
+        let link = Link::start(multiplier(BYTES).await, shape).await.unwrap();
+        let mut stream = TcpStream::connect(link.address()).await.unwrap();
+        let took = took(&mut stream, BYTES).await;
+        let wanted = Duration::from_millis(250 + 200) - CATCH_UP;
+        assert!(took >= wanted && took < wanted + wanted / 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn connections_are_cut_and_counted() {
+        let cuts = Cuts { mean: Duration::from_millis(20), seed: 1 };
+        let link = Link::start(multiplier(1).await, Shape { cuts: Some(cuts), ..Shape::default() }).await.unwrap();
+        let mut stream = TcpStream::connect(link.address()).await.unwrap();
+        while matches!(stream.read(&mut [0]).await, Ok(1..)) {}
+        assert_eq!(link.cut(), 1);
+    }
+
+    #[test]
+    fn lives_follow_from_the_seed_and_have_the_mean() {
+        let mean = Duration::from_secs(5);
+        let draw = |seed| {
+            let mut lives = Lives { mean, state: seed };
+            (0..1000).map(|_| lives.draw()).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert!(draw(1).iter().all(|life| *life <= mean * 2));
+        let average = draw(1).iter().sum::<Duration>() / 1000;
+        assert!(average > mean.mul_f64(0.9) && average < mean.mul_f64(1.1), "{average:?}");
+    }
+
+    #[test]
+    fn what_is_held_has_a_bound_that_lets_the_rate_through() {
+        assert_eq!(held(Duration::ZERO, Some(1)), LEAST_HELD);
+        assert_eq!(held(Duration::from_millis(50), Some(25_000_000)), 2_500_000);
+        assert_eq!(held(Duration::from_millis(50), None), HELD_WITHOUT_RATE);
+    }
+}

@@ -1,0 +1,217 @@
+//! A client that asks as fast as it may and keeps nothing: load for a server, and nothing else that costs.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_websockets::{ClientBuilder, Config, Limits, Message, WebSocketStream};
+use wstp_engine::session::{Event, Reply, Request, Session};
+use wstp_protocol::limits::{MAX_RUN_BLOCKS, MAX_SERVER_FRAME};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, BlocksReply, ClientMessage, Opened, SharePath, block_count};
+
+use crate::corpus::Source;
+
+/// Requests under way on one connection while a file is read.
+const DEPTH: usize = 8;
+
+/// One connection, after its handshake.
+#[derive(Debug)]
+pub struct Client {
+    socket: WebSocketStream<TcpStream>,
+    session: Session<()>,
+}
+
+impl Client {
+    /// Connects and says hello.
+    ///
+    /// # Errors
+    ///
+    /// When the server can't be reached or does not welcome.
+    pub async fn connect(address: SocketAddr) -> Result<Self> {
+        let tcp = TcpStream::connect(address).await.context("can't reach the server")?;
+        tcp.set_nodelay(true)?;
+        let builder = ClientBuilder::new()
+            .limits(Limits::default().max_payload_len(Some(MAX_SERVER_FRAME)))
+            .config(Config::default().frame_size(MAX_SERVER_FRAME))
+            .uri(&format!("ws://{address}/ws"))?;
+        let (socket, _) = builder.connect_on(tcp).await.context("no WebSocket")?;
+        let mut client = Self { socket, session: Session::default() };
+        client.send(&Session::<()>::hello("bench", None)).await?;
+        match client.next().await? {
+            Event::Welcome => Ok(client),
+            other => bail!("no welcome but {other:?}"),
+        }
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub async fn open(&mut self, name: &str) -> Result<Opened> {
+        self.ask(Request::Open { path: SharePath::parse(name)? }).await?;
+        match self.reply().await? {
+            Reply::Opened(opened) => Ok(opened),
+            other => bail!("{name} can't be opened: {other:?}"),
+        }
+    }
+
+    /// Asks for a run of blocks; [`Client::blocks`] gives the answer.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks.
+    pub async fn ask_for(&mut self, file: &Opened, run: BlockRun) -> Result<()> {
+        self.ask(Request::Blocks { handle: file.handle, run }).await
+    }
+
+    /// The next answer to [`Client::ask_for`], which is as long as it must be.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks or the server answers something else.
+    pub async fn blocks(&mut self, file: &Opened) -> Result<BlocksReply> {
+        match self.reply().await? {
+            Reply::Blocks(reply) => {
+                let wanted = reply.run.byte_range(file.size).map(|(_, length)| length as usize);
+                ensure!(wanted == Some(reply.data.len()), "a run of blocks has the wrong length");
+                Ok(reply)
+            }
+            other => bail!("no blocks but {other:?}"),
+        }
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<()> {
+        let message = self.session.request(request, ());
+        self.send(&message).await
+    }
+
+    async fn reply(&mut self) -> Result<Reply> {
+        loop {
+            match self.next().await? {
+                Event::Reply { reply, .. } => return Ok(reply),
+                Event::RootReady(_) | Event::Pong { .. } => {}
+                other => bail!("no answer but {other:?}"),
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &ClientMessage) -> Result<()> {
+        Ok(self.socket.send(Message::binary(Bytes::from(message.encode()))).await?)
+    }
+
+    async fn next(&mut self) -> Result<Event<()>> {
+        loop {
+            let message = self.socket.next().await.context("the server closed the connection")??;
+            if message.is_binary() {
+                return Ok(self.session.handle_frame(message.into_payload().into())?);
+            }
+        }
+    }
+}
+
+/// The hash of a file in hexadecimal, once the server knows it.
+///
+/// # Errors
+///
+/// When it can't be had.
+pub async fn root(address: SocketAddr, name: &str) -> Result<String> {
+    let mut client = Client::connect(address).await?;
+    let opened = client.open(name).await?;
+    let mut root = opened.root;
+    while root.is_none() {
+        if let Event::RootReady(ready) = client.next().await? {
+            root = Some(ready.root);
+        }
+    }
+    Ok(root.context("no root")?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What becomes of what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Its length is checked.
+    Nothing,
+    /// It is compared with the source, byte by byte; takes its time.
+    Compare,
+}
+
+/// Reads a whole file over several connections.
+///
+/// # Errors
+///
+/// When a connection breaks, or not all or other bytes arrive.
+pub async fn read(address: SocketAddr, source: &Source, connections: usize, keep: Keep) -> Result<()> {
+    let next = Arc::new(AtomicU64::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        tasks.spawn(read_part(address, source.clone(), next.clone(), keep));
+    }
+    let mut got = 0;
+    while let Some(part) = tasks.join_next().await {
+        got += part??;
+    }
+    ensure!(got == source.size, "{got} of {} bytes of {} arrived", source.size, source.name);
+    Ok(())
+}
+
+/// One connection's part: takes runs from the counter until there are none.
+async fn read_part(address: SocketAddr, source: Source, next: Arc<AtomicU64>, keep: Keep) -> Result<u64> {
+    let original = File::open(&source.path)?;
+    let mut client = Client::connect(address).await?;
+    let file = client.open(&source.name).await?;
+    ensure!(file.size == source.size, "{} has another size on the server", source.name);
+    let (mut waiting, mut got) = (0, 0);
+    loop {
+        while waiting < DEPTH
+            && let Some(run) = take_run(&next, file.size)
+        {
+            client.ask_for(&file, run).await?;
+            waiting += 1;
+        }
+        if waiting == 0 {
+            return Ok(got);
+        }
+        let reply = client.blocks(&file).await?;
+        waiting -= 1;
+        got += reply.data.len() as u64;
+        if keep == Keep::Compare {
+            compare(&original, &reply)?;
+        }
+    }
+}
+
+fn take_run(next: &AtomicU64, size: u64) -> Option<BlockRun> {
+    let first = next.fetch_add(u64::from(MAX_RUN_BLOCKS), Ordering::Relaxed);
+    let left = block_count(size).saturating_sub(first);
+    let count = u32::try_from(left).unwrap_or(u32::MAX).min(MAX_RUN_BLOCKS);
+    (count > 0).then_some(BlockRun { first, count })
+}
+
+fn compare(original: &File, reply: &BlocksReply) -> Result<()> {
+    let mut wanted = vec![0; reply.data.len()];
+    original.read_exact_at(&mut wanted, reply.run.first * BLOCK_SIZE)?;
+    ensure!(wanted == reply.data, "blocks from {} on arrived with other bytes", reply.run.first);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_cover_a_file_once() {
+        let next = AtomicU64::new(0);
+        let size = 40 * BLOCK_SIZE + 1;
+        assert_eq!(take_run(&next, size), Some(BlockRun { first: 0, count: 32 }));
+        assert_eq!(take_run(&next, size), Some(BlockRun { first: 32, count: 9 }));
+        assert_eq!(take_run(&next, size), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! The programs under test: `wstp-server` and `wstp`, as a user starts them.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+use wstp_e2e::{SHORT, target};
+
+use crate::child::Child;
+use crate::corpus::{Corpus, Source};
+use crate::load;
+
+/// A running `wstp-server`.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// Its cache of hashes.
+    _cache: TempDir,
+}
+
+impl Server {
+    /// Serves a corpus on a port the system chooses, with more options.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub async fn start(corpus: &Corpus, options: &[&str]) -> Result<Self> {
+        let cache = tempfile::tempdir()?;
+        let mut command = Command::new(program("WSTP_SERVER", "wstp-server")?);
+        command.arg(corpus.dir()).args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache.path()).args(options);
+        let mut child = Child::spawn(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
+        let mut lines = BufReader::new(child.stdout()?).lines();
+        let line = timeout(SHORT, lines.next_line()).await.context("the server says nothing")??;
+        let address = line.as_deref().and_then(address_in).context("the server does not say where it listens")?;
+        Ok(Self { child, address, _cache: cache })
+    }
+
+    /// As [`Server::start`], and waits until the hash of `source` is known and right: no peer hashes while it is measured.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started, or has another hash.
+    pub async fn with_hash(corpus: &Corpus, source: &Source, options: &[&str]) -> Result<Self> {
+        let server = Self::start(corpus, options).await?;
+        let root = load::root(server.address, &source.name).await?;
+        ensure!(root == source.hash, "the server has another hash of {}", source.name);
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("listening on ws://")?.strip_suffix("/ws")?.parse().ok()
+}
+
+/// Fetches a file with `wstp get` from one or several servers, from the start of the process to its end; what arrived is checked after that.
+///
+/// # Errors
+///
+/// When it fails, or other bytes arrived.
+pub async fn get(addresses: &[SocketAddr], source: &Source) -> Result<Duration> {
+    let folder = tempfile::tempdir()?;
+    let target = folder.path().join("got");
+    let began = Instant::now();
+    let mut command = Command::new(program("WSTP_CLIENT", "wstp")?);
+    command.arg("get").args(addresses.iter().map(|address| format!("{address}/{}", source.name)));
+    Child::spawn(command.args(["--quiet", "-o"]).arg(&target))?.succeed().await?;
+    let took = began.elapsed();
+    source.check(&target)?;
+    Ok(took)
+}
+
+/// Fetches all that a server has with `wstp get` into `target`.
+///
+/// # Errors
+///
+/// When it fails.
+pub async fn get_all(address: SocketAddr, target: &Path) -> Result<Duration> {
+    let began = Instant::now();
+    let mut command = Command::new(program("WSTP_CLIENT", "wstp")?);
+    Child::spawn(command.args(["get", &address.to_string(), "--quiet", "-o"]).arg(target))?.succeed().await?;
+    Ok(began.elapsed())
+}
+
+/// What the variable names, or the optimised one that was built last.
+fn program(variable: &str, name: &str) -> Result<PathBuf> {
+    let path = env::var_os(variable).map_or_else(|| target().join("release").join(name), PathBuf::from);
+    if !path.is_file() {
+        bail!("{} is missing: run this as `cargo xtask bench`, which builds it", path.display());
+    }
+    Ok(path)
+}

@@ -1,0 +1,155 @@
+//! The peers: nginx and dufs serve the same folder, curl reads from them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use crate::child::{Child, free_address};
+use crate::corpus::{Corpus, Source};
+use crate::tools;
+
+/// Ports are tried so often, for one that was free may be taken before the peer does.
+const TRIES: usize = 3;
+
+/// A running HTTP server.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Peer {
+    /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be installed or started.
+    pub async fn nginx(corpus: &Corpus) -> Result<Self> {
+        let program = tools::nginx()?;
+        Self::start(|folder, address| {
+            let config = folder.join("nginx.conf");
+            fs::write(&config, nginx_config(folder, corpus.dir(), address))?;
+            let mut command = Command::new(&program);
+            command.arg("-p").arg(folder).arg("-c").arg(config).args(["-e", "stderr"]);
+            Ok(command)
+        })
+        .await
+    }
+
+    /// dufs as it is, without a log.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be installed or started.
+    pub async fn dufs(corpus: &Corpus) -> Result<Self> {
+        let program = tools::dufs()?;
+        Self::start(|_, address| {
+            let mut command = Command::new(&program);
+            command.arg(corpus.dir()).args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+            command.args(["--log-format", ""]).stdout(Stdio::null());
+            Ok(command)
+        })
+        .await
+    }
+
+    async fn start(command: impl Fn(&Path, SocketAddr) -> Result<Command>) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            let folder = tempfile::tempdir()?;
+            let address = free_address()?;
+            let mut child = Child::spawn(&mut command(folder.path(), address)?)?;
+            tries += 1;
+            match child.listens(address).await {
+                Ok(()) => return Ok(Self { child, address, _folder: folder }),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it has a file.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.address)
+    }
+
+    /// Its process.
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+}
+
+fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
+    // Its workers would be another user's, who may not read a temporary folder of root's.
+    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+    let folder = folder.display();
+    let temporary =
+        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {folder};"));
+    format!(
+        "{user} daemon off; worker_processes auto; pid {folder}/pid; error_log stderr error;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{ access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream; {}\n\
+         server {{ listen {address}; root \"{}\"; add_header Access-Control-Allow-Origin *; }} }}\n",
+        temporary.join(" "),
+        root.display()
+    )
+}
+
+/// Reads a file with as many curls as there are `parts`, each a range of it, to nowhere.
+///
+/// # Errors
+///
+/// When one of them fails or does not get all of its range.
+pub async fn curl(url: &str, source: &Source, parts: u64) -> Result<Duration> {
+    let began = Instant::now();
+    let nowhere = Path::new("/dev/null");
+    let ranges = source.ranges(parts);
+    let running = ranges.iter().map(|range| start_curl(url, *range, nowhere)).collect::<Result<Vec<_>>>()?;
+    for (curl, range) in running.into_iter().zip(&ranges) {
+        finish_curl(curl, *range).await?;
+    }
+    Ok(began.elapsed())
+}
+
+/// The same into files, which are compared with the source; takes its time.
+///
+/// # Errors
+///
+/// As [`curl`], and when other bytes arrive.
+pub async fn curl_and_check(url: &str, source: &Source, parts: u64) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for (index, range) in source.ranges(parts).into_iter().enumerate() {
+        let file = folder.path().join(index.to_string());
+        finish_curl(start_curl(url, range, &file)?, range).await?;
+        files.push(file);
+    }
+    source.check_parts(&files)
+}
+
+fn start_curl(url: &str, (first, last): (u64, u64), to: &Path) -> Result<Child> {
+    let mut command = Command::new(tools::curl()?);
+    command.args(["--silent", "--show-error", "--fail", "--range", &format!("{first}-{last}"), "--output"]).arg(to);
+    Child::spawn(command.args(["--write-out", "%{http_code} %{size_download}", url]).stdout(Stdio::piped()))
+}
+
+async fn finish_curl(mut curl: Child, (first, last): (u64, u64)) -> Result<()> {
+    let mut said = String::new();
+    curl.stdout()?.read_to_string(&mut said).await.context("curl says nothing")?;
+    curl.succeed().await?;
+    let wanted = format!("206 {}", last - first + 1);
+    ensure!(said == wanted, "curl got {said:?} instead of {wanted:?}");
+    Ok(())
+}

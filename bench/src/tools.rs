@@ -1,0 +1,118 @@
+//! The peers' programs. What is missing is installed as `scripts/setup` does it, and said.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail, ensure};
+
+const DUFS_VERSION: &str = "0.47.0";
+
+/// nginx, from Debian.
+///
+/// # Errors
+///
+/// When it is not there and can't be installed.
+pub fn nginx() -> Result<PathBuf> {
+    debian("nginx", "nginx-light", "the HTTP server that downloads are compared with")
+}
+
+/// curl, from Debian.
+///
+/// # Errors
+///
+/// When it is not there and can't be installed.
+pub fn curl() -> Result<PathBuf> {
+    debian("curl", "curl", "the HTTP client that reads from the servers we compare with")
+}
+
+/// dufs, compiled into the cache folder of `scripts/setup`.
+///
+/// # Errors
+///
+/// When it is not there and can't be compiled.
+pub fn dufs() -> Result<PathBuf> {
+    let root = cache_dir()?.join("tools");
+    let program = root.join("bin/dufs");
+    if program.exists() {
+        return Ok(program);
+    }
+    say(&format!(
+        "dufs is a file server written in Rust that ours is compared with: compiling version {DUFS_VERSION} (some minutes)"
+    ));
+    fs::create_dir_all(&root)?;
+    let scratch = tempfile::tempdir_in(cache_dir()?)?;
+    let version = format!("={DUFS_VERSION}");
+    let install = |locked: &[&str]| {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["install", "--quiet", "--force", "--root"]).arg(&root).args(["dufs", "--version", &version]);
+        run(cargo.args(locked).env("CARGO_TARGET_DIR", scratch.path()))
+    };
+    if install(&["--locked"]).is_err() {
+        say("dufs: its own lockfile names what this registry does not have (a snapshot?); taking the newest that fits");
+        install(&[])?;
+    }
+    Ok(program)
+}
+
+fn debian(program: &str, package: &str, why: &str) -> Result<PathBuf> {
+    if let Some(found) = found(program) {
+        return Ok(found);
+    }
+    if found("apt-get").is_none() {
+        bail!("{program} is missing ({why}): this is no Debian; please install the equivalent of {package}");
+    }
+    say(&format!("{program} is {why}: installing {package} (Debian package)"));
+    run(as_root("apt-get").args(["-qq", "update"]))?;
+    let options = ["-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "--no-install-recommends", package];
+    // Installed to be started here, on a port of our own: not as a service of the system.
+    let no_service = ["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"];
+    run(as_root("env").args(no_service).args(options))?;
+    found(program).with_context(|| format!("{package} has no {program}"))
+}
+
+fn as_root(program: &str) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut sudo = Command::new("sudo");
+    sudo.arg(program);
+    sudo
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("can't start {name}"))?;
+    ensure!(output.status.success(), "{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
+/// A program in the search path, or where Debian puts servers.
+fn found(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+fn cache_dir() -> Result<PathBuf> {
+    let base = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")))
+        .context("neither XDG_CACHE_HOME nor HOME is set")?;
+    Ok(base.join("wstp"))
+}
+
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_the_search_path() {
+        assert!(found("sh").unwrap().is_file());
+        assert_eq!(found("no such program"), None);
+    }
+}
