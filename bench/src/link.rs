@@ -67,6 +67,8 @@ struct Shared {
     /// When the link towards the client is free again.
     free: Mutex<Instant>,
     cut: AtomicU64,
+    /// Bytes given to clients.
+    passed: AtomicU64,
 }
 
 impl Link {
@@ -78,7 +80,13 @@ impl Link {
     pub async fn start(upstream: SocketAddr, shape: Shape) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for the link")?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { upstream, shape, free: Mutex::new(Instant::now()), cut: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            upstream,
+            shape,
+            free: Mutex::new(Instant::now()),
+            cut: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
+        });
         let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
         Ok(Self { address, shared, task })
     }
@@ -91,6 +99,11 @@ impl Link {
     /// Connections it has cut.
     pub fn cut(&self) -> u64 {
         self.shared.cut.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came over it to clients.
+    pub fn passed(&self) -> u64 {
+        self.shared.passed.load(Ordering::Relaxed)
     }
 }
 
@@ -134,8 +147,9 @@ async fn pass(client: TcpStream, shared: &Shared) -> Result<()> {
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let up = direction(from_client, to_server, shared, None);
-    let down = direction(from_server, to_client, shared, shared.shape.rate);
+    let nobody_counts = AtomicU64::new(0);
+    let up = direction(from_client, to_server, shared, None, &nobody_counts);
+    let down = direction(from_server, to_client, shared, shared.shape.rate, &shared.passed);
     tokio::pin!(up, down);
     tokio::select! {
         ended = &mut down => ended,
@@ -154,9 +168,15 @@ struct Piece {
     _room: OwnedSemaphorePermit,
 }
 
-async fn direction(from: OwnedReadHalf, to: OwnedWriteHalf, shared: &Shared, rate: Option<u64>) -> Result<()> {
+async fn direction(
+    from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    shared: &Shared,
+    rate: Option<u64>,
+    passed: &AtomicU64,
+) -> Result<()> {
     let (sender, receiver) = mpsc::channel(PIECES);
-    let ((), ()) = tokio::try_join!(take_in(from, sender, shared, rate), give_out(receiver, to))?;
+    let ((), ()) = tokio::try_join!(take_in(from, sender, shared, rate), give_out(receiver, to, passed))?;
     Ok(())
 }
 
@@ -180,10 +200,11 @@ async fn take_in(mut from: OwnedReadHalf, to: mpsc::Sender<Piece>, shared: &Shar
     }
 }
 
-async fn give_out(mut from: mpsc::Receiver<Piece>, mut to: OwnedWriteHalf) -> Result<()> {
+async fn give_out(mut from: mpsc::Receiver<Piece>, mut to: OwnedWriteHalf, passed: &AtomicU64) -> Result<()> {
     while let Some(piece) = from.recv().await {
         sleep_until(piece.due).await;
         to.write_all(&piece.bytes).await?;
+        passed.fetch_add(piece.bytes.len() as u64, Ordering::Relaxed);
     }
     Ok(to.shutdown().await?)
 }
@@ -279,6 +300,7 @@ mod tests {
         let wanted = Duration::from_millis(250);
         let both = one.max(two) + CATCH_UP;
         assert!(both >= wanted && both < wanted * 2, "{both:?}");
+        assert_eq!(link.passed(), 2 * BYTES as u64);
     }
 
     #[tokio::test]

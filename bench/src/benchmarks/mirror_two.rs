@@ -6,7 +6,7 @@ use crate::corpus::Corpus;
 use crate::figure::Series;
 use crate::link::{Link, Shape};
 use crate::ours::{Server, get};
-use crate::{GIB, Plan};
+use crate::{GIB, MIB, Plan};
 
 /// Of each server, in bytes.
 const RATE: u64 = 20_000_000;
@@ -26,6 +26,8 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     for _ in plan.rounds() {
         let links = (Link::start(one.address(), shape).await?, Link::start(other.address(), shape).await?);
         let took = get(&[links.0.address(), links.1.address()], &source).await?;
+        let came = [&links.0, &links.1].map(|link| link.passed() / MIB);
+        eprintln!("bench: two servers of 20 MB/s: {} MiB in {took:.2?}, {came:?} MiB from each", source.size / MIB);
         series.push(source.size as f64 / took.as_secs_f64() / (2 * RATE) as f64);
     }
     Ok(vec![series])

@@ -45,6 +45,11 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let [mut throughput, mut over_dufs, mut over_nginx] = <[Series; 3]>::default();
     for round in plan.rounds() {
         let [ours, dufs, nginx] = servers.round(round).await?;
+        let all = f64::from(READINGS) * servers.source.size as f64;
+        for (name, cost) in [("ours", ours), ("dufs", dufs), ("nginx", nginx)] {
+            let (speed, processor) = (all / cost.wall / 1e6, cost.processor / all * GIB as f64);
+            eprintln!("bench: {name} sends {speed:.0} MB/s at {processor:.2} s of processors a GiB");
+        }
         throughput.push(dufs.wall / ours.wall);
         over_dufs.push(ours.processor / dufs.processor);
         over_nginx.push(ours.processor / nginx.processor);

@@ -8,7 +8,7 @@ use crate::corpus::Corpus;
 use crate::figure::Series;
 use crate::link::{Link, Shape};
 use crate::ours::{Server, get};
-use crate::{GIB, Plan};
+use crate::{GIB, MIB, Plan};
 
 /// 200 Mbit/s in bytes.
 pub const RATE: u64 = 25_000_000;
@@ -28,6 +28,7 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     for _ in plan.rounds() {
         let link = Link::start(server.address(), Shape { delay: DELAY, rate: Some(RATE), cuts: None }).await?;
         let took = get(&[link.address()], &source).await?;
+        eprintln!("bench: 200 Mbit/s at 100 ms: {} MiB in {took:.2?}", source.size / MIB);
         series.push(source.size as f64 / took.as_secs_f64() / RATE as f64);
     }
     Ok(vec![series])
