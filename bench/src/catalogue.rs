@@ -1,8 +1,10 @@
 //! Everything that is measured, and what is aimed at.
 
 use std::pin::Pin;
+use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use tokio::time::timeout;
 
 use crate::benchmarks::{
     browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, resume, server_idle, server_latency,
@@ -11,6 +13,9 @@ use crate::benchmarks::{
 use crate::figure::Series;
 use crate::{Figure, Plan, Target};
 use Target::{AtLeast, AtMost, AtMostTimes};
+
+/// No benchmark takes so long unless something stands still.
+const LIMIT: Duration = Duration::from_secs(2 * 3600);
 
 /// Figures that come out of the same rounds.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ impl Benchmark {
     ///
     /// When a round could not be run, or what arrived in it was not right.
     pub async fn measure(&self, plan: Plan) -> Result<Vec<Series>> {
-        let series = (self.run)(plan).await?;
+        let series = timeout(LIMIT, (self.run)(plan)).await.context("it does not end")??;
         ensure!(series.len() == self.figures.len(), "{} series for {} figures", series.len(), self.figures.len());
         Ok(series)
     }

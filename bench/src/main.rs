@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use wstp_bench::catalogue::{Benchmark, chosen};
 use wstp_bench::report::{Outcome, Report};
 use wstp_bench::{Measured, Plan};
@@ -29,13 +31,23 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
+    match unless_stopped(run(&Arguments::parse())).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Stops where the user says so, but in good order: what was started ends, what was made is removed.
+async fn unless_stopped(work: impl Future<Output = Result<bool>>) -> Result<bool> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = ctrl_c() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("told to stop"),
     }
 }
 

@@ -63,11 +63,12 @@ fn debian(program: &str, package: &str, why: &str) -> Result<PathBuf> {
         bail!("{program} is missing ({why}): this is no Debian; please install the equivalent of {package}");
     }
     say(&format!("{program} is {why}: installing {package} (Debian package)"));
+    if package.starts_with("nginx") {
+        say("Debian may start it as a service, which is not needed: `systemctl disable --now nginx` ends that");
+    }
     run(as_root("apt-get").args(["-qq", "update"]))?;
     let options = ["-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "--no-install-recommends", package];
-    // Installed to be started here, on a port of our own: not as a service of the system.
-    let no_service = ["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"];
-    run(as_root("env").args(no_service).args(options))?;
+    run(as_root("env").args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(options))?;
     found(program).with_context(|| format!("{package} has no {program}"))
 }
 
