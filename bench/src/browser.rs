@@ -3,6 +3,7 @@
 //! Each download has a new browser with a new profile. What arrived is read from the profile's files and compared, after the clock has stopped. Time is
 //! taken in the page, from the click to the state that is shown, so what the views and their messages cost is ours.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use wstp_e2e::{Browser, Extension, Memory, MemoryWatch, Page, Profile, View, until};
 
-use crate::child::{Child, cpu_seconds};
+use crate::child::{Child, cpu_by_role};
 use crate::corpus::Source;
 
 /// The longest a download may take.
@@ -70,19 +71,28 @@ pub enum Way<'a> {
 }
 
 /// What a download took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Took {
     /// From the click to the end, in seconds.
     pub wall: f64,
-    /// Processor time of the browser and the server, in seconds.
-    pub processor: f64,
+    /// Processor time of the browser's processes and the server, in seconds, by what they are for.
+    pub processor: BTreeMap<String, f64>,
     /// How much the extension's processes grew at most, in bytes.
     pub growth: u64,
 }
 
+impl Took {
+    /// All processor time, in seconds.
+    pub fn processors(&self) -> f64 {
+        self.processor.values().sum()
+    }
+}
+
 impl fmt::Display for Took {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} s ({:.2} s of processors)", self.wall, self.processor)
+        write!(f, "{:.2} s, processors {:.2} s", self.wall, self.processors())?;
+        let mut worth_saying = self.processor.iter().filter(|(_, seconds)| **seconds >= 0.05);
+        worth_saying.try_for_each(|(role, seconds)| write!(f, " {role} {seconds:.2}"))
     }
 }
 
@@ -100,12 +110,17 @@ pub async fn download(way: Way<'_>, source: &Source, server: &Child) -> Result<T
         view.wait_for_name(&source.name).await?;
     }
     let trees = [browser.processes()?, server.tree()?];
-    let processor = || trees.iter().map(|tree| cpu_seconds(*tree)).sum::<Result<f64>>();
+    let processor = || -> Result<BTreeMap<String, f64>> {
+        let [browser, server] = trees.map(cpu_by_role);
+        Ok(browser?.into_iter().chain(server?).collect())
+    };
     let (memory, watch) = (Memory::of_extension(trees[0]).proportional, MemoryWatch::start(trees[0]));
-    let before = processor()?;
+    let mut spent = processor()?;
     start(&view, way, source).await?;
     let wall = finished(&view, source).await?;
-    let took = Took { wall, processor: processor()? - before, growth: watch.most().saturating_sub(memory) };
+    let before = std::mem::replace(&mut spent, processor()?);
+    before.iter().for_each(|(role, seconds)| *spent.entry(role.clone()).or_default() -= seconds);
+    let took = Took { wall, processor: spent, growth: watch.most().saturating_sub(memory) };
     drop(watch);
     match way {
         Way::Ours(_) | Way::Fetch(..) => place.check_sandbox(source)?,

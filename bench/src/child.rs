@@ -1,5 +1,6 @@
 //! Processes of ours: started, asked what they cost, ended by number with everything they started.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{ExitStatus, Stdio};
 use std::{fs, io};
@@ -98,13 +99,35 @@ pub fn free_address() -> io::Result<SocketAddr> {
 ///
 /// When its root has ended.
 pub fn cpu_seconds(tree: Tree) -> Result<f64> {
+    Ok(cpu_by_role(tree)?.values().sum())
+}
+
+/// The same, apart for what the processes are for: Chromium tells that of its own, others go by their program's name.
+///
+/// # Errors
+///
+/// When its root has ended.
+pub fn cpu_by_role(tree: Tree) -> Result<BTreeMap<String, f64>> {
     let members = tree.members();
     let root = members.first().context("a tree has a root")?;
-    let ticks = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(cpu_ticks);
-    ensure!(ticks(root).is_some(), "process {root} has ended");
-    // One of the others that ends meanwhile is in its parent's account.
-    let sum: u64 = members.iter().filter_map(ticks).sum();
-    Ok(sum as f64 / rustix::param::clock_ticks_per_second() as f64)
+    let mut seconds = BTreeMap::new();
+    for pid in &members {
+        let ticks = fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(cpu_ticks);
+        // One of the others that ends meanwhile is in its parent's account.
+        ensure!(ticks.is_some() || pid != root, "process {root} has ended");
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let spent = ticks.unwrap_or_default() as f64 / rustix::param::clock_ticks_per_second() as f64;
+        *seconds.entry(role(&String::from_utf8_lossy(&command))).or_default() += spent;
+    }
+    Ok(seconds)
+}
+
+/// What a process is for, from its command line.
+fn role(command: &str) -> String {
+    let command = command.replace('\0', " ");
+    let option = |name: &str| Some(command.split_once(name)?.1.split([' ', '.']).next()?.to_owned());
+    let program = || command.split(' ').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
+    option("--utility-sub-type=").or_else(|| option("--type=")).unwrap_or_else(program)
 }
 
 /// User, system, and both of the children that were waited for: fields 14 to 17. The second is a name in parentheses that may hold anything.
@@ -134,6 +157,15 @@ mod tests {
     fn processor_time_is_read_behind_any_name() {
         assert_eq!(cpu_ticks("17 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 100 20 3 4 20 0"), Some(127));
         assert_eq!(cpu_ticks("17 (x) S 1"), None);
+    }
+
+    #[test]
+    fn the_command_line_says_what_a_process_is_for() {
+        let network = "/usr/lib/chromium/chromium\0--type=utility\0--utility-sub-type=network.mojom.NetworkService\0";
+        assert_eq!(role(network), "network");
+        assert_eq!(role("chromium --type=renderer --lang=en"), "renderer");
+        assert_eq!(role("/usr/sbin/nginx\0-p\0/x"), "nginx");
+        assert_eq!(role(""), "");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Our download into the sandbox beside what a page can do with `fetch` from nginx: one stream, and four ranges at once.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::browser::{Took, Way, download};
 use crate::corpus::Corpus;
@@ -27,16 +27,16 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     ];
     let [mut over_one, mut over_four, mut processor] = <[Series; 3]>::default();
     for round in plan.rounds() {
-        let mut took = [Took { wall: 0.0, processor: 0.0, growth: 0 }; 3];
+        let mut took = [const { None::<Took> }; 3];
         for step in 0..ways.len() {
             let turn = (round + step) % ways.len();
-            took[turn] = download(ways[turn].0, &source, ways[turn].1).await?;
+            took[turn] = Some(download(ways[turn].0, &source, ways[turn].1).await?);
         }
-        let [ours, one, four] = took;
+        let [Some(ours), Some(one), Some(four)] = took else { bail!("a way was not tried") };
         eprintln!("bench: into the sandbox: ours {ours}, one stream {one}, four {four}");
         over_one.push(one.wall / ours.wall);
         over_four.push(four.wall / ours.wall);
-        processor.push(ours.processor / four.processor);
+        processor.push(ours.processors() / four.processors());
     }
     Ok(vec![over_one, over_four, processor])
 }
