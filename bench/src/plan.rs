@@ -17,7 +17,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// At least [`ROUNDS`] rounds; a quick one may have fewer, and moves less.
+    /// At least five rounds; a quick one may have fewer, and moves less.
     #[must_use]
     pub fn new(rounds: Option<usize>, quick: bool) -> Self {
         let rounds = match (rounds, quick) {
