@@ -1,8 +1,11 @@
 //! How long one block takes while many others read as fast as they can.
 
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
 use wstp_protocol::limits::MAX_RUN_BLOCKS;
 use wstp_protocol::{BlockRun, block_count};
@@ -17,10 +20,12 @@ use crate::{MIB, Plan};
 const CLIENTS: usize = 500;
 /// Requests each of them has under way.
 const DEPTH: usize = 4;
-/// Blocks whose time is taken in a round.
-const PROBES: usize = 1000;
+/// Clients that ask for one block at a time.
+const PROBING: u64 = 10;
+/// Blocks whose time each of them takes in a round.
+const PROBES: u64 = 100;
 /// The same in a quick run.
-const QUICK_PROBES: usize = 200;
+const QUICK_PROBES: u64 = 20;
 /// What the file has.
 const SIZE: u64 = 256 * MIB;
 
@@ -32,7 +37,7 @@ const SIZE: u64 = 256 * MIB;
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
     let source = corpus.random("file.bin", SIZE)?;
-    let most = (CLIENTS + 8).to_string();
+    let most = (CLIENTS + 64).to_string();
     let server = Server::with_hash(&corpus, &source, &["--max-connections", &most]).await?;
     load::read(server.address(), &source, 1, load::Keep::Compare).await?;
     let mut series = Series::default();
@@ -46,7 +51,7 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
 }
 
 /// Milliseconds of each probe.
-async fn round(server: &Server, source: &Source, probes: usize) -> Result<Vec<f64>> {
+async fn round(server: &Server, source: &Source, probes: u64) -> Result<Vec<f64>> {
     let mut load = JoinSet::new();
     for index in 0..CLIENTS {
         let client = Client::connect(server.address()).await?;
@@ -56,7 +61,8 @@ async fn round(server: &Server, source: &Source, probes: usize) -> Result<Vec<f6
     // In a thread of its own, so that the time does not hold what this process itself has to do for the others.
     let probing = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async { probe(Client::connect(address).await?, &name, probes).await })
+        let all = (0..PROBING).map(|index| probe(address, &name, index * probes..(index + 1) * probes));
+        Ok(runtime.block_on(try_join_all(all))?.concat())
     });
     tokio::select! {
         times = probing => times?,
@@ -82,11 +88,13 @@ async fn stream(mut client: Client, name: String, index: u64) -> Result<()> {
     }
 }
 
-async fn probe(mut client: Client, name: &str, probes: usize) -> Result<Vec<f64>> {
+/// Milliseconds of each block of `numbers`, which are spread over the file.
+async fn probe(address: SocketAddr, name: &str, numbers: Range<u64>) -> Result<Vec<f64>> {
+    let mut client = Client::connect(address).await?;
     let file = client.open(name).await?;
     let blocks = block_count(file.size);
-    let mut times = Vec::with_capacity(probes);
-    for index in 0..probes as u64 {
+    let mut times = Vec::new();
+    for index in numbers {
         let began = Instant::now();
         client.ask_for(&file, BlockRun { first: index * 7919 % blocks, count: 1 }).await?;
         client.blocks(&file).await?;
