@@ -60,7 +60,7 @@ async fn round(server: &Server, source: &Source) -> Result<(f64, f64)> {
         async { passed(&proxy, before + FLOWS).await.map(|()| began.elapsed()) },
     );
     let (browser, up, flows) = (browser?, up?, flows?);
-    eprintln!("bench: started again: Chromium is up after {up:.0?}, blocks flow after {flows:.0?}");
+    eprintln!("bench: started again: Chromium is up after {up:.2?}, blocks flow after {flows:.2?}");
     let view = View::open(&browser, Page::Manager).await?;
     view.wait_for_state(&source.name, &["complete"]).await?;
     let fetched = proxy.passed();
