@@ -84,7 +84,7 @@ fn share_of(total: Option<u64>, own: &[Option<u64>]) -> Option<u64> {
     Some(left.max(1))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use proptest::prelude::*;
 
