@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::{Browser, Contents, Extension, Page, Profile, Proxy, Server, View};
+use crate::{Browser, Contents, Extension, Page, Profile, Proxy, SHORT, Server, View, until};
 
 /// A folder, a server on it, a proxy before that, and a browser with the extension. All of it ends when this is dropped.
 #[derive(Debug)]
@@ -84,13 +84,14 @@ impl Stage {
         Ok(view)
     }
 
-    /// Ends the browser with SIGKILL.
+    /// Ends the browser with SIGKILL, and waits until its connections have ended too: what the proxy lets through from then on is for the next.
     ///
     /// # Errors
     ///
     /// When it does not run.
     pub async fn kill_browser(&mut self) -> Result<()> {
-        self.browser.take().context("the browser does not run")?.kill().await
+        self.browser.take().context("the browser does not run")?.kill().await?;
+        until("the dead browser's connections to end", SHORT, async || Ok((self.proxy.open() == 0).then_some(()))).await
     }
 
     /// Closes the browser in good order.

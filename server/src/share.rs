@@ -1,5 +1,6 @@
 //! The share: the one folder that is served, its listings and its open files.
 
+mod buffers;
 mod file;
 mod files;
 mod folder;

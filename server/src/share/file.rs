@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
 use wstp_protocol::{BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
 
+use super::buffers::Buffer;
 use super::folder::Share;
 use super::refusal::Refusal;
 use super::stamp::Stamp;
@@ -141,7 +142,7 @@ impl SharedFile {
     ///
     /// # Errors
     /// [`ErrorCode::OutOfRange`], [`ErrorCode::Changed`] or what the disk says.
-    pub fn read_frame(&self, id: RequestId, run: BlockRun) -> Result<Vec<u8>, Refusal> {
+    pub fn read_frame(&self, id: RequestId, run: BlockRun) -> Result<Buffer, Refusal> {
         let (offset, length) = run.byte_range(self.size()).ok_or(Refusal::from(ErrorCode::OutOfRange))?;
         self.read_behind(&BlocksHeader { id, run }.encode(), offset, length as usize)
     }
@@ -150,22 +151,23 @@ impl SharedFile {
     ///
     /// # Errors
     /// [`ErrorCode::Changed`] or what the disk says.
-    pub fn read_bytes(&self, offset: u64, length: usize) -> Result<Vec<u8>, Refusal> {
+    pub fn read_bytes(&self, offset: u64, length: usize) -> Result<Buffer, Refusal> {
         self.read_behind(&[], offset, length)
     }
 
     /// The header, and `length` bytes of the file behind it.
-    fn read_behind(&self, header: &[u8], offset: u64, length: usize) -> Result<Vec<u8>, Refusal> {
+    fn read_behind(&self, header: &[u8], offset: u64, length: usize) -> Result<Buffer, Refusal> {
         if self.has_changed() {
             return Err(ErrorCode::Changed.into());
         }
         self.read_ahead(offset, length as u64);
         let whole = header.len() + length;
-        let mut bytes = Vec::with_capacity(whole);
+        let mut buffer = Buffer::with_capacity(whole);
+        let bytes = buffer.bytes();
         bytes.extend_from_slice(header);
         while bytes.len() < whole {
             let position = offset + (bytes.len() - header.len()) as u64;
-            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut bytes), position) {
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(bytes), position) {
                 Ok(0) => return Err(self.changed()),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(io::Error::from(error).into()),
@@ -173,7 +175,7 @@ impl SharedFile {
         }
         bytes.truncate(whole);
         self.check()?;
-        Ok(bytes)
+        Ok(buffer)
     }
 
     /// Fills `buffer` with the bytes from `offset` on, for hashing. Blocks.

@@ -97,12 +97,12 @@ impl Files {
 
     /// `length` bytes of a file from `offset` on, all within the file.
     pub async fn read_bytes(&self, file: Arc<SharedFile>, offset: u64, length: usize) -> Result<Bytes, Refusal> {
-        blocking(&self.readers, move || file.read_bytes(offset, length).map(Bytes::from)).await
+        blocking(&self.readers, move || file.read_bytes(offset, length).map(Bytes::from_owner)).await
     }
 
     /// A run of blocks as a whole frame.
     pub async fn read(&self, file: Arc<SharedFile>, request: BlocksRequest) -> Result<Bytes, Refusal> {
-        blocking(&self.readers, move || file.read_frame(request.id, request.run).map(Bytes::from)).await
+        blocking(&self.readers, move || file.read_frame(request.id, request.run).map(Bytes::from_owner)).await
     }
 
     /// A page of hashes.
