@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use serde_json::json;
 use tempfile::TempDir;
-use wstp_e2e::{Contents, Page, Proxy, Server, Stage, View};
+use wstp_e2e::{Contents, Page, Proxy, SHORT, Server, Stage, View, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -27,7 +28,13 @@ async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: Sock
     view.click("[data-testid=expand]").await?;
     view.wait_for_value("[data-testid=mirror-path]", name).await?;
     view.enter_text("[data-testid=mirror-address]", &mirror.to_string()).await?;
-    view.click("[data-testid=add-mirror]").await?;
+    // A first click may do no more than close the list of suggestions.
+    until("the form to take the mirror", SHORT, async || {
+        view.click("[data-testid=add-mirror]").await?;
+        let typed = view.run("return document.querySelector('[data-testid=mirror-address]').value", json!([])).await?;
+        Ok((typed == json!("")).then_some(()))
+    })
+    .await?;
     Ok(view)
 }
 
