@@ -117,7 +117,7 @@ impl Connection {
             }
             Work::Blocks(request) => {
                 let file = self.state().file(request.handle)?;
-                return Ok((files.read(file, request).await?, room, Then::Nothing));
+                return Ok((files.read_blocks(file, request).await?, room, Then::Nothing));
             }
             Work::Hashes(request) => {
                 let file = self.state().file(request.handle)?;

@@ -3,7 +3,7 @@
 //! Invariant: once a difference between the file and its stamp was seen, nothing more is read from it under any handle.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use cap_std::fs::MetadataExt;
 use rustix::fs::Advice;
+use rustix::io::ReadWriteFlags;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
-use wstp_protocol::{BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
+use wstp_protocol::{BLOCKS_HEADER_LEN, BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
 
 use super::buffers::Buffer;
 use super::folder::Share;
@@ -51,6 +52,38 @@ pub struct SharedFile {
     /// Up to where the disk was asked to read ahead.
     ahead: AtomicU64,
     path_checked: Mutex<Instant>,
+}
+
+/// What is to be read: bytes of the file, all within it, and what stands before them.
+#[derive(Clone, Debug)]
+pub struct Read {
+    header: Option<[u8; BLOCKS_HEADER_LEN]>,
+    offset: u64,
+    length: usize,
+}
+
+impl Read {
+    /// Bytes and nothing else.
+    pub fn bytes(offset: u64, length: usize) -> Self {
+        Self { header: None, offset, length }
+    }
+
+    fn end(&self) -> u64 {
+        self.offset + self.length as u64
+    }
+
+    /// Whether it follows a reader that goes straight on, up to `ahead`.
+    fn goes_on(&self, ahead: u64) -> bool {
+        self.offset <= ahead && self.end() + 2 * READ_AHEAD > ahead
+    }
+
+    /// Room for all of it, with the header in place, and the header's length.
+    fn buffer(&self) -> (Buffer, usize) {
+        let header = self.header.as_ref().map_or(&[][..], |header| header);
+        let mut buffer = Buffer::of(header.len() + self.length);
+        buffer[..header.len()].copy_from_slice(header);
+        (buffer, header.len())
+    }
 }
 
 impl SharedFile {
@@ -138,42 +171,43 @@ impl SharedFile {
         matches!(*self.state.borrow(), HashState::Changed)
     }
 
-    /// A run of blocks as a whole frame. Blocks.
+    /// What to read for a run of blocks: a whole frame.
     ///
     /// # Errors
-    /// [`ErrorCode::OutOfRange`], [`ErrorCode::Changed`] or what the disk says.
-    pub fn read_frame(&self, id: RequestId, run: BlockRun) -> Result<Buffer, Refusal> {
+    /// [`ErrorCode::OutOfRange`].
+    pub fn frame(&self, id: RequestId, run: BlockRun) -> Result<Read, Refusal> {
         let (offset, length) = run.byte_range(self.size()).ok_or(Refusal::from(ErrorCode::OutOfRange))?;
-        self.read_behind(&BlocksHeader { id, run }.encode(), offset, length as usize)
+        Ok(Read { header: Some(BlocksHeader { id, run }.encode()), offset, length: length as usize })
     }
 
-    /// `length` bytes from `offset` on, all within the file. Blocks.
+    /// Reads, if that takes no waiting: the bytes are in the system's cache, and nothing is to be looked up on the disk. `None` otherwise.
     ///
     /// # Errors
     /// [`ErrorCode::Changed`] or what the disk says.
-    pub fn read_bytes(&self, offset: u64, length: usize) -> Result<Buffer, Refusal> {
-        self.read_behind(&[], offset, length)
+    pub fn read_cached(&self, read: &Read) -> Option<Result<Buffer, Refusal>> {
+        if self.has_changed() || self.is_path_check_due() || self.wants_read_ahead(read) {
+            return None;
+        }
+        let (mut buffer, header) = read.buffer();
+        let mut bytes = [IoSliceMut::new(&mut buffer[header..])];
+        let came = rustix::io::preadv2(&self.file, &mut bytes, read.offset, ReadWriteFlags::NOWAIT);
+        came.is_ok_and(|came| came == read.length).then(|| self.is_unchanged().map(|()| buffer))
     }
 
-    /// The header, and `length` bytes of the file behind it.
-    fn read_behind(&self, header: &[u8], offset: u64, length: usize) -> Result<Buffer, Refusal> {
+    /// Reads. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] or what the disk says.
+    pub fn read(&self, read: &Read) -> Result<Buffer, Refusal> {
         if self.has_changed() {
             return Err(ErrorCode::Changed.into());
         }
-        self.read_ahead(offset, length as u64);
-        let whole = header.len() + length;
-        let mut buffer = Buffer::with_capacity(whole);
-        let bytes = buffer.bytes();
-        bytes.extend_from_slice(header);
-        while bytes.len() < whole {
-            let position = offset + (bytes.len() - header.len()) as u64;
-            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(bytes), position) {
-                Ok(0) => return Err(self.changed()),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
-            }
+        self.read_ahead(read);
+        let (mut buffer, header) = read.buffer();
+        match self.file.read_exact_at(&mut buffer[header..], read.offset) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed()),
+            done => done?,
         }
-        bytes.truncate(whole);
         self.check()?;
         Ok(buffer)
     }
@@ -197,10 +231,18 @@ impl SharedFile {
     /// # Errors
     /// [`ErrorCode::Changed`] where it is not, and what the disk says.
     pub fn check(&self) -> Result<(), Refusal> {
-        if Stamp::of(&self.file)? != self.stamp || (self.is_path_check_due() && !self.is_at_path()) {
-            return Err(self.changed());
+        self.is_unchanged()?;
+        if self.is_path_check_due() {
+            *self.path_checked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            if !self.is_at_path() {
+                return Err(self.changed());
+            }
         }
         Ok(())
+    }
+
+    fn is_unchanged(&self) -> Result<(), Refusal> {
+        if Stamp::of(&self.file)? == self.stamp { Ok(()) } else { Err(self.changed()) }
     }
 
     fn changed(&self) -> Refusal {
@@ -214,25 +256,23 @@ impl SharedFile {
     }
 
     fn is_path_check_due(&self) -> bool {
-        let mut checked = self.path_checked.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = checked.elapsed() >= PATH_CHECK;
-        if due {
-            *checked = Instant::now();
-        }
-        due
+        self.path_checked.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= PATH_CHECK
     }
 
     /// Several connections may read one file at once, so the system's own guess, which is one per open file, does not do.
-    fn read_ahead(&self, offset: u64, length: u64) {
-        let end = offset + length;
-        let ahead = self.ahead.load(Ordering::Relaxed);
-        let goes_on = offset <= ahead && end + 2 * READ_AHEAD > ahead;
-        if !goes_on {
+    fn read_ahead(&self, read: &Read) {
+        let (end, ahead) = (read.end(), self.ahead.load(Ordering::Relaxed));
+        if !read.goes_on(ahead) {
             self.ahead.store(end, Ordering::Relaxed);
-        } else if end + READ_AHEAD / 2 > ahead && ahead < self.size() {
+        } else if self.wants_read_ahead(read) {
             let from = ahead.max(end);
             self.ahead.store(from + READ_AHEAD, Ordering::Relaxed);
             self.advise(from, READ_AHEAD);
         }
+    }
+
+    fn wants_read_ahead(&self, read: &Read) -> bool {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        read.goes_on(ahead) && read.end() + READ_AHEAD / 2 > ahead && ahead < self.size()
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wstp_protocol::{BlocksRequest, Entry, ErrorCode, HashPage, HashesRequest, ListRequest, Listing, SharePath};
 
-use super::file::{HashState, SharedFile};
+use super::file::{HashState, Read, SharedFile};
 use super::folder::Share;
 use super::listing::Listings;
 use super::refusal::Refusal;
@@ -97,12 +97,23 @@ impl Files {
 
     /// `length` bytes of a file from `offset` on, all within the file.
     pub async fn read_bytes(&self, file: Arc<SharedFile>, offset: u64, length: usize) -> Result<Bytes, Refusal> {
-        blocking(&self.readers, move || file.read_bytes(offset, length).map(Bytes::from_owner)).await
+        self.read(file, Read::bytes(offset, length)).await
     }
 
     /// A run of blocks as a whole frame.
-    pub async fn read(&self, file: Arc<SharedFile>, request: BlocksRequest) -> Result<Bytes, Refusal> {
-        blocking(&self.readers, move || file.read_frame(request.id, request.run).map(Bytes::from_owner)).await
+    pub async fn read_blocks(&self, file: Arc<SharedFile>, request: BlocksRequest) -> Result<Bytes, Refusal> {
+        let read = file.frame(request.id, request.run)?;
+        self.read(file, read).await
+    }
+
+    /// What is in memory is taken from there at once. Only the disk is waited for on another thread: to change threads and back costs more than
+    /// to copy a quarter of a mebibyte.
+    async fn read(&self, file: Arc<SharedFile>, read: Read) -> Result<Bytes, Refusal> {
+        let buffer = match file.read_cached(&read) {
+            Some(cached) => cached?,
+            None => blocking(&self.readers, move || file.read(&read)).await?,
+        };
+        Ok(Bytes::from_owner(buffer))
     }
 
     /// A page of hashes.
