@@ -6,7 +6,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use wstp_protocol::{ENDPOINT_PATH, SharePath};
+use reqwest::Url;
+use wstp_engine::http_source::file_url;
+use wstp_protocol::{ENDPOINT_PATH, MirrorUrl, SharePath};
 
 use crate::exit::{Code, Failure};
 
@@ -39,6 +41,92 @@ impl Address {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}{ENDPOINT_PATH}", if self.secure { "wss" } else { "ws" }, self.label())
+    }
+}
+
+/// Where a file is: on a server of the protocol, or at an HTTP server under a URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A server of the protocol.
+    Wstp(Source),
+    /// Plain HTTP.
+    Http(FileUrl),
+}
+
+impl Place {
+    /// Understands what was typed.
+    ///
+    /// # Errors
+    ///
+    /// In words for the one who typed it.
+    pub fn parse(typed: &str) -> Result<Self, Failure> {
+        match typed.starts_with("http://") || typed.starts_with("https://") {
+            true => FileUrl::parse(typed).map(Self::Http),
+            false => Source::parse(typed).map(Self::Wstp),
+        }
+    }
+}
+
+/// The URL of a file at an HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FileUrl(Url);
+
+impl FileUrl {
+    /// Understands what was typed.
+    ///
+    /// # Errors
+    ///
+    /// In words for the one who typed it.
+    pub fn parse(typed: &str) -> Result<Self, Failure> {
+        let advice = "Copy the link from where the file can be downloaded.";
+        let refused =
+            |why: String| Failure::new(Code::Usage, format!("\"{typed}\" is no link to a file: {why}."), advice);
+        let url = Url::parse(typed).map_err(|error| refused(error.to_string()))?;
+        if url.path() == "/" {
+            return Err(refused("it has no path".to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refused("a name and a password don't belong into it".to_owned()));
+        }
+        Ok(Self(url))
+    }
+
+    /// What to show: `host` or `host:port`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl Place {
+    /// What to show: `host:port`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Wstp(source) => source.address.label(),
+            Self::Http(url) => url.label(),
+        }
+    }
+
+    /// Where a mirror that the server at `from` offers has what is at `path` there; `None` where it is not to be followed.
+    #[must_use]
+    pub fn offered(mirror: &MirrorUrl, from: &Address, path: &SharePath) -> Option<Self> {
+        if !mirror.may_be_followed_from(&from.url()) {
+            return None;
+        }
+        if !mirror.is_wstp() {
+            return FileUrl::parse(&file_url(mirror, path)).ok().map(Self::Http);
+        }
+        // Every address that is typed leads to the one endpoint, so no other is followed.
+        let server = mirror.as_str().strip_suffix(ENDPOINT_PATH)?;
+        Source::parse(server).ok().map(|source| Self::Wstp(Source { path: path.clone(), ..source }))
     }
 }
 

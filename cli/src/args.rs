@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::address::Source;
+use crate::address::{Place, Source};
 use crate::get;
 use crate::ls::Style;
 
@@ -29,6 +29,7 @@ Examples:
   wstp get nas:3000/films/a.mkv               into this folder
   wstp get nas:3000/films -o ~/Films          a folder and all that is in it
   wstp get a:3000/x.iso b:3000/mirror/x.iso   one file from two servers at once
+  wstp get nas:3000/x.iso https://mirror.example/x.iso   blocks over plain HTTP too, checked against nas's hashes
   wstp get nas:3000/x.iso --json              progress for a program
 
 What arrived of NAME is kept in .NAME.wstp beside it until it is complete: run the same command again to go on.";
@@ -59,9 +60,9 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub struct GetArgs {
-    /// Where from; several are mirrors of one file
-    #[arg(required = true, value_name = "SOURCE", value_parser = source)]
-    pub sources: Vec<Source>,
+    /// Where from; several are mirrors of one file, and all but one of them may be links, http://host/file or https://host/file
+    #[arg(required = true, value_name = "SOURCE", value_parser = place)]
+    pub sources: Vec<Place>,
     /// Where to: a file, or a folder [default: the name it has on the server, here]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
@@ -71,6 +72,9 @@ pub struct GetArgs {
     /// Bytes a second at most, such as 500k or 2.5M
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<u64>,
+    /// Take nothing from the mirrors that the server offers
+    #[arg(long)]
+    pub no_mirrors: bool,
     /// Give up when nothing arrives for so many seconds; 0: never
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
@@ -131,6 +135,7 @@ impl GetArgs {
             output: self.output.clone(),
             connections: self.connections,
             rate: self.limit,
+            mirrors: !self.no_mirrors,
             patience: (self.timeout > 0).then(|| Duration::from_secs(self.timeout)),
             update: self.update,
         }
@@ -167,6 +172,10 @@ fn rate(typed: &str) -> Result<u64, String> {
         Ok(_) => Err("at least one byte a second has to come".to_owned()),
         Err(_) => Err(format!("{typed:?} is no number; try 500k or 2.5M")),
     }
+}
+
+fn place(typed: &str) -> Result<Place, String> {
+    Place::parse(typed).map_err(|failure| failure.to_string())
 }
 
 fn source(typed: &str) -> Result<Source, String> {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
 use wstp_protocol::EntryKind;
 
-use crate::address::Source;
+use crate::address::{FileUrl, Place, Source};
 use crate::exit::{Code, Failure};
 use crate::names::safe_name;
 use crate::partial::{Partial, exists, parent, shown};
@@ -31,6 +31,8 @@ pub struct Options {
     pub connections: u8,
     /// Bytes a second, over all transfers; `None`: as many as come.
     pub rate: Option<u64>,
+    /// Whether mirrors that the server offers are used.
+    pub mirrors: bool,
     /// How long nothing may arrive before it is given up; `None`: for ever.
     pub patience: Option<Duration>,
     /// Whether what changed on the server, and what differs here, is fetched as it is there now.
@@ -63,6 +65,8 @@ impl Share {
 pub struct Context<'a> {
     /// How to fetch.
     pub options: Options,
+    /// Where the one file is at servers of plain HTTP.
+    pub links: Vec<FileUrl>,
     /// Tells how things stand.
     pub reporter: &'a Reporter,
     /// Says when the person wants to stop.
@@ -76,6 +80,10 @@ pub struct Context<'a> {
 /// In words, with the code to end with.
 pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
     let sources = match sources {
+        [] => {
+            let advice = "Put the address of a WSTP server in front: its hashes prove what the others send.";
+            return Err(Failure::new(Code::Usage, "Plain HTTP alone proves nothing.", advice));
+        }
         [source] => {
             let probe = async {
                 let (mut remote, _) = cx.reach(sources).await?;
@@ -83,6 +91,10 @@ pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> 
                 Ok((remote, entry))
             };
             let (remote, entry) = unless_stopped(cx, probe).await?;
+            if entry.kind == EntryKind::Directory && !cx.links.is_empty() {
+                let advice = "Leave the link out, or name a file.";
+                return Err(Failure::new(Code::Usage, "A link can't be a mirror of a folder.", advice));
+            }
             if entry.kind == EntryKind::Directory {
                 return folder::get(cx, source, remote).await;
             }
@@ -222,9 +234,15 @@ async fn transferred(
     share: Share,
     (partial, recovered): (Partial, Recovered),
 ) -> Result<(Partial, Fetched), Failure> {
-    let task = Task { sources: sources.to_vec(), share, patience: cx.options.patience, update: cx.options.update };
-    let labels = sources.iter().map(|source| source.address.label()).collect();
-    let report = cx.reporter.file(target.to_string_lossy().into_owned(), labels);
+    let links = cx.links.iter().cloned().map(Place::Http);
+    let task = Task {
+        places: sources.iter().cloned().map(Place::Wstp).chain(links).collect(),
+        share,
+        mirrors: cx.options.mirrors,
+        patience: cx.options.patience,
+        update: cx.options.update,
+    };
+    let report = cx.reporter.file(target.to_string_lossy().into_owned());
     let mut kept = 0;
     let (partial, result) = transfer::fetch(&task, partial, recovered, &cx.stop, |standing| {
         kept = standing.progress.verified + standing.progress.received;

@@ -1,8 +1,8 @@
 //! `wstp`, the native client: the engine of the browser extension on tokio sockets and local files, with the same journal.
 //!
 //! [`run`] does what the command line says. The way of a file: `get` decides what is to be fetched and where to, `partial` keeps what of it is
-//! here, `transfer` is the engine's run loop between `socket` and `disk`, `store` does what is wanted of the disk. `remote` looks at servers,
-//! for `ls`, `verify` and the `tree` of a `folder`.
+//! here, `transfer` is the engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, `store` does what is wanted of the disk.
+//! `remote` looks at servers, for `ls`, `verify` and the `tree` of a `folder`.
 //!
 //! Invariants:
 //! - the server is a stranger: its names become safe ones before they touch the disk (`names`) and harmless ones before they
@@ -20,10 +20,12 @@ mod exit;
 mod folder;
 mod get;
 mod hash;
+mod link;
 mod ls;
 mod names;
 mod pages;
 mod partial;
+mod plain;
 mod progress;
 mod reach;
 mod remote;
@@ -40,6 +42,7 @@ use std::io::Write;
 
 use tokio_util::sync::CancellationToken;
 
+use address::Place;
 pub use args::Args;
 use args::Command;
 pub use exit::{Code, Failure};
@@ -65,7 +68,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Code {
 
 async fn perform(command: Command, reporter: &Reporter, stop: CancellationToken) -> Result<Code, Failure> {
     match command {
-        Command::Get(args) => get::run(&get::Context { options: args.options(), reporter, stop }, &args.sources).await,
+        Command::Get(args) => get(args, reporter, stop).await,
         Command::Ls(args) => unless(stop, ls::run(&args.source, args.style())).await,
         Command::Hash(args) => {
             let tell = |failure: &Failure| eprintln!("wstp: {failure}");
@@ -74,6 +77,17 @@ async fn perform(command: Command, reporter: &Reporter, stop: CancellationToken)
         }
         Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, args.json, args.quiet)).await,
     }
+}
+
+async fn get(args: args::GetArgs, reporter: &Reporter, stop: CancellationToken) -> Result<Code, Failure> {
+    let (mut sources, mut links) = (Vec::new(), Vec::new());
+    for place in &args.sources {
+        match place {
+            Place::Wstp(source) => sources.push(source.clone()),
+            Place::Http(url) => links.push(url.clone()),
+        }
+    }
+    get::run(&get::Context { options: args.options(), links, reporter, stop }, &sources).await
 }
 
 async fn unless(stop: CancellationToken, work: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {

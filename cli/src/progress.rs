@@ -131,7 +131,6 @@ pub struct Reporter {
 pub struct FileReport<'a> {
     reporter: &'a Reporter,
     file: String,
-    labels: Vec<String>,
     bar: ProgressBar,
 }
 
@@ -147,12 +146,12 @@ impl Reporter {
         Self { audience, bars: MultiProgress::with_draw_target(target) }
     }
 
-    /// Begins to tell about a file: its local path, and what its sources are called.
+    /// Begins to tell about a file: its local path.
     #[must_use]
-    pub fn file(&self, file: String, labels: Vec<String>) -> FileReport<'_> {
+    pub fn file(&self, file: String) -> FileReport<'_> {
         let bar = self.bars.add(ProgressBar::new(0).with_style(file_style()));
         bar.set_prefix(short(&escape::name(&file)));
-        FileReport { reporter: self, file, labels, bar }
+        FileReport { reporter: self, file, bar }
     }
 
     /// A bar over all files of a folder.
@@ -244,8 +243,8 @@ impl FileReport<'_> {
         }
     }
 
-    fn tell_json(&self, Standing { progress, wait, problem }: &Standing<'_>) {
-        let sources = progress.sources.iter().zip(&self.labels);
+    fn tell_json(&self, Standing { progress, labels, wait, problem }: &Standing<'_>) {
+        let sources = progress.sources.iter().zip(*labels);
         self.reporter.json(&Event::Progress {
             file: &self.file,
             state: state(progress.phase),
@@ -290,7 +289,7 @@ const fn state(phase: Phase) -> &'static str {
 }
 
 /// What it is doing, for the end of a bar.
-fn in_words(Standing { progress, wait, problem }: &Standing<'_>) -> String {
+fn in_words(Standing { progress, wait, problem, .. }: &Standing<'_>) -> String {
     let because = problem.as_ref().map_or_else(String::new, |problem| format!(", {problem}"));
     match progress.phase {
         Phase::Starting => format!("connecting{because}"),
@@ -355,7 +354,8 @@ mod tests {
     #[test]
     fn every_phase_has_words() {
         let problem = || Some("h:1 closed the connection".to_owned());
-        let words = |phase, wait, problem| in_words(&Standing { progress: &progress(phase), wait, problem });
+        let words =
+            |phase, wait, problem| in_words(&Standing { labels: &[], progress: &progress(phase), wait, problem });
         assert_eq!(
             words(Phase::Waiting(Instant::default()), Some(Duration::from_millis(3200)), problem()),
             "waiting 4 s, h:1 closed the connection"

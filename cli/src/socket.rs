@@ -47,6 +47,9 @@ pub enum SocketError {
     /// It broke.
     #[error("the connection to {0} broke ({1})")]
     Broken(String, tokio_websockets::Error),
+    /// A request of plain HTTP failed.
+    #[error("{0} can't be read ({1})")]
+    Http(String, reqwest::Error),
     /// The server ended it.
     #[error("{0} closed the connection")]
     Closed(String),

@@ -15,8 +15,21 @@ pub fn connector(secure: bool) -> Result<Connector, String> {
     if !secure {
         return Ok(Connector::Plain);
     }
+    shared().map(|config| Connector::Rustls(TlsConnector::from(config)))
+}
+
+/// The same for libraries that want to have their own.
+///
+/// # Errors
+///
+/// As [`connector`].
+pub fn config() -> Result<ClientConfig, String> {
+    shared().map(|config| (*config).clone())
+}
+
+fn shared() -> Result<Arc<ClientConfig>, String> {
     static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    CONFIG.get_or_init(configure).clone().map(|config| Connector::Rustls(TlsConnector::from(config)))
+    CONFIG.get_or_init(configure).clone()
 }
 
 fn configure() -> Result<Arc<ClientConfig>, String> {

@@ -12,15 +12,16 @@ use wstp_engine::{
     Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, SourceKind,
     Transfer,
 };
-use wstp_protocol::Hash;
+use wstp_protocol::{Hash, MirrorUrl, SharePath};
 
 use crate::AGENT;
-use crate::address::Source;
+use crate::address::Place;
 use crate::disk::{Disk, Ended};
 use crate::exit::{Code, Failure};
 use crate::get::Share;
+use crate::link::Link;
 use crate::partial::Partial;
-use crate::socket::{Happening, Socket};
+use crate::socket::Happening;
 use crate::store::Stored;
 use crate::words::{engine_problem, interrupted, no_connection};
 
@@ -30,14 +31,18 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_millis(250);
 /// Happenings of all sockets that wait to be looked at; while there are so many, nothing more is read.
 const QUEUE: usize = 16;
+/// Most mirrors taken of what a server offers.
+const MAX_OFFERED: usize = 8;
 /// Sleeps are cut into such pieces; the clock of the system can't be set for centuries.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// What to fetch and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    /// Where from; all of them serve the same file.
-    pub sources: Vec<Source>,
+    /// Where from, first a server of the protocol; all of them serve the same file.
+    pub places: Vec<Place>,
+    /// Whether mirrors that the first server offers are used too.
+    pub mirrors: bool,
     /// What it may use.
     pub(crate) share: Share,
     /// How long nothing may arrive before it is given up; `None`: for ever.
@@ -51,6 +56,8 @@ pub(crate) struct Task {
 pub struct Standing<'a> {
     /// The engine's part.
     pub progress: &'a Progress,
+    /// What its sources are called, in their order.
+    pub labels: &'a [String],
     /// Time until the next try, while it waits.
     pub wait: Option<Duration>,
     /// What went wrong last, begins a clause.
@@ -68,9 +75,12 @@ pub struct Fetched {
 
 struct Loop<'a, W> {
     task: &'a Task,
+    /// Where from, those that were offered included.
+    places: Vec<Place>,
+    labels: Vec<String>,
     transfer: Transfer,
     disk: Disk,
-    sockets: HashMap<ConnectionId, Socket>,
+    links: HashMap<ConnectionId, Link>,
     happenings: mpsc::Sender<(ConnectionId, Happening)>,
     began: Instant,
     /// When something arrived last, and how much there was then.
@@ -101,8 +111,10 @@ pub(crate) async fn fetch(
     let mut run = Loop {
         transfer: Transfer::resume(config(task), recovered, wstp_engine::Instant(Duration::ZERO)),
         task,
+        places: task.places.clone(),
+        labels: task.places.iter().map(Place::label).collect(),
         disk: Disk::start(partial),
-        sockets: HashMap::new(),
+        links: HashMap::new(),
         happenings,
         began,
         alive: (began, 0),
@@ -113,19 +125,13 @@ pub(crate) async fn fetch(
     };
     let result = run.until_end(&mut happened, stop).await;
     run.tell();
-    run.sockets.clear();
+    run.links.clear();
     (run.disk.stop().await.ok(), result)
 }
 
 fn config(task: &Task) -> Config {
-    let source = |(index, source): (usize, &Source)| SourceConfig {
-        id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)),
-        path: source.path.clone(),
-        token: None,
-        kind: SourceKind::Wstp,
-    };
     Config {
-        sources: task.sources.iter().enumerate().map(source).collect(),
+        sources: task.places.iter().enumerate().map(|(index, place)| source(index, place)).collect(),
         agent: AGENT.to_owned(),
         connections: task.share.connections,
         memory_budget: task.share.memory,
@@ -135,6 +141,16 @@ fn config(task: &Task) -> Config {
         order: Order::HeadFirst,
         seed: seed(),
     }
+}
+
+/// The source at an index of the places.
+fn source(index: usize, place: &Place) -> SourceConfig {
+    let (kind, path) = match place {
+        Place::Wstp(source) => (SourceKind::Wstp, source.path.clone()),
+        // Its URL says where the file is.
+        Place::Http(_) => (SourceKind::Http, SharePath::root()),
+    };
+    SourceConfig { id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)), path, token: None, kind }
 }
 
 /// Different in every process, so that clients of a restarted server do not come in the same moment.
@@ -179,7 +195,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
 
     fn handle(&mut self, connection: ConnectionId, happening: Happening) {
         // Of a socket the engine closed, nothing is to be handed in any more.
-        if !self.sockets.contains_key(&connection) {
+        if !self.links.contains_key(&connection) {
             return;
         }
         let now = self.now();
@@ -188,7 +204,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
             Happening::Frame(frame) => self.transfer.handle_frame(now, connection, frame),
             Happening::Closed(error) => {
                 self.last_words = Some(error.to_string());
-                self.sockets.remove(&connection);
+                self.links.remove(&connection);
                 self.transfer.handle_closed(now, connection);
             }
         }
@@ -209,23 +225,38 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
             match output {
                 Output::Connect { connection, source } => self.connect(connection, source),
                 Output::Send { connection, message } => {
-                    let sent = self.sockets.get(&connection).map(|socket| socket.send(&message));
+                    let sent = self.links.get(&connection).map(|link| link.send(&message));
                     if sent.is_some_and(|sent| sent.is_err()) {
-                        self.sockets.remove(&connection);
+                        self.links.remove(&connection);
                         self.transfer.handle_closed(self.now(), connection);
                     }
                 }
-                Output::Disconnect { connection } => drop(self.sockets.remove(&connection)),
+                Output::Disconnect { connection } => drop(self.links.remove(&connection)),
+                // Others are believed only where they serve what the first one does.
+                Output::Mirrors { source, urls } if source.0 == 0 => self.take_offered(&urls),
+                Output::Mirrors { .. } => {}
                 Output::Store(request) => self.disk.push(request),
             }
         }
     }
 
+    fn take_offered(&mut self, urls: &[MirrorUrl]) {
+        let Some(Place::Wstp(from)) = self.places.first().filter(|_| self.task.mirrors).cloned() else { return };
+        for place in urls.iter().filter_map(|url| Place::offered(url, &from.address, &from.path)) {
+            if !self.places.contains(&place) && self.places.len() < self.task.places.len() + MAX_OFFERED {
+                let config = source(self.places.len(), &place);
+                self.labels.push(place.label());
+                self.places.push(place);
+                self.transfer.handle_command(self.now(), Command::AddSource(config));
+            }
+        }
+    }
+
     fn connect(&mut self, connection: ConnectionId, SourceId(index): SourceId) {
-        match self.task.sources.get(index as usize) {
-            Some(source) => {
-                let socket = Socket::connect(source.address.clone(), connection, self.happenings.clone());
-                self.sockets.insert(connection, socket);
+        match self.places.get(index as usize) {
+            Some(place) => {
+                let link = Link::connect(place.clone(), connection, self.happenings.clone());
+                self.links.insert(connection, link);
             }
             None => self.transfer.handle_closed(self.now(), connection),
         }
@@ -264,7 +295,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
             _ => None,
         };
         let problem = self.problem(&progress);
-        (self.watch)(&Standing { progress: &progress, wait, problem });
+        (self.watch)(&Standing { progress: &progress, labels: &self.labels, wait, problem });
     }
 
     /// What went wrong last, in words that begin a clause.
@@ -279,8 +310,8 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
     }
 
     fn label(&self) -> String {
-        match self.task.sources.as_slice() {
-            [only] => only.address.label(),
+        match self.labels.as_slice() {
+            [only] => only.clone(),
             _ => "a server".to_owned(),
         }
     }

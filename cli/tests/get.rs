@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use support::{MIB, Proxy, Server, Tls, Wstp, names_in, sample, write, wstp, wstp_trusting};
+use support::{Ended, MIB, Proxy, Server, Tls, Wstp, names_in, sample, write, wstp, wstp_trusting};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,6 +144,76 @@ async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
     assert!(fast.passed() > 6 * MIB as u64, "{} {}", slow.passed(), fast.passed());
+}
+
+/// Lets the first source say what the hash is, and then nothing more; the others have to fetch the file.
+async fn with_a_stalled_first_source(here: &std::path::Path, slow: &Proxy, args: &[&str]) -> Ended {
+    let mut run = Wstp::start(here, &[&["get", "--json"], args].concat());
+    while run.event(|event| event["event"] == "progress").await["verified"] == 0 {
+        slow.hold_after(64 * 1024);
+    }
+    run.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_of_plain_http_is_a_mirror() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(6 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    write(share.path(), "a b/y", &bytes);
+    let server = Server::start(share.path()).await;
+    let slow = Proxy::start(server.address()).await;
+    slow.hold_after(256 * 1024);
+    let ended = with_a_stalled_first_source(here.path(), &slow, &[&slow.source("x"), &server.link("a%20b/y")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_another_file_spoils_nothing() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(6 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    write(share.path(), "y", &sample(6 * MIB, 2));
+    let server = Server::start(share.path()).await;
+    let missing = server.link("nothing");
+    let ended = wstp(here.path(), &["get", &server.source("x"), &server.link("y"), &missing]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_http_alone_and_folders_with_links_are_usage_errors() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "folder/x", b"x");
+    let server = Server::start(share.path()).await;
+    for args in [&[server.link("folder/x")][..], &[server.source("folder"), server.link("folder/x")]] {
+        let args: Vec<_> = std::iter::once("get").chain(args.iter().map(String::as_str)).collect();
+        assert_eq!(wstp(here.path(), &args).await.code, Some(2), "{args:?}");
+    }
+    assert!(names_in(here.path()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mirrors_that_the_server_offers_are_used_unless_they_are_not_wanted() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(6 * MIB, 1);
+    write(share.path(), "a b/x", &bytes);
+    let mirror = Server::start(share.path()).await;
+    for offer in [format!("ws://{}/ws", mirror.address()), format!("http://{}/files/", mirror.address())] {
+        let server = Server::offering(share.path(), &[offer]).await;
+        let slow = Proxy::start(server.address()).await;
+        slow.hold_after(256 * 1024);
+        let ended = with_a_stalled_first_source(here.path(), &slow, &[&slow.source("a b/x")]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+        fs::remove_file(here.path().join("x")).unwrap();
+        let args = [&slow.source("a b/x"), "--no-mirrors", "--timeout", "2"];
+        slow.hold_after(256 * 1024);
+        let ended = with_a_stalled_first_source(here.path(), &slow, &args).await;
+        assert_eq!(ended.code, Some(4), "{ended:?}");
+        fs::remove_dir_all(here.path().join(".x.wstp")).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

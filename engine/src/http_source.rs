@@ -92,6 +92,15 @@ pub struct HttpSource {
 }
 
 impl HttpRequest {
+    /// The method (RFC 9110, section 9).
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Size => "HEAD",
+            Self::Bytes(_) => "GET",
+        }
+    }
+
     /// The value of the field `Range`, where there is one.
     #[must_use]
     pub fn range(&self) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What goes in from the caller and what comes out for it to do.
 
 use bytes::Bytes;
-use wstp_protocol::{BlockRun, ClientMessage, Hash};
+use wstp_protocol::{BlockRun, ClientMessage, Hash, MirrorUrl};
 
 use crate::{Order, SourceConfig, SourceId};
 
@@ -30,6 +30,14 @@ pub enum Output {
     Disconnect {
         /// Which.
         connection: ConnectionId,
+    },
+    /// A source told where else its folder is served. Whether to fetch from there too, with [`Command::AddSource`], is the caller's to decide: what
+    /// comes from there is believed no more than anything else.
+    Mirrors {
+        /// Who says so.
+        source: SourceId,
+        /// The addresses, those to be used first in front; there may be none.
+        urls: Vec<MirrorUrl>,
     },
     /// Do something in storage and answer with `handle_stored`.
     Store(StoreRequest),

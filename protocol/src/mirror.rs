@@ -1,6 +1,7 @@
 //! Addresses under which the folder of a server is served too.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -65,11 +66,52 @@ impl MirrorUrl {
         &self.0
     }
 
+    /// Whether a client that talks to the server at the URL `server` may follow its suggestion without asking its user: not from an encrypted
+    /// connection to one in the clear, and not from elsewhere into the user's own network (`docs/protocol.md`, section 15).
+    #[must_use]
+    pub fn may_be_followed_from(&self, server: &str) -> bool {
+        let is_secure = |url: &str| url.starts_with("wss://") || url.starts_with("https://");
+        let is_neighbour = || Self::parse(server).is_ok_and(|server| server.is_private());
+        (is_secure(&self.0) || !is_secure(server)) && (!self.is_private() || is_neighbour())
+    }
+
+    /// Whether it lies, as far as its host says, on this computer or in a network of the user's own (RFC 1918, 4193, 6761, 6762).
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        let authority = self.0.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+        let host = match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        };
+        match host.parse() {
+            Ok(IpAddr::V4(ip)) => is_private_v4(ip),
+            Ok(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+                Some(ip) => is_private_v4(ip),
+                None => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified(),
+            },
+            Err(_) => is_private_name(host),
+        }
+    }
+
     /// Whether the mirror speaks this protocol; else it is a folder over plain HTTP.
     #[must_use]
     pub fn is_wstp(&self) -> bool {
         self.0.starts_with("ws")
     }
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
+}
+
+/// A name without a dot, or in a domain that is never asked for outside; so is what a resolver may read as an address, `127.1` or `0x7f.1`.
+fn is_private_name(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    !host.contains('.')
+        || ["localhost", "local", "internal"].contains(&last)
+        || last.starts_with(|first: char| first.is_ascii_digit())
+        || host.contains('%')
 }
 
 /// The characters of RFC 3986, section 3.3, and the slash.
@@ -166,6 +208,53 @@ mod tests {
             ("http://host/a\r\nb", MirrorUrlError::Character),
         ] {
             assert_eq!(MirrorUrl::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_the_users_own_network_is_known() {
+        for (host, private) in [
+            ("localhost", true),
+            ("x.localhost:3000", true),
+            ("nas", true),
+            ("NAS.local.", true),
+            ("127.0.0.1", true),
+            ("127.1", true),
+            ("10.1.2.3", true),
+            ("192.168.1.5:80", true),
+            ("169.254.0.1", true),
+            ("0.0.0.0", true),
+            ("[::1]", true),
+            ("[fd00::1]:80", true),
+            ("[fe80::1]", true),
+            ("[::ffff:10.0.0.1]", true),
+            ("files.example.org", false),
+            ("notlocalhost.example", false),
+            ("8.8.8.8", false),
+            ("172.32.0.1", false),
+            ("[2001:db8::1]", false),
+        ] {
+            for (scheme, path) in [("ws", "/ws"), ("https", "")] {
+                let url = MirrorUrl::parse(format!("{scheme}://{host}{path}")).unwrap();
+                assert_eq!(url.is_private(), private, "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stranger_leads_nobody_into_the_users_network_or_into_the_open() {
+        for (server, mirror, may) in [
+            ("ws://files.example:3000/ws", "ws://mirror.example/ws", true),
+            ("ws://files.example:3000/ws", "http://192.168.1.1/", false),
+            ("ws://192.168.1.5:3000/ws", "http://192.168.1.1/", true),
+            ("ws://192.168.1.5:3000/ws", "http://mirror.example/", true),
+            ("wss://files.example/ws", "https://mirror.example/", true),
+            ("wss://files.example/ws", "http://mirror.example/", false),
+            ("wss://127.0.0.1/ws", "ws://127.0.0.1/ws", false),
+            ("ws://b\u{fc}cher.example:3000/ws", "ws://localhost/ws", false),
+        ] {
+            let url = MirrorUrl::parse(mirror).unwrap();
+            assert_eq!(url.may_be_followed_from(server), may, "{server} to {mirror}");
         }
     }
 }

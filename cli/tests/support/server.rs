@@ -17,8 +17,14 @@ pub struct Server {
 impl Server {
     /// Shares a folder, hidden entries too, on a port the system chooses.
     pub async fn start(dir: &Path) -> Self {
+        Self::offering(dir, &[]).await
+    }
+
+    /// The same, and tells clients of mirrors.
+    pub async fn offering(dir: &Path, mirrors: &[String]) -> Self {
+        let mirrors = mirrors.iter().map(|url| url.parse().unwrap()).collect();
         let cache = tempfile::tempdir().unwrap();
-        let config = Config { hidden: true, cache_dir: Some(cache.path().to_owned()), ..Config::new(dir) };
+        let config = Config { hidden: true, cache_dir: Some(cache.path().to_owned()), mirrors, ..Config::new(dir) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listening = runtime.spawn(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -33,6 +39,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A link to a file of it over plain HTTP.
+    pub fn link(&self, path: &str) -> String {
+        format!("http://{}/files/{path}", self.address)
     }
 
     /// A source on it.

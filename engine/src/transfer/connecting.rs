@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping};
+use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping, features};
 
 use super::blocks::range_of;
 use super::connection::{Ask, BlockAsk, Connection, Stage};
@@ -108,7 +108,7 @@ impl Transfer {
         connection.progressed = now;
         let source = connection.source;
         let token = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.config.token.clone());
-        let hello = Session::<Ask>::hello(&self.config.agent, token.as_deref());
+        let hello = Session::<Ask>::hello_with(&self.config.agent, token.as_deref(), features::MIRRORS);
         self.send(id, hello);
     }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage};
+use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 
 use super::Transfer;
 use super::connection::{Ask, BlockAsk};
 use super::pages::Part;
 use crate::session::{Event, Reply, SessionError};
-use crate::{ConnectionId, Problem};
+use crate::{ConnectionId, Output, Problem};
 
 /// How long to leave a server alone that is busy and does not say how long.
 const BUSY_WAIT: Duration = Duration::from_millis(250);
@@ -50,9 +50,18 @@ impl Transfer {
                 let wait = Duration::from_millis(goodbye.retry_after_ms.into());
                 self.drop_connection(id, Problem::Connection, Some(wait));
             }
-            // What to do with these is the caller's to decide, and a transfer does not ask for them.
-            Event::Mirrors(_) => {}
+            Event::Mirrors(mirrors) => self.mirrors_offered(id, mirrors.urls),
             Event::Refused(failure) => self.refused(id, &failure),
+        }
+    }
+
+    /// Each connection says it anew; the caller is told what it does not know yet.
+    fn mirrors_offered(&mut self, id: ConnectionId, urls: Vec<MirrorUrl>) {
+        let Some(source) = self.connections.get(&id).map(|open| open.source) else { return };
+        let news = self.source_mut(source).is_some_and(|source| source.offered != urls);
+        if let Some(known) = self.source_mut(source).filter(|_| news) {
+            known.offered.clone_from(&urls);
+            self.outputs.push_back(Output::Mirrors { source, urls });
         }
     }
 

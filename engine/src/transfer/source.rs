@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_protocol::FileVersion;
+use wstp_protocol::{FileVersion, MirrorUrl};
 
 use crate::backoff::{Backoff, Jitter};
 use crate::rate::Rate;
@@ -31,6 +31,8 @@ pub(super) struct Source {
     pub(super) unverified: RangeSet,
     /// Bytes it sent that are verified and written.
     pub(super) verified: u64,
+    /// Where else it says its folder is served.
+    pub(super) offered: Vec<MirrorUrl>,
     backoff: Backoff,
     retry_at: Option<Instant>,
     benched_until: Option<Instant>,
@@ -49,6 +51,7 @@ impl Source {
             rate: Rate::default(),
             unverified: RangeSet::new(),
             verified: 0,
+            offered: Vec::new(),
             backoff: Backoff::default(),
             retry_at: None,
             benched_until: None,

@@ -105,6 +105,7 @@ impl ServerScript {
             lie: None,
             missing: false,
             plain: None,
+            mirrors: Vec::new(),
         }
     }
 
@@ -136,6 +137,7 @@ fn script(random: &mut Random) -> ServerScript {
         lie: None,
         missing: false,
         plain: None,
+        mirrors: Vec::new(),
     }
 }
 

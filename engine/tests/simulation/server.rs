@@ -9,7 +9,7 @@ use wstp_engine::http_source::{HttpAnswer, HttpRequest};
 use wstp_engine::{ConnectionId, Instant};
 use wstp_protocol::{
     BlockRun, BlocksReply, BlocksRequest, ClientMessage, ErrorCode, Failure, FileVersion, Handle, HashesRequest,
-    Limits, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome,
+    Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome, features,
 };
 
 use crate::content::{Content, Edition};
@@ -72,6 +72,8 @@ pub struct ServerScript {
     pub missing: bool,
     /// It speaks plain HTTP, and has this edition whatever happens elsewhere.
     pub plain: Option<Edition>,
+    /// Where else it says its folder is served.
+    pub mirrors: Vec<MirrorUrl>,
 }
 
 struct Peer {
@@ -179,7 +181,7 @@ impl Server {
         }
         let think = random.up_to(self.script.thinking);
         match message {
-            ClientMessage::Hello(_) => vec![(think, None, self.welcome())],
+            ClientMessage::Hello(hello) => self.welcome(think, hello.features),
             ClientMessage::Ping(ping) => vec![(think, None, ServerMessage::Pong(Pong { nonce: ping.nonce }))],
             ClientMessage::Open(open) => {
                 self.start(connection, open.id, think, |server| server.open(now, connection, open.id))
@@ -248,9 +250,13 @@ impl Server {
         vec![(think, Some(id), make(self))]
     }
 
-    fn welcome(&self) -> ServerMessage {
+    fn welcome(&self, think: Duration, known: u64) -> Answers {
         let version = if self.script.lie == Some(Lie::NotWstp) { 77 } else { 1 };
-        ServerMessage::Welcome(Welcome { version, features: 0, agent: "script".into(), limits: self.script.limits })
+        let urls = self.script.mirrors.clone();
+        let features = if urls.is_empty() { 0 } else { known & features::MIRRORS };
+        let welcome = Welcome { version, features, agent: "script".into(), limits: self.script.limits };
+        let mirrors = (features != 0).then_some(ServerMessage::Mirrors(Mirrors { urls }));
+        std::iter::once(ServerMessage::Welcome(welcome)).chain(mirrors).map(|message| (think, None, message)).collect()
     }
 
     fn open(&mut self, now: Instant, connection: ConnectionId, id: RequestId) -> ServerMessage {

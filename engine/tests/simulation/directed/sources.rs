@@ -139,3 +139,15 @@ fn a_source_says_why_it_is_not_used() {
     assert!(world.run_until(|world| matches!(standing(world, 3), Standing::Waiting(at) if at > world.now)));
     assert!(world.run_until(|world| standing(world, 1) == Standing::Benched));
 }
+
+#[test]
+fn what_a_source_offers_is_told_once_however_often_it_is_connected() {
+    let mirrors: Vec<_> = ["ws://b:3000/ws", "http://c/pub"].map(|url| url.parse().unwrap()).into();
+    let mut scenario = swarm(64 * MIB, &[narrow(10, 20e6), narrow(10, 20e6)]);
+    scenario.connections = 4;
+    scenario.servers[0].0.mirrors.clone_from(&mirrors);
+    scenario.blows = vec![(SECOND, Blow::RestartServers { down: SECOND })];
+    let world = completed(scenario);
+    assert!(world.connects > 4, "{} connections", world.connects);
+    assert_eq!(world.offered, [(SourceId(0), mirrors)]);
+}

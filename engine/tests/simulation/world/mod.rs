@@ -14,7 +14,7 @@ use wstp_engine::{
     Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
     SourceKind, StoreReply, StoreRequest, Transfer,
 };
-use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, RequestId, ServerMessage, SharePath};
+use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
 
 use crate::content::Edition;
 use crate::disk::{Crash, Disk};
@@ -123,6 +123,8 @@ pub struct World {
     /// Blocks whose hashes came since the program was started.
     proved: RangeSet,
     pub failures: Vec<Problem>,
+    /// What sources told of other addresses.
+    pub offered: Vec<(SourceId, Vec<MirrorUrl>)>,
     pub starts: u32,
     /// How many connections were opened.
     pub connects: u32,
@@ -169,6 +171,7 @@ impl World {
             peak: 0,
             proved: RangeSet::new(),
             failures: Vec::new(),
+            offered: Vec::new(),
             starts: 1,
             connects: 0,
             queue: BinaryHeap::new(),
@@ -325,6 +328,7 @@ impl World {
                     let wire = self.wires.remove(&connection).expect("only what is open is closed");
                     self.servers[wire.server].closed(connection);
                 }
+                Output::Mirrors { source, urls } => self.offered.push((source, urls)),
                 Output::Store(request) => {
                     self.stores.push_back(request);
                     if self.stores.len() == 1 {

@@ -1,0 +1,38 @@
+//! What a transfer's connection really is: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
+
+use tokio::sync::mpsc;
+use wstp_protocol::ClientMessage;
+
+use crate::address::Place;
+use crate::plain::Plain;
+use crate::socket::{Full, Happening, Socket};
+
+/// A connection, which is closed when this is dropped.
+#[derive(Debug)]
+pub enum Link {
+    /// To a server of the protocol.
+    Socket(Socket),
+    /// To a server of plain HTTP.
+    Plain(Plain),
+}
+
+impl Link {
+    /// Begins to connect. What happens comes out of `happenings` together with `name`.
+    pub fn connect<N>(place: Place, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
+    where
+        N: Copy + Send + 'static,
+    {
+        match place {
+            Place::Wstp(source) => Self::Socket(Socket::connect(source.address, name, happenings)),
+            Place::Http(url) => Self::Plain(Plain::connect(url, name, happenings)),
+        }
+    }
+
+    /// Sends a message. Where that is impossible, the connection is of no use any more.
+    pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
+        match self {
+            Self::Socket(socket) => socket.send(message),
+            Self::Plain(plain) => plain.send(message),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A server of plain HTTP behind the face of a socket: the engine's [`HttpSource`] decides what to ask for, a task of its own asks.
+//!
+//! No more of an answer is read than was asked for. What comes in goes into the same bounded queue as that of sockets.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, RANGE, RETRY_AFTER};
+use reqwest::{Client, Method, Response};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
+use wstp_protocol::{ClientMessage, RequestId};
+
+use crate::address::FileUrl;
+use crate::socket::{Full, Happening, SocketError};
+use crate::{AGENT, tls};
+
+/// Messages that wait to be looked at; a transfer has fewer requests under way.
+const MAX_UNSENT: usize = 64;
+/// How long an answer may stand still.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A file at an HTTP server, whose requests end when this is dropped.
+#[derive(Debug)]
+pub struct Plain {
+    unsent: mpsc::Sender<ClientMessage>,
+    task: AbortHandle,
+}
+
+impl Plain {
+    /// Stands ready. What happens comes out of `happenings` together with `name`.
+    pub fn connect<N>(url: FileUrl, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
+    where
+        N: Copy + Send + 'static,
+    {
+        let (unsent, messages) = mpsc::channel(MAX_UNSENT);
+        let task = tokio::spawn(async move {
+            let ended = live(&url, name, &happenings, messages).await;
+            let closed = ended.err().unwrap_or_else(|| SocketError::Closed(url.label()));
+            let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
+        });
+        Self { unsent, task: task.abort_handle() }
+    }
+
+    /// Does what the message asks for.
+    pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
+        match self.unsent.try_send(message.clone()) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Full),
+            // One that has ended says so by itself.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Lives until a request fails or nobody wants it any more. Its requests end with it.
+async fn live<N: Copy>(
+    url: &FileUrl,
+    name: N,
+    happenings: &mpsc::Sender<(N, Happening)>,
+    mut messages: mpsc::Receiver<ClientMessage>,
+) -> Result<(), SocketError> {
+    let client = client().map_err(|error| SocketError::Insecure(url.label(), error))?;
+    let mut source = HttpSource::default();
+    let mut requests = JoinSet::new();
+    let mut handles = HashMap::<RequestId, AbortHandle>::new();
+    let mut wanted = happenings.send((name, Happening::Opened)).await.is_ok();
+    while wanted {
+        while let Some(output) = source.poll_output() {
+            match output {
+                HttpOutput::Frame(frame) => wanted &= happenings.send((name, Happening::Frame(frame))).await.is_ok(),
+                HttpOutput::Request(id, request) => {
+                    let asking = ask(client.clone(), url.clone(), request);
+                    handles.insert(id, requests.spawn(async move { (id, asking.await) }));
+                }
+                HttpOutput::Abort(id) => {
+                    if let Some(request) = handles.remove(&id) {
+                        request.abort();
+                    }
+                }
+            }
+        }
+        tokio::select! {
+            message = messages.recv() => match message {
+                None => wanted = false,
+                Some(message) => source.handle_message(&message),
+            },
+            // One that was aborted ends without a result.
+            Some(Ok((id, answer))) = requests.join_next() => {
+                handles.remove(&id);
+                source.handle_answer(id, answer.map_err(|error| SocketError::Http(url.label(), error.without_url()))?);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn ask(client: Client, url: FileUrl, request: HttpRequest) -> Result<HttpAnswer, reqwest::Error> {
+    let method = match request {
+        HttpRequest::Size => Method::HEAD,
+        HttpRequest::Bytes(_) => Method::GET,
+    };
+    let mut asking = client.request(method, url.url().clone());
+    if let Some(range) = request.range() {
+        asking = asking.header(RANGE, range);
+    }
+    let response = asking.send().await?;
+    let field = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    Ok(HttpAnswer {
+        status: response.status().as_u16(),
+        content_length: field(CONTENT_LENGTH),
+        content_range: field(CONTENT_RANGE),
+        etag: field(ETAG),
+        retry_after: field(RETRY_AFTER),
+        body: body(response, request.most()).await?,
+    })
+}
+
+/// At most the first `most` bytes of the body.
+async fn body(mut response: Response, most: u64) -> Result<Bytes, reqwest::Error> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut bytes = BytesMut::new();
+    while bytes.len() < most {
+        let Some(piece) = response.chunk().await? else { break };
+        bytes.extend_from_slice(&piece[..piece.len().min(most - bytes.len())]);
+    }
+    Ok(bytes.freeze())
+}
+
+/// One for all: it keeps connections open.
+fn client() -> Result<Client, String> {
+    static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
+    let make = || {
+        let builder = Client::builder().user_agent(AGENT).no_proxy().read_timeout(SILENCE).connect_timeout(SILENCE);
+        builder.tls_backend_preconfigured(tls::config()?).build().map_err(|error| error.to_string())
+    };
+    CLIENT.get_or_init(make).clone()
+}
