@@ -33,6 +33,8 @@ impl Driver {
     ///
     /// When it can't be started or does not say its port in time.
     pub async fn start() -> Result<Self> {
+        // Built along with `wstp`, the HTTP client of the WebDriver library knows TLS and asks whose, though it needs none here.
+        let _installed_before = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let mut tries = 1;
         loop {
             match Self::try_start().await {

@@ -18,6 +18,7 @@ pub struct Server {
     child: Option<Child>,
     address: SocketAddr,
     dir: PathBuf,
+    arguments: Vec<String>,
     /// Its cache of hashes: its own, so that one test does not profit from another.
     cache: TempDir,
 }
@@ -29,18 +30,19 @@ impl Server {
     ///
     /// When it can't be started or does not say where it listens in time.
     pub async fn start(dir: &Path) -> Result<Self> {
-        Self::start_at(dir, SocketAddr::from(([127, 0, 0, 1], 0))).await
+        Self::start_with(dir, SocketAddr::from(([127, 0, 0, 1], 0)), &[]).await
     }
 
-    /// Serves `dir` at `address`.
+    /// Serves `dir` at `address`, started with further `arguments`.
     ///
     /// # Errors
     ///
     /// As [`Server::start`].
-    pub async fn start_at(dir: &Path, address: SocketAddr) -> Result<Self> {
+    pub async fn start_with(dir: &Path, address: SocketAddr, arguments: &[&str]) -> Result<Self> {
         let cache = tempfile::tempdir()?;
-        let (child, address) = spawn(dir, address, cache.path()).await?;
-        Ok(Self { child: Some(child), address, dir: dir.to_owned(), cache })
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let (child, address) = spawn(dir, address, cache.path(), &arguments).await?;
+        Ok(Self { child: Some(child), address, dir: dir.to_owned(), arguments, cache })
     }
 
     /// Where it listens.
@@ -78,7 +80,7 @@ impl Server {
         if self.child.is_some() {
             bail!("the server still runs");
         }
-        let (child, _) = spawn(&self.dir, self.address, self.cache.path()).await?;
+        let (child, _) = spawn(&self.dir, self.address, self.cache.path(), &self.arguments).await?;
         self.child = Some(child);
         Ok(())
     }
@@ -93,13 +95,14 @@ impl Server {
     }
 }
 
-async fn spawn(dir: &Path, address: SocketAddr, cache: &Path) -> Result<(Child, SocketAddr)> {
+async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[String]) -> Result<(Child, SocketAddr)> {
     let program = paths::server_binary()?;
     let mut child = Command::new(&program)
         .arg(dir)
         .args(["--listen", &address.to_string()])
         .arg("--cache-dir")
         .arg(cache)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -1,6 +1,7 @@
 //! Everything one test needs, in the order it has to go.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -28,11 +29,20 @@ impl Stage {
     ///
     /// When a part can't be started.
     pub async fn serving(files: &[(&str, u64)]) -> Result<Self> {
+        Self::serving_with(files, &[]).await
+    }
+
+    /// The same, with further arguments for the server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::serving`].
+    pub async fn serving_with(files: &[(&str, u64)], arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         for (path, size) in files {
             Contents::new(*path, *size).write(&folder.path().join(path))?;
         }
-        let server = Server::start(folder.path()).await?;
+        let server = Server::start_with(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0)), arguments).await?;
         let proxy = Proxy::start(server.address()).await?;
         let extension = Extension::built()?;
         let profile = Profile::new()?;

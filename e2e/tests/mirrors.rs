@@ -18,7 +18,7 @@ async fn mirror_of(path: &str, contents: Contents) -> Result<(TempDir, Server)> 
 }
 
 /// Starts the download, holds it half-way, and adds a mirror.
-async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: SocketAddr) -> Result<View<'a>> {
+async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: &str) -> Result<View<'a>> {
     let view = stage.open_connected().await?;
     view.wait_for_name(name).await?;
     stage.proxy.hold_after(size / 2);
@@ -27,7 +27,7 @@ async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: Sock
     view.show_transfers().await?;
     view.click("[data-testid=expand]").await?;
     view.wait_for_value("[data-testid=mirror-path]", name).await?;
-    view.enter_text("[data-testid=mirror-address]", &mirror.to_string()).await?;
+    view.enter_text("[data-testid=mirror-address]", mirror).await?;
     // A first click may do no more than close the list of suggestions.
     until("the form to take the mirror", SHORT, async || {
         view.click("[data-testid=add-mirror]").await?;
@@ -61,7 +61,7 @@ async fn a_file_is_completed_by_a_mirror_when_its_server_is_killed() -> Result<(
     let (_folder, mirror) = mirror_of("m.bin", Contents::new("m.bin", size)).await?;
     let before_mirror = Proxy::start(mirror.address()).await?;
     before_mirror.hold_after(size / 8);
-    let view = half_way_with(&stage, "m.bin", size, before_mirror.address()).await?;
+    let view = half_way_with(&stage, "m.bin", size, &before_mirror.address().to_string()).await?;
     before_mirror.held().await?;
     view.wait_for_content(&standing_of(before_mirror.address()), "used").await?;
     view.close().await?;
@@ -78,7 +78,7 @@ async fn a_mirror_with_another_file_of_that_name_is_refused_in_words() -> Result
     let stage = Stage::serving(&[("w.bin", size)]).await?;
     have_hashed(&stage, "w.bin").await?;
     let (_folder, mirror) = mirror_of("w.bin", Contents::new("something else", size)).await?;
-    let view = half_way_with(&stage, "w.bin", size, mirror.address()).await?;
+    let view = half_way_with(&stage, "w.bin", size, &mirror.address().to_string()).await?;
     view.wait_for_content(&standing_of(mirror.address()), "given up: It has another file of this name.").await?;
     stage.proxy.release();
     let saved = view.save("w.bin").await?;
@@ -91,11 +91,56 @@ async fn a_mirror_that_nobody_answers_at_says_so_and_can_be_removed() -> Result<
     let stage = Stage::serving(&[("n.bin", size)]).await?;
     let (_folder, mut mirror) = mirror_of("n.bin", Contents::new("n.bin", size)).await?;
     mirror.kill().await?;
-    let view = half_way_with(&stage, "n.bin", size, mirror.address()).await?;
+    let view = half_way_with(&stage, "n.bin", size, &mirror.address().to_string()).await?;
     view.wait_for_text("tried again in").await?;
     view.click("[data-testid=remove-source]").await?;
     view.wait_for_count("[data-testid=source]", 1).await?;
     stage.proxy.release();
     let saved = view.save("n.bin").await?;
     stage.check_saved("n.bin", &saved)
+}
+
+/// A link to a file as a server of plain HTTP has it.
+fn link(server: SocketAddr, name: &str) -> String {
+    format!("http://{server}/files/{name}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_completed_over_plain_http_while_its_server_is_stuck() -> Result<()> {
+    let size = 24 * MIB;
+    let stage = Stage::serving(&[("h.bin", size)]).await?;
+    have_hashed(&stage, "h.bin").await?;
+    let (_folder, mirror) = mirror_of("h.bin", Contents::new("h.bin", size)).await?;
+    let before_mirror = Proxy::start(mirror.address()).await?;
+    let view = half_way_with(&stage, "h.bin", size, &link(before_mirror.address(), "h.bin")).await?;
+    let saved = view.save("h.bin").await?;
+    assert!(before_mirror.passed() >= size / 2, "{} bytes came over plain HTTP", before_mirror.passed());
+    stage.check_saved("h.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_another_file_does_no_harm_and_is_given_up_in_words() -> Result<()> {
+    let size = 24 * MIB;
+    let stage = Stage::serving(&[("l.bin", size)]).await?;
+    have_hashed(&stage, "l.bin").await?;
+    let (_folder, mirror) = mirror_of("l.bin", Contents::new("something else", size)).await?;
+    let view = half_way_with(&stage, "l.bin", size, &link(mirror.address(), "l.bin")).await?;
+    view.wait_for_text("It sent bytes that do not belong to this file.").await?;
+    stage.proxy.release();
+    let saved = view.save("l.bin").await?;
+    stage.check_saved("l.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_the_server_offers_is_used_unasked() -> Result<()> {
+    let size = 24 * MIB;
+    let (_folder, mirror) = mirror_of("o.bin", Contents::new("o.bin", size)).await?;
+    let offer = format!("ws://{}/ws", mirror.address());
+    let stage = Stage::serving_with(&[("o.bin", size)], &["--mirror", &offer]).await?;
+    have_hashed(&stage, "o.bin").await?;
+    let view = stage.open_connected().await?;
+    stage.proxy.hold_after(size / 2);
+    view.download("o.bin").await?;
+    let saved = view.save("o.bin").await?;
+    stage.check_saved("o.bin", &saved)
 }

@@ -72,8 +72,8 @@ pub fn SourceList(
                     autocomplete="off"
                     spellcheck="false"
                     list=list
-                    placeholder="Another server"
-                    aria-label="Another server that has this file"
+                    placeholder="Another server, or a link to the file"
+                    aria-label="Another server that has this file, or a link to it"
                     data-testid="mirror-address"
                     prop:value=move || address.get()
                     on:input=move |event| address.set(event_target_value(&event))

@@ -57,7 +57,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let interactive = has_display && !arguments.headless;
     let extension = Extension::built()?;
     let dir = folder(arguments)?;
-    let server = Server::start_at(&dir, address(arguments.listen, interactive)?).await?;
+    let server = Server::start_with(&dir, address(arguments.listen, interactive)?, &[]).await?;
     eprintln!("serving {} at ws://{}/ws", dir.display(), server.address());
     if interactive {
         return show(&extension, server, &arguments.out).await;

@@ -103,7 +103,7 @@ impl Supervisor {
             Inner::Report { transfer, report } => {
                 let name = ContextName::Transfer(transfer);
                 match report {
-                    WorkerReport::Progress(_) => self.heard(&name),
+                    WorkerReport::Progress(_) | WorkerReport::Mirrors(_) => self.heard(&name),
                     _ => drop(self.state.borrow_mut().workers.remove(&name)),
                 }
             }

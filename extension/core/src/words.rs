@@ -45,6 +45,17 @@ pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     }
 }
 
+/// What the engine ran into with a link of plain HTTP to a file at `label`.
+pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
+    use wstp_engine::Problem as P;
+    match found {
+        P::Server { text, .. } => problem(one_line(text), "Remove it, or add it again with another link."),
+        P::Changed => problem("It has another file under this link.", "Remove it, or add it again with another link."),
+        P::BadBlocks => problem("It sent bytes that do not belong to this file.", "They were thrown away."),
+        found => engine_problem(found, label),
+    }
+}
+
 /// What a server called `label` refused, and why.
 pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
     match code {

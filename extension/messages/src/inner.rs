@@ -146,15 +146,22 @@ pub struct Terms {
     pub sources: Vec<SourceTask>,
 }
 
-/// A server that has the file.
+/// Where the file is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceTask {
     /// Names it within its transfer.
     pub id: u32,
-    /// The server's WebSocket URL.
+    /// The server's WebSocket URL, or the file's URL on a server of plain HTTP.
     pub address: String,
-    /// The file's path on the server.
+    /// The file's path on the server; on one of plain HTTP that is said by its URL.
     pub path: String,
+}
+
+impl SourceTask {
+    /// Whether it is a file on a server of plain HTTP.
+    pub fn is_plain(&self) -> bool {
+        self.address.starts_with("http")
+    }
 }
 
 /// What a transfer worker says.
@@ -169,6 +176,8 @@ pub enum WorkerReport {
         /// Its BLAKE3 hash in lower-case hexadecimal.
         root: String,
     },
+    /// The server told where else its folder is served: URLs from a stranger, as they came.
+    Mirrors(Vec<String>),
     /// It stopped as told; the files are released.
     Stopped,
     /// It can't go on by itself; the files are released.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wstp_messages::Problem;
-use wstp_protocol::ENDPOINT_PATH;
+use wstp_protocol::{ENDPOINT_PATH, MirrorUrl};
 
 use crate::words::problem;
 
@@ -66,6 +66,42 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}:{}{}", if self.secure { "wss" } else { "ws" }, self.host, self.port, self.path)
+    }
+}
+
+/// The URL of a file on a server of plain HTTP: what a link to it says, less a fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileUrl(String);
+
+impl FileUrl {
+    /// `None` for what is no such link but may be the address of a server: another scheme, or no path.
+    ///
+    /// # Errors
+    ///
+    /// In words for the one who typed it.
+    pub fn parse(typed: &str) -> Option<Result<Self, Problem>> {
+        let (scheme, rest) = typed.trim().split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (place, query) = rest.find('?').map_or((rest, ""), |at| rest.split_at(at));
+        let has_path = place.split_once('/').is_some_and(|(_, path)| !path.is_empty());
+        if !["http", "https"].contains(&scheme.as_str()) || !has_path {
+            return None;
+        }
+        let is_url = MirrorUrl::parse(format!("{scheme}://{place}")).is_ok()
+            && query.len() <= MAX_LEN
+            && query.bytes().all(|byte| byte.is_ascii_graphic());
+        let advice = "Copy the link from where the file can be downloaded.";
+        Some(match is_url {
+            true => Ok(Self(format!("{scheme}://{rest}"))),
+            false => Err(problem("That is not a link to a file.", advice)),
+        })
+    }
+}
+
+impl fmt::Display for FileUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -193,6 +229,24 @@ mod tests {
         ] {
             let refused = Address::parse(typed).unwrap_err();
             assert!(refused.what.ends_with('.') && !refused.advice.is_empty(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_file_is_told_from_the_address_of_a_server() {
+        for (typed, url) in [
+            ("http://host/a.iso", Some("http://host/a.iso")),
+            ("HTTPS://host:8080/files/a%20b.iso?token=1&x#part", Some("https://host:8080/files/a%20b.iso?token=1&x")),
+            ("http://host", None),
+            ("http://host:3000/", None),
+            ("ws://host/ws", None),
+            ("host/a.iso", None),
+        ] {
+            let parsed = FileUrl::parse(typed).map(|url| url.unwrap().to_string());
+            assert_eq!(parsed.as_deref(), url, "{typed}");
+        }
+        for typed in ["http://host/a b", "http://user@host/a", "https:///a", "http://host/a?b c", "http://host:0/a"] {
+            assert!(FileUrl::parse(typed).unwrap().is_err(), "{typed}");
         }
     }
 

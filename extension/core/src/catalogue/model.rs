@@ -9,6 +9,8 @@ use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, Source
 
 /// Most transfers in the list.
 pub const MAX_TRANSFERS: usize = 100_000;
+/// Most addresses of a transfer remembered as taken away; a server offers at most 16.
+const MAX_DECLINED: usize = 32;
 /// Most servers remembered; the one not used for longest is forgotten first.
 const MAX_SERVERS: usize = 50;
 
@@ -153,6 +155,8 @@ pub struct Item {
     pub accept_change: bool,
     /// Other servers that have it.
     pub mirrors: Vec<SourceTask>,
+    /// Addresses of servers that the user took away: they are not taken up again because the server offers them.
+    pub declined: Vec<String>,
     /// The most bytes a second it may have.
     pub rate_limit: Option<u64>,
     /// How far the saving came.
@@ -176,6 +180,7 @@ impl Item {
             fetch: Fetch::Unfinished,
             accept_change: false,
             mirrors: Vec::new(),
+            declined: Vec::new(),
             rate_limit: None,
             save: Save::No(None),
             kept: Kept::default(),
@@ -223,6 +228,18 @@ impl Item {
             self.accept_change |= matches!(self.fetch, Fetch::Outdated(_));
             self.fetch = Fetch::Unfinished;
         }
+    }
+
+    fn add_mirror(&mut self, source: SourceTask) {
+        self.declined.retain(|address| *address != source.address);
+        self.mirrors.push(source);
+    }
+
+    fn remove_mirror(&mut self, id: u32) {
+        let removed = self.mirrors.extract_if(.., |mirror| mirror.id == id).map(|mirror| mirror.address);
+        self.declined.extend(removed);
+        let excess = self.declined.len().saturating_sub(MAX_DECLINED);
+        self.declined.drain(..excess);
     }
 
     /// Whether Chrome is or will be copying it.
@@ -286,10 +303,8 @@ impl Model {
             }
             Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
             Change::Outdated(id, problem) => self.change(&id, |item| item.fetch = Fetch::Outdated(problem)),
-            Change::SourceAdded(id, source) => self.change(&id, |item| item.mirrors.push(source)),
-            Change::SourceRemoved(id, source) => {
-                self.change(&id, |item| item.mirrors.retain(|mirror| mirror.id != source));
-            }
+            Change::SourceAdded(id, source) => self.change(&id, |item| item.add_mirror(source)),
+            Change::SourceRemoved(id, source) => self.change(&id, |item| item.remove_mirror(source)),
             Change::Limited(id, rate) => self.change(&id, |item| item.rate_limit = rate),
             Change::Swept(sweep) => self.sweep(sweep),
             Change::Moved(id, before) => self.place(&id, before.as_ref()),

@@ -20,10 +20,11 @@ use wstp_engine::{
     Transfer,
 };
 use wstp_messages::{ContextName, Inner, Message, SourceTask, Terms, WorkerReport, WorkerTask};
-use wstp_protocol::SharePath;
+use wstp_protocol::{ClientMessage, SharePath};
 
 use crate::bus::Bus;
-use crate::socket::{Happening, Socket};
+use crate::link::Link;
+use crate::socket::Happening;
 use crate::words::{engine_problem, problem};
 use crate::{AGENT, clock, panic};
 use network::Online;
@@ -66,7 +67,7 @@ struct Worker {
 struct State {
     transfer: Transfer,
     store: Store,
-    sockets: HashMap<ConnectionId, Socket>,
+    links: HashMap<ConnectionId, Link>,
 }
 
 async fn open(task: WorkerTask) -> Result<(), JsValue> {
@@ -98,7 +99,7 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     let _ = worker.online.set(online);
     let (store, recovered) = Store::open(&worker.task.transfer).await?;
     let transfer = Transfer::resume(config(&worker.task), recovered, clock::now());
-    worker.state.replace(Some(State { transfer, store, sockets: HashMap::new() }));
+    worker.state.replace(Some(State { transfer, store, links: HashMap::new() }));
     let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
     worker.perform();
     Ok(())
@@ -115,7 +116,7 @@ fn source(task: &SourceTask) -> Option<SourceConfig> {
         id: SourceId(task.id),
         path: SharePath::parse(task.path.as_str()).ok()?,
         token: None,
-        kind: SourceKind::Wstp,
+        kind: if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp },
     })
 }
 
@@ -170,14 +171,14 @@ impl Worker {
         .collect()
     }
 
-    fn handle_socket(self: &Rc<Self>, connection: ConnectionId, happening: Happening) {
+    fn handle_happening(self: &Rc<Self>, connection: ConnectionId, happening: Happening) {
         self.with(|state| {
             let now = clock::now();
             match happening {
                 Happening::Opened => state.transfer.handle_opened(now, connection),
                 Happening::Frame(frame) => state.transfer.handle_frame(now, connection, frame),
                 Happening::Closed => {
-                    state.sockets.remove(&connection);
+                    state.links.remove(&connection);
                     state.transfer.handle_closed(now, connection);
                 }
             }
@@ -195,10 +196,13 @@ impl Worker {
         while let Some(output) = self.with(|state| state.transfer.poll_output()).flatten() {
             match output {
                 Output::Connect { connection, source } => self.connect(connection, source),
-                Output::Send { connection, message } => {
-                    self.with_socket(connection, |socket| socket.send(&message.encode()))
+                Output::Send { connection, message } => self.send(connection, &message),
+                Output::Disconnect { connection } => drop(self.with(|state| state.links.remove(&connection))),
+                // Others are believed only where they serve what the first one does.
+                Output::Mirrors { source, urls } if source.0 == 0 => {
+                    self.report(WorkerReport::Mirrors(urls.iter().map(ToString::to_string).collect()));
                 }
-                Output::Disconnect { connection } => drop(self.with(|state| state.sockets.remove(&connection))),
+                Output::Mirrors { .. } => {}
                 Output::Store(request) => {
                     self.with(|state| {
                         let reply = state.store.perform(request);
@@ -214,23 +218,27 @@ impl Worker {
 
     fn connect(self: &Rc<Self>, connection: ConnectionId, source: SourceId) {
         let worker: Weak<Self> = Rc::downgrade(self);
-        let find = |sources: &Vec<SourceTask>| {
-            sources.iter().find(|task| task.id == source.0).map_or_else(String::new, |task| task.address.clone())
-        };
-        // An address of nobody fails like one where nobody answers.
-        let socket = Socket::connect(&find(&self.sources.borrow()), move |happening| {
-            if let Some(worker) = worker.upgrade() {
-                worker.handle_socket(connection, happening);
-            }
+        let task = self.sources.borrow().iter().find(|task| task.id == source.0).cloned();
+        let link = task.and_then(|task| {
+            Link::connect(&task, move |happening| {
+                if let Some(worker) = worker.upgrade() {
+                    worker.handle_happening(connection, happening);
+                }
+            })
+            .ok()
         });
-        self.with(|state| match socket {
-            Ok(socket) => drop(state.sockets.insert(connection, socket)),
-            Err(_) => state.transfer.handle_closed(clock::now(), connection),
+        self.with(|state| match link {
+            Some(link) => drop(state.links.insert(connection, link)),
+            None => state.transfer.handle_closed(clock::now(), connection),
         });
     }
 
-    fn with_socket(&self, connection: ConnectionId, act: impl FnOnce(&Socket)) {
-        self.with(|state| state.sockets.get(&connection).map(act));
+    fn send(&self, connection: ConnectionId, message: &ClientMessage) {
+        self.with(|state| {
+            if let Some(link) = state.links.get(&connection) {
+                link.send(message);
+            }
+        });
     }
 
     /// Sleeps until the engine wants to be woken.

@@ -7,7 +7,7 @@ use wstp_messages::{BlockRange, SourceStanding, SourceTask, SourceView, Transfer
 use wstp_protocol::block_count;
 
 use crate::catalogue::label;
-use crate::words::{engine_problem, source_problem};
+use crate::words::{engine_problem, link_problem, source_problem};
 
 /// Most ranges of one kind that are told; finer ones are joined.
 const MAX_RANGES: usize = 512;
@@ -86,6 +86,7 @@ fn source_view(task: &SourceTask, source: &SourceProgress, now: Instant) -> Sour
         round_trip_ms: source.round_trip.map(|time| time.as_secs_f64() * 1000.0),
         problem: source.problem.as_ref().map(|problem| match task.id {
             0 => engine_problem(problem, &label),
+            _ if task.is_plain() => link_problem(problem, &label),
             _ => source_problem(problem, &label),
         }),
         label,

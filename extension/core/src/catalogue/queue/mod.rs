@@ -153,6 +153,10 @@ impl Queue {
             }
             return;
         }
+        if let WorkerReport::Mirrors(urls) = report {
+            self.take_offered(id, &urls);
+            return self.schedule();
+        }
         let Some(worker) = self.workers.remove(id) else { return };
         self.changed.insert(id.clone());
         if self.doomed.remove(id) {
@@ -163,7 +167,7 @@ impl Queue {
                 WorkerReport::Complete { size, root } => self.complete(id, size, root),
                 WorkerReport::Failed(problem) => self.fail(id, Change::Failed(id.clone(), problem)),
                 WorkerReport::Outdated(problem) => self.fail(id, Change::Outdated(id.clone(), problem)),
-                WorkerReport::Stopped | WorkerReport::Progress(_) => {}
+                WorkerReport::Stopped | WorkerReport::Progress(_) | WorkerReport::Mirrors(_) => {}
             }
         }
         self.schedule();

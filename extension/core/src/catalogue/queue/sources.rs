@@ -1,10 +1,11 @@
 //! The servers a transfer's blocks come from.
 
+use wstp_engine::http_source::file_url;
 use wstp_messages::{CommandId, Problem, SourceTask, TransferId};
-use wstp_protocol::SharePath;
+use wstp_protocol::{MirrorUrl, SharePath};
 
-use super::super::address::Address;
-use super::super::model::Change;
+use super::super::address::{Address, FileUrl};
+use super::super::model::{Change, Item};
 use super::{Queue, gone};
 use crate::words::problem;
 
@@ -20,11 +21,8 @@ impl Queue {
         address: &str,
         path: String,
     ) -> Result<(), Problem> {
-        let address = Address::parse(address)?.to_string();
-        if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
-            return Err(problem("That is not the path of a file.", "Type it as the server shows it, folder/file."));
-        }
         let item = self.model.item(id).ok_or_else(gone)?;
+        let (address, path) = place(address, path, item)?;
         if item.is_complete() {
             return Err(problem("This file is complete already.", "It needs no other server."));
         }
@@ -33,15 +31,15 @@ impl Queue {
             Some(source) if source.id == 0 => {
                 return Err(problem("That is where this file comes from already.", "Type another server or path."));
             }
-            Some(source) => self.write(None, Change::SourceRemoved(id.clone(), source.id)),
             None if item.mirrors.len() >= MAX_MIRRORS => {
                 return Err(problem("This file has as many servers as it may.", "Remove one of them first."));
             }
-            None => {}
+            _ => {}
         }
-        let mirrors = self.model.item(id).map_or(&[][..], |item| &item.mirrors);
-        let source =
-            mirrors.iter().map(|mirror| mirror.id).chain(known.iter().map(|known| known.id)).max().unwrap_or(0) + 1;
+        let source = item.mirrors.iter().map(|mirror| mirror.id).max().unwrap_or(0) + 1;
+        if let Some(known) = known {
+            self.write(None, Change::SourceRemoved(id.clone(), known.id));
+        }
         self.write(Some(command), Change::SourceAdded(id.clone(), SourceTask { id: source, address, path }));
         self.changed.insert(id.clone());
         Ok(())
@@ -56,4 +54,49 @@ impl Queue {
         }
         Ok(())
     }
+
+    /// The server told where else its folder is served: what the user did not take away before is used too.
+    pub(super) fn take_offered(&mut self, id: &TransferId, urls: &[String]) {
+        let Some(item) = self.model.item(id) else { return };
+        let room = MAX_MIRRORS.saturating_sub(item.mirrors.len());
+        let next = item.mirrors.iter().map(|mirror| mirror.id).max().unwrap_or(0) + 1;
+        let new: Vec<_> = urls
+            .iter()
+            .filter_map(|url| offered(url, item))
+            .filter(|(address, path)| !item.declined.contains(address) && !has(item, address, path))
+            .take(room)
+            .zip(next..)
+            .map(|((address, path), id)| SourceTask { id, address, path })
+            .collect();
+        for source in new {
+            self.write(None, Change::SourceAdded(id.clone(), source));
+            self.changed.insert(id.clone());
+        }
+    }
+}
+
+fn has(item: &Item, address: &str, path: &str) -> bool {
+    item.sources().iter().any(|source| source.address == address && source.path == path)
+}
+
+/// Where a typed address and path lead: to a file on a server, or by a link of plain HTTP, which says its path itself.
+fn place(address: &str, path: String, item: &Item) -> Result<(String, String), Problem> {
+    if let Some(url) = FileUrl::parse(address) {
+        return Ok((url?.to_string(), item.path.clone()));
+    }
+    let address = Address::parse(address)?.to_string();
+    if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
+        return Err(problem("That is not the path of a file.", "Type it as the server shows it, folder/file."));
+    }
+    Ok((address, path))
+}
+
+/// Where a mirror that the server offers has a file.
+fn offered(url: &str, item: &Item) -> Option<(String, String)> {
+    let mirror = MirrorUrl::parse(url).ok().filter(|mirror| mirror.may_be_followed_from(&item.server))?;
+    let address = match mirror.is_wstp() {
+        true => Address::parse(url).ok()?.to_string(),
+        false => file_url(&mirror, &SharePath::parse(item.path.as_str()).ok()?),
+    };
+    Some((address, item.path.clone()))
 }

@@ -55,7 +55,11 @@ impl Desk {
     }
 
     fn download(&mut self, path: &str) -> TransferId {
-        let command = Command::Download { address: ADDRESS.into(), path: path.into(), size: 100 };
+        self.download_from(ADDRESS, path)
+    }
+
+    fn download_from(&mut self, address: &str, path: &str) -> TransferId {
+        let command = Command::Download { address: address.into(), path: path.into(), size: 100 };
         match self.send(command) {
             Ok(Reply::Transfer { transfer, .. }) => transfer,
             other => panic!("{other:?}"),
@@ -317,6 +321,48 @@ fn a_mirror_added_again_is_a_new_source_and_no_second_one() {
     let sources = desk.view(&id).sources;
     assert_eq!(sources.len(), 2);
     assert_ne!(sources[1].id, before);
+}
+
+fn addresses(desk: &Desk, id: &TransferId) -> Vec<String> {
+    desk.queue.model().item(id).unwrap().sources().into_iter().map(|source| source.address).collect()
+}
+
+#[test]
+fn a_link_to_the_file_is_a_mirror_of_plain_http() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("a");
+    desk.done(mirror(&id, "https://host:8080/files/a%20b.iso?x=1"));
+    assert_eq!(addresses(&desk, &id), [ADDRESS, "https://host:8080/files/a%20b.iso?x=1"]);
+    assert_eq!(desk.view(&id).sources[1].label, "host:8080");
+    assert!(desk.send(mirror(&id, "http://host/a b")).is_err());
+}
+
+#[test]
+fn what_the_server_offers_is_used_until_the_user_takes_it_away() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("sub/a b");
+    let offer = ["wss://mirror/ws", "http://mirror:8080/pub/", ADDRESS, "no address"].map(str::to_owned);
+    desk.report(&id, WorkerReport::Mirrors(offer.to_vec()));
+    let mirrors = ["wss://mirror:443/ws", "http://mirror:8080/pub/sub/a%20b"];
+    assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[0], mirrors[1]]);
+    desk.done(Command::RemoveSource { transfer: id.clone(), source: 1 });
+    desk.restart();
+    desk.report(&id, WorkerReport::Mirrors(offer.to_vec()));
+    assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[1]]);
+    desk.done(Command::AddSource { transfer: id.clone(), address: "wss://mirror".into(), path: "sub/a b".into() });
+    assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[1], mirrors[0]], "the user may think better of it");
+}
+
+#[test]
+fn a_stranger_can_offer_nothing_in_the_users_own_network_and_no_more_than_there_is_room_for() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download_from("files.example.org", "a");
+    let far = |number: u32| format!("http://m{number}.example.org/");
+    let offer = ["ws://192.168.1.1/ws", "http://localhost:8080/", "http://nas/"].map(str::to_owned);
+    desk.report(&id, WorkerReport::Mirrors(offer.into_iter().chain((0..20).map(far)).collect()));
+    let taken = addresses(&desk, &id);
+    assert_eq!(taken.len(), 9);
+    assert!(taken[1..].iter().all(|address| address.contains(".example.org/")), "{taken:?}");
 }
 
 #[test]

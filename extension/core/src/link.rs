@@ -1,0 +1,38 @@
+//! What a transfer's connection really is: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
+
+use wasm_bindgen::prelude::*;
+use wstp_messages::SourceTask;
+use wstp_protocol::ClientMessage;
+
+use crate::plain::Plain;
+use crate::socket::{Happening, Socket};
+
+/// A connection. Dropping it closes it, and nothing more is heard of it.
+pub enum Link {
+    /// To a server of the protocol.
+    Socket(Socket),
+    /// To a server of plain HTTP.
+    Plain(Plain),
+}
+
+impl Link {
+    /// Begins to connect.
+    ///
+    /// # Errors
+    ///
+    /// When the browser does not take the address.
+    pub fn connect(source: &SourceTask, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
+        if source.is_plain() {
+            return Ok(Self::Plain(Plain::connect(&source.address, happened)));
+        }
+        Socket::connect(&source.address, happened).map(Self::Socket)
+    }
+
+    /// Sends a message. On a connection that is gone it is lost, and the closing is heard of.
+    pub fn send(&self, message: &ClientMessage) {
+        match self {
+            Self::Socket(socket) => socket.send(&message.encode()),
+            Self::Plain(plain) => plain.send(message),
+        }
+    }
+}

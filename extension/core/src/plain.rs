@@ -1,0 +1,169 @@
+//! A server of plain HTTP behind the face of a socket: the engine's [`HttpSource`] decides what to ask for, `fetch` asks.
+//!
+//! Nothing of the user's goes along: no cookies, no referrer, nothing from or into the cache. No more of an answer is read than was asked for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    AbortController, Headers, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestInit, Response,
+    WorkerGlobalScope,
+};
+use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
+use wstp_protocol::{ClientMessage, RequestId};
+
+use crate::socket::Happening;
+
+/// A file at an HTTP server. Dropping it ends its requests, and nothing more is heard of it.
+pub struct Plain(Rc<Shared>);
+
+struct Shared {
+    url: String,
+    source: RefCell<HttpSource>,
+    requests: RefCell<HashMap<RequestId, AbortController>>,
+    is_over: Cell<bool>,
+    happened: Box<dyn Fn(Happening)>,
+}
+
+impl Plain {
+    /// Stands ready to ask for the file at `url`; as with a socket, everything is heard later and never from within a call.
+    pub fn connect(url: &str, happened: impl Fn(Happening) + 'static) -> Self {
+        let shared = Rc::new(Shared {
+            url: url.to_owned(),
+            source: RefCell::default(),
+            requests: RefCell::default(),
+            is_over: Cell::new(false),
+            happened: Box::new(happened),
+        });
+        shared.tell_later(Happening::Opened);
+        Self(shared)
+    }
+
+    /// Does what the message asks for.
+    pub fn send(&self, message: &ClientMessage) {
+        self.0.source.borrow_mut().handle_message(message);
+        self.0.perform();
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Shared {
+    /// Does what the source wants until it wants nothing more.
+    fn perform(self: &Rc<Self>) {
+        while let Some(output) = self.poll() {
+            match output {
+                HttpOutput::Frame(frame) => self.tell_later(Happening::Frame(frame)),
+                HttpOutput::Request(id, request) => self.request(id, request),
+                HttpOutput::Abort(id) => {
+                    if let Some(controller) = self.requests.borrow_mut().remove(&id) {
+                        controller.abort();
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll(&self) -> Option<HttpOutput> {
+        self.source.borrow_mut().poll_output()
+    }
+
+    fn tell_later(self: &Rc<Self>, happening: Happening) {
+        let shared = self.clone();
+        spawn_local(async move {
+            if !shared.is_over.get() {
+                (shared.happened)(happening);
+            }
+        });
+    }
+
+    fn request(self: &Rc<Self>, id: RequestId, request: HttpRequest) {
+        let Ok(controller) = AbortController::new() else { return self.fail() };
+        let signal = controller.signal();
+        self.requests.borrow_mut().insert(id, controller);
+        let shared = self.clone();
+        spawn_local(async move {
+            let options = RequestInit::new();
+            options.set_signal(Some(&signal));
+            let answer = ask(&shared.url, &request, &options).await;
+            if shared.requests.borrow_mut().remove(&id).is_none() || shared.is_over.get() {
+                // It was given up.
+                return;
+            }
+            match answer {
+                Ok(answer) => {
+                    shared.source.borrow_mut().handle_answer(id, answer);
+                    shared.perform();
+                }
+                Err(_) => shared.fail(),
+            }
+        });
+    }
+
+    /// The connection is gone.
+    fn fail(self: &Rc<Self>) {
+        self.tell_later(Happening::Closed);
+        let shared = self.clone();
+        // In this order: what is over tells nothing more.
+        spawn_local(async move { shared.end() });
+    }
+
+    fn end(&self) {
+        self.is_over.set(true);
+        for (_, controller) in self.requests.take() {
+            controller.abort();
+        }
+    }
+}
+
+async fn ask(url: &str, request: &HttpRequest, options: &RequestInit) -> Result<HttpAnswer, JsValue> {
+    options.set_credentials(RequestCredentials::Omit);
+    options.set_cache(RequestCache::NoStore);
+    options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
+    options.set_method(request.method());
+    let headers = Headers::new()?;
+    if let Some(range) = request.range() {
+        headers.set("range", &range)?;
+    }
+    options.set_headers(&headers);
+    let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
+    let response: Response = JsFuture::from(scope.fetch_with_str_and_init(url, options)).await?.dyn_into()?;
+    let field = |name: &str| response.headers().get(name).ok().flatten();
+    Ok(HttpAnswer {
+        status: response.status(),
+        content_length: field("content-length"),
+        content_range: field("content-range"),
+        etag: field("etag"),
+        retry_after: field("retry-after"),
+        body: body(&response, request.most()).await?,
+    })
+}
+
+/// At most the first `most` bytes of the body.
+async fn body(response: &Response, most: u64) -> Result<Bytes, JsValue> {
+    let Some(stream) = response.body() else { return Ok(Bytes::new()) };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().dyn_into()?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    while bytes.len() < most {
+        let piece = JsFuture::from(reader.read()).await?;
+        if Reflect::get(&piece, &"done".into())?.is_truthy() {
+            return Ok(bytes.into());
+        }
+        let piece: Uint8Array = Reflect::get(&piece, &"value".into())?.dyn_into()?;
+        let wanted = u32::try_from(most - bytes.len()).unwrap_or(u32::MAX).min(piece.length());
+        bytes.extend(piece.subarray(0, wanted).to_vec());
+    }
+    // The rest is not wanted.
+    let _ends_by_itself = reader.cancel();
+    Ok(bytes.into())
+}
