@@ -1,4 +1,4 @@
-//! What is handed out: the extension as a zip for the store, the server as a tarball. The same files give the same bytes.
+//! What is handed out: the extension as a zip for the store, the server and the command line client as tarballs. The same files give the same bytes.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,16 +15,33 @@ use crate::{build, native_target, root};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Builds and packs both.
+/// A native program as it is handed out.
+struct Program {
+    package: &'static str,
+    binary: &'static str,
+    /// Beside the licences.
+    documents: &'static [&'static str],
+}
+
+const PROGRAMS: [Program; 2] = [
+    Program {
+        package: "wstp-server",
+        binary: "wstp-server",
+        documents: &["README.md", "docs/protocol.md", "docs/plain-http.md"],
+    },
+    Program { package: "wstp-cli", binary: "wstp", documents: &["docs/cli.md"] },
+];
+
+/// Builds and packs everything.
 pub fn package() -> Result<()> {
     build::build(false)?;
     let dist = root().join("dist");
     check_version(&dist.join("extension/manifest.json"))?;
     pack_extension(&dist.join("extension"), &dist.join(format!("wstp-extension-{VERSION}.zip")))?;
     let mut cargo = Command::new("cargo");
-    run(cargo.current_dir(root()).args(["build", "--quiet", "--release", "--package", "wstp-server"]))?;
-    let platform = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    pack_server(&dist, &format!("wstp-server-{VERSION}-{platform}"))
+    let packages = PROGRAMS.iter().flat_map(|program| ["--package", program.package]);
+    run(cargo.current_dir(root()).args(["build", "--quiet", "--release"]).args(packages))?;
+    PROGRAMS.iter().try_for_each(|program| pack_program(&dist, program))
 }
 
 /// The store tells versions by the manifest, everybody else by the workspace.
@@ -50,12 +67,14 @@ fn pack_extension(folder: &Path, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pack_server(dist: &Path, name: &str) -> Result<()> {
+fn pack_program(dist: &Path, program: &Program) -> Result<()> {
+    let binary = program.binary;
+    let name = format!("{binary}-{VERSION}-{}-{}", std::env::consts::ARCH, std::env::consts::OS);
     let archive = dist.join(format!("{name}.tar.gz"));
     let encoder = GzBuilder::new().mtime(0).write(File::create(&archive)?, Compression::best());
     let mut tar = tar::Builder::new(encoder);
-    append(&mut tar, &native_target().join("release/wstp-server"), &format!("{name}/wstp-server"), 0o755)?;
-    for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "docs/protocol.md"] {
+    append(&mut tar, &native_target().join("release").join(binary), &format!("{name}/{binary}"), 0o755)?;
+    for file in program.documents.iter().chain(&["LICENSE-MIT", "LICENSE-APACHE"]) {
         append(&mut tar, &root().join(file), &format!("{name}/{file}"), 0o644)?;
     }
     tar.into_inner()?.finish()?;
