@@ -66,9 +66,9 @@ pub struct GetArgs {
     /// Where to: a file, or a folder [default: the name it has on the server, here]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
-    pub connections: u8,
+    /// Connections at once [default: as many as help, up to 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub connections: Option<u8>,
     /// Bytes a second at most, such as 500k or 2.5M
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<u64>,

@@ -86,7 +86,7 @@ struct Sum {
 
 impl Run<'_> {
     async fn files(&self, files: Vec<Item>, missed: u64) -> Result<Code, Failure> {
-        let parallel = self.cx.options.connections.clamp(1, MAX_PARALLEL);
+        let parallel = self.cx.options.connections.unwrap_or(MAX_PARALLEL).clamp(1, MAX_PARALLEL);
         let mut sum = Sum { failed: missed, code: (missed > 0).then_some(Code::NotFound), ..Sum::default() };
         let mut to_do = files.into_iter();
         let mut under_way: FuturesUnordered<_> =

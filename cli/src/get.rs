@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::BinaryBytes;
 use tokio_util::sync::CancellationToken;
+use wstp_engine::Connections;
 use wstp_engine::journal::Recovered;
 use wstp_protocol::EntryKind;
 
@@ -19,6 +20,8 @@ use crate::transfer::{self, Fetched, Task};
 use crate::words::interrupted;
 use crate::{folder, reach, same};
 
+/// Connections beyond which no more are tried.
+pub(crate) const MOST_CONNECTIONS: u8 = 8;
 /// Bytes asked for and not yet written, over all transfers.
 const MEMORY: u64 = 64 << 20;
 
@@ -27,8 +30,8 @@ const MEMORY: u64 = 64 << 20;
 pub struct Options {
     /// Where to; by default the name it has on the server, here.
     pub output: Option<PathBuf>,
-    /// Connections at once.
-    pub connections: u8,
+    /// Connections at once; `None`: as many as help.
+    pub connections: Option<u8>,
     /// Bytes a second, over all transfers; `None`: as many as come.
     pub rate: Option<u64>,
     /// Whether mirrors that the server offers are used.
@@ -42,7 +45,7 @@ pub struct Options {
 /// What one transfer may use of what all of a command share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
-    pub(crate) connections: u8,
+    pub(crate) connections: Connections,
     /// Bytes asked for and not yet written.
     pub(crate) memory: u64,
     /// Bytes a second.
@@ -54,7 +57,10 @@ impl Share {
     pub(crate) fn of(options: &Options, parallel: u8) -> Self {
         let parallel = parallel.max(1);
         Self {
-            connections: (options.connections / parallel).max(1),
+            connections: match options.connections {
+                Some(connections) => Connections::Fixed(connections / parallel),
+                None => Connections::Auto { most: MOST_CONNECTIONS / parallel },
+            },
             memory: MEMORY / u64::from(parallel),
             rate: options.rate.map(|rate| (rate / u64::from(parallel)).max(1)),
         }

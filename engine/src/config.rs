@@ -2,6 +2,8 @@
 
 use wstp_protocol::{BlockIndex, SharePath};
 
+use crate::Connections;
+
 /// Names a source within one transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u32);
@@ -56,8 +58,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The program's name and version, told to servers.
     pub agent: String,
-    /// Connections over all sources, at least 1.
-    pub connections: u8,
+    /// Connections over all sources.
+    pub connections: Connections,
     /// Bytes asked for and not yet written, over all connections; at least one run of blocks (256 KiB).
     pub memory_budget: u64,
     /// Bytes a second to ask for, over all connections; `None` for as many as there are.

@@ -29,6 +29,7 @@ mod rate;
 pub mod session;
 mod time;
 mod transfer;
+mod width;
 mod window;
 
 pub use config::{Config, Order, SourceConfig, SourceId, SourceKind};
@@ -38,3 +39,4 @@ pub use progress::{Phase, Problem, Progress, SourceProgress, Standing};
 pub use ranges::RangeSet;
 pub use time::Instant;
 pub use transfer::Transfer;
+pub use width::Connections;

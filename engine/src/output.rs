@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wstp_protocol::{BlockRun, ClientMessage, Hash, MirrorUrl};
 
-use crate::{Order, SourceConfig, SourceId};
+use crate::{Connections, Order, SourceConfig, SourceId};
 
 /// Names a connection within one transfer; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,8 +113,8 @@ pub enum Command {
     Pause,
     /// Go on after a pause, a failure, or at once where the next try would be later.
     Resume,
-    /// Use up to so many connections.
-    SetConnections(u8),
+    /// Use so many connections.
+    SetConnections(Connections),
     /// Hold at most so many bytes.
     SetMemoryBudget(u64),
     /// Ask for at most so many bytes a second, or for as many as there are.

@@ -8,7 +8,7 @@ use super::blocks::range_of;
 use super::connection::{Ask, BlockAsk, Connection, Stage};
 use super::{Source, Transfer};
 use crate::session::Session;
-use crate::{ConnectionId, Output, Problem, SourceConfig, SourceId};
+use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
 
 /// A further connection is worth its handshake only for so much data.
 const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
@@ -52,13 +52,38 @@ impl Transfer {
         if self.has_room_for_connection() {
             return true;
         }
-        let richest = self.sources.iter().map(|source| source.config.id).max_by_key(|id| self.connections_of(*id));
-        let spare = richest.map(|id| self.ids_of(id)).filter(|own| own.len() > 1);
-        spare.and_then(|own| self.disconnect(*own.last()?)).is_some()
+        self.spare_connection().and_then(|id| self.disconnect(id)).is_some()
     }
 
     fn has_room_for_connection(&self) -> bool {
-        self.connections.len() < usize::from(self.config.connections.max(1))
+        self.connections.len() < self.most_connections()
+    }
+
+    fn most_connections(&self) -> usize {
+        self.width.connections((0..self.sources.len()).filter(|index| self.may_try(*index)).count())
+    }
+
+    /// Uses one connection more or fewer, where that was found to be better.
+    pub(super) fn adapt_width(&mut self) {
+        let carrying = self.connections.values().filter(|open| open.handle().is_some() && open.in_flight > 0).count();
+        let is_bound = carrying == self.most_connections() && self.unlimited_at.is_none() && !self.blocks.all_taken();
+        self.width.adapt(self.now, is_bound);
+        self.close_excess();
+    }
+
+    fn close_excess(&mut self) {
+        while self.connections.len() > self.most_connections() {
+            let newest = self.connections.keys().next_back().copied();
+            if self.spare_connection().or(newest).and_then(|id| self.disconnect(id)).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The newest connection of the source with the most, if that has several.
+    fn spare_connection(&self) -> Option<ConnectionId> {
+        let richest = self.sources.iter().map(|source| source.config.id).max_by_key(|id| self.connections_of(*id))?;
+        self.ids_of(richest).get(1..)?.last().copied()
     }
 
     fn may_try(&self, index: usize) -> bool {
@@ -287,11 +312,8 @@ impl Transfer {
         }
     }
 
-    pub(super) fn set_connections(&mut self, connections: u8) {
-        self.config.connections = connections.max(1);
-        while self.connections.len() > usize::from(self.config.connections) {
-            let Some(newest) = self.connections.keys().next_back().copied() else { return };
-            self.disconnect(newest);
-        }
+    pub(super) fn set_connections(&mut self, connections: Connections) {
+        self.width.set(connections);
+        self.close_excess();
     }
 }

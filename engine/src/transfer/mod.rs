@@ -35,6 +35,7 @@ use crate::backoff::Jitter;
 use crate::journal::Recovered;
 use crate::limit::Limit;
 use crate::rate::Rate;
+use crate::width::Width;
 use crate::{Command, Config, ConnectionId, FileIdentity, Instant, Output, Problem, RangeSet, SourceId, StoreReply};
 
 /// Fetches one file. See the run loop's contract at the top of the crate.
@@ -55,6 +56,7 @@ pub struct Transfer {
     sources: Vec<Source>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
+    width: Width,
     jitter: Jitter,
     /// Bytes asked for and not here, over all connections.
     asked_bytes: u64,
@@ -111,6 +113,7 @@ impl Transfer {
         Self {
             sources: config.sources.iter().cloned().map(Source::new).collect(),
             jitter: Jitter::new(config.seed),
+            width: Width::new(config.connections),
             config,
             now,
             outputs: VecDeque::new(),
@@ -205,7 +208,8 @@ impl Transfer {
         });
         let sources = self.sources.iter().map(|source| source.retry_at(self.now).filter(|_| !source.is_given_up()));
         let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.storage_failed);
-        let own = [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now)];
+        let own =
+            [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
         connections.chain(sources).chain(own).flatten().min()
     }
 
@@ -222,6 +226,7 @@ impl Transfer {
         }
         self.settle();
         if self.stop.is_none() {
+            self.adapt_width();
             self.connect();
             self.choose_origin();
             self.check_received();

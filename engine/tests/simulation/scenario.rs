@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_engine::Order;
+use wstp_engine::{Connections, Order};
 use wstp_protocol::{BLOCK_SIZE, Limits};
 
 use crate::content::Edition;
@@ -23,6 +23,7 @@ impl Scenario {
             edition: Edition { size, number: 0 },
             servers: vec![(ServerScript::honest(), Link::good())],
             connections: 4,
+            automatic: false,
             memory_budget: 4 << 20,
             rate_limit: None,
             commit_bytes: 1 << 20,
@@ -56,7 +57,13 @@ impl Scenario {
         if random.chance(0.25) {
             scenario.servers.push((mirror(&mut random, scenario.edition), link(&mut random)));
         }
+        scenario.automatic = Random::new(seed ^ 0x7a1d).chance(0.3);
         scenario
+    }
+
+    /// A number of connections as the transfer is told.
+    pub fn connections_of(&self, number: u8) -> Connections {
+        if self.automatic { Connections::Auto { most: number } } else { Connections::Fixed(number) }
     }
 
     /// What a seed made before there were limits and wishes: seeds that failed then keep their meaning.

@@ -141,6 +141,19 @@ fn a_source_says_why_it_is_not_used() {
 }
 
 #[test]
+fn as_many_connections_are_used_as_help() {
+    for (link, expected, helpful) in [(link(10, 5e5), 3.6e6, 7..=8), (narrow(10, 4e6), 3.8e6, 1..=2)] {
+        let mut scenario = swarm(320 * MIB, &[link]);
+        (scenario.automatic, scenario.connections) = (true, 8);
+        let mut world = world(scenario);
+        let rate = rate_over(&mut world, 60 * SECOND, 10 * SECOND);
+        assert!(rate >= expected, "{rate:.0} bytes a second over {link:?}");
+        let open = world.transfer.progress().sources[0].connections;
+        assert!(helpful.contains(&open), "{open} connections over {link:?}");
+    }
+}
+
+#[test]
 fn what_a_source_offers_is_told_once_however_often_it_is_connected() {
     let mirrors: Vec<_> = ["ws://b:3000/ws", "http://c/pub"].map(|url| url.parse().unwrap()).into();
     let mut scenario = swarm(64 * MIB, &[narrow(10, 20e6), narrow(10, 20e6)]);

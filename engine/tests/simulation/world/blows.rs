@@ -25,7 +25,8 @@ impl World {
             }
             Blow::Connections(connections) => {
                 self.connections = connections;
-                self.transfer.handle_command(self.now, Command::SetConnections(connections));
+                self.transfer
+                    .handle_command(self.now, Command::SetConnections(self.scenario.connections_of(connections)));
             }
             Blow::Budget(bytes) => {
                 self.budget = bytes;
@@ -96,7 +97,7 @@ impl World {
         self.disk.journal.truncate(valid as usize);
         self.check_recovered(&recovered);
         let config = Config {
-            connections: self.connections,
+            connections: self.scenario.connections_of(self.connections),
             memory_budget: self.budget,
             rate_limit: self.rate_limit,
             ..Self::config(&self.scenario, self.random.next())

@@ -65,7 +65,10 @@ pub enum Blow {
 pub struct Scenario {
     pub edition: Edition,
     pub servers: Vec<(ServerScript, Link)>,
+    /// At most.
     pub connections: u8,
+    /// Whether the transfer finds out by itself how many connections help.
+    pub automatic: bool,
     pub memory_budget: u64,
     pub rate_limit: Option<u64>,
     pub commit_bytes: u64,
@@ -204,7 +207,7 @@ impl World {
         Config {
             sources: (0..scenario.servers.len()).map(|number| Self::source(scenario, number as u32)).collect(),
             agent: "simulation".into(),
-            connections: scenario.connections,
+            connections: scenario.connections_of(scenario.connections),
             memory_budget: scenario.memory_budget,
             rate_limit: scenario.rate_limit,
             order: Order::default(),

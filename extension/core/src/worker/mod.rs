@@ -16,8 +16,8 @@ use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_engine::{
-    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, SourceKind,
-    Transfer,
+    Command, Config, ConnectionId, Connections, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId,
+    SourceKind, Transfer,
 };
 use wstp_messages::{ContextName, Inner, Message, SourceTask, Terms, WorkerReport, WorkerTask};
 use wstp_protocol::{ClientMessage, SharePath};
@@ -124,7 +124,7 @@ fn config(task: &WorkerTask) -> Config {
     Config {
         sources: task.terms.sources.iter().filter_map(source).collect(),
         agent: AGENT.to_owned(),
-        connections: task.terms.connections.max(1),
+        connections: Connections::Fixed(task.terms.connections),
         memory_budget: u64::from(task.terms.memory),
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
@@ -161,7 +161,7 @@ impl Worker {
         let gone = before.iter().filter(|source| !terms.sources.contains(source));
         let new = terms.sources.iter().filter(|source| !before.contains(source));
         [
-            Command::SetConnections(terms.connections.max(1)),
+            Command::SetConnections(Connections::Fixed(terms.connections)),
             Command::SetMemoryBudget(terms.memory.into()),
             Command::SetRateLimit(terms.rate_limit),
         ]

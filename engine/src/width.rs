@@ -1,0 +1,242 @@
+//! How many connections a transfer has while nobody says: one more while that carries more, one fewer while that carries as much.
+//!
+//! A climb in steps of one, judged by the bytes that arrive: a link whose rate is shared out by connection carries more with more of them, one
+//! that is full does not, and every connection costs both sides memory and time. A step is judged only while nothing else held the transfer back.
+
+use std::time::Duration;
+
+use crate::Instant;
+
+/// How many connections a transfer may have over all sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connections {
+    /// So many, at least 1.
+    Fixed(u8),
+    /// As many as help, up to so many.
+    Auto {
+        /// At least 1.
+        most: u8,
+    },
+}
+
+/// Connections at the beginning: a second one hides the time in which the first one waits.
+const FIRST: u8 = 2;
+/// A new connection gets its share only after a while.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long bytes are counted for a verdict.
+const COUNT: Duration = Duration::from_secs(2);
+/// One more has to carry so much more.
+const GAIN: f64 = 1.06;
+/// One fewer may carry so much less.
+const LOSS: f64 = 0.97;
+/// Time until the next step after one that did not help; doubles from one to the next.
+const FIRST_REST: Duration = Duration::from_secs(15);
+/// The longest such time.
+const LONGEST_REST: Duration = Duration::from_secs(240);
+
+/// A step that is being judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    None,
+    /// One more than before, when so many bytes a second came.
+    More(f64),
+    /// One fewer.
+    Fewer(f64),
+}
+
+/// The number of connections over time.
+#[derive(Clone, Debug)]
+pub(crate) struct Width {
+    setting: Connections,
+    target: u8,
+    step: Step,
+    /// From when on bytes are counted; `None` while nothing can be judged.
+    counting: Option<Instant>,
+    bytes: u64,
+    rest: Duration,
+    rested_at: Instant,
+    /// Whether the next step is one fewer.
+    narrows: bool,
+}
+
+impl Connections {
+    fn most(self) -> u8 {
+        match self {
+            Self::Fixed(number) | Self::Auto { most: number } => number.max(1),
+        }
+    }
+}
+
+impl Width {
+    pub(crate) fn new(setting: Connections) -> Self {
+        let target = match setting {
+            Connections::Fixed(_) => setting.most(),
+            Connections::Auto { .. } => FIRST.min(setting.most()),
+        };
+        Self {
+            setting,
+            target,
+            step: Step::None,
+            counting: None,
+            bytes: 0,
+            rest: FIRST_REST,
+            rested_at: Instant::default(),
+            narrows: false,
+        }
+    }
+
+    /// The user wants another number.
+    pub(crate) fn set(&mut self, setting: Connections) {
+        if setting != self.setting {
+            let before = self.target;
+            *self = Self::new(setting);
+            if matches!(setting, Connections::Auto { .. }) {
+                self.target = before.min(setting.most());
+            }
+        }
+    }
+
+    /// Connections that may be open now, where `sources` can be used: each of them gets one if there may be so many at all.
+    pub(crate) fn connections(&self, sources: usize) -> usize {
+        usize::from(self.target).max(sources.min(usize::from(self.setting.most())))
+    }
+
+    /// Bytes of blocks arrived.
+    pub(crate) fn arrived(&mut self, now: Instant, bytes: u64) {
+        if self.counting.is_some_and(|from| from <= now) {
+            self.bytes += bytes;
+        }
+    }
+
+    /// Judges the last step and takes the next one. `is_bound` says whether exactly so many connections as may be carry blocks, as fast as they can.
+    pub(crate) fn adapt(&mut self, now: Instant, is_bound: bool) {
+        let Connections::Auto { most } = self.setting else { return };
+        let Some(from) = self.counting.filter(|_| is_bound) else {
+            self.bytes = 0;
+            self.counting = is_bound.then_some(now + SETTLE);
+            return;
+        };
+        if now < from + COUNT {
+            return;
+        }
+        let rate = self.bytes as f64 / (now - from).as_secs_f64();
+        (self.bytes, self.counting) = (0, Some(now));
+        match self.step {
+            Step::None if now < self.rested_at => {}
+            Step::None => self.begin_step(now, most.max(1), rate),
+            Step::More(before) if rate >= before * GAIN => self.accept(now, most.max(1), rate),
+            Step::Fewer(before) if rate >= before * LOSS => self.accept(now, most.max(1), rate),
+            Step::More(_) => self.take_back(now, self.target - 1),
+            Step::Fewer(_) => self.take_back(now, self.target + 1),
+        }
+    }
+
+    fn begin_step(&mut self, now: Instant, most: u8, rate: f64) {
+        let (can_narrow, can_widen) = (self.target > 1, self.target < most);
+        let narrows = can_narrow && (self.narrows || !can_widen);
+        if !narrows && !can_widen {
+            return;
+        }
+        self.narrows = narrows;
+        self.step = if narrows { Step::Fewer(rate) } else { Step::More(rate) };
+        self.target = if narrows { self.target - 1 } else { self.target + 1 };
+        self.counting = Some(now + SETTLE);
+    }
+
+    /// The step was right: the next one goes the same way.
+    fn accept(&mut self, now: Instant, most: u8, rate: f64) {
+        (self.step, self.rest) = (Step::None, FIRST_REST);
+        let goes_on = if self.narrows { self.target > 1 } else { self.target < most };
+        match goes_on {
+            true => self.begin_step(now, most, rate),
+            false => self.rested_at = now + self.rest,
+        }
+    }
+
+    /// The step was wrong: after a while the next one goes the other way.
+    fn take_back(&mut self, now: Instant, target: u8) {
+        (self.step, self.target, self.narrows) = (Step::None, target, !self.narrows);
+        (self.rested_at, self.rest) = (now + self.rest, (self.rest * 2).min(LONGEST_REST));
+        self.counting = Some(now + SETTLE);
+    }
+
+    /// When [`Width::adapt`] has something to do, if nothing happens before.
+    pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
+        let counted = self.counting? + COUNT;
+        let due = if self.step == Step::None { counted.max(self.rested_at) } else { counted };
+        matches!(self.setting, Connections::Auto { .. }).then_some(due).filter(|due| *due > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs for so long on a link that carries so much over so many connections; says how many there are at each second.
+    fn run(width: &mut Width, seconds: u64, carries: impl Fn(usize) -> f64) -> Vec<usize> {
+        let ticks = (0..seconds * 20).map(|tick| Instant(Duration::from_millis(tick * 50)));
+        let each = ticks.map(|now| {
+            width.arrived(now, (carries(width.connections(1)) * 0.05) as u64);
+            width.adapt(now, true);
+            width.connections(1)
+        });
+        each.collect::<Vec<_>>().into_iter().step_by(20).collect()
+    }
+
+    #[test]
+    fn more_are_used_while_each_carries_its_own() {
+        let mut width = Width::new(Connections::Auto { most: 8 });
+        let seen = run(&mut width, 40, |connections| connections as f64 * 5e6);
+        assert_eq!(seen[0], 2);
+        assert_eq!(seen.iter().max(), Some(&8));
+        assert!(seen.windows(2).all(|pair| pair[1].abs_diff(pair[0]) <= 1), "{seen:?}");
+    }
+
+    #[test]
+    fn a_full_link_gets_no_more_than_it_needs() {
+        let mut width = Width::new(Connections::Auto { most: 8 });
+        let seen = run(&mut width, 600, |connections| (connections as f64 * 5e6).min(20e6));
+        let settled = &seen[60..];
+        assert!(settled.iter().all(|connections| (3..=5).contains(connections)), "{settled:?}");
+        assert!(settled.iter().filter(|connections| **connections == 4).count() > settled.len() * 3 / 4, "{settled:?}");
+    }
+
+    #[test]
+    fn one_is_enough_where_it_carries_all() {
+        let mut width = Width::new(Connections::Auto { most: 8 });
+        let seen = run(&mut width, 600, |_| 20e6);
+        assert_eq!(seen[60..].iter().min(), Some(&1));
+        assert!(seen[60..].iter().filter(|connections| **connections == 1).count() > 500, "{seen:?}");
+    }
+
+    #[test]
+    fn nothing_is_judged_while_something_else_holds_it_back() {
+        let mut width = Width::new(Connections::Auto { most: 8 });
+        for second in 0..600 {
+            let now = Instant(Duration::from_secs(second));
+            width.arrived(now, 1_000_000);
+            width.adapt(now, second % 2 == 0);
+            assert_eq!(width.connections(1), 2);
+        }
+    }
+
+    #[test]
+    fn a_fixed_number_stays_and_every_source_gets_one_if_there_may_be_so_many() {
+        let mut width = Width::new(Connections::Fixed(4));
+        assert!(run(&mut width, 60, |connections| connections as f64).iter().all(|connections| *connections == 4));
+        assert_eq!((width.connections(3), width.connections(9), width.due_at(Instant::default())), (4, 4, None));
+        let automatic = Width::new(Connections::Auto { most: 4 });
+        assert_eq!((automatic.connections(1), automatic.connections(3), automatic.connections(9)), (2, 3, 4));
+    }
+
+    #[test]
+    fn a_new_setting_keeps_what_was_found() {
+        let mut width = Width::new(Connections::Fixed(5));
+        width.set(Connections::Auto { most: 8 });
+        assert_eq!(width.connections(1), 5);
+        width.set(Connections::Auto { most: 3 });
+        assert_eq!(width.connections(1), 3);
+        width.set(Connections::Fixed(0));
+        assert_eq!(width.connections(1), 1);
+    }
+}
