@@ -143,6 +143,7 @@ impl HttpSource {
             // Nothing that plain HTTP has.
             ClientMessage::Hashes(ask) => self.fail(ask.id, ErrorCode::NotReady, "Plain HTTP has no hashes.", None),
             ClientMessage::List(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no listings.", None),
+            ClientMessage::Bundle(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no bundles.", None),
             ClientMessage::Stat(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no listings.", None),
         }
     }

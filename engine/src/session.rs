@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use wstp_protocol::{
-    BlockRun, BlocksReply, BlocksRequest, Cancel, ClientMessage, DecodeError, Failure, Goodbye, Handle, HashPage,
-    HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened, RequestId, RootReady,
-    ServerMessage, SharePath, Stale, StatReply, StatRequest, VERSIONS, Welcome, features,
+    BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, Cancel, ClientMessage, DecodeError, Failure,
+    Goodbye, Handle, HashPage, HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened,
+    RequestId, RootReady, ServerMessage, SharePath, Stale, StatReply, StatRequest, VERSIONS, Welcome, features,
 };
 
 /// What can be asked of a server; [`Session::request`] adds the id.
@@ -55,6 +55,13 @@ pub enum Request {
         /// How many.
         count: u32,
     },
+    /// See [`BundleRequest`]. Only of a server that agreed on [`features::BUNDLES`].
+    Bundle {
+        /// The folder.
+        path: SharePath,
+        /// The files' names in it.
+        names: Vec<String>,
+    },
 }
 
 /// How a request ended.
@@ -70,6 +77,8 @@ pub enum Reply {
     Blocks(BlocksReply),
     /// To [`Request::Hashes`].
     HashPage(HashPage),
+    /// To [`Request::Bundle`], with no more files than were asked for.
+    Bundle(BundleReply),
     /// To any request.
     Failure(Failure),
 }
@@ -148,6 +157,8 @@ enum Kind {
     Open,
     Blocks(BlockRun),
     Hashes,
+    /// So many files.
+    Bundle(usize),
 }
 
 /// One connection; `C` is what the caller wants to get back with each answer.
@@ -227,6 +238,7 @@ impl<C> Session<C> {
             ServerMessage::Opened(body) => self.end(body.id, Reply::Opened(body)),
             ServerMessage::Blocks(body) => self.end(body.id, Reply::Blocks(body)),
             ServerMessage::HashPage(body) => self.end(body.id, Reply::HashPage(body)),
+            ServerMessage::Bundle(body) => self.end(body.id, Reply::Bundle(body)),
             ServerMessage::Failure(body) => self.end(body.id.ok_or(SessionError::Unasked)?, Reply::Failure(body)),
             ServerMessage::Pong(body) => Ok(Event::Pong { nonce: body.nonce }),
             ServerMessage::RootReady(body) => Ok(Event::RootReady(body)),
@@ -318,6 +330,7 @@ impl Kind {
             | (Self::Open, Reply::Opened(_))
             | (Self::Hashes, Reply::HashPage(_)) => true,
             (Self::Blocks(run), Reply::Blocks(blocks)) => run == blocks.run,
+            (Self::Bundle(most), Reply::Bundle(bundle)) => bundle.files.len() <= most,
             _ => false,
         }
     }
@@ -336,6 +349,9 @@ impl Request {
             }
             Self::Hashes { handle, level, first, count } => {
                 (Kind::Hashes, ClientMessage::Hashes(HashesRequest { id, handle, level, first, count }))
+            }
+            Self::Bundle { path, names } => {
+                (Kind::Bundle(names.len()), ClientMessage::Bundle(BundleRequest { id, path, names }))
             }
         }
     }
@@ -389,6 +405,20 @@ mod tests {
         let id = ask(&mut session, 1);
         assert_eq!(session.handle_frame(blocks(id, 6)), Err(SessionError::WrongReply));
         assert_eq!(session.under_way(), 1);
+    }
+
+    #[test]
+    fn a_bundle_has_no_more_files_than_were_asked_for() {
+        let mut session = ready();
+        let request = Request::Bundle { path: SharePath::root(), names: vec!["a".into(), "b".into()] };
+        let ClientMessage::Bundle(asked) = session.request(request, 1) else { panic!("a bundle is asked for") };
+        let reply = |files| {
+            let files = vec![wstp_protocol::Bundled::Refused(ErrorCode::NotFound); files];
+            Bytes::from(ServerMessage::Bundle(BundleReply { id: asked.id, files }).encode())
+        };
+        assert_eq!(session.handle_frame(reply(3)), Err(SessionError::WrongReply));
+        assert!(matches!(session.handle_frame(reply(1)), Ok(Event::Reply { context: 1, .. })));
+        assert_eq!(session.handle_frame(reply(1)), Err(SessionError::Unasked));
     }
 
     #[test]

@@ -21,6 +21,7 @@ import wire
 MAX_SERVER_FRAME = 262_164
 IN_FLIGHT = 4
 PAGE_NODES = 64
+MOST_BUNDLED = 256
 PATIENCE = 30
 
 
@@ -39,7 +40,8 @@ class Unverified(Exception):
 class Client:
     """One connection after its handshake. Use `async with await Client.connect(url)`."""
 
-    REPLIES = {"List": "Listing", "Stat": "StatReply", "Open": "Opened", "Blocks": "BlocksReply", "Hashes": "HashPage"}
+    REPLIES = {"List": "Listing", "Stat": "StatReply", "Open": "Opened", "Blocks": "BlocksReply", "Hashes": "HashPage",
+               "Bundle": "BundleReply"}
 
     def __init__(self, socket, welcome):
         self.socket, self.welcome = socket, welcome
@@ -52,7 +54,7 @@ class Client:
         self.tasks = [asyncio.create_task(self.receive()), asyncio.create_task(self.keep_alive())]
 
     @classmethod
-    async def connect(cls, url, token=None, features=wire.MIRRORS):
+    async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES):
         socket = await websockets.connect(url, max_size=MAX_SERVER_FRAME, compression=None)
         hello = wire.encode("Hello", min_version=1, max_version=1, features=features, agent="python interop", token=token)
         try:
@@ -175,6 +177,21 @@ class Client:
             raise wire.Malformed("other blocks than were asked for")
         return reply.data
 
+    async def bundle(self, path, names):
+        """Small files of a folder by name: their verified bytes, or the code for which one is refused."""
+        files, left = {}, list(names)
+        while left:
+            asked = left[:MOST_BUNDLED]
+            reply = await self.request("Bundle", path=path, names=asked)
+            if not 1 <= len(reply.files) <= len(asked):
+                raise wire.Malformed("another number of files than was asked for")
+            for name, file in zip(asked, reply.files):
+                if "data" in file and root_of(file["data"]) != file["root"]:
+                    raise Unverified(f"{name!r} does not have its hash")
+                files[name] = file.get("data", file.get("code"))
+            left = left[len(reply.files):]
+        return files
+
     async def block_hashes(self, file, root):
         """The verified hash of every block."""
         blocks = tree.block_count(file.size)
@@ -210,6 +227,13 @@ class Client:
             return data, root
         finally:
             await self.close(file.handle)
+
+
+def root_of(data):
+    """The BLAKE3 hash of a whole file."""
+    blocks = tree.block_count(len(data))
+    leaves = [tree.block_hash(i, blocks, data[i * tree.BLOCK:(i + 1) * tree.BLOCK]) for i in range(blocks)]
+    return tree.fold(leaves, True) if leaves else tree.chunk_cv(b"", 0, True)
 
 
 def verify(data, root, hashes):

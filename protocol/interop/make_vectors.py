@@ -51,6 +51,12 @@ def frames():
         {"name": "gone", "kind": "Dangling", "size": 0, "modified_ms": None},
         {"name": "locked", "kind": "Unreadable", "size": 0, "modified_ms": None},
     ]
+    bundled = [
+        {"modified_ms": 1_700_000_000_000, "version": version, "root": blake3.blake3(b"abc").digest(), "data": b"abc"},
+        {"modified_ms": None, "version": version, "root": blake3.blake3(b"").digest(), "data": b""},
+        {"code": 4},
+        {"code": 18},
+    ]
     page = {"nodes": five[:4], "uncles": five[4:]}
     client = [
         ("hello", "Hello", {"min_version": 1, "max_version": 1, "features": 0, "agent": "demo 1", "token": None}),
@@ -68,6 +74,9 @@ def frames():
         ("cancel", "Cancel", {"id": 300}),
         ("close", "Close", {"handle": 1}),
         ("ping", "Ping", {"nonce": 0x0123456789ABCDEF}),
+        ("hello-bundles", "Hello",
+         {"min_version": 1, "max_version": 1, "features": wire.MIRRORS | wire.BUNDLES, "agent": "demo 1", "token": None}),
+        ("bundle", "Bundle", {"id": 7, "path": "photos", "names": ["a.txt", "empty", "gone", "film.mkv"]}),
     ]
     server = [
         ("welcome", "Welcome", {"version": 1, "features": 0, "agent": "wstp-server 0.1.0", "limits": limits}),
@@ -88,6 +97,7 @@ def frames():
         ("root-ready", "RootReady", {"handle": 1, "root": root}),
         ("stale", "Stale", {"handle": 1}),
         ("goodbye", "Goodbye", {"retry_after_ms": 2000}),
+        ("bundle-reply", "BundleReply", {"id": 7, "files": bundled}),
     ]
     return client, server
 
@@ -114,12 +124,20 @@ def refused():
         limits = {"requests": 1, "handles": 1, "run_blocks": 1, "page_nodes": 1, "idle_timeout_ms": 1} | change
         return wire.encode("Welcome", version=1, features=0, agent="", limits=limits)
 
+    def bundle(*names):
+        return wire.encode("Bundle", id=1, path="", names=names)
+
+    bundled = {"modified_ms": None, "version": bytes(16), "root": bytes(32), "data": b"x"}
+
+    def bundle_reply(*files):
+        return wire.encode("BundleReply", id=1, files=files)
+
     def mirrors(*urls):
         return wire.encode("Mirrors", urls=urls)
 
     client = {
         "no byte at all": b"",
-        "unknown tag": b"\x0a\x01",
+        "unknown tag": b"\x7f\x01",
         "tag of a server's message": wire.encode("Pong", nonce=1),
         "body ends early": hello[:-1],
         "bytes behind the body": wire.encode("Ping", nonce=1) + b"\0",
@@ -151,6 +169,15 @@ def refused():
         "page of 3 nodes": hash_request(0, 0, 3),
         "page of 4,096 nodes": hash_request(0, 0, 4096),
         "page that is not aligned": hash_request(0, 2, 4),
+        "bundle of no files": bundle(),
+        "bundle of 257 files": bundle(*["a"] * 257),
+        "bundle with a name that leads out": bundle(".."),
+        "bundle with a path for a name": bundle("a/b"),
+        "bundle with an empty name": bundle(""),
+        "bundle with NUL in a name": bundle("a\0"),
+        "bundle with a name of 1,025 bytes": bundle("n" * 1025),
+        "bundle of an absolute folder": wire.encode("Bundle", id=1, path="/etc", names=["passwd"]),
+        "bundle whose number of names is longer than the frame": b"\x0a\x01\x00\xff\xff\xff\xff\x0f",
         "frame of 8,193 bytes": hello + bytes(8193 - len(hello)),
     }
     server = {
@@ -185,6 +212,13 @@ def refused():
         "mirror with a space": mirrors("https://mirror.example/a b"),
         "mirror of 1,025 bytes": mirrors("https://mirror.example/".ljust(1025, "p")),
         "bytes behind the mirrors": mirrors("ws://m/ws") + b"\0",
+        "bundle of no files": bundle_reply(),
+        "bundle of 257 files": bundle_reply(*[{"code": 4}] * 257),
+        "bundle with a file of 131,073 bytes": bundle_reply(bundled | {"data": bytes(131_073)}),
+        "bundle with a file of an unknown kind": b"\x8e\x01\x01\x02",
+        "bundle with data longer than the frame": bundle_reply(bundled)[:-2] + b"\xff\xff\xff\xff\x0f",
+        "bundle cut in its data": bundle_reply(bundled)[:-1],
+        "bytes behind the bundle": bundle_reply(bundled) + b"\0",
     }
     return [("client", reason, frame) for reason, frame in client.items()] + [
         ("server", reason, frame) for reason, frame in server.items()

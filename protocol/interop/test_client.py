@@ -21,7 +21,7 @@ import websockets
 import blake3_tree as tree
 import make_vectors
 import wire
-from client import Client, Refused, Unverified, verify
+from client import Client, Refused, Unverified, root_of, verify
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = os.environ.get("WSTP_SERVER", str(REPOSITORY / "target/debug/wstp-server"))
@@ -55,6 +55,11 @@ class HashTree(unittest.TestCase):
             verify(data[:-1], root, hashes)
         with self.assertRaises(Unverified):
             verify(b"", root, [])
+
+    def test_a_whole_file_has_the_root_of_the_blake3_package(self):
+        for size in (0, 1, 8192, 8193, 100_000):
+            data = make_vectors.sample(size)
+            self.assertEqual(root_of(data), blake3.blake3(data).digest(), size)
 
     def test_a_changed_page_is_refused(self):
         hashes = make_vectors.hashes(make_vectors.sample(5 * BLOCK))
@@ -235,6 +240,21 @@ class Served(unittest.IsolatedAsyncioTestCase):
         ):
             failure = await asyncio.wait_for(self.last_words(message, greet=greet), 20)
             self.assertEqual((failure.id, failure.code), (None, code), message)
+
+    async def test_bundles_have_small_files_and_say_of_others_why_not(self):
+        small = [f"{size}.bin" for size in SIZES if size <= 128 * 1024]
+        files = await self.client.bundle("sizes", [*small, "nothing", f"{900_001}.bin"])
+        for name in small:
+            self.assertEqual(files[name], make_vectors.sample(int(name.split(".")[0])), name)
+        self.assertEqual((files["nothing"], files["900001.bin"]), (4, 18))
+        self.assertEqual((await self.client.bundle("", ["sizes"]))["sizes"], 5)
+        names = await self.client.bundle("names", NAMES)
+        self.assertEqual({name: data.decode() for name, data in names.items()}, {name: name for name in NAMES})
+
+    async def test_a_bundle_without_the_feature_is_a_breach(self):
+        bundle = wire.encode("Bundle", id=1, path="sizes", names=["0.bin"])
+        failure = await asyncio.wait_for(self.last_words(bundle), 20)
+        self.assertEqual((failure.id, failure.code), (None, 1))
 
     async def test_mirrors_are_named_to_a_client_that_asks(self):
         self.assertEqual(await asyncio.wait_for(self.client.mirrors, 20), MIRRORS)

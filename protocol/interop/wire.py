@@ -83,6 +83,14 @@ class Text:
             raise Malformed("a text is not UTF-8") from error
 
 
+class Data:
+    def put(self, value, out, name):
+        out(varint(len(value)) + value, name)
+
+    def get(self, reader):
+        return reader.take(U32.get(reader))
+
+
 class Option:
     def __init__(self, inner):
         self.inner = inner
@@ -156,8 +164,27 @@ class Kind:
         return KINDS[number]
 
 
+class Bundled:
+    """What there is to one name of a bundle: the file's fields, or only the code of why it is refused."""
+
+    def put(self, value, out, name):
+        if "code" in value:
+            out(b"\1", f"{name}: Refused")
+            U16.put(value["code"], out, f"{name}.code")
+        else:
+            out(b"\0", f"{name}: File")
+            BUNDLED_FILE.put(value, out, name)
+
+    def get(self, reader):
+        kind = U32.get(reader)
+        if kind > 1:
+            raise Malformed("a file of a bundle is of an unknown kind")
+        return {"code": U16.get(reader)} if kind else BUNDLED_FILE.get(reader)
+
+
 ENTRY = Struct(name=TEXT, kind=Kind(), size=U64, modified_ms=Option(I64))
 LIMITS = Struct(requests=U32, handles=U32, run_blocks=U32, page_nodes=U32, idle_timeout_ms=U32)
+BUNDLED_FILE = Struct(modified_ms=Option(I64), version=Raw(16), root=HASH, data=Data())
 RUN = Struct(first=U64, count=U32)
 
 CLIENT = {
@@ -170,6 +197,7 @@ CLIENT = {
     "Cancel": (0x07, Struct(id=U32)),
     "Close": (0x08, Struct(handle=U32)),
     "Ping": (0x09, Struct(nonce=U64)),
+    "Bundle": (0x0A, Struct(id=U32, path=TEXT, names=Sequence(TEXT, 256))),
 }
 SERVER = {
     "Welcome": (0x81, Struct(version=U16, features=U64, agent=TEXT, limits=LIMITS)),
@@ -183,10 +211,12 @@ SERVER = {
     "Stale": (0x8B, Struct(handle=U32)),
     "Goodbye": (0x8C, Struct(retry_after_ms=U32)),
     "Mirrors": (0x8D, Struct(urls=Sequence(TEXT, 16))),
+    "BundleReply": (0x8E, Struct(id=U32, files=Sequence(Bundled(), 256))),
 }
 BLOCKS_TAG = 0x85
 # Feature bits.
 MIRRORS = 1 << 0
+BUNDLES = 1 << 1
 
 
 def fields(name, message):

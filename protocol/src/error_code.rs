@@ -72,6 +72,8 @@ error_codes! {
     ShuttingDown = 16,
     /// The request's id is already in use.
     DuplicateId = 17,
+    /// The file is too large for a bundle and has to be opened.
+    TooLarge = 18,
 }
 
 impl Serialize for ErrorCode {

@@ -4,5 +4,8 @@
 /// The server names mirrors: [`Mirrors`](crate::Mirrors) comes once, right behind the welcome.
 pub const MIRRORS: u64 = 1 << 0;
 
+/// The client asks for several small files of a folder at once: [`BundleRequest`](crate::BundleRequest).
+pub const BUNDLES: u64 = 1 << 1;
+
 /// Every bit this version knows.
-pub const KNOWN: u64 = MIRRORS;
+pub const KNOWN: u64 = MIRRORS | BUNDLES;

@@ -2,14 +2,14 @@
 //! frame's is a fixed little-endian header and raw bytes.
 
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::limits::{
-    MAX_AGENT, MAX_CLIENT_FRAME, MAX_CURSOR, MAX_ERROR_TEXT, MAX_LEVEL, MAX_LIST_ENTRIES, MAX_PAGE_NODES,
-    MAX_RUN_BLOCKS, MAX_SERVER_FRAME, MAX_TOKEN,
+    MAX_AGENT, MAX_BUNDLED_FILE, MAX_CLIENT_FRAME, MAX_CURSOR, MAX_ERROR_TEXT, MAX_LEVEL, MAX_LIST_ENTRIES,
+    MAX_PAGE_NODES, MAX_RUN_BLOCKS, MAX_SERVER_FRAME, MAX_TOKEN,
 };
 use crate::path::is_name;
-use crate::{BLOCK_SIZE, BlockRun, BlocksReply, ClientMessage, RequestId, ServerMessage};
+use crate::{BLOCK_SIZE, BlockRun, BlocksReply, BundleReply, ClientMessage, RequestId, ServerMessage};
 
 /// Bytes in the header of a block frame.
 pub const BLOCKS_HEADER_LEN: usize = 20;
@@ -44,6 +44,7 @@ mod tag {
     pub const CANCEL: u8 = 0x07;
     pub const CLOSE: u8 = 0x08;
     pub const PING: u8 = 0x09;
+    pub const BUNDLE: u8 = 0x0a;
 
     pub const WELCOME: u8 = 0x81;
     pub const LISTING: u8 = 0x82;
@@ -57,6 +58,7 @@ mod tag {
     pub const STALE: u8 = 0x8b;
     pub const GOODBYE: u8 = 0x8c;
     pub const MIRRORS: u8 = 0x8d;
+    pub const BUNDLE_REPLY: u8 = 0x8e;
 }
 
 /// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all little-endian.
@@ -112,6 +114,7 @@ impl ClientMessage {
             Self::Cancel(body) => control(tag::CANCEL, body),
             Self::Close(body) => control(tag::CLOSE, body),
             Self::Ping(body) => control(tag::PING, body),
+            Self::Bundle(body) => control(tag::BUNDLE, body),
         }
     }
 
@@ -134,6 +137,7 @@ impl ClientMessage {
             tag::CANCEL => Self::Cancel(whole_body(body)?),
             tag::CLOSE => Self::Close(whole_body(body)?),
             tag::PING => Self::Ping(whole_body(body)?),
+            tag::BUNDLE => Self::Bundle(whole_body(body)?),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
         message.check()?;
@@ -156,6 +160,10 @@ impl ClientMessage {
                 bound("level", hashes.level <= MAX_LEVEL)?;
                 bound("count", hashes.count.is_power_of_two() && hashes.count <= MAX_PAGE_NODES)?;
                 bound("first", hashes.first.is_multiple_of(u64::from(hashes.count)))
+            }
+            Self::Bundle(bundle) => {
+                bound("number of files", !bundle.names.is_empty())?;
+                bound("name", bundle.names.iter().all(|name| is_name(name)))
             }
             Self::Stat(_) | Self::Open(_) | Self::Cancel(_) | Self::Close(_) | Self::Ping(_) => Ok(()),
         }
@@ -182,10 +190,11 @@ impl ServerMessage {
             Self::Stale(body) => control(tag::STALE, body),
             Self::Goodbye(body) => control(tag::GOODBYE, body),
             Self::Mirrors(body) => control(tag::MIRRORS, body),
+            Self::Bundle(body) => control(tag::BUNDLE_REPLY, &body.borrowed()),
         }
     }
 
-    /// Decodes a frame a server sent. Block data is shared with `frame`, not copied.
+    /// Decodes a frame a server sent. Data of blocks and files is shared with `frame`, not copied.
     ///
     /// # Errors
     /// When the frame is longer than [`MAX_SERVER_FRAME`], unknown, malformed or out of bounds.
@@ -207,6 +216,7 @@ impl ServerMessage {
             tag::STALE => Self::Stale(whole_body(body)?),
             tag::GOODBYE => Self::Goodbye(whole_body(body)?),
             tag::MIRRORS => Self::Mirrors(whole_body(body)?),
+            tag::BUNDLE_REPLY => Self::Bundle(BundleReply::sharing(&frame, whole_body(body)?)),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
         message.check()?;
@@ -232,6 +242,10 @@ impl ServerMessage {
                 bound("name", listing.entries.iter().all(|entry| is_name(&entry.name)))
             }
             Self::Stat(stat) => bound("name", stat.entry.name.is_empty() || is_name(&stat.entry.name)),
+            Self::Bundle(bundle) => {
+                bound("number of files", !bundle.files.is_empty())?;
+                bound("file", bundle.files.iter().all(|file| file.len() <= MAX_BUNDLED_FILE))
+            }
             Self::Failure(failure) => bound("text", failure.text.len() <= MAX_ERROR_TEXT),
             Self::Opened(_)
             | Self::Blocks(_)
@@ -250,7 +264,7 @@ fn control(tag: u8, body: &impl Serialize) -> Vec<u8> {
 }
 
 /// A body that fills the frame to its end.
-fn whole_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+fn whole_body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, DecodeError> {
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
         _ => Err(DecodeError::Malformed),

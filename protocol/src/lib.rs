@@ -7,6 +7,7 @@
 //! of [`limits`].
 
 mod bounded;
+mod bundle;
 mod error_code;
 pub mod features;
 mod frame;
@@ -17,6 +18,7 @@ mod path;
 pub mod tree;
 mod units;
 
+pub use bundle::{BundleReply, BundleRequest, Bundled, BundledFile};
 pub use error_code::ErrorCode;
 pub use frame::{BLOCKS_HEADER_LEN, BlocksHeader, DecodeError};
 pub use message::{

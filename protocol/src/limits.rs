@@ -24,6 +24,10 @@ pub const MAX_MIRRORS: usize = 16;
 pub const MAX_MIRROR_URL: usize = 1024;
 /// Most blocks in one message: 256 KiB of raw bytes.
 pub const MAX_RUN_BLOCKS: u32 = 32;
+/// Most files in one bundle.
+pub const MAX_BUNDLE_FILES: usize = 256;
+/// Largest file in a bundle, in bytes; a larger one has to be opened.
+pub const MAX_BUNDLED_FILE: usize = 128 * 1024;
 /// Most nodes in one page of hashes: 64 KiB of chaining values.
 pub const MAX_PAGE_NODES: u32 = 2048;
 /// Most uncles in one page of hashes: the height of the tallest tree (2^64 bytes are 2^51 blocks).

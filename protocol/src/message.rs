@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded;
 use crate::limits::{MAX_LIST_ENTRIES, MAX_MIRRORS, MAX_PAGE_NODES, MAX_UNCLES};
-use crate::{BlockRun, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId, SharePath};
+use crate::{
+    BlockRun, BundleReply, BundleRequest, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId, SharePath,
+};
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum ClientMessage {
     Close(Close),
     /// Asks for a [`Pong`].
     Ping(Ping),
+    /// Asks for small files of a folder. Only where both sides have [`features::BUNDLES`](crate::features::BUNDLES).
+    Bundle(BundleRequest),
 }
 
 /// What a server says.
@@ -58,6 +62,8 @@ pub enum ServerMessage {
     Goodbye(Goodbye),
     /// Where else the shared folder is served. Only where both sides have [`features::MIRRORS`](crate::features::MIRRORS).
     Mirrors(Mirrors),
+    /// Answers [`BundleRequest`].
+    Bundle(BundleReply),
 }
 
 /// The client's half of the handshake.

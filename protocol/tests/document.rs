@@ -98,6 +98,8 @@ fn its_limits_are_the_crates() {
         ("MAX_MIRRORS", MAX_MIRRORS),
         ("MAX_MIRROR_URL", MAX_MIRROR_URL),
         ("MAX_RUN_BLOCKS", MAX_RUN_BLOCKS as usize),
+        ("MAX_BUNDLE_FILES", MAX_BUNDLE_FILES),
+        ("MAX_BUNDLED_FILE", MAX_BUNDLED_FILE),
         ("MAX_PAGE_NODES", MAX_PAGE_NODES as usize),
         ("MAX_UNCLES", MAX_UNCLES),
         ("MAX_LEVEL", usize::from(MAX_LEVEL)),

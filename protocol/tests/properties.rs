@@ -65,6 +65,11 @@ fn hashes() -> impl Strategy<Value = HashesRequest> {
     })
 }
 
+fn bundle() -> impl Strategy<Value = BundleRequest> {
+    let names = prop_oneof![vec(name(), 1..4), vec("[a-z.]{1,12}x", MAX_BUNDLE_FILES)];
+    (any::<u32>(), path(), names).prop_map(|(id, path, names)| BundleRequest { id, path, names })
+}
+
 fn client_message() -> impl Strategy<Value = ClientMessage> {
     prop_oneof![
         hello().prop_map(ClientMessage::Hello),
@@ -80,6 +85,7 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         any::<u32>().prop_map(|id| ClientMessage::Cancel(Cancel { id })),
         any::<u32>().prop_map(|handle| ClientMessage::Close(Close { handle })),
         any::<u64>().prop_map(|nonce| ClientMessage::Ping(Ping { nonce })),
+        bundle().prop_map(ClientMessage::Bundle),
     ]
 }
 
@@ -132,6 +138,17 @@ fn mirrors() -> impl Strategy<Value = Mirrors> {
         .prop_map(|urls| Mirrors { urls })
 }
 
+fn bundled() -> impl Strategy<Value = Bundled> {
+    let length = prop_oneof![4 => 0..100usize, 1 => Just(8192usize)];
+    let file = (any::<(Option<i64>, [u8; 16], Hash)>(), length, any::<u8>()).prop_map(
+        |((modified_ms, version, root), length, fill)| {
+            let data = Bytes::from(std::vec![fill; length]);
+            Bundled::File(BundledFile { modified_ms, version: FileVersion(version), root, data })
+        },
+    );
+    prop_oneof![3 => file, 1 => any::<u16>().prop_map(|code| Bundled::Refused(ErrorCode::from_u16(code)))]
+}
+
 fn longest_url() -> String {
     format!("https://mirror.example/{}", "p".repeat(MAX_MIRROR_URL - 23))
 }
@@ -157,6 +174,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         any::<u32>().prop_map(|handle| ServerMessage::Stale(Stale { handle })),
         any::<u32>().prop_map(|retry_after_ms| ServerMessage::Goodbye(Goodbye { retry_after_ms })),
         mirrors().prop_map(ServerMessage::Mirrors),
+        (any::<u32>(), vec(bundled(), 1..20)).prop_map(|(id, files)| ServerMessage::Bundle(BundleReply { id, files })),
     ]
 }
 
@@ -235,6 +253,32 @@ proptest! {
     }
 }
 
+#[test]
+fn a_file_in_a_bundle_takes_no_more_than_is_reckoned() {
+    let file = |size: usize| {
+        let data = Bytes::from(vec![7; size]);
+        let (modified_ms, version) = (Some(i64::MIN), FileVersion([0xff; 16]));
+        Bundled::File(BundledFile { modified_ms, version, root: [0xff; 32], data })
+    };
+    for (count, size) in [(1, MAX_BUNDLED_FILE), (MAX_BUNDLE_FILES, 900), (1, 0), (3, 200)] {
+        let reply = ServerMessage::Bundle(BundleReply { id: u32::MAX, files: vec![file(size); count] });
+        let frame = reply.encode();
+        let reckoned = BundleReply::OVERHEAD + count as u64 * BundleReply::space_of(size as u64);
+        assert!(frame.len() as u64 <= reckoned && reckoned <= MAX_SERVER_FRAME as u64, "{count} of {size}");
+        assert_eq!(ServerMessage::decode(frame.into()), Ok(reply));
+    }
+}
+
+#[test]
+fn the_data_of_a_bundle_is_not_copied() {
+    let data = Bytes::from(vec![7; 1000]);
+    let file = BundledFile { modified_ms: None, version: FileVersion([0; 16]), root: [0; 32], data };
+    let frame = Bytes::from(ServerMessage::Bundle(BundleReply { id: 1, files: vec![Bundled::File(file)] }).encode());
+    let Ok(ServerMessage::Bundle(reply)) = ServerMessage::decode(frame.clone()) else { panic!("a bundle comes back") };
+    let Bundled::File(file) = &reply.files[0] else { panic!("a file comes back") };
+    assert!(frame.as_ptr_range().contains(&file.data.as_ptr()));
+}
+
 /// Whether a client's message is refused once it is on the wire.
 fn is_refused(message: &ClientMessage) -> bool {
     ClientMessage::decode(&message.encode()).is_err()
@@ -261,7 +305,7 @@ fn the_longest_names_and_pages_just_fit() {
 
 #[test]
 fn an_announced_length_takes_no_memory() {
-    for (tag, fields) in [(0x82, 1), (0x86, 1), (0x8d, 0)] {
+    for (tag, fields) in [(0x82, 1), (0x86, 1), (0x8d, 0), (0x8e, 1)] {
         let mut frame = vec![tag];
         frame.extend(std::iter::repeat_n(1, fields));
         frame.extend([0xff, 0xff, 0xff, 0xff, 0x0f]);

@@ -74,7 +74,7 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
 async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<OwnedSemaphorePermit>) {
     let (mut sender, mut receiver) = socket::open(upgraded);
     let ending = match handshake::handshake(server, seat.is_some(), &mut sender, &mut receiver).await {
-        Ok(()) => converse(server, sender, &mut receiver).await,
+        Ok(features) => converse(server, features, sender, &mut receiver).await,
         Err(ending) => Some((ending, sender)),
     };
     if let Some((ending, sender)) = ending {
@@ -83,10 +83,15 @@ async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<OwnedSemap
 }
 
 /// The conversation after the handshake. Gives back how it ended and the sender if it still works.
-async fn converse(server: &Arc<Server>, sender: Sender, receiver: &mut Receiver) -> Option<(Ending, Sender)> {
+async fn converse(
+    server: &Arc<Server>,
+    features: u64,
+    sender: Sender,
+    receiver: &mut Receiver,
+) -> Option<(Ending, Sender)> {
     let (outbox, outflow) = Outbox::new(server.config.send_budget);
     let mut writing = tokio::spawn(outbox::write(outflow, sender).in_current_span());
-    let connection = Arc::new(Connection::new(server.clone(), outbox));
+    let connection = Arc::new(Connection::new(server.clone(), outbox, features));
     let ending = connection.run(receiver).await;
     let written = async {
         connection.end().await;

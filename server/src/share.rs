@@ -1,6 +1,7 @@
 //! The share: the one folder that is served, its listings and its open files.
 
 mod buffers;
+mod bundle;
 mod file;
 mod files;
 mod folder;

@@ -206,8 +206,8 @@ impl Server {
                 Vec::new()
             }
             ClientMessage::Close(_) => Vec::new(),
-            ClientMessage::List(_) | ClientMessage::Stat(_) => {
-                panic!("a transfer neither lists nor asks about entries")
+            ClientMessage::List(_) | ClientMessage::Stat(_) | ClientMessage::Bundle(_) => {
+                panic!("a transfer asks for blocks of one file")
             }
         }
     }

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use wstp_protocol::{ClientMessage, ErrorCode, Goodbye, Handle, Pong, RequestId, ServerMessage};
+use wstp_protocol::{ClientMessage, ErrorCode, Goodbye, Handle, Pong, RequestId, ServerMessage, features};
 
 use super::Ending;
 use super::outbox::{Gone, Outbox};
@@ -24,15 +24,17 @@ pub struct Connection {
     pub(super) server: Arc<Server>,
     pub(super) outbox: Outbox,
     pub(super) tasks: TaskTracker,
+    /// What client and server agreed on.
+    features: u64,
     state: Mutex<State>,
     answered: Notify,
 }
 
 impl Connection {
     /// A client that has asked for nothing yet.
-    pub fn new(server: Arc<Server>, outbox: Outbox) -> Self {
+    pub fn new(server: Arc<Server>, outbox: Outbox, features: u64) -> Self {
         let state = Mutex::new(State::new(server.config.max_requests, server.config.max_handles));
-        Self { server, outbox, tasks: TaskTracker::new(), state, answered: Notify::new() }
+        Self { server, outbox, tasks: TaskTracker::new(), features, state, answered: Notify::new() }
     }
 
     /// What is open and under way.
@@ -165,6 +167,10 @@ impl Connection {
                 }
                 return Ok(());
             }
+            ClientMessage::Bundle(_) if self.features & features::BUNDLES == 0 => {
+                return Err(Ending::malformed("a bundle that was not agreed on"));
+            }
+            ClientMessage::Bundle(request) => Work::Bundle(request),
             ClientMessage::List(request) => Work::List(request),
             ClientMessage::Stat(request) => Work::Stat(request),
             ClientMessage::Open(request) => Work::Open(request),

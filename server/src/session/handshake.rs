@@ -11,7 +11,7 @@ use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
 
-/// Greets the client.
+/// Greets the client; the features that both know.
 ///
 /// # Errors
 /// How the connection ends where there is nothing to be had: no or no proper greeting, no version in common, no seat, or the
@@ -21,7 +21,7 @@ pub async fn handshake(
     has_seat: bool,
     sender: &mut Sender,
     receiver: &mut Receiver,
-) -> Result<(), Ending> {
+) -> Result<u64, Ending> {
     let hello = tokio::select! {
         () = server.stopping.cancelled() => {
             return Err(Ending::failure(ErrorCode::ShuttingDown.into(), Closing::GoingAway, "the server stops"));
@@ -37,7 +37,9 @@ pub async fn handshake(
         return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
     }
     tracing::info!(agent = ?hello.agent, version, "connected");
-    answer(server, version, hello.features & features::KNOWN, sender).await.map_err(|_| Ending::lost())
+    let features = hello.features & features::KNOWN;
+    answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
+    Ok(features)
 }
 
 async fn answer(server: &Server, version: u16, features: u64, sender: &mut Sender) -> Result<(), SocketError> {

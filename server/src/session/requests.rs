@@ -8,8 +8,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 use wstp_protocol::{
-    BLOCK_SIZE, BlocksRequest, ErrorCode, Handle, HashesRequest, ListRequest, OpenRequest, Opened, RequestId,
-    RootReady, ServerMessage, StatReply, StatRequest,
+    BLOCK_SIZE, BlocksRequest, BundleRequest, ErrorCode, Handle, HashesRequest, ListRequest, OpenRequest, Opened,
+    RequestId, RootReady, ServerMessage, StatReply, StatRequest,
 };
 
 use super::connection::Connection;
@@ -33,6 +33,8 @@ pub enum Work {
     Blocks(BlocksRequest),
     /// A page of hashes.
     Hashes(HashesRequest),
+    /// Whole small files.
+    Bundle(BundleRequest),
 }
 
 /// What comes after the answer.
@@ -51,6 +53,7 @@ impl Work {
             Self::Open(request) => request.id,
             Self::Blocks(request) => request.id,
             Self::Hashes(request) => request.id,
+            Self::Bundle(request) => request.id,
         }
     }
 
@@ -59,14 +62,14 @@ impl Work {
         match self {
             Self::Blocks(request) => Some(request.handle),
             Self::Hashes(request) => Some(request.handle),
-            Self::List(_) | Self::Stat(_) | Self::Open(_) => None,
+            Self::List(_) | Self::Stat(_) | Self::Open(_) | Self::Bundle(_) => None,
         }
     }
 
     /// Most bytes the answer takes.
     fn answer_len(&self) -> u32 {
         match self {
-            Self::List(_) => MAX_SERVER_FRAME as u32,
+            Self::List(_) | Self::Bundle(_) => MAX_SERVER_FRAME as u32,
             Self::Stat(_) | Self::Open(_) => SMALL_ANSWER,
             Self::Blocks(request) => request.run.count * BLOCK_SIZE as u32,
             Self::Hashes(request) => request.count * HASH_LEN + SMALL_ANSWER,
@@ -119,6 +122,7 @@ impl Connection {
                 let file = self.state().file(request.handle)?;
                 return Ok((files.read_blocks(file, request).await?, room, Then::Nothing));
             }
+            Work::Bundle(request) => return Ok((files.bundle(request).await?, room, Then::Nothing)),
             Work::Hashes(request) => {
                 let file = self.state().file(request.handle)?;
                 ServerMessage::HashPage(files.page(file, request).await?)

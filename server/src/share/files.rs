@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use wstp_protocol::{BlocksRequest, Entry, ErrorCode, HashPage, HashesRequest, ListRequest, Listing, SharePath};
+use wstp_protocol::{
+    BlocksRequest, BundleRequest, Entry, ErrorCode, HashPage, HashesRequest, ListRequest, Listing, ServerMessage,
+    SharePath,
+};
 
 use super::file::{HashState, Read, SharedFile};
 use super::folder::Share;
@@ -114,6 +117,12 @@ impl Files {
             None => blocking(&self.readers, move || file.read(&read)).await?,
         };
         Ok(Bytes::from_owner(buffer))
+    }
+
+    /// Whole small files, as a whole frame.
+    pub async fn bundle(&self, request: BundleRequest) -> Result<Bytes, Refusal> {
+        let share = self.share.clone();
+        blocking(&self.readers, move || Ok(ServerMessage::Bundle(share.bundle(&request)).encode().into())).await
     }
 
     /// A page of hashes.

@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath};
 
 use super::refusal::Refusal;
-use super::stamp::Stamp;
+use super::stamp::{Stamp, milliseconds};
 
 /// The shared folder.
 pub struct Share {
@@ -124,5 +124,5 @@ impl Share {
 /// The last change, in milliseconds since 1970.
 pub fn modified_ms(metadata: &Metadata) -> Option<i64> {
     use cap_std::fs::MetadataExt;
-    metadata.mtime().checked_mul(1000)?.checked_add(metadata.mtime_nsec() / 1_000_000)
+    milliseconds(metadata.mtime(), metadata.mtime_nsec())
 }

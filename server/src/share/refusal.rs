@@ -87,6 +87,7 @@ const fn words(code: ErrorCode) -> &'static str {
         ErrorCode::Cancelled => "The request was cancelled.",
         ErrorCode::ShuttingDown => "The server is stopping. Connect again shortly.",
         ErrorCode::DuplicateId => "A request with this number is under way already.",
+        ErrorCode::TooLarge => "This file is too large for a bundle. Open it.",
         ErrorCode::Unknown(_) => "The request failed.",
     }
 }

@@ -47,6 +47,11 @@ impl Stamp {
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
 
+    /// The last change of the bytes, in milliseconds since 1970.
+    pub fn modified_ms(&self) -> Option<i64> {
+        milliseconds(self.modified.0, self.modified.1)
+    }
+
     /// The version clients are told.
     pub fn version(&self) -> FileVersion {
         let mut hasher = self.hasher();
@@ -84,4 +89,9 @@ impl Stamp {
         hasher.update(&self.size.to_le_bytes()).update(&self.inode.to_le_bytes());
         hasher
     }
+}
+
+/// A time of a file, in milliseconds since 1970.
+pub fn milliseconds(seconds: i64, nanoseconds: i64) -> Option<i64> {
+    seconds.checked_mul(1000)?.checked_add(nanoseconds / 1_000_000)
 }
