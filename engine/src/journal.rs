@@ -1,8 +1,6 @@
 //! The journal: what of a transfer is on disk, in a form that survives being cut off anywhere.
 //!
-//! A file of 12 bytes of header (magic and format version, `u32`) and then records: length `u32` of sequence number and payload together, CRC-32
-//! of these, sequence number `u64` counting from 0, and the payload in postcard; integers little-endian. Only the prefix of records
-//! with right checksums, consecutive numbers and sensible contents is believed; a caller truncates the file to it and goes on there.
+//! Its frame is that of [`crate::records`]: only a prefix of good records is believed; a caller truncates the file to it and goes on there.
 //!
 //! A record is written only after the data and hashes it speaks of are durable, so what [`replay`] returns was on disk once. Blocks of the last
 //! record are in `Recovered::last`: the engine reads them back before it counts them.
@@ -12,11 +10,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wstp_protocol::{BlockIndex, Hash};
 
+use crate::records::Format;
 use crate::{FileIdentity, RangeSet};
 
-const HEADER: [u8; 12] = *b"WSTPJRNL\x01\0\0\0";
-const FRAME: usize = 8;
-const SEQUENCE: usize = 8;
+const FORMAT: Format = Format { header: *b"WSTPJRNL\x01\0\0\0" };
 
 /// What one commit made durable. Facts are applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,17 +35,7 @@ pub(crate) struct Record {
 impl Record {
     /// The record as it stands in the journal; the first one brings the header along.
     pub(crate) fn encode(&self, sequence: u64) -> Vec<u8> {
-        let mut bytes = if sequence == 0 { HEADER.to_vec() } else { Vec::new() };
-        let frame = bytes.len();
-        bytes.extend([0; FRAME]);
-        bytes.extend(sequence.to_le_bytes());
-        let mut bytes = postcard::to_extend(self, bytes).expect("a Vec grows as needed and a record has a fixed shape");
-        let body = frame + FRAME;
-        let length = u32::try_from(bytes.len() - body).expect("a record names at most the ranges of one commit");
-        let crc = crc32fast::hash(&bytes[body..]);
-        bytes[frame..frame + 4].copy_from_slice(&length.to_le_bytes());
-        bytes[frame + 4..body].copy_from_slice(&crc.to_le_bytes());
-        bytes
+        FORMAT.encode(sequence, self)
     }
 }
 
@@ -132,35 +119,16 @@ impl Recovered {
 #[must_use]
 pub fn replay(bytes: &[u8]) -> (Recovered, u64) {
     let mut recovered = Recovered::default();
-    let Some(mut rest) = bytes.strip_prefix(&HEADER) else { return (recovered, 0) };
-    while let Some((record, after)) = next_record(rest, recovered.next_sequence) {
+    let (records, valid) = FORMAT.replay(bytes, |record| {
         let before = recovered.clone();
-        if recovered.apply(record).is_none() {
+        let applied = recovered.apply(record);
+        if applied.is_none() {
             recovered = before;
-            break;
         }
-        recovered.next_sequence += 1;
-        rest = after;
-    }
-    // The header comes with the first record: without one, the file begins anew.
-    let valid = if recovered.next_sequence == 0 { 0 } else { bytes.len() - rest.len() };
-    (recovered, valid as u64)
-}
-
-fn next_record(bytes: &[u8], sequence: u64) -> Option<(Record, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (crc, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let body = rest.get(..length).filter(|body| body.len() >= SEQUENCE)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-        return None;
-    }
-    let (number, payload) = body.split_first_chunk::<SEQUENCE>()?;
-    if u64::from_le_bytes(*number) != sequence {
-        return None;
-    }
-    let (record, []) = postcard::take_from_bytes(payload).ok()? else { return None };
-    Some((record, &rest[length..]))
+        applied
+    });
+    recovered.next_sequence = records;
+    (recovered, valid)
 }
 
 #[cfg(test)]
@@ -233,7 +201,7 @@ mod tests {
     #[test]
     fn a_foreign_file_is_empty() {
         assert_eq!(replay(b"something else entirely"), (Recovered::default(), 0));
-        assert_eq!(replay(&HEADER), (Recovered::default(), 0));
+        assert_eq!(replay(&FORMAT.header), (Recovered::default(), 0));
     }
 
     proptest! {
@@ -279,7 +247,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
-            let bytes = if header { [HEADER.to_vec(), bytes].concat() } else { bytes };
+            let bytes = if header { [FORMAT.header.to_vec(), bytes].concat() } else { bytes };
             let (_, valid) = replay(&bytes);
             prop_assert!(valid <= bytes.len() as u64);
         }

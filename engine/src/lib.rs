@@ -1,4 +1,4 @@
-//! The transfer engine: one sans-IO state machine per file being fetched, the same in the browser and natively.
+//! The transfer engine: one sans-IO state machine per file or folder being fetched, the same in the browser and natively.
 //!
 //! It opens no socket, reads no clock, draws no randomness and touches no disk. Read [`Transfer`] and [`Output`] first.
 //!
@@ -11,6 +11,7 @@
 //! 2. Take every [`Output`] from [`Transfer::poll_output`] until it gives none, and do it.
 //! 3. Sleep until something happens or [`Transfer::poll_timeout`] is reached.
 //!
+//! For a folder, [`tree::TreeTransfer`] has the same contract, and hands large files out to transfers of their own.
 //! For a source of plain HTTP an [`http_source::HttpSource`] stands between the transfer and the requests.
 //!
 //! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never holds
@@ -26,9 +27,11 @@ mod output;
 mod progress;
 mod ranges;
 mod rate;
+mod records;
 pub mod session;
 mod time;
 mod transfer;
+pub mod tree;
 mod width;
 mod window;
 

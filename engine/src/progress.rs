@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_protocol::{ErrorCode, Hash};
+use wstp_protocol::{ErrorCode, Failure, Hash};
 
 use crate::{Instant, SourceId, StoreError};
 
@@ -47,6 +47,17 @@ pub enum Problem {
     Changed,
     /// Storage failed.
     Storage(StoreError),
+}
+
+impl From<&Failure> for Problem {
+    fn from(failure: &Failure) -> Self {
+        Self::Server { code: failure.code, text: failure.text.clone() }
+    }
+}
+
+/// When trying again makes sense, where the server said so.
+pub(crate) fn wait_of(failure: &Failure) -> Option<Duration> {
+    failure.retry_after_ms.map(|ms| Duration::from_millis(ms.into()))
 }
 
 /// How a transfer stands.

@@ -8,6 +8,7 @@ use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 use super::Transfer;
 use super::connection::{Ask, BlockAsk};
 use super::pages::Part;
+use crate::progress::wait_of;
 use crate::session::{Event, Reply, SessionError};
 use crate::{ConnectionId, Output, Problem};
 
@@ -149,10 +150,10 @@ impl Transfer {
             (ErrorCode::NotReady, Some(_), _) => self.leave_alone(id, wait.unwrap_or(UNREADABLE_WAIT)),
             (ErrorCode::Io, Some(_), Ask::Blocks(ask)) => {
                 self.leave_alone(id, wait.unwrap_or(UNREADABLE_WAIT));
-                self.suspect(&[super::blocks::range_of(ask.run)], problem_of(failure));
+                self.suspect(&[super::blocks::range_of(ask.run)], Problem::from(failure));
             }
             (ErrorCode::OutOfRange | ErrorCode::DuplicateId | ErrorCode::Cancelled | ErrorCode::Malformed, _, _) => {
-                self.distrust(id, problem_of(failure))
+                self.distrust(id, Problem::from(failure))
             }
             _ => self.refused(id, failure),
         }
@@ -167,8 +168,8 @@ impl Transfer {
             | ErrorCode::NotAFile
             | ErrorCode::InvalidPath
             | ErrorCode::Unauthorized
-            | ErrorCode::UnsupportedVersion => self.give_up(source, problem_of(failure)),
-            _ => self.drop_connection(id, problem_of(failure), wait_of(failure)),
+            | ErrorCode::UnsupportedVersion => self.give_up(source, Problem::from(failure)),
+            _ => self.drop_connection(id, Problem::from(failure), wait_of(failure)),
         }
     }
 
@@ -178,12 +179,4 @@ impl Transfer {
             connection.not_before = connection.not_before.max(until);
         }
     }
-}
-
-fn problem_of(failure: &Failure) -> Problem {
-    Problem::Server { code: failure.code, text: failure.text.clone() }
-}
-
-fn wait_of(failure: &Failure) -> Option<Duration> {
-    failure.retry_after_ms.map(|ms| Duration::from_millis(ms.into()))
 }

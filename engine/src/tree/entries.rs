@@ -1,0 +1,347 @@
+//! Every folder and file of a tree that was listed, in the order of listing, and how far each one is.
+//!
+//! Invariants: an id is an index, and never changes; a folder comes after the one around it, a file after its folder; what is added stays within the
+//! bounds of [`MAX_ENTRIES`], [`MAX_DEPTH`] and [`MAX_TEXT`], whatever a server lists.
+
+use serde::{Deserialize, Serialize};
+use wstp_protocol::SharePath;
+
+use super::output::{FileId, FolderId, Listed};
+use super::progress::TreeProblem;
+
+/// Most files and folders of a tree.
+pub const MAX_ENTRIES: usize = 1_000_000;
+/// Most folders in folders.
+pub const MAX_DEPTH: usize = 64;
+/// Most bytes of all names together.
+const MAX_TEXT: usize = 128 << 20;
+/// What a page counts for at least: an honest one that is not the last is full, and has more.
+const LEAST_PAGE: usize = 100;
+
+/// A page of a folder, as far as it is of use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Page {
+    pub(super) folder: FolderId,
+    /// Names of folders in it, in order.
+    pub(super) folders: Vec<String>,
+    /// Files in it, in order; they come after the folders.
+    pub(super) files: Vec<PageFile>,
+    /// Entries that are missed because they can't be had.
+    pub(super) left_out: u32,
+    /// Where the next page begins.
+    pub(super) next: Option<String>,
+}
+
+/// A file of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PageFile {
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) modified_ms: Option<i64>,
+}
+
+/// How far a folder is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Listing {
+    /// Not at all.
+    Unlisted,
+    /// Up to there.
+    Going(Box<Position>),
+    /// To its end.
+    Done,
+    /// Up to there, and can't be had further.
+    Failed(Box<Position>),
+}
+
+/// A place in a folder's listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Where the next page begins; `None` for the first one.
+    pub(super) cursor: Option<String>,
+    /// The last entry that was added; files come after folders.
+    pub(super) last: Option<(Rank, String)>,
+    /// Whether the listing began anew, so that what comes up to `last` is known.
+    pub(super) again: bool,
+}
+
+/// Folders come before files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Folder,
+    File,
+}
+
+/// A folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Folder {
+    /// The one around it; itself for the outermost.
+    pub(super) parent: FolderId,
+    pub(super) name: Box<str>,
+    depth: u8,
+    pub(super) listing: Listing,
+}
+
+/// How far a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is in one of the queues.
+    Waiting,
+    /// It is asked for in a bundle.
+    Asked,
+    /// The caller keeps it.
+    Keeping,
+    /// The caller fetches it.
+    Fetching,
+    /// The caller kept or fetched it.
+    Done,
+    /// It can't be had.
+    Failed,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct File {
+    pub(super) folder: FolderId,
+    pub(super) name: Box<str>,
+    pub(super) size: u64,
+    pub(super) modified_ms: Option<i64>,
+    pub(super) state: State,
+}
+
+/// Sums over all entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) bytes: u64,
+    pub(super) files_done: u32,
+    pub(super) bytes_done: u64,
+    pub(super) files_failed: u32,
+    pub(super) bytes_failed: u64,
+    pub(super) folders_failed: u32,
+    pub(super) left_out: u32,
+}
+
+/// The entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entries {
+    root: SharePath,
+    folders: Vec<Folder>,
+    files: Vec<File>,
+    totals: Totals,
+    text: usize,
+    /// What pages counted for beyond their entries.
+    padding: usize,
+}
+
+impl Entries {
+    /// Nothing but the folder that is asked for.
+    pub(super) fn new(root: SharePath) -> Self {
+        let outermost = Folder { parent: FolderId(0), name: "".into(), depth: 0, listing: Listing::Unlisted };
+        Self { root, folders: vec![outermost], files: Vec::new(), totals: Totals::default(), text: 0, padding: 0 }
+    }
+
+    /// The same entries beneath another path.
+    pub(super) fn beneath(self, root: SharePath) -> Self {
+        Self { root, ..self }
+    }
+
+    pub(super) fn folders(&self) -> u32 {
+        self.folders.len() as u32
+    }
+
+    pub(super) fn files(&self) -> u32 {
+        self.files.len() as u32
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Whether nothing was listed yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.folders.len() == 1 && self.folders[0].listing == Listing::Unlisted
+    }
+
+    pub(super) fn folder(&self, id: FolderId) -> Option<&Folder> {
+        self.folders.get(id.0 as usize)
+    }
+
+    pub(super) fn folder_mut(&mut self, id: FolderId) -> Option<&mut Folder> {
+        self.folders.get_mut(id.0 as usize)
+    }
+
+    pub(super) fn file(&self, id: FileId) -> Option<&File> {
+        self.files.get(id.0 as usize)
+    }
+
+    pub(super) fn folder_ids(&self) -> impl Iterator<Item = FolderId> + use<> {
+        (0..self.folders()).map(FolderId)
+    }
+
+    pub(super) fn file_ids(&self) -> impl Iterator<Item = FileId> + use<> {
+        (0..self.files()).map(FileId)
+    }
+
+    /// A folder's path on the server. `None` of one that is not there.
+    pub(super) fn folder_path(&self, id: FolderId) -> Option<SharePath> {
+        let mut names = Vec::new();
+        let (mut at, mut folder) = (id, self.folder(id)?);
+        while at != FolderId(0) {
+            names.push(&*folder.name);
+            at = folder.parent;
+            folder = self.folder(at)?;
+        }
+        names.iter().rev().try_fold(self.root.clone(), |path, name| path.join(name)).ok()
+    }
+
+    /// A file's path on the server.
+    pub(super) fn file_path(&self, id: FileId) -> Option<SharePath> {
+        let file = self.file(id)?;
+        self.folder_path(file.folder)?.join(&file.name).ok()
+    }
+
+    /// Adds what a page has; its entries, with their new names.
+    ///
+    /// # Errors
+    /// When it would lead beyond the bounds; then nothing was added. `Ok(None)` where it does not belong here.
+    pub(super) fn add(&mut self, page: &Page) -> Result<Option<Vec<Listed>>, TreeProblem> {
+        let Some(folder) = self.folder(page.folder) else { return Ok(None) };
+        if matches!(folder.listing, Listing::Done | Listing::Failed(_)) {
+            return Ok(None);
+        }
+        let depth = folder.depth;
+        if usize::from(depth) >= MAX_DEPTH && !page.folders.is_empty() {
+            return Err(TreeProblem::TooDeep);
+        }
+        self.count(page)?;
+        let told = self.append(page, depth + 1);
+        self.totals.left_out += page.left_out;
+        self.turn(page);
+        Ok(Some(told))
+    }
+
+    fn count(&mut self, page: &Page) -> Result<(), TreeProblem> {
+        let new = page.folders.len() + page.files.len();
+        let names = page.folders.iter().chain(page.files.iter().map(|file| &file.name));
+        let text = self.text + names.map(String::len).sum::<usize>();
+        if self.folders.len() + self.files.len() + new > MAX_ENTRIES || text > MAX_TEXT {
+            return Err(TreeProblem::TooManyEntries);
+        }
+        let padding = self.padding + if page.next.is_some() { LEAST_PAGE.saturating_sub(new) } else { 0 };
+        if padding > MAX_ENTRIES {
+            return Err(TreeProblem::EndlessListing);
+        }
+        (self.text, self.padding) = (text, padding);
+        Ok(())
+    }
+
+    fn append(&mut self, page: &Page, depth: u8) -> Vec<Listed> {
+        let mut told = Vec::with_capacity(page.folders.len() + page.files.len());
+        for name in &page.folders {
+            told.push(Listed::Folder { id: FolderId(self.folders()), name: name.clone() });
+            let (parent, name) = (page.folder, name.as_str().into());
+            self.folders.push(Folder { parent, name, depth, listing: Listing::Unlisted });
+        }
+        for PageFile { name, size, modified_ms } in &page.files {
+            let (size, modified_ms) = (*size, *modified_ms);
+            told.push(Listed::File { id: FileId(self.files()), name: name.clone(), size, modified_ms });
+            self.totals.bytes = self.totals.bytes.saturating_add(size);
+            let (folder, name) = (page.folder, name.as_str().into());
+            self.files.push(File { folder, name, size, modified_ms, state: State::Waiting });
+        }
+        told
+    }
+
+    /// Goes on to the page behind this one.
+    fn turn(&mut self, page: &Page) {
+        let Some(folder) = self.folder_mut(page.folder) else { return };
+        let Some(next) = &page.next else {
+            folder.listing = Listing::Done;
+            return;
+        };
+        let mut position = match std::mem::replace(&mut folder.listing, Listing::Unlisted) {
+            Listing::Going(position) => position,
+            _ => Box::default(),
+        };
+        position.cursor = Some(next.clone());
+        position.again &= page.folders.is_empty() && page.files.is_empty();
+        let folders = page.folders.last().map(|name| (Rank::Folder, name.clone()));
+        let last = page.files.last().map(|file| (Rank::File, file.name.clone())).or(folders);
+        position.last = last.or(position.last.take());
+        folder.listing = Listing::Going(position);
+    }
+
+    /// A folder can't be had, or not to its end. False if it is none that is being listed.
+    pub(super) fn fail_folder(&mut self, id: FolderId) -> bool {
+        let Some(folder) = self.folder_mut(id) else { return false };
+        folder.listing = match std::mem::replace(&mut folder.listing, Listing::Unlisted) {
+            Listing::Unlisted => Listing::Failed(Box::default()),
+            Listing::Going(position) => Listing::Failed(position),
+            ended => {
+                folder.listing = ended;
+                return false;
+            }
+        };
+        self.totals.folders_failed += 1;
+        true
+    }
+
+    /// A folder that could not be had is to be listed again. False if it is none.
+    pub(super) fn revive_folder(&mut self, id: FolderId) -> bool {
+        let Some(folder) = self.folder_mut(id) else { return false };
+        let Listing::Failed(position) = &mut folder.listing else { return false };
+        let position = std::mem::take(position);
+        folder.listing = Listing::Going(position);
+        self.restart_folder(id);
+        self.totals.folders_failed -= 1;
+        true
+    }
+
+    /// A folder is listed from its beginning once more; what is known of it stays.
+    pub(super) fn restart_folder(&mut self, id: FolderId) {
+        if let Some(Folder { listing: Listing::Going(position), .. }) = self.folder_mut(id) {
+            position.cursor = None;
+            position.again = position.last.is_some();
+        }
+    }
+
+    /// A file gets further, or back. False if there is none.
+    pub(super) fn set(&mut self, id: FileId, state: State) -> bool {
+        let Some(file) = self.files.get_mut(id.0 as usize) else { return false };
+        let (old, size) = (std::mem::replace(&mut file.state, state), file.size);
+        match old {
+            State::Done => {
+                self.totals.files_done -= 1;
+                self.totals.bytes_done = self.totals.bytes_done.saturating_sub(size);
+            }
+            State::Failed => {
+                self.totals.files_failed -= 1;
+                self.totals.bytes_failed = self.totals.bytes_failed.saturating_sub(size);
+            }
+            _ => {}
+        }
+        match state {
+            State::Done => {
+                self.totals.files_done += 1;
+                self.totals.bytes_done = self.totals.bytes_done.saturating_add(size);
+            }
+            State::Failed => {
+                self.totals.files_failed += 1;
+                self.totals.bytes_failed = self.totals.bytes_failed.saturating_add(size);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// A file is kept or fetched, and turned out to have so many bytes. False if there is none.
+    pub(super) fn done(&mut self, id: FileId, size: u64) -> bool {
+        if !self.set(id, State::Asked) {
+            return false;
+        }
+        if let Some(file) = self.files.get_mut(id.0 as usize) {
+            let listed = std::mem::replace(&mut file.size, size);
+            self.totals.bytes = self.totals.bytes.saturating_sub(listed).saturating_add(size);
+        }
+        self.set(id, State::Done)
+    }
+}

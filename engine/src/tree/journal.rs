@@ -1,0 +1,303 @@
+//! The journal of a tree: what was listed, what is kept and where, what was fetched, what failed, in a form that survives being cut off anywhere.
+//!
+//! Framed as [`crate::records`] says, with a header of its own. A record is written only after the files it speaks of are durable. Both the
+//! browser's storage and a native one write it: a kept file has a place in a pack, or none where it is a file of its own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wstp_protocol::{Hash, SharePath};
+
+use super::entries::{Entries, Page, State};
+use super::output::{FileId, Place};
+use crate::records::Format;
+
+pub(super) const FORMAT: Format = Format { header: *b"WSTPTREE\x01\0\0\0" };
+
+/// What one commit put on record. Facts are applied in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) pages: Vec<Page>,
+    pub(super) stored: Vec<(FileId, Stored)>,
+    pub(super) failed: Vec<FileId>,
+    /// Whether nothing was left to do.
+    pub(super) complete: bool,
+}
+
+/// A file that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Bytes.
+    pub size: u64,
+    /// Its BLAKE3 hash.
+    pub root: Hash,
+    /// How the caller stored it.
+    pub form: Form,
+}
+
+/// How a file is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Form {
+    /// Kept, there in a pack.
+    Packed(Place),
+    /// Kept as a file of its own.
+    Own,
+    /// Fetched by a transfer of its own.
+    Fetched,
+}
+
+/// What a journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    pub(super) entries: Entries,
+    stored: BTreeMap<FileId, Stored>,
+    pub(super) complete: bool,
+    pub(super) next_sequence: u64,
+}
+
+impl Default for Recovered {
+    fn default() -> Self {
+        let entries = Entries::new(SharePath::root());
+        Self { entries, stored: BTreeMap::new(), complete: false, next_sequence: 0 }
+    }
+}
+
+impl Recovered {
+    /// Whether nothing is on record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.next_sequence == 0
+    }
+
+    /// Whether nothing was left to do. Some of it may have failed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The files that are durable.
+    pub fn stored(&self) -> impl Iterator<Item = (FileId, &Stored)> {
+        self.stored.iter().map(|(file, stored)| (*file, stored))
+    }
+
+    /// The names along a file's path, from the tree's folder inwards.
+    #[must_use]
+    pub fn path(&self, file: FileId) -> Option<SharePath> {
+        self.entries.file_path(file)
+    }
+
+    /// A stored file is not there any more, or not what it was: it is fetched again.
+    pub fn forget(&mut self, file: FileId) {
+        if self.stored.remove(&file).is_some() {
+            self.entries.set(file, State::Waiting);
+            self.complete = false;
+        }
+    }
+
+    /// Applies a record; `None` if it makes no sense here.
+    fn apply(&mut self, record: Record) -> Option<()> {
+        for page in &record.pages {
+            let named = |name: &String| SharePath::root().join(name).is_ok();
+            if !page.folders.iter().chain(page.files.iter().map(|file| &file.name)).all(named) {
+                return None;
+            }
+            self.entries.add(page).ok()??;
+        }
+        let sensible = record.stored.into_iter().all(|(file, stored)| self.store(file, stored))
+            && record.failed.into_iter().all(|file| self.fail(file));
+        self.complete = record.complete;
+        sensible.then_some(())
+    }
+
+    fn store(&mut self, file: FileId, stored: Stored) -> bool {
+        self.stored.insert(file, stored);
+        self.entries.done(file, stored.size)
+    }
+
+    fn fail(&mut self, file: FileId) -> bool {
+        self.stored.remove(&file);
+        self.entries.set(file, State::Failed)
+    }
+}
+
+/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the tree goes on.
+///
+/// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
+#[must_use]
+pub fn replay(bytes: &[u8]) -> (Recovered, u64) {
+    let (recovered, sensible, valid) = replay_prefix(bytes);
+    if sensible {
+        return (recovered, valid);
+    }
+    // The record that makes no sense was half applied.
+    let (recovered, _, valid) = replay_prefix(&bytes[..usize::try_from(valid).unwrap_or_default()]);
+    (recovered, valid)
+}
+
+fn replay_prefix(bytes: &[u8]) -> (Recovered, bool, u64) {
+    let mut recovered = Recovered::default();
+    let mut sensible = true;
+    let (records, valid) = FORMAT.replay(bytes, |record| {
+        let applied = recovered.apply(record);
+        sensible &= applied.is_some();
+        applied
+    });
+    recovered.next_sequence = records;
+    (recovered, sensible, valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entries::PageFile;
+    use super::super::output::FolderId;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn page<T: AsRef<str>>(folder: u32, folders: &[T], files: &[T], next: Option<&str>) -> Page {
+        let names = |names: &[T]| names.iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>();
+        let file = |name| PageFile { name, size: 10, modified_ms: Some(1) };
+        Page {
+            folder: FolderId(folder),
+            folders: names(folders),
+            files: names(files).into_iter().map(file).collect(),
+            left_out: 1,
+            next: next.map(str::to_owned),
+        }
+    }
+
+    fn stored(file: u32, offset: u64) -> (FileId, Stored) {
+        let form = Form::Packed(Place { offset, length: 10 });
+        (FileId(file), Stored { size: 10, root: [file as u8; 32], form })
+    }
+
+    /// Records as they may follow each other: pages of the outermost folder, then anything about what they list.
+    fn records() -> impl Strategy<Value = Vec<Record>> {
+        let pages = prop::collection::vec((0..3usize, 0..5usize), 1..5);
+        let facts = prop::collection::vec((any::<u8>(), any::<u8>(), any::<bool>(), any::<bool>()), 0..8);
+        (pages, facts).prop_map(|(pages, facts)| {
+            let (mut records, mut files) = (Vec::new(), 0);
+            let last = pages.len() - 1;
+            for (index, (folder_count, file_count)) in pages.into_iter().enumerate() {
+                let names = |kind: &str, count| (0..count).map(|i| format!("{index}{kind}{i}")).collect::<Vec<_>>();
+                let (own_folders, own_files) = (names("d", folder_count), names("f", file_count));
+                let next = (index < last).then_some("on");
+                records.push(Record { pages: vec![page(0, &own_folders, &own_files, next)], ..Record::default() });
+                files += file_count as u32;
+            }
+            for (file, offset, fails, complete) in facts {
+                let mut record = Record { complete, ..Record::default() };
+                if files > 0 {
+                    let file = u32::from(file) % files;
+                    if fails {
+                        record.failed.push(FileId(file));
+                    } else {
+                        record.stored.push(stored(file, offset.into()));
+                    }
+                }
+                records.push(record);
+            }
+            records
+        })
+    }
+
+    fn written(records: &[Record]) -> Vec<Vec<u8>> {
+        records.iter().enumerate().map(|(sequence, record)| FORMAT.encode(sequence as u64, record)).collect()
+    }
+
+    #[test]
+    fn a_journal_comes_back() {
+        let first = Record { pages: vec![page(0, &["d"], &["a"], Some("on"))], ..Record::default() };
+        let second = Record {
+            pages: vec![page(1, &[], &["x", "y"], None), page(0, &[], &["b"], None)],
+            stored: vec![stored(0, 0), stored(2, 10)],
+            failed: vec![FileId(1)],
+            ..Record::default()
+        };
+        let bytes = written(&[first, second]).concat();
+        let (recovered, valid) = replay(&bytes);
+        assert_eq!((valid, recovered.next_sequence), (bytes.len() as u64, 2));
+        let paths: Vec<_> =
+            (0..4).filter_map(|file| recovered.path(FileId(file))).map(|path| path.to_string()).collect();
+        assert_eq!(paths, ["a", "d/x", "d/y", "b"]);
+        assert_eq!(
+            recovered.stored().map(|(file, stored)| (file, *stored)).collect::<Vec<_>>(),
+            [stored(0, 0), stored(2, 10)]
+        );
+        let totals = recovered.entries.totals();
+        assert_eq!((totals.bytes, totals.bytes_done, totals.files_failed, totals.left_out), (40, 20, 1, 3));
+    }
+
+    #[test]
+    fn what_is_not_there_any_more_is_to_be_fetched_again() {
+        let pages = vec![page(0, &[], &["a"], None)];
+        let record = Record { pages, stored: vec![stored(0, 0)], complete: true, ..Record::default() };
+        let (mut recovered, _) = replay(&written(&[record]).concat());
+        assert!(recovered.is_complete());
+        recovered.forget(FileId(0));
+        assert_eq!((recovered.is_complete(), recovered.stored().count()), (false, 0));
+        assert_eq!(recovered.entries.totals().bytes_done, 0);
+    }
+
+    #[test]
+    fn a_record_of_what_was_never_listed_is_not_believed() {
+        let first = Record { pages: vec![page(0, &[], &["a"], None)], ..Record::default() };
+        let good = written(std::slice::from_ref(&first)).concat();
+        for bad in [
+            Record { stored: vec![stored(0, 0), stored(1, 0)], ..Record::default() },
+            Record { failed: vec![FileId(9)], ..Record::default() },
+            Record { pages: vec![page(1, &[], &["b"], None)], ..Record::default() },
+            Record { pages: vec![page(0, &[], &["b"], None)], ..Record::default() },
+        ] {
+            let (recovered, valid) = replay(&written(&[first.clone(), bad]).concat());
+            assert_eq!((recovered.next_sequence, valid), (1, good.len() as u64));
+            assert_eq!((recovered.stored().count(), recovered.entries.files()), (0, 1));
+        }
+        let out = Record { pages: vec![page(0, &[], &["../out"], None)], ..Record::default() };
+        assert_eq!(replay(&written(&[out]).concat()), (Recovered::default(), 0));
+    }
+
+    #[test]
+    fn a_foreign_file_is_empty() {
+        assert_eq!(replay(b"something else entirely"), (Recovered::default(), 0));
+        assert_eq!(replay(b"WSTPJRNL\x01\0\0\0"), (Recovered::default(), 0));
+    }
+
+    proptest! {
+        #[test]
+        fn every_prefix_leaves_a_state_that_was_committed(records in records()) {
+            let pieces = written(&records);
+            let bytes = pieces.concat();
+            let mut whole = (0, 0);
+            for cut in 0..=bytes.len() {
+                while whole.0 < pieces.len() && whole.1 + pieces[whole.0].len() <= cut {
+                    whole = (whole.0 + 1, whole.1 + pieces[whole.0].len());
+                }
+                let (recovered, valid) = replay(&bytes[..cut]);
+                prop_assert_eq!(valid, whole.1 as u64);
+                prop_assert_eq!(recovered.next_sequence, whole.0 as u64);
+                if cut == whole.1 {
+                    prop_assert_eq!(&recovered, &replay(&pieces[..whole.0].concat()).0);
+                }
+            }
+        }
+
+        #[test]
+        fn a_garbled_last_record_is_not_believed(records in records(), at in any::<prop::sample::Index>(), flip in 1u8..) {
+            let pieces = written(&records);
+            let (last, before) = pieces.split_last().unwrap();
+            let mut last = last.clone();
+            let at = at.index(last.len());
+            last[at] ^= flip;
+            let (recovered, valid) = replay(&[before.concat(), last].concat());
+            prop_assert_eq!(valid, before.concat().len() as u64);
+            prop_assert_eq!(recovered, replay(&before.concat()).0);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
+            let bytes = if header { [FORMAT.header.to_vec(), bytes].concat() } else { bytes };
+            let (_, valid) = replay(&bytes);
+            prop_assert!(valid <= bytes.len() as u64);
+        }
+    }
+}

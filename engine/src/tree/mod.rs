@@ -1,0 +1,287 @@
+//! A folder with everything in it: walks its listings, fetches small files in bundles over one connection, and hands out large ones.
+//!
+//! The same run loop as that of a [`Transfer`](crate::Transfer): tell a [`TreeTransfer`] what happened, take every [`TreeOutput`] from
+//! [`TreeTransfer::poll_output`], sleep until [`TreeTransfer::poll_timeout`]. What it keeps is whole files whose bytes had the hash the server
+//! told; what it puts on record was durable before. Where a server has no bundles, every file is handed out.
+//!
+//! Everything a server lists is bounded: [`MAX_ENTRIES`], [`MAX_DEPTH`], and the order of a folder's entries, in which no name comes twice. A name is
+//! one name, but not safe for any file system; that is the caller's to see to.
+
+mod bundling;
+mod entries;
+pub mod journal;
+mod link;
+mod linking;
+mod output;
+mod progress;
+mod recording;
+mod replies;
+mod retelling;
+mod stopping;
+mod walking;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use wstp_protocol::{ClientMessage, SharePath};
+
+use self::bundling::Held;
+use self::entries::{Entries, Listing, State};
+use self::journal::Recovered;
+use self::link::Link;
+use self::recording::Ledger;
+use self::retelling::Retelling;
+use self::stopping::Stop;
+use crate::backoff::{Backoff, Jitter};
+use crate::limit::Limit;
+use crate::rate::Rate;
+use crate::{ConnectionId, Instant, StoreError};
+
+pub use entries::{MAX_DEPTH, MAX_ENTRIES};
+pub use output::{
+    FetchReply, FileId, FolderId, KeepReply, LeftOut, Listed, Place, TreeCommand, TreeConfig, TreeOutput,
+};
+pub use progress::{FileState, FileView, TreeProblem, TreeProgress};
+
+/// Fetches a folder. See the top of the module.
+#[derive(Debug)]
+pub struct TreeTransfer {
+    config: TreeConfig,
+    now: Instant,
+    outputs: VecDeque<TreeOutput>,
+    /// What a journal brought back and is still to be told.
+    retelling: Retelling,
+    entries: Entries,
+    /// Folders that have a page to be asked for.
+    to_list: VecDeque<FolderId>,
+    /// Small files to be asked for, those of a folder side by side.
+    small: VecDeque<FileId>,
+    /// Files to be handed out.
+    large: VecDeque<FileId>,
+    /// Files the caller keeps.
+    held: BTreeMap<FileId, Held>,
+    /// Bytes in them.
+    held_bytes: u64,
+    fetching: BTreeSet<FileId>,
+    /// Files and folders that went wrong in a way that may pass, and how often.
+    suspects: BTreeMap<Suspect, u8>,
+    ledger: Ledger,
+    link: Option<Link>,
+    next_connection: u64,
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+    jitter: Jitter,
+    /// Lies and bad files that are not forgiven yet.
+    strikes: u32,
+    /// Good answers that no strike was forgiven for yet.
+    merit: u32,
+    /// Whether the server ever answered as one of this protocol.
+    is_known: bool,
+    limit: Limit,
+    /// When the limit lets the next bundle be asked for, where one could be.
+    unlimited_at: Option<Instant>,
+    rate: Rate,
+    problem: Option<TreeProblem>,
+    stop: Option<Stop>,
+    complete: bool,
+}
+
+/// Something that may work when it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Suspect {
+    Folder(FolderId),
+    File(FileId),
+}
+
+impl TreeTransfer {
+    /// Begins to fetch a folder.
+    #[must_use]
+    pub fn new(config: TreeConfig, now: Instant) -> Self {
+        Self::resume(config, Recovered::default(), now)
+    }
+
+    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`.
+    #[must_use]
+    pub fn resume(config: TreeConfig, journal: Recovered, now: Instant) -> Self {
+        let mut tree = Self::idle(config, journal, now);
+        for folder in tree.entries.folder_ids() {
+            match tree.entries.folder(folder).map(|folder| &folder.listing) {
+                Some(Listing::Done) | None => {}
+                Some(_) if tree.complete => drop(tree.entries.fail_folder(folder)),
+                Some(_) => tree.to_list.push_back(folder),
+            }
+        }
+        for file in tree.entries.file_ids() {
+            if tree.entries.file(file).is_some_and(|file| file.state == State::Waiting) {
+                tree.enqueue(file);
+            }
+        }
+        tree.drive();
+        tree
+    }
+
+    fn idle(config: TreeConfig, journal: Recovered, now: Instant) -> Self {
+        let entries = journal.entries.beneath(config.path.clone());
+        Self {
+            retelling: Retelling::of(&entries),
+            entries,
+            outputs: VecDeque::new(),
+            to_list: VecDeque::new(),
+            small: VecDeque::new(),
+            large: VecDeque::new(),
+            held: BTreeMap::new(),
+            held_bytes: 0,
+            fetching: BTreeSet::new(),
+            suspects: BTreeMap::new(),
+            ledger: Ledger::new(journal.next_sequence),
+            link: None,
+            next_connection: 0,
+            retry_at: None,
+            backoff: Backoff::default(),
+            jitter: Jitter::new(config.seed),
+            strikes: 0,
+            merit: 0,
+            is_known: false,
+            limit: Limit::new(config.rate_limit, now),
+            unlimited_at: None,
+            rate: Rate::default(),
+            problem: None,
+            stop: None,
+            complete: journal.complete,
+            config,
+            now,
+        }
+    }
+
+    /// A connection that was asked for is open.
+    pub fn handle_opened(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        self.greet(connection);
+        self.drive();
+    }
+
+    /// A frame came on a connection.
+    pub fn handle_frame(&mut self, now: Instant, connection: ConnectionId, frame: Bytes) {
+        self.advance(now);
+        self.read_frame(connection, frame);
+        self.drive();
+    }
+
+    /// A connection broke, or could not be opened.
+    pub fn handle_closed(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        self.connection_closed(connection);
+        self.drive();
+    }
+
+    /// What came of [`TreeOutput::Keep`].
+    pub fn handle_kept(&mut self, now: Instant, file: FileId, reply: KeepReply) {
+        self.advance(now);
+        self.kept(file, reply);
+        self.drive();
+    }
+
+    /// What came of [`TreeOutput::Fetch`].
+    pub fn handle_fetched(&mut self, now: Instant, file: FileId, reply: FetchReply) {
+        self.advance(now);
+        self.fetched(file, reply);
+        self.drive();
+    }
+
+    /// What came of [`TreeOutput::Commit`].
+    pub fn handle_committed(&mut self, now: Instant, reply: Result<(), StoreError>) {
+        self.advance(now);
+        self.committed(reply);
+        self.drive();
+    }
+
+    /// The user wants something.
+    pub fn handle_command(&mut self, now: Instant, command: TreeCommand) {
+        self.advance(now);
+        match command {
+            TreeCommand::Pause => self.pause(),
+            TreeCommand::Resume => self.go_on(),
+            TreeCommand::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
+            TreeCommand::SetRateLimit(rate) => self.limit.set(self.now, rate),
+            TreeCommand::SetFetches(fetches) => self.config.fetches = fetches,
+        }
+        self.drive();
+    }
+
+    /// The time that [`TreeTransfer::poll_timeout`] said has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        self.expire_link();
+        self.drive();
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<TreeOutput> {
+        self.retelling.next(&self.entries).or_else(|| self.outputs.pop_front())
+    }
+
+    /// When to call [`TreeTransfer::handle_timeout`], if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.complete || self.is_settled() {
+            return None;
+        }
+        let later = |at: &Instant| *at > self.now;
+        let link = self.link.as_ref().map(|link| {
+            [link.stalled_at(), link.ping_at(), Some(link.not_before).filter(later)].into_iter().flatten().min()
+        });
+        let retry = self.retry_at.filter(|at| later(at) && self.link.is_none() && self.needs_link());
+        let commit = self.commit_due_at();
+        [link.flatten(), retry, commit, self.unlimited_at, self.rate.next_change(self.now)].into_iter().flatten().min()
+    }
+
+    /// The caller's clock may step back; ours does not.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.limit.refill(self.now);
+    }
+
+    /// Does everything that what happened made possible.
+    fn drive(&mut self) {
+        if self.complete {
+            return;
+        }
+        self.settle();
+        if self.stop.is_none() {
+            self.connect();
+            self.list();
+            self.ask();
+            self.hand_out();
+            self.release_link();
+        }
+        self.commit();
+        self.settle();
+    }
+
+    fn send(&mut self, message: ClientMessage) {
+        if let Some(link) = &mut self.link {
+            link.last_sent = self.now;
+            self.outputs.push_back(TreeOutput::Send { connection: link.id, message });
+        }
+    }
+
+    /// Whether every folder was listed to its end, or can't be.
+    fn is_walked(&self) -> bool {
+        self.to_list.is_empty() && self.link.as_ref().is_none_or(|link| link.listings == 0)
+    }
+
+    /// Whether there is nothing left to ask for, to keep or to fetch.
+    fn is_done(&self) -> bool {
+        self.is_walked()
+            && self.small.is_empty()
+            && self.large.is_empty()
+            && self.held.is_empty()
+            && self.fetching.is_empty()
+            && self.link.as_ref().is_none_or(|link| link.session.under_way() == 0)
+    }
+
+    /// The path of a folder, which is there because it has an id.
+    fn folder_path(&self, folder: FolderId) -> SharePath {
+        self.entries.folder_path(folder).unwrap_or_default()
+    }
+}

@@ -1,0 +1,138 @@
+//! How a tree stands.
+
+use std::time::Duration;
+
+use wstp_protocol::SharePath;
+
+use super::TreeTransfer;
+use super::entries::State;
+use super::output::FileId;
+use crate::{Phase, Problem};
+
+/// What went wrong with a tree as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeProblem {
+    /// As with a single file.
+    Source(Problem),
+    /// Folders lie in folders more than [`MAX_DEPTH`](super::MAX_DEPTH) deep: a link on the server may lead in a circle.
+    TooDeep,
+    /// There are more than [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, or their names are longer than any sensible tree's.
+    TooManyEntries,
+    /// The server says for ever that a folder has another page.
+    EndlessListing,
+}
+
+/// How a tree stands. What is under way of large files is not in these figures: the caller knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TreeProgress {
+    /// What it is doing. There is no [`Phase::Verifying`]. [`Phase::Complete`] says that nothing is left to do; `files_failed` and `folders_failed` say
+    /// whether anything is missing.
+    pub phase: Phase,
+    /// What went wrong last, until something goes right again.
+    pub problem: Option<TreeProblem>,
+    /// Whether every folder was listed to its end, so that `files` and `bytes` are final.
+    pub walked: bool,
+    /// Folders listed so far, the outermost one included.
+    pub folders: u32,
+    /// Files listed so far.
+    pub files: u32,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Files that are kept or fetched.
+    pub files_done: u32,
+    /// Bytes in them.
+    pub bytes_done: u64,
+    /// Files that can't be had.
+    pub files_failed: u32,
+    /// Bytes in them, as they were listed.
+    pub bytes_failed: u64,
+    /// Folders that can't be listed to their end.
+    pub folders_failed: u32,
+    /// Entries that are left out because the server may not read them or their paths are too long.
+    pub left_out: u32,
+    /// Bytes of small files a second over the last seconds.
+    pub rate: f64,
+    /// Time left at that rate, where it can be said: once the tree is walked, and while no large file is left.
+    pub time_left: Option<Duration>,
+}
+
+/// How a file of a tree stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It will be asked for.
+    Waiting,
+    /// It is asked for, being kept, or being fetched.
+    UnderWay,
+    /// It is kept or fetched.
+    Done,
+    /// It can't be had.
+    Failed,
+}
+
+/// A file of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileView {
+    /// Its path on the server.
+    pub path: SharePath,
+    /// Bytes.
+    pub size: u64,
+    /// Last change there, in milliseconds since 1970-01-01 UTC, where known.
+    pub modified_ms: Option<i64>,
+    /// How it stands.
+    pub state: FileState,
+}
+
+impl TreeTransfer {
+    /// How it stands.
+    #[must_use]
+    pub fn progress(&self) -> TreeProgress {
+        let totals = self.entries.totals();
+        let walked = self.is_walked();
+        let rate = self.rate.at(self.now);
+        let left = totals.bytes.saturating_sub(totals.bytes_done + totals.bytes_failed);
+        let knows_left = walked && rate > 0.0 && self.large.is_empty() && self.fetching.is_empty();
+        TreeProgress {
+            phase: self.phase(),
+            problem: self.problem.clone(),
+            walked,
+            folders: self.entries.folders(),
+            files: self.entries.files(),
+            bytes: totals.bytes,
+            files_done: totals.files_done,
+            bytes_done: totals.bytes_done,
+            files_failed: totals.files_failed,
+            bytes_failed: totals.bytes_failed,
+            folders_failed: totals.folders_failed,
+            left_out: totals.left_out,
+            rate,
+            time_left: knows_left.then(|| Duration::try_from_secs_f64(left as f64 / rate).ok()).flatten(),
+        }
+    }
+
+    /// One of its files.
+    #[must_use]
+    pub fn file(&self, file: FileId) -> Option<FileView> {
+        let known = self.entries.file(file)?;
+        let state = match known.state {
+            State::Waiting => FileState::Waiting,
+            State::Asked | State::Keeping | State::Fetching => FileState::UnderWay,
+            State::Done => FileState::Done,
+            State::Failed => FileState::Failed,
+        };
+        let path = self.entries.file_path(file)?;
+        Some(FileView { path, size: known.size, modified_ms: known.modified_ms, state })
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.stop {
+            _ if self.complete => Phase::Complete,
+            Some(stop) if stop.settled && stop.problem.is_some() => Phase::Failed,
+            Some(stop) if stop.settled => Phase::Paused,
+            _ => match self.retry_at.filter(|at| *at > self.now) {
+                Some(at) if self.needs_link() && self.fetching.is_empty() => Phase::Waiting(at),
+                _ if self.entries.is_untouched() => Phase::Starting,
+                _ => Phase::Downloading,
+            },
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Stopping and going on: at the user's wish, or because it can't go on by itself. A tree that stops is settled once all that the caller keeps and fetches
+//! is answered for, and on record.
+
+use super::entries::{Listing, State};
+use super::output::TreeOutput;
+use super::{TreeProblem, TreeTransfer};
+use crate::{Problem, StoreError};
+
+/// Why and how far it is stopped.
+#[derive(Debug)]
+pub(super) struct Stop {
+    /// What went wrong; `None` where the user stopped it.
+    pub(super) problem: Option<TreeProblem>,
+    pub(super) settled: bool,
+    /// Storage failed, so that nothing can be put on record.
+    storage: bool,
+    /// The user wants to go on as soon as it is settled.
+    resume: bool,
+}
+
+impl TreeTransfer {
+    pub(super) fn pause(&mut self) {
+        if self.complete {
+            return;
+        }
+        match &mut self.stop {
+            Some(stop) => stop.resume = false,
+            None => self.stop_for(None),
+        }
+    }
+
+    /// It can't go on by itself.
+    pub(super) fn fail(&mut self, problem: TreeProblem) {
+        self.problem = Some(problem.clone());
+        match &mut self.stop {
+            Some(stop) => {
+                stop.problem.get_or_insert(problem);
+            }
+            None => self.stop_for(Some(problem)),
+        }
+    }
+
+    /// Storage failed: nothing more is kept or recorded.
+    pub(super) fn storage_failed(&mut self, error: StoreError) {
+        self.fail(TreeProblem::Source(Problem::Storage(error)));
+        if let Some(stop) = &mut self.stop {
+            stop.storage = true;
+        }
+    }
+
+    pub(super) fn storage_is_bad(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.storage)
+    }
+
+    fn stop_for(&mut self, problem: Option<TreeProblem>) {
+        self.stop = Some(Stop { problem, settled: false, storage: false, resume: false });
+        self.unlimited_at = None;
+        self.disconnect();
+        for file in &self.fetching {
+            self.outputs.push_back(TreeOutput::StopFetch { file: *file });
+        }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.settled)
+    }
+
+    /// Sees whether everything that was under way has ended.
+    pub(super) fn settle(&mut self) {
+        let is_recorded = !self.ledger.is_recording() && (self.storage_is_bad() || !self.ledger.is_dirty());
+        let quiet = self.held.is_empty() && self.fetching.is_empty() && is_recorded;
+        let Some(stop) = &mut self.stop else { return };
+        stop.settled |= quiet;
+        if stop.settled && stop.resume {
+            self.stop = None;
+            self.problem = None;
+            self.start_again();
+        }
+    }
+
+    pub(super) fn go_on(&mut self) {
+        match &mut self.stop {
+            Some(stop) => stop.resume = true,
+            None => self.start_again(),
+        }
+    }
+
+    /// Tries again whatever failed.
+    fn start_again(&mut self) {
+        self.pardon();
+        self.suspects.clear();
+        let totals = self.entries.totals();
+        if totals.files_failed > 0 {
+            for id in self.entries.file_ids() {
+                if self.entries.file(id).is_some_and(|file| file.state == State::Failed) {
+                    self.entries.set(id, State::Waiting);
+                    self.unfail(id);
+                    self.enqueue(id);
+                }
+            }
+        }
+        if totals.folders_failed > 0 {
+            for id in self.entries.folder_ids() {
+                if self.entries.folder(id).is_some_and(|folder| matches!(folder.listing, Listing::Failed(_))) {
+                    self.entries.revive_folder(id);
+                    self.to_list.push_back(id);
+                }
+            }
+        }
+        self.complete &= totals.files_failed == 0 && totals.folders_failed == 0;
+    }
+}
