@@ -26,7 +26,7 @@ pub struct TreeConfig {
     pub token: Option<String>,
     /// The program's name and version, told to the server.
     pub agent: String,
-    /// Bytes of small files asked for and not yet kept; at least one frame (256 KiB). Listings come on top: at most 1 MiB.
+    /// Bytes of small files asked for and not yet kept; at least one frame (256 KiB). Listings come on top: at most 4 MiB.
     pub memory_budget: u64,
     /// Bytes a second of small files to ask for; `None` for as many as there are. Large ones are the caller's to limit.
     pub rate_limit: Option<u64>,

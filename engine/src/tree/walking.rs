@@ -13,8 +13,8 @@ use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::Problem;
 use crate::session::Request;
 
-/// Pages asked for at once.
-const MAX_LISTINGS: usize = 4;
+/// Pages asked for at once: a tree of many folders is not to cost a round trip for every few of them.
+const MAX_LISTINGS: usize = 16;
 
 impl TreeTransfer {
     /// Asks for pages, as many at once as is allowed.

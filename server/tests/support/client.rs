@@ -208,6 +208,26 @@ impl Client {
         }
     }
 
+    /// Asks for small files without waiting for them.
+    pub async fn ask_bundle(&mut self, path: &str, names: &[&str]) -> RequestId {
+        let id = self.id();
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.send(&ClientMessage::Bundle(BundleRequest { id, path: SharePath::parse(path).unwrap(), names })).await;
+        id
+    }
+
+    /// Fetches small files, as many as the server gives at once.
+    pub async fn bundle(&mut self, path: &str, names: &[&str]) -> Result<Vec<Bundled>, Failure> {
+        let id = self.ask_bundle(path, names).await;
+        match self.answer(id).await? {
+            ServerMessage::Bundle(reply) => {
+                assert!((1..=names.len()).contains(&reply.files.len()));
+                Ok(reply.files)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// The root of an open file, waiting for it if need be.
     pub async fn root(&mut self, opened: &Opened) -> Hash {
         if let Some(root) = opened.root.or_else(|| self.roots.get(&opened.handle).copied()) {
@@ -260,6 +280,7 @@ fn answers(message: &ServerMessage) -> Option<RequestId> {
         ServerMessage::Opened(reply) => Some(reply.id),
         ServerMessage::Blocks(reply) => Some(reply.id),
         ServerMessage::HashPage(reply) => Some(reply.id),
+        ServerMessage::Bundle(reply) => Some(reply.id),
         _ => None,
     }
 }

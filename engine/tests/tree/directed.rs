@@ -1,0 +1,193 @@
+//! Folders in which one thing happens, and what has to come of it.
+
+use std::time::Duration;
+
+use wstp_engine::tree::{MAX_DEPTH, TreeCommand, TreeProblem};
+use wstp_engine::{Phase, Problem};
+use wstp_protocol::ErrorCode;
+use wstp_protocol::limits::MAX_BUNDLED_FILE;
+
+use crate::server::{Lie, ServerScript};
+use crate::share::Share;
+use crate::world::{Blow, Scenario, World};
+
+const SEED: u64 = 7;
+
+fn world(scenario: Scenario) -> World {
+    World::new(scenario, SEED)
+}
+
+fn completed(scenario: Scenario) -> World {
+    let mut world = world(scenario);
+    world.run();
+    world.check_complete();
+    world
+}
+
+#[test]
+fn ten_thousand_small_files_cost_few_round_trips() {
+    let mut scenario = Scenario::plain(Share::uniform(100, 100, 4096));
+    scenario.delay = Duration::from_millis(50);
+    scenario.rate = 25e6;
+    let world = completed(scenario);
+    assert_eq!(world.connects, 1);
+    assert!(world.bundles <= 250, "{} requests", world.bundles);
+    // 41 MB at 25 MB a second, and the round trips in which the windows grow.
+    assert!(world.now.0 < Duration::from_millis(3500), "{:?}", world.now);
+    assert!(world.commits <= 25, "{} commits", world.commits);
+}
+
+#[test]
+fn an_empty_folder_is_complete() {
+    let world = completed(Scenario::plain(Share::empty()));
+    assert_eq!((world.bundles, world.commits), (0, 1));
+}
+
+#[test]
+fn large_files_are_handed_out_a_few_at_a_time() {
+    let mut share = Share::uniform(1, 20, 100);
+    for number in 0..5 {
+        share.file("", &format!("large{number}"), MAX_BUNDLED_FILE + 1 + number);
+    }
+    share.file("", "just small", MAX_BUNDLED_FILE);
+    let world = completed(Scenario::plain(share));
+    assert_eq!((world.most_fetches, world.keeps), (2, 21));
+}
+
+#[test]
+fn without_bundles_every_file_is_handed_out() {
+    let mut scenario = Scenario::plain(Share::uniform(3, 10, 100));
+    scenario.server.bundles = false;
+    let world = completed(scenario);
+    assert_eq!((world.bundles, world.keeps), (0, 0));
+}
+
+#[test]
+fn a_file_that_cannot_be_had_does_not_keep_the_others_away() {
+    let mut share = Share::uniform(2, 30, 1000);
+    share.file("d000", "f0007", 1000).trouble = Some(ErrorCode::NotFound);
+    share.file("d001", "f0001", 1000).trouble = Some(ErrorCode::Io);
+    let mut world = completed(Scenario::plain(share));
+    assert_eq!((world.tree.progress().files_done, world.tree.progress().files_failed), (58, 2));
+    // The server gets better, and the user tries again.
+    for (folder, name) in [("d000", "f0007"), ("d001", "f0001")] {
+        world.scenario.share.file(folder, name, 1000).trouble = None;
+    }
+    world.tree.handle_command(world.now, TreeCommand::Resume);
+    assert_eq!(world.run(), Phase::Complete);
+    world.check_complete();
+}
+
+#[test]
+fn after_a_crash_only_what_was_not_on_record_is_fetched_again() {
+    let mut scenario = Scenario::plain(Share::uniform(10, 100, 4096));
+    scenario.commit_files = 100;
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.tree.progress().files_done >= 600));
+    world.blow(Blow::Crash);
+    let recovered = world.tree.progress().files_done;
+    assert!(recovered >= 300, "{recovered}");
+    let before = world.keeps;
+    world.run();
+    world.check_complete();
+    assert_eq!(world.keeps - before, 1000 - recovered);
+}
+
+#[test]
+fn a_pause_stops_everything_and_loses_nothing() {
+    let mut share = Share::uniform(10, 100, 4096);
+    share.file("", "large", MAX_BUNDLED_FILE + 1);
+    let mut scenario = Scenario::plain(share);
+    scenario.store_time = Duration::from_millis(50);
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.tree.progress().files_done >= 100));
+    world.blow(Blow::Pause);
+    assert!(world.run_until(|world| world.tree.progress().phase == Phase::Paused));
+    assert_eq!(world.tree.poll_timeout(), None);
+    world.blow(Blow::Resume);
+    world.run();
+    world.check_complete();
+    assert_eq!(world.keeps, 1000);
+}
+
+#[test]
+fn a_rate_limit_holds_to_five_in_a_hundred() {
+    for rate in [50_000u64, 2_000_000] {
+        let files = (rate * 8 / 4096 / 10) as usize;
+        let mut scenario = Scenario::plain(Share::uniform(10, files, 4096));
+        scenario.rate_limit = Some(rate);
+        let mut world = world(scenario);
+        assert!(world.run_until(|world| world.now.0 >= Duration::from_secs(1)));
+        let before = (world.now.0, world.arrived_bytes);
+        assert!(world.run_until(|world| world.now.0 >= Duration::from_secs(6)));
+        let seen = (world.arrived_bytes - before.1) as f64 / (world.now.0 - before.0).as_secs_f64();
+        // Each file brings some bytes about itself along.
+        let seen = seen * 4096.0 / (4096.0 + 60.0);
+        assert!((seen / rate as f64 - 1.0).abs() < 0.05, "{seen} bytes a second instead of {rate}");
+    }
+}
+
+fn lied_to(lie: Lie) -> World {
+    let server = ServerScript { lie: Some(lie), ..ServerScript::honest() };
+    let mut world = world(Scenario { server, ..Scenario::plain(Share::uniform(1, 30, 100)) });
+    world.run();
+    world
+}
+
+#[test]
+fn lies_about_the_tree_end_with_a_problem() {
+    for (lie, problem) in [
+        (Lie::EndlessFiles, TreeProblem::TooManyEntries),
+        (Lie::EmptyPages, TreeProblem::EndlessListing),
+        (Lie::Bottomless, TreeProblem::TooDeep),
+    ] {
+        let world = lied_to(lie);
+        let progress = world.tree.progress();
+        assert_eq!((progress.phase, progress.problem), (Phase::Failed, Some(problem)), "{lie:?}");
+        assert!(progress.folders as usize <= MAX_DEPTH + 1);
+    }
+}
+
+#[test]
+fn lies_in_answers_end_with_a_problem() {
+    let lies = [Lie::NotWstp, Lie::SamePage, Lie::Twice, Lie::MoreFiles, Lie::WrongKind, Lie::CancelsAll];
+    for lie in lies {
+        let world = lied_to(lie);
+        let progress = world.tree.progress();
+        assert_eq!(progress.phase, Phase::Failed, "{lie:?}: {progress:?}");
+        assert!(
+            matches!(progress.problem, Some(TreeProblem::Source(Problem::Protocol(_) | Problem::Server { .. }))),
+            "{lie:?}"
+        );
+        assert_eq!(world.keeps, 0, "{lie:?}");
+    }
+}
+
+#[test]
+fn wrong_bytes_are_never_kept() {
+    let world = lied_to(Lie::WrongBytes);
+    let progress = world.tree.progress();
+    assert!(progress.files_done < 30);
+    assert!(progress.phase == Phase::Failed || progress.files_failed > 0, "{progress:?}");
+}
+
+#[test]
+fn answers_never_asked_for_do_no_harm() {
+    let world = lied_to(Lie::Unasked);
+    match world.tree.progress().phase {
+        Phase::Complete => world.check_complete(),
+        phase => assert_eq!(phase, Phase::Failed),
+    }
+}
+
+#[test]
+fn a_listing_whose_cursor_is_refused_begins_anew() {
+    let server = ServerScript { page: 10, lie: Some(Lie::NoCursor), ..ServerScript::honest() };
+    let mut world = world(Scenario { server, ..Scenario::plain(Share::uniform(1, 30, 100)) });
+    assert!(world.run_until(|world| world.tree.progress().files >= 10));
+    // A server that forgot its cursors and then keeps them.
+    assert!(world.run_until(|world| world.tree.progress().files >= 10 && world.bundles > 0));
+    world.scenario.server.lie = None;
+    world.run();
+    world.check_complete();
+}

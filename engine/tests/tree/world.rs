@@ -1,0 +1,536 @@
+//! A tree, its server, its link and its storage in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use bytes::Bytes;
+use wstp_engine::tree::journal::{Form, Recovered, replay};
+use wstp_engine::tree::{
+    FetchReply, FileId, FolderId, KeepReply, Listed, Place, TreeCommand, TreeConfig, TreeOutput, TreeTransfer,
+};
+use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
+use wstp_protocol::limits::MAX_SERVER_FRAME;
+use wstp_protocol::{ClientMessage, Hash, ServerMessage, SharePath};
+
+use crate::random::Random;
+use crate::server::ServerScript;
+use crate::share::{Share, join, root_of};
+
+/// What happens from outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Blow {
+    Crash,
+    Pause,
+    Resume,
+    Budget(u64),
+    RateLimit(Option<u64>),
+    /// The server is away for so long.
+    Outage(Duration),
+    DiskFull {
+        after: u32,
+    },
+}
+
+/// Everything about a run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub share: Share,
+    pub server: ServerScript,
+    pub delay: Duration,
+    /// Bytes a second, from the server.
+    pub rate: f64,
+    /// Connections break after so long on average.
+    pub lifetime: Option<Duration>,
+    /// The chance that a connection falls silent instead of breaking.
+    pub stalls: f64,
+    pub memory_budget: u64,
+    pub rate_limit: Option<u64>,
+    pub fetches: u8,
+    pub store_time: Duration,
+    pub commit_files: u32,
+    pub blows: Vec<(Duration, Blow)>,
+    /// Nothing goes wrong by chance after this.
+    pub faults_until: Duration,
+}
+
+enum Event {
+    Connected(ConnectionId),
+    Closed(ConnectionId),
+    Silent(ConnectionId),
+    ToServer(ConnectionId, ClientMessage),
+    Frame(ConnectionId, Bytes),
+    Kept(FileId, Bytes, Hash),
+    Committed(Vec<u8>),
+    Fetched(FileId, String),
+    Back,
+    Blow(Blow),
+}
+
+#[derive(Default)]
+struct Wire {
+    free_at: Instant,
+    silent: bool,
+}
+
+/// A file on disk: a place in the pack, or a file of its own.
+#[derive(Clone)]
+struct Copy {
+    data: Bytes,
+    form: Form,
+    durable: bool,
+}
+
+pub struct World {
+    pub scenario: Scenario,
+    pub now: Instant,
+    pub tree: TreeTransfer,
+    pub random: Random,
+    /// Every request for files, in order.
+    pub bundles: u32,
+    pub connects: u32,
+    pub keeps: u32,
+    pub commits: u32,
+    /// Files handed out at the same time, at most.
+    pub most_fetches: usize,
+    pub arrived_bytes: u64,
+    pub failures: u32,
+    queue: BinaryHeap<Reverse<(Instant, u64)>>,
+    events: BTreeMap<u64, Event>,
+    next_event: u64,
+    wires: BTreeMap<ConnectionId, Wire>,
+    away: bool,
+    folders: BTreeMap<FolderId, String>,
+    /// Paths as they were told.
+    pub paths: BTreeMap<FileId, String>,
+    disk: BTreeMap<FileId, Copy>,
+    journal: Vec<u8>,
+    pack: u64,
+    /// Bytes that the tree handed out and was not answered for.
+    held: BTreeMap<FileId, u64>,
+    fetching: BTreeMap<FileId, bool>,
+    full_after: Option<u32>,
+    budget: u64,
+    allowed: u64,
+    paused: bool,
+    steps: u64,
+}
+
+impl World {
+    pub fn new(scenario: Scenario, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let config = config(&scenario, random.next());
+        let mut world = Self {
+            now: Instant::default(),
+            tree: TreeTransfer::new(config, Instant::default()),
+            random,
+            bundles: 0,
+            connects: 0,
+            keeps: 0,
+            commits: 0,
+            most_fetches: 0,
+            arrived_bytes: 0,
+            failures: 0,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next_event: 0,
+            wires: BTreeMap::new(),
+            away: false,
+            folders: BTreeMap::from([(FolderId(0), String::new())]),
+            paths: BTreeMap::new(),
+            disk: BTreeMap::new(),
+            journal: Vec::new(),
+            pack: 0,
+            held: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            full_after: None,
+            budget: scenario.memory_budget,
+            allowed: scenario.memory_budget,
+            paused: false,
+            steps: 0,
+            scenario,
+        };
+        for (at, blow) in world.scenario.blows.clone() {
+            world.schedule(at, Event::Blow(blow));
+        }
+        world
+    }
+
+    fn schedule(&mut self, after: Duration, event: Event) {
+        let number = self.next_event;
+        self.next_event += 1;
+        self.queue.push(Reverse((self.now + after, number)));
+        self.events.insert(number, event);
+    }
+
+    /// Runs until the tree is complete, or failed for good.
+    pub fn run(&mut self) -> Phase {
+        while self.step() {}
+        self.tree.progress().phase
+    }
+
+    /// Runs until `happened`; false if it ends before.
+    pub fn run_until(&mut self, happened: impl Fn(&Self) -> bool) -> bool {
+        while !happened(self) {
+            if !self.step() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// One step; false when nothing is left to happen that could matter.
+    pub fn step(&mut self) -> bool {
+        self.perform();
+        self.check();
+        match self.tree.progress().phase {
+            Phase::Complete if !self.retry() => return false,
+            Phase::Failed if !self.recover() => return false,
+            Phase::Paused if !self.paused => self.tree.handle_command(self.now, TreeCommand::Resume),
+            _ => {}
+        }
+        self.perform();
+        self.steps += 1;
+        assert!(self.steps < 1_000_000, "it goes in circles: {:?}", self.tree.progress());
+        let timeout = self.tree.poll_timeout();
+        let event = self.queue.peek().map(|Reverse((at, _))| *at);
+        match (timeout, event) {
+            (None, None) => panic!("nothing will ever happen again: {:?}", self.tree.progress()),
+            (Some(timeout), event) if event.is_none_or(|event| timeout < event) => {
+                self.now = self.now.max(timeout);
+                self.tree.handle_timeout(self.now);
+            }
+            _ => self.next(),
+        }
+        assert!(self.now.0 < Duration::from_secs(7200), "it never ends: {:?}", self.tree.progress());
+        true
+    }
+
+    fn next(&mut self) {
+        let Some(Reverse((at, number))) = self.queue.pop() else { return };
+        self.now = self.now.max(at);
+        let Some(event) = self.events.remove(&number) else { return };
+        match event {
+            Event::Connected(id) => self.connected(id),
+            Event::Closed(id) => {
+                if self.wires.remove(&id).is_some() {
+                    self.tree.handle_closed(self.now, id);
+                }
+            }
+            Event::Silent(id) => {
+                if let Some(wire) = self.wires.get_mut(&id) {
+                    wire.silent = true;
+                }
+            }
+            Event::ToServer(id, message) => self.to_server(id, &message),
+            Event::Frame(id, frame) => {
+                if self.wires.get(&id).is_some_and(|wire| !wire.silent) {
+                    self.arrived_bytes += frame.len() as u64;
+                    self.tree.handle_frame(self.now, id, frame);
+                }
+            }
+            Event::Kept(file, data, root) => self.kept(file, data, root),
+            Event::Committed(record) => self.committed(&record),
+            Event::Fetched(file, path) => self.fetched(file, &path),
+            Event::Back => self.away = false,
+            Event::Blow(blow) => self.blow(blow),
+        }
+    }
+
+    fn perform(&mut self) {
+        while let Some(output) = self.tree.poll_output() {
+            match output {
+                TreeOutput::Connect { connection } => self.connect(connection),
+                TreeOutput::Send { connection, message } => {
+                    let frame = message.encode();
+                    assert_eq!(ClientMessage::decode(&frame).as_ref(), Ok(&message), "a server could not decode this");
+                    assert!(self.wires.contains_key(&connection), "only what is open is sent to");
+                    self.bundles += u32::from(matches!(message, ClientMessage::Bundle(_)));
+                    self.schedule(self.scenario.delay, Event::ToServer(connection, message));
+                }
+                TreeOutput::Disconnect { connection } => {
+                    assert!(self.wires.remove(&connection).is_some(), "only what is open is closed");
+                }
+                TreeOutput::Listed { folder, entries } => self.listed(folder, entries),
+                TreeOutput::Keep { file, path, root, data, .. } => {
+                    self.check_path(file, &path);
+                    self.keeps += 1;
+                    assert!(self.held.insert(file, data.len() as u64).is_none(), "a file is kept twice at once");
+                    let time = self.random.up_to(self.scenario.store_time);
+                    self.schedule(time, Event::Kept(file, data, root));
+                }
+                TreeOutput::Fetch { file, path, .. } => {
+                    self.check_path(file, &path);
+                    assert!(self.fetching.insert(file, false).is_none(), "a file is fetched twice at once");
+                    self.most_fetches = self.most_fetches.max(self.fetching.len());
+                    let time = self.random.up_to(self.scenario.store_time * 100);
+                    self.schedule(time, Event::Fetched(file, path.to_string()));
+                }
+                TreeOutput::StopFetch { file } => *self.fetching.get_mut(&file).expect("it is being fetched") = true,
+                TreeOutput::Commit { record } => {
+                    self.commits += 1;
+                    // Files that were kept before are what the record may speak of, whatever is kept meanwhile.
+                    self.disk.values_mut().for_each(|copy| copy.durable = true);
+                    let time = self.random.up_to(self.scenario.store_time * 10);
+                    self.schedule(time, Event::Committed(record));
+                }
+                TreeOutput::FileFailed { file, .. } => assert!(self.paths.contains_key(&file)),
+                TreeOutput::FolderFailed { folder, .. } => assert!(self.folders.contains_key(&folder)),
+            }
+        }
+    }
+
+    fn check_path(&self, file: FileId, path: &SharePath) {
+        let path = path.as_str();
+        let within = path.strip_prefix("top/").unwrap_or_else(|| panic!("{path} is not in the tree"));
+        assert_eq!(self.paths.get(&file).map(String::as_str), Some(within), "a file was told under another path");
+    }
+
+    fn listed(&mut self, folder: FolderId, entries: Vec<Listed>) {
+        let around = self.folders.get(&folder).expect("a folder is told before what is in it").clone();
+        for entry in entries {
+            let known = match entry {
+                Listed::Folder { id, name } => self.folders.insert(id, join(&around, &name)),
+                Listed::File { id, name, .. } => self.paths.insert(id, join(&around, &name)),
+                Listed::LeftOut { .. } => None,
+            };
+            assert_eq!(known, None, "an entry is told twice");
+        }
+    }
+
+    fn connect(&mut self, id: ConnectionId) {
+        self.connects += 1;
+        assert!(self.wires.is_empty(), "one connection at a time");
+        self.wires.insert(id, Wire { free_at: self.now, silent: false });
+        let event = if self.away { Event::Closed(id) } else { Event::Connected(id) };
+        self.schedule(self.scenario.delay, event);
+    }
+
+    fn is_calm(&self) -> bool {
+        self.now.0 >= self.scenario.faults_until
+    }
+
+    fn connected(&mut self, id: ConnectionId) {
+        if !self.wires.contains_key(&id) {
+            return;
+        }
+        if let Some(lifetime) = self.scenario.lifetime.filter(|_| !self.is_calm()) {
+            let end = self.random.up_to(lifetime * 2);
+            let silent = self.random.chance(self.scenario.stalls);
+            self.schedule(end, if silent { Event::Silent(id) } else { Event::Closed(id) });
+        }
+        self.tree.handle_opened(self.now, id);
+    }
+
+    fn to_server(&mut self, id: ConnectionId, message: &ClientMessage) {
+        if self.away || !self.wires.contains_key(&id) {
+            return;
+        }
+        let mut share = ClientMessage::clone(message);
+        // The tree is one folder of the share.
+        let inner =
+            |path: &SharePath| SharePath::parse(path.as_str().strip_prefix("top").unwrap().trim_start_matches('/'));
+        match &mut share {
+            ClientMessage::List(ask) => ask.path = inner(&ask.path).unwrap(),
+            ClientMessage::Bundle(ask) => ask.path = inner(&ask.path).unwrap(),
+            _ => {}
+        }
+        let calm = self.is_calm();
+        for (think, answer) in self.scenario.server.answer(&self.scenario.share, &share, calm, &mut self.random) {
+            self.transmit(id, think, &answer);
+        }
+    }
+
+    fn transmit(&mut self, id: ConnectionId, think: Duration, answer: &ServerMessage) {
+        let frame = Bytes::from(answer.encode());
+        let time = Duration::from_secs_f64(frame.len() as f64 / self.scenario.rate);
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        wire.free_at = wire.free_at.max(self.now + think) + time;
+        let after = (wire.free_at - self.now) + self.scenario.delay;
+        self.schedule(after, Event::Frame(id, frame));
+    }
+
+    /// Whether storage has no room; counts what is asked of it.
+    fn is_full(&mut self) -> bool {
+        match &mut self.full_after {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn kept(&mut self, file: FileId, data: Bytes, root: Hash) {
+        self.held.remove(&file);
+        if self.is_full() {
+            return self.tree.handle_kept(self.now, file, KeepReply::Failed(StoreError::Full));
+        }
+        assert_eq!(root_of(&data), root);
+        let length = data.len() as u64;
+        let place = self.random.chance(0.5).then_some(Place { offset: self.pack, length });
+        self.pack += length;
+        self.disk.insert(file, Copy { data, form: place.map_or(Form::Own, Form::Packed), durable: false });
+        self.tree.handle_kept(self.now, file, KeepReply::Done(place));
+    }
+
+    fn committed(&mut self, record: &[u8]) {
+        if self.is_full() {
+            return self.tree.handle_committed(self.now, Err(StoreError::Full));
+        }
+        self.journal.extend_from_slice(record);
+        self.tree.handle_committed(self.now, Ok(()));
+    }
+
+    fn fetched(&mut self, file: FileId, path: &str) {
+        let Some(stopped) = self.fetching.remove(&file) else { return };
+        let path = path.strip_prefix("top/").expect("it is in the tree");
+        let node = self.scenario.share.find(path).expect("only what was listed is fetched").clone();
+        let reply = match node.trouble {
+            _ if stopped => FetchReply::Stopped,
+            Some(code) => FetchReply::FileFailed(Problem::Server { code, text: String::new() }),
+            None => {
+                let (size, root) = (node.data.len() as u64, root_of(&node.data));
+                self.disk.insert(file, Copy { data: node.data, form: Form::Fetched, durable: true });
+                FetchReply::Done { size, root }
+            }
+        };
+        self.tree.handle_fetched(self.now, file, reply);
+    }
+
+    /// What happens from outside.
+    pub fn blow(&mut self, blow: Blow) {
+        match blow {
+            Blow::Crash => self.crash(),
+            Blow::Pause => {
+                self.paused = true;
+                self.tree.handle_command(self.now, TreeCommand::Pause);
+            }
+            Blow::Resume => {
+                self.paused = false;
+                self.tree.handle_command(self.now, TreeCommand::Resume);
+            }
+            Blow::Budget(bytes) => {
+                self.budget = bytes;
+                self.tree.handle_command(self.now, TreeCommand::SetMemoryBudget(bytes));
+            }
+            Blow::RateLimit(rate) => self.tree.handle_command(self.now, TreeCommand::SetRateLimit(rate)),
+            Blow::Outage(down) => {
+                self.away = true;
+                self.schedule(down, Event::Back);
+                for id in self.wires.keys().copied().collect::<Vec<_>>() {
+                    self.schedule(Duration::ZERO, Event::Closed(id));
+                }
+            }
+            Blow::DiskFull { after } => self.full_after = Some(after),
+        }
+    }
+
+    /// The program dies and is started again: of what was not durable, nothing is left, and the last record may be torn.
+    fn crash(&mut self) {
+        let writing = self.events.values().find_map(|event| match event {
+            Event::Committed(record) => Some(record.clone()),
+            _ => None,
+        });
+        if let Some(record) = writing {
+            let torn = self.random.below(record.len() as u64 + 1) as usize;
+            self.journal.extend_from_slice(&record[..torn]);
+        }
+        self.disk.retain(|_, copy| copy.durable);
+        self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::Back));
+        (self.wires, self.held, self.fetching) = Default::default();
+        self.folders = BTreeMap::from([(FolderId(0), String::new())]);
+        self.paths.clear();
+        let (recovered, valid) = replay(&self.journal);
+        self.journal.truncate(valid as usize);
+        self.check_recovered(&recovered);
+        let config = TreeConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.next()) };
+        self.tree = TreeTransfer::resume(config, recovered, self.now);
+        self.paused = false;
+        self.allowed = self.budget;
+    }
+
+    /// What the journal claims is on disk, as it is on the server.
+    fn check_recovered(&self, recovered: &Recovered) {
+        for (file, stored) in recovered.stored() {
+            let copy = self.disk.get(&file).expect("the journal claims a file that is not there");
+            let path = recovered.path(file).expect("a stored file has a path");
+            let node = self.scenario.share.find(path.as_str()).expect("the server has it");
+            assert_eq!(
+                (copy.form, stored.root, stored.size),
+                (stored.form, root_of(&node.data), node.data.len() as u64)
+            );
+            assert!(copy.data == node.data, "{path} is not the server's");
+        }
+    }
+
+    /// The user makes room; false if nothing helps.
+    fn recover(&mut self) -> bool {
+        self.failures += 1;
+        let helps = self.full_after.take().is_some() || !self.is_calm();
+        if helps {
+            self.tree.handle_command(self.now, TreeCommand::Resume);
+        }
+        helps
+    }
+
+    /// The user tries again what failed only because bits flipped; false if that is nothing.
+    fn retry(&mut self) -> bool {
+        let lost = self.scenario.share.files().filter(|(_, node)| node.trouble.is_some()).count();
+        let retries = self.scenario.server.corruption > 0.0 && self.tree.progress().files_failed as usize > lost;
+        if retries {
+            self.tree.handle_command(self.now, TreeCommand::Resume);
+        }
+        retries
+    }
+
+    fn check(&mut self) {
+        let held: u64 = self.held.values().sum();
+        self.allowed = self.allowed.max(self.budget).max(MAX_SERVER_FRAME as u64);
+        assert!(held <= self.allowed, "{held} bytes in memory");
+        self.allowed = self.allowed.min(held.max(self.budget));
+        assert!(self.fetching.len() <= usize::from(self.scenario.fetches.max(1)), "too many files are handed out");
+        let progress = self.tree.progress();
+        assert!(progress.files_done + progress.files_failed <= progress.files, "{progress:?}");
+        assert!(progress.bytes_done <= progress.bytes, "{progress:?}");
+    }
+
+    /// Every file is right on disk, or can't be had, and the journal says the same.
+    pub fn check_complete(&self) {
+        let progress = self.tree.progress();
+        assert_eq!(progress.phase, Phase::Complete, "{progress:?}");
+        let told: BTreeMap<_, _> = self.paths.iter().map(|(file, path)| (path.as_str(), *file)).collect();
+        let (recovered, valid) = replay(&self.journal);
+        assert!(recovered.is_complete() && valid == self.journal.len() as u64);
+        self.check_recovered(&recovered);
+        let stored: BTreeMap<_, _> = recovered.stored().collect();
+        let (mut good, mut bad) = (0, 0);
+        for (path, node) in self.scenario.share.files() {
+            let file = told.get(path.as_str()).unwrap_or_else(|| panic!("{path} was not told"));
+            if node.trouble.is_some() {
+                bad += 1;
+            } else {
+                assert!(stored.contains_key(file), "{path} is not on record");
+                good += 1;
+            }
+        }
+        assert_eq!((progress.files, progress.files_done, progress.files_failed), (good + bad, good, bad));
+        assert!(progress.walked && progress.folders as usize == self.scenario.share.folders.len());
+    }
+}
+
+fn config(scenario: &Scenario, seed: u64) -> TreeConfig {
+    TreeConfig {
+        path: SharePath::parse("top").expect("a plain path"),
+        token: None,
+        agent: "simulation".into(),
+        memory_budget: scenario.memory_budget,
+        rate_limit: scenario.rate_limit,
+        fetches: scenario.fetches,
+        commit_bytes: 16 << 20,
+        commit_files: scenario.commit_files,
+        commit_interval: Duration::from_millis(500),
+        seed,
+    }
+}
