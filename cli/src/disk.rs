@@ -1,4 +1,4 @@
-//! The thread that does a transfer's storage work, so that no disk ever holds up the network.
+//! A thread that does storage work, so that no disk ever holds up the network.
 //!
 //! Requests are done and answered in the order they came. What does not fit into the thread's bounded queue waits here; it is bounded by the engine, which
 //! asks for no more than its memory budget.
@@ -7,20 +7,27 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use wstp_engine::StoreRequest;
-
-use crate::partial::Partial;
-use crate::store::Stored;
 
 /// Requests handed to the thread at once.
 const QUEUE: usize = 64;
 
+/// What the thread works on.
+pub trait Storage: Send + 'static {
+    /// What can be asked.
+    type Request: Send;
+    /// What comes of it.
+    type Reply: Send;
+
+    /// Does what is asked. Blocks the thread.
+    fn perform(&mut self, request: Self::Request) -> Self::Reply;
+}
+
 /// A running storage thread.
-pub struct Disk {
-    requests: mpsc::Sender<StoreRequest>,
-    replies: mpsc::Receiver<Stored>,
-    waiting: VecDeque<StoreRequest>,
-    thread: JoinHandle<Partial>,
+pub struct Disk<S: Storage> {
+    requests: mpsc::Sender<S::Request>,
+    replies: mpsc::Receiver<S::Reply>,
+    waiting: VecDeque<S::Request>,
+    thread: JoinHandle<S>,
 }
 
 /// The thread ended before its time.
@@ -28,25 +35,25 @@ pub struct Disk {
 #[error("the storage thread ended")]
 pub struct Ended;
 
-impl Disk {
+impl<S: Storage> Disk<S> {
     /// Starts the thread.
     #[must_use]
-    pub fn start(mut partial: Partial) -> Self {
+    pub fn start(mut storage: S) -> Self {
         let (requests, mut to_do) = mpsc::channel(QUEUE);
         let (done, replies) = mpsc::channel(QUEUE);
         let thread = tokio::task::spawn_blocking(move || {
             while let Some(request) = to_do.blocking_recv() {
-                if done.blocking_send(partial.store.perform(request)).is_err() {
+                if done.blocking_send(storage.perform(request)).is_err() {
                     break;
                 }
             }
-            partial
+            storage
         });
         Self { requests, replies, waiting: VecDeque::new(), thread }
     }
 
     /// Has something done.
-    pub fn push(&mut self, request: StoreRequest) {
+    pub fn push(&mut self, request: S::Request) {
         self.waiting.push_back(request);
     }
 
@@ -55,7 +62,7 @@ impl Disk {
     /// # Errors
     ///
     /// When the thread ended, which it does only by a defect.
-    pub async fn next(&mut self) -> Result<Stored, Ended> {
+    pub async fn next(&mut self) -> Result<S::Reply, Ended> {
         loop {
             tokio::select! {
                 biased;
@@ -75,7 +82,7 @@ impl Disk {
     /// # Errors
     ///
     /// When the thread ended before.
-    pub async fn stop(self) -> Result<Partial, Ended> {
+    pub async fn stop(self) -> Result<S, Ended> {
         drop((self.requests, self.replies));
         self.thread.await.map_err(|_| Ended)
     }

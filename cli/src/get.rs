@@ -102,7 +102,8 @@ pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> 
                 return Err(Failure::new(Code::Usage, "A link can't be a mirror of a folder.", advice));
             }
             if entry.kind == EntryKind::Directory {
-                return folder::get(cx, source, remote).await;
+                drop(remote);
+                return folder::get(cx, source).await;
             }
             sources.to_vec()
         }

@@ -1,8 +1,9 @@
 //! `wstp`, the native client: the engine of the browser extension on tokio sockets and local files, with the same journal.
 //!
 //! [`run`] does what the command line says. The way of a file: `get` decides what is to be fetched and where to, `partial` keeps what of it is
-//! here, `transfer` is the engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, `store` does what is wanted of the disk.
-//! `remote` looks at servers, for `ls`, `verify` and the `tree` of a `folder`.
+//! here, `transfer` is the engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, `store` does what is wanted of the disk. The way of a
+//! folder: `folder` is the run loop of the engine's tree, `layout` says where everything goes, `folder_store` puts it there. `remote` looks at servers,
+//! for `ls` and `verify`.
 //!
 //! Invariants:
 //! - the server is a stranger: its names become safe ones before they touch the disk (`names`) and harmless ones before they
@@ -18,8 +19,10 @@ mod disk;
 mod escape;
 mod exit;
 mod folder;
+mod folder_store;
 mod get;
 mod hash;
+mod layout;
 mod link;
 mod ls;
 mod names;
@@ -34,7 +37,6 @@ mod socket;
 mod store;
 mod tls;
 mod transfer;
-mod tree;
 mod verify;
 mod words;
 

@@ -17,8 +17,8 @@ use crate::exit::{Code, Failure};
 use crate::names::PARTIAL_SUFFIX;
 use crate::store::Store;
 
-/// Longest journal that is read.
-const MAX_JOURNAL: u64 = 64 << 20;
+/// Longest journal that is read; that of a tree has every name in it.
+const MAX_JOURNAL: u64 = 512 << 20;
 
 /// A partial folder, locked.
 #[derive(Debug)]
@@ -48,20 +48,7 @@ impl Partial {
         let folder = Self::folder_of(target);
         let failed = |error| Failure::disk(format!("{} can't be used", shown(&folder)), &error);
         make_folder(&folder).map_err(failed)?;
-        let mut journal = open_file(&folder.join("journal")).map_err(failed)?;
-        match journal.try_lock() {
-            Ok(()) => {}
-            // Some file systems have no locks; one process at a time is then up to the person.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use(target)),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        // Whoever had the lock until now may have removed the folder.
-        if !is_same(&folder.join("journal"), &journal) {
-            return Err(in_use(target));
-        }
-        let mut bytes = Vec::new();
-        Read::by_ref(&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(failed)?;
+        let (journal, bytes) = open_journal(&folder, target)?;
         let (recovered, journal_len) = journal::replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
         let data = open_file(&folder.join("data")).map_err(failed)?;
@@ -120,6 +107,30 @@ impl Partial {
     }
 }
 
+/// Opens the journal in a partial folder for nobody else, and reads what is in it.
+///
+/// # Errors
+///
+/// When another process has it, or the disk fails.
+pub(crate) fn open_journal(folder: &Path, target: &Path) -> Result<(File, Vec<u8>), Failure> {
+    let failed = |error| Failure::disk(format!("{} can't be used", shown(folder)), &error);
+    let mut journal = open_file(&folder.join("journal")).map_err(failed)?;
+    match journal.try_lock() {
+        Ok(()) => {}
+        // Some file systems have no locks; one process at a time is then up to the person.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(TryLockError::WouldBlock) => return Err(in_use(target)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    // Whoever had the lock until now may have removed the folder.
+    if !is_same(&folder.join("journal"), &journal) {
+        return Err(in_use(target));
+    }
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(failed)?;
+    Ok((journal, bytes))
+}
+
 /// Makes a folder where there is none. A link to one is not taken for one.
 ///
 /// # Errors
@@ -163,7 +174,8 @@ fn is_same(path: &Path, file: &File) -> bool {
     (there.dev(), there.ino()) == (open.dev(), open.ino())
 }
 
-fn place(data: &Path, target: &Path, replace: bool) -> io::Result<()> {
+/// Puts a file into its place in one step. What stands there is replaced only if that is wanted.
+pub(crate) fn place(data: &Path, target: &Path, replace: bool) -> io::Result<()> {
     if replace {
         return fs::rename(data, target);
     }
@@ -183,7 +195,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Makes names in a folder durable, where the file system can do that.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(path)?.sync_all() {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         synced => synced,

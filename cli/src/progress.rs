@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{BinaryBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use wstp_engine::Phase;
+use wstp_engine::tree::TreeProgress;
 
 use crate::escape;
 use crate::exit::Failure;
@@ -66,6 +67,27 @@ pub enum Event<'a> {
         /// Each source.
         sources: Vec<SourceView<'a>>,
     },
+    /// How a folder stands. What is under way of files that are told of by themselves is not in it.
+    Folder {
+        /// `starting`, `downloading`, `waiting`, `paused`, `complete`, `failed`.
+        state: &'a str,
+        /// Whether everything in it is listed, so that `files` and `bytes` are final.
+        listed: bool,
+        /// Files in it.
+        files: u32,
+        /// Bytes in them.
+        bytes: u64,
+        /// Files that are here.
+        files_done: u32,
+        /// Bytes in them.
+        bytes_done: u64,
+        /// Files that can't be had.
+        files_failed: u32,
+        /// Bytes a second.
+        rate: f64,
+        /// Seconds until the next try, while waiting.
+        retry_seconds: Option<f64>,
+    },
     /// Nobody can be reached before anything began.
     Waiting {
         /// Seconds until the next try.
@@ -113,6 +135,44 @@ pub enum Event<'a> {
     },
 }
 
+/// Tells how a folder stands.
+pub struct FolderReport {
+    audience: Audience,
+    bar: ProgressBar,
+}
+
+impl FolderReport {
+    /// Tells how it stands, and how long until the next try.
+    pub fn tell(&self, progress: &TreeProgress, wait: Option<Duration>) {
+        match self.audience {
+            Audience::Json => drop(print_json(&Event::Folder {
+                state: state(progress.phase),
+                listed: progress.walked,
+                files: progress.files,
+                bytes: progress.bytes,
+                files_done: progress.files_done,
+                bytes_done: progress.bytes_done,
+                files_failed: progress.files_failed,
+                rate: progress.rate,
+                retry_seconds: wait.map(|wait| wait.as_secs_f64()),
+            })),
+            Audience::Terminal => {
+                self.bar.set_length(progress.bytes);
+                self.bar.set_position(progress.bytes_done + progress.bytes_failed);
+                let waiting =
+                    wait.map_or_else(String::new, |wait| format!(", waiting {} s", wait.as_secs_f64().ceil()));
+                self.bar.set_message(format!("{} of {} files{waiting}", progress.files_done, progress.files));
+            }
+            Audience::Log | Audience::Nobody => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A source in a line of JSON.
 #[derive(Debug, Serialize)]
 pub struct SourceView<'a> {
@@ -154,10 +214,10 @@ impl Reporter {
         FileReport { reporter: self, file, bar }
     }
 
-    /// A bar over all files of a folder.
+    /// Begins to tell about a folder.
     #[must_use]
-    pub fn overall(&self, bytes: u64) -> ProgressBar {
-        self.bars.add(ProgressBar::new(bytes).with_style(overall_style()))
+    pub fn folder(&self) -> FolderReport {
+        FolderReport { audience: self.audience, bar: self.bars.add(ProgressBar::new(0).with_style(overall_style())) }
     }
 
     /// Tells that nobody can be reached yet.

@@ -8,6 +8,9 @@ use wstp_engine::{StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
+use crate::disk::Storage;
+use crate::partial::Partial;
+
 const HASH: usize = size_of::<Hash>();
 /// Blocks read back at once.
 const PIECE: u32 = 32;
@@ -29,6 +32,15 @@ pub struct Stored {
     pub reply: StoreReply,
     /// For the person.
     pub error: Option<io::Error>,
+}
+
+impl Storage for Partial {
+    type Request = StoreRequest;
+    type Reply = Stored;
+
+    fn perform(&mut self, request: StoreRequest) -> Stored {
+        self.store.perform(request)
+    }
 }
 
 impl Store {
@@ -96,7 +108,8 @@ pub(crate) fn hash_run(data: &File, run: BlockRun, size: u64) -> io::Result<Vec<
     Ok(blocks.map(|(block, bytes)| hash_block(Tree::of_size(size), block, bytes)).collect())
 }
 
-fn kind_of(error: &io::Error) -> StoreError {
+/// What the engine is told of an error.
+pub(crate) fn kind_of(error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         io::ErrorKind::UnexpectedEof => StoreError::Missing,

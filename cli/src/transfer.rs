@@ -79,7 +79,7 @@ struct Loop<'a, W> {
     places: Vec<Place>,
     labels: Vec<String>,
     transfer: Transfer,
-    disk: Disk,
+    disk: Disk<Partial>,
     links: HashMap<ConnectionId, Link>,
     happenings: mpsc::Sender<(ConnectionId, Happening)>,
     began: Instant,
@@ -154,7 +154,7 @@ fn source(index: usize, place: &Place) -> SourceConfig {
 }
 
 /// Different in every process, so that clients of a restarted server do not come in the same moment.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
 
 use super::entries::{Entries, Page, State};
-use super::output::{FileId, Place};
+use super::output::{FileId, FolderId, Listed, Place};
+use super::retelling::Retelling;
 use crate::records::Format;
 
 pub(super) const FORMAT: Format = Format { header: *b"WSTPTREE\x01\0\0\0" };
@@ -78,6 +79,12 @@ impl Recovered {
     /// The files that are durable.
     pub fn stored(&self) -> impl Iterator<Item = (FileId, &Stored)> {
         self.stored.iter().map(|(file, stored)| (*file, stored))
+    }
+
+    /// What was listed, as [`TreeOutput::Listed`](super::TreeOutput::Listed) will tell it again.
+    pub fn listing(&self) -> impl Iterator<Item = (FolderId, Vec<Listed>)> {
+        let mut retelling = Retelling::of(&self.entries);
+        std::iter::from_fn(move || retelling.next(&self.entries))
     }
 
     /// The names along a file's path, from the tree's folder inwards.
@@ -149,7 +156,6 @@ fn replay_prefix(bytes: &[u8]) -> (Recovered, bool, u64) {
 #[cfg(test)]
 mod tests {
     use super::super::entries::PageFile;
-    use super::super::output::FolderId;
     use super::*;
     use proptest::prelude::*;
 

@@ -217,7 +217,8 @@ impl TreeTransfer {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<TreeOutput> {
-        self.retelling.next(&self.entries).or_else(|| self.outputs.pop_front())
+        let retold = self.retelling.next(&self.entries);
+        retold.map(|(folder, entries)| TreeOutput::Listed { folder, entries }).or_else(|| self.outputs.pop_front())
     }
 
     /// When to call [`TreeTransfer::handle_timeout`], if nothing happens before.
@@ -280,8 +281,9 @@ impl TreeTransfer {
             && self.link.as_ref().is_none_or(|link| link.session.under_way() == 0)
     }
 
-    /// The path of a folder, which is there because it has an id.
-    fn folder_path(&self, folder: FolderId) -> SharePath {
+    /// A folder's path on the server; that of the share where there is no such folder.
+    #[must_use]
+    pub fn folder_path(&self, folder: FolderId) -> SharePath {
         self.entries.folder_path(folder).unwrap_or_default()
     }
 }

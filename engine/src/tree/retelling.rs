@@ -1,7 +1,7 @@
 //! What a journal brought back, told again in the order of listing, piece by piece, so that it is not held twice.
 
 use super::entries::Entries;
-use super::output::{FileId, FolderId, Listed, TreeOutput};
+use super::output::{FileId, FolderId, Listed};
 
 /// Entries in one output.
 const MOST: usize = 1000;
@@ -22,9 +22,8 @@ impl Retelling {
     }
 
     /// The next piece: entries of one folder that stand side by side. All folders come before all files, as they do in each folder's listing.
-    pub(super) fn next(&mut self, entries: &Entries) -> Option<TreeOutput> {
-        let (folder, told) = if self.folder < self.folders { self.folders(entries) } else { self.files(entries) }?;
-        Some(TreeOutput::Listed { folder, entries: told })
+    pub(super) fn next(&mut self, entries: &Entries) -> Option<(FolderId, Vec<Listed>)> {
+        if self.folder < self.folders { self.folders(entries) } else { self.files(entries) }
     }
 
     fn folders(&mut self, entries: &Entries) -> Option<(FolderId, Vec<Listed>)> {

@@ -18,7 +18,7 @@ use crate::share::Share;
 use crate::world::{Blow, Scenario, World};
 
 /// Seeds that failed once.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[7320];
 
 impl Scenario {
     /// An honest server, a good link, a good disk.

@@ -1,7 +1,7 @@
 //! A tree, its server, its link and its storage in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use wstp_engine::tree::{
 };
 use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
 use wstp_protocol::limits::MAX_SERVER_FRAME;
-use wstp_protocol::{ClientMessage, Hash, ServerMessage, SharePath};
+use wstp_protocol::{ClientMessage, Hash, RequestId, ServerMessage, SharePath};
 
 use crate::random::Random;
 use crate::server::ServerScript;
@@ -71,6 +71,8 @@ enum Event {
 struct Wire {
     free_at: Instant,
     silent: bool,
+    /// Bundles asked for and not answered.
+    asked: BTreeSet<RequestId>,
 }
 
 /// A file on disk: a place in the pack, or a file of its own.
@@ -224,7 +226,12 @@ impl World {
             }
             Event::ToServer(id, message) => self.to_server(id, &message),
             Event::Frame(id, frame) => {
-                if self.wires.get(&id).is_some_and(|wire| !wire.silent) {
+                if let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) {
+                    match ServerMessage::decode(frame.clone()) {
+                        Ok(ServerMessage::Bundle(reply)) => drop(wire.asked.remove(&reply.id)),
+                        Ok(ServerMessage::Failure(failure)) => drop(failure.id.map(|id| wire.asked.remove(&id))),
+                        _ => {}
+                    }
                     self.arrived_bytes += frame.len() as u64;
                     self.tree.handle_frame(self.now, id, frame);
                 }
@@ -244,8 +251,11 @@ impl World {
                 TreeOutput::Send { connection, message } => {
                     let frame = message.encode();
                     assert_eq!(ClientMessage::decode(&frame).as_ref(), Ok(&message), "a server could not decode this");
-                    assert!(self.wires.contains_key(&connection), "only what is open is sent to");
-                    self.bundles += u32::from(matches!(message, ClientMessage::Bundle(_)));
+                    let wire = self.wires.get_mut(&connection).expect("only what is open is sent to");
+                    if let ClientMessage::Bundle(ask) = &message {
+                        wire.asked.insert(ask.id);
+                        self.bundles += 1;
+                    }
                     self.schedule(self.scenario.delay, Event::ToServer(connection, message));
                 }
                 TreeOutput::Disconnect { connection } => {
@@ -301,7 +311,7 @@ impl World {
     fn connect(&mut self, id: ConnectionId) {
         self.connects += 1;
         assert!(self.wires.is_empty(), "one connection at a time");
-        self.wires.insert(id, Wire { free_at: self.now, silent: false });
+        self.wires.insert(id, Wire { free_at: self.now, ..Wire::default() });
         let event = if self.away { Event::Closed(id) } else { Event::Connected(id) };
         self.schedule(self.scenario.delay, event);
     }
@@ -486,10 +496,12 @@ impl World {
     }
 
     fn check(&mut self) {
-        let held: u64 = self.held.values().sum();
+        // Whatever was asked for may come as a whole frame.
+        let asked: usize = self.wires.values().map(|wire| wire.asked.len() * MAX_SERVER_FRAME).sum();
+        let in_memory = asked as u64 + self.held.values().sum::<u64>();
         self.allowed = self.allowed.max(self.budget).max(MAX_SERVER_FRAME as u64);
-        assert!(held <= self.allowed, "{held} bytes in memory");
-        self.allowed = self.allowed.min(held.max(self.budget));
+        assert!(in_memory <= self.allowed, "{in_memory} bytes in memory");
+        self.allowed = self.allowed.min(in_memory).max(self.budget);
         assert!(self.fetching.len() <= usize::from(self.scenario.fetches.max(1)), "too many files are handed out");
         let progress = self.tree.progress();
         assert!(progress.files_done + progress.files_failed <= progress.files, "{progress:?}");

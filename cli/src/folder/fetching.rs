@@ -1,0 +1,121 @@
+//! The large files of a folder: each with a transfer of its own, a few at a time.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+use wstp_engine::tree::{FetchReply, FileId, TreeCommand};
+use wstp_engine::{Problem, StoreError};
+use wstp_protocol::SharePath;
+
+use super::Run;
+use crate::address::Source;
+use crate::exit::{Code, Failure};
+use crate::folder_store::make_around;
+use crate::get::{Context, Share, file};
+use crate::transfer::Fetched;
+
+type Ended = (FileId, PathBuf, Result<Fetched, Failure>);
+
+/// The transfers under way.
+pub(super) struct Fetching<'a> {
+    cx: &'a Context<'a>,
+    source: &'a Source,
+    output: PathBuf,
+    share: Share,
+    under_way: FuturesUnordered<LocalBoxFuture<'a, Ended>>,
+    stops: HashMap<FileId, CancellationToken>,
+}
+
+impl<'a> Fetching<'a> {
+    /// Nothing yet; `parallel` files at once, each with such a share.
+    pub(super) fn new(cx: &'a Context<'a>, source: &'a Source, output: &Path, parallel: u8, share: Share) -> Self {
+        let connections = (cx.options.connections / parallel).max(1);
+        let share = Share { connections, ..share };
+        let (under_way, stops) = Default::default();
+        Self { cx, source, output: output.to_owned(), share, under_way, stops }
+    }
+
+    /// Begins with a file.
+    pub(super) fn start(&mut self, id: FileId, path: SharePath, place: &Path) {
+        let stop = self.cx.stop.child_token();
+        self.stops.insert(id, stop.clone());
+        let cx = Context { options: self.cx.options.clone(), reporter: self.cx.reporter, stop };
+        let sources = [Source { path, ..self.source.clone() }];
+        let (output, place, share) = (self.output.clone(), place.to_owned(), self.share);
+        self.under_way.push(Box::pin(async move {
+            let target = output.join(&place);
+            let result = match make_around(&output, &place) {
+                Ok(()) => file(&cx, &sources, &target, share).await,
+                Err(failure) => Err(failure),
+            };
+            (id, target, result)
+        }));
+    }
+
+    /// Has a transfer stop; it ends all the same.
+    pub(super) fn stop(&self, id: FileId) {
+        if let Some(stop) = self.stops.get(&id) {
+            stop.cancel();
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// The next one that ended; for ever while there is none.
+    pub(super) async fn next(&mut self) -> Ended {
+        match self.under_way.next().await {
+            Some(ended) => {
+                self.stops.remove(&ended.0);
+                ended
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Bytes a second that small files may have while these transfers take theirs.
+    fn rate_left(&self) -> Option<u64> {
+        let taken = self.share.rate.unwrap_or_default().saturating_mul(self.under_way.len() as u64);
+        self.cx.options.rate.map(|rate| rate.saturating_sub(taken).max(1))
+    }
+}
+
+impl Run<'_> {
+    /// A transfer ended.
+    pub(super) fn fetched(&mut self, id: FileId, target: &Path, result: Result<Fetched, Failure>) {
+        let reply = match result {
+            Ok(Fetched { size, root }) => {
+                self.sum.add(size);
+                FetchReply::Done { size, root }
+            }
+            Err(failure) if failure.code == Code::Interrupted => FetchReply::Stopped,
+            Err(failure) if failure.ends_all => {
+                if self.ending.is_none() {
+                    self.stop_for(failure);
+                }
+                FetchReply::Stopped
+            }
+            Err(failure) => {
+                let problem =
+                    if failure.code == Code::Disk { Problem::Storage(StoreError::Io) } else { Problem::Connection };
+                self.failed(Some(target), failure, Some(id));
+                FetchReply::FileFailed(problem)
+            }
+        };
+        self.tree.handle_fetched(self.now(), id, reply);
+        self.share_rate();
+    }
+
+    /// Divides the limit between small files and large ones.
+    pub(super) fn share_rate(&mut self) {
+        if self.cx.options.rate.is_some() {
+            let rate = self.fetching.rate_left();
+            self.tree.handle_command(self.now(), TreeCommand::SetRateLimit(rate));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Where a folder's small files are kept, and what of the folder is on record.
+//!
+//! `OUTPUT/.wstp/` has the journal and, until the next commit, each file under its number. A commit makes all of them durable at once, moves them to
+//! their places, makes that durable, and then writes the record. So a file appears in its place only whole, and thousands of them cost a few flushes.
+//!
+//! Invariants: one process at a time has the folder, by a lock on the journal. What stands in a file's place is replaced only if that is wanted. A link
+//! within the output is not followed; the output itself is the person's own, and may be one.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use wstp_engine::tree::FileId;
+use wstp_engine::tree::journal::{Recovered, replay};
+use wstp_protocol::Hash;
+
+use crate::disk::Storage;
+use crate::exit::{Code, Failure};
+use crate::layout::Layout;
+use crate::names::PARTIAL_SUFFIX;
+use crate::partial::{exists, make_folder, open_journal, place, shown, sync_folder};
+
+/// What is asked of the store.
+#[derive(Debug)]
+pub enum Request {
+    /// Keep a file.
+    Keep {
+        /// Which.
+        file: FileId,
+        /// Where it goes, relative to the output.
+        place: PathBuf,
+        /// Its BLAKE3 hash.
+        root: Hash,
+        /// All of its bytes.
+        data: Bytes,
+    },
+    /// Put what is kept into its places, and then the record into the journal; all durable.
+    Commit {
+        /// A whole record.
+        record: Vec<u8>,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Reply {
+    /// A file is kept, or was in its place before.
+    Kept {
+        /// Which.
+        file: FileId,
+        /// The file that was in its place before.
+        result: Result<Option<Saved>, Failure>,
+    },
+    /// These files are in their places.
+    Committed(Result<Vec<Saved>, Failure>),
+}
+
+/// A file in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Where.
+    pub target: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Its BLAKE3 hash.
+    pub root: Hash,
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct FolderStore {
+    output: PathBuf,
+    /// Whether the output was not there before.
+    is_new: bool,
+    folder: PathBuf,
+    journal: File,
+    journal_len: u64,
+    update: bool,
+    /// Folders in the output that are there for certain.
+    made: HashSet<PathBuf>,
+    kept: Vec<Kept>,
+}
+
+/// A file that is to be moved to its place.
+#[derive(Debug)]
+struct Kept {
+    data: PathBuf,
+    saved: Saved,
+    replace: bool,
+}
+
+impl Storage for FolderStore {
+    type Request = Request;
+    type Reply = Reply;
+
+    fn perform(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Keep { file, place, root, data } => {
+                Reply::Kept { file, result: self.keep(file, &place, root, &data) }
+            }
+            Request::Commit { record } => Reply::Committed(self.commit(&record)),
+        }
+    }
+}
+
+impl FolderStore {
+    /// Opens the store of an output, or makes both, and reads the journal back. With `update`, what differs is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it, or the disk fails.
+    pub fn open(output: &Path, update: bool) -> Result<(Self, Recovered), Failure> {
+        let failed = |error| Failure::disk(format!("The folder {} can't be used", shown(output)), &error);
+        let is_new = !output.exists();
+        fs::create_dir_all(output).map_err(failed)?;
+        let folder = output.join(PARTIAL_SUFFIX);
+        make_folder(&folder).map_err(failed)?;
+        let (journal, bytes) = open_journal(&folder, output)?;
+        let (recovered, journal_len) = replay(&bytes);
+        journal.set_len(journal_len).map_err(failed)?;
+        sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
+        let (output, made, kept) = (output.to_owned(), HashSet::new(), Vec::new());
+        let store = Self { output, is_new, folder, journal, journal_len, update, made, kept };
+        store.remove_leftovers();
+        Ok((store, recovered))
+    }
+
+    /// Forgets of what the journal says what is not in its place any more.
+    pub fn look_after(&self, recovered: &mut Recovered, layout: &Layout) {
+        let is_there = |file, size| {
+            let place = layout.file(file).map(|place| self.output.join(place));
+            let there = place.and_then(|place| fs::symlink_metadata(place).ok());
+            there.is_some_and(|there| there.is_file() && there.len() == size)
+        };
+        let gone: Vec<_> =
+            recovered.stored().filter(|(file, stored)| !is_there(*file, stored.size)).map(|(file, _)| file).collect();
+        gone.into_iter().for_each(|file| recovered.forget(file));
+    }
+
+    /// Makes all these folders; those that can't be made, and why.
+    pub fn make_folders(&mut self, places: &[PathBuf]) -> Vec<(PathBuf, io::Error)> {
+        let made = |place: &PathBuf| Some((self.output.join(place), make_folder(&self.output.join(place)).err()?));
+        places.iter().filter_map(made).collect()
+    }
+
+    /// Removes it. What can't be removed is left: it does no harm.
+    pub fn discard(self) {
+        self.remove_leftovers();
+        // The journal last, since it holds the lock.
+        let _stays = fs::remove_file(self.folder.join("journal"));
+        let _stays = fs::remove_dir(&self.folder);
+    }
+
+    /// Removes it, and the output too if that was not there before and has nothing in it.
+    pub fn discard_with_output(self) {
+        let (output, is_new) = (self.output.clone(), self.is_new);
+        self.discard();
+        if is_new {
+            let _stays = fs::remove_dir(output);
+        }
+    }
+
+    /// Files that a process kept and did not live to put into their places: they are fetched again.
+    fn remove_leftovers(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name() != "journal") {
+            let _stays = fs::remove_file(entry.path());
+        }
+    }
+
+    fn keep(&mut self, file: FileId, place: &Path, root: Hash, data: &[u8]) -> Result<Option<Saved>, Failure> {
+        let target = self.output.join(place);
+        let failed = |error| Failure::disk(format!("{} can't be written", shown(&target)), &error);
+        self.make_around(place)?;
+        let saved = Saved { target: target.clone(), size: data.len() as u64, root };
+        let replace = match standing(&target, data).map_err(failed)? {
+            Standing::Nothing => false,
+            Standing::Same => return Ok(Some(saved)),
+            Standing::Other if self.update => true,
+            Standing::Other => return Err(exists(&target)),
+            Standing::NoFile => {
+                let what = format!("{} is already there, and not a file.", shown(&target));
+                return Err(Failure::new(Code::Differs, what, "Choose another place with -o."));
+            }
+        };
+        let path = self.folder.join(file.0.to_string());
+        fs::write(&path, data).map_err(failed)?;
+        self.kept.push(Kept { data: path, saved, replace });
+        Ok(None)
+    }
+
+    /// Makes the folders around a place.
+    fn make_around(&mut self, place: &Path) -> Result<(), Failure> {
+        let around = place.parent().unwrap_or(Path::new(""));
+        if self.made.contains(around) {
+            return Ok(());
+        }
+        make_around(&self.output, place)?;
+        self.made.insert(around.to_owned());
+        Ok(())
+    }
+
+    fn commit(&mut self, record: &[u8]) -> Result<Vec<Saved>, Failure> {
+        let failed = |error| Failure::disk("What was fetched can't be put into its place", &error);
+        let mut saved = Vec::with_capacity(self.kept.len());
+        if !self.kept.is_empty() {
+            sync(&self.folder, self.kept.iter().map(|kept| kept.data.as_path())).map_err(failed)?;
+            for kept in self.kept.drain(..) {
+                match place(&kept.data, &kept.saved.target, kept.replace) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        return Err(exists(&kept.saved.target));
+                    }
+                    placed => placed.map_err(failed)?,
+                }
+                saved.push(kept.saved);
+            }
+            let folders: HashSet<_> = saved.iter().filter_map(|saved| saved.target.parent()).collect();
+            sync(&self.folder, folders.into_iter()).map_err(failed)?;
+        }
+        self.journal.write_all_at(record, self.journal_len).map_err(failed)?;
+        self.journal.sync_data().map_err(failed)?;
+        self.journal_len += record.len() as u64;
+        Ok(saved)
+    }
+}
+
+/// What stands in a file's place.
+enum Standing {
+    Nothing,
+    Same,
+    Other,
+    NoFile,
+}
+
+fn standing(target: &Path, data: &[u8]) -> io::Result<Standing> {
+    match fs::symlink_metadata(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Standing::Nothing),
+        Err(error) => Err(error),
+        Ok(there) if !there.is_file() => Ok(Standing::NoFile),
+        Ok(there) if there.len() != data.len() as u64 => Ok(Standing::Other),
+        Ok(_) => Ok(if fs::read(target)? == data { Standing::Same } else { Standing::Other }),
+    }
+}
+
+/// Makes the folders around a place in an output. A link to one is not taken for one.
+///
+/// # Errors
+///
+/// When something else stands there, or the disk fails.
+pub fn make_around(output: &Path, place: &Path) -> Result<(), Failure> {
+    let mut folder = output.to_owned();
+    for name in place.parent().into_iter().flatten() {
+        folder.push(name);
+        make_folder(&folder)
+            .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(&folder)), &error))?;
+    }
+    Ok(())
+}
+
+/// Makes files or folders durable, all on the file system of `folder`: there, one call does for thousands.
+#[cfg(target_os = "linux")]
+fn sync<'a>(folder: &Path, _paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync<'a>(_folder: &Path, mut paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    paths.try_for_each(sync_folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(output: &Path) -> FolderStore {
+        FolderStore::open(output, false).unwrap().0
+    }
+
+    fn keep(store: &mut FolderStore, file: u32, place: &str, data: &[u8]) -> Result<Option<Saved>, Failure> {
+        store.keep(FileId(file), Path::new(place), *blake3::hash(data).as_bytes(), data)
+    }
+
+    #[test]
+    fn files_appear_in_their_places_with_the_commit_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("new");
+        let mut store = open(&output);
+        keep(&mut store, 0, "a", b"A").unwrap();
+        keep(&mut store, 1, "sub/deep/b", b"").unwrap();
+        assert!(!output.join("a").exists());
+        let saved = store.commit(b"record").unwrap();
+        assert_eq!(saved.iter().map(|saved| saved.size).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(
+            (fs::read(output.join("a")).unwrap(), fs::read(output.join("sub/deep/b")).unwrap()),
+            (b"A".to_vec(), vec![])
+        );
+        store.discard_with_output();
+        assert!(output.join("a").exists() && !output.join(".wstp").exists());
+    }
+
+    #[test]
+    fn what_was_kept_and_never_committed_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("new");
+        let mut store = open(&output);
+        keep(&mut store, 0, "a", b"A").unwrap();
+        drop(store);
+        open(&output).discard();
+        assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
+        open(&output.join("newer")).discard_with_output();
+        assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_there_is_compared_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("same"), "same").unwrap();
+        fs::write(dir.path().join("other"), "mine").unwrap();
+        fs::create_dir(dir.path().join("folder")).unwrap();
+        let mut store = open(dir.path());
+        assert!(keep(&mut store, 0, "same", b"same").unwrap().is_some());
+        assert_eq!(keep(&mut store, 1, "other", b"them").unwrap_err().code, Code::Differs);
+        assert_eq!(keep(&mut store, 2, "folder", b"").unwrap_err().code, Code::Differs);
+        assert_eq!(store.commit(b"").unwrap(), []);
+        store.update = true;
+        assert!(keep(&mut store, 1, "other", b"them").unwrap().is_none());
+        store.commit(b"").unwrap();
+        assert_eq!(fs::read(dir.path().join("other")).unwrap(), b"them");
+    }
+
+    #[test]
+    fn only_one_can_have_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = open(dir.path());
+        assert!(FolderStore::open(dir.path(), false).unwrap_err().what.contains("Another wstp"));
+    }
+}
