@@ -11,7 +11,7 @@ use wstp_engine::tree::{
 };
 use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
 use wstp_protocol::limits::MAX_SERVER_FRAME;
-use wstp_protocol::{ClientMessage, Hash, RequestId, ServerMessage, SharePath};
+use wstp_protocol::{BundleRequest, ClientMessage, Hash, ListRequest, RequestId, ServerMessage, SharePath};
 
 use crate::random::Random;
 use crate::server::ServerScript;
@@ -224,7 +224,7 @@ impl World {
                     wire.silent = true;
                 }
             }
-            Event::ToServer(id, message) => self.to_server(id, &message),
+            Event::ToServer(id, message) => self.ask_server(id, &message),
             Event::Frame(id, frame) => {
                 if let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) {
                     match ServerMessage::decode(frame.clone()) {
@@ -332,21 +332,21 @@ impl World {
         self.tree.handle_opened(self.now, id);
     }
 
-    fn to_server(&mut self, id: ConnectionId, message: &ClientMessage) {
+    fn ask_server(&mut self, id: ConnectionId, message: &ClientMessage) {
         if self.away || !self.wires.contains_key(&id) {
             return;
         }
-        let mut share = ClientMessage::clone(message);
-        // The tree is one folder of the share.
-        let inner =
-            |path: &SharePath| SharePath::parse(path.as_str().strip_prefix("top").unwrap().trim_start_matches('/'));
-        match &mut share {
-            ClientMessage::List(ask) => ask.path = inner(&ask.path).unwrap(),
-            ClientMessage::Bundle(ask) => ask.path = inner(&ask.path).unwrap(),
-            _ => {}
+        let mut asked = message.clone();
+        if let ClientMessage::List(ListRequest { path, .. }) | ClientMessage::Bundle(BundleRequest { path, .. }) =
+            &mut asked
+        {
+            // The tree is one folder on the server.
+            let inner =
+                path.as_str().strip_prefix("top").expect("only the tree is asked about").trim_start_matches('/');
+            *path = SharePath::parse(inner).expect("a part of a path is a path");
         }
         let calm = self.is_calm();
-        for (think, answer) in self.scenario.server.answer(&self.scenario.share, &share, calm, &mut self.random) {
+        for (think, answer) in self.scenario.server.answer(&self.scenario.share, &asked, calm, &mut self.random) {
             self.transmit(id, think, &answer);
         }
     }
