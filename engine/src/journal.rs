@@ -1,6 +1,6 @@
 //! The journal: what of a transfer is on disk, in a form that survives being cut off anywhere.
 //!
-//! Its frame is that of [`crate::records`]: only a prefix of good records is believed; a caller truncates the file to it and goes on there.
+//! Its frame is that of `records.rs`: only a prefix of good records is believed; a caller truncates the file to it and goes on there.
 //!
 //! A record is written only after the data and hashes it speaks of are durable, so what [`replay`] returns was on disk once. Blocks of the last
 //! record are in `Recovered::last`: the engine reads them back before it counts them.

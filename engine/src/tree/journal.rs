@@ -1,6 +1,6 @@
 //! The journal of a tree: what was listed, what is kept and where, what was fetched, what failed, in a form that survives being cut off anywhere.
 //!
-//! Framed as [`crate::records`] says, with a header of its own. A record is written only after the files it speaks of are durable. Both the
+//! Framed as `records.rs` says, with a header of its own. A record is written only after the files it speaks of are durable. Both the
 //! browser's storage and a native one write it: a kept file has a place in a pack, or none where it is a file of its own.
 
 use std::collections::BTreeMap;
