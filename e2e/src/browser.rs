@@ -11,6 +11,7 @@ use thirtyfour::prelude::*;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::devtools::DevTools;
 use crate::{Driver, Extension, LONG, SHORT, Tree, until};
 
 /// What outlives a browser: its profile and the folder it saves to.
@@ -100,6 +101,10 @@ impl Appearance {
 pub struct Browser {
     session: WebDriver,
     chromium: Child,
+    /// Where DevTools listen for the whole browser.
+    devtools: (u16, String),
+    /// What it says, the consoles of its pages and workers included.
+    log: PathBuf,
     extension: Extension,
     _driver: Driver,
 }
@@ -115,24 +120,31 @@ impl Browser {
         let _ = fs::remove_file(&port_file);
         let log = profile.root.join("chromium.log");
         let mut chromium = command(profile, extension)
-            .args(["--headless=new", "--remote-debugging-port=0", "--window-size=1200,900", "about:blank"])
+            .args([
+                "--headless=new",
+                "--enable-logging=stderr",
+                "--remote-debugging-port=0",
+                "--window-size=1200,900",
+                "about:blank",
+            ])
             .stderr(File::create(&log)?)
             .spawn()
             .context("can't start Chromium")?;
-        let port = until("Chromium to start", LONG, async || {
+        let devtools = until("Chromium to start", LONG, async || {
             if let Some(status) = chromium.try_wait()? {
                 bail!("Chromium ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
             }
             let said = fs::read_to_string(&port_file).unwrap_or_default();
-            Ok(said.split_once('\n').and_then(|(port, _)| port.parse::<u16>().ok()))
+            Ok(said.split_once('\n').and_then(|(port, path)| Some((port.parse::<u16>().ok()?, path.trim().to_owned()))))
         })
         .await?;
+        let port = devtools.0;
         let driver = Driver::start().await?;
         let mut wanted = DesiredCapabilities::chrome();
         wanted.set_debugger_address(&format!("127.0.0.1:{port}"))?;
         let session = WebDriver::new(driver.url(), wanted).await.context("chromedriver can't reach Chromium")?;
         session.set_script_timeout(LONG).await?;
-        Ok(Self { session, chromium, extension: extension.clone(), _driver: driver })
+        Ok(Self { session, chromium, devtools, log, extension: extension.clone(), _driver: driver })
     }
 
     /// The WebDriver session.
@@ -152,6 +164,15 @@ impl Browser {
     /// When it has ended.
     pub fn processes(&self) -> Result<Tree> {
         Ok(Tree::new(self.chromium.id().context("Chromium has ended")?))
+    }
+
+    /// What it said since it was started, with what was written to the consoles of its pages and workers.
+    ///
+    /// # Errors
+    ///
+    /// When that can't be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
     }
 
     /// Ends all its processes at once with SIGKILL.
@@ -210,6 +231,56 @@ impl Browser {
         self.devtools("ServiceWorker.enable", json!({})).await?;
         self.devtools("ServiceWorker.stopAllWorkers", json!({})).await?;
         until("the service worker to end", SHORT, async || Ok((!self.service_worker_runs().await?).then_some(()))).await
+    }
+
+    /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools say, or when it goes on running.
+    pub async fn end_worker(&self, kind: &str) -> Result<bool> {
+        let mut devtools = self.connect_devtools().await?;
+        let Some(document) = self.offscreen(&mut devtools).await? else { return Ok(false) };
+        let session = devtools.attach(&document).await?;
+        let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
+        devtools.command(Some(&session), "Target.setAutoAttach", attach).await?;
+        // Whoever is there already is told of before the answer to this.
+        devtools.command(Some(&session), "Runtime.evaluate", json!({ "expression": "0" })).await?;
+        while let Some(worker) = devtools.told("Target.attachedToTarget") {
+            let session = worker["sessionId"].as_str().context("DevTools name no session")?.to_owned();
+            if devtools.evaluate(&session, "self.name").await? == json!(kind) {
+                devtools.evaluate(&session, "self.close()").await?;
+                while devtools.event("Target.detachedFromTarget").await?["sessionId"] != json!(session) {}
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Closes the extension's offscreen document with all its workers; false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools say, or when it stays.
+    pub async fn end_offscreen(&self) -> Result<bool> {
+        let mut devtools = self.connect_devtools().await?;
+        let Some(document) = self.offscreen(&mut devtools).await? else { return Ok(false) };
+        devtools.command(None, "Target.closeTarget", json!({ "targetId": document["targetId"] })).await?;
+        until("the offscreen document to close", SHORT, async || {
+            let targets = devtools.targets().await?;
+            Ok(targets.iter().all(|target| target["targetId"] != document["targetId"]).then_some(()))
+        })
+        .await?;
+        Ok(true)
+    }
+
+    async fn connect_devtools(&self) -> Result<DevTools> {
+        DevTools::connect(self.devtools.0, &self.devtools.1).await
+    }
+
+    async fn offscreen(&self, devtools: &mut DevTools) -> Result<Option<Value>> {
+        let url = self.extension.url("offscreen.html");
+        Ok(devtools.targets().await?.into_iter().find(|target| target["url"] == json!(url)))
     }
 
     /// Whether the extension's service worker runs now.

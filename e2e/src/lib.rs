@@ -2,11 +2,12 @@
 //!
 //! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project; the only
 //! thing of our own between extension and server is [`Proxy`], which counts, holds and cuts bytes so that *half-way* is a place and
-//! not a matter of luck. Every process is started here, on a port the system chooses, and ends with its owner, also
+//! not a matter of luck, and which spoils messages for [`torture`]. Every process is started here, on a port the system chooses, and ends with its owner, also
 //! when a test panics. Waiting is for a condition with a limit, never for a time.
 
 mod browser;
 mod committed;
+mod devtools;
 mod driver;
 mod extension;
 mod field;
@@ -14,9 +15,11 @@ mod memory;
 mod paths;
 mod process;
 mod proxy;
+mod random;
 mod sample;
 mod server;
 mod stage;
+pub mod torture;
 mod view;
 mod wait;
 
@@ -27,7 +30,8 @@ pub use extension::Extension;
 pub use memory::{Memory, MemoryWatch};
 pub use paths::{screenshots, target};
 pub use process::Tree;
-pub use proxy::Proxy;
+pub use proxy::{Fault, Proxy, Sums};
+pub use random::Random;
 pub use sample::{Contents, hash_file, make_samples};
 pub use server::Server;
 pub use stage::Stage;

@@ -1,23 +1,41 @@
-//! A TCP proxy on loopback that counts what the server sends and holds it back at a chosen byte.
+//! A TCP proxy on loopback that counts what the server sends, holds it back at a chosen byte, and is as slow as it is told to be.
 //!
-//! It knows nothing of WSTP: what passes is not looked at and not changed. It never holds more than [`PIECE`] bytes per direction and connection.
+//! Usually it knows nothing of WSTP: what passes is not looked at and not changed, and it never holds more than [`PIECE`] bytes per direction and
+//! connection. A proxy that was started as a [`Proxy::bad_line`] reads whole messages, at most one per direction and connection, keeps an
+//! [`account`] of the blocks in them, and lets a [`Fault`] happen to one when told to.
 
+mod account;
+mod fault;
+mod frame;
+mod line;
+
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::{LONG, until};
+pub use account::Sums;
+pub use fault::Fault;
+use fault::Step;
+use frame::{Frame, read_head};
+use line::{Line, Lines};
 
-/// The most that is read at once.
+/// The most that is read or written at once.
 const PIECE: usize = 16 * 1024;
+/// How long a message waits for the one that is to overtake it.
+const OVERTAKING: Duration = Duration::from_millis(200);
+/// How long a client may take to close its half once the server is gone.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A proxy in front of a server. It ends when dropped.
 #[derive(Debug)]
@@ -42,6 +60,23 @@ struct Shared {
     limit: watch::Sender<u64>,
     /// Counts up when all connections are to be cut.
     cuts: watch::Sender<u64>,
+    /// Bytes a second, over all connections.
+    rate: AtomicU64,
+    /// When the line is free again.
+    free_at: Mutex<tokio::time::Instant>,
+    /// On a bad line: what is known of the messages on it.
+    lines: Option<Lines>,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The client closed it.
+    ByClient,
+    /// The server closed it.
+    ByServer,
+    /// The proxy breaks it.
+    Broken,
 }
 
 impl Proxy {
@@ -51,6 +86,19 @@ impl Proxy {
     ///
     /// When no port can be had.
     pub async fn start(upstream: SocketAddr) -> Result<Self> {
+        Self::start_with(upstream, None).await
+    }
+
+    /// The same, with an eye on the messages: it counts blocks, and faults can happen to them, in places that follow from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn bad_line(upstream: SocketAddr, seed: u64) -> Result<Self> {
+        Self::start_with(upstream, Some(Lines::new(seed))).await
+    }
+
+    async fn start_with(upstream: SocketAddr, lines: Option<Lines>) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for the proxy")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -61,6 +109,9 @@ impl Proxy {
             open: AtomicU64::new(0),
             limit: watch::Sender::new(u64::MAX),
             cuts: watch::Sender::new(0),
+            rate: AtomicU64::new(u64::MAX),
+            free_at: Mutex::new(tokio::time::Instant::now()),
+            lines,
         });
         let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
         Ok(Self { address, shared, task })
@@ -106,6 +157,36 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
+    /// Lets so many bytes a second through from here on, over all connections.
+    pub fn limit_rate(&self, bytes: u64) {
+        self.shared.rate.store(bytes, Ordering::SeqCst);
+    }
+
+    /// A fault comes to one of the next messages of a transfer. Only on a bad line.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.lines.iter().for_each(|lines| lines.fault(fault));
+    }
+
+    /// How many faults are still to come.
+    pub fn faults(&self) -> usize {
+        self.shared.lines.as_ref().map_or(0, Lines::faults)
+    }
+
+    /// No fault comes any more.
+    pub fn faithful(&self) {
+        self.shared.lines.iter().for_each(Lines::faithful);
+    }
+
+    /// Tells the account that what holds blocks not on record is about to be killed.
+    pub fn note_kill(&self) {
+        self.shared.lines.iter().for_each(Lines::killed);
+    }
+
+    /// What passed so far; nothing but on a bad line.
+    pub fn sums(&self) -> Sums {
+        self.shared.lines.as_ref().map(Lines::sums).unwrap_or_default()
+    }
+
     /// Waits until nothing has passed for so long.
     ///
     /// # Errors
@@ -149,16 +230,26 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Carries one connection until either side ends it, it is cut, or the server can't be reached.
-async fn carry(client: TcpStream, shared: Arc<Shared>) {
+async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let _open = Open::new(&shared.open);
     let mut cuts = shared.cuts.subscribe();
-    let Ok(server) = TcpStream::connect(shared.upstream).await else { return };
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    tokio::select! {
-        _ = upward(from_client, to_server, &shared) => {}
-        _ = downward(from_server, to_client, &shared) => {}
-        _ = cuts.changed() => {}
+    let Ok(mut server) = TcpStream::connect(shared.upstream).await else { return };
+    let line = shared.lines.as_ref().map(Lines::line);
+    let (mut from_client, mut to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let end = tokio::select! {
+        _ = upward(&mut from_client, to_server, &shared, line.as_ref()) => End::ByClient,
+        end = downward(from_server, &mut to_client, &shared, line.as_ref()) => end.unwrap_or(End::ByServer),
+        _ = cuts.changed() => End::Broken,
+    };
+    if end != End::ByClient {
+        line.iter().for_each(Line::broken);
+    }
+    if end != End::Broken && to_client.shutdown().await.is_ok() {
+        // Closed at once, a connection whose client still talks would be reset, and what it has not read yet would be lost.
+        let _ = timeout(FAREWELL, tokio::io::copy(&mut from_client, &mut tokio::io::sink())).await;
+    } else {
+        let _ = client.set_zero_linger();
     }
 }
 
@@ -178,7 +269,26 @@ impl Drop for Open<'_> {
     }
 }
 
-async fn upward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) -> std::io::Result<()> {
+async fn upward(
+    from: &mut ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    shared: &Shared,
+    line: Option<&Line<'_>>,
+) -> io::Result<()> {
+    let mut from = BufReader::with_capacity(PIECE, from);
+    if let Some(line) = line {
+        let head = read_head(&mut from).await?;
+        shared.asked.fetch_add(head.len() as u64, Ordering::SeqCst);
+        to.write_all(&head).await?;
+        while is_upgrade(&head)
+            && let Some(frame) = Frame::read(&mut from).await?
+        {
+            frame.message().iter().for_each(|message| line.asked(message));
+            let bytes = frame.into_bytes();
+            shared.asked.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+            to.write_all(&bytes).await?;
+        }
+    }
     let mut piece = vec![0; PIECE];
     loop {
         let got = from.read(&mut piece).await?;
@@ -190,23 +300,112 @@ async fn upward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared
     }
 }
 
-async fn downward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) -> std::io::Result<()> {
+async fn downward(
+    from: ReadHalf<'_>,
+    to: &mut WriteHalf<'_>,
+    shared: &Shared,
+    line: Option<&Line<'_>>,
+) -> io::Result<End> {
+    let mut from = BufReader::with_capacity(PIECE, from);
+    if let Some(line) = line {
+        let head = read_head(&mut from).await?;
+        shared.pass(to, &head).await?;
+        while head.starts_with(b"HTTP/1.1 101 ")
+            && let Some(frame) = Frame::read(&mut from).await?
+        {
+            let Some(message) = frame.message() else {
+                shared.pass(to, &frame.into_bytes()).await?;
+                continue;
+            };
+            for step in line.answered(message) {
+                if !take_step(step, &mut from, to, shared, line).await? {
+                    return Ok(End::Broken);
+                }
+            }
+        }
+    }
     let mut piece = vec![0; PIECE];
     loop {
         let got = from.read(&mut piece).await?;
         if got == 0 {
-            return Ok(());
+            return Ok(End::ByServer);
         }
-        let mut sent = 0;
-        while sent < got {
-            let allowed = shared.reserve(got - sent).await;
-            to.write_all(&piece[sent..sent + allowed]).await?;
-            sent += allowed;
-        }
+        shared.pass(to, &piece[..got]).await?;
     }
 }
 
+/// Does what the line wants done with a message; false if the connection is to be broken.
+async fn take_step(
+    step: Step,
+    from: &mut BufReader<ReadHalf<'_>>,
+    to: &mut WriteHalf<'_>,
+    shared: &Shared,
+    line: &Line<'_>,
+) -> io::Result<bool> {
+    match step {
+        Step::Wait(time) => sleep(time).await,
+        Step::Spoil(message) => shared.pass(to, &Frame::of_message(message).into_bytes()).await?,
+        Step::Pass(message) => shared.pass_message(to, message, line).await?,
+        Step::Behind(message) => {
+            let next = timeout(OVERTAKING, from.fill_buf()).await;
+            if next.is_ok_and(|bytes| bytes.is_ok_and(|bytes| !bytes.is_empty()))
+                && let Some(frame) = Frame::read(from).await?
+            {
+                match frame.message() {
+                    Some(next) => shared.pass_message(to, next, line).await?,
+                    None => shared.pass(to, &frame.into_bytes()).await?,
+                }
+            }
+            shared.pass_message(to, message, line).await?;
+        }
+        Step::Break(message) => {
+            let bytes = Frame::of_message(message).into_bytes();
+            shared.pass(to, &bytes[..bytes.len() / 2]).await?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_upgrade(head: &[u8]) -> bool {
+    String::from_utf8_lossy(head).to_ascii_lowercase().contains("\r\nupgrade: websocket\r\n")
+}
+
 impl Shared {
+    /// Writes to the client what may pass, when it may, and counts it.
+    async fn pass(&self, to: &mut WriteHalf<'_>, bytes: &[u8]) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let allowed = self.reserve((bytes.len() - sent).min(PIECE)).await;
+            self.keep_rate(allowed).await;
+            to.write_all(&bytes[sent..sent + allowed]).await?;
+            sent += allowed;
+        }
+        Ok(())
+    }
+
+    async fn pass_message(&self, to: &mut WriteHalf<'_>, message: Vec<u8>, line: &Line<'_>) -> io::Result<()> {
+        let frame = Frame::of_message(message.clone());
+        self.pass(to, &frame.into_bytes()).await?;
+        line.passed(message);
+        Ok(())
+    }
+
+    /// Waits for the line to have carried what was sent before.
+    async fn keep_rate(&self, bytes: usize) {
+        let rate = self.rate.load(Ordering::SeqCst);
+        if rate == u64::MAX {
+            return;
+        }
+        let turn = {
+            let mut free_at = self.free_at.lock().await;
+            let turn = (*free_at).max(tokio::time::Instant::now());
+            *free_at = turn + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            turn
+        };
+        sleep_until(turn).await;
+    }
+
     /// Waits until something may pass, and takes as much of `wanted` as may.
     async fn reserve(&self, wanted: usize) -> usize {
         let mut limit = self.limit.subscribe();

@@ -44,10 +44,26 @@ impl Stage {
         }
         let server = Server::start_with(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0)), arguments).await?;
         let proxy = Proxy::start(server.address()).await?;
+        Self::with(folder, server, proxy).await
+    }
+
+    /// Serves an empty folder by way of a [`Proxy::bad_line`].
+    ///
+    /// # Errors
+    ///
+    /// When a part can't be started.
+    pub async fn on_a_bad_line(seed: u64) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let server = Server::start(folder.path()).await?;
+        let proxy = Proxy::bad_line(server.address(), seed).await?;
+        Self::with(folder, server, proxy).await
+    }
+
+    async fn with(files: TempDir, server: Server, proxy: Proxy) -> Result<Self> {
         let extension = Extension::built()?;
         let profile = Profile::new()?;
         let browser = Some(Browser::launch(&profile, &extension).await?);
-        Ok(Self { browser, proxy, server, profile, extension, files: folder })
+        Ok(Self { browser, proxy, server, profile, extension, files })
     }
 
     /// What to type to reach the server, by way of the proxy.

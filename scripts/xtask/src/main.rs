@@ -1,4 +1,4 @@
-//! Builds, packages, checks and measures WSTP: `cargo xtask --help`.
+//! Builds, packages, checks, measures and tortures WSTP: `cargo xtask --help`.
 
 mod arrows;
 mod bench;
@@ -9,6 +9,7 @@ mod lint_wasm;
 mod package;
 mod test_wasm;
 mod toolchain;
+mod torture;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Task {
     },
     /// Measure speed and cost beside peers (docs/performance.md).
     Bench(bench::Arguments),
+    /// Download files while everything is killed and the line spoils what it carries (CONTRIBUTING.md).
+    Torture(torture::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn run(task: Task) -> Result<()> {
         Task::LintWasm => lint_wasm::lint(),
         Task::TestWasm { arguments } => test_wasm::test(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
+        Task::Torture(arguments) => torture::torture(&arguments),
     }
 }
 

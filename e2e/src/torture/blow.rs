@@ -1,0 +1,83 @@
+//! What is done to a transfer, and in which order.
+
+use std::fmt;
+
+use crate::{Fault, Random};
+
+/// One thing that is done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// The browser is killed and started again with the same profile.
+    Browser,
+    /// The server is killed and started again on the same port.
+    Server,
+    /// The worker of a transfer ends from one moment to the next.
+    TransferWorker,
+    /// The catalogue worker does.
+    Catalogue,
+    /// The offscreen document closes, and all workers end with it.
+    Offscreen,
+    /// The service worker is stopped.
+    ServiceWorker,
+    /// Every connection is reset.
+    Connections,
+    /// Something happens to one message of the server.
+    Message(Fault),
+}
+
+impl Blow {
+    fn all() -> Vec<Self> {
+        let whole = [
+            Self::Browser,
+            Self::Server,
+            Self::TransferWorker,
+            Self::Catalogue,
+            Self::Offscreen,
+            Self::ServiceWorker,
+            Self::Connections,
+        ];
+        whole.into_iter().chain(Fault::ALL.map(Self::Message)).collect()
+    }
+}
+
+impl fmt::Display for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Browser => f.write_str("the browser is killed"),
+            Self::Server => f.write_str("the server is killed"),
+            Self::TransferWorker => f.write_str("a transfer worker ends"),
+            Self::Catalogue => f.write_str("the catalogue worker ends"),
+            Self::Offscreen => f.write_str("the offscreen document closes"),
+            Self::ServiceWorker => f.write_str("the service worker is stopped"),
+            Self::Connections => f.write_str("every connection is reset"),
+            Self::Message(fault) => fault.fmt(f),
+        }
+    }
+}
+
+/// Blows in a random order, every kind once before any comes again.
+#[derive(Debug, Default)]
+pub(super) struct Deck(Vec<Blow>);
+
+impl Deck {
+    pub(super) fn draw(&mut self, random: &mut Random) -> Blow {
+        if self.0.is_empty() {
+            self.0 = Blow::all();
+            random.shuffle(&mut self.0);
+        }
+        self.0.pop().expect("a new deck is not empty")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_comes_once_before_any_comes_again() {
+        let (mut deck, mut random) = (Deck::default(), Random::new(1));
+        let mut drawn: Vec<_> = (0..Blow::all().len()).map(|_| deck.draw(&mut random)).collect();
+        drawn.sort_by_key(|blow| Blow::all().iter().position(|other| other == blow));
+        assert_eq!(drawn, Blow::all());
+    }
+}

@@ -1,0 +1,116 @@
+//! Torture: downloads that are struck again and again, in an order that follows from a seed, until a number of blows or a time is over.
+//!
+//! A real Chromium with the real extension downloads files from the real server over a slow and bad line. Between two blows some megabytes
+//! pass. Each file that completes is compared with its source, by the hash the extension shows and byte by byte after saving, and the next one begins.
+//! In the end every file must be right, no download may have needed a person's help, and less than [`MOST_AGAIN`] of all bytes may have been fetched
+//! again, by the account in `proxy/account.rs`, where the formula stands.
+//!
+//! A seed fixes which blows come in which order and what they hit; when they come depends on the machine too.
+
+mod blow;
+mod downloads;
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::Sums;
+use blow::Deck;
+use rig::Rig;
+
+/// The share of all bytes that may be fetched again.
+pub const MOST_AGAIN: f64 = 0.01;
+/// What passes between two blows, in bytes.
+const BETWEEN: std::ops::Range<u64> = 1 << 20..10 << 20;
+
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// After so many blows.
+    Blows(u32),
+    /// After so long.
+    Time(Duration),
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// How many blows it took.
+    pub blows: u32,
+    /// How many files arrived whole.
+    pub files: u32,
+    /// What came over the wire.
+    pub sums: Sums,
+}
+
+impl Outcome {
+    /// The share of all bytes that were fetched again.
+    pub fn again(&self) -> f64 {
+        self.sums.again as f64 / self.sums.fetched.max(1) as f64
+    }
+}
+
+/// Prints what happens and when.
+#[derive(Clone, Copy, Debug)]
+struct Log {
+    began: Instant,
+}
+
+impl Log {
+    fn say(self, what: &str) {
+        println!("{:7.1} s  {what}", self.began.elapsed().as_secs_f64());
+    }
+}
+
+/// Tortures downloads and prints a line for each blow and each file.
+///
+/// # Errors
+///
+/// When a file differs, a download does not go on by itself, or too much was fetched again; with the command that repeats the run.
+pub async fn torture(seed: u64, limit: Limit) -> Result<Outcome> {
+    let amount = match limit {
+        Limit::Blows(blows) => format!("--blows {blows}"),
+        Limit::Time(time) => format!("--minutes {}", time.as_secs_f64() / 60.0),
+    };
+    println!("torture with seed {seed}, {amount}");
+    let outcome = run(seed, limit).await;
+    outcome.with_context(|| format!("cargo xtask torture {amount} --seed {seed} repeats it"))
+}
+
+async fn run(seed: u64, limit: Limit) -> Result<Outcome> {
+    let log = Log { began: Instant::now() };
+    let mut rig = Rig::set_up(seed, log).await?;
+    let (mut deck, mut blows) = (Deck::default(), 0);
+    let is_over = |blows| match limit {
+        Limit::Blows(most) => blows >= most,
+        Limit::Time(time) => log.began.elapsed() >= time,
+    };
+    while !is_over(blows) {
+        let bytes = rig.random.within(BETWEEN);
+        rig.download(bytes).await?;
+        let blow = deck.draw(&mut rig.random);
+        blows += 1;
+        log.say(&format!("{blows:3}  {blow}"));
+        rig.strike(blow).await.with_context(|| format!("blow {blows}: {blow}"))?;
+    }
+    rig.finish().await?;
+    let outcome = Outcome { blows, files: rig.whole(), sums: rig.sums() };
+    println!("{}", account(&outcome));
+    ensure!(outcome.again() < MOST_AGAIN, "too much was fetched again");
+    Ok(outcome)
+}
+
+fn account(outcome: &Outcome) -> String {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let Outcome { blows, files, sums } = outcome;
+    format!(
+        "{blows} blows; {files} files byte-identical; {:.1} MiB fetched, {:.2} MiB of them again ({:.3} %, allowed {} %), \
+        and {:.2} MiB again that could not be helped",
+        mib(sums.fetched),
+        mib(sums.again),
+        outcome.again() * 100.0,
+        MOST_AGAIN * 100.0,
+        mib(sums.pardoned),
+    )
+}

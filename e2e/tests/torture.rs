@@ -1,0 +1,14 @@
+//! Every kind of blow twice: `cargo xtask torture` does the same for as long as one likes.
+
+use anyhow::{Result, ensure};
+use wstp_e2e::torture::{Limit, torture};
+
+/// How many kinds of blows there are.
+const KINDS: u32 = 14;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn downloads_survive_every_kind_of_blow() -> Result<()> {
+    let outcome = torture(1, Limit::Blows(2 * KINDS)).await?;
+    ensure!(outcome.files > 0, "no file was completed: {outcome:?}");
+    Ok(())
+}

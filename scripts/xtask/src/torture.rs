@@ -1,0 +1,50 @@
+//! Downloads that are struck again and again: builds everything and leaves the rest to `e2e`, whose `torture` module says what happens.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::build::build;
+use crate::files::run;
+use crate::{native_target, root};
+
+/// What is passed on.
+#[derive(Args)]
+pub struct Arguments {
+    /// For so long; 5 if nothing is said.
+    #[arg(long, value_name = "N", conflicts_with = "blows")]
+    minutes: Option<f64>,
+    /// Or until so many blows were dealt.
+    #[arg(long, value_name = "N")]
+    blows: Option<u32>,
+    /// From which everything follows that is left to chance; any if none is given.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+}
+
+/// Builds what is tortured, unless `WSTP_SERVER` or `WSTP_EXTENSION` name something else, and tortures it.
+pub fn torture(arguments: &Arguments) -> Result<()> {
+    if env::var_os("WSTP_EXTENSION").is_none() {
+        build(false)?;
+    }
+    run(Command::new("cargo").current_dir(root()).args(["build", "--quiet", "--workspace"]))?;
+    let built = native_target().join("debug");
+    let mut torture = Command::new(built.join("torture"));
+    if env::var_os("WSTP_SERVER").is_none() {
+        torture.env("WSTP_SERVER", built.join("wstp-server"));
+    }
+    if env::var_os("WSTP_LOG").is_none() {
+        torture.env("WSTP_LOG", "warn");
+    }
+    let options = [
+        ("--minutes", arguments.minutes.map(|minutes| minutes.to_string())),
+        ("--blows", arguments.blows.map(|blows| blows.to_string())),
+        ("--seed", arguments.seed.map(|seed| seed.to_string())),
+    ];
+    for (option, value) in options {
+        torture.args(value.iter().flat_map(|value| [option, value]));
+    }
+    run(&mut torture)
+}
