@@ -9,41 +9,60 @@ use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
 use crate::random::Random;
 
-/// One file: what programs see, what is durable, and the writes in between.
+/// Something done to a file and not flushed.
+enum Change {
+    Length(usize),
+    Write(usize, Bytes),
+}
+
+impl Change {
+    fn apply(&self, file: &mut Vec<u8>) {
+        match self {
+            Self::Length(length) => file.resize(*length, 0),
+            Self::Write(offset, data) => put(file, *offset, data),
+        }
+    }
+}
+
+/// One file: what programs see, what is durable, and the changes in between.
 #[derive(Default)]
 struct File {
     seen: Vec<u8>,
     durable: Vec<u8>,
-    unflushed: Vec<(usize, Bytes)>,
+    unflushed: Vec<Change>,
 }
 
 impl File {
     fn set_length(&mut self, length: usize) {
-        self.flush();
-        self.seen.resize(length, 0);
-        self.durable.resize(length, 0);
+        self.change(Change::Length(length));
     }
 
     fn write(&mut self, offset: usize, data: Bytes) {
-        put(&mut self.seen, offset, &data);
-        self.unflushed.push((offset, data));
+        self.change(Change::Write(offset, data));
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.seen);
+        self.unflushed.push(change);
     }
 
     fn flush(&mut self) {
-        for (offset, data) in self.unflushed.drain(..) {
-            put(&mut self.durable, offset, &data);
+        for change in self.unflushed.drain(..) {
+            change.apply(&mut self.durable);
         }
     }
 
     /// Of what was not flushed, any part may have reached the disk.
     fn lose_power(&mut self, random: &mut Random) {
-        for (offset, data) in std::mem::take(&mut self.unflushed) {
-            let from = random.below(data.len() as u64 + 1) as usize;
-            let to = random.in_range(from as u64..data.len() as u64 + 1) as usize;
-            match random.below(3) {
-                0 => {}
-                1 => put(&mut self.durable, offset, &data),
-                _ => put(&mut self.durable, offset + from, &data[from..to]),
+        for change in std::mem::take(&mut self.unflushed) {
+            match (change, random.below(3)) {
+                (_, 0) => {}
+                (Change::Write(offset, data), 1) => {
+                    let from = random.below(data.len() as u64 + 1) as usize;
+                    let to = random.in_range(from as u64..data.len() as u64 + 1) as usize;
+                    put(&mut self.durable, offset + from, &data[from..to]);
+                }
+                (change, _) => change.apply(&mut self.durable),
             }
         }
         self.seen = self.durable.clone();
@@ -158,6 +177,14 @@ impl Disk {
             }
             torn
         };
+        // The file was made longer, and some of what stands in the new part never reached the disk.
+        let holed = |bytes: &[u8], random: &mut Random| {
+            let mut holed = bytes.to_vec();
+            let from = random.below(holed.len() as u64) as usize;
+            let to = random.in_range(from as u64..holed.len() as u64) as usize + 1;
+            holed[from..to].fill(0);
+            holed
+        };
         match under_way {
             Some(StoreRequest::Write { offset, data }) => {
                 let length = random.below(data.len() as u64 + 1) as usize;
@@ -166,7 +193,11 @@ impl Disk {
             Some(StoreRequest::Commit { record }) if random.chance(0.7) => {
                 self.data.flush();
                 self.hashes.flush();
-                let record = if random.chance(0.3) { record } else { torn(&record, random) };
+                let record = match random.below(3) {
+                    0 => record,
+                    1 => holed(&record, random),
+                    _ => torn(&record, random),
+                };
                 self.journal.extend(record);
             }
             _ => {}
