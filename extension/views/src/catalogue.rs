@@ -114,10 +114,10 @@ impl Catalogue {
 
     fn watch(self) {
         let news = self.news;
-        self.send(Command::Watch, move |result| {
-            if let Ok(Reply::Snapshot(snapshot)) = result {
-                news.run(News::Snapshot(snapshot));
-            }
+        self.send(Command::Watch, move |result| match result {
+            Ok(Reply::Snapshot(snapshot)) => news.run(News::Snapshot(snapshot)),
+            Ok(_) => {}
+            Err(problem) => drop(self.trouble.try_set(Some(problem))),
         });
     }
 

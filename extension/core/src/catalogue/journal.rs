@@ -1,14 +1,14 @@
 //! The catalogue's journal in the sandbox: two files, of which the one with the higher generation counts.
 //!
 //! When the one in use grows long, everything is written as a snapshot into the other, which counts from the moment it is flushed. A crash at
-//! any moment leaves at least one whole.
+//! any moment leaves at least one whole. Files of another version are not touched.
 
 use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
 
 use super::model::{Model, Record};
 use super::record;
-use super::recover::{Recovered, recover};
+use super::recover::{Recovered, Unreadable, recover};
 use crate::opfs::{File, Folder};
 
 /// A journal may grow so far beyond its snapshot before it is written anew.
@@ -26,24 +26,34 @@ pub struct Journal {
     snapshot: u64,
 }
 
+/// Why a journal can't be opened.
+pub enum OpenError {
+    /// There is one, and it can't be read.
+    Unreadable(Unreadable),
+    /// Another catalogue has it open and does not end, or storage fails.
+    Failed(JsValue),
+}
+
+impl From<JsValue> for OpenError {
+    fn from(error: JsValue) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Journal {
-    /// Opens the journal, or begins one.
+    /// Opens the journal, or begins one. `has_files` says whether there are files of any transfer.
     ///
     /// # Errors
     ///
-    /// When another catalogue has it open and does not end, or storage fails.
-    pub async fn open() -> Result<(Self, Option<Recovered>), JsValue> {
+    /// See [`OpenError`]; then it is as it was.
+    pub async fn open(has_files: bool) -> Result<(Self, Option<Recovered>), OpenError> {
         let folder = Folder::open(&["catalogue"]).await?;
         let files = [folder.file("a").await?, folder.file("b").await?];
-        let mut found = None;
-        for (current, file) in files.iter().enumerate() {
-            let bytes = file.read_all(MAX_LEN).map_err(failed)?;
-            if let Some(journal) = recover(&bytes)
-                && found.as_ref().is_none_or(|(_, best): &(usize, Recovered)| best.generation < journal.generation)
-            {
-                found = Some((current, journal));
-            }
+        let mut bytes = [Vec::new(), Vec::new()];
+        for (bytes, file) in bytes.iter_mut().zip(&files) {
+            *bytes = file.read_all(MAX_LEN).map_err(failed)?;
         }
+        let found = recover([&bytes[0], &bytes[1]], has_files).map_err(OpenError::Unreadable)?;
         let Some((current, recovered)) = found else {
             let mut journal = Self { files, current: 1, generation: 0, sequence: 0, len: 0, snapshot: 0 };
             journal.compact(&Model::default()).map_err(failed)?;
@@ -89,7 +99,7 @@ impl Journal {
     /// What storage says; the file in use is untouched then.
     pub fn compact(&mut self, model: &Model) -> Result<(), StoreError> {
         let record = Record::Snapshot { generation: self.generation + 1, model: model.clone() };
-        let bytes = record::encode(self.sequence + 1, &record);
+        let bytes = record::begin(self.sequence + 1, &record);
         let other = 1 - self.current;
         let file = &self.files[other];
         file.set_len(0)?;

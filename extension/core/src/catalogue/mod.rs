@@ -9,12 +9,13 @@ mod model;
 mod queue;
 mod record;
 mod recover;
+mod unreadable;
 mod view;
 
 pub use address::Address;
 pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
 pub use queue::{Effect, Queue};
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, Unreadable, recover};
 pub use view::label;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -33,7 +34,7 @@ use crate::opfs::Folder;
 use crate::words::store_problem;
 use crate::{clock, panic};
 use browse::Browser;
-use journal::Journal;
+use journal::{Journal, OpenError};
 
 const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Hail"];
 /// Views are told at most so often.
@@ -63,9 +64,14 @@ struct Catalogue {
 }
 
 async fn open() -> Result<(), JsValue> {
-    let (journal, recovered) = Journal::open().await?;
+    let folders = Folder::open(&["transfers"]).await?.names().await?;
+    let (journal, recovered) = match Journal::open(!folders.is_empty()).await {
+        Ok(opened) => opened,
+        Err(OpenError::Unreadable(unreadable)) => return unreadable::stand_in(unreadable),
+        Err(OpenError::Failed(error)) => return Err(error),
+    };
     let (model, done) = recovered.map_or_else(Default::default, |recovered| (recovered.model, recovered.done));
-    let strays = strays(&model).await?;
+    let strays = strays(&model, folders);
     let catalogue = Rc::new(Catalogue {
         queue: RefCell::new(Queue::new(model, done)),
         journal: RefCell::new(journal),
@@ -210,12 +216,9 @@ impl Catalogue {
 }
 
 /// Folders of transfers that are not in the list: their removal was cut off.
-async fn strays(model: &Model) -> Result<Vec<String>, JsValue> {
-    let names = Folder::open(&["transfers"]).await?.names().await?;
-    Ok(names
-        .into_iter()
-        .filter(|name| !model.item(&TransferId(name.clone())).is_some_and(|item| item.in_sandbox))
-        .collect())
+fn strays(model: &Model, folders: Vec<String>) -> Vec<String> {
+    let is_held = |name: &String| model.item(&TransferId(name.clone())).is_some_and(|item| item.in_sandbox);
+    folders.into_iter().filter(|name| !is_held(name)).collect()
 }
 
 fn delete(name: String) {

@@ -1,14 +1,29 @@
 //! Records of the catalogue's journal as bytes, in a form that survives being cut off anywhere.
 //!
-//! A record is a length `u32`, a CRC-32 `u32` of what follows, a sequence number `u64`, all little-endian, and a postcard body. The first record of
-//! a journal is a snapshot. What follows the first record that is cut off, damaged or out of sequence does not count.
+//! A journal is 12 bytes of header (magic and format version, `u32`) and then records. A record is a length `u32`, a CRC-32 `u32` of what follows, a
+//! sequence number `u64`, all little-endian, and a postcard body. The first record of a journal is a snapshot. What follows the first record that is
+//! cut off, damaged or out of sequence does not count.
+//!
+//! The version goes up when a body that an older build wrote would be read wrongly or not at all. A record that is whole and can't be understood is never
+//! passed over: another build wrote it, and what it says is not lost but unknown.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// What a journal begins with.
+const MAGIC: [u8; 8] = *b"WSTPLIST";
+/// The format that is written and read here.
+const VERSION: u32 = 1;
+/// Bytes of magic and version.
+const START: usize = 12;
 const HEADER: usize = 16;
 /// Longest body, far above what a full list of transfers takes.
 const MAX_BODY: usize = 256 << 20;
+
+/// The beginning of a journal: its header and its first record.
+pub fn begin(sequence: u64, body: &impl Serialize) -> Vec<u8> {
+    [&MAGIC[..], &VERSION.to_le_bytes(), &encode(sequence, body)].concat()
+}
 
 /// A record's bytes.
 pub fn encode(sequence: u64, body: &impl Serialize) -> Vec<u8> {
@@ -26,6 +41,10 @@ fn seal(sequence: u64, mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// A journal, or a record of it, is whole and was written by a build that this one does not understand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Foreign;
+
 /// Takes one record after the other from a journal's bytes.
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -34,9 +53,19 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the start.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0, sequence: None }
+    /// Reads a journal from its start; `None` if there is none, or its header is cut off or damaged.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another version, or from before there were versions.
+    pub fn open(bytes: &'a [u8]) -> Result<Option<Self>, Foreign> {
+        let is_ours = bytes.strip_prefix(&MAGIC).and_then(|rest| rest.first_chunk::<4>());
+        match is_ours.map(|version| u32::from_le_bytes(*version)) {
+            Some(VERSION) => Ok(Some(Self { bytes, position: START, sequence: None })),
+            Some(_) => Err(Foreign),
+            None if (Self { bytes, position: 0, sequence: None }).sealed().is_some() => Err(Foreign),
+            None => Ok(None),
+        }
     }
 
     /// How many bytes the records taken so far have.
@@ -50,7 +79,20 @@ impl<'a> Reader<'a> {
     }
 
     /// The next record, `None` at the end of what counts.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
+    ///
+    /// # Errors
+    ///
+    /// When it is whole and can't be understood.
+    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Foreign> {
+        let Some((sequence, body)) = self.sealed() else { return Ok(None) };
+        let (value, []) = postcard::take_from_bytes(body).map_err(|_| Foreign)? else { return Err(Foreign) };
+        self.position += HEADER + body.len();
+        self.sequence = Some(sequence);
+        Ok(Some(value))
+    }
+
+    /// The next record's sequence number and body, if it is whole and follows.
+    fn sealed(&self) -> Option<(u64, &'a [u8])> {
         let rest = self.bytes.get(self.position..)?;
         let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
         let length = number(0)? as usize;
@@ -58,15 +100,10 @@ impl<'a> Reader<'a> {
             return None;
         }
         let sealed = rest.get(8..HEADER + length)?;
-        let sequence = u64::from_le_bytes(sealed.get(..8)?.try_into().ok()?);
+        let (sequence, body) = sealed.split_first_chunk::<8>()?;
+        let sequence = u64::from_le_bytes(*sequence);
         let follows = self.sequence.is_none_or(|last| sequence == last.wrapping_add(1));
-        if crc32fast::hash(sealed) != number(4)? || !follows {
-            return None;
-        }
-        let value = postcard::from_bytes(&sealed[8..]).ok()?;
-        self.position += HEADER + length;
-        self.sequence = Some(sequence);
-        Some(value)
+        (crc32fast::hash(sealed) == number(4)? && follows).then_some((sequence, body))
     }
 }
 
@@ -76,21 +113,45 @@ mod tests {
     use proptest::prelude::*;
 
     fn journal(bodies: &[String]) -> Vec<u8> {
-        (7..).zip(bodies).flat_map(|(sequence, body)| encode(sequence, body)).collect()
+        let records = (7..).zip(bodies).map(|(sequence, body)| match sequence {
+            7 => begin(sequence, body),
+            _ => encode(sequence, body),
+        });
+        records.flatten().collect()
     }
 
     fn read(bytes: &[u8]) -> (Vec<String>, usize) {
-        let mut reader = Reader::new(bytes);
+        let Some(mut reader) = Reader::open(bytes).unwrap() else { return (Vec::new(), 0) };
         let mut bodies = Vec::new();
-        while let Some(body) = reader.next() {
+        while let Some(body) = reader.next().unwrap() {
             bodies.push(body);
         }
-        (bodies, reader.position())
+        (bodies, if reader.sequence().is_some() { reader.position() } else { 0 })
+    }
+
+    #[test]
+    fn a_journal_of_another_version_or_of_none_is_foreign() {
+        let ours = begin(7, &"a");
+        let mut newer = ours.clone();
+        newer[8] += 1;
+        assert!(Reader::open(&newer).is_err());
+        assert!(Reader::open(&encode(7, &"a")).is_err());
+        assert!(Reader::open(&ours).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_whole_record_that_is_not_understood_is_foreign() {
+        for strange in [encode(8, &[0xff_u8; 3]), encode(8, &("a", "more"))] {
+            let bytes = [begin(7, &"a"), strange].concat();
+            let mut reader = Reader::open(&bytes).unwrap().unwrap();
+            assert_eq!(reader.next(), Ok(Some("a".to_owned())));
+            assert_eq!(reader.next::<String>(), Err(Foreign));
+        }
     }
 
     #[test]
     fn a_record_out_of_sequence_ends_the_journal() {
-        let mut bytes = encode(1, &"a");
+        let mut bytes = begin(1, &"a");
         let valid = bytes.len();
         bytes.extend(encode(3, &"c"));
         assert_eq!(read(&bytes), (vec!["a".to_owned()], valid));
@@ -120,9 +181,29 @@ mod tests {
             let mut bytes = journal(&bodies);
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
+            // A version that is another now says that nothing may be touched.
+            prop_assume!(!(MAGIC.len()..START).contains(&at));
             let (kept, _) = read(&bytes);
             prop_assert!(kept.len() < bodies.len());
             prop_assert_eq!(&kept[..], &bodies[..kept.len()]);
+        }
+
+        #[test]
+        fn a_last_record_of_which_any_parts_did_not_reach_the_disk_does_not_count(
+            bodies in prop::collection::vec("[a-z]{0,60}", 1..8),
+            lost in any::<u64>(),
+        ) {
+            let whole = journal(&bodies);
+            let start = journal(&bodies[..bodies.len() - 1]).len();
+            let mut bytes = whole.clone();
+            for (part, piece) in bytes[start..].chunks_mut(7).enumerate() {
+                if lost >> (part % 64) & 1 == 1 {
+                    piece.fill(0);
+                }
+            }
+            let (kept, valid) = read(&bytes);
+            prop_assert_eq!(&kept[..], &bodies[..kept.len()]);
+            prop_assert_eq!(valid, if bytes == whole { whole.len() } else { start });
         }
     }
 }

@@ -1,9 +1,12 @@
 //! From a journal's bytes back to what the catalogue knew.
+//!
+//! What can't be read is not taken for nothing: files of transfers that are in no list would be deleted as strays, and with them what was fetched.
 
-use wstp_messages::{CommandId, Reply};
+use wstp_messages::{CommandId, Problem, Reply};
 
 use super::model::{Change, Model, Record};
-use super::record::Reader;
+use super::record::{Foreign, Reader};
+use crate::words::problem;
 
 /// Commands whose outcome is kept over a restart.
 const MAX_DONE: usize = 256;
@@ -25,19 +28,70 @@ pub struct Recovered {
     pub snapshot: usize,
 }
 
+/// Why there is no list, although there was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Another version of the extension wrote it.
+    OtherVersion,
+    /// There are files of transfers, and no list of them that makes sense.
+    Damaged,
+}
+
+impl Unreadable {
+    /// The same in words.
+    pub fn words(self) -> Problem {
+        match self {
+            Self::OtherVersion => problem(
+                "The list of downloads was written by another version of this extension.",
+                "Nothing was deleted: update the extension, or go back to the version you had. To begin with an empty list, remove it and install it again.",
+            ),
+            Self::Damaged => problem(
+                "The list of downloads is damaged.",
+                "Nothing was deleted. To begin with an empty list, remove the extension and install it again.",
+            ),
+        }
+    }
+}
+
+/// Reads both files of a journal: which of them counts and what it says; `None` where there never was a list. `has_files` says whether there are files of
+/// any transfer.
+///
+/// # Errors
+///
+/// When there is a list and it can't be read.
+pub fn recover(files: [&[u8]; 2], has_files: bool) -> Result<Option<(usize, Recovered)>, Unreadable> {
+    let mut found = None;
+    for (index, bytes) in files.into_iter().enumerate() {
+        let journal = read(bytes).map_err(|Foreign| Unreadable::OtherVersion)?;
+        let is_later = |best: &(usize, Recovered), journal: &Recovered| best.1.generation < journal.generation;
+        if let Some(journal) = journal
+            && found.as_ref().is_none_or(|best| is_later(best, &journal))
+        {
+            found = Some((index, journal));
+        }
+    }
+    match found {
+        None if has_files => Err(Unreadable::Damaged),
+        found => Ok(found),
+    }
+}
+
 /// Reads a journal; `None` if not even its snapshot is whole.
-pub fn recover(bytes: &[u8]) -> Option<Recovered> {
-    let mut reader = Reader::new(bytes);
-    let Record::Snapshot { generation, mut model } = reader.next()? else { return None };
+fn read(bytes: &[u8]) -> Result<Option<Recovered>, Foreign> {
+    let Some(mut reader) = Reader::open(bytes)? else { return Ok(None) };
+    let Some(first) = reader.next()? else { return Ok(None) };
+    let Record::Snapshot { generation, mut model } = first else { return Err(Foreign) };
     model.index();
     let snapshot = reader.position();
     let mut done = Vec::new();
-    while let Some(Record::Change { command, change }) = reader.next() {
+    while let Some(record) = reader.next()? {
+        let Record::Change { command, change } = record else { return Err(Foreign) };
         done.extend(command.map(|command| (command, reply(&change))));
         model.apply(change);
     }
     done.drain(..done.len().saturating_sub(MAX_DONE));
-    Some(Recovered { generation, model, done, sequence: reader.sequence()?, valid: reader.position(), snapshot })
+    let sequence = reader.sequence().unwrap_or_default();
+    Ok(Some(Recovered { generation, model, done, sequence, valid: reader.position(), snapshot }))
 }
 
 fn reply(change: &Change) -> Reply {
@@ -48,11 +102,13 @@ fn reply(change: &Change) -> Reply {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
-    use super::super::record::encode;
+    use super::super::model::{Item, Model};
+    use super::super::record::{begin, encode};
     use super::*;
-    use wstp_messages::Settings;
+    use proptest::prelude::*;
+    use wstp_messages::{Settings, TransferId};
 
     fn set(connections: u8) -> Record {
         Record::Change {
@@ -61,15 +117,27 @@ mod tests {
         }
     }
 
+    fn snapshot(generation: u64, transfers: u64) -> Record {
+        let mut model = Model::default();
+        for number in 0..transfers {
+            let item = Item::new(TransferId(format!("{number:032x}")), "s".into(), "p".into(), number, 0.0);
+            model.apply(Change::Added(Box::new(item)));
+        }
+        Record::Snapshot { generation, model }
+    }
+
     fn journal() -> Vec<u8> {
-        let first = Record::Snapshot { generation: 3, model: Model::default() };
-        [encode(10, &first), encode(11, &set(2)), encode(12, &set(3))].concat()
+        [begin(10, &snapshot(3, 0)), encode(11, &set(2)), encode(12, &set(3))].concat()
+    }
+
+    fn recovered(bytes: &[u8]) -> Option<Recovered> {
+        recover([bytes, &[]], false).unwrap().map(|(_, recovered)| recovered)
     }
 
     #[test]
     fn a_whole_journal_comes_back() {
         let bytes = journal();
-        let recovered = recover(&bytes).unwrap();
+        let recovered = recovered(&bytes).unwrap();
         assert_eq!((recovered.generation, recovered.sequence, recovered.valid), (3, 12, bytes.len()));
         assert_eq!(recovered.model.settings().connections, 3);
         assert_eq!(recovered.done[1], (CommandId(format!("{:032x}", 3)), Reply::Done));
@@ -78,14 +146,83 @@ mod tests {
     #[test]
     fn a_torn_last_record_does_not_count() {
         let bytes = journal();
-        let recovered = recover(&bytes[..bytes.len() - 1]).unwrap();
+        let recovered = recovered(&bytes[..bytes.len() - 1]).unwrap();
         assert_eq!((recovered.sequence, recovered.model.settings().connections), (11, 2));
     }
 
     #[test]
-    fn a_torn_snapshot_is_no_journal() {
-        assert!(recover(&journal()[..20]).is_none());
-        assert!(recover(&[]).is_none());
-        assert!(recover(&encode(0, &set(1))).is_none());
+    fn a_first_start_that_was_cut_off_begins_anew() {
+        assert!(recovered(&journal()[..30]).is_none());
+        assert!(recovered(&[]).is_none());
+    }
+
+    #[test]
+    fn no_list_beside_files_of_transfers_is_a_damaged_one() {
+        let mut spoilt = journal();
+        spoilt[28] ^= 1;
+        for files in [[&spoilt[..], &[]], [&[], &journal()[..30]], [&[], &[]], [b"something else", &[0; 4000]]] {
+            assert_eq!(recover(files, true).unwrap_err(), Unreadable::Damaged);
+        }
+    }
+
+    #[test]
+    fn a_list_of_another_version_is_not_an_empty_one() {
+        let ours = journal();
+        let mut newer = ours.clone();
+        newer[8] = 2;
+        let before_versions = &ours[12..];
+        let unknown_change = [&ours[..], &encode(13, &(1_u8, 0_u8, 99_u8))].concat();
+        let no_snapshot = begin(1, &set(1));
+        for other in [&newer, before_versions, &unknown_change, &no_snapshot] {
+            for files in [[other, &[]], [&[], other], [&ours, other], [other, &ours]] {
+                assert_eq!(recover(files, false).unwrap_err(), Unreadable::OtherVersion);
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_said_in_sentences() {
+        for unreadable in [Unreadable::OtherVersion, Unreadable::Damaged] {
+            let Problem { what, advice } = unreadable.words();
+            assert!(what.ends_with('.') && advice.contains("Nothing was deleted") && advice.ends_with('.'));
+        }
+    }
+
+    proptest! {
+        /// The power goes while a snapshot is written into the other file: any part of it may have reached the disk, over any part of what stood there before.
+        #[test]
+        fn a_snapshot_that_was_not_flushed_counts_only_as_a_whole(
+            cut in any::<prop::sample::Index>(),
+            lost in any::<u64>(),
+            transfers in 1u64..40,
+            old_is_first: bool,
+        ) {
+            let (old, whole) = (journal(), begin(13, &snapshot(4, transfers)));
+            let mut new = whole[..cut.index(whole.len() + 1)].to_vec();
+            for (part, piece) in new.chunks_mut(64).enumerate() {
+                if lost >> (part % 64) & 1 == 1 {
+                    piece.fill(0);
+                }
+            }
+            let files = if old_is_first { [&old[..], &new[..]] } else { [&new[..], &old[..]] };
+            let (index, recovered) = recover(files, true).unwrap().unwrap();
+            let expected = if new == whole { (usize::from(old_is_first), 4) } else { (usize::from(!old_is_first), 3) };
+            prop_assert_eq!((index, recovered.generation), expected);
+        }
+
+        /// The power goes while a record is appended.
+        #[test]
+        fn a_record_that_was_not_flushed_counts_only_as_a_whole(cut in any::<prop::sample::Index>(), lost in any::<u64>()) {
+            let (old, record) = (journal(), encode(13, &set(4)));
+            let mut torn = record[..cut.index(record.len() + 1)].to_vec();
+            for (part, piece) in torn.chunks_mut(5).enumerate() {
+                if lost >> (part % 64) & 1 == 1 {
+                    piece.fill(0);
+                }
+            }
+            let (_, recovered) = recover([&[old.clone(), torn.clone()].concat(), &[]], true).unwrap().unwrap();
+            let expected = if torn == record { (13, old.len() + record.len(), 4) } else { (12, old.len(), 3) };
+            prop_assert_eq!((recovered.sequence, recovered.valid, recovered.model.settings().connections), expected);
+        }
     }
 }
