@@ -6,6 +6,9 @@ use wstp_protocol::{ErrorCode, Failure, Hash};
 
 use crate::{Instant, SourceId, StoreError};
 
+/// A server may ask to be left alone for so long; more would stop a transfer for good.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
 /// What a transfer is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -57,7 +60,12 @@ impl From<&Failure> for Problem {
 
 /// When trying again makes sense, where the server said so.
 pub(crate) fn wait_of(failure: &Failure) -> Option<Duration> {
-    failure.retry_after_ms.map(|ms| Duration::from_millis(ms.into()))
+    failure.retry_after_ms.map(bounded)
+}
+
+/// A wait that a server asks for, in milliseconds.
+pub(crate) fn bounded(ms: u32) -> Duration {
+    Duration::from_millis(ms.into()).min(LONGEST_WAIT)
 }
 
 /// How a transfer stands.
@@ -115,4 +123,15 @@ pub struct SourceProgress {
     pub round_trip: Option<Duration>,
     /// What went wrong with it last.
     pub problem: Option<Problem>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_server_can_stop_a_transfer_for_longer_than_minutes() {
+        assert_eq!(bounded(1500), Duration::from_millis(1500));
+        assert_eq!(bounded(u32::MAX), LONGEST_WAIT);
+    }
 }

@@ -8,7 +8,7 @@ use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 use super::Transfer;
 use super::connection::{Ask, BlockAsk};
 use super::pages::Part;
-use crate::progress::wait_of;
+use crate::progress::{bounded, wait_of};
 use crate::session::{Event, Reply, SessionError};
 use crate::{ConnectionId, Output, Problem};
 
@@ -48,8 +48,7 @@ impl Transfer {
                 }
             }
             Event::Goodbye(goodbye) => {
-                let wait = Duration::from_millis(goodbye.retry_after_ms.into());
-                self.drop_connection(id, Problem::Connection, Some(wait));
+                self.drop_connection(id, Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
             }
             Event::Mirrors(mirrors) => self.mirrors_offered(id, mirrors.urls),
             Event::Refused(failure) => self.refused(id, &failure),

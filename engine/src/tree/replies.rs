@@ -7,7 +7,7 @@ use wstp_protocol::{ErrorCode, Failure};
 
 use super::link::{Ask, Stage};
 use super::{Suspect, TreeProblem, TreeTransfer};
-use crate::progress::wait_of;
+use crate::progress::{bounded, wait_of};
 use crate::session::{Event, Reply, SessionError};
 use crate::{ConnectionId, Problem};
 
@@ -41,7 +41,7 @@ impl TreeTransfer {
                 }
             }
             Event::Goodbye(goodbye) => {
-                self.drop_link(Problem::Connection, Some(Duration::from_millis(goodbye.retry_after_ms.into())));
+                self.drop_link(Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
             }
             Event::Refused(failure) => self.refused(&failure),
             // Nothing is cancelled and nothing opened here, and mirrors are not asked for.
