@@ -7,6 +7,10 @@ use bytes::Bytes;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, MessageEvent, WebSocket, Worker};
+use wstp_protocol::limits::MAX_SERVER_FRAME;
+
+/// More than this is not copied of a frame, however long it is: it is too long for every decoder then.
+const MAX_COPY: u32 = MAX_SERVER_FRAME as u32 + 1;
 
 /// What happens on a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +86,7 @@ impl Drop for Socket {
 
 fn frame(data: &JsValue) -> Bytes {
     let Some(buffer) = data.dyn_ref::<ArrayBuffer>() else { return Bytes::new() };
-    let bytes = Uint8Array::new(buffer).to_vec();
+    let bytes = Uint8Array::new_with_byte_offset_and_length(buffer, 0, buffer.byte_length().min(MAX_COPY)).to_vec();
     give_back(buffer);
     bytes.into()
 }
@@ -112,6 +116,13 @@ mod tests {
         let buffer = Uint8Array::from(&[1, 2, 3][..]).buffer();
         assert_eq!(frame(&buffer), Bytes::from_static(&[1, 2, 3]));
         assert_eq!(buffer.byte_length(), 0);
+    }
+
+    #[wasm_bindgen_test]
+    fn of_a_huge_frame_no_more_is_copied_than_shows_that_it_is_too_long() {
+        let copied = frame(&ArrayBuffer::new(64 << 20));
+        assert_eq!(copied.len(), MAX_SERVER_FRAME + 1);
+        assert_eq!(wstp_protocol::ServerMessage::decode(copied), Err(wstp_protocol::DecodeError::TooLong));
     }
 
     #[wasm_bindgen_test]
