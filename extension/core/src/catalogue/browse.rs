@@ -81,6 +81,12 @@ impl Browser {
         let connection = self.connection(&address).await?;
         let answer = connection.request(Request::List { path, cursor, limit: PAGE })?;
         match select(answer, Box::pin(sleep(ANSWER_PATIENCE))).await {
+            // A page without entries that is not the last would be followed by another one for ever.
+            Either::Left((Ok(Ok(session::Reply::Listing(listing))), _))
+                if listing.entries.is_empty() && listing.next.is_some() =>
+            {
+                Err(endless(&connection.label))
+            }
             Either::Left((Ok(Ok(session::Reply::Listing(listing))), _)) => Ok(listed(listing)),
             Either::Left((Ok(Ok(session::Reply::Failure(failure))), _)) => {
                 Err(server_problem(failure.code, &failure.text, &connection.label))
@@ -290,6 +296,10 @@ fn lost(label: &str) -> Problem {
 
 fn silent(label: &str) -> Problem {
     problem(format!("{label} does not answer."), "Try again, or check that the server still runs.")
+}
+
+fn endless(label: &str) -> Problem {
+    problem(format!("{label} sends a list of this folder that does not end."), "Ask who runs the server.")
 }
 
 fn listed(listing: Listing) -> Reply {
