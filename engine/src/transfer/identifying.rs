@@ -15,6 +15,8 @@ use crate::{ConnectionId, FileIdentity, Problem, RangeSet, SourceId, StoreReques
 
 /// How often a server may say that a file changed which did not.
 const MOST_REOPENS: u32 = 8;
+/// How often the origin may contradict what it said of a file of which nothing is proven.
+const MOST_CORRECTIONS: u8 = 4;
 /// How many handles that are not open yet a server may call stale.
 const MOST_EARLY_STALE: usize = 16;
 
@@ -25,6 +27,8 @@ enum Judgement {
     /// The same bytes under another version.
     SameBytes,
     Changed,
+    /// The origin says something else than before, and nothing proves what it said then: either may be what a bad line made of it.
+    Contradiction,
     /// Another file than the origin's.
     Other,
     /// Only the root hashes can tell, and they are not all known; or it is not certain yet which file is wanted.
@@ -79,6 +83,7 @@ impl Transfer {
             Judgement::Same => {}
             Judgement::SameBytes => self.rename(source, &offered),
             Judgement::Changed => return self.fail(Problem::Changed),
+            Judgement::Contradiction => return self.hear_again(),
             Judgement::Other => return self.give_up(source, Problem::Changed),
             Judgement::Unsure => return,
             Judgement::Lie(lie) => return self.distrust(id, Problem::Protocol(lie.to_owned())),
@@ -105,12 +110,19 @@ impl Transfer {
         }
         let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
         let version = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.version);
+        let contradicts = version == Some(offered.version) && clash;
+        let is_unproven = is_origin && self.blocks.verified().is_empty();
+        let may_be_misheard = is_unproven && self.corrections < MOST_CORRECTIONS;
         match () {
-            () if version == Some(offered.version) && clash => Judgement::Lie("one version has two sizes or hashes"),
+            () if contradicts && is_unproven && self.updating => Judgement::Unsure,
+            () if contradicts && may_be_misheard => Judgement::Contradiction,
+            () if contradicts => Judgement::Lie("one version has two sizes or hashes"),
             () if version == Some(offered.version) => Judgement::Same,
             () if file.same_bytes(offered) => Judgement::SameBytes,
             // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
             () if self.updating => Judgement::Unsure,
+            // Nothing is here that the user would want to hear of.
+            () if may_be_misheard && version.is_some() && self.blocks.received().is_empty() => Judgement::Contradiction,
             () if is_origin && (clash || version.is_some()) => Judgement::Changed,
             () if clash => Judgement::Other,
             () => Judgement::Unsure,
@@ -161,6 +173,13 @@ impl Transfer {
         self.blocks = Blocks::of(&file);
         self.take_identity(source, file);
         self.prepare_storage();
+    }
+
+    /// Takes what the origin says next for what counts, as after a change, but without asking.
+    fn hear_again(&mut self) {
+        self.corrections += 1;
+        self.fail(Problem::Changed);
+        self.go_on();
     }
 
     fn rename(&mut self, source: SourceId, offered: &FileIdentity) {

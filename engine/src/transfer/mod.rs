@@ -73,6 +73,8 @@ pub struct Transfer {
     storage_failed: bool,
     /// The user wants the file as it is now, although it changed.
     updating: bool,
+    /// How often the origin contradicted itself.
+    corrections: u8,
     /// The change of the file has to be on record before anything is overwritten.
     change_unrecorded: bool,
     complete: bool,
@@ -136,6 +138,7 @@ impl Transfer {
             stop: None,
             storage_failed: false,
             updating: false,
+            corrections: 0,
             change_unrecorded: false,
             complete: false,
         }

@@ -56,6 +56,14 @@ impl Lie {
     ];
 }
 
+/// What a bad line makes of the first description of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misheard {
+    Size,
+    Version,
+    Root,
+}
+
 #[derive(Clone, Debug)]
 pub struct ServerScript {
     pub limits: Limits,
@@ -68,6 +76,8 @@ pub struct ServerScript {
     /// The chance that a request is turned down as too much for now.
     pub busy: f64,
     pub lie: Option<Lie>,
+    /// What arrives garbled on the first connection.
+    pub misheard: Option<Misheard>,
     /// The file is not there.
     pub missing: bool,
     /// It speaks plain HTTP, and has this edition whatever happens elsewhere.
@@ -266,12 +276,21 @@ impl Server {
         let handle = self.next_handle;
         self.next_handle += 1;
         let (changes, root) = (self.changes, (now >= self.root_at).then(|| self.root()));
-        let version = self.version();
+        let mut version = self.version();
         let peer = self.peers.get_mut(&connection).expect("checked by the caller");
         peer.handles.push((handle, changes));
+        let misheard = self.script.misheard.filter(|_| peer.number == 1);
+        let mut root = root;
+        if misheard == Some(Misheard::Root) {
+            root.iter_mut().for_each(|root| root[7] ^= 4);
+        }
+        if misheard == Some(Misheard::Version) {
+            version.0[7] ^= 4;
+        }
         let size = match self.script.lie {
             Some(Lie::TwoSizes) if peer.number > 1 => self.content.size() + 1,
             Some(Lie::Huge) => u64::MAX - peer.number % 3,
+            _ if misheard == Some(Misheard::Size) => self.content.size() / 2,
             _ => self.content.size(),
         };
         ServerMessage::Opened(Opened { id, handle, size, version, root })

@@ -12,7 +12,7 @@ use wstp_engine::{Phase, Problem, RangeSet, StoreError};
 use wstp_protocol::ErrorCode;
 
 use crate::content::Edition;
-use crate::server::{Lie, ServerScript};
+use crate::server::{Lie, Misheard, ServerScript};
 use crate::world::{Blow, Link, Scenario, World};
 
 const MIB: u64 = 1 << 20;
@@ -83,6 +83,21 @@ fn every_lie_of_a_lone_server_ends_the_transfer_with_its_reason() {
             _ => matches!(problem, Problem::Protocol(_)),
         };
         assert!(fits, "{lie:?}: {problem:?}");
+    }
+}
+
+#[test]
+fn a_first_description_that_a_bad_line_garbled_is_corrected_by_the_next() {
+    for misheard in [Misheard::Size, Misheard::Version, Misheard::Root] {
+        for (hashing, connections) in [(0, 4), (0, 1), (60, 4), (60, 1)] {
+            let mut scenario = Scenario::plain(2 * MIB);
+            let hashing = Duration::from_millis(hashing);
+            let script = ServerScript { misheard: Some(misheard), hashing, ..ServerScript::honest() };
+            scenario.servers = vec![(script, Link { lifetime: Some(SECOND), ..link(5, 1e6) })];
+            scenario.connections = connections;
+            let world = completed(scenario);
+            assert!(world.failures.is_empty(), "{misheard:?}, {connections} connections: {:?}", world.failures);
+        }
     }
 }
 
