@@ -62,6 +62,34 @@ async fn killed_it_fetches_only_the_rest() {
     assert!(sent < SIZE as u64 - kept + MIB as u64 / 2, "{kept} kept, {sent} sent");
 }
 
+/// The power may go while a record is written: the file then ends anywhere, or is as long as it was to become, with holes in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_cut_off_or_with_holes_is_a_right_start() {
+    let Halfway { here, proxy, bytes, run, server: _server, share: _share } = Halfway::reach().await;
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().await.code, None);
+    let (target, partial) = (here.path().join("x"), here.path().join(".x.wstp"));
+    let [data, hashes, journal] = ["data", "hashes", "journal"].map(|name| fs::read(partial.join(name)).unwrap());
+    let (end, last) = (journal.len(), journal.len() - 20);
+    let holes = [0..12, end / 2..end / 2 + 9, last..end];
+    let cut = [0, 5, end / 2, end - 1].map(|length| journal[..length].to_vec());
+    let holed = holes.map(|hole| {
+        let mut holed = journal.clone();
+        holed[hole].fill(0);
+        holed
+    });
+    for torn in cut.into_iter().chain(holed) {
+        fs::create_dir_all(&partial).unwrap();
+        for (name, bytes) in [("data", &data), ("hashes", &hashes), ("journal", &torn)] {
+            fs::write(partial.join(name), bytes).unwrap();
+        }
+        let kept = on_record(&target);
+        let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
+        assert!(sent < SIZE as u64 - kept + MIB as u64 / 2, "{kept} kept, {sent} sent");
+        fs::remove_file(&target).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_it_says_how_to_go_on() {
     for signal in [Signal::INT, Signal::TERM] {
