@@ -228,9 +228,19 @@ impl Browser {
     ///
     /// When it goes on running.
     pub async fn stop_service_worker(&self) -> Result<()> {
+        self.strike_service_worker().await?;
+        until("the service worker to end", SHORT, async || Ok((!self.service_worker_runs().await?).then_some(()))).await
+    }
+
+    /// Ends the extension's service worker, which may be started again in the same moment.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools says.
+    pub async fn strike_service_worker(&self) -> Result<()> {
         self.devtools("ServiceWorker.enable", json!({})).await?;
         self.devtools("ServiceWorker.stopAllWorkers", json!({})).await?;
-        until("the service worker to end", SHORT, async || Ok((!self.service_worker_runs().await?).then_some(()))).await
+        Ok(())
     }
 
     /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if there is none.

@@ -99,7 +99,7 @@ impl Rig {
                 self.stage.proxy.note_kill();
                 self.found(self.stage.browser()?.end_offscreen().await?);
             }
-            Blow::ServiceWorker => self.stage.browser()?.stop_service_worker().await?,
+            Blow::ServiceWorker => self.stage.browser()?.strike_service_worker().await?,
             Blow::Connections => self.stage.proxy.cut(),
             Blow::Message(fault) => self.stage.proxy.fault(fault),
         }
