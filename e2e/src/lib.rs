@@ -1,6 +1,6 @@
 //! A real Chromium with the real extension against the real server: what the tests in `tests/` and the `start` program stand on.
 //!
-//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project; the only
+//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project but [`Hostile`], a server that lies; the only
 //! thing of our own between extension and server is [`Proxy`], which counts, holds and cuts bytes so that *half-way* is a place and
 //! not a matter of luck, and which spoils messages for [`torture`]. Every process is started here, on a port the system chooses, and ends with its owner, also
 //! when a test panics. Waiting is for a condition with a limit, never for a time.
@@ -11,6 +11,7 @@ mod devtools;
 mod driver;
 mod extension;
 mod field;
+mod hostile;
 mod memory;
 mod paths;
 mod process;
@@ -27,6 +28,7 @@ pub use browser::{Appearance, Browser, Profile, launch_for_the_user};
 pub use committed::Committed;
 pub use driver::Driver;
 pub use extension::Extension;
+pub use hostile::{Bait, Hostile, binary, entry};
 pub use memory::{Memory, MemoryWatch};
 pub use paths::{screenshots, target};
 pub use process::Tree;

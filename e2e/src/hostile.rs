@@ -1,0 +1,163 @@
+//! A server that says what a test wants, true or not.
+//!
+//! It takes WebSocket connections, welcomes whoever says hello, and leaves every other message to the test's script.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use tokio_websockets::{Limits as SocketLimits, Message, ServerBuilder};
+use wstp_protocol::tree::{Tree, fold, hash_block};
+use wstp_protocol::{
+    BLOCK_SIZE, BlocksReply, BlocksRequest, ClientMessage, Entry, EntryKind, FileVersion, Hash, HashPage,
+    HashesRequest, Limits, Listing, Opened, RequestId, ServerMessage, Welcome,
+};
+
+/// What a script makes of a message: frames to send, one after the other.
+type Script = dyn Fn(ClientMessage) -> Vec<Message> + Send + Sync;
+
+/// A running hostile server; it ends when dropped.
+#[derive(Debug)]
+pub struct Hostile {
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
+impl Hostile {
+    /// Answers every message, after the greeting, with what `script` makes of it. A hello is given to it as well; what it says to that follows the welcome.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn start(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for the hostile server")?;
+        let address = listener.local_addr()?;
+        let script: Arc<Script> = Arc::new(script);
+        let accept = async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(talk(stream, script.clone()));
+            }
+        };
+        Ok(Self { address, task: tokio::spawn(accept).abort_handle() })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn talk(stream: TcpStream, script: Arc<Script>) {
+    let Ok((_, mut socket)) = ServerBuilder::new().limits(SocketLimits::unlimited()).accept(stream).await else {
+        return;
+    };
+    while let Some(Ok(message)) = socket.next().await {
+        let Ok(asked) = ClientMessage::decode(message.as_payload()) else { continue };
+        let welcome = matches!(asked, ClientMessage::Hello(_)).then(|| binary(&welcome()));
+        for message in welcome.into_iter().chain(script(asked)) {
+            if socket.send(message).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn welcome() -> ServerMessage {
+    let limits = Limits { requests: 64, handles: 8, run_blocks: 32, page_nodes: 1024, idle_timeout_ms: 60_000 };
+    ServerMessage::Welcome(Welcome { version: 1, features: 0, agent: "hostile/1".to_owned(), limits })
+}
+
+/// A message of the protocol as one of WebSocket's.
+pub fn binary(message: &ServerMessage) -> Message {
+    Message::binary(message.encode())
+}
+
+/// A file of which the server tells the truth, as far as a script lets it.
+#[derive(Clone, Debug)]
+pub struct Bait {
+    /// Its name, in the first folder.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+    leaves: Vec<Hash>,
+}
+
+impl Bait {
+    /// The handle under which it is opened.
+    pub const HANDLE: u32 = 1;
+
+    /// So many bytes of this name.
+    pub fn new(name: &str, size: usize) -> Self {
+        let bytes: Bytes = (0..size).map(|index| (index >> 8 ^ index) as u8).collect();
+        let tree = Tree::of_size(size as u64);
+        let blocks = bytes.chunks(BLOCK_SIZE as usize).enumerate();
+        let leaves = blocks.map(|(index, block)| hash_block(tree, index as u64, block)).collect();
+        Self { name: name.to_owned(), bytes, leaves }
+    }
+
+    /// An honest answer to whatever is asked; none where none is due.
+    pub fn answer(&self, asked: &ClientMessage) -> Option<ServerMessage> {
+        Some(match asked {
+            ClientMessage::List(list) => ServerMessage::Listing(Listing {
+                id: list.id,
+                entries: vec![entry(&self.name, EntryKind::File, self.bytes.len() as u64)],
+                next: None,
+            }),
+            ClientMessage::Open(open) => ServerMessage::Opened(self.opened(open.id)),
+            ClientMessage::Blocks(asked) => ServerMessage::Blocks(self.blocks(asked)?),
+            ClientMessage::Hashes(asked) => ServerMessage::HashPage(self.page(asked)?),
+            _ => return None,
+        })
+    }
+
+    /// The honest answer to an Open.
+    pub fn opened(&self, id: RequestId) -> Opened {
+        let root = Some(*blake3::hash(&self.bytes).as_bytes());
+        Opened { id, handle: Self::HANDLE, size: self.bytes.len() as u64, version: FileVersion([1; 16]), root }
+    }
+
+    /// The honest answer to Blocks.
+    pub fn blocks(&self, asked: &BlocksRequest) -> Option<BlocksReply> {
+        let (start, length) = asked.run.byte_range(self.bytes.len() as u64)?;
+        let data = self.bytes.slice(start as usize..start as usize + length as usize);
+        Some(BlocksReply { id: asked.id, run: asked.run, data })
+    }
+
+    /// The honest answer to Hashes.
+    pub fn page(&self, asked: &HashesRequest) -> Option<HashPage> {
+        let tree = Tree::of_size(self.bytes.len() as u64);
+        let covered = tree.covered(0, asked.first, asked.count)?;
+        let of = |range: &std::ops::Range<u64>| &self.leaves[range.start as usize..range.end as usize];
+        let uncles = tree.uncles(&covered).iter().map(|range| fold(of(range), false)).collect::<Option<_>>()?;
+        Some(HashPage { id: asked.id, nodes: of(&covered).to_vec(), uncles })
+    }
+}
+
+/// An entry of a folder.
+pub fn entry(name: &str, kind: EntryKind, size: u64) -> Entry {
+    Entry { name: name.to_owned(), kind, size, modified_ms: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wstp_protocol::tree::verify_page;
+
+    #[test]
+    fn a_bait_tells_the_truth() {
+        let bait = Bait::new("a", 100_000);
+        let asked = HashesRequest { id: 1, handle: Bait::HANDLE, level: 0, first: 8, count: 4 };
+        let (page, root) = (bait.page(&asked).unwrap(), bait.opened(1).root.unwrap());
+        verify_page(Tree::of_size(100_000), &root, (0, 8, 4), &page.nodes, &page.uncles).unwrap();
+    }
+}

@@ -1,0 +1,378 @@
+//! Servers that lie: each is told apart in words or does no harm, every part of the extension still answers afterwards, and a good download from a
+//! good server that runs at the same time is not disturbed.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use tokio_websockets::Message;
+use wstp_e2e::{Bait, Hostile, LONG, Page, Stage, View, binary, entry, until};
+use wstp_protocol::{BlocksReply, ClientMessage, EntryKind, Goodbye, Listing, Opened, RootReady, ServerMessage, Stale};
+
+const MIB: u64 = 1 << 20;
+const GOOD: &str = "good.bin";
+const GOOD_SIZE: u64 = 24 * MIB;
+/// Bytes a second: the good download takes some seconds.
+const GOOD_RATE: u64 = 3 * MIB;
+const BAIT: &str = "bait.bin";
+/// Twenty blocks and a bit.
+const BAIT_SIZE: usize = 20 * 8192 + 5;
+
+fn bait() -> Bait {
+    Bait::new(BAIT, BAIT_SIZE)
+}
+
+/// Does `act` to a hostile server while a good download runs, and sees to it that nothing came of it.
+async fn does_no_harm(
+    script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static,
+    act: impl AsyncFnOnce(&Stage, &View<'_>, SocketAddr) -> Result<()>,
+) -> Result<()> {
+    let stage = Stage::serving(&[(GOOD, GOOD_SIZE)]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(GOOD).await?;
+    stage.proxy.limit_rate(GOOD_RATE);
+    view.download(GOOD).await?;
+    until("the good download to have its connections", LONG, async || {
+        Ok((stage.proxy.open() >= 5 && stage.proxy.passed() > MIB).then_some(()))
+    })
+    .await?;
+    let connections = stage.proxy.accepted();
+    let hostile = Hostile::start(script).await?;
+    act(&stage, &view, hostile.address()).await?;
+    drop(hostile);
+    stage.proxy.limit_rate(u64::MAX);
+    // Listing takes the catalogue, the rest of the download its worker, saving the offscreen document and the service worker.
+    view.ask_for(&stage.address()).await?;
+    view.wait_for_name(GOOD).await?;
+    let saved = view.save(GOOD).await?;
+    stage.check_saved(GOOD, &saved)?;
+    let more = stage.proxy.accepted() - connections;
+    ensure!(more <= 1, "the good download needed {more} further connections");
+    let log = stage.browser()?.log()?;
+    for trouble in ["panicked", "replacing a silent worker", "RuntimeError"] {
+        ensure!(!log.contains(trouble), "the browser's log tells of trouble: {log}");
+    }
+    Ok(())
+}
+
+/// Downloads the bait, and expects to read why that does not work.
+async fn bait_fails_in_words(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
+    does_no_harm(script, async |_, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        view.wait_for_name(BAIT).await?;
+        view.download(BAIT).await?;
+        let row = view.wait_for_state(BAIT, &["failed", "waiting"]).await?;
+        let words = view.wait_for_error().await?;
+        ensure!(is_sentence(&words), "that is not a sentence: {words:?}, in {row:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Looks at the hostile server's folder, and expects to read why that does not work.
+async fn folder_fails_in_words(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
+    does_no_harm(script, async |_, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        let words = view.wait_for_error().await?;
+        ensure!(is_sentence(&words), "that is not a sentence: {words:?}");
+        Ok(())
+    })
+    .await
+}
+
+fn is_sentence(words: &str) -> bool {
+    let first = words.lines().next().unwrap_or_default();
+    first.split_whitespace().count() >= 4 && first.trim_end().ends_with('.')
+}
+
+/// The bait's honest answers, but for those that `lie` makes another of.
+fn but_for(lie: impl Fn(&Bait, &ClientMessage) -> Option<Vec<Message>>) -> impl Fn(ClientMessage) -> Vec<Message> {
+    let bait = bait();
+    move |asked| lie(&bait, &asked).unwrap_or_else(|| bait.answer(&asked).iter().map(binary).collect())
+}
+
+/// The same for what is said of an open file.
+fn opened_as(lie: impl Fn(Opened) -> Opened) -> impl Fn(ClientMessage) -> Vec<Message> {
+    but_for(move |bait, asked| match asked {
+        ClientMessage::Open(open) => Some(vec![binary(&ServerMessage::Opened(lie(bait.opened(open.id))))]),
+        _ => None,
+    })
+}
+
+/// The same for blocks.
+fn blocks_as(lie: impl Fn(BlocksReply) -> Vec<BlocksReply>) -> impl Fn(ClientMessage) -> Vec<Message> {
+    but_for(move |bait, asked| match asked {
+        ClientMessage::Blocks(asked) => {
+            let honest = bait.blocks(asked)?;
+            Some(lie(honest).into_iter().map(|reply| binary(&ServerMessage::Blocks(reply))).collect())
+        }
+        _ => None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_empty_then_huge_then_larger_than_anything() -> Result<()> {
+    let opens = AtomicU32::new(0);
+    bait_fails_in_words(opened_as(move |opened| {
+        let turn = opens.fetch_add(1, Ordering::SeqCst) as usize;
+        Opened { size: [0, 1 << 63, u64::MAX][turn % 3], ..opened }
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_two_to_the_63_bytes() -> Result<()> {
+    bait_fails_in_words(opened_as(|opened| Opened { size: 1 << 63, ..opened })).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_larger_than_anything() -> Result<()> {
+    bait_fails_in_words(opened_as(|opened| Opened { size: u64::MAX, ..opened })).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_size_is_another_each_time() -> Result<()> {
+    let opens = AtomicU64::new(0);
+    bait_fails_in_words(but_for(move |bait, asked| match asked {
+        ClientMessage::Open(open) => {
+            let opened = bait.opened(open.id);
+            let size = opened.size + opens.fetch_add(1, Ordering::SeqCst);
+            Some(vec![binary(&ServerMessage::Opened(Opened { size, ..opened }))])
+        }
+        // Nothing but opening it again goes on.
+        ClientMessage::Blocks(_) => Some(vec![binary(&ServerMessage::Stale(Stale { handle: Bait::HANDLE }))]),
+        _ => None,
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_hashes_that_do_not_hash() -> Result<()> {
+    bait_fails_in_words(but_for(|bait, asked| match asked {
+        ClientMessage::Hashes(asked) => {
+            let mut page = bait.page(asked)?;
+            page.nodes.iter_mut().for_each(|node| node[0] ^= 1);
+            Some(vec![binary(&ServerMessage::HashPage(page))])
+        }
+        _ => None,
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_are_others() -> Result<()> {
+    bait_fails_in_words(blocks_as(|reply| vec![BlocksReply { data: vec![7; reply.data.len()].into(), ..reply }])).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_nobody_asked_for() -> Result<()> {
+    bait_fails_in_words(blocks_as(|reply| {
+        let mut run = reply.run;
+        run.first += 1000;
+        vec![BlocksReply { run, ..reply }]
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_with_other_ids() -> Result<()> {
+    bait_fails_in_words(blocks_as(|reply| vec![BlocksReply { id: reply.id ^ 1 << 31, ..reply }])).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_to_what_has_ended() -> Result<()> {
+    // The reply itself is right, so that the file may well arrive: what is asked is that nothing breaks.
+    let script = blocks_as(|reply| vec![reply.clone(), reply]);
+    does_no_harm(script, async |_, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        view.wait_for_name(BAIT).await?;
+        view.download(BAIT).await?;
+        view.wait_for_state(BAIT, &["failed", "waiting", "complete"]).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_in_place_of_blocks() -> Result<()> {
+    bait_fails_in_words(but_for(|_, asked| match asked {
+        ClientMessage::Blocks(_) => Some(vec![Message::text("here are your blocks")]),
+        _ => None,
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn huge_frames_in_place_of_blocks() -> Result<()> {
+    bait_fails_in_words(but_for(|_, asked| match asked {
+        ClientMessage::Blocks(_) => Some(vec![Message::binary(vec![0x85; 128 << 20])]),
+        _ => None,
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goodbye_after_goodbye_that_says_to_come_back_in_weeks() -> Result<()> {
+    let goodbye = || binary(&ServerMessage::Goodbye(Goodbye { retry_after_ms: u32::MAX }));
+    bait_fails_in_words(but_for(move |_, asked| match asked {
+        ClientMessage::Open(_) => Some((0..1000).map(|_| goodbye()).collect()),
+        _ => None,
+    }))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_notices_for_handles_nobody_opened() -> Result<()> {
+    let script = but_for(|bait, asked| match asked {
+        ClientMessage::Open(open) => {
+            let flood = (0..100_000_u32).flat_map(|number| {
+                let handle = number + 1000;
+                [ServerMessage::RootReady(RootReady { handle, root: [7; 32] }), ServerMessage::Stale(Stale { handle })]
+            });
+            let opened = ServerMessage::Opened(bait.opened(open.id));
+            Some(flood.chain([opened]).map(|message| binary(&message)).collect())
+        }
+        _ => None,
+    });
+    does_no_harm(script, async |stage, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        view.wait_for_name(BAIT).await?;
+        view.download(BAIT).await?;
+        let saved = view.save(BAIT).await?;
+        ensure!(
+            saved.starts_with(stage.downloads()) && std::fs::read(saved)? == bait().bytes,
+            "another file was saved"
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// One page of a folder of other folders or files, with a cursor for the next.
+fn page(id: u32, names: impl Iterator<Item = String>, kind: EntryKind, next: Option<&str>) -> Vec<Message> {
+    let entries = names.map(|name| entry(&name, kind, 0)).collect();
+    vec![binary(&ServerMessage::Listing(Listing { id, entries, next: next.map(str::to_owned) }))]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_never_ends() -> Result<()> {
+    let pages = AtomicU64::new(0);
+    let script = move |asked| match asked {
+        ClientMessage::List(list) => {
+            let first = pages.fetch_add(1, Ordering::SeqCst) * 1000;
+            page(list.id, (first..first + 1000).map(|number| format!("{number}")), EntryKind::File, Some("more"))
+        }
+        _ => Vec::new(),
+    };
+    does_no_harm(script, async |_, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        until("the list to be cut", LONG, async || {
+            let text = view.run("return document.body.innerText", serde_json::json!([])).await?;
+            Ok(text.as_str().is_some_and(|text| text.contains("and more, which can't be shown")).then_some(()))
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_of_nothing_that_never_ends() -> Result<()> {
+    folder_fails_in_words(|asked| match asked {
+        ClientMessage::List(list) => page(list.id, std::iter::empty(), EntryKind::File, Some("more")),
+        _ => Vec::new(),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_without_end() -> Result<()> {
+    // Five of them are longer than a path may be.
+    let name = |depth: usize| format!("{depth}{}", "l".repeat(999));
+    let script = move |asked| match asked {
+        ClientMessage::List(list) => {
+            let below = name(list.path.names().count());
+            page(list.id, std::iter::once(below), EntryKind::Directory, None)
+        }
+        _ => Vec::new(),
+    };
+    does_no_harm(script, async |_, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        for depth in 0..5 {
+            view.wait_for_name(&name(depth)).await?;
+            view.click_entry(&name(depth)).await?;
+        }
+        let words = view.wait_for_error().await?;
+        ensure!(is_sentence(&words), "that is not a sentence: {words:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listings_that_are_text_or_huge_or_of_somebody_else() -> Result<()> {
+    let turn = AtomicU32::new(0);
+    let script = move |asked| match asked {
+        ClientMessage::List(list) => match turn.fetch_add(1, Ordering::SeqCst) % 4 {
+            0 => vec![Message::text("a listing")],
+            1 => vec![Message::binary(vec![0x82; 128 << 20])],
+            2 => page(list.id ^ 1 << 31, std::iter::empty(), EntryKind::File, None),
+            _ => vec![binary(&ServerMessage::Goodbye(Goodbye { retry_after_ms: 0 })); 1000],
+        },
+        _ => Vec::new(),
+    };
+    does_no_harm(script, async |_, view, hostile| {
+        for _ in 0..4 {
+            view.ask_for(&hostile.to_string()).await?;
+            let words = view.wait_for_error().await?;
+            ensure!(is_sentence(&words), "that is not a sentence: {words:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_lead_elsewhere() -> Result<()> {
+    const NAMES: [&str; 6] = ["..", "../escaped", "a/b", "/etc/passwd", "nul\0byte", ""];
+    let turn = AtomicU32::new(0);
+    let script = move |asked| match asked {
+        ClientMessage::List(list) => {
+            let name = NAMES[turn.fetch_add(1, Ordering::SeqCst) as usize % NAMES.len()];
+            page(list.id, std::iter::once(name.to_owned()), EntryKind::File, None)
+        }
+        _ => Vec::new(),
+    };
+    does_no_harm(script, async |_, view, hostile| {
+        for name in NAMES {
+            view.ask_for(&hostile.to_string()).await?;
+            let words = view.wait_for_error().await.with_context(|| format!("{name:?} was shown"))?;
+            ensure!(is_sentence(&words) && view.names().await?.is_empty(), "{name:?}: {words:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_special_elsewhere_are_saved_where_everything_is() -> Result<()> {
+    let long = "n".repeat(1024);
+    let names = ["C:\\Windows\\x.txt", "CON", "NUL.txt", "..\\up.txt", "a\u{202e}gnp.exe", "~", &long];
+    for name in names {
+        let bait = Bait::new(name, 9000);
+        let script = {
+            let bait = bait.clone();
+            move |asked: ClientMessage| bait.answer(&asked).iter().map(binary).collect()
+        };
+        let hostile = Hostile::start(script).await?;
+        let stage = Stage::serving(&[]).await?;
+        let view = stage.open(Page::Manager).await?;
+        view.ask_for(&hostile.address().to_string()).await?;
+        view.wait_for_name(name).await?;
+        view.download(name).await?;
+        let saved = view.save(name).await?;
+        ensure!(saved.starts_with(stage.downloads()), "{name:?} was saved as {}", saved.display());
+        ensure!(stage.saved_files()? == [saved.clone()], "{name:?} left {:?}", stage.saved_files()?);
+        ensure!(std::fs::read(&saved)? == bait.bytes, "{name:?} has other bytes");
+    }
+    Ok(())
+}
