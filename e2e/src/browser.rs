@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
@@ -173,6 +173,17 @@ impl Browser {
     /// When that can't be read.
     pub fn log(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
+    /// Fails if any part of the extension panicked since the browser was started.
+    ///
+    /// # Errors
+    ///
+    /// With the whole log.
+    pub fn check_no_panic(&self) -> Result<()> {
+        let log = self.log()?;
+        ensure!(!log.contains("panicked"), "a part of the extension panicked: {log}");
+        Ok(())
     }
 
     /// Ends all its processes at once with SIGKILL.

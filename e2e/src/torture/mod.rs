@@ -2,8 +2,8 @@
 //!
 //! A real Chromium with the real extension downloads files from the real server over a slow and bad line. Between two blows some megabytes
 //! pass. Each file that completes is compared with its source, by the hash the extension shows and byte by byte after saving, and the next one begins.
-//! In the end every file must be right, no download may have needed a person's help, and less than [`MOST_AGAIN`] of all bytes may have been fetched
-//! again, by the account in `proxy/account.rs`, where the formula stands.
+//! In the end every file must be right, no download may have needed a person's help, nothing may have panicked, and less than [`MOST_AGAIN`] of
+//! all bytes may have been fetched again, by the account in `proxy/account.rs`, where the formula stands.
 //!
 //! A seed fixes which blows come in which order and what they hit; when they come depends on the machine too.
 

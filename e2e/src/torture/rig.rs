@@ -70,7 +70,7 @@ impl Rig {
         loop {
             self.downloads.take_complete(&self.stage, &view, self.log).await?;
             if self.downloads.is_idle() {
-                return Ok(());
+                return self.stage.browser()?.check_no_panic();
             }
             pass_time(&self.stage, u64::MAX).await?;
             moved.check(&self.stage, &view).await?;
@@ -79,26 +79,35 @@ impl Rig {
 
     /// Deals a blow.
     pub(super) async fn strike(&mut self, blow: Blow) -> Result<()> {
+        let loses_blocks = matches!(blow, Blow::Browser | Blow::TransferWorker | Blow::Offscreen);
+        if loses_blocks {
+            self.stage.proxy.note_kill();
+        }
+        self.deal(blow).await?;
+        if loses_blocks {
+            // A kill takes a moment, in which something still passed.
+            self.stage.proxy.note_kill();
+        }
+        if blow == Blow::Browser {
+            self.stage.start_browser().await?;
+        }
+        Ok(())
+    }
+
+    async fn deal(&mut self, blow: Blow) -> Result<()> {
         match blow {
             Blow::Browser => {
-                self.stage.proxy.note_kill();
+                self.stage.browser()?.check_no_panic()?;
                 self.stage.kill_browser().await?;
-                self.stage.start_browser().await?;
             }
             Blow::Server => {
                 self.stage.server.kill().await?;
                 tokio::time::sleep(self.random.up_to(LONGEST_ABSENCE)).await;
                 self.stage.server.restart().await?;
             }
-            Blow::TransferWorker => {
-                self.stage.proxy.note_kill();
-                self.found(self.stage.browser()?.end_worker("transfer").await?);
-            }
+            Blow::TransferWorker => self.found(self.stage.browser()?.end_worker("transfer").await?),
             Blow::Catalogue => self.found(self.stage.browser()?.end_worker("catalogue").await?),
-            Blow::Offscreen => {
-                self.stage.proxy.note_kill();
-                self.found(self.stage.browser()?.end_offscreen().await?);
-            }
+            Blow::Offscreen => self.found(self.stage.browser()?.end_offscreen().await?),
             Blow::ServiceWorker => self.stage.browser()?.strike_service_worker().await?,
             Blow::Connections => self.stage.proxy.cut(),
             Blow::Message(fault) => self.stage.proxy.fault(fault),
