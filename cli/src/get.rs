@@ -52,15 +52,22 @@ pub(crate) struct Share {
     pub(crate) rate: Option<u64>,
 }
 
+impl Options {
+    /// How many connections each of `parallel` transfers uses.
+    pub(crate) fn connections_of(&self, parallel: u8) -> Connections {
+        match self.connections {
+            Some(connections) => Connections::Fixed(connections / parallel),
+            None => Connections::Auto { most: MOST_CONNECTIONS / parallel },
+        }
+    }
+}
+
 impl Share {
     /// One of `parallel` equal shares.
     pub(crate) fn of(options: &Options, parallel: u8) -> Self {
         let parallel = parallel.max(1);
         Self {
-            connections: match options.connections {
-                Some(connections) => Connections::Fixed(connections / parallel),
-                None => Connections::Auto { most: MOST_CONNECTIONS / parallel },
-            },
+            connections: options.connections_of(parallel),
             memory: MEMORY / u64::from(parallel),
             rate: options.rate.map(|rate| (rate / u64::from(parallel)).max(1)),
         }

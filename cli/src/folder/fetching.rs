@@ -33,8 +33,7 @@ pub(super) struct Fetching<'a> {
 impl<'a> Fetching<'a> {
     /// Nothing yet; `parallel` files at once, each with such a share.
     pub(super) fn new(cx: &'a Context<'a>, source: &'a Source, output: &Path, parallel: u8, share: Share) -> Self {
-        let connections = (cx.options.connections / parallel).max(1);
-        let share = Share { connections, ..share };
+        let share = Share { connections: cx.options.connections_of(parallel), ..share };
         let (under_way, stops) = Default::default();
         Self { cx, source, output: output.to_owned(), share, under_way, stops }
     }
@@ -43,7 +42,7 @@ impl<'a> Fetching<'a> {
     pub(super) fn start(&mut self, id: FileId, path: SharePath, place: &Path) {
         let stop = self.cx.stop.child_token();
         self.stops.insert(id, stop.clone());
-        let cx = Context { options: self.cx.options.clone(), reporter: self.cx.reporter, stop };
+        let cx = Context { options: self.cx.options.clone(), links: Vec::new(), reporter: self.cx.reporter, stop };
         let sources = [Source { path, ..self.source.clone() }];
         let (output, place, share) = (self.output.clone(), place.to_owned(), self.share);
         self.under_way.push(Box::pin(async move {
