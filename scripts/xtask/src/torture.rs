@@ -29,7 +29,8 @@ pub fn torture(arguments: &Arguments) -> Result<()> {
     if env::var_os("WSTP_EXTENSION").is_none() {
         build(false)?;
     }
-    run(Command::new("cargo").current_dir(root()).args(["build", "--quiet", "--workspace"]))?;
+    // With all targets, as the tests are built: with others, dependencies have other features, and all are compiled again.
+    run(Command::new("cargo").current_dir(root()).args(["build", "--quiet", "--workspace", "--all-targets"]))?;
     let built = native_target().join("debug");
     let mut torture = Command::new(built.join("torture"));
     if env::var_os("WSTP_SERVER").is_none() {
