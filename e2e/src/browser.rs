@@ -254,7 +254,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if there is none.
+    /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if
+    /// there is none.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ pub struct Hostile {
 }
 
 impl Hostile {
-    /// Answers every message, after the greeting, with what `script` makes of it. A hello is given to it as well; what it says to that follows the welcome.
+    /// Answers every message with what `script` makes of it. A hello is given to it as well; what it says to that follows the welcome.
     ///
     /// # Errors
     ///

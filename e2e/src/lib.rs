@@ -1,9 +1,9 @@
 //! A real Chromium with the real extension against the real server: what the tests in `tests/` and the `start` program stand on.
 //!
-//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project but [`Hostile`], a server that lies; the only
-//! thing of our own between extension and server is [`Proxy`], which counts, holds and cuts bytes so that *half-way* is a place and
-//! not a matter of luck, and which spoils messages for [`torture`]. Every process is started here, on a port the system chooses, and ends with its owner, also
-//! when a test panics. Waiting is for a condition with a limit, never for a time.
+//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project but [`Hostile`], a server that lies; the
+//! only thing of our own between extension and server is [`Proxy`], which counts, holds and cuts bytes so that *half-way* is a place and not a
+//! matter of luck, and which spoils messages for [`torture`]. Every process is started here, on a port the system chooses, and ends with its
+//! owner, also when a test panics. Waiting is for a condition with a limit, never for a time.
 
 mod browser;
 mod committed;

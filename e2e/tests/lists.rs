@@ -7,7 +7,7 @@ use wstp_e2e::{LONG, Page, Stage, until};
 const NAME: &str = "kept.bin";
 const SIZE: u64 = 3 << 20;
 
-/// Writes a version into the headers of the list's files, and gives the names of the folders of transfers. It fails for as long as a worker has the list open.
+/// Writes a version into the headers of the list's files, and gives the names of the folders of transfers. It fails while a worker has the list open.
 const SET_VERSION: &str = "const [version, done] = arguments; (async () => { \
     const root = await navigator.storage.getDirectory(); \
     const list = await root.getDirectoryHandle('catalogue'); \

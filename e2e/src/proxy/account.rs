@@ -3,8 +3,8 @@
 //! A block counts as *passed* when a reply with it was let through whole and unchanged. It counts as *fetched again* when it passes
 //! once more, unless that had to be, because the first one was of no use to the extension through no fault of its own:
 //!
-//! - a context that held it was killed within [`COMMIT_TIME`] of its passing, with at most [`COMMIT_BYTES`] of its file behind it: the last commit window,
-//!   noted right before a kill and once more when it is done;
+//! - a context that held it was killed within [`COMMIT_TIME`] of its passing, with at most [`COMMIT_BYTES`] of its file behind it: the last commit
+//!   window, noted right before a kill and once more when it is done;
 //! - it passed within [`REACTION`] behind a message that the proxy had spoiled on the same connection, which the extension closes for that;
 //! - it passed within [`IN_PIPE`] before the proxy or the server broke its connection: nobody can say whether it arrived.
 //!

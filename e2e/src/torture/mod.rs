@@ -1,7 +1,7 @@
 //! Torture: downloads that are struck again and again, in an order that follows from a seed, until a number of blows or a time is over.
 //!
 //! A real Chromium with the real extension downloads files from the real server over a slow and bad line. Between two blows some megabytes
-//! pass. Each file that completes is compared with its source, by the hash the extension shows and byte by byte after saving, and the next one begins.
+//! pass. Each file that completes is compared with its source, by the hash the extension shows and by its bytes once saved, and the next begins.
 //! In the end every file must be right, no download may have needed a person's help, nothing may have panicked, and less than [`MOST_AGAIN`] of
 //! all bytes may have been fetched again, by the account in `proxy/account.rs`, where the formula stands.
 //!

@@ -4,8 +4,8 @@
 //! sequence number `u64`, all little-endian, and a postcard body. The first record of a journal is a snapshot. What follows the first record that is
 //! cut off, damaged or out of sequence does not count.
 //!
-//! The version goes up when a body that an older build wrote would be read wrongly or not at all. A record that is whole and can't be understood is never
-//! passed over: another build wrote it, and what it says is not lost but unknown.
+//! The version goes up when a body that an older build wrote would be read wrongly or not at all. A record that is whole and can't be understood is
+//! never passed over: another build wrote it, and what it says is not lost but unknown.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

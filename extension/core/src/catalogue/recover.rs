@@ -43,18 +43,18 @@ impl Unreadable {
         match self {
             Self::OtherVersion => problem(
                 "The list of downloads was written by another version of this extension.",
-                "Nothing was deleted: update the extension, or go back to the version you had. To begin with an empty list, remove it and install it again.",
+                "Nothing was deleted: update the extension, or go back to the version you had. For an empty list, remove it and install it anew.",
             ),
             Self::Damaged => problem(
                 "The list of downloads is damaged.",
-                "Nothing was deleted. To begin with an empty list, remove the extension and install it again.",
+                "Nothing was deleted. To begin with an empty list, remove the extension and install it anew.",
             ),
         }
     }
 }
 
-/// Reads both files of a journal: which of them counts and what it says; `None` where there never was a list. `has_files` says whether there are files of
-/// any transfer.
+/// Reads both files of a journal: which of them counts and what it says; `None` where there never was a list. `has_files` says whether there are
+/// files of any transfer.
 ///
 /// # Errors
 ///
@@ -189,7 +189,7 @@ mod tests {
     }
 
     proptest! {
-        /// The power goes while a snapshot is written into the other file: any part of it may have reached the disk, over any part of what stood there before.
+        /// The power goes while a snapshot is written into the other file: any part of it may have reached the disk.
         #[test]
         fn a_snapshot_that_was_not_flushed_counts_only_as_a_whole(
             cut in any::<prop::sample::Index>(),
