@@ -169,6 +169,31 @@ async fn many_bundles_under_way_are_all_answered() {
 }
 
 #[tokio::test]
+async fn nothing_is_read_for_clients_that_take_nothing() {
+    const CLIENTS: usize = 30;
+    let folder = Folder::new();
+    folder.file("a", &sample(100_000));
+    folder.file("b", &sample(100_000));
+    let server = Server::start(folder.path()).await;
+    let before = server.peak_memory();
+    let mut idle = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = connect(&server).await;
+        for _ in 0..60 {
+            client.ask_bundle("", &["a", "b"]).await;
+        }
+        idle.push(client);
+    }
+    let mut busy = connect(&server).await;
+    for _ in 0..100 {
+        assert_eq!(busy.bundle("", &["a", "b"]).await.unwrap().len(), 2);
+    }
+    // All that they asked for would be twelve million bytes each.
+    let growth = server.peak_memory() - before;
+    assert!(growth < CLIENTS as u64 * (5 << 20), "{growth} bytes more");
+}
+
+#[tokio::test]
 async fn bytes_of_two_versions_are_never_mixed() {
     let folder = Folder::new();
     let path = folder.file("changing", &[0; 100_000]);

@@ -300,6 +300,13 @@ impl Entries {
     pub(super) fn restart_folder(&mut self, id: FolderId) {
         if let Some(Folder { listing: Listing::Going(position), .. }) = self.folder_mut(id) {
             position.cursor = None;
+        }
+        self.pass_over_known(id);
+    }
+
+    /// The next page of a folder may begin with entries that are known.
+    pub(super) fn pass_over_known(&mut self, id: FolderId) {
+        if let Some(Folder { listing: Listing::Going(position), .. }) = self.folder_mut(id) {
             position.again = position.last.is_some();
         }
     }

@@ -108,7 +108,11 @@ impl TreeTransfer {
             match tree.entries.folder(folder).map(|folder| &folder.listing) {
                 Some(Listing::Done) | None => {}
                 Some(_) if tree.complete => drop(tree.entries.fail_folder(folder)),
-                Some(_) => tree.to_list.push_back(folder),
+                Some(_) => {
+                    // The journal does not say whether the listing had begun anew.
+                    tree.entries.pass_over_known(folder);
+                    tree.to_list.push_back(folder);
+                }
             }
         }
         for file in tree.entries.file_ids() {

@@ -18,7 +18,7 @@ use crate::share::Share;
 use crate::world::{Blow, Scenario, World};
 
 /// Seeds that failed once.
-const REGRESSIONS: &[u64] = &[7320];
+const REGRESSIONS: &[u64] = &[42, 390, 7320];
 
 impl Scenario {
     /// An honest server, a good link, a good disk.
@@ -49,6 +49,7 @@ impl Scenario {
             bundles: random.chance(0.85),
             requests: random.pick(&[1, 2, 8, 64]),
             page: random.pick(&[1, 3, 50, 1000]),
+            life: 0,
             thinking: random.pick(&[Duration::ZERO, ms(1), ms(30)]),
             busy: random.pick(&[0.0, 0.0, 0.2]),
             corruption: random.pick(&[0.0, 0.0, 0.05]),

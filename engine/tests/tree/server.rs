@@ -36,8 +36,6 @@ pub enum Lie {
     WrongKind,
     /// It cancels everything by itself.
     CancelsAll,
-    /// It refuses every cursor.
-    NoCursor,
 }
 
 /// How a server behaves.
@@ -47,6 +45,8 @@ pub struct ServerScript {
     pub requests: u32,
     /// Entries in a page, at most.
     pub page: usize,
+    /// Cursors of one life of the server are refused by the next.
+    pub life: u32,
     /// How long requests take, at most; each takes its own time, so answers overtake each other.
     pub thinking: Duration,
     /// The chance that a request is turned down as too much for now.
@@ -65,6 +65,7 @@ impl ServerScript {
             bundles: true,
             requests: 64,
             page: 1000,
+            life: 0,
             thinking: Duration::from_micros(300),
             busy: 0.0,
             corruption: 0.0,
@@ -110,9 +111,14 @@ impl ServerScript {
         if random.chance(self.busy) {
             return failure(id, ErrorCode::Busy);
         }
-        let from: usize = ask.cursor.as_ref().map_or(0, |cursor| cursor.parse().expect("a cursor of this server"));
+        let cursor = ask.cursor.as_deref().map(|cursor| cursor.split_once(' ').expect("a cursor of this server"));
+        if cursor.is_some_and(|(life, _)| life != self.life.to_string()) {
+            return failure(id, ErrorCode::InvalidPath);
+        }
+        let from: usize = cursor.map_or(0, |(_, from)| from.parse().expect("a cursor of this server"));
+        let next_from = |from: usize| Some(format!("{} {from}", self.life));
         let entry = |name: String, kind| Entry { name, kind, size: 1, modified_ms: None };
-        let next = Some((from + 1000).to_string());
+        let next = next_from(from + 1000);
         let pages = |entries| ServerMessage::Listing(Listing { id, entries, next });
         match self.lie {
             Some(Lie::EndlessFiles) => {
@@ -127,13 +133,12 @@ impl ServerScript {
                 let entries = vec![entry("d".into(), EntryKind::Directory)];
                 return ServerMessage::Listing(Listing { id, entries, next: None });
             }
-            Some(Lie::NoCursor) if ask.cursor.is_some() => return failure(id, ErrorCode::InvalidPath),
             _ => {}
         }
         let Some(entries) = share.listing(ask.path.as_str()) else { return failure(id, ErrorCode::NotFound) };
         let most = self.page.min(ask.limit as usize);
         let end = (from + most).min(entries.len());
-        let next = (end < entries.len()).then(|| end.to_string());
+        let next = next_from(end).filter(|_| end < entries.len());
         ServerMessage::Listing(Listing { id, entries: entries[from..end].to_vec(), next })
     }
 

@@ -59,6 +59,7 @@ enum Event {
     Closed(ConnectionId),
     Silent(ConnectionId),
     ToServer(ConnectionId, ClientMessage),
+    Answer(ConnectionId, ServerMessage),
     Frame(ConnectionId, Bytes),
     Kept(FileId, Bytes, Hash),
     Committed(Vec<u8>),
@@ -225,6 +226,7 @@ impl World {
                 }
             }
             Event::ToServer(id, message) => self.ask_server(id, &message),
+            Event::Answer(id, answer) => self.transmit(id, &answer),
             Event::Frame(id, frame) => {
                 if let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) {
                     match ServerMessage::decode(frame.clone()) {
@@ -347,15 +349,15 @@ impl World {
         }
         let calm = self.is_calm();
         for (think, answer) in self.scenario.server.answer(&self.scenario.share, &asked, calm, &mut self.random) {
-            self.transmit(id, think, &answer);
+            self.schedule(think, Event::Answer(id, answer));
         }
     }
 
-    fn transmit(&mut self, id: ConnectionId, think: Duration, answer: &ServerMessage) {
+    fn transmit(&mut self, id: ConnectionId, answer: &ServerMessage) {
         let frame = Bytes::from(answer.encode());
         let time = Duration::from_secs_f64(frame.len() as f64 / self.scenario.rate);
         let Some(wire) = self.wires.get_mut(&id) else { return };
-        wire.free_at = wire.free_at.max(self.now + think) + time;
+        wire.free_at = wire.free_at.max(self.now) + time;
         let after = (wire.free_at - self.now) + self.scenario.delay;
         self.schedule(after, Event::Frame(id, frame));
     }
@@ -428,6 +430,7 @@ impl World {
             Blow::RateLimit(rate) => self.tree.handle_command(self.now, TreeCommand::SetRateLimit(rate)),
             Blow::Outage(down) => {
                 self.away = true;
+                self.scenario.server.life += 1;
                 self.schedule(down, Event::Back);
                 for id in self.wires.keys().copied().collect::<Vec<_>>() {
                     self.schedule(Duration::ZERO, Event::Closed(id));
@@ -504,6 +507,9 @@ impl World {
         self.allowed = self.allowed.min(in_memory).max(self.budget);
         assert!(self.fetching.len() <= usize::from(self.scenario.fetches.max(1)), "too many files are handed out");
         let progress = self.tree.progress();
+        let is_settled = matches!(progress.phase, Phase::Paused | Phase::Failed | Phase::Complete);
+        let is_idle = self.held.is_empty() && self.fetching.is_empty() && self.wires.is_empty();
+        assert!(!is_settled || is_idle, "it says that it ended, and has not");
         assert!(progress.files_done + progress.files_failed <= progress.files, "{progress:?}");
         assert!(progress.bytes_done <= progress.bytes, "{progress:?}");
     }
