@@ -3,24 +3,27 @@
 //! Nothing is written outside of the output folder: every local path consists of safe names, and a link within it is not followed. A file that fails
 //! does not keep the others from being fetched, unless the reason holds for them too.
 
+mod ending;
 mod fetching;
-mod outcome;
+mod outputs;
+mod sum;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use wstp_engine::tree::{KeepReply, LeftOut, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProgress, TreeTransfer};
-use wstp_engine::{ConnectionId, Phase, StoreError};
+use wstp_engine::tree::{TreeCommand, TreeConfig, TreeProgress, TreeTransfer};
+use wstp_engine::{ConnectionId, Phase};
 
+use self::ending::defect;
 use self::fetching::Fetching;
-use self::outcome::{Sum, tree_problem};
+use self::sum::Sum;
 use crate::AGENT;
 use crate::address::Source;
 use crate::disk::Disk;
 use crate::exit::{Code, Failure};
-use crate::folder_store::{FolderStore, Reply, Request, Saved};
+use crate::folder_store::FolderStore;
 use crate::get::{Context, Share};
 use crate::layout::Layout;
 use crate::names::safe_name;
@@ -28,7 +31,6 @@ use crate::partial::shown;
 use crate::progress::FolderReport;
 use crate::socket::{Happening, Socket};
 use crate::transfer::seed;
-use crate::words::{engine_problem, interrupted, no_connection};
 
 /// Files fetched by transfers of their own at once.
 const MAX_PARALLEL: u8 = 4;
@@ -129,8 +131,9 @@ struct Run<'a> {
 impl Run<'_> {
     async fn finish(mut self, mut happened: mpsc::Receiver<(ConnectionId, Happening)>) -> Result<Code, Failure> {
         let result = self.until_settled(&mut happened).await;
-        self.report.finish();
         let progress = self.tree.progress();
+        self.tell(&progress);
+        self.report.finish();
         let Ok(mut store) = self.disk.stop().await else { return result };
         match &result {
             Ok(_) => {
@@ -167,11 +170,10 @@ impl Run<'_> {
                 biased;
                 () = self.cx.stop.cancelled(), if self.ending.is_none() => self.stop_for(self.interrupted()),
                 Some((connection, happening)) = happened.recv() => self.handle(connection, happening),
-                reply = self.disk.next() => {
-                    let defect = |ended| Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.");
-                    self.stored(reply.map_err(defect)?);
+                reply = self.disk.next() => self.stored(reply.map_err(|ended| defect(&ended))?),
+                (file, target, result) = self.fetching.next(), if !self.fetching.is_idle() => {
+                    self.fetched(file, &target, result);
                 }
-                (file, target, result) = self.fetching.next(), if !self.fetching.is_idle() => self.fetched(file, &target, result),
                 () = sleep_until(due) => self.tree.handle_timeout(self.now()),
                 _ = tick.tick() => self.tick(),
             }
@@ -211,96 +213,6 @@ impl Run<'_> {
         }
     }
 
-    /// Does what the engine wants until it wants nothing more.
-    fn perform(&mut self) {
-        while let Some(output) = self.tree.poll_output() {
-            match output {
-                TreeOutput::Connect { connection } => {
-                    let socket = Socket::connect(self.source.address.clone(), connection, self.happenings.clone());
-                    self.socket = Some((connection, socket));
-                }
-                TreeOutput::Send { connection, message } => {
-                    let sent = self.socket.as_ref().map(|(_, socket)| socket.send(&message));
-                    if sent.is_some_and(|sent| sent.is_err()) {
-                        self.socket = None;
-                        self.tree.handle_closed(self.now(), connection);
-                    }
-                }
-                TreeOutput::Disconnect { .. } => self.socket = None,
-                TreeOutput::Listed { folder, entries } => {
-                    self.layout.add(folder, &entries);
-                    let around = self.tree.folder_path(folder);
-                    entries.into_iter().for_each(|entry| self.left_out(around.as_str(), entry));
-                }
-                TreeOutput::Keep { file, root, data, .. } => {
-                    let Some(place) = self.layout.file(file) else { continue };
-                    self.disk.push(Request::Keep { file, place, root, data });
-                }
-                TreeOutput::Commit { record } => self.disk.push(Request::Commit { record }),
-                TreeOutput::Fetch { file, path, .. } => {
-                    let Some(place) = self.layout.file(file) else { continue };
-                    self.fetching.start(file, path, &place);
-                    self.share_rate();
-                }
-                TreeOutput::StopFetch { file } => self.fetching.stop(file),
-                TreeOutput::FileFailed { file, problem } => {
-                    let place = self.layout.file(file).map(|place| self.output.join(place));
-                    self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), Some(file));
-                }
-                TreeOutput::FolderFailed { folder, problem } => {
-                    let place = self.layout.folder(folder).map(|place| self.output.join(place));
-                    self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), None);
-                }
-            }
-        }
-    }
-
-    fn left_out(&mut self, around: &str, entry: Listed) {
-        let Listed::LeftOut { name, reason } = entry else { return };
-        let path = if around.is_empty() { name } else { format!("{around}/{name}") };
-        let (words, missed) = match reason {
-            LeftOut::Dangling => ("a link that leads nowhere", false),
-            LeftOut::Unreadable => ("the server may not read it", true),
-            LeftOut::PathTooLong => ("its path is too long", true),
-        };
-        self.cx.reporter.skipped(&path, words);
-        if missed {
-            self.sum.fail(Code::NotFound);
-        }
-    }
-
-    fn stored(&mut self, reply: Reply) {
-        let now = self.now();
-        match reply {
-            Reply::Kept { file, result: Ok(was_there) } => {
-                was_there.into_iter().for_each(|saved| self.saved(&saved, true));
-                self.tree.handle_kept(now, file, KeepReply::Done(None));
-            }
-            Reply::Kept { file, result: Err(failure) } if failure.ends_all => {
-                self.disk_failure = Some(failure);
-                self.tree.handle_kept(now, file, KeepReply::Failed(StoreError::Full));
-            }
-            Reply::Kept { file, result: Err(failure) } => {
-                let target = self.layout.file(file).map(|place| self.output.join(place));
-                self.failed(target.as_deref(), failure, Some(file));
-                self.tree.handle_kept(now, file, KeepReply::FileFailed(StoreError::Io));
-            }
-            Reply::Committed(Ok(saved)) => {
-                saved.iter().for_each(|saved| self.saved(saved, false));
-                self.tree.handle_committed(now, Ok(()));
-            }
-            Reply::Committed(Err(failure)) => {
-                self.disk_failure = Some(failure);
-                self.tree.handle_committed(now, Err(StoreError::Io));
-            }
-        }
-    }
-
-    fn saved(&mut self, saved: &Saved, already: bool) {
-        self.sum.add(saved.size);
-        self.cx.reporter.saved(&saved.target.to_string_lossy(), saved.size, &saved.root, already);
-    }
-
     fn tick(&mut self) {
         let progress = self.tree.progress();
         if progress.files_done != self.alive.1 || !self.fetching.is_idle() || self.ending.is_some() {
@@ -320,49 +232,8 @@ impl Run<'_> {
         self.report.tell(progress, wait);
     }
 
-    fn unreachable(&self, progress: &TreeProgress) -> Failure {
-        match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.label())) {
-            Some(failure) if failure.code != Code::Unreachable => failure,
-            _ => {
-                let waited = self.cx.options.patience.unwrap_or_default().as_secs();
-                let mut failure = no_connection(self.last_words.as_deref().unwrap_or("nothing arrived"));
-                failure.what.push_str(&format!(" Nothing arrived for {waited} s."));
-                failure
-            }
-        }
-    }
-
     fn stop_for(&mut self, failure: Failure) {
         self.ending = Some(failure);
         self.tree.handle_command(self.now(), TreeCommand::Pause);
-    }
-
-    fn interrupted(&self) -> Failure {
-        let kept = shown(&self.output);
-        interrupted(format!("What arrived is kept in {kept}; run the same command again to go on."))
-    }
-
-    /// The end, once everything is on record.
-    fn end(&mut self) -> Option<Result<Code, Failure>> {
-        let progress = self.tree.progress();
-        let failure = match progress.phase {
-            Phase::Complete => return Some(Ok(Code::Ok)),
-            Phase::Paused => self.ending.take().unwrap_or_else(|| self.interrupted()),
-            Phase::Failed => match (self.ending.take().or(self.disk_failure.take()), &progress.problem) {
-                (Some(failure), _) => failure,
-                (None, Some(problem)) => tree_problem(problem, &self.source.address.label()),
-                (None, None) => Failure::new(Code::Failed, "The download can't go on.", "Run the same command again."),
-            },
-            _ => return None,
-        };
-        Some(Err(failure))
-    }
-
-    fn failed(&mut self, target: Option<&Path>, failure: Failure, file: Option<wstp_engine::tree::FileId>) {
-        if self.sum.is_told(file) {
-            return;
-        }
-        self.cx.reporter.failed(target.map(|target| target.to_string_lossy()).as_deref(), &failure);
-        self.sum.fail(failure.code);
     }
 }

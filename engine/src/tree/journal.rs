@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
 
-use super::entries::{Entries, Page, State};
+use super::entries::{Entries, State};
 use super::output::{FileId, FolderId, Listed, Place};
+use super::page::Page;
 use super::retelling::Retelling;
 use crate::records::Format;
 
@@ -155,7 +156,7 @@ fn replay_prefix(bytes: &[u8]) -> (Recovered, bool, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entries::PageFile;
+    use super::super::page::PageFile;
     use super::*;
     use proptest::prelude::*;
 

@@ -8,9 +8,9 @@ use wstp_protocol::Hash;
 
 use super::TreeTransfer;
 use super::bundling::Held;
-use super::entries::Page;
 use super::journal::{FORMAT, Form, Record, Stored};
 use super::output::{FileId, Place, TreeOutput};
+use super::page::Page;
 use crate::{Instant, StoreError};
 
 /// The account of what is not on record.

@@ -1,8 +1,9 @@
 //! Stopping and going on: at the user's wish, or because it can't go on by itself. A tree that stops is settled once all that the caller keeps and fetches
 //! is answered for, and on record.
 
-use super::entries::{Listing, State};
+use super::entries::State;
 use super::output::TreeOutput;
+use super::page::Listing;
 use super::{TreeProblem, TreeTransfer};
 use crate::{Problem, StoreError};
 

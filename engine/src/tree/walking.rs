@@ -6,9 +6,9 @@
 use wstp_protocol::limits::{MAX_BUNDLED_FILE, MAX_LIST_ENTRIES};
 use wstp_protocol::{Entry, EntryKind, ErrorCode, Failure};
 
-use super::entries::{Listing, Page, PageFile, Position, Rank};
 use super::link::Ask;
 use super::output::{FileId, FolderId, LeftOut, Listed, TreeOutput};
+use super::page::{Listing, Page, PageFile, Position, Rank};
 use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::Problem;
 use crate::session::Request;

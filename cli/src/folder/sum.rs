@@ -1,13 +1,11 @@
-//! How a folder went so far, and what went wrong with it as a whole, in words.
+//! How a folder went so far.
 
 use std::collections::HashSet;
 
-use wstp_engine::Problem;
+use wstp_engine::tree::FileId;
 use wstp_engine::tree::journal::Recovered;
-use wstp_engine::tree::{FileId, MAX_DEPTH, MAX_ENTRIES, TreeProblem};
 
-use crate::exit::{Code, Failure};
-use crate::words::{engine_problem, not_wstp};
+use crate::exit::Code;
 
 /// How it went so far.
 #[derive(Debug, Default)]
@@ -44,20 +42,4 @@ impl Sum {
     pub(super) fn is_told(&mut self, file: Option<FileId>) -> bool {
         file.is_some_and(|file| !self.told.insert(file))
     }
-}
-
-/// What the engine ran into with the server called `label`.
-pub(super) fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
-    match problem {
-        TreeProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),
-        TreeProblem::Source(problem) => engine_problem(problem, label),
-        TreeProblem::TooDeep => endless(&format!("The folder is more than {MAX_DEPTH} folders deep.")),
-        TreeProblem::TooManyEntries => endless(&format!("The folder has more than {MAX_ENTRIES} entries.")),
-        TreeProblem::EndlessListing => endless(&format!("{label} lists a folder without an end.")),
-    }
-}
-
-fn endless(what: &str) -> Failure {
-    let advice = "Links on the server may make it endless. Fetch the folders in it one by one.";
-    Failure::new(Code::Failed, what, advice)
 }

@@ -1,0 +1,76 @@
+//! How a folder ends, and what went wrong, in words.
+
+use std::path::Path;
+
+use wstp_engine::tree::{FileId, MAX_DEPTH, MAX_ENTRIES, TreeProblem, TreeProgress};
+use wstp_engine::{Phase, Problem};
+
+use super::Run;
+use crate::disk::Ended;
+use crate::exit::{Code, Failure};
+use crate::partial::shown;
+use crate::words::{engine_problem, interrupted, no_connection, not_wstp};
+
+impl Run<'_> {
+    pub(super) fn unreachable(&self, progress: &TreeProgress) -> Failure {
+        match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.label())) {
+            Some(failure) if failure.code != Code::Unreachable => failure,
+            _ => {
+                let waited = self.cx.options.patience.unwrap_or_default().as_secs();
+                let mut failure = no_connection(self.last_words.as_deref().unwrap_or("nothing arrived"));
+                failure.what.push_str(&format!(" Nothing arrived for {waited} s."));
+                failure
+            }
+        }
+    }
+
+    pub(super) fn interrupted(&self) -> Failure {
+        let kept = shown(&self.output);
+        interrupted(format!("What arrived is kept in {kept}; run the same command again to go on."))
+    }
+
+    /// The end, once everything is on record.
+    pub(super) fn end(&mut self) -> Option<Result<Code, Failure>> {
+        let progress = self.tree.progress();
+        let failure = match progress.phase {
+            Phase::Complete => return Some(Ok(Code::Ok)),
+            Phase::Paused => self.ending.take().unwrap_or_else(|| self.interrupted()),
+            Phase::Failed => match (self.ending.take().or(self.disk_failure.take()), &progress.problem) {
+                (Some(failure), _) => failure,
+                (None, Some(problem)) => tree_problem(problem, &self.source.address.label()),
+                (None, None) => Failure::new(Code::Failed, "The download can't go on.", "Run the same command again."),
+            },
+            _ => return None,
+        };
+        Some(Err(failure))
+    }
+
+    pub(super) fn failed(&mut self, target: Option<&Path>, failure: Failure, file: Option<FileId>) {
+        if self.sum.is_told(file) {
+            return;
+        }
+        self.cx.reporter.failed(target.map(|target| target.to_string_lossy()).as_deref(), &failure);
+        self.sum.fail(failure.code);
+    }
+}
+
+/// The storage thread ended before its time.
+pub(super) fn defect(ended: &Ended) -> Failure {
+    Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.")
+}
+
+/// What the engine ran into with the server called `label`.
+fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
+    match problem {
+        TreeProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),
+        TreeProblem::Source(problem) => engine_problem(problem, label),
+        TreeProblem::TooDeep => endless(&format!("The folder is more than {MAX_DEPTH} folders deep.")),
+        TreeProblem::TooManyEntries => endless(&format!("The folder has more than {MAX_ENTRIES} entries.")),
+        TreeProblem::EndlessListing => endless(&format!("{label} lists a folder without an end.")),
+    }
+}
+
+fn endless(what: &str) -> Failure {
+    let advice = "Links on the server may make it endless. Fetch the folders in it one by one.";
+    Failure::new(Code::Failed, what, advice)
+}

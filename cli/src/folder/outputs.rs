@@ -1,0 +1,102 @@
+//! Does what the engine's tree wants, and tells it what came of it.
+
+use wstp_engine::StoreError;
+use wstp_engine::tree::{KeepReply, LeftOut, Listed, TreeOutput};
+
+use super::Run;
+use crate::exit::Code;
+use crate::folder_store::{Reply, Request, Saved};
+use crate::socket::Socket;
+use crate::words::engine_problem;
+
+impl Run<'_> {
+    /// Does what the engine wants until it wants nothing more.
+    pub(super) fn perform(&mut self) {
+        while let Some(output) = self.tree.poll_output() {
+            match output {
+                TreeOutput::Connect { connection } => {
+                    let socket = Socket::connect(self.source.address.clone(), connection, self.happenings.clone());
+                    self.socket = Some((connection, socket));
+                }
+                TreeOutput::Send { connection, message } => {
+                    let sent = self.socket.as_ref().map(|(_, socket)| socket.send(&message));
+                    if sent.is_some_and(|sent| sent.is_err()) {
+                        self.socket = None;
+                        self.tree.handle_closed(self.now(), connection);
+                    }
+                }
+                TreeOutput::Disconnect { .. } => self.socket = None,
+                TreeOutput::Listed { folder, entries } => {
+                    self.layout.add(folder, &entries);
+                    let around = self.tree.folder_path(folder);
+                    entries.into_iter().for_each(|entry| self.left_out(around.as_str(), entry));
+                }
+                TreeOutput::Keep { file, root, data, .. } => {
+                    let Some(place) = self.layout.file(file) else { continue };
+                    self.disk.push(Request::Keep { file, place, root, data });
+                }
+                TreeOutput::Commit { record } => self.disk.push(Request::Commit { record }),
+                TreeOutput::Fetch { file, path, .. } => {
+                    let Some(place) = self.layout.file(file) else { continue };
+                    self.fetching.start(file, path, &place);
+                    self.share_rate();
+                }
+                TreeOutput::StopFetch { file } => self.fetching.stop(file),
+                TreeOutput::FileFailed { file, problem } => {
+                    let place = self.layout.file(file).map(|place| self.output.join(place));
+                    self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), Some(file));
+                }
+                TreeOutput::FolderFailed { folder, problem } => {
+                    let place = self.layout.folder(folder).map(|place| self.output.join(place));
+                    self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), None);
+                }
+            }
+        }
+    }
+
+    fn left_out(&mut self, around: &str, entry: Listed) {
+        let Listed::LeftOut { name, reason } = entry else { return };
+        let path = if around.is_empty() { name } else { format!("{around}/{name}") };
+        let (words, missed) = match reason {
+            LeftOut::Dangling => ("a link that leads nowhere", false),
+            LeftOut::Unreadable => ("the server may not read it", true),
+            LeftOut::PathTooLong => ("its path is too long", true),
+        };
+        self.cx.reporter.skipped(&path, words);
+        if missed {
+            self.sum.fail(Code::NotFound);
+        }
+    }
+
+    pub(super) fn stored(&mut self, reply: Reply) {
+        let now = self.now();
+        match reply {
+            Reply::Kept { file, result: Ok(was_there) } => {
+                was_there.into_iter().for_each(|saved| self.saved(&saved, true));
+                self.tree.handle_kept(now, file, KeepReply::Done(None));
+            }
+            Reply::Kept { file, result: Err(failure) } if failure.ends_all => {
+                self.disk_failure = Some(failure);
+                self.tree.handle_kept(now, file, KeepReply::Failed(StoreError::Full));
+            }
+            Reply::Kept { file, result: Err(failure) } => {
+                let target = self.layout.file(file).map(|place| self.output.join(place));
+                self.failed(target.as_deref(), failure, Some(file));
+                self.tree.handle_kept(now, file, KeepReply::FileFailed(StoreError::Io));
+            }
+            Reply::Committed(Ok(saved)) => {
+                saved.iter().for_each(|saved| self.saved(saved, false));
+                self.tree.handle_committed(now, Ok(()));
+            }
+            Reply::Committed(Err(failure)) => {
+                self.disk_failure = Some(failure);
+                self.tree.handle_committed(now, Err(StoreError::Io));
+            }
+        }
+    }
+
+    fn saved(&mut self, saved: &Saved, already: bool) {
+        self.sum.add(saved.size);
+        self.cx.reporter.saved(&saved.target.to_string_lossy(), saved.size, &saved.root, already);
+    }
+}
