@@ -11,6 +11,7 @@ use wstp_protocol::{Hash, SharePath};
 use super::entries::{Entries, State};
 use super::output::{FileId, FolderId, Listed, Place};
 use super::page::Page;
+use super::progress::FileView;
 use super::retelling::Retelling;
 use crate::records::Format;
 
@@ -92,6 +93,18 @@ impl Recovered {
     #[must_use]
     pub fn path(&self, file: FileId) -> Option<SharePath> {
         self.entries.file_path(file)
+    }
+
+    /// How many files were listed; their ids count up to that.
+    #[must_use]
+    pub fn files(&self) -> u32 {
+        self.entries.files()
+    }
+
+    /// One of its files; its path begins in the tree's folder.
+    #[must_use]
+    pub fn file(&self, file: FileId) -> Option<FileView> {
+        self.entries.view(file)
     }
 
     /// A stored file is not there any more, or not what it was: it is fetched again.

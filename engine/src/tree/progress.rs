@@ -5,7 +5,7 @@ use std::time::Duration;
 use wstp_protocol::SharePath;
 
 use super::TreeTransfer;
-use super::entries::State;
+use super::entries::{Entries, State};
 use super::output::FileId;
 use crate::{Phase, Problem};
 
@@ -112,15 +112,7 @@ impl TreeTransfer {
     /// One of its files.
     #[must_use]
     pub fn file(&self, file: FileId) -> Option<FileView> {
-        let known = self.entries.file(file)?;
-        let state = match known.state {
-            State::Waiting => FileState::Waiting,
-            State::Asked | State::Keeping | State::Fetching => FileState::UnderWay,
-            State::Done => FileState::Done,
-            State::Failed => FileState::Failed,
-        };
-        let path = self.entries.file_path(file)?;
-        Some(FileView { path, size: known.size, modified_ms: known.modified_ms, state })
+        self.entries.view(file)
     }
 
     fn phase(&self) -> Phase {
@@ -134,5 +126,18 @@ impl TreeTransfer {
                 _ => Phase::Downloading,
             },
         }
+    }
+}
+
+impl Entries {
+    pub(super) fn view(&self, id: FileId) -> Option<FileView> {
+        let file = self.file(id)?;
+        let state = match file.state {
+            State::Waiting => FileState::Waiting,
+            State::Asked | State::Keeping | State::Fetching => FileState::UnderWay,
+            State::Done => FileState::Done,
+            State::Failed => FileState::Failed,
+        };
+        Some(FileView { path: self.file_path(id)?, size: file.size, modified_ms: file.modified_ms, state })
     }
 }
