@@ -76,6 +76,9 @@ pub fn IconButton(
     /// Whether it can't be pressed now.
     #[prop(optional, into)]
     disabled: Signal<bool>,
+    /// Whether the tab key passes it by, because the keyboard has another way to it.
+    #[prop(optional, into)]
+    skipped: Signal<bool>,
     /// Names it for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
@@ -91,6 +94,7 @@ pub fn IconButton(
             aria-label=move || label.get()
             title=move || label.get()
             disabled=move || disabled.get()
+            tabindex=move || skipped.get().then_some("-1")
             on:click=move |event| press(&event, Some(on_press))
         >
             <Glyph icon=icon />

@@ -8,9 +8,10 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 
+use crate::button::IconButton;
 use crate::dates::DateWriter;
 use crate::format::bytes;
-use crate::icon::Glyph;
+use crate::icon::{Glyph, Icon};
 use crate::kind::{EntryKind, icon};
 use crate::list_window::{ROW, find, reveal, step, visible};
 use crate::name::Name;
@@ -33,7 +34,7 @@ pub struct Entry {
 
 /// A folder's entries with name, size and day of last change.
 ///
-/// Arrows, Home, End, Page Up and Page Down move the mark, Enter opens, Backspace goes up, letters look for a name.
+/// Arrows, Home, End, Page Up and Page Down move the mark, Enter opens, Shift and Enter fetches, Backspace goes up, letters look for a name.
 #[component]
 pub fn EntryList(
     /// The entries in their order. A change of the folder must empty it first.
@@ -44,6 +45,9 @@ pub fn EntryList(
     /// Called with the entry to open or fetch.
     #[prop(into)]
     on_open: Callback<Entry>,
+    /// Called with the folder to fetch with all that is in it.
+    #[prop(into)]
+    on_fetch: Callback<Entry>,
     /// Called to go to the folder above.
     #[prop(into)]
     on_up: Callback<()>,
@@ -68,11 +72,13 @@ pub fn EntryList(
             scroll_to(body, top);
         }
     };
-    let open = move |index: usize| {
-        let entry = entries.with_untracked(|entries| entries.get(index).cloned());
-        if let Some(entry) = entry.filter(|entry| entry.kind.is_usable()) {
-            on_open.run(entry);
-        }
+    let usable = move |index: usize| {
+        entries.with_untracked(|entries| entries.get(index).filter(|entry| entry.kind.is_usable()).cloned())
+    };
+    let open = move |index: usize| usable(index).into_iter().for_each(|entry| on_open.run(entry));
+    let fetch = move |index: usize| match usable(index) {
+        Some(entry) if entry.kind == EntryKind::Folder => on_fetch.run(entry),
+        other => other.into_iter().for_each(|entry| on_open.run(entry)),
     };
     let typed = StoredValue::new((String::new(), 0.0_f64));
     let on_key = move |event: KeyboardEvent| {
@@ -85,6 +91,7 @@ pub fn EntryList(
             Some(index)
         } else {
             match key.as_str() {
+                "Enter" if event.shift_key() => return marked.get_untracked().into_iter().for_each(fetch),
                 "Enter" => return marked.get_untracked().into_iter().for_each(open),
                 "Backspace" => return on_up.run(()),
                 letter if letter.chars().count() == 1 => {
@@ -130,6 +137,7 @@ pub fn EntryList(
                                 marked.set(Some(index));
                                 open(index);
                             }
+                            on_fetch=move || fetch(index)
                         />
                     </For>
                 </div>
@@ -146,11 +154,13 @@ fn EntryRow(
     status: Callback<String, Option<String>>,
     dates: StoredValue<DateWriter, LocalStorage>,
     #[prop(into)] on_press: Callback<()>,
+    #[prop(into)] on_fetch: Callback<()>,
 ) -> impl IntoView {
     let name =
         Memo::new(move |_| entry.with(|entry| entry.as_ref().map(|entry| entry.name.clone()).unwrap_or_default()));
     let kind = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(EntryKind::Dangling, |entry| entry.kind)));
-    let told = Memo::new(move |_| (kind.get() == EntryKind::File).then(|| status.run(name.get())).flatten());
+    let told = Memo::new(move |_| kind.get().is_usable().then(|| status.run(name.get())).flatten());
+    let is_folder = Memo::new(move |_| kind.get() == EntryKind::Folder);
     let size = move || {
         let told = told.get().or_else(|| kind.get().note().map(str::to_owned));
         told.unwrap_or_else(|| match kind.get() {
@@ -178,9 +188,36 @@ fn EntryRow(
         >
             <Glyph icon=Signal::derive(move || icon(kind.get(), &name.get())) />
             <span class="entry-name" role="gridcell"><Name name=name /></span>
-            <span class="entry-size" role="gridcell" class:told=move || told.with(Option::is_some)>{size}</span>
+            <span class="entry-size" role="gridcell" class:told=move || told.with(Option::is_some)>
+                {size}
+                <Show when=move || is_folder.get()>
+                    <FetchButton marked=marked on_fetch=on_fetch />
+                </Show>
+            </span>
             <span class="entry-date" role="gridcell">{date}</span>
         </div>
+    }
+}
+
+/// The way to a folder's button is by its row: only that of the marked one is reached with the tab key.
+#[component]
+fn FetchButton(marked: Signal<bool>, on_fetch: Callback<()>) -> impl IntoView {
+    // What is pressed on the button is not meant for the list.
+    let keep = |event: KeyboardEvent| {
+        if matches!(event.key().as_str(), "Enter" | " ") {
+            event.stop_propagation();
+        }
+    };
+    view! {
+        <span on:keydown=keep>
+            <IconButton
+                icon=Icon::Download
+                label="Download folder"
+                testid="download-folder"
+                skipped=Signal::derive(move || !marked.get())
+                on_press=on_fetch
+            />
+        </span>
     }
 }
 

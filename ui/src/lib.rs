@@ -16,6 +16,7 @@ pub mod dates;
 pub mod dialog;
 pub mod entry_list;
 pub mod field;
+pub mod file_list;
 pub mod format;
 pub mod icon;
 pub mod kind;

@@ -101,8 +101,10 @@ pub struct Trouble {
 pub struct TransferInfo {
     /// Names it.
     pub id: String,
-    /// The file's name.
+    /// The name of the file or folder.
     pub name: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
     /// Where it comes from, in few words.
     pub origin: String,
     /// The name of its state, for tests.
@@ -150,6 +152,8 @@ pub fn TransferRow(
     let name = part(|info| info.name.clone());
     let words = part(|info| info.words.clone());
     let origin = part(|info| info.origin.clone());
+    let is_folder = Memo::new(move |_| info.with(|info| info.is_folder));
+    let icon = move || if is_folder.get() { Icon::Folder } else { name.with(|name| file_icon(name)) };
     let state = Memo::new(move |_| info.with(|info| info.state));
     let tone = Memo::new(move |_| info.with(|info| info.tone));
     let map = Memo::new(move |_| info.with(|info| info.map.clone()));
@@ -168,11 +172,11 @@ pub fn TransferRow(
                     class="transfer-title"
                     type="button"
                     data-testid="expand"
-                    title="Details"
+                    title=move || if is_folder.get() { "Files and details" } else { "Details" }
                     aria-expanded=move || open.get().to_string()
                     on:click=move |_| open.update(|open| *open = !*open)
                 >
-                    <Glyph icon=Signal::derive(move || name.with(|name| file_icon(name))) />
+                    <Glyph icon=Signal::derive(icon) />
                     <Name name=name />
                 </button>
                 <Actions info=info on_action=on_action />
@@ -254,7 +258,9 @@ fn Details(
                     <Button testid=action.name() on_press=move || on_action.run(action)>{action.words()}</Button>
                 </For>
             </div>
-            <BlockMap map=map />
+            <Show when=move || !info.with(|info| info.is_folder)>
+                <BlockMap map=map />
+            </Show>
             <SpeedCurve speeds=speeds />
             {settings.run()}
             <dl class="facts">

@@ -5,27 +5,39 @@
 //! is idle.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
-use js_sys::{Promise, Reflect};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wstp_messages::{ContextName, Inner, Knock, Message, SaveOutcome, TransferId};
 
 use crate::bus::Bus;
-use crate::chrome::{self, Download, Sender};
+use crate::chrome::{self, Change, Download, Sender};
 use crate::words::problem;
 
 const ALARM: &str = "watch";
 /// How long a catalogue may take to read its journal.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Downloads of one transfer that are looked at after a restart: more than the journal may not know of yet.
+const LAST_DOWNLOADS: u32 = 256;
 
 thread_local! {
     static BUS: OnceCell<Bus> = const { OnceCell::new() };
     static CREATING: RefCell<Option<Promise>> = const { RefCell::new(None) };
+    /// Downloads this worker has begun. It need not remember them: Chrome can be asked for any.
+    static BEGUN: RefCell<HashMap<i32, Begun>> = RefCell::default();
     static AWAITING: RefCell<Vec<oneshot::Sender<()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A download and the path on the disk, once Chrome has settled that.
+struct Begun {
+    transfer: TransferId,
+    file: u32,
+    path: Option<String>,
 }
 
 /// The browser started, or the extension was installed or updated: go on with what was left.
@@ -67,14 +79,31 @@ pub async fn handle_click(notice: String) -> Result<(), JsValue> {
 /// What Chrome says.
 #[wasm_bindgen]
 pub async fn handle_download(change: JsValue) -> Result<(), JsValue> {
-    let id = Reflect::get(&change, &"id".into())?.as_f64().map(|id| id as i32);
-    let has_new_state = Reflect::has(&change, &"state".into())?;
-    if let (Some(id), true) = (id, has_new_state)
-        && let Some(download) = chrome::find_download(id).await?.filter(Download::is_ours)
+    let change: Change = serde_wasm_bindgen::from_value(change)?;
+    let id = change.id;
+    if let Some((transfer, file, path)) = BEGUN.with_borrow_mut(|begun| known_end(begun, &change)) {
+        return say(Inner::Saving { transfer, file, outcome: SaveOutcome::Saved { path } });
+    }
+    if change.state.is_some()
+        && let Some(download) = chrome::find_download(id).await?
+        && let Some((transfer, file)) = download.saves()
+        && let Some(outcome) = outcome(&download)
     {
-        tell(None, id, &download)?;
+        say(Inner::Saving { transfer, file, outcome })?;
     }
     Ok(())
+}
+
+/// The end of a download of which nothing has to be asked.
+fn known_end(begun: &mut HashMap<i32, Begun>, change: &Change) -> Option<(TransferId, u32, String)> {
+    let known = begun.get_mut(&change.id)?;
+    if let Some(path) = &change.filename {
+        known.path = Some(path.current.clone()?);
+    }
+    change.state.as_ref()?;
+    let Begun { transfer, file, path } = begun.remove(&change.id)?;
+    let is_complete = change.state.as_ref()?.current.as_deref() == Some("complete");
+    Some((transfer, file, path.filter(|_| is_complete)?))
 }
 
 /// A page of the extension knocks.
@@ -90,8 +119,8 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
     }
     match serde_wasm_bindgen::from_value(message)? {
         Knock::Wake => wake().await,
-        Knock::Save { transfer, url, filename } => save(transfer, &url, &filename).await,
-        Knock::Ask { transfer, download } => ask(transfer, download).await,
+        Knock::Save { transfer, file, url, filename } => save(transfer, file, &url, &filename).await,
+        Knock::Ask { transfer } => ask(transfer).await,
         Knock::Badge { text } => chrome::set_badge(&text).await,
         Knock::Notify { transfer, title, text } => chrome::notify(&transfer.0, &title, &text).await,
         Knock::Idle => rest().await,
@@ -149,34 +178,40 @@ async fn rest() -> Result<(), JsValue> {
     Ok(())
 }
 
-async fn save(transfer: TransferId, url: &str, filename: &str) -> Result<(), JsValue> {
-    let id = chrome::download(url, filename).await?;
-    say(Inner::Saving { transfer: Some(transfer.clone()), download: Some(id), outcome: SaveOutcome::Begun })?;
-    ask(transfer, id).await
+async fn save(transfer: TransferId, file: u32, url: &str, filename: &str) -> Result<(), JsValue> {
+    let id = chrome::download(&transfer, file, url, filename).await?;
+    BEGUN.with_borrow_mut(|begun| begun.insert(id, Begun { transfer: transfer.clone(), file, path: None }));
+    // A small file may be there before anybody listens.
+    let outcome = match chrome::find_download(id).await? {
+        Some(download) => outcome(&download),
+        None => Some(SaveOutcome::Failed { problem: problem("Chrome forgot about saving this.", "Save it again.") }),
+    };
+    say(Inner::Saving { transfer, file, outcome: outcome.unwrap_or(SaveOutcome::Begun) })
 }
 
-/// Tells what became of a download: a small file may be saved before anybody knows its download's id.
-async fn ask(transfer: TransferId, id: i32) -> Result<(), JsValue> {
-    match chrome::find_download(id).await?.filter(Download::is_ours) {
-        Some(download) => tell(Some(transfer), id, &download),
-        None => {
-            let problem = problem("Chrome forgot about saving this file.", "Save it again.");
-            say(Inner::Saving {
-                transfer: Some(transfer),
-                download: Some(id),
-                outcome: SaveOutcome::Failed { problem },
-            })
+/// Tells what Chrome knows of a save that was under way when everything stopped. What ended with the browser is as good as not begun.
+async fn ask(transfer: TransferId) -> Result<(), JsValue> {
+    let mut seen = HashSet::new();
+    for download in chrome::last_downloads(&transfer, LAST_DOWNLOADS).await? {
+        let Some((transfer, file)) = download.saves() else { continue };
+        let ended_with_browser = matches!(download.error.as_deref(), Some("CRASH" | "USER_SHUTDOWN"));
+        if seen.insert(file) && !ended_with_browser {
+            let outcome = outcome(&download).unwrap_or(SaveOutcome::Begun);
+            say(Inner::Saving { transfer, file, outcome })?;
         }
     }
+    say(Inner::Asked(transfer))
 }
 
-fn tell(transfer: Option<TransferId>, id: i32, download: &Download) -> Result<(), JsValue> {
-    let outcome = match download.state.as_str() {
-        "complete" => SaveOutcome::Saved { path: download.filename.clone() },
-        "interrupted" => SaveOutcome::Failed { problem: interruption(download.error.as_deref().unwrap_or_default()) },
-        _ => return Ok(()),
-    };
-    say(Inner::Saving { transfer, download: Some(id), outcome })
+/// `None` while Chrome copies it.
+fn outcome(download: &Download) -> Option<SaveOutcome> {
+    match download.state.as_str() {
+        "complete" => Some(SaveOutcome::Saved { path: download.filename.clone() }),
+        "interrupted" => {
+            Some(SaveOutcome::Failed { problem: interruption(download.error.as_deref().unwrap_or_default()) })
+        }
+        _ => None,
+    }
 }
 
 fn interruption(reason: &str) -> wstp_messages::Problem {

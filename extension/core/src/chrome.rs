@@ -4,7 +4,7 @@ use js_sys::{Array, Object, Promise, Reflect};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use wstp_messages::Knock;
+use wstp_messages::{Knock, TransferId};
 
 use crate::bus::to_js;
 
@@ -59,6 +59,7 @@ impl Sender {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Download {
+    url: String,
     /// `in_progress`, `interrupted` or `complete`.
     pub state: String,
     /// Where on the user's disk.
@@ -69,10 +70,36 @@ pub struct Download {
 }
 
 impl Download {
-    /// Whether this extension began it.
-    pub fn is_ours(&self) -> bool {
-        RUNTIME_ID.with(|id| self.by_extension_id.as_deref() == Some(id.as_str()))
+    /// Which file of which transfer it saves, if this extension began it.
+    pub fn saves(&self) -> Option<(TransferId, u32)> {
+        let is_ours = RUNTIME_ID.with(|id| self.by_extension_id.as_deref() == Some(id.as_str()));
+        let (_, mark) = self.url.rsplit_once('#').filter(|_| is_ours)?;
+        let (transfer, file) = mark.split_once('/')?;
+        Some((TransferId(transfer.to_owned()), file.parse().ok()?))
     }
+}
+
+/// What changed of a download.
+#[derive(Debug, Deserialize)]
+pub struct Change {
+    /// Chrome's id of the download.
+    pub id: i32,
+    /// Its state.
+    pub state: Option<Delta>,
+    /// Where on the user's disk.
+    pub filename: Option<Delta>,
+}
+
+/// What something is now.
+#[derive(Debug, Deserialize)]
+pub struct Delta {
+    /// The new value.
+    pub current: Option<String>,
+}
+
+/// The URL with a mark that says which file of which transfer it is for. Chrome keeps it with the download, so nobody else has to.
+fn marked(url: &str, transfer: &TransferId, file: u32) -> String {
+    format!("{url}#{}/{file}", transfer.0)
 }
 
 /// Sends a knock to the service worker and waits until it has done it.
@@ -122,14 +149,14 @@ pub async fn close_offscreen() -> Result<(), JsValue> {
     offscreen_close().await.map(drop)
 }
 
-/// Lets Chrome save a URL under a path relative to the downloads folder; gives Chrome's id of the download.
+/// Lets Chrome save one file of a transfer from a `blob:` URL under a path relative to the downloads folder; gives Chrome's id of the download.
 ///
 /// # Errors
 ///
 /// When Chrome does not take the path, or can't.
-pub async fn download(url: &str, filename: &str) -> Result<i32, JsValue> {
+pub async fn download(transfer: &TransferId, file: u32, url: &str, filename: &str) -> Result<i32, JsValue> {
     let options = object(&[
-        ("url", url.into()),
+        ("url", marked(url, transfer, file).into()),
         ("filename", filename.into()),
         ("conflictAction", "uniquify".into()),
         ("saveAs", false.into()),
@@ -146,6 +173,18 @@ pub async fn find_download(id: i32) -> Result<Option<Download>, JsValue> {
     let found = downloads_search(&object(&[("id", id.into())])).await?;
     let mut found: Vec<Download> = serde_wasm_bindgen::from_value(found)?;
     Ok(found.pop())
+}
+
+/// The last downloads of a transfer, at most so many, the newest first.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Download>, JsValue> {
+    let order = Array::of1(&"-startTime".into());
+    let mark = format!("#{}/[0-9]+$", transfer.0);
+    let query = object(&[("urlRegex", mark.into()), ("orderBy", order.into()), ("limit", most.into())]);
+    Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
 }
 
 /// Sets an alarm that wakes the service worker every 30 seconds, the shortest Chrome allows.

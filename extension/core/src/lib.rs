@@ -13,6 +13,7 @@ mod bus;
 pub mod catalogue;
 mod chrome;
 mod clock;
+mod folder_layout;
 mod link;
 pub mod names;
 mod offscreen;

@@ -4,6 +4,8 @@
 //! system forbids, a format or control character, a dot or space at an end, a name the Windows shell acts upon. Here such a part is changed
 //! just enough; folders are kept. What comes out is relative, never empty, and cannot leave the downloads folder.
 
+use std::collections::HashMap;
+
 /// Longest name in bytes of UTF-8, so that Chrome's ` (99)` and its suffix while downloading still fit into 255.
 const MAX_NAME: usize = 235;
 /// Longest path in bytes of UTF-8: what is longer loses its outermost folders.
@@ -17,6 +19,79 @@ pub fn safe_path(path: &str) -> String {
         names.remove(0);
     }
     if names.is_empty() { "file".to_owned() } else { names.join("/") }
+}
+
+/// Safe paths for everything in one folder, no two of them the same, not even where the case of letters makes no difference.
+#[derive(Debug)]
+pub struct SafePaths {
+    root: String,
+    folders: HashMap<String, String>,
+    /// How often each path was wanted.
+    wanted: HashMap<String, u64>,
+}
+
+impl SafePaths {
+    /// For what is in a folder that is called `path`.
+    pub fn new(path: &str) -> Self {
+        Self { root: safe_path(path), folders: HashMap::new(), wanted: HashMap::new() }
+    }
+
+    /// The folder's own safe path.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The path to save a file under, relative to the downloads folder; `path` is its path in the folder.
+    pub fn file(&mut self, path: &str) -> String {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let folder = self.folder(folder);
+        self.take(&folder, name)
+    }
+
+    fn folder(&mut self, path: &str) -> String {
+        if path.is_empty() {
+            return self.root.clone();
+        }
+        if let Some(known) = self.folders.get(path) {
+            return known.clone();
+        }
+        let mut safe = self.root.clone();
+        let mut start = 0;
+        for end in path.match_indices('/').map(|(at, _)| at).chain([path.len()]) {
+            safe = match self.folders.get(&path[..end]) {
+                Some(known) => known.clone(),
+                None => {
+                    let taken = self.take(&safe, &path[start..end]);
+                    self.folders.insert(path[..end].to_owned(), taken.clone());
+                    taken
+                }
+            };
+            start = end + 1;
+        }
+        safe
+    }
+
+    fn take(&mut self, folder: &str, name: &str) -> String {
+        let plain = safe_path(&format!("{folder}/{}", safe_name(name)));
+        let mut candidate = plain.clone();
+        while self.wanted.contains_key(&candidate.to_lowercase()) {
+            let number = self.wanted.entry(plain.to_lowercase()).or_insert(1);
+            *number += 1;
+            let number = *number;
+            candidate = safe_path(&format!("{folder}/{}", numbered(&safe_name(name), number)));
+        }
+        self.wanted.insert(candidate.to_lowercase(), 1);
+        candidate
+    }
+}
+
+/// The same name with a number.
+fn numbered(name: &str, number: u64) -> String {
+    let dot = name.rfind('.').filter(|dot| *dot > 0 && name.len() - dot <= 32).unwrap_or(name.len());
+    let (stem, extension) = name.split_at(dot);
+    let suffix = format!(" ({number}){extension}");
+    let room = MAX_NAME.saturating_sub(suffix.len());
+    safe_name(&format!("{}{suffix}", &stem[..stem.floor_char_boundary(room)]))
 }
 
 fn safe_name(name: &str) -> String {
@@ -169,7 +244,34 @@ mod tests {
         assert!(safe.len() <= MAX_PATH && safe.ends_with("/end.txt"));
     }
 
+    #[test]
+    fn names_that_become_the_same_in_a_folder_are_told_apart() {
+        let mut paths = SafePaths::new("docs/a:b");
+        let files = ["x:y.txt", "x?y.txt", "X_Y.TXT", "sub:/a", "sub?/a", "sub:/A", "plain"];
+        let saved = files.map(|path| paths.file(path));
+        let expected = ["x_y.txt", "x_y (2).txt", "X_Y (3).TXT", "sub_/a", "sub_ (2)/a", "sub_/A (2)", "plain"];
+        assert_eq!(saved.map(|path| path.strip_prefix("docs/a_b/").unwrap().to_owned()), expected);
+        assert_eq!(SafePaths::new("").file("a"), "file/a");
+    }
+
     proptest! {
+        #[test]
+        fn no_two_files_of_a_folder_get_one_path(files in prop::collection::hash_set("[aA:?.()2 ]{1,5}(/[aA:?/]{1,3}b)?", 0..40)) {
+            let mut paths = SafePaths::new("folder");
+            let saved: std::collections::HashSet<String> = files.iter().map(|path| paths.file(path).to_lowercase()).collect();
+            prop_assert_eq!(saved.len(), files.len());
+        }
+
+        #[test]
+        fn every_path_of_a_folder_can_be_saved(path in "(\\PC|[\\x00-\\x1f./~ ]){0,400}") {
+            let mut paths = SafePaths::new("folder");
+            for _ in 0..2 {
+                let saved = paths.file(&path);
+                prop_assert!(saved.len() <= MAX_PATH.max(MAX_NAME + 2));
+                prop_assert_eq!(safe_path(&saved), saved);
+            }
+        }
+
         #[test]
         fn whatever_the_server_calls_it_the_path_can_be_saved(path in "(\\PC|[\\x00-\\x1f./~ ]){0,400}") {
             let safe = safe_path(&path);

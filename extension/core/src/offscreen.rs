@@ -11,11 +11,14 @@ use gloo_timers::callback::Interval;
 use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Event, Url, Worker, WorkerOptions, WorkerType};
+use web_sys::{Blob, Event, File, Url, Worker, WorkerOptions, WorkerType};
 use wstp_engine::Instant;
-use wstp_messages::{ContextName, Inner, Knock, Message, SaveOutcome, TransferId, WorkerReport, WorkerTask};
+use wstp_messages::{
+    ContextName, Inner, Knock, Message, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
+};
 
 use crate::bus::{Bus, to_js};
+use crate::folder_layout::PACK;
 use crate::words::problem;
 use crate::{chrome, clock, opfs};
 
@@ -29,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The catalogue is started again after so long when it died.
 const CATALOGUE_PAUSE: Duration = Duration::from_secs(1);
 
-const TOPICS: &[&str] = &["Alive", "Start", "Report", "Save", "AskSave", "Saving", "Active", "Notify"];
+const TOPICS: &[&str] = &["Alive", "Start", "Report", "Save", "Ask", "Saving", "Active", "Notify"];
 
 /// Starts the catalogue and supervises from here on.
 ///
@@ -65,8 +68,10 @@ struct Supervisor {
 #[derive(Default)]
 struct State {
     workers: HashMap<ContextName, Watched>,
-    urls: HashMap<TransferId, String>,
-    saving: HashMap<i32, TransferId>,
+    /// Of files that Chrome copies, by transfer and number.
+    urls: HashMap<(TransferId, u32), String>,
+    /// The pack that was read last. It does not change while no worker runs.
+    pack: Option<(TransferId, File)>,
     last_tick: Instant,
     catalogue_due: Option<Instant>,
     idle_since: Option<Instant>,
@@ -107,9 +112,9 @@ impl Supervisor {
                     _ => drop(self.state.borrow_mut().workers.remove(&name)),
                 }
             }
-            Inner::Save { transfer, filename } => spawn_local(self.clone().save(transfer, filename)),
-            Inner::AskSave { transfer, download } => spawn_local(self.clone().ask_save(transfer, download)),
-            Inner::Saving { transfer, download, outcome } => self.saving(transfer, download, &outcome),
+            Inner::Save(task) => spawn_local(self.clone().save(task)),
+            Inner::Ask(transfer) => spawn_local(self.clone().ask(transfer)),
+            Inner::Saving { transfer, file, outcome } => self.saving(transfer, file, &outcome),
             Inner::Active { transfers, percent } => self.active(transfers, percent),
             Inner::Notify { transfer, title, text } => pass_on(Knock::Notify { transfer, title, text }),
             _ => {}
@@ -129,6 +134,7 @@ impl Supervisor {
         if self.state.borrow().workers.contains_key(&name) {
             return;
         }
+        self.state.borrow_mut().pack = None;
         if let Err(error) = self.start(name.clone(), Some(&task)) {
             web_sys::console::error_1(&error);
             self.lose(&name);
@@ -208,49 +214,69 @@ impl Supervisor {
         }
     }
 
-    async fn save(self: Rc<Self>, transfer: TransferId, filename: String) {
-        if let Err(error) = self.try_save(&transfer, filename).await {
-            self.save_failed(transfer, None, &error);
+    async fn save(self: Rc<Self>, task: SaveTask) {
+        if let Err(error) = self.try_save(&task).await {
+            web_sys::console::error_1(&error);
+            let problem = problem(
+                format!("Chrome could not save the file ({}).", chrome::error_text(&error)),
+                "It is still here; save it again.",
+            );
+            let outcome = SaveOutcome::Failed { problem };
+            self.saving(task.transfer.clone(), task.file, &outcome);
+            self.say(Inner::Saving { transfer: task.transfer, file: task.file, outcome });
         }
     }
 
-    async fn try_save(&self, transfer: &TransferId, filename: String) -> Result<(), JsValue> {
-        let file = opfs::Folder::open(&["transfers", &transfer.0]).await?.snapshot("data").await?;
-        // Of a file without a type Chrome guesses one, and then gives the name another extension.
-        let bytes = file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), "application/octet-stream")?;
-        let url = Url::create_object_url_with_blob(&bytes)?;
-        if let Some(old) = self.state.borrow_mut().urls.insert(transfer.clone(), url.clone()) {
+    async fn try_save(&self, task: &SaveTask) -> Result<(), JsValue> {
+        let url = Url::create_object_url_with_blob(&self.bytes(task).await?)?;
+        let key = (task.transfer.clone(), task.file);
+        if let Some(old) = self.state.borrow_mut().urls.insert(key, url.clone()) {
             Url::revoke_object_url(&old)?;
         }
-        chrome::knock(&Knock::Save { transfer: transfer.clone(), url, filename }).await
+        let (transfer, filename) = (task.transfer.clone(), task.filename.clone());
+        chrome::knock(&Knock::Save { transfer, file: task.file, url, filename }).await
     }
 
-    async fn ask_save(self: Rc<Self>, transfer: TransferId, download: i32) {
-        if let Err(error) = chrome::knock(&Knock::Ask { transfer: transfer.clone(), download }).await {
-            self.save_failed(transfer, Some(download), &error);
+    /// A complete file of a transfer. Of one without a type Chrome guesses one, and then gives its name another extension.
+    async fn bytes(&self, task: &SaveTask) -> Result<Blob, JsValue> {
+        const TYPE: &str = "application/octet-stream";
+        match &task.place {
+            SavePlace::Own(names) => {
+                let (name, folders) = names.split_last().ok_or("a file has a name")?;
+                let way = ["transfers", &task.transfer.0].into_iter().chain(folders.iter().map(String::as_str));
+                let file = opfs::Folder::open(&way.collect::<Vec<_>>()).await?.snapshot(name).await?;
+                file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), TYPE)
+            }
+            SavePlace::Packed { offset, size } => {
+                let (start, end) = (*offset as f64, (offset + size) as f64);
+                self.pack(&task.transfer).await?.slice_with_f64_and_f64_and_content_type(start, end, TYPE)
+            }
         }
     }
 
-    fn save_failed(&self, transfer: TransferId, download: Option<i32>, error: &JsValue) {
-        web_sys::console::error_1(error);
-        let problem = problem(
-            format!("Chrome could not save the file ({}).", chrome::error_text(error)),
-            "The file is still here; save it again.",
-        );
-        let outcome = SaveOutcome::Failed { problem };
-        self.saving(Some(transfer.clone()), download, &outcome);
-        self.say(Inner::Saving { transfer: Some(transfer), download, outcome });
+    async fn pack(&self, transfer: &TransferId) -> Result<File, JsValue> {
+        let known = self.state.borrow().pack.clone().filter(|(id, _)| id == transfer);
+        if let Some((_, pack)) = known {
+            return Ok(pack);
+        }
+        let pack = opfs::Folder::open(&["transfers", &transfer.0]).await?.snapshot(PACK).await?;
+        self.state.borrow_mut().pack = Some((transfer.clone(), pack.clone()));
+        Ok(pack)
+    }
+
+    /// Where Chrome can't be asked it knows nothing.
+    async fn ask(self: Rc<Self>, transfer: TransferId) {
+        if let Err(error) = chrome::knock(&Knock::Ask { transfer: transfer.clone() }).await {
+            web_sys::console::warn_1(&error);
+            self.say(Inner::Asked(transfer));
+        }
     }
 
     /// An object URL is needed until Chrome is done with it.
-    fn saving(&self, transfer: Option<TransferId>, download: Option<i32>, outcome: &SaveOutcome) {
-        let mut state = self.state.borrow_mut();
-        if let (SaveOutcome::Begun, Some(transfer), Some(download)) = (outcome, &transfer, download) {
-            state.saving.insert(download, transfer.clone());
-            return;
-        }
-        let known = download.and_then(|download| state.saving.remove(&download));
-        if let Some(url) = transfer.or(known).and_then(|transfer| state.urls.remove(&transfer)) {
+    fn saving(&self, transfer: TransferId, file: u32, outcome: &SaveOutcome) {
+        if *outcome != SaveOutcome::Begun
+            && let Some(url) = self.state.borrow_mut().urls.remove(&(transfer, file))
+        {
             let _ = Url::revoke_object_url(&url);
         }
     }

@@ -1,6 +1,7 @@
 //! What went wrong, in words, and what the user can do about it.
 
 use wstp_engine::StoreError;
+use wstp_engine::tree::{LeftOut, MAX_DEPTH, TreeProblem};
 use wstp_messages::Problem;
 use wstp_protocol::ErrorCode;
 
@@ -53,6 +54,26 @@ pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
         P::Changed => problem("It has another file under this link.", "Remove it, or add it again with another link."),
         P::BadBlocks => problem("It sent bytes that do not belong to this file.", "They were thrown away."),
         found => engine_problem(found, label),
+    }
+}
+
+/// What the engine ran into with a whole folder on a server called `label`.
+pub fn tree_problem(found: &TreeProblem, label: &str) -> Problem {
+    let advice = "A link on the server may lead in a circle. Download the folders in it one by one.";
+    match found {
+        TreeProblem::Source(found) => engine_problem(found, label),
+        TreeProblem::TooDeep => problem(format!("The folder is more than {MAX_DEPTH} folders deep."), advice),
+        TreeProblem::TooManyEntries => problem("The folder has more files than can be downloaded at once.", advice),
+        TreeProblem::EndlessListing => problem(format!("{label} lists files without end."), advice),
+    }
+}
+
+/// Why something was left out of a folder, unless nothing is missed by that.
+pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
+    match reason {
+        LeftOut::Dangling => None,
+        LeftOut::Unreadable => Some(problem("The server may not read this.", "Ask who runs the server to allow it.")),
+        LeftOut::PathTooLong => Some(problem("Its path is too long.", "Download the folder it is in by itself.")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Listed, ServerView, Settings, Snapshot, TransferId};
+use crate::{FileView, Listed, ServerView, Settings, Snapshot, TransferId};
 
 /// Names a command: 16 random bytes in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,12 +42,30 @@ pub enum Command {
         /// Its size in bytes, as listed.
         size: u64,
     },
-    /// Stops a transfer until it is resumed.
+    /// Downloads everything in a folder as one transfer; answered as [`Command::Download`].
+    DownloadFolder {
+        /// [`ServerView::address`].
+        address: String,
+        /// The folder, names joined by `/`, empty for the share itself.
+        path: String,
+    },
+    /// One page of the files of a folder that is being downloaded or was; answered with [`Reply::Files`].
+    Files {
+        /// Which one.
+        transfer: TransferId,
+        /// Whether to list only those that could not be had.
+        only_problems: bool,
+        /// The first one wanted, counted from 0.
+        from: u64,
+        /// Most files wanted, at most [`crate::MAX_FILES`].
+        limit: u32,
+    },
+    /// Stops a transfer until it is resumed, or the saving of a folder until it is saved again.
     Pause {
         /// Which one.
         transfer: TransferId,
     },
-    /// Goes on with a transfer that is paused, failed or cancelled.
+    /// Goes on with a transfer that is paused, failed or cancelled; of a complete folder, tries again what could not be had.
     Resume {
         /// Which one.
         transfer: TransferId,
@@ -84,7 +102,8 @@ pub enum Command {
         /// Where to.
         step: Step,
     },
-    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`].
+    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`]. A folder that is
+    /// being saved stays complete, and what is on the disk already is forgotten.
     Cancel {
         /// Which one.
         transfer: TransferId,
@@ -144,7 +163,14 @@ pub enum Reply {
         /// Where the next page begins.
         next: Option<String>,
     },
-    /// Answers [`Command::Download`].
+    /// Answers [`Command::Files`].
+    Files {
+        /// In the order in which they were found.
+        files: Vec<FileView>,
+        /// How many there are to be listed, as far as known.
+        total: u64,
+    },
+    /// Answers [`Command::Download`] and [`Command::DownloadFolder`].
     Transfer {
         /// The transfer.
         transfer: TransferId,

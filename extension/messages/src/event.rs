@@ -104,12 +104,14 @@ pub struct TransferView {
     pub server: String,
     /// What to call that server.
     pub server_label: String,
-    /// The file's path on the server.
+    /// The path of the file or folder on the server.
     pub path: String,
-    /// The file's name.
+    /// Its name.
     pub name: String,
-    /// Its size in bytes.
+    /// Its size in bytes, of a folder as far as known.
     pub size: u64,
+    /// What only a folder has; `None` for a file.
+    pub folder: Option<FolderView>,
     /// Where it stands.
     pub state: TransferState,
     /// Its place among those that wait for their turn, 1 for the next; not said beyond the first 99.
@@ -128,7 +130,7 @@ pub struct TransferView {
     pub rate_limit: Option<u64>,
     /// Seconds left, where that can be said.
     pub seconds_left: Option<f64>,
-    /// How many blocks the file has: the scale of the ranges below.
+    /// How many blocks the file has: the scale of the ranges below. Of a folder they count files.
     pub blocks: u64,
     /// Blocks verified. At most 512 ranges; finer ones are joined.
     pub verified_blocks: Vec<BlockRange>,
@@ -146,6 +148,47 @@ pub struct TransferView {
     pub in_sandbox: bool,
     /// When it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
+}
+
+/// How the files of a folder stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderView {
+    /// Files found so far.
+    pub files: u64,
+    /// Files that are complete in the sandbox.
+    pub done: u64,
+    /// Files and folders that could not be had.
+    pub problems: u64,
+    /// Whether more files may be found.
+    pub is_walking: bool,
+    /// Files on the user's disk.
+    pub saved: u64,
+}
+
+/// One file of a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileView {
+    /// Its path in the folder: text from a stranger, never markup.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it stands.
+    pub state: FileState,
+    /// Why it could not be had.
+    pub problem: Option<Problem>,
+}
+
+/// Where a file of a folder stands, as far as that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileState {
+    /// It is not complete.
+    Missing,
+    /// It is in the sandbox.
+    Complete,
+    /// It is on the user's disk.
+    Saved,
+    /// It could not be had.
+    Failed,
 }
 
 /// Blocks from `first` up to, not including, `end`.

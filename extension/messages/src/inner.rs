@@ -13,17 +13,17 @@ pub enum Knock {
     Save {
         /// The transfer whose file it is.
         transfer: TransferId,
+        /// [`SaveTask::file`].
+        file: u32,
         /// A `blob:` URL of the offscreen document.
         url: String,
-        /// Where to, relative to the downloads folder, already made safe.
+        /// [`SaveTask::filename`].
         filename: String,
     },
-    /// From the offscreen document: what became of a download of Chrome's?
+    /// From the offscreen document: what became of Chrome's last downloads of this transfer?
     Ask {
-        /// The transfer whose file it is.
+        /// The transfer.
         transfer: TransferId,
-        /// Chrome's id of the download.
-        download: i32,
     },
     /// From the offscreen document: show this on the toolbar button.
     Badge {
@@ -82,25 +82,17 @@ pub enum Inner {
     /// Supervisor to catalogue: a worker died or fell silent and was ended; its files are free.
     Lost(TransferId),
     /// Catalogue to supervisor: save this complete file.
-    Save {
-        /// Which one.
-        transfer: TransferId,
-        /// Where to, relative to the downloads folder, already made safe.
-        filename: String,
-    },
-    /// Catalogue to supervisor: a save was under way when everything stopped; what became of it?
-    AskSave {
-        /// Which one.
-        transfer: TransferId,
-        /// Chrome's id of the download.
-        download: i32,
-    },
-    /// Service worker or supervisor to catalogue.
+    Save(SaveTask),
+    /// Catalogue to supervisor: a save was under way when everything stopped. What became of it is said, and then [`Inner::Asked`].
+    Ask(TransferId),
+    /// Service worker or supervisor to catalogue: all that Chrome still knows was said.
+    Asked(TransferId),
+    /// Service worker or supervisor to catalogue: what came of saving one file.
     Saving {
-        /// Which one, where it is known.
-        transfer: Option<TransferId>,
-        /// Chrome's id of the download, once it has one.
-        download: Option<i32>,
+        /// The transfer whose file it is.
+        transfer: TransferId,
+        /// [`SaveTask::file`].
+        file: u32,
         /// What came of it.
         outcome: SaveOutcome,
     },
@@ -127,10 +119,21 @@ pub enum Inner {
 pub struct WorkerTask {
     /// The transfer, and the name of its folder in the sandbox.
     pub transfer: TransferId,
+    /// What is to be fetched.
+    pub kind: TransferKind,
     /// What it may use.
     pub terms: Terms,
     /// Whether the user wants the file as it is now, should it have changed on the server.
     pub accept_change: bool,
+}
+
+/// What a transfer fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferKind {
+    /// A file.
+    File,
+    /// Everything in a folder.
+    Folder,
 }
 
 /// What a transfer worker may use; may change while it runs.
@@ -169,12 +172,12 @@ impl SourceTask {
 pub enum WorkerReport {
     /// How it stands; the catalogue fills in what only it knows (name, server, times).
     Progress(Box<TransferView>),
-    /// Every block is verified, flushed and journaled; the files are released and the worker has ended.
+    /// Every block that could be had is verified, flushed and journaled; the files are released and the worker has ended.
     Complete {
-        /// The file's size in bytes.
+        /// The size in bytes.
         size: u64,
-        /// Its BLAKE3 hash in lower-case hexadecimal.
-        root: String,
+        /// A file's BLAKE3 hash in lower-case hexadecimal.
+        root: Option<String>,
     },
     /// The server told where else its folder is served: URLs from a stranger, as they came.
     Mirrors(Vec<String>),
@@ -184,6 +187,33 @@ pub enum WorkerReport {
     Failed(Problem),
     /// The file changed on the server, and the user was not asked yet; the files are released.
     Outdated(Problem),
+}
+
+/// One file that is to be saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveTask {
+    /// The transfer it belongs to.
+    pub transfer: TransferId,
+    /// Its number in a folder; 0 for a transfer of one file.
+    pub file: u32,
+    /// Where in the transfer's folder of the sandbox it is.
+    pub place: SavePlace,
+    /// Where to, relative to the downloads folder, already made safe.
+    pub filename: String,
+}
+
+/// Where in a transfer's folder of the sandbox a complete file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SavePlace {
+    /// A file of its own: the names along the way to it.
+    Own(Vec<String>),
+    /// A part of the pack of small files.
+    Packed {
+        /// Where it begins.
+        offset: u64,
+        /// Its bytes.
+        size: u64,
+    },
 }
 
 /// How a save stands.

@@ -10,12 +10,18 @@ mod inner;
 
 pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use event::{
-    BlockRange, Event, Listed, ListedKind, Problem, ServerView, Settings, Snapshot, SourceStanding, SourceView,
-    TransferState, TransferView,
+    BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Problem, ServerView, Settings, Snapshot,
+    SourceStanding, SourceView, TransferState, TransferView,
 };
-pub use inner::{ContextName, Inner, Knock, SaveOutcome, SourceTask, Terms, WorkerReport, WorkerTask};
+pub use inner::{
+    ContextName, Inner, Knock, SaveOutcome, SavePlace, SaveTask, SourceTask, Terms, TransferKind, WorkerReport,
+    WorkerTask,
+};
 
 use serde::{Deserialize, Serialize};
+
+/// Most files in one [`Reply::Files`].
+pub const MAX_FILES: u32 = 500;
 
 /// The name of the `BroadcastChannel`.
 pub const CHANNEL: &str = "wstp";

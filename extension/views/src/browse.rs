@@ -134,7 +134,7 @@ impl Browse {
         memory::keep_place(&place.address, &place.folders);
         self.look.set(Look::Loading);
         self.place.set(Some(place.clone()));
-        self.fetch(step, place, None);
+        self.load(step, place, None);
     }
 
     /// Tries again what failed.
@@ -173,14 +173,34 @@ impl Browse {
             EntryKind::File => {
                 let command =
                     Command::Download { path: place.path_of(&entry.name), address: place.address, size: entry.size };
-                self.catalogue.send(command, move |result| match result {
-                    Ok(Reply::Transfer { existing: true, .. }) => on_existing.run(entry.name),
-                    Ok(_) => {}
-                    Err(problem) => self.notice.set(Some(problem)),
-                });
+                self.fetch_as(command, entry.name, on_existing);
             }
             EntryKind::Dangling | EntryKind::Unreadable => {}
         }
+    }
+
+    /// Fetches everything in a folder of this one; `on_existing` is called if that was done before.
+    pub fn fetch_folder(self, name: String, on_existing: Callback<String>) {
+        let Some(place) = self.place.get_untracked() else { return };
+        let command = Command::DownloadFolder { path: place.path_of(&name), address: place.address };
+        self.fetch_as(command, name, on_existing);
+    }
+
+    /// Fetches everything in this folder.
+    pub fn fetch_this(self, on_existing: Callback<String>) {
+        let Some(place) = self.place.get_untracked() else { return };
+        let name = place.folders.last().unwrap_or(&place.label).clone();
+        let command = Command::DownloadFolder { path: place.folders.join("/"), address: place.address };
+        self.fetch_as(command, name, on_existing);
+    }
+
+    fn fetch_as(self, command: Command, name: String, on_existing: Callback<String>) {
+        self.notice.set(None);
+        self.catalogue.send(command, move |result| match result {
+            Ok(Reply::Transfer { existing: true, .. }) => on_existing.run(name),
+            Ok(_) => {}
+            Err(problem) => self.notice.set(Some(problem)),
+        });
     }
 
     fn begin(self) -> u32 {
@@ -195,7 +215,7 @@ impl Browse {
     }
 
     /// Asks for a page, and with its answer for the next.
-    fn fetch(self, step: u32, place: Place, cursor: Option<String>) {
+    fn load(self, step: u32, place: Place, cursor: Option<String>) {
         let command = Command::List { address: place.address.clone(), path: place.folders.join("/"), cursor };
         self.catalogue.send(command, move |result| {
             if self.is_over(step) {
@@ -207,7 +227,7 @@ impl Browse {
                     match next {
                         None => self.look.set(Look::Shown),
                         Some(_) if self.entries.with_untracked(Vec::len) >= MOST => self.look.set(Look::Cut),
-                        next => self.fetch(step, place, next),
+                        next => self.load(step, place, next),
                     }
                 }
                 Ok(_) => self.look.set(Look::Failed(odd_answer())),

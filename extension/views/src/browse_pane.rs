@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use wstp_messages::Problem;
 use wstp_ui::breadcrumbs::Breadcrumbs;
-use wstp_ui::button::{Button, IconButton};
-use wstp_ui::entry_list::EntryList;
+use wstp_ui::button::{Button, IconButton, ToolButton};
+use wstp_ui::entry_list::{Entry, EntryList};
 use wstp_ui::format::count;
 use wstp_ui::icon::Icon;
 use wstp_ui::kind::EntryKind;
@@ -24,6 +24,10 @@ pub fn BrowsePane(
     #[prop(into)] on_existing: Callback<String>,
 ) -> impl IntoView {
     let is_empty = Memo::new(move |_| browse.entries.with(Vec::is_empty));
+    let can_be_fetched = Memo::new(move |_| {
+        let is_seen = matches!(browse.look.get(), Look::Loading | Look::Shown | Look::Cut);
+        is_seen && browse.place.with(Option::is_some)
+    });
     let steps = Memo::new(move |_| browse.place.with(|place| place.as_ref().map(steps).unwrap_or_default()));
     let status = move |name: String| {
         let place = browse.place.get()?;
@@ -45,10 +49,21 @@ pub fn BrowsePane(
                     entries=browse.entries
                     status=status
                     on_open=move |entry| browse.open_entry(entry, on_existing)
+                    on_fetch=move |entry: Entry| browse.fetch_folder(entry.name, on_existing)
                     on_up=move || browse.go_up()
                 />
             </div>
-            <footer class="status" role="status">{move || summary(browse)}</footer>
+            <footer class="status">
+                <span role="status">{move || summary(browse)}</span>
+                <Show when=move || can_be_fetched.get()>
+                    <ToolButton
+                        icon=Icon::Download
+                        label="Download this folder"
+                        testid="download-this"
+                        on_press=move || browse.fetch_this(on_existing)
+                    />
+                </Show>
+            </footer>
         </section>
     }
 }

@@ -39,13 +39,14 @@ pub async fn open_tab(page: &str) -> Result<(), String> {
     tabs_create(&object("url", &page.into())).await.map(drop).map_err(|error| words(&error))
 }
 
-/// Shows a file that Chrome saved in the system's file manager.
+/// Shows a file that Chrome saved, or one in a folder that it saved, in the system's file manager.
 ///
 /// # Errors
 ///
 /// When Chrome knows no such file any more.
 pub async fn show_saved(path: &str) -> Result<(), String> {
-    let found = downloads_search(&object("filename", &path.into())).await.map_err(|error| words(&error))?;
+    let query = Array::of1(&path.into());
+    let found = downloads_search(&object("query", &query)).await.map_err(|error| words(&error))?;
     let last = Array::from(&found).pop();
     let id = Reflect::get(&last, &"id".into()).ok().and_then(|id| id.as_f64());
     let id = id.ok_or_else(|| "Chrome no longer lists it.".to_owned())?;

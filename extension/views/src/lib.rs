@@ -8,6 +8,7 @@ mod browse_pane;
 mod bus;
 mod catalogue;
 mod chrome;
+mod folder_files;
 mod manager;
 mod memory;
 mod panic;

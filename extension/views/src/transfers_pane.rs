@@ -16,6 +16,7 @@ use wstp_ui::transfer_row::{Action, TransferRow};
 
 use crate::catalogue::Catalogue;
 use crate::chrome;
+use crate::folder_files::FolderFiles;
 use crate::store::{Kept, Store, Tally};
 use crate::words::{info, is_complete, source};
 
@@ -62,7 +63,11 @@ impl Desk {
 
     fn remove(self, view: &TransferView) {
         self.send(Command::Remove { transfer: view.id.clone() });
-        let again = Command::Download { address: view.server.clone(), path: view.path.clone(), size: view.size };
+        let (address, path) = (view.server.clone(), view.path.clone());
+        let again = match view.folder {
+            Some(_) => Command::DownloadFolder { address, path },
+            None => Command::Download { address, path, size: view.size },
+        };
         let again = Callback::new(move |()| self.send(again.clone()));
         self.toasts.show(format!("Removed {}", view.name), Some(("Get it again".to_owned(), again)));
     }
@@ -124,7 +129,14 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
     let added = Memo::new(move |_| view.with(|view| dates.with_value(|dates| dates.minute(view.added_ms))));
     let shown = Memo::new(move |_| view.with(|view| info(view, added.get())));
     let id = view.with_untracked(|view| view.id.clone());
-    let more = move || view! { <OwnSettings id=id.clone() view=view desk=desk /> };
+    let is_folder = view.with_untracked(|view| view.folder.is_some());
+    let more = move || {
+        let files = is_folder.then(|| view! { <FolderFiles id=id.clone() view=view catalogue=desk.catalogue /> });
+        view! {
+            {files}
+            <OwnSettings id=id.clone() view=view desk=desk />
+        }
+    };
     view! {
         <TransferRow
             info=shown
@@ -141,7 +153,7 @@ fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl
     let limit = Memo::new(move |_| view.with(|view| view.rate_limit));
     let sources = Memo::new(move |_| view.with(|view| view.sources.iter().map(source).collect::<Vec<_>>()));
     let picks = move || desk.store.servers.with(|servers| servers.iter().map(|server| server.label.clone()).collect());
-    let path = view.with_untracked(|view| view.path.clone());
+    let path = StoredValue::new(view.with_untracked(|view| view.path.clone()));
     let id = StoredValue::new(id);
     let transfer = move || id.get_value();
     view! {
@@ -152,14 +164,16 @@ fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl
                 testid="limit"
                 on_change=move |rate| desk.send(Command::Limit { transfer: transfer(), rate })
             />
-            <SourceList
-                sources=sources
-                picks_id=format!("picks-{}", transfer().0)
-                picks=Signal::derive(picks)
-                path=path.clone()
-                on_add=move |(address, path)| desk.send(Command::AddSource { transfer: transfer(), address, path })
-                on_remove=move |source| desk.send(Command::RemoveSource { transfer: transfer(), source })
-            />
+            <Show when=move || view.with(|view| view.folder.is_none())>
+                <SourceList
+                    sources=sources
+                    picks_id=format!("picks-{}", transfer().0)
+                    picks=Signal::derive(picks)
+                    path=path.get_value()
+                    on_add=move |(address, path)| desk.send(Command::AddSource { transfer: transfer(), address, path })
+                    on_remove=move |source| desk.send(Command::RemoveSource { transfer: transfer(), source })
+                />
+            </Show>
         </Show>
     }
 }

@@ -1,7 +1,10 @@
 //! A transfer in words: what its row says, and what can be done with it. Pure.
 
-use wstp_messages::{BlockRange, SourceStanding, SourceView, TransferState, TransferView};
-use wstp_ui::format::{bytes, count, duration, rate};
+use wstp_messages::{
+    BlockRange, FileState, FileView, FolderView, SourceStanding, SourceView, TransferState, TransferView,
+};
+use wstp_ui::file_list::FileInfo;
+use wstp_ui::format::{bytes, count, duration, grouped, rate};
 use wstp_ui::notice::Tone;
 use wstp_ui::progress::Progress;
 use wstp_ui::ranges::BlockRanges;
@@ -13,16 +16,14 @@ pub fn info(view: &TransferView, added: String) -> TransferInfo {
     TransferInfo {
         id: view.id.0.clone(),
         name: view.name.clone(),
+        is_folder: view.folder.is_some(),
         origin: view.server_label.clone(),
         state: name(view.state),
         words: words(view),
         tone: tone(view),
         progress: progress(view),
         map: map(view),
-        trouble: view
-            .problem
-            .as_ref()
-            .map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() }),
+        trouble: trouble(view),
         actions: actions(view),
         more: more(view),
         facts: facts(view, added),
@@ -80,11 +81,26 @@ pub fn short(view: &TransferView) -> String {
     }
 }
 
+fn trouble(view: &TransferView) -> Option<Trouble> {
+    let told = view.problem.as_ref();
+    let told = told.map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() });
+    let lacking = view.folder.map_or(0, |folder| folder.problems);
+    told.or_else(|| {
+        (lacking > 0).then(|| Trouble {
+            what: format!("{} could not be had.", count(lacking, "file or folder", "files or folders")),
+            advice: "Open this row to see which and why, and try again when they can be read.".to_owned(),
+        })
+    })
+}
+
 fn here(view: &TransferView) -> u64 {
     view.verified.saturating_add(view.received).min(view.size)
 }
 
 fn words(view: &TransferView) -> String {
+    if let Some(words) = view.folder.and_then(|folder| folder_words(view.state, folder)) {
+        return words;
+    }
     match view.state {
         TransferState::Queued => turn(view.place),
         TransferState::Starting => "Starting".to_owned(),
@@ -104,6 +120,20 @@ fn words(view: &TransferView) -> String {
     }
 }
 
+/// What is said of a folder in a state in which its files matter.
+fn folder_words(state: TransferState, folder: FolderView) -> Option<String> {
+    let FolderView { files, done, saved, is_walking, .. } = folder;
+    let of_all = |number| format!("{} of {}", grouped(number), count(files, "file", "files"));
+    let so_far = if is_walking { format!("{} of {}+ files", grouped(done), grouped(files)) } else { of_all(done) };
+    match state {
+        TransferState::Downloading => Some(so_far),
+        TransferState::Paused => Some(format!("Paused, {so_far}")),
+        TransferState::Complete if saved > 0 => Some(format!("Saved {}", of_all(saved))),
+        TransferState::Saving => Some(format!("Saving {}", of_all(saved))),
+        _ => None,
+    }
+}
+
 fn turn(place: Option<u32>) -> String {
     match place {
         Some(1) => "Comes next".to_owned(),
@@ -117,7 +147,7 @@ const fn tone(view: &TransferView) -> Tone {
         TransferState::Downloading | TransferState::Verifying | TransferState::Starting | TransferState::Saving => {
             Tone::Active
         }
-        TransferState::Complete if view.problem.is_some() => Tone::Warn,
+        TransferState::Complete | TransferState::Saved if view.problem.is_some() || lacks_files(view) => Tone::Warn,
         TransferState::Complete | TransferState::Saved => Tone::Good,
         TransferState::Waiting { .. } => Tone::Warn,
         TransferState::Failed => Tone::Bad,
@@ -145,8 +175,19 @@ fn map(view: &TransferView) -> BlockRanges {
     }
 }
 
+/// Whether a complete folder lacks files that can be tried again.
+const fn lacks_files(view: &TransferView) -> bool {
+    match view.folder {
+        Some(folder) => folder.problems > 0 && view.in_sandbox,
+        None => false,
+    }
+}
+
 fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
+        TransferState::Saving if view.folder.is_some() => vec![Action::Pause, Action::Cancel],
+        TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
+        TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
         TransferState::Queued | TransferState::Starting | TransferState::Downloading | TransferState::Verifying => {
             vec![Action::Pause, Action::Cancel]
@@ -175,15 +216,44 @@ fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("From", format!("{} / {}", view.server_label, view.path)),
         ("Size", format!("{} ({})", bytes(view.size), count(view.size, "byte", "bytes"))),
-        ("Blocks", count(view.blocks, "block of 8 KiB", "blocks of 8 KiB")),
-        ("Verified", bytes(view.verified)),
     ];
-    facts.push(("BLAKE3", view.root.clone().unwrap_or_else(|| "not known yet".to_owned())));
+    match view.folder {
+        Some(folder) => {
+            facts.push(("Files", format!("{} of {}", grouped(folder.done), grouped(folder.files))));
+            facts.push(("Verified", bytes(view.verified)));
+        }
+        None => {
+            facts.push(("Blocks", count(view.blocks, "block of 8 KiB", "blocks of 8 KiB")));
+            facts.push(("Verified", bytes(view.verified)));
+            facts.push(("BLAKE3", view.root.clone().unwrap_or_else(|| "not known yet".to_owned())));
+        }
+    }
     facts.push(("Added", added));
     facts.extend(view.saved_as.iter().map(|path| ("Saved as", path.clone())));
     let kept = if view.in_sandbox { "complete, in the browser" } else { "not complete in the browser" };
     facts.push(("Copy", kept.to_owned()));
     facts
+}
+
+/// A file of a folder as the list shows it.
+pub fn file(file: &FileView) -> FileInfo {
+    let (what, more) = file.problem.as_ref().map_or((None, String::new()), |problem| {
+        (Some(problem.what.clone()), format!("{} {}", problem.what, problem.advice).trim().to_owned())
+    });
+    FileInfo {
+        path: file.path.clone(),
+        words: match file.state {
+            FileState::Failed => what.unwrap_or_else(|| "could not be had".to_owned()),
+            FileState::Saved => format!("saved, {}", bytes(file.size)),
+            FileState::Missing | FileState::Complete => bytes(file.size),
+        },
+        more,
+        tone: match file.state {
+            FileState::Complete | FileState::Saved => Tone::Good,
+            FileState::Missing => Tone::Neutral,
+            FileState::Failed => Tone::Bad,
+        },
+    }
 }
 
 /// A source as the details show it.
@@ -246,6 +316,7 @@ mod tests {
             path: "music/a.flac".to_owned(),
             name: "a.flac".to_owned(),
             size: 20_000,
+            folder: None,
             state,
             place: None,
             is_outdated: false,
@@ -327,6 +398,31 @@ mod tests {
         ] {
             assert_eq!(standing(&given), expected);
         }
+    }
+
+    fn folder(state: TransferState, folder: FolderView) -> TransferView {
+        TransferView { folder: Some(folder), in_sandbox: true, ..view(state) }
+    }
+
+    #[test]
+    fn a_folder_says_how_many_of_its_files_are_there() {
+        let half = FolderView { files: 2000, done: 1204, is_walking: true, ..FolderView::default() };
+        assert_eq!(words(&folder(TransferState::Downloading, half)), "1,204 of 2,000+ files");
+        let walked = FolderView { is_walking: false, ..half };
+        assert_eq!(words(&folder(TransferState::Paused, walked)), "Paused, 1,204 of 2,000 files");
+        let saving = FolderView { done: 2000, saved: 12, ..walked };
+        assert_eq!(words(&folder(TransferState::Saving, saving)), "Saving 12 of 2,000 files");
+        assert_eq!(words(&folder(TransferState::Complete, saving)), "Saved 12 of 2,000 files");
+        assert_eq!(actions(&folder(TransferState::Saving, saving)), [Action::Pause, Action::Cancel]);
+    }
+
+    #[test]
+    fn a_folder_that_lacks_files_says_so_and_can_be_tried_again() {
+        let lacking =
+            folder(TransferState::Complete, FolderView { files: 9, done: 6, problems: 3, ..FolderView::default() });
+        let told = info(&lacking, String::new());
+        assert_eq!(told.trouble.unwrap().what, "3 files or folders could not be had.");
+        assert_eq!((told.tone, told.actions), (Tone::Warn, vec![Action::Save, Action::Retry, Action::Remove]));
     }
 
     #[test]

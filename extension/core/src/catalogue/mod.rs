@@ -4,16 +4,18 @@
 
 mod address;
 mod browse;
+mod contents;
 mod journal;
 mod model;
 mod queue;
-mod record;
+pub(crate) mod record;
 mod recover;
 mod unreadable;
 mod view;
 
 pub use address::Address;
 pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
+use queue::gone;
 pub use queue::{Effect, Queue};
 pub use recover::{Recovered, Unreadable, recover};
 pub use view::label;
@@ -27,16 +29,19 @@ use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_engine::{Instant, StoreError};
-use wstp_messages::{Command, CommandId, ContextName, Inner, Message, TransferId};
+use wstp_messages::{
+    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId,
+};
 
 use crate::bus::Bus;
 use crate::opfs::Folder;
 use crate::words::store_problem;
 use crate::{clock, panic};
 use browse::Browser;
+use contents::Library;
 use journal::{Journal, OpenError};
 
-const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Hail"];
+const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Asked", "Hail"];
 /// Views are told at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -54,7 +59,8 @@ struct Catalogue {
     queue: RefCell<Queue>,
     journal: RefCell<Journal>,
     browser: Browser,
-    /// Commands that wait for a server.
+    library: Library,
+    /// Commands that wait for a server or for the sandbox.
     browsing: RefCell<HashSet<CommandId>>,
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
@@ -76,6 +82,7 @@ async fn open() -> Result<(), JsValue> {
         queue: RefCell::new(Queue::new(model, done)),
         journal: RefCell::new(journal),
         browser: Browser::default(),
+        library: Library::default(),
         browsing: RefCell::default(),
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
@@ -111,9 +118,11 @@ impl Catalogue {
                 Message::Command { id, command } => queue.handle_command(id, command, clock::wall_ms()),
                 Message::Inner(Inner::Report { transfer, report }) => queue.handle_report(&transfer, report),
                 Message::Inner(Inner::Lost(transfer)) => queue.handle_lost(&transfer),
-                Message::Inner(Inner::Saving { transfer, download, outcome }) => {
-                    queue.handle_saving(transfer, download, outcome);
+                Message::Inner(Inner::Saving { transfer, file, outcome }) => {
+                    let outcome = self.library.of_whole(&transfer, file, outcome);
+                    queue.handle_saving(&transfer, file, outcome);
                 }
+                Message::Inner(Inner::Asked(transfer)) => queue.handle_asked(&transfer),
                 Message::Inner(Inner::Hail) => self.alive(),
                 _ => {}
             }
@@ -128,6 +137,8 @@ impl Catalogue {
                 Effect::Write(record) => self.write(&record),
                 Effect::Say(message) => self.say(message),
                 Effect::Browse(id, command) => self.browse(id, command),
+                Effect::ReadContents(transfer) => self.read_contents(transfer),
+                Effect::Save(transfer, file) => self.save(transfer, file),
                 Effect::Delete(transfer) => delete(transfer.0),
             }
         }
@@ -187,6 +198,9 @@ impl Catalogue {
                     Err(problem) => Some(Err(problem)),
                 },
                 Command::List { address, path, cursor } => Some(catalogue.browser.list(&address, path, cursor).await),
+                Command::Files { transfer, only_problems, from, limit } => {
+                    Some(catalogue.list_files(&transfer, only_problems, from, limit).await)
+                }
                 _ => None,
             };
             catalogue.browsing.borrow_mut().remove(&id);
@@ -194,6 +208,45 @@ impl Catalogue {
                 catalogue.queue.borrow_mut().reply(id, result);
             }
             catalogue.perform();
+        });
+    }
+
+    async fn list_files(
+        &self,
+        transfer: &TransferId,
+        only_problems: bool,
+        from: u64,
+        limit: u32,
+    ) -> Result<Reply, Problem> {
+        let item = self.queue.borrow().model().item(transfer).cloned().ok_or_else(gone)?;
+        let contents = self.library.contents(&item).await?;
+        Ok(contents.page(&item.saved, only_problems, from, limit.min(MAX_FILES)))
+    }
+
+    fn read_contents(self: &Rc<Self>, transfer: TransferId) {
+        let catalogue = self.clone();
+        spawn_local(async move {
+            let item = catalogue.queue.borrow().model().item(&transfer).cloned();
+            let Some(item) = item else { return };
+            let complete = catalogue.library.contents(&item).await.map(|contents| contents.complete());
+            catalogue.queue.borrow_mut().handle_contents(&transfer, complete);
+            catalogue.perform();
+        });
+    }
+
+    fn save(self: &Rc<Self>, transfer: TransferId, file: u32) {
+        let catalogue = self.clone();
+        spawn_local(async move {
+            let item = catalogue.queue.borrow().model().item(&transfer).cloned();
+            let Some(item) = item else { return };
+            match catalogue.library.task(&item, file).await {
+                Ok(task) => catalogue.say(Message::Inner(Inner::Save(task))),
+                Err(problem) => {
+                    let outcome = SaveOutcome::Failed { problem };
+                    catalogue.queue.borrow_mut().handle_saving(&transfer, file, outcome);
+                    catalogue.perform();
+                }
+            }
         });
     }
 

@@ -3,9 +3,13 @@
 //! Everything here survives the end of the browser. What only matters while a worker runs is in [`super::Queue`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use wstp_messages::{BlockRange, CommandId, Problem, ServerView, Settings, SourceTask, Sweep, TransferId};
+use wstp_engine::RangeSet;
+use wstp_messages::{
+    BlockRange, CommandId, FolderView, Problem, ServerView, Settings, SourceTask, Sweep, TransferId, TransferKind,
+};
 
 /// Most transfers in the list.
 pub const MAX_TRANSFERS: usize = 100_000;
@@ -48,8 +52,8 @@ pub enum Change {
         id: TransferId,
         /// Its size in bytes, as the server said in the end.
         size: u64,
-        /// Its hash.
-        root: String,
+        /// A file's hash.
+        root: Option<String>,
     },
     /// It can't go on by itself.
     Failed(TransferId, Problem),
@@ -77,6 +81,10 @@ pub enum Change {
     SourceRemoved(TransferId, u32),
     /// A transfer may have so many bytes a second.
     Limited(TransferId, Option<u64>),
+    /// These files of a transfer are on the user's disk too.
+    FilesSaved(TransferId, Vec<Range<u64>>),
+    /// What of a transfer is on the user's disk does not count any more.
+    Unsaved(TransferId),
 }
 
 /// What the user wants of a transfer.
@@ -95,10 +103,10 @@ pub enum Goal {
 pub enum Fetch {
     /// Blocks are missing.
     Unfinished,
-    /// Every block is verified.
+    /// Every block that can be had is verified.
     Complete {
-        /// The file's hash.
-        root: String,
+        /// A file's hash.
+        root: Option<String>,
     },
     /// It can't go on by itself.
     Failed(Problem),
@@ -111,17 +119,19 @@ pub enum Fetch {
 pub enum Save {
     /// Nobody asked, or the last try ended without result.
     No(Option<Problem>),
-    /// Asked; Chrome has not begun.
-    Asked,
-    /// Chrome copies it under this id.
-    Begun(i32),
-    /// It is there.
+    /// Chrome copies it.
+    Going,
+    /// It is there; where, if there was anything to save.
     Saved(String),
 }
 
 /// What a transfer has, for showing it while no worker runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
+    /// Its size in bytes, as far as known.
+    pub size: u64,
+    /// How a folder's files stand.
+    pub folder: Option<FolderView>,
     /// Bytes verified.
     pub verified: u64,
     /// Bytes received and not verified.
@@ -141,9 +151,11 @@ pub struct Item {
     pub id: TransferId,
     /// The server's address.
     pub server: String,
-    /// The file's path there.
+    /// What it is.
+    pub kind: TransferKind,
+    /// Its path there.
     pub path: String,
-    /// Its size in bytes.
+    /// Its size in bytes, of a folder as far as known.
     pub size: u64,
     /// When it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
@@ -161,6 +173,8 @@ pub struct Item {
     pub rate_limit: Option<u64>,
     /// How far the saving came.
     pub save: Save,
+    /// The files of a folder that are on the user's disk.
+    pub saved: Vec<Range<u64>>,
     /// What it has.
     pub kept: Kept,
     /// Whether the sandbox holds anything of it.
@@ -168,11 +182,12 @@ pub struct Item {
 }
 
 impl Item {
-    /// A transfer of which nothing is there yet.
+    /// A transfer of a file of which nothing is there yet.
     pub fn new(id: TransferId, server: String, path: String, size: u64, added_ms: f64) -> Self {
         Self {
             id,
             server,
+            kind: TransferKind::File,
             path,
             size,
             added_ms,
@@ -183,9 +198,15 @@ impl Item {
             declined: Vec::new(),
             rate_limit: None,
             save: Save::No(None),
+            saved: Vec::new(),
             kept: Kept::default(),
             in_sandbox: true,
         }
+    }
+
+    /// A transfer of a folder of which nothing is known yet.
+    pub fn folder(id: TransferId, server: String, path: String, added_ms: f64) -> Self {
+        Self { kind: TransferKind::Folder, ..Self::new(id, server, path, 0, added_ms) }
     }
 
     /// Where it is, first the server it was found on.
@@ -207,7 +228,17 @@ impl Item {
         }
     }
 
-    /// Whether every block is verified.
+    /// Whether it is complete but for what could not be had.
+    pub fn lacks_files(&self) -> bool {
+        self.is_complete() && self.kept.folder.is_some_and(|folder| folder.problems > 0)
+    }
+
+    /// Whether there is something to be tried again that does not go on by itself.
+    pub fn can_be_retried(&self) -> bool {
+        self.problem().is_some() || (self.lacks_files() && self.in_sandbox && !self.is_saving())
+    }
+
+    /// Whether every block that can be had is verified.
     pub fn is_complete(&self) -> bool {
         matches!(self.fetch, Fetch::Complete { .. })
     }
@@ -224,9 +255,10 @@ impl Item {
     /// What the user wants of it now.
     fn want(&mut self, goal: Goal) {
         self.goal = goal;
-        if goal == Goal::Run && self.problem().is_some() {
+        if goal == Goal::Run && self.can_be_retried() {
             self.accept_change |= matches!(self.fetch, Fetch::Outdated(_));
             self.fetch = Fetch::Unfinished;
+            self.save = Save::No(None);
         }
     }
 
@@ -244,7 +276,12 @@ impl Item {
 
     /// Whether Chrome is or will be copying it.
     pub fn is_saving(&self) -> bool {
-        matches!(self.save, Save::Asked | Save::Begun(_))
+        self.save == Save::Going
+    }
+
+    /// How many files of a folder are on the user's disk.
+    pub fn saved_files(&self) -> u64 {
+        self.saved.iter().map(|range| range.end - range.start).sum()
     }
 }
 
@@ -308,15 +345,28 @@ impl Model {
             Change::Limited(id, rate) => self.change(&id, |item| item.rate_limit = rate),
             Change::Swept(sweep) => self.sweep(sweep),
             Change::Moved(id, before) => self.place(&id, before.as_ref()),
-            Change::Kept(id, kept) => self.change(&id, |item| item.kept = kept),
+            Change::Kept(id, kept) => self.change(&id, |item| {
+                item.size = item.size.max(kept.size);
+                item.kept = kept;
+            }),
             Change::Completed { id, size, root } => self.change(&id, |item| {
                 item.size = size;
-                item.kept = Kept::default();
+                if item.kind == TransferKind::File {
+                    item.kept = Kept::default();
+                }
                 item.fetch = Fetch::Complete { root };
             }),
             Change::Failed(id, problem) => self.change(&id, |item| item.fetch = Fetch::Failed(problem)),
             Change::Save(id, save) => self.change(&id, |item| item.save = save),
             Change::Freed(id) => self.change(&id, |item| item.in_sandbox = false),
+            Change::FilesSaved(id, files) => self.change(&id, |item| {
+                let mut saved = RangeSet::new();
+                for range in item.saved.drain(..).chain(files) {
+                    saved.insert(range);
+                }
+                item.saved = saved.iter().collect();
+            }),
+            Change::Unsaved(id) => self.change(&id, |item| item.saved.clear()),
         }
     }
 

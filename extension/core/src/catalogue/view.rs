@@ -1,14 +1,19 @@
 //! How a transfer looks to a view: what is remembered of it, filled in with what its worker said last.
 
-use wstp_messages::{BlockRange, SourceStanding, SourceTask, SourceView, TransferState, TransferView};
+use wstp_messages::{
+    BlockRange, FolderView, SourceStanding, SourceTask, SourceView, TransferKind, TransferState, TransferView,
+};
 use wstp_protocol::block_count;
 
 use super::address::Address;
 use super::model::{Fetch, Goal, Item, Save};
 
-/// The last name of a path.
-pub fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+/// What to call a transfer: the last name of its path, and of a whole share its server.
+pub fn name(item: &Item) -> String {
+    match item.path.rsplit('/').next() {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => label(&item.server),
+    }
 }
 
 /// What to call a server.
@@ -23,16 +28,19 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
     let state = state(item, is_running, live);
     let size = live.map_or(item.size, |said| said.size.max(item.size));
     let complete = item.is_complete();
-    let blocks = block_count(size);
     let shown = said.filter(|_| !complete);
+    let folder = folder(item, shown);
+    let blocks = folder.map_or_else(|| block_count(size), |folder| folder.files);
     let all = if blocks > 0 { vec![BlockRange { first: 0, end: blocks }] } else { Vec::new() };
+    let is_whole = complete && item.kind == TransferKind::File;
     TransferView {
         id: item.id.clone(),
         server: item.server.clone(),
         server_label: label(&item.server),
         path: item.path.clone(),
-        name: name(&item.path).to_owned(),
+        name: name(item),
         size,
+        folder,
         state,
         place,
         is_outdated: matches!(item.fetch, Fetch::Outdated(_)),
@@ -40,13 +48,13 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
             (Some(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),
             _ => live.and_then(|said| said.problem.clone()),
         },
-        verified: if complete { item.size } else { shown.map_or(item.kept.verified, |said| said.verified) },
+        verified: if is_whole { item.size } else { shown.map_or(item.kept.verified, |said| said.verified) },
         received: shown.map_or(item.kept.received, |said| said.received),
         rate: live.map_or(0.0, |said| said.rate),
         rate_limit: item.rate_limit,
         seconds_left: live.and_then(|said| said.seconds_left),
         blocks,
-        verified_blocks: if complete {
+        verified_blocks: if is_whole {
             all
         } else {
             shown.map_or_else(|| item.kept.verified_blocks.clone(), |said| said.verified_blocks.clone())
@@ -55,16 +63,23 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         requested_blocks: live.map_or_else(Vec::new, |said| said.requested_blocks.clone()),
         sources: if complete { Vec::new() } else { sources(item, live) },
         root: match &item.fetch {
-            Fetch::Complete { root } => Some(root.clone()),
+            Fetch::Complete { root } => root.clone(),
             _ => shown.and_then(|said| said.root.clone()).or_else(|| item.kept.root.clone()),
         },
         saved_as: match &item.save {
-            Save::Saved(path) => Some(path.clone()),
+            Save::Saved(path) if !path.is_empty() => Some(path.clone()),
             _ => None,
         },
         in_sandbox: item.in_sandbox && complete,
         added_ms: item.added_ms,
     }
+}
+
+/// How a folder's files stand: as its worker says, or as remembered.
+fn folder(item: &Item, shown: Option<&TransferView>) -> Option<FolderView> {
+    let known = shown.and_then(|said| said.folder).or(item.kept.folder).unwrap_or_default();
+    let saved = item.saved_files();
+    (item.kind == TransferKind::Folder).then_some(FolderView { saved, ..known })
 }
 
 /// Where it comes from: what is remembered, filled in with what the worker says.
@@ -88,7 +103,7 @@ fn sources(item: &Item, live: Option<&TransferView>) -> Vec<SourceView> {
 fn state(item: &Item, is_running: bool, live: Option<&TransferView>) -> TransferState {
     match (&item.fetch, &item.save, item.goal) {
         (Fetch::Complete { .. }, Save::No(_), _) => TransferState::Complete,
-        (Fetch::Complete { .. }, Save::Asked | Save::Begun(_), _) => TransferState::Saving,
+        (Fetch::Complete { .. }, Save::Going, _) => TransferState::Saving,
         (Fetch::Complete { .. }, Save::Saved(_), _) => TransferState::Saved,
         (_, _, Goal::Cancel) => TransferState::Cancelled,
         (_, _, Goal::Pause) => TransferState::Paused,

@@ -1,10 +1,14 @@
-//! A transfer worker: runs the engine for one transfer, with sockets, files and a clock.
+//! A transfer worker: runs the engine for one transfer, a file's or a folder's, with sockets, files and a clock.
 //!
-//! It decides nothing about the transfer. Bytes go from a socket into wasm memory once and from there to the file; they never leave this thread.
-//! Its files are closed before it reports its end, so that whoever hears of the end may open, save or delete them.
+//! It decides nothing about the transfer: a [`Job`] does, with the engine. Bytes go from a socket into wasm memory once and from there to the file;
+//! they never leave this thread. The files are closed before it reports its end, so that whoever hears of the end may open, save or delete them.
 
+mod file;
+mod folder;
+mod job;
 mod network;
 mod progress;
+mod run;
 mod store;
 
 use std::cell::{OnceCell, RefCell};
@@ -15,20 +19,17 @@ use std::time::Duration;
 use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_engine::{
-    Command, Config, ConnectionId, Connections, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId,
-    SourceKind, Transfer,
-};
-use wstp_messages::{ContextName, Inner, Message, SourceTask, Terms, WorkerReport, WorkerTask};
-use wstp_protocol::{ClientMessage, SharePath};
+use wstp_messages::{ContextName, Inner, Message, SourceTask, TransferKind, TransferState, WorkerReport, WorkerTask};
 
 use crate::bus::Bus;
 use crate::link::Link;
 use crate::socket::Happening;
-use crate::words::{engine_problem, problem};
-use crate::{AGENT, clock, panic};
+use crate::words::problem;
+use crate::{clock, panic};
+use file::FileJob;
+use folder::FolderJob;
+use job::{Act, Job, Order, Wire};
 use network::Online;
-use progress::Parts;
 use store::Store;
 
 const TOPICS: &[&str] = &["Stop", "Adjust", "Retry"];
@@ -51,11 +52,13 @@ pub fn run(task: WorkerTask) {
 
 struct Worker {
     task: WorkerTask,
-    /// Where the file is now.
+    /// Where it is now.
     sources: RefCell<Vec<SourceTask>>,
-    state: RefCell<Option<State>>,
-    /// Commands not yet given to the engine, since the files are still being opened.
-    commands: RefCell<Vec<Command>>,
+    /// What is given up when the transfer ends.
+    job: RefCell<Option<Box<dyn Job>>>,
+    links: RefCell<HashMap<Wire, Link>>,
+    /// Orders not yet given to the job, since the files are still being opened.
+    orders: RefCell<Vec<Order>>,
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
@@ -63,19 +66,13 @@ struct Worker {
     timer: RefCell<Option<Timeout>>,
 }
 
-/// What is given up when the transfer ends.
-struct State {
-    transfer: Transfer,
-    store: Store,
-    links: HashMap<ConnectionId, Link>,
-}
-
 async fn open(task: WorkerTask) -> Result<(), JsValue> {
     let worker = Rc::new(Worker {
         sources: RefCell::new(task.terms.sources.clone()),
         task,
-        state: RefCell::default(),
-        commands: RefCell::default(),
+        job: RefCell::default(),
+        links: RefCell::default(),
+        orders: RefCell::default(),
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
@@ -94,15 +91,24 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     let _ = worker.heartbeat.set(heartbeat);
     let online = Online::listen({
         let worker = worker.clone();
-        move || worker.handle_online()
+        move || worker.order(Order::Online)
     });
     let _ = worker.online.set(online);
-    let (store, recovered) = Store::open(&worker.task.transfer).await?;
-    let transfer = Transfer::resume(config(&worker.task), recovered, clock::now());
-    worker.state.replace(Some(State { transfer, store, links: HashMap::new() }));
+    let job = open_job(worker.task.clone()).await?;
+    worker.job.replace(Some(job));
     let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
     worker.perform();
     Ok(())
+}
+
+async fn open_job(task: WorkerTask) -> Result<Box<dyn Job>, JsValue> {
+    Ok(match task.kind {
+        TransferKind::File => {
+            let (store, recovered) = Store::open(&["transfers", &task.transfer.0]).await?;
+            Box::new(FileJob::new(task, store, recovered))
+        }
+        TransferKind::Folder => Box::new(FolderJob::open(task).await?),
+    })
 }
 
 fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'static) -> Interval {
@@ -110,105 +116,47 @@ fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'sta
     Interval::new(period.as_millis() as u32, move || act(&worker))
 }
 
-/// `None` if the path can't be asked for; the catalogue takes no such source.
-fn source(task: &SourceTask) -> Option<SourceConfig> {
-    Some(SourceConfig {
-        id: SourceId(task.id),
-        path: SharePath::parse(task.path.as_str()).ok()?,
-        token: None,
-        kind: if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp },
-    })
-}
-
-fn config(task: &WorkerTask) -> Config {
-    Config {
-        sources: task.terms.sources.iter().filter_map(source).collect(),
-        agent: AGENT.to_owned(),
-        connections: Connections::Fixed(task.terms.connections),
-        memory_budget: u64::from(task.terms.memory),
-        commit_bytes: COMMIT_BYTES,
-        commit_interval: COMMIT_INTERVAL,
-        rate_limit: task.terms.rate_limit,
-        order: Order::HeadFirst,
-        seed: js_sys::Math::random().to_bits(),
-    }
-}
-
 impl Worker {
     fn handle_message(self: &Rc<Self>, message: Message) {
         let Message::Inner(inner) = message else { return };
-        let commands = match inner {
-            Inner::Stop(id) if id == self.task.transfer => vec![Command::Pause],
-            Inner::Retry(id) if id == self.task.transfer => vec![Command::Resume],
-            Inner::Adjust { transfer, terms } if transfer == self.task.transfer => self.adjust(terms),
-            _ => return,
-        };
-        self.commands.borrow_mut().extend(commands);
-        self.perform();
-    }
-
-    /// What waits for the next try need not wait any more.
-    fn handle_online(self: &Rc<Self>) {
-        let waits = self.with(|state| matches!(state.transfer.progress().phase, Phase::Waiting(_)));
-        if waits == Some(true) {
-            self.commands.borrow_mut().push(Command::Resume);
-            self.perform();
+        match inner {
+            Inner::Stop(id) if id == self.task.transfer => self.order(Order::Stop),
+            Inner::Retry(id) if id == self.task.transfer => self.order(Order::Retry),
+            Inner::Adjust { transfer, terms } if transfer == self.task.transfer => {
+                self.sources.replace(terms.sources.clone());
+                self.order(Order::Adjust(terms));
+            }
+            _ => {}
         }
     }
 
-    fn adjust(&self, terms: Terms) -> Vec<Command> {
-        let before = self.sources.replace(terms.sources.clone());
-        let gone = before.iter().filter(|source| !terms.sources.contains(source));
-        let new = terms.sources.iter().filter(|source| !before.contains(source));
-        [
-            Command::SetConnections(Connections::Fixed(terms.connections)),
-            Command::SetMemoryBudget(terms.memory.into()),
-            Command::SetRateLimit(terms.rate_limit),
-        ]
-        .into_iter()
-        .chain(gone.map(|gone| Command::RemoveSource(SourceId(gone.id))))
-        .chain(new.filter_map(source).map(Command::AddSource))
-        .collect()
-    }
-
-    fn handle_happening(self: &Rc<Self>, connection: ConnectionId, happening: Happening) {
-        self.with(|state| {
-            let now = clock::now();
-            match happening {
-                Happening::Opened => state.transfer.handle_opened(now, connection),
-                Happening::Frame(frame) => state.transfer.handle_frame(now, connection, frame),
-                Happening::Closed => {
-                    state.links.remove(&connection);
-                    state.transfer.handle_closed(now, connection);
-                }
-            }
-        });
+    fn order(self: &Rc<Self>, order: Order) {
+        self.orders.borrow_mut().push(order);
         self.perform();
     }
 
-    /// Does what the engine wants until it wants nothing more.
+    fn handle_happening(self: &Rc<Self>, wire: Wire, happening: Happening) {
+        if happening == Happening::Closed {
+            self.links.borrow_mut().remove(&wire);
+        }
+        self.with(|job| job.handle_happening(wire, happening));
+        self.perform();
+    }
+
+    /// Does what the job wants until it wants nothing more.
     fn perform(self: &Rc<Self>) {
-        self.with(|state| {
-            for command in self.commands.take() {
-                state.transfer.handle_command(clock::now(), command);
-            }
-        });
-        while let Some(output) = self.with(|state| state.transfer.poll_output()).flatten() {
-            match output {
-                Output::Connect { connection, source } => self.connect(connection, source),
-                Output::Send { connection, message } => self.send(connection, &message),
-                Output::Disconnect { connection } => drop(self.with(|state| state.links.remove(&connection))),
-                // Others are believed only where they serve what the first one does.
-                Output::Mirrors { source, urls } if source.0 == 0 => {
-                    self.report(WorkerReport::Mirrors(urls.iter().map(ToString::to_string).collect()));
+        self.with(|job| self.orders.take().into_iter().for_each(|order| job.handle_order(order)));
+        while let Some(act) = self.with(|job| job.poll_act()).flatten() {
+            match act {
+                Act::Connect(wire, source) => self.connect(wire, source),
+                Act::Send(wire, message) => {
+                    if let Some(link) = self.links.borrow().get(&wire) {
+                        link.send(&message);
+                    }
                 }
-                Output::Mirrors { .. } => {}
-                Output::Store(request) => {
-                    self.with(|state| {
-                        let reply = state.store.perform(request);
-                        state.transfer.handle_stored(clock::now(), reply);
-                    });
-                }
+                Act::TellMirrors(urls) => self.report(WorkerReport::Mirrors(urls)),
+                Act::Disconnect(wire) => drop(self.links.borrow_mut().remove(&wire)),
+                Act::OpenStore(run, path) => self.open_store(run, path),
             }
         }
         if !self.end_if_done() {
@@ -216,34 +164,36 @@ impl Worker {
         }
     }
 
-    fn connect(self: &Rc<Self>, connection: ConnectionId, source: SourceId) {
+    fn connect(self: &Rc<Self>, wire: Wire, source: u32) {
         let worker: Weak<Self> = Rc::downgrade(self);
-        let task = self.sources.borrow().iter().find(|task| task.id == source.0).cloned();
+        let task = self.sources.borrow().iter().find(|task| task.id == source).cloned();
         let link = task.and_then(|task| {
             Link::connect(&task, move |happening| {
                 if let Some(worker) = worker.upgrade() {
-                    worker.handle_happening(connection, happening);
+                    worker.handle_happening(wire, happening);
                 }
             })
             .ok()
         });
-        self.with(|state| match link {
-            Some(link) => drop(state.links.insert(connection, link)),
-            None => state.transfer.handle_closed(clock::now(), connection),
+        match link {
+            Some(link) => drop(self.links.borrow_mut().insert(wire, link)),
+            None => drop(self.with(|job| job.handle_happening(wire, Happening::Closed))),
+        }
+    }
+
+    fn open_store(self: &Rc<Self>, run: u32, path: Vec<String>) {
+        let worker = self.clone();
+        spawn_local(async move {
+            let path: Vec<_> = path.iter().map(String::as_str).collect();
+            let opened = Store::open(&path).await;
+            worker.with(|job| job.handle_store(run, opened));
+            worker.perform();
         });
     }
 
-    fn send(&self, connection: ConnectionId, message: &ClientMessage) {
-        self.with(|state| {
-            if let Some(link) = state.links.get(&connection) {
-                link.send(message);
-            }
-        });
-    }
-
-    /// Sleeps until the engine wants to be woken.
+    /// Sleeps until the job wants to be woken.
     fn set_timer(self: &Rc<Self>) {
-        let due = self.with(|state| state.transfer.poll_timeout()).flatten();
+        let due = self.with(|job| job.poll_timeout()).flatten();
         let timer = due.map(|due| {
             let wait = (due - clock::now()).min(MAX_TIMEOUT);
             let worker = self.clone();
@@ -251,7 +201,7 @@ impl Worker {
             Timeout::new(wait.as_millis() as u32 + u32::from(!wait.is_zero()), move || {
                 // The timer is done; dropping it later would do nothing.
                 worker.timer.take().map(Timeout::forget);
-                worker.with(|state| state.transfer.handle_timeout(clock::now()));
+                worker.with(|job| job.handle_timeout());
                 worker.perform();
             })
         });
@@ -260,70 +210,29 @@ impl Worker {
 
     /// Tells the catalogue how it stands.
     fn tell(self: &Rc<Self>) {
-        let told = self.with(|state| {
-            let now = clock::now();
-            let parts = Parts {
-                verified: progress::joined(state.transfer.verified()),
-                received: progress::joined(state.transfer.received()),
-                requested: progress::joined(state.transfer.requested()),
-            };
-            let progress = state.transfer.progress();
-            let mut view = progress::view(&self.task.transfer, &self.sources.borrow(), &progress, parts, now);
-            if matches!(progress.phase, Phase::Waiting(_)) && network::is_offline() {
+        if let Some(mut view) = self.with(|job| job.view()) {
+            if matches!(view.state, TransferState::Waiting { .. }) && network::is_offline() {
                 view.problem =
                     Some(problem("You are offline.", "It goes on by itself as soon as you are online again."));
             }
-            view
-        });
-        if let Some(view) = told {
             self.report(WorkerReport::Progress(Box::new(view)));
         }
     }
 
     /// The end of the transfer, or of this run of it: the files are closed, and only then it is told.
     fn end_if_done(self: &Rc<Self>) -> bool {
-        let Some(progress) = self.with(|state| state.transfer.progress()) else { return true };
-        let report = match progress.phase {
-            Phase::Complete => match (progress.size, progress.root) {
-                (Some(size), Some(root)) => {
-                    WorkerReport::Complete { size, root: blake3::Hash::from(root).to_hex().to_string() }
-                }
-                _ => WorkerReport::Failed(problem("The download ended without a hash.", "Resume to try again.")),
-            },
-            Phase::Paused => WorkerReport::Stopped,
-            Phase::Failed if self.goes_on_with_change(&progress) => return false,
-            Phase::Failed => self.failure(progress.problem.as_ref()),
-            _ => return false,
-        };
+        let Some(end) = self.with(|job| job.end()) else { return true };
+        let Some(report) = end else { return false };
         self.tell();
         self.timer.replace(None);
-        self.state.replace(None);
+        self.job.replace(None);
+        self.links.borrow_mut().clear();
         self.report(report);
         true
     }
 
-    fn failure(&self, found: Option<&Problem>) -> WorkerReport {
-        let label = progress::origin_label(&self.sources.borrow());
-        match found {
-            Some(Problem::Changed) => WorkerReport::Outdated(engine_problem(&Problem::Changed, &label)),
-            Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
-            None => WorkerReport::Failed(problem("The download can't go on.", "Resume to try again.")),
-        }
-    }
-
-    /// The user wants the file as it is now: what still matches is kept.
-    fn goes_on_with_change(self: &Rc<Self>, progress: &Progress) -> bool {
-        let goes_on = self.task.accept_change && progress.problem == Some(Problem::Changed);
-        if goes_on {
-            self.commands.borrow_mut().push(Command::Resume);
-            let worker = self.clone();
-            spawn_local(async move { worker.perform() });
-        }
-        goes_on
-    }
-
-    fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> Option<R> {
-        self.state.borrow_mut().as_mut().map(act)
+    fn with<R>(&self, act: impl FnOnce(&mut dyn Job) -> R) -> Option<R> {
+        self.job.borrow_mut().as_mut().map(|job| act(job.as_mut()))
     }
 
     fn report(&self, report: WorkerReport) {

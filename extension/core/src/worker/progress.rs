@@ -32,20 +32,11 @@ pub fn view(
 ) -> TransferView {
     let size = progress.size.unwrap_or(0);
     TransferView {
-        id: transfer.clone(),
-        server: String::new(),
-        server_label: String::new(),
-        path: String::new(),
-        name: String::new(),
         size,
-        state: state(progress.phase, now),
-        place: None,
-        is_outdated: false,
         problem: progress.problem.as_ref().map(|problem| engine_problem(problem, &origin_label(sources))),
         verified: progress.verified,
         received: progress.received,
         rate: progress.rate,
-        rate_limit: None,
         seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
         blocks: block_count(size),
         verified_blocks: parts.verified,
@@ -57,6 +48,35 @@ pub fn view(
             .filter_map(|source| Some(source_view(sources.iter().find(|task| task.id == source.id.0)?, source, now)))
             .collect(),
         root: progress.root.map(|root| blake3::Hash::from(root).to_hex().to_string()),
+        ..empty(transfer, state(progress.phase, now))
+    }
+}
+
+/// A view that says nothing but where the transfer stands.
+pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
+    TransferView {
+        id: transfer.clone(),
+        server: String::new(),
+        server_label: String::new(),
+        path: String::new(),
+        name: String::new(),
+        size: 0,
+        folder: None,
+        state,
+        place: None,
+        is_outdated: false,
+        problem: None,
+        verified: 0,
+        received: 0,
+        rate: 0.0,
+        rate_limit: None,
+        seconds_left: None,
+        blocks: 0,
+        verified_blocks: Vec::new(),
+        received_blocks: Vec::new(),
+        requested_blocks: Vec::new(),
+        sources: Vec::new(),
+        root: None,
         saved_as: None,
         in_sandbox: false,
         added_ms: 0.0,
@@ -93,7 +113,8 @@ fn source_view(task: &SourceTask, source: &SourceProgress, now: Instant) -> Sour
     }
 }
 
-fn state(phase: Phase, now: Instant) -> TransferState {
+/// Where a transfer stands.
+pub fn state(phase: Phase, now: Instant) -> TransferState {
     match phase {
         Phase::Starting => TransferState::Starting,
         Phase::Downloading => TransferState::Downloading,

@@ -1,10 +1,9 @@
-//! A transfer's storage: the files `data`, `hashes` and `journal` in its folder of the sandbox, held open by its worker alone.
+//! The storage of one file's transfer: the files `data`, `hashes` and `journal` in a folder of the sandbox, held open by its worker alone.
 
 use bytes::Bytes;
 use wasm_bindgen::prelude::*;
 use wstp_engine::journal::{self, Recovered};
 use wstp_engine::{StoreError, StoreReply, StoreRequest};
-use wstp_messages::TransferId;
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
@@ -25,13 +24,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the files and reads the journal back.
+    /// Opens the files in the folder to which these names lead, and reads the journal back.
     ///
     /// # Errors
     ///
     /// When another worker has them open and does not end, or storage fails.
-    pub async fn open(transfer: &TransferId) -> Result<(Self, Recovered), JsValue> {
-        let folder = Folder::open(&["transfers", &transfer.0]).await?;
+    pub async fn open(path: &[&str]) -> Result<(Self, Recovered), JsValue> {
+        let folder = Folder::open(path).await?;
         let (data, hashes, journal) =
             (folder.file("data").await?, folder.file("hashes").await?, folder.file("journal").await?);
         let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
@@ -117,7 +116,7 @@ mod tests {
 
     async fn store(name: &str) -> Store {
         Folder::open(&["transfers"]).await.unwrap().remove(name).await.unwrap();
-        Store::open(&TransferId(name.into())).await.unwrap().0
+        Store::open(&["transfers", name]).await.unwrap().0
     }
 
     #[wasm_bindgen_test]
@@ -150,7 +149,7 @@ mod tests {
         assert_eq!(store.perform(StoreRequest::Commit { record: b"half a rec".to_vec() }), StoreReply::Done);
         assert_eq!(store.journal.len(), Ok(10));
         drop(store);
-        let (store, recovered) = Store::open(&TransferId("torn".into())).await.unwrap();
+        let (store, recovered) = Store::open(&["transfers", "torn"]).await.unwrap();
         assert_eq!((store.journal.len(), store.journal_len), (Ok(0), 0));
         assert!(recovered.file().is_none() && !recovered.is_complete());
     }

@@ -6,7 +6,9 @@
 //! Invariants: a transfer has at most one worker; its folder is deleted only while it has none; what a command did it does not
 //! do again under the same id.
 
+mod adding;
 mod ordering;
+mod saver;
 mod saving;
 mod scheduling;
 mod sharing;
@@ -18,14 +20,13 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferView,
-    WorkerReport,
+    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferKind,
+    TransferView, WorkerReport,
 };
-use wstp_protocol::SharePath;
 
-use super::address::Address;
-use super::model::{Change, Goal, Item, Kept, MAX_TRANSFERS, Model, Record};
+use super::model::{Change, Goal, Item, Kept, Model, Record};
 use crate::words::problem;
+use saver::Saver;
 use telling::News;
 
 /// Commands whose outcome is remembered.
@@ -40,8 +41,12 @@ pub enum Effect {
     Write(Box<Record>),
     /// Say this to the other contexts.
     Say(Message),
-    /// Ask a server, then say the reply under this id.
+    /// Ask a server or look into the sandbox, then say the reply under this id.
     Browse(CommandId, Command),
+    /// Read which files of a folder are complete, then [`Queue::handle_contents`].
+    ReadContents(TransferId),
+    /// Have the supervisor save this file of a transfer.
+    Save(TransferId, u32),
     /// Remove a transfer's folder from the sandbox.
     Delete(TransferId),
 }
@@ -62,6 +67,7 @@ struct Worker {
 pub struct Queue {
     model: Model,
     workers: HashMap<TransferId, Worker>,
+    savers: HashMap<TransferId, Saver>,
     losses: HashMap<TransferId, (u32, u64)>,
     /// Gone from the list; their folders are deleted when their workers have ended.
     doomed: HashSet<TransferId>,
@@ -82,6 +88,7 @@ impl Queue {
         let mut queue = Self {
             model,
             workers: HashMap::new(),
+            savers: HashMap::new(),
             losses: HashMap::new(),
             doomed: HashSet::new(),
             done: VecDeque::new(),
@@ -121,6 +128,10 @@ impl Queue {
                 self.reply(id, Ok(Reply::Snapshot(snapshot)));
             }
             Command::Connect { .. } | Command::List { .. } => self.effects.push_back(Effect::Browse(id, command)),
+            Command::Files { ref transfer, .. } => match self.folder_to_list(transfer) {
+                Ok(()) => self.effects.push_back(Effect::Browse(id, command)),
+                Err(problem) => self.reply(id, Err(problem)),
+            },
             command => {
                 let result = self.carry_out(&id, command, now_ms);
                 if let Ok(reply) = &result {
@@ -207,6 +218,9 @@ impl Queue {
             Command::Download { address, path, size } => {
                 return self.download(command_id, &address, path, size, now_ms);
             }
+            Command::DownloadFolder { address, path } => {
+                return self.download_folder(command_id, &address, path, now_ms);
+            }
             Command::Forget { address } => {
                 self.write(Some(command_id), Change::Forgotten(address));
                 self.news.servers = true;
@@ -224,50 +238,20 @@ impl Queue {
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
-            Command::Watch | Command::Connect { .. } | Command::List { .. } => {}
+            Command::Watch | Command::Connect { .. } | Command::List { .. } | Command::Files { .. } => {}
         }
         Ok(Reply::Done)
     }
 
-    fn download(
-        &mut self,
-        command: &CommandId,
-        address: &str,
-        path: String,
-        size: u64,
-        now_ms: f64,
-    ) -> Result<Reply, Problem> {
-        let server = Address::parse(address)?.to_string();
-        let is_path = SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root());
-        if !is_path || !is_id(&command.0) {
-            return Err(problem("This can't be downloaded.", "Open the folder again and choose a file."));
-        }
-        let holds = |item: &&Item| {
-            item.server == server && item.path == path && item.in_sandbox && (!item.is_complete() || item.size == size)
-        };
-        let newest = |a: &&Item, b: &&Item| a.added_ms.total_cmp(&b.added_ms);
-        let existing = self.model.items().filter(holds).max_by(newest).map(|item| item.id.clone());
-        if let Some(id) = existing {
-            self.want(command, &id, Goal::Run)?;
-            return Ok(Reply::Transfer { transfer: id, existing: true });
-        }
-        if self.model.transfers() >= MAX_TRANSFERS {
-            return Err(problem("The list of downloads is full.", "Remove some that are done."));
-        }
-        let id = TransferId(command.0.clone());
-        let item = Item::new(id.clone(), server, path, size, now_ms);
-        self.write(Some(command), Change::Added(Box::new(item)));
-        self.changed.insert(id.clone());
-        Ok(Reply::Transfer { transfer: id, existing: false })
-    }
-
     fn want(&mut self, command: &CommandId, id: &TransferId, goal: Goal) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
-        if item.is_complete() {
+        if item.is_complete() && !(goal == Goal::Run && item.can_be_retried()) {
+            if goal != Goal::Run && item.kind == TransferKind::Folder {
+                self.stop_saving(command, id, goal);
+            }
             return Ok(());
         }
-        let failed = item.problem().is_some();
-        if item.goal != goal || (failed && goal == Goal::Run) {
+        if item.goal != goal || (goal == Goal::Run && item.can_be_retried()) {
             self.write(Some(command), Change::Wanted(id.clone(), goal));
             self.changed.insert(id.clone());
         }
@@ -298,6 +282,7 @@ impl Queue {
         self.write(Some(command), Change::Removed(id.clone()));
         self.changed.remove(&id);
         self.losses.remove(&id);
+        self.savers.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);
@@ -317,7 +302,7 @@ impl Queue {
         self.news.settings = true;
     }
 
-    fn complete(&mut self, id: &TransferId, size: u64, root: String) {
+    fn complete(&mut self, id: &TransferId, size: u64, root: Option<String>) {
         self.write(None, Change::Completed { id: id.clone(), size, root });
         self.losses.remove(id);
         if self.model.settings().save_when_complete && self.save(None, id).is_ok() {
@@ -335,6 +320,8 @@ impl Queue {
         if let Some(said) = said {
             let said = *said;
             let kept = Kept {
+                size: said.size,
+                folder: said.folder,
                 verified: said.verified,
                 received: said.received,
                 verified_blocks: said.verified_blocks,
@@ -362,11 +349,7 @@ impl Queue {
     }
 }
 
-/// Whether a text is 16 bytes in lower-case hexadecimal, fit to name a folder.
-fn is_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn gone() -> Problem {
+/// What is said of a transfer that is not there.
+pub fn gone() -> Problem {
     problem("This download is no longer in the list.", "")
 }

@@ -1,37 +1,40 @@
-//! A complete transfer's way to the user's disk. Chrome copies it; the queue asks, and remembers how far that came.
+//! A complete transfer's way to the user's disk. Chrome copies file by file; the queue says which, and remembers how far that came.
 
-use wstp_messages::{CommandId, Inner, Problem, SaveOutcome, TransferId};
+use std::ops::Range;
 
-use super::super::model::{Change, Item, Save};
+use wstp_messages::{CommandId, Inner, Problem, SaveOutcome, TransferId, TransferKind};
+
+use super::super::model::{Change, Goal, Item, Save};
+use super::saver::Saver;
 use super::{Effect, Queue, gone};
-use crate::names;
 use crate::words::problem;
 
 impl Queue {
-    /// Something came of a save.
-    pub fn handle_saving(&mut self, transfer: Option<TransferId>, download: Option<i32>, outcome: SaveOutcome) {
-        let begun = |item: &&Item| download.is_some_and(|download| item.save == Save::Begun(download));
-        let Some(id) = transfer.or_else(|| self.model.items().find(begun).map(|item| item.id.clone())) else { return };
-        if !self.model.item(&id).is_some_and(Item::is_saving) {
-            return;
+    /// Something came of saving one file of a transfer.
+    pub fn handle_saving(&mut self, id: &TransferId, file: u32, outcome: SaveOutcome) {
+        if let Some(saver) = self.savers.get_mut(id) {
+            saver.handle(file, outcome);
+            self.go_on_saving(id);
         }
-        match (outcome, download) {
-            (SaveOutcome::Begun, Some(download)) => self.write(None, Change::Save(id.clone(), Save::Begun(download))),
-            (SaveOutcome::Begun, None) => {}
-            (SaveOutcome::Failed { problem }, _) => {
-                self.write(None, Change::Save(id.clone(), Save::No(Some(problem))));
-                self.tell("A file could not be saved", &id);
-            }
-            (SaveOutcome::Saved { path }, _) => {
-                self.write(None, Change::Save(id.clone(), Save::Saved(path)));
-                if self.model.settings().free_after_save {
-                    self.write(None, Change::Freed(id.clone()));
-                    self.effects.push_back(Effect::Delete(id.clone()));
-                }
-            }
+    }
+
+    /// Chrome has told all it knows of a save that was under way when everything stopped.
+    pub fn handle_asked(&mut self, id: &TransferId) {
+        if self.savers.get_mut(id).is_some_and(Saver::told) {
+            self.begin_saving(id);
         }
-        self.changed.insert(id);
-        self.schedule();
+    }
+
+    /// These files of a folder are complete, if that could be read.
+    pub fn handle_contents(&mut self, id: &TransferId, contents: Result<Vec<Range<u64>>, Problem>) {
+        let Some(item) = self.model.item(id).filter(|item| item.is_saving()) else { return };
+        match contents {
+            Ok(files) => {
+                self.savers.entry(id.clone()).or_default().want(files, &item.saved);
+                self.go_on_saving(id);
+            }
+            Err(problem) => self.save_failed(id, problem),
+        }
     }
 
     pub(super) fn save(&mut self, command: Option<&CommandId>, id: &TransferId) -> Result<(), Problem> {
@@ -40,26 +43,94 @@ impl Queue {
             return Ok(());
         }
         if !item.is_complete() {
-            return Err(problem("This file is not complete yet.", "Wait until it is, then save it."));
+            return Err(problem("This is not complete yet.", "Wait until it is, then save it."));
         }
         if !item.in_sandbox {
-            return Err(problem("This file was saved and its copy was freed.", "Download it again."));
+            return Err(problem("This was saved and its copy was freed.", "Download it again."));
         }
-        let filename = names::safe_path(&item.path);
-        self.write(command, Change::Save(id.clone(), Save::Asked));
+        self.write(command, Change::Save(id.clone(), Save::Going));
         self.changed.insert(id.clone());
-        self.say(Inner::Save { transfer: id.clone(), filename });
+        self.begin_saving(id);
         Ok(())
     }
 
-    /// A save that was under way when everything stopped: Chrome knows what came of it, if it had begun.
+    /// What Chrome has begun it ends. A folder whose saving is only paused goes on where it was when it is saved again.
+    pub(super) fn stop_saving(&mut self, command: &CommandId, id: &TransferId, goal: Goal) {
+        if !self.model.item(id).is_some_and(Item::is_saving) {
+            return;
+        }
+        self.write(Some(command), Change::Save(id.clone(), Save::No(None)));
+        if goal == Goal::Cancel {
+            self.savers.remove(id);
+            self.write(None, Change::Unsaved(id.clone()));
+        } else if let Some(saver) = self.savers.get_mut(id) {
+            saver.stop();
+            self.go_on_saving(id);
+        }
+        self.changed.insert(id.clone());
+    }
+
+    /// Saves that were under way when everything stopped: Chrome knows what came of them, as far as it had begun.
     pub(super) fn take_up_saves(&mut self) {
-        let saving: Vec<_> = self.model.items().filter(|item| item.is_saving()).cloned().collect();
-        for Item { id, save, .. } in saving {
-            match save {
-                Save::Begun(download) => self.say(Inner::AskSave { transfer: id, download }),
-                _ => self.write(None, Change::Save(id, Save::No(None))),
+        let saving: Vec<_> = self.model.items().filter(|item| item.is_saving()).map(|item| item.id.clone()).collect();
+        for id in saving {
+            self.savers.insert(id.clone(), Saver::asking());
+            self.say(Inner::Ask(id));
+        }
+    }
+
+    fn begin_saving(&mut self, id: &TransferId) {
+        match self.model.item(id).map(|item| item.kind) {
+            Some(TransferKind::File) => self.handle_contents(id, Ok(vec![0..1])),
+            Some(TransferKind::Folder) => self.effects.push_back(Effect::ReadContents(id.clone())),
+            None => {}
+        }
+    }
+
+    fn go_on_saving(&mut self, id: &TransferId) {
+        let Some(saver) = self.savers.get_mut(id) else { return };
+        while let Some(file) = saver.begin() {
+            self.effects.push_back(Effect::Save(id.clone(), file));
+        }
+        let unwritten = saver.take_unwritten();
+        let ended = if saver.is_done() { self.savers.remove(id) } else { None };
+        let is_folder = self.model.item(id).is_some_and(|item| item.kind == TransferKind::Folder);
+        if let Some(files) = unwritten.filter(|_| is_folder) {
+            self.write(None, Change::FilesSaved(id.clone(), files));
+        }
+        self.changed.insert(id.clone());
+        if let Some(saver) = ended.filter(|_| self.model.item(id).is_some_and(Item::is_saving)) {
+            match saver.failures() {
+                Some((count, reason)) => self.save_failed(id, self.all_failures(id, count, reason)),
+                None => self.saved(id, saver.path().unwrap_or_default()),
             }
+            self.schedule();
+        }
+    }
+
+    fn saved(&mut self, id: &TransferId, path: &str) {
+        self.write(None, Change::Save(id.clone(), Save::Saved(path.to_owned())));
+        let is_all = self.model.item(id).is_some_and(|item| !item.lacks_files());
+        if is_all && self.model.settings().free_after_save {
+            self.write(None, Change::Freed(id.clone()));
+            self.effects.push_back(Effect::Delete(id.clone()));
+        }
+    }
+
+    fn save_failed(&mut self, id: &TransferId, problem: Problem) {
+        self.savers.remove(id);
+        self.write(None, Change::Save(id.clone(), Save::No(Some(problem))));
+        self.changed.insert(id.clone());
+        self.tell("A download could not be saved", id);
+    }
+
+    fn all_failures(&self, id: &TransferId, count: u64, last: &Problem) -> Problem {
+        match self.model.item(id).map(|item| item.kind) {
+            Some(TransferKind::Folder) => {
+                let files = if count == 1 { "One file".to_owned() } else { format!("{count} files") };
+                problem(format!("{files} could not be saved. {}", last.what), last.advice.clone())
+            }
+            _ => last.clone(),
         }
     }
 }

@@ -42,8 +42,8 @@ impl Queue {
 
     fn start(&mut self, id: TransferId, terms: Terms) {
         let Some(item) = self.model.item(&id) else { return };
-        let accept_change = item.accept_change;
-        self.say(Inner::Start(WorkerTask { transfer: id, terms, accept_change }));
+        let (kind, accept_change) = (item.kind, item.accept_change);
+        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change }));
     }
 
     /// In the order of the list.

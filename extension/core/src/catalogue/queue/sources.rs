@@ -1,7 +1,7 @@
 //! The servers a transfer's blocks come from.
 
 use wstp_engine::http_source::file_url;
-use wstp_messages::{CommandId, Problem, SourceTask, TransferId};
+use wstp_messages::{CommandId, Problem, SourceTask, TransferId, TransferKind};
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use super::super::address::{Address, FileUrl};
@@ -22,6 +22,9 @@ impl Queue {
         path: String,
     ) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
+        if item.kind == TransferKind::Folder {
+            return Err(problem("A folder comes from one server.", "Add other servers to single files."));
+        }
         let (address, path) = place(address, path, item)?;
         if item.is_complete() {
             return Err(problem("This file is complete already.", "It needs no other server."));
@@ -57,7 +60,7 @@ impl Queue {
 
     /// The server told where else its folder is served: what the user did not take away before is used too.
     pub(super) fn take_offered(&mut self, id: &TransferId, urls: &[String]) {
-        let Some(item) = self.model.item(id) else { return };
+        let Some(item) = self.model.item(id).filter(|item| item.kind == TransferKind::File) else { return };
         let room = MAX_MIRRORS.saturating_sub(item.mirrors.len());
         let next = item.mirrors.iter().map(|mirror| mirror.id).max().unwrap_or(0) + 1;
         let new: Vec<_> = urls

@@ -50,14 +50,14 @@ impl Queue {
             count => self.say(Inner::Notify {
                 transfer: last.clone(),
                 title: "Downloads complete".into(),
-                text: format!("{count} files are ready to be saved."),
+                text: format!("{count} downloads are ready to be saved."),
             }),
         }
     }
 
     pub(super) fn tell(&mut self, title: &str, id: &TransferId) {
         if let Some(item) = self.model.item(id) {
-            let text = view::name(&item.path).to_owned();
+            let text = view::name(item);
             self.say(Inner::Notify { transfer: id.clone(), title: title.into(), text });
         }
     }
@@ -72,11 +72,15 @@ impl Queue {
 
     fn view(&self, item: &Item) -> TransferView {
         let worker = self.workers.get(&item.id);
-        view::transfer(
+        let mut view = view::transfer(
             item,
             worker.is_some_and(|worker| !worker.is_stopping),
             worker.and_then(|worker| worker.said.as_deref()),
             self.place(&item.id),
-        )
+        );
+        if let (Some(folder), Some(saver)) = (&mut view.folder, self.savers.get(&item.id)) {
+            folder.saved += saver.unwritten();
+        }
+        view
     }
 }

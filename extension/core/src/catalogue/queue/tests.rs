@@ -1,8 +1,8 @@
 //! The queue as the other contexts see it: what goes in, and what it has them do.
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, Settings, Step, Sweep, TransferId, TransferState, TransferView,
-    WorkerReport,
+    Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, Step, Sweep, TransferId,
+    TransferKind, TransferState, TransferView, WorkerReport,
 };
 
 use super::super::model::{Model, Record};
@@ -16,12 +16,15 @@ struct Desk {
     commands: u32,
     records: Vec<Record>,
     said: Vec<Inner>,
+    saves: Vec<u32>,
+    freed: Vec<TransferId>,
 }
 
 impl Desk {
     /// With so many transfers at once.
     fn with_places(active_transfers: u8) -> Self {
-        let mut desk = Self { queue: Queue::new(Model::default(), vec![]), commands: 0, records: vec![], said: vec![] };
+        let queue = Queue::new(Model::default(), vec![]);
+        let mut desk = Self { queue, commands: 0, records: vec![], said: vec![], saves: vec![], freed: vec![] };
         desk.done(Command::Set { settings: Settings { active_transfers, ..Settings::default() } });
         desk
     }
@@ -48,6 +51,8 @@ impl Desk {
                 Effect::Write(record) => self.records.push(*record),
                 Effect::Say(Message::Reply { id, result }) => replies.push((id, result)),
                 Effect::Say(Message::Inner(inner)) => self.said.push(inner),
+                Effect::Save(_, file) => self.saves.push(file),
+                Effect::Delete(id) => self.freed.push(id),
                 _ => {}
             }
         }
@@ -72,7 +77,7 @@ impl Desk {
     }
 
     fn complete(&mut self, id: &TransferId) {
-        self.report(id, WorkerReport::Complete { size: 100, root: "00".into() });
+        self.report(id, WorkerReport::Complete { size: 100, root: Some("00".into()) });
     }
 
     fn fail(&mut self, id: &TransferId) {
@@ -398,4 +403,148 @@ fn only_a_change_on_the_server_that_the_user_saw_is_accepted() {
     };
     let started: Vec<_> = desk.said.iter().filter_map(accepts).collect();
     assert_eq!(started, [(failed, false), (outdated, true)]);
+}
+
+fn folder(desk: &mut Desk, path: &str) -> TransferId {
+    match desk.send(Command::DownloadFolder { address: ADDRESS.into(), path: path.into() }) {
+        Ok(Reply::Transfer { transfer, .. }) => transfer,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A folder of ten files, of which so many could not be had.
+fn complete_folder(desk: &mut Desk, problems: u64) -> TransferId {
+    let id = folder(desk, "music");
+    let mut said = desk.view(&id);
+    (said.size, said.verified) = (1000, 1000);
+    said.folder = Some(FolderView { files: 10, done: 10 - problems, problems, ..FolderView::default() });
+    desk.report(&id, WorkerReport::Progress(Box::new(said)));
+    desk.report(&id, WorkerReport::Complete { size: 1000, root: None });
+    id
+}
+
+fn saved(desk: &mut Desk, id: &TransferId, file: u32) {
+    desk.queue.handle_saving(id, file, SaveOutcome::Saved { path: "/home/music".into() });
+    desk.perform();
+}
+
+#[test]
+fn a_folder_is_one_transfer_with_a_worker_of_its_own_kind() {
+    let mut desk = Desk::with_places(3);
+    let id = folder(&mut desk, "music");
+    assert!(desk.said.iter().any(|inner| matches!(inner, Inner::Start(task) if task.kind == TransferKind::Folder)));
+    let again = desk.send(Command::DownloadFolder { address: ADDRESS.into(), path: "music".into() });
+    assert_eq!(again, Ok(Reply::Transfer { transfer: id.clone(), existing: true }));
+    let file = desk.download("music");
+    assert_ne!(file, id, "a file is no folder, whatever its name");
+    assert!(desk.send(mirror(&id, "mirror")).is_err());
+    let whole = desk.send(Command::DownloadFolder { address: ADDRESS.into(), path: String::new() });
+    assert!(matches!(whole, Ok(Reply::Transfer { existing: false, .. })), "{whole:?}");
+}
+
+#[test]
+fn what_a_folder_has_survives_a_restart() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 3);
+    desk.restart();
+    let view = desk.view(&id);
+    assert_eq!((view.state, view.size, view.blocks), (TransferState::Complete, 1000, 10));
+    let known = FolderView { files: 10, done: 7, problems: 3, is_walking: false, saved: 0 };
+    assert_eq!(view.folder, Some(known));
+}
+
+#[test]
+fn a_complete_folder_is_taken_up_again_only_for_what_could_not_be_had() {
+    let mut desk = Desk::with_places(3);
+    let (lacking, whole) = (complete_folder(&mut desk, 1), folder(&mut desk, "films"));
+    desk.report(&whole, WorkerReport::Complete { size: 0, root: None });
+    desk.started();
+    for transfer in [&lacking, &whole] {
+        desk.done(Command::Resume { transfer: transfer.clone() });
+    }
+    assert_eq!((desk.state(&lacking), desk.state(&whole)), (TransferState::Starting, TransferState::Complete));
+}
+
+#[test]
+fn a_folder_is_saved_file_by_file_and_its_copy_is_freed_at_the_end() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.queue.handle_contents(&id, Ok(vec![0..10]));
+    desk.perform();
+    while let Some(file) = desk.saves.pop() {
+        assert_eq!(desk.state(&id), TransferState::Saving);
+        assert!(desk.freed.is_empty());
+        saved(&mut desk, &id, file);
+    }
+    let view = desk.view(&id);
+    assert_eq!((view.state, view.saved_as.as_deref()), (TransferState::Saved, Some("/home/music")));
+    assert_eq!((view.folder.map(|folder| folder.saved), desk.freed), (Some(10), vec![id]));
+}
+
+#[test]
+fn a_folder_that_lacks_files_keeps_its_copy_when_it_is_saved() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 9);
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.queue.handle_contents(&id, Ok(vec![3..4]));
+    desk.perform();
+    saved(&mut desk, &id, 3);
+    assert_eq!((desk.state(&id), desk.freed), (TransferState::Saved, vec![]));
+}
+
+#[test]
+fn a_save_that_is_paused_goes_on_where_it_was() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.queue.handle_contents(&id, Ok(vec![0..20]));
+    desk.perform();
+    saved(&mut desk, &id, 0);
+    desk.done(Command::Pause { transfer: id.clone() });
+    let begun = desk.saves.clone();
+    assert_eq!(desk.state(&id), TransferState::Complete);
+    begun.iter().for_each(|file| saved(&mut desk, &id, *file));
+    assert_eq!(desk.saves, begun, "nothing more is begun");
+    desk.restart();
+    assert_eq!(desk.view(&id).folder.map(|folder| folder.saved), Some(begun.len() as u64));
+    desk.saves.clear();
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.queue.handle_contents(&id, Ok(vec![0..20]));
+    desk.perform();
+    assert_eq!(desk.saves, (begun.len() as u32..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn after_a_restart_chrome_is_asked_before_anything_is_saved_again() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.restart();
+    assert!(desk.said.contains(&Inner::Ask(id.clone())));
+    saved(&mut desk, &id, 1);
+    desk.queue.handle_asked(&id);
+    desk.queue.handle_contents(&id, Ok(vec![0..4]));
+    desk.perform();
+    assert_eq!(desk.saves, [0, 2, 3]);
+    assert_eq!(desk.view(&id).folder.map(|folder| folder.saved), Some(1));
+}
+
+#[test]
+fn a_save_that_fails_says_why_and_keeps_the_copy() {
+    let mut desk = Desk::with_places(3);
+    let (file, folder) = (desk.download("a"), complete_folder(&mut desk, 0));
+    desk.complete(&file);
+    for id in [&file, &folder] {
+        desk.done(Command::Save { transfer: id.clone() });
+        desk.queue.handle_contents(id, Ok(vec![0..1]));
+        let problem = Problem { what: "The disk is full.".into(), advice: String::new() };
+        desk.queue.handle_saving(id, 0, SaveOutcome::Failed { problem });
+        desk.perform();
+    }
+    let words = |view: TransferView| (view.state, view.problem.map(|problem| problem.what).unwrap_or_default());
+    assert_eq!(words(desk.view(&file)), (TransferState::Complete, "The disk is full.".into()));
+    let of_folder = "One file could not be saved. The disk is full.";
+    assert_eq!(words(desk.view(&folder)), (TransferState::Complete, of_folder.into()));
+    assert!(desk.freed.is_empty());
 }

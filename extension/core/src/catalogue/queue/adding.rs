@@ -1,0 +1,85 @@
+//! What is added to the list: a file or a folder, once.
+
+use wstp_messages::{CommandId, Problem, Reply, TransferId, TransferKind};
+use wstp_protocol::SharePath;
+
+use super::super::address::Address;
+use super::super::model::{Change, Goal, Item, MAX_TRANSFERS};
+use super::{Queue, gone};
+use crate::words::problem;
+
+impl Queue {
+    pub(super) fn download(
+        &mut self,
+        command: &CommandId,
+        address: &str,
+        path: String,
+        size: u64,
+        now_ms: f64,
+    ) -> Result<Reply, Problem> {
+        let server = Address::parse(address)?.to_string();
+        if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
+            return Err(no_path());
+        }
+        self.add(command, Item::new(TransferId(command.0.clone()), server, path, size, now_ms))
+    }
+
+    pub(super) fn download_folder(
+        &mut self,
+        command: &CommandId,
+        address: &str,
+        path: String,
+        now_ms: f64,
+    ) -> Result<Reply, Problem> {
+        let server = Address::parse(address)?.to_string();
+        if SharePath::parse(path.as_str()).is_err() {
+            return Err(no_path());
+        }
+        self.add(command, Item::folder(TransferId(command.0.clone()), server, path, now_ms))
+    }
+
+    /// Adds a transfer, unless there is one that fetches or holds the same: that one goes on.
+    fn add(&mut self, command: &CommandId, new: Item) -> Result<Reply, Problem> {
+        if !is_id(&new.id.0) {
+            return Err(no_path());
+        }
+        let is_same = |item: &&Item| {
+            let is_current = !item.is_complete() || item.kind == TransferKind::Folder || item.size == new.size;
+            (&item.server, item.kind, &item.path) == (&new.server, new.kind, &new.path) && item.in_sandbox && is_current
+        };
+        let newest = |a: &&Item, b: &&Item| a.added_ms.total_cmp(&b.added_ms);
+        let existing = self.model.items().filter(is_same).max_by(newest).map(|item| item.id.clone());
+        if let Some(id) = existing {
+            self.want(command, &id, Goal::Run)?;
+            return Ok(Reply::Transfer { transfer: id, existing: true });
+        }
+        if self.model.transfers() >= MAX_TRANSFERS {
+            return Err(problem("The list of downloads is full.", "Remove some that are done."));
+        }
+        let id = new.id.clone();
+        self.write(Some(command), Change::Added(Box::new(new)));
+        self.changed.insert(id.clone());
+        Ok(Reply::Transfer { transfer: id, existing: false })
+    }
+
+    /// Whether the files of a transfer can be listed.
+    pub(super) fn folder_to_list(&self, id: &TransferId) -> Result<(), Problem> {
+        let item = self.model.item(id).ok_or_else(gone)?;
+        if item.kind != TransferKind::Folder {
+            return Err(problem("This is not a folder.", ""));
+        }
+        if !item.in_sandbox {
+            return Err(problem("The list of its files went when its copy in the browser was freed.", ""));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is 16 bytes in lower-case hexadecimal, fit to name a folder.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn no_path() -> Problem {
+    problem("This can't be downloaded.", "Open the folder again and choose a file.")
+}

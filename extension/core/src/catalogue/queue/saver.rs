@@ -1,0 +1,189 @@
+//! Which files of a transfer are still to be saved, and how that goes. A transfer of one file is a folder of one.
+//!
+//! Invariant: a file is begun once; at most [`AT_ONCE`] are begun and not ended.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use wstp_engine::RangeSet;
+use wstp_messages::{Problem, SaveOutcome};
+
+/// Files Chrome copies at once.
+const AT_ONCE: usize = 12;
+/// After so many failures with no success between them the reason holds for the rest too.
+const MAX_FAILURES: u32 = 3;
+/// Files that may be on the disk without the journal saying so; after a restart Chrome is asked for more than these.
+const UNWRITTEN: u64 = 64;
+
+/// The save of one transfer.
+#[derive(Debug, Default)]
+pub(super) struct Saver {
+    /// Chrome is asked what it knows: nothing is begun before it has told.
+    is_asking: bool,
+    waiting: RangeSet,
+    begun: BTreeSet<u32>,
+    unwritten: RangeSet,
+    failed: u64,
+    failed_in_row: u32,
+    problem: Option<Problem>,
+    path: Option<String>,
+}
+
+impl Saver {
+    /// One that begins nothing until Chrome has told what it knows.
+    pub(super) fn asking() -> Self {
+        Self { is_asking: true, ..Self::default() }
+    }
+
+    /// Chrome has told: whether it was asked.
+    pub(super) fn told(&mut self) -> bool {
+        std::mem::take(&mut self.is_asking)
+    }
+
+    /// These are to be saved, but for what is on the disk or on its way there.
+    pub(super) fn want(&mut self, files: impl IntoIterator<Item = Range<u64>>, saved: &[Range<u64>]) {
+        (self.failed, self.failed_in_row, self.problem) = (0, 0, None);
+        for range in files {
+            self.waiting.insert(range);
+        }
+        for range in saved {
+            self.waiting.remove(range.clone());
+        }
+        self.waiting.subtract(&self.unwritten);
+        for file in &self.begun {
+            self.waiting.remove(range_of(*file));
+        }
+    }
+
+    /// Begins nothing more.
+    pub(super) fn stop(&mut self) {
+        self.waiting = RangeSet::new();
+    }
+
+    /// The next file to save, where one more may be begun.
+    pub(super) fn begin(&mut self) -> Option<u32> {
+        if self.is_asking || self.begun.len() >= AT_ONCE {
+            return None;
+        }
+        let file = u32::try_from(self.waiting.iter().next()?.start).ok()?;
+        self.waiting.remove(range_of(file));
+        self.begun.insert(file);
+        Some(file)
+    }
+
+    /// Something came of saving a file.
+    pub(super) fn handle(&mut self, file: u32, outcome: SaveOutcome) {
+        match outcome {
+            SaveOutcome::Begun if self.is_asking => drop(self.begun.insert(file)),
+            SaveOutcome::Begun => {}
+            SaveOutcome::Saved { path } if self.begun.remove(&file) || self.is_asking => {
+                self.unwritten.insert(range_of(file));
+                self.failed_in_row = 0;
+                self.path.get_or_insert(path);
+            }
+            SaveOutcome::Failed { problem } if self.begun.remove(&file) => {
+                self.failed += 1;
+                self.failed_in_row += 1;
+                self.problem = Some(problem);
+                if self.failed_in_row >= MAX_FAILURES {
+                    self.stop();
+                }
+            }
+            SaveOutcome::Saved { .. } | SaveOutcome::Failed { .. } => {}
+        }
+    }
+
+    /// Whether nothing more comes.
+    pub(super) fn is_done(&self) -> bool {
+        !self.is_asking && self.waiting.is_empty() && self.begun.is_empty()
+    }
+
+    /// How many files failed, and what the last one failed of.
+    pub(super) fn failures(&self) -> Option<(u64, &Problem)> {
+        Some((self.failed, self.problem.as_ref()?))
+    }
+
+    /// Where the first of the files went.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// What the journal should say, if there is enough of it or nothing more comes.
+    pub(super) fn take_unwritten(&mut self) -> Option<Vec<Range<u64>>> {
+        let is_due = self.unwritten.len() >= UNWRITTEN || (self.is_done() && !self.unwritten.is_empty());
+        is_due.then(|| std::mem::take(&mut self.unwritten).iter().collect())
+    }
+
+    /// Files on the disk of which the journal does not say so yet.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.unwritten.len()
+    }
+}
+
+fn range_of(file: u32) -> Range<u64> {
+    u64::from(file)..u64::from(file) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(file: u32) -> SaveOutcome {
+        SaveOutcome::Saved { path: format!("/{file}") }
+    }
+
+    fn failed() -> SaveOutcome {
+        SaveOutcome::Failed { problem: Problem { what: "No.".into(), advice: String::new() } }
+    }
+
+    fn begin_all(saver: &mut Saver) -> Vec<u32> {
+        std::iter::from_fn(|| saver.begin()).collect()
+    }
+
+    #[test]
+    fn a_few_are_begun_and_the_next_when_one_ends() {
+        let mut saver = Saver::default();
+        saver.want([0..20], &[2..4]);
+        assert_eq!(begin_all(&mut saver), [0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        saver.handle(4, saved(4));
+        assert_eq!(begin_all(&mut saver), [14]);
+        saver.handle(4, saved(4));
+        assert_eq!(begin_all(&mut saver), [], "what is told twice counts once");
+    }
+
+    #[test]
+    fn what_chrome_knows_after_a_restart_is_not_saved_again() {
+        let mut saver = Saver::asking();
+        saver.handle(3, saved(3));
+        saver.handle(4, SaveOutcome::Begun);
+        saver.want([0..6], &[0..2]);
+        assert_eq!(saver.begin(), None);
+        assert!(saver.told());
+        assert_eq!(begin_all(&mut saver), [2, 5]);
+        assert_eq!(saver.take_unwritten(), None);
+        for file in [2, 4, 5] {
+            saver.handle(file, saved(file));
+        }
+        assert!(saver.is_done());
+        assert_eq!(saver.take_unwritten(), Some(vec![2..6]));
+    }
+
+    #[test]
+    fn a_file_that_fails_does_not_keep_the_others_but_a_reason_that_holds_for_all_does() {
+        let mut saver = Saver::default();
+        saver.want([0..100], &[]);
+        begin_all(&mut saver);
+        saver.handle(0, failed());
+        saver.handle(1, saved(1));
+        assert_eq!(begin_all(&mut saver), [12, 13]);
+        for file in [2, 3, 4] {
+            saver.handle(file, failed());
+        }
+        assert_eq!(begin_all(&mut saver), []);
+        for file in 5..14 {
+            saver.handle(file, saved(file));
+        }
+        assert!(saver.is_done());
+        assert_eq!(saver.failures().map(|(count, _)| count), Some(4));
+    }
+}

@@ -1,0 +1,46 @@
+//! Where a folder's transfer keeps what in its folder of the sandbox, and the words about what could not be had.
+
+use serde::{Deserialize, Serialize};
+use wstp_engine::tree::FileId;
+use wstp_messages::Problem;
+
+use crate::catalogue::record::{self, Reader};
+
+/// The small files, one behind the other.
+pub const PACK: &str = "pack";
+/// What is known of all files: [`wstp_engine::tree::journal`].
+pub const JOURNAL: &str = "journal";
+/// One record of [`Trouble`]s.
+pub const PROBLEMS: &str = "problems";
+/// Longest of these that is read.
+pub const MAX_JOURNAL: u64 = 256 << 20;
+/// Most troubles that are kept in words.
+pub const MAX_PROBLEMS: usize = 10_000;
+
+/// Something of a folder that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Its path in the folder.
+    pub path: String,
+    /// Bytes, if it is a file.
+    pub size: u64,
+    /// Why.
+    pub problem: Problem,
+    /// Whether it was left out when it was listed, and so is not tried again.
+    pub is_left_out: bool,
+}
+
+/// The names along the way to the storage of a large file.
+pub fn large(transfer: &str, file: FileId) -> Vec<String> {
+    ["transfers", transfer, "large", &file.0.to_string()].map(str::to_owned).to_vec()
+}
+
+/// Troubles as they stand in their file.
+pub fn encode_problems(problems: &[Trouble]) -> Vec<u8> {
+    record::encode(0, &&problems[..problems.len().min(MAX_PROBLEMS)])
+}
+
+/// Reads them back; none from a file that is torn.
+pub fn read_problems(bytes: &[u8]) -> Vec<Trouble> {
+    Reader::new(bytes).next().unwrap_or_default()
+}

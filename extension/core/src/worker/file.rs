@@ -1,0 +1,155 @@
+//! The job of fetching one file.
+
+use wasm_bindgen::JsValue;
+use wstp_engine::journal::Recovered;
+use wstp_engine::{
+    Command, Config, Connections, Instant, Order as BlockOrder, Phase, Problem, SourceConfig, SourceId, SourceKind,
+};
+use wstp_messages::{SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
+use wstp_protocol::SharePath;
+
+use super::job::{Act, Job, Order, Wire};
+use super::progress::{self, Parts};
+use super::run::Run;
+use super::store::Store;
+use super::{COMMIT_BYTES, COMMIT_INTERVAL};
+use crate::socket::Happening;
+use crate::words::{engine_problem, problem};
+use crate::{AGENT, clock};
+
+/// A file's transfer.
+pub struct FileJob {
+    task: WorkerTask,
+    run: Run,
+}
+
+/// How one file is fetched.
+pub fn config(terms: &Terms) -> Config {
+    Config {
+        sources: terms.sources.iter().filter_map(source).collect(),
+        agent: AGENT.to_owned(),
+        connections: Connections::Fixed(terms.connections),
+        memory_budget: u64::from(terms.memory),
+        commit_bytes: COMMIT_BYTES,
+        commit_interval: COMMIT_INTERVAL,
+        rate_limit: terms.rate_limit,
+        order: BlockOrder::HeadFirst,
+        seed: js_sys::Math::random().to_bits(),
+    }
+}
+
+/// `None` if the path can't be asked for; the catalogue takes no such source.
+fn source(task: &SourceTask) -> Option<SourceConfig> {
+    Some(SourceConfig {
+        id: SourceId(task.id),
+        path: SharePath::parse(task.path.as_str()).ok()?,
+        token: None,
+        kind: if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp },
+    })
+}
+
+impl FileJob {
+    /// Goes on where the journal ends.
+    pub fn new(task: WorkerTask, store: Store, recovered: Recovered) -> Self {
+        Self { run: Run::new(0, config(&task.terms), store, recovered), task }
+    }
+
+    fn command(&mut self, command: Command) {
+        self.run.transfer.handle_command(clock::now(), command);
+    }
+
+    fn adjust(&mut self, terms: Terms) {
+        let before = std::mem::replace(&mut self.task.terms, terms.clone());
+        self.command(Command::SetConnections(Connections::Fixed(terms.connections)));
+        self.command(Command::SetMemoryBudget(terms.memory.into()));
+        self.command(Command::SetRateLimit(terms.rate_limit));
+        for gone in before.sources.iter().filter(|source| !terms.sources.contains(source)) {
+            self.command(Command::RemoveSource(SourceId(gone.id)));
+        }
+        for new in terms.sources.iter().filter(|source| !before.sources.contains(source)).filter_map(source) {
+            self.command(Command::AddSource(new));
+        }
+    }
+
+    /// The user wants the file as it is now: what still matches is kept.
+    fn accepts_change(&self) -> bool {
+        let progress = self.run.transfer.progress();
+        self.task.accept_change && progress.phase == Phase::Failed && progress.problem == Some(Problem::Changed)
+    }
+
+    fn failure(&self, found: Option<&Problem>) -> WorkerReport {
+        let label = progress::origin_label(&self.task.terms.sources);
+        match found {
+            Some(Problem::Changed) => WorkerReport::Outdated(engine_problem(&Problem::Changed, &label)),
+            Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
+            None => WorkerReport::Failed(problem("The download can't go on.", "Resume to try again.")),
+        }
+    }
+}
+
+impl Job for FileJob {
+    fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Stop => self.command(Command::Pause),
+            Order::Retry => self.command(Command::Resume),
+            Order::Online if matches!(self.run.transfer.progress().phase, Phase::Waiting(_)) => {
+                self.command(Command::Resume);
+            }
+            Order::Online => {}
+            Order::Adjust(terms) => self.adjust(terms),
+        }
+    }
+
+    fn handle_happening(&mut self, wire: Wire, happening: Happening) {
+        self.run.handle_happening(wire, happening);
+    }
+
+    /// It has its storage from the beginning.
+    fn handle_store(&mut self, _run: u32, _opened: Result<(Store, Recovered), JsValue>) {}
+
+    fn handle_timeout(&mut self) {
+        self.run.transfer.handle_timeout(clock::now());
+    }
+
+    fn poll_act(&mut self) -> Option<Act> {
+        if let Some(act) = self.run.poll_act() {
+            return Some(act);
+        }
+        if !self.accepts_change() {
+            return None;
+        }
+        self.command(Command::Resume);
+        self.run.poll_act()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.run.transfer.poll_timeout()
+    }
+
+    fn view(&self) -> TransferView {
+        let transfer = &self.run.transfer;
+        let parts = Parts {
+            verified: progress::joined(transfer.verified()),
+            received: progress::joined(transfer.received()),
+            requested: progress::joined(transfer.requested()),
+        };
+        progress::view(&self.task.transfer, &self.task.terms.sources, &transfer.progress(), parts, clock::now())
+    }
+
+    fn end(&self) -> Option<WorkerReport> {
+        let progress = self.run.transfer.progress();
+        match progress.phase {
+            Phase::Complete => Some(match (progress.size, progress.root) {
+                (Some(size), Some(root)) => {
+                    let root = blake3::Hash::from(root).to_hex().to_string();
+                    WorkerReport::Complete { size, root: Some(root) }
+                }
+                _ => WorkerReport::Failed(problem("The download ended without a hash.", "Resume to try again.")),
+            }),
+            Phase::Paused => Some(WorkerReport::Stopped),
+            Phase::Failed if self.accepts_change() => None,
+            Phase::Failed => Some(self.failure(progress.problem.as_ref())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The job of fetching a folder: the engine's walk through it, small files in a [`Pack`], and a run of its own for each large one.
+
+mod pack;
+
+use std::collections::BTreeMap;
+
+use wasm_bindgen::JsValue;
+use wstp_engine::journal::Recovered;
+use wstp_engine::tree::{FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeTransfer};
+use wstp_engine::{Command, Instant, Phase, Problem, RangeSet, StoreError};
+use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
+use wstp_protocol::SharePath;
+
+use super::file;
+use super::job::{Act, Job, Order, Wire};
+use super::progress;
+use super::run::Run;
+use super::store::Store;
+use super::{COMMIT_BYTES, COMMIT_INTERVAL};
+use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
+use crate::socket::Happening;
+use crate::words::{engine_problem, left_out_problem, problem, tree_problem};
+use crate::{AGENT, clock};
+use pack::Pack;
+
+/// Large files fetched at once.
+const FETCHES: u8 = 2;
+/// Small files kept after which what is there is committed.
+const COMMIT_FILES: u32 = 4096;
+/// A large file that changes so often while it is fetched is given up.
+const MAX_CHANGES: u32 = 3;
+
+/// A folder's transfer.
+pub struct FolderJob {
+    task: WorkerTask,
+    root: SharePath,
+    tree: TreeTransfer,
+    pack: Pack,
+    large: BTreeMap<FileId, Large>,
+    /// What each part may use, as last told: large files under way, and whether anything else is left.
+    shared: (usize, bool),
+    /// Files that are there.
+    done: RangeSet,
+    /// What could not be had, by path.
+    troubles: BTreeMap<String, Trouble>,
+    /// Whether they are not written down yet.
+    has_news: bool,
+}
+
+/// A large file under way.
+struct Large {
+    path: SharePath,
+    changes: u32,
+    /// `None` while its storage is being opened.
+    run: Option<Run>,
+}
+
+impl FolderJob {
+    /// Opens the files and goes on where the journal ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pack::open`].
+    pub async fn open(task: WorkerTask) -> Result<Self, JsValue> {
+        let (pack, recovered, known) = Pack::open(&task.transfer).await?;
+        let path = task.terms.sources.first().map_or("", |source| source.path.as_str());
+        let root = SharePath::parse(path).map_err(|error| JsValue::from(error.to_string()))?;
+        let mut done = RangeSet::new();
+        for (file, _) in recovered.stored() {
+            done.insert(range_of(file));
+        }
+        let mut tree = TreeTransfer::resume(config(&task.terms, root.clone()), recovered, clock::now());
+        // What could not be had is tried again each time the user, or a new day, starts this.
+        tree.handle_command(clock::now(), TreeCommand::Resume);
+        let left_out = known.into_iter().filter(|trouble| trouble.is_left_out);
+        let troubles = left_out.map(|trouble| (trouble.path.clone(), trouble)).collect();
+        Ok(Self { task, root, tree, pack, large: BTreeMap::new(), shared: (0, true), done, troubles, has_news: true })
+    }
+
+    fn command(&mut self, command: TreeCommand) {
+        self.tree.handle_command(clock::now(), command);
+    }
+
+    fn label(&self) -> String {
+        progress::origin_label(&self.task.terms.sources)
+    }
+
+    /// A path on the server as it is called within the folder.
+    fn within(&self, path: &SharePath) -> String {
+        let root = self.root.as_str();
+        let inner = path.as_str().strip_prefix(root).unwrap_or(path.as_str());
+        inner.trim_start_matches('/').to_owned()
+    }
+
+    fn trouble(&mut self, path: &SharePath, size: u64, problem: wstp_messages::Problem, is_left_out: bool) {
+        let path = self.within(path);
+        if self.troubles.len() < MAX_PROBLEMS {
+            self.troubles.insert(path.clone(), Trouble { path, size, problem, is_left_out });
+            self.has_news = true;
+        }
+    }
+
+    fn perform(&mut self, output: TreeOutput) -> Option<Act> {
+        let wire = |connection| Wire { run: 0, connection };
+        let now = clock::now();
+        match output {
+            TreeOutput::Connect { connection } => return Some(Act::Connect(wire(connection), 0)),
+            TreeOutput::Send { connection, message } => {
+                return Some(Act::Send(wire(connection), message));
+            }
+            TreeOutput::Disconnect { connection } => return Some(Act::Disconnect(wire(connection))),
+            TreeOutput::Fetch { file, path, .. } => {
+                self.large.insert(file, Large { path, changes: 0, run: None });
+                return Some(Act::OpenStore(run_of(file), large(&self.task.transfer.0, file)));
+            }
+            TreeOutput::StopFetch { file } => self.stop_large(file),
+            TreeOutput::Keep { file, data, .. } => {
+                let reply = match self.pack.keep(&data) {
+                    Ok(place) => KeepReply::Done(Some(place)),
+                    Err(error) => KeepReply::Failed(error),
+                };
+                if let KeepReply::Done(_) = reply {
+                    self.done.insert(range_of(file));
+                }
+                self.tree.handle_kept(now, file, reply);
+            }
+            TreeOutput::Commit { record } => {
+                let troubles: Option<Vec<_>> = self.has_news.then(|| self.troubles.values().cloned().collect());
+                let committed = self.pack.commit(&record, troubles.as_deref());
+                self.has_news &= committed.is_err();
+                self.tree.handle_committed(now, committed);
+            }
+            TreeOutput::Listed { folder, entries } => {
+                for entry in entries {
+                    if let Listed::LeftOut { name, reason } = entry
+                        && let Some(words) = left_out_problem(reason)
+                    {
+                        let folder = self.tree.folder_path(folder);
+                        let path = folder.join(&name).unwrap_or(folder);
+                        self.trouble(&path, 0, words, true);
+                    }
+                }
+            }
+            TreeOutput::FileFailed { file, problem } => {
+                if let Some(view) = self.tree.file(file) {
+                    self.trouble(&view.path, view.size, engine_problem(&problem, &self.label()), false);
+                }
+            }
+            TreeOutput::FolderFailed { folder, problem } => {
+                let path = self.tree.folder_path(folder);
+                self.trouble(&path, 0, engine_problem(&problem, &self.label()), false);
+            }
+        }
+        None
+    }
+
+    fn stop_large(&mut self, file: FileId) {
+        match self.large.get_mut(&file).map(|large| &mut large.run) {
+            Some(Some(run)) => run.transfer.handle_command(clock::now(), Command::Pause),
+            _ => {
+                self.large.remove(&file);
+                self.tree.handle_fetched(clock::now(), file, FetchReply::Stopped);
+            }
+        }
+    }
+
+    /// What the large files want done; whether one of them has ended.
+    fn poll_large(&mut self) -> Option<Act> {
+        self.large.values_mut().find_map(|large| large.run.as_mut()?.poll_act())
+    }
+
+    fn end_large(&mut self) -> bool {
+        let now = clock::now();
+        let ended = self.large.iter_mut().find_map(|(file, large)| {
+            let run = large.run.as_mut()?;
+            let progress = run.transfer.progress();
+            let reply = match (progress.phase, progress.problem) {
+                (Phase::Complete, _) => FetchReply::Done { size: progress.size?, root: progress.root? },
+                (Phase::Paused, _) => FetchReply::Stopped,
+                (Phase::Failed, Some(Problem::Changed)) if large.changes < MAX_CHANGES => {
+                    // A folder is wanted as it is now.
+                    large.changes += 1;
+                    run.transfer.handle_command(now, Command::Resume);
+                    return None;
+                }
+                (Phase::Failed, Some(problem @ Problem::Storage(_))) => FetchReply::Failed(problem),
+                (Phase::Failed, problem) => FetchReply::FileFailed(problem.unwrap_or(Problem::Connection)),
+                _ => return None,
+            };
+            Some((*file, reply))
+        });
+        let Some((file, reply)) = ended else { return false };
+        self.large.remove(&file);
+        if let FetchReply::Done { .. } = reply {
+            self.done.insert(range_of(file));
+        }
+        self.tree.handle_fetched(now, file, reply);
+        true
+    }
+
+    /// Divides what there is anew when a large file begins or ends; whether that was so.
+    fn share(&mut self) -> bool {
+        let progress = self.tree.progress();
+        let left = progress.files - progress.files_done - progress.files_failed;
+        let shared = (self.large.len(), !progress.walked || left as usize > self.large.len());
+        let is_new = shared != self.shared;
+        if is_new {
+            self.shared = shared;
+            self.tell_shares();
+        }
+        is_new
+    }
+
+    fn tell_shares(&mut self) {
+        let (terms, now) = (self.part(), clock::now());
+        self.tree.handle_command(now, TreeCommand::SetMemoryBudget(terms.memory.into()));
+        self.tree.handle_command(now, TreeCommand::SetRateLimit(terms.rate_limit));
+        for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
+            run.transfer.handle_command(now, Command::SetConnections(terms.connections.max(1)));
+            run.transfer.handle_command(now, Command::SetMemoryBudget(terms.memory.into()));
+            run.transfer.handle_command(now, Command::SetRateLimit(terms.rate_limit));
+        }
+    }
+
+    /// What each part of the job may use.
+    fn part(&self) -> Terms {
+        let (large, has_others) = self.shared;
+        let parts = (large + usize::from(has_others)).max(1);
+        let terms = &self.task.terms;
+        Terms {
+            connections: (usize::from(terms.connections) / large.max(1)).clamp(1, 8) as u8,
+            memory: (terms.memory / parts as u32).max(512 << 10),
+            rate_limit: terms.rate_limit.map(|rate| (rate / parts as u64).max(1)),
+            sources: terms.sources.clone(),
+        }
+    }
+}
+
+impl Job for FolderJob {
+    fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Stop => self.command(TreeCommand::Pause),
+            Order::Retry | Order::Online => {
+                let now = clock::now();
+                if matches!(order, Order::Retry) || matches!(self.tree.progress().phase, Phase::Waiting(_)) {
+                    self.command(TreeCommand::Resume);
+                }
+                for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
+                    if matches!(run.transfer.progress().phase, Phase::Waiting(_)) {
+                        run.transfer.handle_command(now, Command::Resume);
+                    }
+                }
+            }
+            Order::Adjust(terms) => {
+                self.task.terms = terms;
+                self.tell_shares();
+            }
+        }
+    }
+
+    fn handle_happening(&mut self, wire: Wire, happening: Happening) {
+        let (now, connection) = (clock::now(), wire.connection);
+        if let Some(file) = file_of(wire.run) {
+            if let Some(run) = self.large.get_mut(&file).and_then(|large| large.run.as_mut()) {
+                run.handle_happening(wire, happening);
+            }
+            return;
+        }
+        match happening {
+            Happening::Opened => self.tree.handle_opened(now, connection),
+            Happening::Frame(frame) => self.tree.handle_frame(now, connection, frame),
+            Happening::Closed => self.tree.handle_closed(now, connection),
+        }
+    }
+
+    fn handle_store(&mut self, run: u32, opened: Result<(Store, Recovered), JsValue>) {
+        let terms = self.part();
+        // It may have been stopped meanwhile.
+        let Some(file) = file_of(run) else { return };
+        let Some(large) = self.large.get_mut(&file) else { return };
+        match opened {
+            Ok((store, recovered)) => {
+                let address = terms.sources.first().map_or_else(String::new, |source| source.address.clone());
+                let sources = vec![SourceTask { id: 0, address, path: large.path.as_str().to_owned() }];
+                large.run = Some(Run::new(run, file::config(&Terms { sources, ..terms }), store, recovered));
+            }
+            Err(error) => {
+                web_sys::console::error_1(&error);
+                self.large.remove(&file);
+                let reply = FetchReply::Failed(Problem::Storage(StoreError::Io));
+                self.tree.handle_fetched(clock::now(), file, reply);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = clock::now();
+        if self.tree.poll_timeout().is_some_and(|due| due <= now) {
+            self.tree.handle_timeout(now);
+        }
+        for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
+            if run.transfer.poll_timeout().is_some_and(|due| due <= now) {
+                run.transfer.handle_timeout(now);
+            }
+        }
+    }
+
+    fn poll_act(&mut self) -> Option<Act> {
+        loop {
+            while let Some(output) = self.tree.poll_output() {
+                if let Some(act) = self.perform(output) {
+                    return Some(act);
+                }
+            }
+            if let Some(act) = self.poll_large() {
+                return Some(act);
+            }
+            if !self.end_large() && !self.share() {
+                return None;
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let runs = self.large.values().filter_map(|large| large.run.as_ref()?.transfer.poll_timeout());
+        runs.chain(self.tree.poll_timeout()).min()
+    }
+
+    fn view(&self) -> TransferView {
+        let now = clock::now();
+        let tree = self.tree.progress();
+        let runs: Vec<_> =
+            self.large.values().filter_map(|large| Some(large.run.as_ref()?.transfer.progress())).collect();
+        let rate = tree.rate + runs.iter().map(|run| run.rate).sum::<f64>();
+        let verified = tree.bytes_done + runs.iter().map(|run| run.verified).sum::<u64>();
+        let received = runs.iter().map(|run| run.received).sum::<u64>();
+        let left = tree.bytes.saturating_sub(verified + tree.bytes_failed);
+        let ranges = |set: &RangeSet| progress::joined(set.iter());
+        TransferView {
+            size: tree.bytes,
+            folder: Some(FolderView {
+                files: tree.files.into(),
+                done: tree.files_done.into(),
+                problems: u64::from(tree.files_failed) + u64::from(tree.folders_failed) + u64::from(tree.left_out),
+                is_walking: !tree.walked,
+                saved: 0,
+            }),
+            problem: tree.problem.as_ref().map(|problem| tree_problem(problem, &self.label())),
+            verified,
+            received,
+            rate,
+            seconds_left: (tree.walked && rate > 0.0).then(|| left as f64 / rate),
+            blocks: tree.files.into(),
+            verified_blocks: ranges(&self.done),
+            requested_blocks: self
+                .large
+                .keys()
+                .map(|file| BlockRange { first: file.0.into(), end: u64::from(file.0) + 1 })
+                .collect(),
+            ..progress::empty(&self.task.transfer, progress::state(tree.phase, now))
+        }
+    }
+
+    fn end(&self) -> Option<WorkerReport> {
+        let progress = self.tree.progress();
+        match progress.phase {
+            Phase::Complete => Some(WorkerReport::Complete { size: progress.bytes, root: None }),
+            Phase::Paused => Some(WorkerReport::Stopped),
+            Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
+                || problem("The download can't go on.", "Resume to try again."),
+                |problem| tree_problem(problem, &self.label()),
+            ))),
+            _ => None,
+        }
+    }
+}
+
+fn config(terms: &Terms, path: SharePath) -> TreeConfig {
+    TreeConfig {
+        path,
+        token: None,
+        agent: AGENT.to_owned(),
+        memory_budget: u64::from(terms.memory),
+        rate_limit: terms.rate_limit,
+        fetches: FETCHES,
+        commit_bytes: COMMIT_BYTES,
+        commit_files: COMMIT_FILES,
+        commit_interval: COMMIT_INTERVAL,
+        seed: js_sys::Math::random().to_bits(),
+    }
+}
+
+/// The run of a large file; 0 is the folder itself.
+const fn run_of(file: FileId) -> u32 {
+    file.0.saturating_add(1)
+}
+
+fn file_of(run: u32) -> Option<FileId> {
+    run.checked_sub(1).map(FileId)
+}
+
+fn range_of(file: FileId) -> std::ops::Range<u64> {
+    let first = u64::from(file.0);
+    first..first + 1
+}

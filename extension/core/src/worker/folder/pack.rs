@@ -1,0 +1,109 @@
+//! The storage of a folder's transfer: its small files one behind the other in `pack`, what is known of all files in `journal`, and in words what could not
+//! be had in `problems`. Held open by the transfer's worker alone.
+//!
+//! Small files are gathered and written in pieces, since the browser's storage costs by the piece. The journal never claims what is not durable.
+
+use wasm_bindgen::prelude::*;
+use wstp_engine::StoreError;
+use wstp_engine::tree::Place;
+use wstp_engine::tree::journal::{self, Form, Recovered};
+use wstp_messages::TransferId;
+
+use crate::folder_layout::{JOURNAL, MAX_JOURNAL, PACK, PROBLEMS, Trouble, encode_problems, read_problems};
+use crate::opfs::{File, Folder};
+
+/// Bytes written at once.
+const PIECE: usize = 256 << 10;
+
+/// The files. They are closed when this is dropped.
+pub struct Pack {
+    pack: File,
+    journal: File,
+    problems: File,
+    /// Bytes of the pack that are written.
+    written: u64,
+    /// Bytes that come behind them.
+    gathered: Vec<u8>,
+    journal_len: u64,
+}
+
+impl Pack {
+    /// Opens the files and reads back what is there.
+    ///
+    /// # Errors
+    ///
+    /// When another worker has them open and does not end, or storage fails.
+    pub async fn open(transfer: &TransferId) -> Result<(Self, Recovered, Vec<Trouble>), JsValue> {
+        let folder = Folder::open(&["transfers", &transfer.0]).await?;
+        let (pack, journal, problems) =
+            (folder.file(PACK).await?, folder.file(JOURNAL).await?, folder.file(PROBLEMS).await?);
+        let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
+        let (mut recovered, journal_len) = journal::replay(&bytes);
+        journal.set_len(journal_len).map_err(failed)?;
+        let written = forget_what_is_cut(&mut recovered, pack.len().map_err(failed)?);
+        pack.set_len(written).map_err(failed)?;
+        let known = read_problems(&problems.read_all(MAX_JOURNAL).map_err(failed)?);
+        Ok((Self { pack, journal, problems, written, gathered: Vec::new(), journal_len }, recovered, known))
+    }
+
+    /// Keeps a file's bytes; they are durable from the next commit on.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub fn keep(&mut self, data: &[u8]) -> Result<Place, StoreError> {
+        let place = Place { offset: self.written + self.gathered.len() as u64, length: data.len() as u64 };
+        self.gathered.extend_from_slice(data);
+        if self.gathered.len() >= PIECE {
+            self.write()?;
+        }
+        Ok(place)
+    }
+
+    /// Makes everything kept so far durable, then the record of it.
+    ///
+    /// # Errors
+    ///
+    /// What storage says; of the record nothing is left then.
+    pub fn commit(&mut self, record: &[u8], problems: Option<&[Trouble]>) -> Result<(), StoreError> {
+        self.write()?;
+        self.pack.flush()?;
+        if let Some(problems) = problems {
+            let bytes = encode_problems(problems);
+            self.problems.set_len(0)?;
+            self.problems.write_at(0, &bytes)?;
+            self.problems.flush()?;
+        }
+        let written = self.journal.write_at(self.journal_len, record).and_then(|()| self.journal.flush());
+        if written.is_err() {
+            // What can't be cut off now is cut off when the journal is read: it does not follow on what was there.
+            let _ = self.journal.set_len(self.journal_len);
+        } else {
+            self.journal_len += record.len() as u64;
+        }
+        written
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        self.pack.write_at(self.written, &self.gathered)?;
+        self.written += self.gathered.len() as u64;
+        self.gathered.clear();
+        Ok(())
+    }
+}
+
+/// Files beyond the end of the pack are fetched again. Gives where the others end.
+fn forget_what_is_cut(recovered: &mut Recovered, pack_len: u64) -> u64 {
+    let place = |form| match form {
+        Form::Packed(Place { offset, length }) => Some(offset.saturating_add(length)),
+        Form::Own | Form::Fetched => None,
+    };
+    let ends: Vec<_> = recovered.stored().filter_map(|(file, stored)| Some((file, place(stored.form)?))).collect();
+    let (there, cut): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, end)| *end <= pack_len);
+    cut.into_iter().for_each(|(file, _)| recovered.forget(file));
+    there.into_iter().map(|(_, end)| end).max().unwrap_or(0)
+}
+
+fn failed(error: StoreError) -> JsValue {
+    JsError::new(&format!("the sandbox failed: {error:?}")).into()
+}

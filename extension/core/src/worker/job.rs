@@ -1,0 +1,73 @@
+//! What a worker runs: a file's transfer or a folder's, and what such a job and its worker say to each other.
+
+use wasm_bindgen::JsValue;
+use wstp_engine::journal::Recovered;
+use wstp_engine::{ConnectionId, Instant};
+use wstp_messages::{Terms, TransferView, WorkerReport};
+use wstp_protocol::ClientMessage;
+
+use super::store::Store;
+use crate::socket::Happening;
+
+/// Names a connection within a worker: the run it belongs to, and its name there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Wire {
+    /// 0 for the job itself; a folder's large files have runs of their own.
+    pub run: u32,
+    /// As the engine calls it.
+    pub connection: ConnectionId,
+}
+
+/// What a job wants done.
+pub enum Act {
+    /// Connect to one of the servers.
+    Connect(Wire, u32),
+    /// Send a message.
+    Send(Wire, ClientMessage),
+    /// Tell the catalogue where else the server says its folder is served.
+    TellMirrors(Vec<String>),
+    /// Close a connection and say nothing more of it.
+    Disconnect(Wire),
+    /// Open the storage of a run: the names along the way to its folder; then [`Job::handle_store`].
+    OpenStore(u32, Vec<String>),
+}
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Write down what there is and stop.
+    Stop,
+    /// If the next try is set for later, try now.
+    Retry,
+    /// There is a network again.
+    Online,
+    /// These hold from now on.
+    Adjust(Terms),
+}
+
+/// A transfer as its worker sees it: sans-IO but for its files.
+pub trait Job {
+    /// It is to do something else.
+    fn handle_order(&mut self, order: Order);
+
+    /// Something happened on a connection.
+    fn handle_happening(&mut self, wire: Wire, happening: Happening);
+
+    /// Storage that was asked for is open, or can't be opened.
+    fn handle_store(&mut self, run: u32, opened: Result<(Store, Recovered), JsValue>);
+
+    /// The time came that [`Job::poll_timeout`] said.
+    fn handle_timeout(&mut self);
+
+    /// What is to be done next.
+    fn poll_act(&mut self) -> Option<Act>;
+
+    /// When to call [`Job::handle_timeout`], if nothing happens before.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// How it stands.
+    fn view(&self) -> TransferView;
+
+    /// What to report, if it has ended.
+    fn end(&self) -> Option<WorkerReport>;
+}

@@ -1,0 +1,102 @@
+//! The files of a folder that is or was fetched. Draws only the rows in sight and asks for no others, so a million of them cost no more than ten.
+
+use std::ops::Range;
+
+use leptos::html::Div;
+use leptos::prelude::*;
+
+use crate::icon::{Glyph, Icon};
+use crate::list_window::{ROW, visible};
+use crate::name::Name;
+use crate::notice::Tone;
+
+/// Rows in sight at once.
+const SHOWN: usize = 8;
+
+/// A file as the list shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Its path in the folder.
+    pub path: String,
+    /// Its size or what became of it, in few words.
+    pub words: String,
+    /// The same in full, where there is more to say.
+    pub more: String,
+    /// How that is to be taken.
+    pub tone: Tone,
+}
+
+/// The list.
+#[component]
+pub fn FileList(
+    /// How many files there are.
+    #[prop(into)]
+    count: Signal<usize>,
+    /// Gives a file, where it is known; what it reads is tracked.
+    #[prop(into)]
+    file: Callback<usize, Option<FileInfo>>,
+    /// Called with the rows that are drawn.
+    #[prop(into)]
+    on_sight: Callback<Range<usize>>,
+) -> impl IntoView {
+    let body = NodeRef::<Div>::new();
+    let scrolled = RwSignal::new(0.0_f64);
+    let height = move || count.get().clamp(1, SHOWN) as f64 * ROW;
+    let range = Memo::new(move |_| visible(scrolled.get(), height(), count.get()));
+    Effect::new(move |_| on_sight.run(range.get()));
+    let on_scroll = move |_| {
+        if let Some(body) = body.get_untracked() {
+            scrolled.set(f64::from(body.scroll_top()));
+        }
+    };
+    view! {
+        <div
+            class="files"
+            role="list"
+            aria-label="Files of this folder"
+            tabindex="0"
+            node_ref=body
+            style:height=move || format!("{}px", height())
+            on:scroll=on_scroll
+        >
+            <div class="files-all" style:height=move || format!("{}px", count.get() as f64 * ROW)>
+                <For each=move || range.get() key=|index| *index let(index)>
+                    <FileRow index=index count=count file=file />
+                </For>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn FileRow(index: usize, count: Signal<usize>, file: Callback<usize, Option<FileInfo>>) -> impl IntoView {
+    let info = Memo::new(move |_| file.run(index).unwrap_or_default());
+    let path = Memo::new(move |_| info.with(|info| info.path.clone()));
+    let tone = Memo::new(move |_| info.with(|info| info.tone));
+    view! {
+        <div
+            class="file"
+            role="listitem"
+            aria-setsize=move || count.get().to_string()
+            aria-posinset=(index + 1).to_string()
+            data-testid="file"
+            data-name=move || path.get()
+            data-tone=move || tone.get().name()
+            title=move || info.with(|info| info.more.clone())
+            style:top=format!("{}px", index as f64 * ROW)
+        >
+            <Glyph icon=Signal::derive(move || glyph(tone.get())) />
+            <span class="file-path"><Name name=path /></span>
+            <span class="file-words">{move || info.with(|info| info.words.clone())}</span>
+        </div>
+    }
+}
+
+/// The shape says what the colour says.
+const fn glyph(tone: Tone) -> Icon {
+    match tone {
+        Tone::Good => Icon::Check,
+        Tone::Bad | Tone::Warn => Icon::Alert,
+        Tone::Neutral | Tone::Active => Icon::File,
+    }
+}
