@@ -336,13 +336,42 @@ impl<'a> View<'a> {
     ///
     /// When it does not in time.
     pub async fn wait_for_committed(&self, least: u64) -> Result<Committed> {
-        self.front().await?;
         self.wait("enough to be committed", LONG, async || {
-            let read = self.browser.session().execute_async(READ_JOURNAL, vec![]).await?;
-            let journal: Option<Vec<u8>> = read.convert()?;
+            let journal = self.journal().await?;
             Ok(journal.map(|bytes| Committed::read(&bytes)).filter(|committed| committed.bytes() >= least))
         })
         .await
+    }
+
+    /// The bytes of the journal of the only transfer, if there is one that can be read now.
+    pub(crate) async fn journal(&self) -> Result<Option<Vec<u8>>> {
+        Ok(serde_json::from_value(self.run_async(READ_JOURNAL).await?)?)
+    }
+
+    /// Runs a script that calls its argument with what comes of it.
+    pub(crate) async fn run_async(&self, script: &str) -> Result<Value> {
+        self.front().await?;
+        Ok(self.browser.session().execute_async(script, vec![]).await?.json().clone())
+    }
+
+    /// Presses keys, one after the other, wherever the focus is.
+    ///
+    /// # Errors
+    ///
+    /// What the browser says.
+    pub async fn keys(&self, keys: &[Key]) -> Result<()> {
+        self.front().await?;
+        for key in keys {
+            self.browser.session().action_chain().send_keys(key.clone()).perform().await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the pointer onto an entry.
+    pub(crate) async fn hover_entry(&self, name: &str) -> Result<()> {
+        let entry = self.wait_for("the entry", SHORT, &named("entry", name)).await?;
+        self.browser.session().action_chain().move_to_element_center(&entry).perform().await?;
+        Ok(())
     }
 
     /// What the page complains about.
@@ -458,7 +487,7 @@ fn testid(id: &str) -> String {
 }
 
 /// The selector of what carries a test's name and a file's name.
-fn named(id: &str, name: &str) -> String {
+pub(crate) fn named(id: &str, name: &str) -> String {
     format!("{}[data-name={}]", testid(id), quoted(name))
 }
 

@@ -1,7 +1,10 @@
 //! A picture of each view, light and dark, in `target/screenshots/`, for people to look at.
 
+use std::fs;
+
 use anyhow::Result;
-use wstp_e2e::{Page, Stage, make_samples};
+use serde_json::json;
+use wstp_e2e::{Contents, Key, Page, Row, Server, Stage, View, make_samples};
 
 async fn pictures(page: Page) -> Result<()> {
     let name = |view: &str| format!("{}-{view}", page.name());
@@ -42,12 +45,124 @@ async fn pictures(page: Page) -> Result<()> {
     view.wait_for_state("Large recording.wav", &["downloading"]).await?;
     view.screenshot(&name("transfers")).await?;
     view.click("[data-name='Large recording.wav'] [data-testid=expand]").await?;
+    to_top(&view, "Large recording.wav").await?;
     view.screenshot(&name("details")).await?;
     if page == Page::Manager {
         view.click("[data-testid=open-settings]").await?;
         view.screenshot(&name("settings")).await?;
     }
     Ok(())
+}
+
+/// Scrolls so that a row stands at the top.
+async fn to_top(view: &View<'_>, name: &str) -> Result<()> {
+    let script = "[...document.querySelectorAll('[data-testid=transfer]')].find(e => e.dataset.name === arguments[0]).scrollIntoView()";
+    view.run(script, json!([name])).await.map(drop)
+}
+
+fn in_state(name: &str, state: &str) -> impl Fn(&[Row]) -> Option<Row> {
+    move |rows| rows.iter().find(|row| row.name == name && row.state == state).cloned()
+}
+
+/// A folder half-way and open, and one that lacks files, on either page.
+async fn folders(page: Page) -> Result<()> {
+    let stage = Stage::serving(&[]).await?;
+    for index in 0..600 {
+        let name = format!("Summer 2026/day {:02}/photo {index:04}.jpg", index % 12);
+        Contents::new(name.as_str(), 20_000 + 97 * index).write(&stage.folder().join(name))?;
+    }
+    for index in 0..120_u64 {
+        let name = format!("Notes/{:02}/page {index:03}.md", index / 20);
+        Contents::new(name.as_str(), 90_000).write(&stage.folder().join(name))?;
+    }
+    let view = stage.open(page).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name("Notes").await?;
+    stage.proxy.hold_after(1 << 20);
+    view.download_folder("Notes").await?;
+    stage.proxy.held().await?;
+    fs::remove_dir_all(stage.folder().join("Notes/05"))?;
+    stage.proxy.release();
+    view.show_transfers().await?;
+    view.wait_for_state("Notes", &["complete"]).await?;
+    view.show_folder().await?;
+    stage.proxy.hold_after(10 << 20);
+    view.download_folder("Summer 2026").await?;
+    stage.proxy.held().await?;
+    view.screenshot(&format!("{}-folder-button", page.name())).await?;
+    view.show_transfers().await?;
+    let row = view.wait_for_state("Summer 2026", &["downloading"]).await?;
+    view.wait_for_committed_files(0).await?;
+    view.expand(&row).await?;
+    view.wait_for_files("the files", |files| files.iter().any(|(_, tone)| tone == "good")).await?;
+    view.screenshot(&format!("{}-folder", page.name())).await?;
+    let row = view.wait_for_state("Notes", &["complete"]).await?;
+    view.expand(&row).await?;
+    view.click("[data-testid=only-problems]").await?;
+    view.wait_for_files("the problems", |files| files.iter().any(|(_, tone)| tone == "bad")).await?;
+    to_top(&view, "Notes").await?;
+    view.screenshot(&format!("{}-folder-problems", page.name())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_have_their_pictures_taken_in_the_popup() -> Result<()> {
+    folders(Page::Popup).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_have_their_pictures_taken_on_the_manager_page() -> Result<()> {
+    folders(Page::Manager).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_wait_and_a_file_from_several_servers_have_their_pictures_taken() -> Result<()> {
+    let size = 8 << 20;
+    let files = ["1 first.iso", "2 second.iso", "3 third.iso", "4 fourth.iso", "5 fifth.iso"].map(|name| (name, size));
+    let stage = Stage::serving(&files).await?;
+    let other = tempfile::tempdir()?;
+    Contents::new(files[0].0, size).write(&other.path().join(files[0].0))?;
+    let mirror = Server::start(other.path()).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(files[4].0).await?;
+    stage.proxy.hold_after(6 << 20);
+    for (name, _) in files {
+        view.download(name).await?;
+    }
+    stage.proxy.held().await?;
+    let row = view.wait_for_rows("one to wait", in_state(files[4].0, "queued")).await?;
+    view.expand(&row).await?;
+    to_top(&view, files[4].0).await?;
+    view.screenshot("manager-queued").await?;
+    let row = view.wait_for_rows("one under way", in_state(files[0].0, "downloading")).await?;
+    view.expand(&row).await?;
+    let form = format!("[data-id='{}']", row.id);
+    for address in [mirror.address().to_string(), "127.0.0.1:1".to_owned()] {
+        let field = format!("{form} [data-testid=mirror-address]");
+        view.enter_text(&field, &address).await?;
+        view.keys(&[Key::Enter]).await?;
+        view.wait_for_value(&field, "").await?;
+    }
+    view.wait_for_count(&format!("{form} [data-testid=source]"), 3).await?;
+    view.wait_for_text("tried again in").await?;
+    to_top(&view, files[0].0).await?;
+    view.screenshot("manager-sources").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changed_has_its_picture_taken() -> Result<()> {
+    let (name, size) = ("Report.pdf", 16 << 20);
+    let stage = Stage::serving(&[(name, size)]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(name).await?;
+    stage.proxy.hold_after(size / 2);
+    view.download(name).await?;
+    stage.proxy.held().await?;
+    Contents::new("another edition", size).write(&stage.folder().join(name))?;
+    stage.proxy.release();
+    view.wait_for_rows("the change to be told", in_state(name, "failed")).await?;
+    view.screenshot("manager-update").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
