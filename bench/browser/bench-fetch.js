@@ -1,8 +1,9 @@
-// A worker that fetches `url` into the sandbox with as many streams as it is told, each a range of its own, and says how long that took.
-// It does what a careful page would: one synchronous handle, writes of 256 KiB, nothing in memory but that.
+// A worker that fetches into the sandbox and says how long that took: `url` with as many streams as it is told, each a range of its own, or each
+// of `urls` into a file of its own, so many at once. It does what a careful page would: synchronous handles, writes of 256 KiB, nothing in memory
+// but that.
 const PIECE = 256 * 1024;
 
-onmessage = ({ data }) => fetchAll(data).then(postMessage, (error) => postMessage({ error: String(error) }));
+onmessage = ({ data }) => (data.urls ? fetchMany : fetchAll)(data).then(postMessage, (error) => postMessage({ error: String(error) }));
 
 async function fetchAll({ url, size, streams }) {
   const root = await navigator.storage.getDirectory();
@@ -17,6 +18,28 @@ async function fetchAll({ url, size, streams }) {
   const written = handle.getSize();
   handle.close();
   return { seconds, written };
+}
+
+async function fetchMany({ urls, streams }) {
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle("bench", { create: true });
+  const began = performance.now();
+  let next = 0;
+  let written = 0;
+  const some = async () => {
+    while (next < urls.length) {
+      const index = next++;
+      const answer = await fetch(urls[index], { cache: "no-store" });
+      if (answer.status !== 200) throw new Error(`status ${answer.status}`);
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      const file = await folder.getFileHandle(`${index}.bin`, { create: true });
+      const handle = await file.createSyncAccessHandle();
+      written += handle.write(bytes, { at: 0 });
+      handle.close();
+    }
+  };
+  await Promise.all(Array.from({ length: streams }, some));
+  return { seconds: (performance.now() - began) / 1000, written };
 }
 
 async function fetchPart(url, handle, first, end, ranged) {

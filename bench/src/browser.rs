@@ -39,13 +39,13 @@ const CLICK: &str = "const [name, last] = arguments; \
     new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true }); \
     find('entry').click();";
 
-/// Starts the worker that fetches.
-const FETCH: &str = "const [url, size, streams] = arguments; \
+/// Starts the worker that fetches; its task is what bench-fetch.js takes.
+pub const FETCH: &str = "const [task] = arguments; \
     window.bench = {}; \
     const worker = new Worker('bench-fetch.js'); \
     worker.onmessage = ({ data }) => Object.assign(window.bench, data); \
     worker.onerror = (event) => { window.bench.error = event.message || 'bench-fetch.js is missing'; }; \
-    worker.postMessage({ url, size, streams });";
+    worker.postMessage(task);";
 
 /// Starts one of Chromium's own downloads.
 const NATIVE: &str = "const [url] = arguments; \
@@ -134,7 +134,7 @@ async fn start(view: &View<'_>, way: Way<'_>, source: &Source) -> Result<()> {
     let (script, arguments) = match way {
         Way::Ours(_) => (CLICK, json!([source.name, "complete"])),
         Way::OursSaved(_) => (CLICK, json!([source.name, "saved"])),
-        Way::Fetch(url, streams) => (FETCH, json!([url, source.size, streams])),
+        Way::Fetch(url, streams) => (FETCH, json!([{ "url": url, "size": source.size, "streams": streams }])),
         Way::Native(url) => (NATIVE, json!([url])),
     };
     view.run(script, arguments).await.map(drop)
@@ -142,19 +142,29 @@ async fn start(view: &View<'_>, way: Way<'_>, source: &Source) -> Result<()> {
 
 /// Seconds it took, by the page's clock.
 async fn finished(view: &View<'_>, source: &Source) -> Result<f64> {
+    let (seconds, written) = seconds_in(view, &source.name).await?;
+    if let Some(written) = written {
+        ensure!(written == source.size, "{written} of {} bytes were written", source.size);
+    }
+    Ok(seconds)
+}
+
+/// Waits for the end of what was started in a page: seconds it took by the page's clock, and bytes written where it counts them.
+///
+/// # Errors
+///
+/// When it does not end in time, or fails.
+pub async fn seconds_in(view: &View<'_>, name: &str) -> Result<(f64, Option<u64>)> {
     let mut seen = Value::Null;
-    let seconds = until(&format!("{} to arrive", source.name), LIMIT, async || {
+    let seconds = until(&format!("{name} to arrive"), LIMIT, async || {
         seen = view.run("return window.bench", json!([])).await?;
         if let Some(error) = seen["error"].as_str() {
-            bail!("{} does not arrive: {error}", source.name);
+            bail!("{name} does not arrive: {error}");
         }
         Ok(seen["seconds"].as_f64())
     })
     .await?;
-    if let Some(written) = seen["written"].as_u64() {
-        ensure!(written == source.size, "{written} of {} bytes were written", source.size);
-    }
-    Ok(seconds)
+    Ok((seconds, seen["written"].as_u64()))
 }
 
 /// A profile and a folder for downloads that are removed with this.
@@ -182,13 +192,18 @@ impl Place {
         self.root.path().join("chromium/DevToolsActivePort")
     }
 
+    /// The folder in which Chromium keeps the sandbox, among other things.
+    pub fn sandbox(&self) -> PathBuf {
+        self.root.path().join("chromium/Default")
+    }
+
     /// Fails unless the sandbox has one file of the source's size, with its bytes.
     ///
     /// # Errors
     ///
     /// When it does not.
     pub fn check_sandbox(&self, source: &Source) -> Result<()> {
-        let found = files_of_size(&self.root.path().join("chromium/Default"), source.size)?;
+        let found = files_of_size(&self.sandbox(), source.size)?;
         match found.as_slice() {
             [only] => source.check(only),
             others => bail!("the sandbox has {} files of {} bytes instead of one", others.len(), source.size),
@@ -196,7 +211,12 @@ impl Place {
     }
 }
 
-fn files_of_size(folder: &Path, size: u64) -> Result<Vec<PathBuf>> {
+/// The files of a size in a folder, at any depth.
+///
+/// # Errors
+///
+/// When it can't be read.
+pub fn files_of_size(folder: &Path, size: u64) -> Result<Vec<PathBuf>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))? {

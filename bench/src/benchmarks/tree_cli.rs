@@ -1,6 +1,6 @@
 //! A folder of many small files: `wstp get` of all of it beside six HTTP connections to nginx that are told the names.
 //!
-//! The extension has no folders yet, so this is the command line client; the peer is spared the listing.
+//! This is the command line client; the extension is measured in [`super::tree_browser`]. The peer is spared the listing.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -23,9 +23,9 @@ use crate::plan::in_turn;
 /// Folders.
 const FOLDERS: u64 = 100;
 /// Files in all.
-const FILES: u64 = 10_000;
+pub(super) const FILES: u64 = 10_000;
 /// Bytes of each.
-const SIZE: u64 = 4096;
+pub(super) const SIZE: u64 = 4096;
 /// As many as a browser opens to one server.
 const CONNECTIONS: usize = 6;
 
@@ -36,7 +36,7 @@ const CONNECTIONS: usize = 6;
 /// As [`crate::catalogue::Benchmark::measure`].
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
-    let names: Arc<[String]> = plant(&corpus, plan.bytes(FILES))?.into();
+    let names: Arc<[String]> = plant(&corpus, "", plan.bytes(FILES))?.into();
     let server = Server::start(&corpus, &[]).await?;
     let nginx = Peer::nginx(&corpus).await?;
     let mut series = Series::default();
@@ -61,8 +61,9 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     Ok(vec![series])
 }
 
-fn plant(corpus: &Corpus, files: u64) -> Result<Vec<String>> {
-    let name = |index| format!("{:02}/{index:05}.bin", index % FOLDERS);
+/// Writes the files into a folder of the corpus; gives their names.
+pub(super) fn plant(corpus: &Corpus, folder: &str, files: u64) -> Result<Vec<String>> {
+    let name = |index| format!("{folder}/{:02}/{index:05}.bin", index % FOLDERS).trim_start_matches('/').to_owned();
     let names: Vec<String> = (0..files).map(name).collect();
     for name in &names {
         wstp_e2e::Contents::new(name.as_str(), SIZE).write(&corpus.dir().join(name))?;
