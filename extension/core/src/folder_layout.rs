@@ -37,10 +37,11 @@ pub fn large(transfer: &str, file: FileId) -> Vec<String> {
 
 /// Troubles as they stand in their file.
 pub fn encode_problems(problems: &[Trouble]) -> Vec<u8> {
-    record::encode(0, &&problems[..problems.len().min(MAX_PROBLEMS)])
+    record::begin(0, &&problems[..problems.len().min(MAX_PROBLEMS)])
 }
 
-/// Reads them back; none from a file that is torn.
+/// Reads them back; none from a file that is torn, or that another version wrote.
 pub fn read_problems(bytes: &[u8]) -> Vec<Trouble> {
-    Reader::new(bytes).next().unwrap_or_default()
+    let mut reader = Reader::open(bytes).ok().flatten();
+    reader.as_mut().and_then(|reader| reader.next().ok().flatten()).unwrap_or_default()
 }
