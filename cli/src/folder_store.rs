@@ -26,17 +26,8 @@ use crate::partial::{exists, make_folder, open_journal, place, shown, sync_folde
 /// What is asked of the store.
 #[derive(Debug)]
 pub enum Request {
-    /// Keep a file.
-    Keep {
-        /// Which.
-        file: FileId,
-        /// Where it goes, relative to the output.
-        place: PathBuf,
-        /// Its BLAKE3 hash.
-        root: Hash,
-        /// All of its bytes.
-        data: Bytes,
-    },
+    /// Keep files: those of a message together, since a change of threads costs more than a small file.
+    Keep(Vec<ToKeep>),
     /// Put what is kept into its places, and then the record into the journal; all durable.
     Commit {
         /// A whole record.
@@ -44,16 +35,24 @@ pub enum Request {
     },
 }
 
+/// A file to keep.
+#[derive(Debug)]
+pub struct ToKeep {
+    /// Which.
+    pub file: FileId,
+    /// Where it goes, relative to the output.
+    pub place: PathBuf,
+    /// Its BLAKE3 hash.
+    pub root: Hash,
+    /// All of its bytes.
+    pub data: Bytes,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Reply {
-    /// A file is kept, or was in its place before.
-    Kept {
-        /// Which.
-        file: FileId,
-        /// The file that was in its place before.
-        result: Result<Option<Saved>, Failure>,
-    },
+    /// Of each file, that it is kept, or that it was in its place before.
+    Kept(Vec<(FileId, Result<Option<Saved>, Failure>)>),
     /// These files are in their places.
     Committed(Result<Vec<Saved>, Failure>),
 }
@@ -98,9 +97,12 @@ impl Storage for FolderStore {
 
     fn perform(&mut self, request: Request) -> Reply {
         match request {
-            Request::Keep { file, place, root, data } => {
-                Reply::Kept { file, result: self.keep(file, &place, root, &data) }
-            }
+            Request::Keep(files) => Reply::Kept(
+                files
+                    .into_iter()
+                    .map(|ToKeep { file, place, root, data }| (file, self.keep(file, &place, root, &data)))
+                    .collect(),
+            ),
             Request::Commit { record } => Reply::Committed(self.commit(&record)),
         }
     }

@@ -1,17 +1,18 @@
 //! Does what the engine's tree wants, and tells it what came of it.
 
 use wstp_engine::StoreError;
-use wstp_engine::tree::{KeepReply, LeftOut, Listed, TreeOutput};
+use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, TreeOutput};
 
 use super::Run;
-use crate::exit::Code;
-use crate::folder_store::{Reply, Request, Saved};
+use crate::exit::{Code, Failure};
+use crate::folder_store::{Reply, Request, Saved, ToKeep};
 use crate::socket::Socket;
 use crate::words::engine_problem;
 
 impl Run<'_> {
     /// Does what the engine wants until it wants nothing more.
     pub(super) fn perform(&mut self) {
+        let mut to_keep = Vec::new();
         while let Some(output) = self.tree.poll_output() {
             match output {
                 TreeOutput::Connect { connection } => {
@@ -33,7 +34,7 @@ impl Run<'_> {
                 }
                 TreeOutput::Keep { file, root, data, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };
-                    self.disk.push(Request::Keep { file, place, root, data });
+                    to_keep.push(ToKeep { file, place, root, data });
                 }
                 TreeOutput::Commit { record } => self.disk.push(Request::Commit { record }),
                 TreeOutput::Fetch { file, path, .. } => {
@@ -51,6 +52,9 @@ impl Run<'_> {
                     self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), None);
                 }
             }
+        }
+        if !to_keep.is_empty() {
+            self.disk.push(Request::Keep(to_keep));
         }
     }
 
@@ -71,19 +75,7 @@ impl Run<'_> {
     pub(super) fn stored(&mut self, reply: Reply) {
         let now = self.now();
         match reply {
-            Reply::Kept { file, result: Ok(was_there) } => {
-                was_there.into_iter().for_each(|saved| self.saved(&saved, true));
-                self.tree.handle_kept(now, file, KeepReply::Done(None));
-            }
-            Reply::Kept { file, result: Err(failure) } if failure.ends_all => {
-                self.disk_failure = Some(failure);
-                self.tree.handle_kept(now, file, KeepReply::Failed(StoreError::Full));
-            }
-            Reply::Kept { file, result: Err(failure) } => {
-                let target = self.layout.file(file).map(|place| self.output.join(place));
-                self.failed(target.as_deref(), failure, Some(file));
-                self.tree.handle_kept(now, file, KeepReply::FileFailed(StoreError::Io));
-            }
+            Reply::Kept(files) => files.into_iter().for_each(|(file, result)| self.kept(file, result)),
             Reply::Committed(Ok(saved)) => {
                 saved.iter().for_each(|saved| self.saved(saved, false));
                 self.tree.handle_committed(now, Ok(()));
@@ -93,6 +85,25 @@ impl Run<'_> {
                 self.tree.handle_committed(now, Err(StoreError::Io));
             }
         }
+    }
+
+    fn kept(&mut self, file: FileId, result: Result<Option<Saved>, Failure>) {
+        let reply = match result {
+            Ok(was_there) => {
+                was_there.into_iter().for_each(|saved| self.saved(&saved, true));
+                KeepReply::Done(None)
+            }
+            Err(failure) if failure.ends_all => {
+                self.disk_failure = Some(failure);
+                KeepReply::Failed(StoreError::Full)
+            }
+            Err(failure) => {
+                let target = self.layout.file(file).map(|place| self.output.join(place));
+                self.failed(target.as_deref(), failure, Some(file));
+                KeepReply::FileFailed(StoreError::Io)
+            }
+        };
+        self.tree.handle_kept(self.now(), file, reply);
     }
 
     fn saved(&mut self, saved: &Saved, already: bool) {
