@@ -103,7 +103,6 @@ async fn hostile_names_stay_within_the_folder_and_apart_from_each_other() -> Res
         "X|Y.TXT",
         "CON",
         "con.txt",
-        ".hidden",
         "trailing. ",
         "back\\slash",
         "sub:/a",

@@ -92,10 +92,9 @@ async fn folders(page: Page) -> Result<()> {
     view.screenshot(&format!("{}-folder-button", page.name())).await?;
     view.show_transfers().await?;
     let row = view.wait_for_state("Summer 2026", &["downloading"]).await?;
-    view.wait_for_committed_files(0).await?;
     view.expand(&row).await?;
     view.wait_for_files("the files", |files| files.iter().any(|(_, tone)| tone == "good")).await?;
-    view.screenshot(&format!("{}-folder", page.name())).await?;
+    view.screenshot(&format!("{}-folder-files", page.name())).await?;
     let row = view.wait_for_state("Notes", &["complete"]).await?;
     view.expand(&row).await?;
     view.click("[data-testid=only-problems]").await?;

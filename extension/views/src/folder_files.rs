@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use leptos::prelude::*;
 use wstp_messages::{Command, FileView, MAX_FILES, Problem, Reply, TransferId, TransferView};
@@ -17,6 +18,8 @@ const PAGE: usize = 100;
 const _: () = assert!(PAGE <= MAX_FILES as usize);
 /// Pages kept; those further from what is in sight go first.
 const PAGES: usize = 8;
+/// Between two looks at what changed.
+const LATER: Duration = Duration::from_secs(1);
 
 /// What was told of the files; cheap to copy.
 #[derive(Clone, Copy)]
@@ -29,6 +32,8 @@ struct Files {
     only_problems: RwSignal<bool>,
     /// The rows in sight.
     sight: StoredValue<Range<usize>>,
+    /// Whether [`Files::ask_soon`] is about to ask.
+    is_due: StoredValue<bool>,
     /// Whether an answer is awaited, and whether something changed meanwhile.
     asked: StoredValue<(bool, bool)>,
 }
@@ -47,14 +52,27 @@ impl Files {
         }
     }
 
+    /// Asks a little later: what is shown of the transfer becomes durable, and so listed, a little later too.
+    fn ask_soon(self) {
+        if self.is_due.try_update_value(|is_due| std::mem::replace(is_due, true)) == Some(false) {
+            let ask = move || {
+                let _ = self.is_due.try_set_value(false);
+                self.ask();
+            };
+            set_timeout(ask, LATER);
+        }
+    }
+
     /// Asks for the pages in sight, one after the other, and for what changed meanwhile once they are there.
     fn ask(self) {
         let is_free = self.asked.try_update_value(|(awaited, missed)| {
             *missed = *awaited;
             !std::mem::replace(awaited, true)
         });
-        if is_free == Some(true) {
-            self.ask_for(pages_of(&self.sight.get_value()));
+        if is_free == Some(true)
+            && let Some(sight) = self.sight.try_get_value()
+        {
+            self.ask_for(pages_of(&sight));
         }
     }
 
@@ -120,12 +138,14 @@ pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Cata
         problem: RwSignal::new(None),
         only_problems: RwSignal::new(false),
         sight: StoredValue::new(0..0),
+        is_due: StoredValue::new(false),
         asked: StoredValue::new((false, false)),
     };
     let folder = Memo::new(move |_| view.with(|view| view.folder.unwrap_or_default()));
+    files.ask();
     Effect::new(move |_| {
-        folder.track();
-        files.ask();
+        view.track();
+        files.ask_soon();
     });
     let problems = move || folder.get().problems;
     let words = move || match files.problem.get() {

@@ -148,7 +148,7 @@ mod tests {
         saver.handle(4, saved(4));
         assert_eq!(begin_all(&mut saver), [14]);
         saver.handle(4, saved(4));
-        assert_eq!(begin_all(&mut saver), [], "what is told twice counts once");
+        assert!(begin_all(&mut saver).is_empty(), "what is told twice counts once");
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         for file in [2, 3, 4] {
             saver.handle(file, failed());
         }
-        assert_eq!(begin_all(&mut saver), []);
+        assert!(begin_all(&mut saver).is_empty());
         for file in 5..14 {
             saver.handle(file, saved(file));
         }
