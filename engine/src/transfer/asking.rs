@@ -51,9 +51,10 @@ impl Transfer {
             if connection.pages_in_flight >= MOST_PAGES_IN_FLIGHT || !connection.has_pages() {
                 return;
             }
-            let Some(part) = self.pages.ask(&file, limits.page_nodes) else { return };
+            let next = self.summits.ask(limits.page_nodes).or_else(|| self.pages.ask(&file, limits.page_nodes));
+            let Some(part) = next else { return };
             connection.pages_in_flight += 1;
-            let request = Request::Hashes { handle, level: 0, first: part.first, count: part.count };
+            let request = Request::Hashes { handle, level: part.level, first: part.first, count: part.count };
             let message = connection.session.request(request, Ask::Page { sent: now, handle, part });
             self.send(id, message);
         }

@@ -8,9 +8,10 @@ use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, Hash, tree};
 
 use super::Transfer;
 use super::blocks::{range_of, run_of};
-use super::pages::{PAGE_BLOCKS, blocks_of, page_of};
+use super::pages::{PAGE_BLOCKS, Part, blocks_of, page_of};
 use super::storage::Pending;
-use crate::{Problem, SourceId, StoreRequest};
+use super::summits::Next;
+use crate::{FileIdentity, Problem, SourceId, StoreRequest};
 
 /// How often one block may go wrong before the transfer fails.
 const MOST_FAILURES_OF_A_BLOCK: u8 = 8;
@@ -120,6 +121,9 @@ impl Transfer {
             let Some(next) = self.blocks.received().overlaps(from..file.blocks()).next() else { return };
             let page = page_of(next.start);
             from = (page + 1) * PAGE_BLOCKS;
+            if self.is_left_to_summit(page, &file) {
+                continue;
+            }
             // The page of a file of one block needs no server.
             if (proving || file.blocks() == 1) && !self.pages.open(page, &file) {
                 let Some(open) = self.pages.next_open(page) else { return };
@@ -130,6 +134,42 @@ impl Transfer {
                 self.check_page(page, &blocks_of(page, &file));
             }
         }
+    }
+
+    /// Whether a page need not be opened, because the node above it will or may prove all of it.
+    fn is_left_to_summit(&mut self, page: u64, file: &FileIdentity) -> bool {
+        let blocks = blocks_of(page, file);
+        if self.pages.is_open(page) || !self.blocks.received().covers(&blocks) {
+            return false;
+        }
+        let next = self.summits.next(page, file);
+        if next == Next::Compare {
+            self.summits.begin(page);
+            self.check_page(page, &blocks);
+        }
+        next != Next::Open
+    }
+
+    /// Hashes that were asked for did not come.
+    pub(super) fn unask_hashes(&mut self, part: Part) {
+        match part.level {
+            0 => self.pages.unask(part),
+            _ => self.summits.unask(),
+        }
+    }
+
+    /// The hashes of all blocks of a page were read: compares them with the node above it.
+    fn compared(&mut self, page: u64, blocks: Vec<Range<BlockIndex>>, hashes: &[Hash]) {
+        let Some(file) = self.file else { return };
+        if self.summits.matches(page, &file, hashes) {
+            blocks.into_iter().for_each(|range| self.proved_late(range));
+        }
+    }
+
+    /// Comparing a page's hashes came to nothing.
+    pub(super) fn check_failed(&mut self, page: u64) {
+        self.summits.end(page);
+        self.pages.set_checking(page, false);
     }
 
     fn check_page(&mut self, page: u64, within: &Range<BlockIndex>) {
@@ -146,6 +186,9 @@ impl Transfer {
 
     /// The hashes of received blocks were read: compares them.
     pub(super) fn checked(&mut self, page: u64, run: BlockRun, blocks: Vec<Range<BlockIndex>>, hashes: &[Hash]) {
+        if self.summits.end(page) {
+            return self.compared(page, blocks, hashes);
+        }
         self.pages.set_checking(page, false);
         let mut wrong = Vec::new();
         for range in blocks {

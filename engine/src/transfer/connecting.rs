@@ -251,7 +251,7 @@ impl Transfer {
                         self.release_run(&ask);
                     }
                 }
-                Ask::Page { part, .. } => self.pages.unask(part),
+                Ask::Page { part, .. } => self.unask_hashes(part),
                 Ask::Open { .. } => {}
             }
         }

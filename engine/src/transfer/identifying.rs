@@ -196,6 +196,7 @@ impl Transfer {
             self.blocks.changed(old, &file);
         }
         self.pages.clear();
+        self.summits.clear();
         self.suspects.clear();
         self.to_rehash = RangeSet::new();
         self.change_unrecorded = true;

@@ -18,6 +18,7 @@ mod standing;
 mod stopping;
 mod storage;
 mod storing;
+mod summits;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,6 +32,7 @@ use self::pages::Pages;
 use self::source::Source;
 use self::stopping::Stop;
 use self::storage::Storage;
+use self::summits::Summits;
 use crate::backoff::Jitter;
 use crate::journal::Recovered;
 use crate::limit::Limit;
@@ -47,6 +49,7 @@ pub struct Transfer {
     file: Option<FileIdentity>,
     blocks: Blocks,
     pages: Pages,
+    summits: Summits,
     storage: Storage,
     ledger: Ledger,
     /// Writes of hashes that have to be answered before the next record.
@@ -122,6 +125,7 @@ impl Transfer {
             file: None,
             blocks: Blocks::default(),
             pages: Pages::default(),
+            summits: Summits::default(),
             storage: Storage::default(),
             ledger: Ledger::new(sequence),
             flush_mark: 0,

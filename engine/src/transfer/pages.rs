@@ -15,10 +15,12 @@ pub(super) const PAGE_BLOCKS: u64 = 1024;
 /// Pages open at once: 2 MiB of hashes.
 const MOST_OPEN: usize = 64;
 
-/// A part of a page as it is asked for: an aligned run of nodes of level 0.
+/// A run of nodes as it is asked for: an aligned part of a page, or nodes above pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    pub(super) first: BlockIndex,
+    /// 0 for block hashes.
+    pub(super) level: u8,
+    pub(super) first: u64,
     pub(super) count: u32,
 }
 
@@ -70,6 +72,10 @@ impl Pages {
         true
     }
 
+    pub(super) fn is_open(&self, page: u64) -> bool {
+        self.open.contains_key(&page)
+    }
+
     pub(super) fn close(&mut self, page: u64) {
         self.open.remove(&page);
     }
@@ -92,7 +98,7 @@ impl Pages {
             if let Some(gap) = gap {
                 let first = gap.start / count * count;
                 page.asked.insert(first..(first + count).min(blocks.end));
-                return Some(Part { first, count: count as u32 });
+                return Some(Part { level: 0, first, count: count as u32 });
             }
             self.unasked_from = number + 1;
         }
@@ -117,7 +123,7 @@ impl Pages {
         part: Part,
         reply: &HashPage,
     ) -> Result<(), tree::PageError> {
-        tree::verify_page(file.tree(), root, (0, part.first, part.count), &reply.nodes, &reply.uncles)?;
+        tree::verify_page(file.tree(), root, (part.level, part.first, part.count), &reply.nodes, &reply.uncles)?;
         if let Some(page) = self.open.get_mut(&page_of(part.first)) {
             let at = (part.first % PAGE_BLOCKS) as usize;
             page.hashes[at..at + reply.nodes.len()].copy_from_slice(&reply.nodes);

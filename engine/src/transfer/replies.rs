@@ -124,8 +124,12 @@ impl Transfer {
 
     fn page_arrived(&mut self, id: ConnectionId, part: Part, page: &HashPage) {
         let Some((file, root)) = self.file.and_then(|file| Some((file, file.root?))) else { return };
-        if let Err(error) = self.pages.accept(&file, &root, part, page) {
-            self.pages.unask(part);
+        let accepted = match part.level {
+            0 => self.pages.accept(&file, &root, part, page),
+            _ => self.summits.accept(&file, &root, part, page),
+        };
+        if let Err(error) = accepted {
+            self.unask_hashes(part);
             self.distrust(id, Problem::Protocol(error.to_string()));
         }
     }
@@ -137,7 +141,7 @@ impl Transfer {
                 Some(ask.handle)
             }
             Ask::Page { part, handle, .. } => {
-                self.pages.unask(*part);
+                self.unask_hashes(*part);
                 Some(*handle)
             }
             Ask::Open { .. } => None,

@@ -46,10 +46,10 @@ impl Transfer {
             Pending::Write { range, .. } => self.blocks.release(range),
             Pending::Hashes { first, hashes } => self.ledger.gather(first, &hashes),
             Pending::Check { page, blocks, .. } if error == StoreError::Missing => {
-                self.pages.set_checking(page, false);
+                self.check_failed(page);
                 return blocks.into_iter().for_each(|range| self.lose(range));
             }
-            Pending::Check { page, .. } => self.pages.set_checking(page, false),
+            Pending::Check { page, .. } => self.check_failed(page),
             Pending::Rehash { run } if error == StoreError::Missing => return self.lose(range_of(run)),
             Pending::Rehash { run } => {
                 self.to_rehash.insert(range_of(run));

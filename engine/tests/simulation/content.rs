@@ -66,10 +66,13 @@ impl Content {
     }
 
     /// A page of block hashes, as a server makes it.
-    pub fn page(&self, id: RequestId, first: u64, count: u32) -> Option<HashPage> {
-        let covered = self.tree.covered(0, first, count)?;
-        let node = |range: &Range<u64>| fold(&self.leaves[range.start as usize..range.end as usize], false);
+    pub fn page(&self, id: RequestId, level: u8, first: u64, count: u32) -> Option<HashPage> {
+        let covered = self.tree.covered(level, first, count)?;
+        let whole = 0..self.tree.blocks();
+        let node = |range: &Range<u64>| fold(&self.leaves[range.start as usize..range.end as usize], *range == whole);
+        let end = self.tree.nodes(level).min(first + u64::from(count));
+        let nodes = (first..end).map(|one| node(&self.tree.covered(level, one, 1)?)).collect::<Option<_>>()?;
         let uncles = self.tree.uncles(&covered).iter().map(node).collect::<Option<_>>()?;
-        Some(HashPage { id, nodes: self.leaves[covered.start as usize..covered.end as usize].to_vec(), uncles })
+        Some(HashPage { id, nodes, uncles })
     }
 }

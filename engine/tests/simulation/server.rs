@@ -347,7 +347,7 @@ impl Server {
         if now < self.root_at {
             return failure(ask.id, ErrorCode::NotReady);
         }
-        let Some(mut page) = self.content.page(ask.id, ask.first, ask.count) else {
+        let Some(mut page) = self.content.page(ask.id, ask.level, ask.first, ask.count) else {
             assert_ne!(self.script.lie, None, "a page outside the tree");
             return failure(ask.id, ErrorCode::OutOfRange);
         };

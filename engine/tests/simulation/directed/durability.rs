@@ -32,6 +32,20 @@ fn a_kill_costs_no_more_than_one_commit_and_what_came_while_it_was_written() {
 }
 
 #[test]
+fn what_was_received_before_the_hashes_were_known_is_proved_by_a_few_of_them() {
+    for (corruption, most) in [(0.0, 8), (0.02, 8 * 1024 + 8)] {
+        let mut scenario = Scenario::plain(64 * MIB);
+        let script = ServerScript { hashing: Duration::from_secs(30), corruption, ..ServerScript::honest() };
+        scenario.servers = vec![(script, link(5, 20e6))];
+        scenario.faults_until = Duration::from_secs(20);
+        let mut world = world(scenario);
+        world.run();
+        world.check_complete(world.scenario.edition);
+        assert!(world.arrived_hashes <= most, "{} hashes came for 8 pages", world.arrived_hashes);
+    }
+}
+
+#[test]
 fn of_a_changed_file_only_the_blocks_that_differ_are_fetched_again() {
     let changed = Edition { size: 16 * MIB, number: SMALL_CHANGE };
     let mut scenario = Scenario::plain(changed.size);

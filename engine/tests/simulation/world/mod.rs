@@ -121,6 +121,8 @@ pub struct World {
     pub arrived: Vec<BlockRun>,
     /// Bytes of these.
     pub arrived_bytes: u64,
+    /// Hashes that came, without uncles.
+    pub arrived_hashes: usize,
     /// The most bytes ever asked for and not written.
     pub peak: u64,
     /// Blocks whose hashes came since the program was started.
@@ -171,6 +173,7 @@ impl World {
             asked: Vec::new(),
             arrived: Vec::new(),
             arrived_bytes: 0,
+            arrived_hashes: 0,
             peak: 0,
             proved: RangeSet::new(),
             failures: Vec::new(),
@@ -404,7 +407,9 @@ impl World {
             assert!(!needs_page || self.proved.covers(&run), "plain HTTP is asked for blocks without hashes: {run:?}");
         }
         if let ClientMessage::Hashes(ask) = &message {
-            wire.pages.insert(ask.id, ask.first..ask.first + u64::from(ask.count));
+            // Nodes further up prove no single block.
+            let proves = if ask.level == 0 { ask.first..ask.first + u64::from(ask.count) } else { 0..0 };
+            wire.pages.insert(ask.id, proves);
         }
         if let Some(http) = &mut wire.http {
             http.handle_message(&message);
@@ -489,6 +494,7 @@ impl World {
                 self.arrived_bytes += blocks.data.len() as u64;
             }
             Ok(ServerMessage::HashPage(page)) => {
+                self.arrived_hashes += page.nodes.len();
                 if let Some(blocks) = wire.pages.remove(&page.id) {
                     self.proved.insert(blocks);
                 }
