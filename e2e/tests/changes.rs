@@ -1,4 +1,4 @@
-//! A file that changes on the server while it is fetched.
+//! A file that changes on the server, while it is fetched or after that.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -48,4 +48,31 @@ async fn a_file_that_changed_is_updated_and_only_what_differs_is_fetched_again()
         "{all} bytes passed for a file of {size}, {fetched} of them before the change was told"
     );
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complete_copy_is_updated_and_stays_until_the_new_one_is_complete() -> Result<()> {
+    let size = 64 * MIB;
+    let stage = Stage::serving(&[("old.bin", size)]).await?;
+    let view = stage.open_connected().await?;
+    view.download("old.bin").await?;
+    view.wait_for_state("old.bin", &["complete"]).await?;
+    view.close().await?;
+    change_block(&stage, "old.bin", size / 4)?;
+    let view = stage.open_connected().await?;
+    view.wait_for_name("old.bin").await?;
+    let before = stage.proxy.passed();
+    stage.proxy.hold_after(0);
+    view.download("old.bin").await?;
+    view.wait_for_rows("the old copy beside its update", |rows| {
+        (rows.len() == 2 && rows.iter().any(|row| row.state == "complete")).then_some(())
+    })
+    .await?;
+    stage.proxy.release();
+    view.wait_for_rows("the update alone", |rows| (rows.len() == 1 && rows[0].state == "complete").then_some(()))
+        .await?;
+    let fetched = stage.proxy.passed() - before;
+    ensure!(fetched < 2 * MIB, "{fetched} bytes passed for one block that changed");
+    let saved = view.save("old.bin").await?;
+    stage.check_saved("old.bin", &saved)
 }

@@ -75,6 +75,13 @@ impl Recovered {
         self.complete
     }
 
+    /// A record to append to the journal of a complete transfer: from there on it is not complete, keeps all its blocks, and asks its sources which
+    /// file they have now.
+    #[must_use]
+    pub fn reopening(&self) -> Vec<u8> {
+        Record::default().encode(self.next_sequence)
+    }
+
     /// Applies a record; `None` if it makes no sense here.
     fn apply(&mut self, record: Record) -> Option<()> {
         if let Some(file) = record.file {
@@ -187,6 +194,19 @@ mod tests {
         let (recovered, _) = replay(&written(&[first, second]).concat());
         assert!(recovered.verified.is_empty());
         assert_eq!(recovered.received.iter().collect::<Vec<_>>(), [0..7]);
+    }
+
+    #[test]
+    fn a_complete_transfer_that_is_opened_again_keeps_what_it_has() {
+        let root = Some([1; 32]);
+        let all =
+            Record { file: Some(file(2 * 8192, 1)), root, verified: vec![0..2], complete: true, ..Record::default() };
+        let mut bytes = written(&[all]).concat();
+        let (complete, _) = replay(&bytes);
+        assert!(complete.is_complete());
+        bytes.extend(complete.reopening());
+        let (recovered, valid) = replay(&bytes);
+        assert_eq!((recovered.is_complete(), recovered.verified.len(), valid), (false, 2, bytes.len() as u64));
     }
 
     #[test]

@@ -96,7 +96,7 @@ mod tests {
         let speaker = Bus::open(&[], |_| {}).unwrap();
         let lost = Message::Inner(Inner::Lost(TransferId("7".into())));
         let size = u64::MAX - 1;
-        let command = Command::Download { address: "a".into(), path: "<b>".into(), size };
+        let command = Command::Download { address: "a".into(), path: "<b>".into(), size, modified_ms: None };
         let command = Message::Command { id: CommandId("1".into()), command };
         speaker.send_inner(Inner::Hail);
         speaker.send(&command);

@@ -16,6 +16,8 @@ use wstp_engine::StoreError;
 
 /// How long a file may stay in the hands of a worker that was ended.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes copied at once.
+const COPY: u64 = 8 << 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[wasm_bindgen]
@@ -170,6 +172,25 @@ impl File {
             }
         }
         Ok(())
+    }
+
+    /// Copies everything to the beginning of another file, a piece at a time, so that the context stays awake.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub async fn copy_to(&self, other: &Self) -> Result<(), JsValue> {
+        let failed = |error: StoreError| JsError::new(&format!("the sandbox failed: {error:?}"));
+        let length = self.len().map_err(failed)?;
+        let mut buffer = vec![0; COPY.min(length) as usize];
+        let mut offset = 0;
+        while offset < length {
+            let piece = &mut buffer[..COPY.min(length - offset) as usize];
+            self.read_at(offset, piece).and_then(|()| other.write_at(offset, piece)).map_err(failed)?;
+            offset += piece.len() as u64;
+            sleep(Duration::ZERO).await;
+        }
+        Ok(other.set_len(length).map_err(failed)?)
     }
 
     /// Makes everything written so far durable.

@@ -41,6 +41,9 @@ pub enum Command {
         path: String,
         /// Its size in bytes, as listed.
         size: u64,
+        /// Its last change in milliseconds since 1970-01-01 UTC, as listed. If a complete copy is from another time, or of another size, it is
+        /// updated: what still matches of it is not fetched again, and it stays until the new one is complete.
+        modified_ms: Option<i64>,
     },
     /// Downloads everything in a folder as one transfer; answered as [`Command::Download`].
     DownloadFolder {

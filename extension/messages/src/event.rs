@@ -44,7 +44,7 @@ pub struct ServerView {
 pub struct Settings {
     /// Transfers under way at once, 1 to 4.
     pub active_transfers: u8,
-    /// Connections per transfer, 1 to 8.
+    /// Connections per transfer, 1 to 8; 0 for as many as help.
     pub connections: u8,
     /// Bytes a second over all transfers, `None` for as many as there are.
     pub rate_limit: Option<u64>,
@@ -56,7 +56,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { active_transfers: 3, connections: 4, rate_limit: None, save_when_complete: false, free_after_save: true }
+        Self { active_transfers: 3, connections: 0, rate_limit: None, save_when_complete: false, free_after_save: true }
     }
 }
 

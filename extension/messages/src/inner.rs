@@ -125,6 +125,8 @@ pub struct WorkerTask {
     pub terms: Terms,
     /// Whether the user wants the file as it is now, should it have changed on the server.
     pub accept_change: bool,
+    /// The transfer with a complete older copy, of which what still matches is taken.
+    pub base: Option<TransferId>,
 }
 
 /// What a transfer fetches.
@@ -139,7 +141,7 @@ pub enum TransferKind {
 /// What a transfer worker may use; may change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Connections.
+    /// [`crate::Settings::connections`].
     pub connections: u8,
     /// Bytes in flight and unwritten.
     pub memory: u32,

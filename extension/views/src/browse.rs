@@ -171,8 +171,12 @@ impl Browse {
                 self.go(place);
             }
             EntryKind::File => {
-                let command =
-                    Command::Download { path: place.path_of(&entry.name), address: place.address, size: entry.size };
+                let command = Command::Download {
+                    path: place.path_of(&entry.name),
+                    address: place.address,
+                    size: entry.size,
+                    modified_ms: entry.modified_ms.map(|ms| ms as i64),
+                };
                 self.fetch_as(command, entry.name, on_existing);
             }
             EntryKind::Dangling | EntryKind::Unreadable => {}

@@ -66,7 +66,7 @@ impl Desk {
         let (address, path) = (view.server.clone(), view.path.clone());
         let again = match view.folder {
             Some(_) => Command::DownloadFolder { address, path },
-            None => Command::Download { address, path, size: view.size },
+            None => Command::Download { address, path, size: view.size, modified_ms: None },
         };
         let again = Callback::new(move |()| self.send(again.clone()));
         self.toasts.show(format!("Removed {}", view.name), Some(("Get it again".to_owned(), again)));

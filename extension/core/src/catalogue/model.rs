@@ -157,6 +157,10 @@ pub struct Item {
     pub path: String,
     /// Its size in bytes, of a folder as far as known.
     pub size: u64,
+    /// Its last change when it was added, in milliseconds since 1970-01-01 UTC, as listed.
+    pub modified_ms: Option<i64>,
+    /// The transfer whose complete older copy this one updates; it goes when this one is complete.
+    pub base: Option<TransferId>,
     /// When it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
     /// What the user wants.
@@ -190,6 +194,8 @@ impl Item {
             kind: TransferKind::File,
             path,
             size,
+            modified_ms: None,
+            base: None,
             added_ms,
             goal: Goal::Run,
             fetch: Fetch::Unfinished,
@@ -207,6 +213,11 @@ impl Item {
     /// A transfer of a folder of which nothing is known yet.
     pub fn folder(id: TransferId, server: String, path: String, added_ms: f64) -> Self {
         Self { kind: TransferKind::Folder, ..Self::new(id, server, path, 0, added_ms) }
+    }
+
+    /// One that updates the complete copy of another.
+    pub fn update(self, base: TransferId) -> Self {
+        Self { base: Some(base), accept_change: true, ..self }
     }
 
     /// Where it is, first the server it was found on.

@@ -104,7 +104,11 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
 async fn open_job(task: WorkerTask) -> Result<Box<dyn Job>, JsValue> {
     Ok(match task.kind {
         TransferKind::File => {
-            let (store, recovered) = Store::open(&["transfers", &task.transfer.0]).await?;
+            let path = ["transfers", &task.transfer.0];
+            let (store, recovered) = match &task.base {
+                Some(base) => Store::open_update(&path, &base.0).await?,
+                None => Store::open(&path).await?,
+            };
             Box::new(FileJob::new(task, store, recovered))
         }
         TransferKind::Folder => Box::new(FolderJob::open(task).await?),

@@ -40,6 +40,32 @@ impl Store {
         Ok((Self { data, hashes, journal, journal_len }, recovered))
     }
 
+    /// The same, of a transfer that updates the complete copy of another one, `base`: if there is nothing yet, it begins with all of that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub async fn open_update(path: &[&str], base: &str) -> Result<(Self, Recovered), JsValue> {
+        let (store, recovered) = Self::open(path).await?;
+        let is_there = Folder::open(&["transfers"]).await?.names().await?.iter().any(|name| name == base);
+        if recovered.file().is_some() || !is_there {
+            return Ok((store, recovered));
+        }
+        let (older, what_it_has) = Self::open(&["transfers", base]).await?;
+        if !what_it_has.is_complete() {
+            return Ok((store, recovered));
+        }
+        older.data.copy_to(&store.data).await?;
+        older.hashes.copy_to(&store.hashes).await?;
+        let mut journal = older.journal.read_all(MAX_JOURNAL).map_err(failed)?;
+        journal.extend(what_it_has.reopening());
+        // Last, and at once: a journal that is here speaks of data that is.
+        store.data.flush().and_then(|()| store.hashes.flush()).map_err(failed)?;
+        store.journal.write_at(0, &journal).and_then(|()| store.journal.flush()).map_err(failed)?;
+        drop(store);
+        Self::open(path).await
+    }
+
     /// Does what the engine wants.
     pub fn perform(&mut self, request: StoreRequest) -> StoreReply {
         let done = match request {

@@ -14,14 +14,15 @@ impl Queue {
         command: &CommandId,
         address: &str,
         path: String,
-        size: u64,
+        (size, modified_ms): (u64, Option<i64>),
         now_ms: f64,
     ) -> Result<Reply, Problem> {
         let server = Address::parse(address)?.to_string();
         if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
             return Err(no_path());
         }
-        self.add(command, Item::new(TransferId(command.0.clone()), server, path, size, now_ms))
+        let new = Item::new(TransferId(command.0.clone()), server, path, size, now_ms);
+        self.add(command, Item { modified_ms, ..new })
     }
 
     pub(super) fn download_folder(
@@ -44,18 +45,19 @@ impl Queue {
             return Err(no_path());
         }
         let is_same = |item: &&Item| {
-            let is_current = !item.is_complete() || item.kind == TransferKind::Folder || item.size == new.size;
-            (&item.server, item.kind, &item.path) == (&new.server, new.kind, &new.path) && item.in_sandbox && is_current
+            (&item.server, item.kind, &item.path) == (&new.server, new.kind, &new.path) && item.in_sandbox
         };
         let newest = |a: &&Item, b: &&Item| a.added_ms.total_cmp(&b.added_ms);
-        let existing = self.model.items().filter(is_same).max_by(newest).map(|item| item.id.clone());
-        if let Some(id) = existing {
+        let existing = self.model.items().filter(is_same).max_by(newest);
+        if let Some(id) = existing.filter(|item| is_current(item, &new)).map(|item| item.id.clone()) {
             self.want(command, &id, Goal::Run)?;
             return Ok(Reply::Transfer { transfer: id, existing: true });
         }
+        let base = existing.map(|item| item.id.clone());
         if self.model.transfers() >= MAX_TRANSFERS {
             return Err(problem("The list of downloads is full.", "Remove some that are done."));
         }
+        let new = base.into_iter().fold(new, Item::update);
         let id = new.id.clone();
         self.write(Some(command), Change::Added(Box::new(new)));
         self.changed.insert(id.clone());
@@ -73,6 +75,12 @@ impl Queue {
         }
         Ok(())
     }
+}
+
+/// Whether what a transfer fetches or holds is, as far as listings say, what is to be fetched now.
+fn is_current(item: &Item, new: &Item) -> bool {
+    let same_time = item.modified_ms.is_none() || new.modified_ms.is_none() || item.modified_ms == new.modified_ms;
+    !item.is_complete() || item.kind == TransferKind::Folder || (item.size == new.size && same_time)
 }
 
 /// Whether a text is 16 bytes in lower-case hexadecimal, fit to name a folder.

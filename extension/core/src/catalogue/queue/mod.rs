@@ -215,8 +215,8 @@ impl Queue {
 
     fn carry_out(&mut self, command_id: &CommandId, command: Command, now_ms: f64) -> Result<Reply, Problem> {
         match command {
-            Command::Download { address, path, size } => {
-                return self.download(command_id, &address, path, size, now_ms);
+            Command::Download { address, path, size, modified_ms } => {
+                return self.download(command_id, &address, path, (size, modified_ms), now_ms);
             }
             Command::DownloadFolder { address, path } => {
                 return self.download_folder(command_id, &address, path, now_ms);
@@ -276,10 +276,13 @@ impl Queue {
 
     /// A transfer that is gone already is as removed as it can be.
     fn remove(&mut self, command: &CommandId, id: TransferId) {
-        if self.model.item(&id).is_none() {
-            return;
+        if self.model.item(&id).is_some() {
+            self.discard(Some(command), id);
         }
-        self.write(Some(command), Change::Removed(id.clone()));
+    }
+
+    fn discard(&mut self, command: Option<&CommandId>, id: TransferId) {
+        self.write(command, Change::Removed(id.clone()));
         self.changed.remove(&id);
         self.losses.remove(&id);
         self.savers.remove(&id);
@@ -294,7 +297,7 @@ impl Queue {
     fn set(&mut self, command: &CommandId, settings: Settings) {
         let settings = Settings {
             active_transfers: settings.active_transfers.clamp(1, 4),
-            connections: settings.connections.clamp(1, 8),
+            connections: settings.connections.min(8),
             rate_limit: settings.rate_limit.map(sharing::at_least),
             ..settings
         };
@@ -305,10 +308,20 @@ impl Queue {
     fn complete(&mut self, id: &TransferId, size: u64, root: Option<String>) {
         self.write(None, Change::Completed { id: id.clone(), size, root });
         self.losses.remove(id);
+        self.replace_base(id);
         if self.model.settings().save_when_complete && self.save(None, id).is_ok() {
             return;
         }
         self.finished.push(id.clone());
+    }
+
+    /// The older copy has done its duty, unless Chrome still copies it.
+    fn replace_base(&mut self, id: &TransferId) {
+        let base = self.model.item(id).and_then(|item| item.base.clone());
+        let older = base.and_then(|base| self.model.item(&base)).filter(|older| !older.is_saving());
+        if let Some(older) = older.map(|older| older.id.clone()) {
+            self.discard(None, older);
+        }
     }
 
     fn fail(&mut self, id: &TransferId, change: Change) {

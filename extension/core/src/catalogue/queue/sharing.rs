@@ -42,8 +42,8 @@ impl Queue {
 
     fn start(&mut self, id: TransferId, terms: Terms) {
         let Some(item) = self.model.item(&id) else { return };
-        let (kind, accept_change) = (item.kind, item.accept_change);
-        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change }));
+        let (kind, accept_change, base) = (item.kind, item.accept_change, item.base.clone());
+        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change, base }));
     }
 
     /// In the order of the list.

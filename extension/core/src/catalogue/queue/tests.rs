@@ -64,9 +64,14 @@ impl Desk {
     }
 
     fn download_from(&mut self, address: &str, path: &str) -> TransferId {
-        let command = Command::Download { address: address.into(), path: path.into(), size: 100 };
+        self.download_as(address, path, None).0
+    }
+
+    /// The transfer, and whether it was there before.
+    fn download_as(&mut self, address: &str, path: &str, modified_ms: Option<i64>) -> (TransferId, bool) {
+        let command = Command::Download { address: address.into(), path: path.into(), size: 100, modified_ms };
         match self.send(command) {
-            Ok(Reply::Transfer { transfer, .. }) => transfer,
+            Ok(Reply::Transfer { transfer, existing }) => (transfer, existing),
             other => panic!("{other:?}"),
         }
     }
@@ -383,6 +388,39 @@ fn what_is_no_mirror_is_refused_in_words() {
         desk.done(mirror(&id, &format!("mirror{number}")));
     }
     assert!(desk.send(mirror(&id, "one-too-many")).is_err());
+}
+
+#[test]
+fn a_complete_copy_of_an_older_file_stays_until_its_update_is_complete() {
+    let mut desk = Desk::with_places(3);
+    let (old, _) = desk.download_as(ADDRESS, "a", Some(1));
+    desk.complete(&old);
+    assert_eq!(desk.download_as(ADDRESS, "a", Some(1)), (old.clone(), true));
+    assert_eq!(desk.download_as(ADDRESS, "a", None), (old.clone(), true));
+    let (new, existing) = desk.download_as(ADDRESS, "a", Some(2));
+    assert!(!existing);
+    assert_eq!(desk.download_as(ADDRESS, "a", Some(3)), (new.clone(), true), "it fetches what is there now");
+    desk.restart();
+    let tasks = |inner: &Inner| match inner {
+        Inner::Start(task) => Some((task.transfer.clone(), task.base.clone(), task.accept_change)),
+        _ => None,
+    };
+    assert_eq!(desk.said.iter().rev().find_map(tasks), Some((new.clone(), Some(old.clone()), true)));
+    assert_eq!(desk.state(&old), TransferState::Complete);
+    desk.complete(&new);
+    assert!(desk.queue.model().item(&old).is_none());
+    assert_eq!(desk.state(&new), TransferState::Complete);
+}
+
+#[test]
+fn an_older_copy_that_is_being_saved_is_left_to_chrome() {
+    let mut desk = Desk::with_places(3);
+    let (old, _) = desk.download_as(ADDRESS, "a", Some(1));
+    desk.complete(&old);
+    let (new, _) = desk.download_as(ADDRESS, "a", Some(2));
+    desk.done(Command::Save { transfer: old.clone() });
+    desk.complete(&new);
+    assert_eq!(desk.state(&old), TransferState::Saving);
 }
 
 #[test]
