@@ -83,6 +83,9 @@ pub fn Stepper(
     min: u8,
     /// The most it can be.
     max: u8,
+    /// A word for the least, where that is no number.
+    #[prop(optional)]
+    least: Option<&'static str>,
     /// Names it for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
@@ -105,7 +108,12 @@ pub fn Stepper(
                 >
                     "−"
                 </button>
-                <output data-testid=testid>{move || value.get()}</output>
+                <output data-testid=testid>
+                    {move || match (value.get(), least) {
+                        (number, Some(word)) if number <= min => word.to_owned(),
+                        (number, _) => number.to_string(),
+                    }}
+                </output>
                 <button
                     class="icon-button"
                     type="button"

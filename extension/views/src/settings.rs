@@ -35,7 +35,8 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
             <Stepper
                 label="Connections for each"
                 value=number(|settings| settings.connections)
-                min=1
+                min=0
+                least="auto"
                 max=8
                 testid="set-connections"
                 on_change=move |value| change(&|settings| settings.connections = value)

@@ -17,6 +17,9 @@ use crate::socket::Happening;
 use crate::words::{engine_problem, problem};
 use crate::{AGENT, clock};
 
+/// Connections beyond which no more are tried: as many as can be set.
+const MOST_CONNECTIONS: u8 = 8;
+
 /// A file's transfer.
 pub struct FileJob {
     task: WorkerTask,
@@ -28,13 +31,21 @@ pub fn config(terms: &Terms) -> Config {
     Config {
         sources: terms.sources.iter().filter_map(source).collect(),
         agent: AGENT.to_owned(),
-        connections: Connections::Fixed(terms.connections),
+        connections: connections(terms),
         memory_budget: u64::from(terms.memory),
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
         rate_limit: terms.rate_limit,
         order: BlockOrder::HeadFirst,
         seed: js_sys::Math::random().to_bits(),
+    }
+}
+
+/// How many connections one file is fetched over.
+pub fn connections(terms: &Terms) -> Connections {
+    match terms.connections {
+        0 => Connections::Auto { most: MOST_CONNECTIONS },
+        number => Connections::Fixed(number),
     }
 }
 
@@ -60,7 +71,7 @@ impl FileJob {
 
     fn adjust(&mut self, terms: Terms) {
         let before = std::mem::replace(&mut self.task.terms, terms.clone());
-        self.command(Command::SetConnections(Connections::Fixed(terms.connections)));
+        self.command(Command::SetConnections(connections(&terms)));
         self.command(Command::SetMemoryBudget(terms.memory.into()));
         self.command(Command::SetRateLimit(terms.rate_limit));
         for gone in before.sources.iter().filter(|source| !terms.sources.contains(source)) {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::tree::{FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeTransfer};
-use wstp_engine::{Command, Connections, Instant, Phase, Problem, RangeSet, StoreError};
+use wstp_engine::{Command, Instant, Phase, Problem, RangeSet, StoreError};
 use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
@@ -216,7 +216,7 @@ impl FolderJob {
         self.tree.handle_command(now, TreeCommand::SetMemoryBudget(terms.memory.into()));
         self.tree.handle_command(now, TreeCommand::SetRateLimit(terms.rate_limit));
         for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
-            run.transfer.handle_command(now, Command::SetConnections(Connections::Fixed(terms.connections)));
+            run.transfer.handle_command(now, Command::SetConnections(file::connections(&terms)));
             run.transfer.handle_command(now, Command::SetMemoryBudget(terms.memory.into()));
             run.transfer.handle_command(now, Command::SetRateLimit(terms.rate_limit));
         }
@@ -228,7 +228,8 @@ impl FolderJob {
         let parts = (large + usize::from(has_others)).max(1);
         let terms = &self.task.terms;
         Terms {
-            connections: (usize::from(terms.connections) / large.max(1)).clamp(1, 8) as u8,
+            // None is as many as help, whatever the part.
+            connections: terms.connections.div_ceil(u8::try_from(large.max(1)).unwrap_or(u8::MAX)),
             memory: (terms.memory / parts as u32).max(512 << 10),
             rate_limit: terms.rate_limit.map(|rate| (rate / parts as u64).max(1)),
             sources: terms.sources.clone(),
