@@ -56,6 +56,7 @@ async fn a_complete_copy_is_updated_and_stays_until_the_new_one_is_complete() ->
     let stage = Stage::serving(&[("old.bin", size)]).await?;
     let view = stage.open_connected().await?;
     view.download("old.bin").await?;
+    view.show_transfers().await?;
     view.wait_for_state("old.bin", &["complete"]).await?;
     view.close().await?;
     change_block(&stage, "old.bin", size / 4)?;
@@ -64,6 +65,7 @@ async fn a_complete_copy_is_updated_and_stays_until_the_new_one_is_complete() ->
     let before = stage.proxy.passed();
     stage.proxy.hold_after(0);
     view.download("old.bin").await?;
+    view.show_transfers().await?;
     view.wait_for_rows("the old copy beside its update", |rows| {
         (rows.len() == 2 && rows.iter().any(|row| row.state == "complete")).then_some(())
     })
