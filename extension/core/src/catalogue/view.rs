@@ -108,7 +108,17 @@ fn state(item: &Item, is_running: bool, live: Option<&TransferView>) -> Transfer
         (_, _, Goal::Cancel) => TransferState::Cancelled,
         (_, _, Goal::Pause) => TransferState::Paused,
         (Fetch::Failed(_) | Fetch::Outdated(_), _, _) => TransferState::Failed,
-        (Fetch::Unfinished, _, Goal::Run) if is_running => live.map_or(TransferState::Starting, |said| said.state),
+        (Fetch::Unfinished, _, Goal::Run) if is_running => {
+            live.map_or(TransferState::Starting, |said| still_running(said.state))
+        }
         (Fetch::Unfinished, _, Goal::Run) => TransferState::Queued,
+    }
+}
+
+/// How a worker ended it reports by itself, with the reason; until that is here nothing else is to be shown.
+const fn still_running(state: TransferState) -> TransferState {
+    match state {
+        TransferState::Paused | TransferState::Complete | TransferState::Failed => TransferState::Downloading,
+        state => state,
     }
 }
