@@ -148,6 +148,8 @@ async fn thousands_of_small_files_come_in_few_round_trips() -> Result<()> {
     ensure!(accepted <= 2, "{accepted} connections were made");
     ensure!(asked < FILES * 40, "{asked} bytes were asked with for {FILES} files");
     ensure!(passed < FILES * 3250, "{passed} bytes came over for {FILES} files");
+    let (files, bytes) = view.wait_for_committed_files(FILES as usize).await?;
+    assert_eq!((files as u64, bytes), (FILES, FILES * 3000));
     Ok(())
 }
 
