@@ -124,11 +124,10 @@ async fn rows_that_wait_and_a_file_from_several_servers_have_their_pictures_take
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
     view.wait_for_name(files[4].0).await?;
-    stage.proxy.hold_after(6 << 20);
+    stage.proxy.limit_rate(200_000);
     for (name, _) in files {
         view.download(name).await?;
     }
-    stage.proxy.held().await?;
     let row = view.wait_for_rows("one to wait", in_state(files[4].0, "queued")).await?;
     view.expand(&row).await?;
     to_top(&view, files[4].0).await?;

@@ -75,11 +75,12 @@ impl Recovered {
         self.complete
     }
 
-    /// A record to append to the journal of a complete transfer: from there on it is not complete, keeps all its blocks, and asks its sources which
-    /// file they have now.
+    /// A record to append to the journal of a complete transfer: from there on its blocks are only received, and it asks its sources which file
+    /// they have now. The hash is forgotten, for with it nothing would be left to ask.
     #[must_use]
     pub fn reopening(&self) -> Vec<u8> {
-        Record::default().encode(self.next_sequence)
+        let file = self.file.map(|file| FileIdentity { root: None, ..file });
+        Record { file, ..Record::default() }.encode(self.next_sequence)
     }
 
     /// Applies a record; `None` if it makes no sense here.
@@ -206,7 +207,9 @@ mod tests {
         assert!(complete.is_complete());
         bytes.extend(complete.reopening());
         let (recovered, valid) = replay(&bytes);
-        assert_eq!((recovered.is_complete(), recovered.verified.len(), valid), (false, 2, bytes.len() as u64));
+        assert_eq!((recovered.is_complete(), recovered.verified.len(), valid), (false, 0, bytes.len() as u64));
+        assert_eq!(recovered.received.len(), 2);
+        assert_eq!(recovered.file.map(|file| file.root), Some(None));
     }
 
     #[test]

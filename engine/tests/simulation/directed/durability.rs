@@ -46,6 +46,23 @@ fn what_was_received_before_the_hashes_were_known_is_proved_by_a_few_of_them() {
 }
 
 #[test]
+fn a_complete_file_that_is_opened_again_becomes_what_the_server_has_now() {
+    for size in [1, BLOCK_SIZE, MIB, 20 * MIB] {
+        for (size_now, number) in [(size, 0), (size, 1), (size, SMALL_CHANGE), (size + 9000, 1)] {
+            let now = Edition { size: size_now, number };
+            let mut world = completed(Scenario::plain(size));
+            let (complete, _) = journal::replay(&world.disk.journal);
+            world.disk.journal.extend(complete.reopening());
+            world.scenario.blows.push((Duration::ZERO, Blow::ChangeFile(now)));
+            world.change_file(now);
+            world.restart();
+            world.run();
+            world.check_complete(now);
+        }
+    }
+}
+
+#[test]
 fn of_a_changed_file_only_the_blocks_that_differ_are_fetched_again() {
     let changed = Edition { size: 16 * MIB, number: SMALL_CHANGE };
     let mut scenario = Scenario::plain(changed.size);

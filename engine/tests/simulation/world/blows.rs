@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    fn change_file(&mut self, edition: Edition) {
+    pub fn change_file(&mut self, edition: Edition) {
         for number in 0..self.servers.len() {
             for (id, message) in self.servers[number].change(self.now, edition) {
                 self.transmit(id, &message);
