@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Result;
 use serde_json::json;
-use wstp_e2e::{Contents, Key, Page, Row, Server, Stage, View, make_samples};
+use wstp_e2e::{Contents, Key, Page, Proxy, Row, Server, Stage, View, make_samples};
 
 async fn pictures(page: Page) -> Result<()> {
     let name = |view: &str| format!("{}-{view}", page.name());
@@ -120,7 +120,10 @@ async fn rows_that_wait_and_a_file_from_several_servers_have_their_pictures_take
     let stage = Stage::serving(&files).await?;
     let other = tempfile::tempdir()?;
     Contents::new(files[0].0, size).write(&other.path().join(files[0].0))?;
-    let mirror = Server::start(other.path()).await?;
+    let server = Server::start(other.path()).await?;
+    // Slow, so that the file is not complete before its picture is taken.
+    let mirror = Proxy::start(server.address()).await?;
+    mirror.limit_rate(200_000);
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
     view.wait_for_name(files[4].0).await?;
