@@ -72,7 +72,7 @@ pub fn SourceList(
                     autocomplete="off"
                     spellcheck="false"
                     list=list
-                    placeholder="Another server, or a link to the file"
+                    placeholder="Server or link"
                     aria-label="Another server that has this file, or a link to it"
                     data-testid="mirror-address"
                     prop:value=move || address.get()

@@ -12,7 +12,7 @@ use crate::files::{Tree, run};
 use crate::{native_target, root};
 
 /// What the figures that need the extension begin with.
-const IN_BROWSER: [&str; 4] = ["browser", "popup", "resume", "wasm"];
+const IN_BROWSER: [&str; 5] = ["browser", "popup", "resume", "tree.vs_fetch", "wasm"];
 
 /// What to measure and how.
 #[derive(Args)]
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn only_what_runs_in_a_browser_needs_the_extension() {
-        for name in ["all", "browser", "browser.vs_fetch1", "brow", "wasm.gz_kib"] {
+        for name in ["all", "browser", "browser.vs_fetch1", "brow", "wasm.gz_kib", "tree"] {
             assert!(needs_extension(name), "{name}");
         }
-        for name in ["wan", "server.idle_kib", "tree", "mirror"] {
+        for name in ["wan", "server.idle_kib", "tree.cli_vs_fetch", "mirror"] {
             assert!(!needs_extension(name), "{name}");
         }
     }
