@@ -8,7 +8,7 @@
 //! - nothing outside the share is reachable: every path is resolved beneath one capability directory;
 //! - every queue, cache and table has a bound, and nothing is read for a client that does not take what it asked for;
 //! - bytes of two versions of a file never go out under one handle;
-//! - file system calls never run on the async threads.
+//! - file system calls that may wait for the disk never run on the async threads (`docs/decisions/0003-cached-reads-on-the-network-threads.md`).
 
 mod accept;
 mod config;

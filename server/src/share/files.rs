@@ -1,4 +1,4 @@
-//! What connections ask of a share, off the async threads and in bounded numbers.
+//! What connections ask of a share, in bounded numbers; whatever may wait for the disk is off the async threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
