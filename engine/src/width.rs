@@ -19,8 +19,8 @@ pub enum Connections {
     },
 }
 
-/// Connections at the beginning: a second one hides the time in which the first one waits.
-const FIRST: u8 = 2;
+/// Connections at the beginning: the others hide the time in which one waits, and few transfers last until a climb from one would be over.
+const FIRST: u8 = 4;
 /// A new connection gets its share only after a while.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long bytes are counted for a verdict.
@@ -187,7 +187,7 @@ mod tests {
     fn more_are_used_while_each_carries_its_own() {
         let mut width = Width::new(Connections::Auto { most: 8 });
         let seen = run(&mut width, 40, |connections| connections as f64 * 5e6);
-        assert_eq!(seen[0], 2);
+        assert_eq!(seen[0], 4);
         assert_eq!(seen.iter().max(), Some(&8));
         assert!(seen.windows(2).all(|pair| pair[1].abs_diff(pair[0]) <= 1), "{seen:?}");
     }
@@ -216,7 +216,7 @@ mod tests {
             let now = Instant(Duration::from_secs(second));
             width.arrived(now, 1_000_000);
             width.adapt(now, second % 2 == 0);
-            assert_eq!(width.connections(1), 2);
+            assert_eq!(width.connections(1), 4);
         }
     }
 
@@ -225,8 +225,8 @@ mod tests {
         let mut width = Width::new(Connections::Fixed(4));
         assert!(run(&mut width, 60, |connections| connections as f64).iter().all(|connections| *connections == 4));
         assert_eq!((width.connections(3), width.connections(9), width.due_at(Instant::default())), (4, 4, None));
-        let automatic = Width::new(Connections::Auto { most: 4 });
-        assert_eq!((automatic.connections(1), automatic.connections(3), automatic.connections(9)), (2, 3, 4));
+        let automatic = Width::new(Connections::Auto { most: 6 });
+        assert_eq!((automatic.connections(1), automatic.connections(5), automatic.connections(9)), (4, 5, 6));
     }
 
     #[test]

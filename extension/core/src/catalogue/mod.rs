@@ -42,7 +42,7 @@ use contents::Library;
 use journal::{Journal, OpenError};
 
 const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Asked", "Hail"];
-/// Views are told at most so often.
+/// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -145,7 +145,7 @@ impl Catalogue {
         if let Some(error) = self.broken.get() {
             return panic::give_up(&JsError::new(&format!("the journal can't be written: {error:?}")).into());
         }
-        self.tell_later();
+        self.tell_in_time();
     }
 
     fn next_effect(&self) -> Option<Effect> {
@@ -250,9 +250,16 @@ impl Catalogue {
         });
     }
 
-    /// Tells the views what changed, at once if that is not too often.
-    fn tell_later(self: &Rc<Self>) {
-        if !self.queue.borrow().has_events() || self.timer.borrow().is_some() {
+    /// Tells the views what changed: what they wait for at once, how far transfers are not too often.
+    fn tell_in_time(self: &Rc<Self>) {
+        if !self.queue.borrow().has_events() {
+            return;
+        }
+        if self.queue.borrow().is_urgent() {
+            self.timer.replace(None);
+            return self.tell();
+        }
+        if self.timer.borrow().is_some() {
             return;
         }
         let wait = (self.told.get() + TELL) - clock::now();
@@ -260,11 +267,15 @@ impl Catalogue {
         let timer = Timeout::new(wait.as_millis() as u32, move || {
             // The timer is done; dropping it later would do nothing.
             catalogue.timer.take().map(Timeout::forget);
-            catalogue.told.set(clock::now());
-            let events = catalogue.queue.borrow_mut().take_events();
-            events.into_iter().for_each(|event| catalogue.say(Message::Event(event)));
+            catalogue.tell();
         });
         self.timer.replace(Some(timer));
+    }
+
+    fn tell(&self) {
+        self.told.set(clock::now());
+        let events = self.queue.borrow_mut().take_events();
+        events.into_iter().for_each(|event| self.say(Message::Event(event)));
     }
 }
 

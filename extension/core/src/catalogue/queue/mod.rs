@@ -76,6 +76,7 @@ pub struct Queue {
     changed: BTreeSet<TransferId>,
     removed: Vec<TransferId>,
     news: News,
+    is_urgent: bool,
     finished: Vec<TransferId>,
     /// The first of those that wait for their turn, as last told.
     line: Vec<TransferId>,
@@ -96,6 +97,7 @@ impl Queue {
             changed: BTreeSet::new(),
             removed: Vec::new(),
             news: News::default(),
+            is_urgent: false,
             finished: Vec::new(),
             line: Vec::new(),
             told_active: (u32::MAX, 0),
@@ -133,6 +135,7 @@ impl Queue {
                 Err(problem) => self.reply(id, Err(problem)),
             },
             command => {
+                self.is_urgent = true;
                 let result = self.carry_out(&id, command, now_ms);
                 if let Ok(reply) = &result {
                     self.remember(id.clone(), reply.clone());
@@ -170,6 +173,7 @@ impl Queue {
         }
         let Some(worker) = self.workers.remove(id) else { return };
         self.changed.insert(id.clone());
+        self.is_urgent = true;
         if self.doomed.remove(id) {
             self.effects.push_back(Effect::Delete(id.clone()));
         } else {

@@ -18,9 +18,15 @@ impl Queue {
         !self.changed.is_empty() || !self.removed.is_empty() || self.news.servers || self.news.settings
     }
 
+    /// Whether some of it is not only how far a transfer is: what a command did, how a transfer ended.
+    pub fn is_urgent(&self) -> bool {
+        self.is_urgent
+    }
+
     /// What to tell the views: everything that changed since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
+        self.is_urgent = false;
         let changed = std::mem::take(&mut self.changed);
         let views: Vec<_> = changed.iter().filter_map(|id| self.model.item(id)).map(|item| self.view(item)).collect();
         if !views.is_empty() {
