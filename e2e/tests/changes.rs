@@ -4,16 +4,20 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Stage, View};
+use wstp_e2e::{Contents, Stage, View, hash_file};
 
 const MIB: u64 = 1 << 20;
 
-/// Overwrites one block.
-fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
+/// Overwrites a piece of a file where it is.
+fn change(stage: &Stage, name: &str, offset: u64, piece: &[u8]) -> Result<()> {
     let mut file = OpenOptions::new().write(true).open(stage.folder().join(name))?;
     file.seek(SeekFrom::Start(offset))?;
-    file.write_all(&[7; 8192])?;
-    Ok(())
+    Ok(file.write_all(piece)?)
+}
+
+/// Overwrites one block.
+fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
+    change(stage, name, offset, &[7; 8192])
 }
 
 async fn half_way<'a>(stage: &'a Stage, name: &str, size: u64) -> Result<View<'a>> {
@@ -77,4 +81,45 @@ async fn a_complete_copy_is_updated_and_stays_until_the_new_one_is_complete() ->
     ensure!(fetched < 2 * MIB, "{fetched} bytes passed for one block that changed");
     let saved = view.save("old.bin").await?;
     stage.check_saved("old.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mebibyte_that_changed_of_a_gibibyte_costs_less_than_two_and_the_old_copy_can_be_saved_meanwhile()
+-> Result<()> {
+    const NAME: &str = "large.bin";
+    let stage = Stage::serving(&[(NAME, 1 << 30)]).await?;
+    let old = hash_file(&stage.folder().join(NAME))?;
+    let view = stage.open_connected().await?;
+    view.download(NAME).await?;
+    view.show_transfers().await?;
+    view.wait_for_state(NAME, &["complete"]).await?;
+    view.close().await?;
+
+    let other = tempfile::NamedTempFile::new()?;
+    Contents::new("another mebibyte", MIB).write(other.path())?;
+    change(&stage, NAME, (1 << 29) + 8192, &std::fs::read(other.path())?)?;
+    let view = stage.open_connected().await?;
+    view.wait_for_name(NAME).await?;
+    let before = stage.proxy.passed();
+    stage.proxy.hold_after(MIB / 2);
+    view.download(NAME).await?;
+    view.show_transfers().await?;
+    stage.proxy.held().await?;
+    let copy = view
+        .wait_for_rows("the old copy beside its update", |rows| {
+            rows.iter().find(|row| rows.len() == 2 && row.buttons.contains(&"save".to_owned())).cloned()
+        })
+        .await?;
+    view.press(&copy, "save").await?;
+    view.wait_for_state(&copy.id, &["saved"]).await?;
+    let saved = view.saved().await?;
+    ensure!(saved.len() == 1 && hash_file(&saved[0])? == old, "what was saved is not the old copy: {saved:?}");
+
+    stage.proxy.release();
+    view.wait_for_rows("the update", |rows| rows.iter().any(|row| row.state == "complete").then_some(())).await?;
+    let fetched = stage.proxy.passed() - before;
+    println!("bytes fetched for a mebibyte that changed of a gibibyte: {fetched}");
+    ensure!(fetched < 2 * MIB, "{fetched} bytes passed for a mebibyte that changed");
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)
 }
