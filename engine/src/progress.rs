@@ -16,7 +16,8 @@ pub enum Phase {
     Starting,
     /// Blocks arrive.
     Downloading,
-    /// Everything arrived; the root hash is not known yet or blocks are still being compared.
+    /// Everything arrived, and the root hash is not known yet or blocks are still being compared; or the server is to prove by its hash that the file,
+    /// whose version changed, has the same bytes as before.
     Verifying,
     /// No source can be reached; the next try is at the given time.
     Waiting(Instant),

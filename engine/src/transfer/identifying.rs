@@ -9,7 +9,7 @@ use wstp_protocol::{Hash, Opened, RootReady, Stale};
 
 use super::Transfer;
 use super::blocks::Blocks;
-use super::connection::{Ask, Stage};
+use super::connection::{Ask, Connection, Stage};
 use crate::session::Request;
 use crate::{ConnectionId, FileIdentity, Problem, RangeSet, SourceId, StoreRequest};
 
@@ -123,6 +123,8 @@ impl Transfer {
             () if self.updating => Judgement::Unsure,
             // Nothing is here that the user would want to hear of.
             () if may_be_misheard && version.is_some() && self.blocks.received().is_empty() => Judgement::Contradiction,
+            // Perhaps only its date or its place changed, and it came back: its hash will tell.
+            () if is_origin && !clash && file.root.is_some() && offered.root.is_none() => Judgement::Unsure,
             () if is_origin && (clash || version.is_some()) => Judgement::Changed,
             () if clash => Judgement::Other,
             () => Judgement::Unsure,
@@ -136,6 +138,16 @@ impl Transfer {
             Some(file) if file.size != offered.size => Judgement::Other,
             Some(_) => Judgement::SameBytes,
         }
+    }
+
+    /// Whether the origin has the file open, but whether it still is the same one only its hash will tell.
+    pub(super) fn awaits_proof(&self) -> bool {
+        let origin = self.origin();
+        let unproven =
+            |open: &Connection| matches!(open.stage, Stage::Open { trusted: false, .. }) && origin == Some(open.source);
+        self.file.is_some_and(|file| file.root.is_some())
+            && self.connections.values().all(|open| open.handle().is_none())
+            && self.connections.values().any(unproven)
     }
 
     fn origin(&self) -> Option<SourceId> {

@@ -79,6 +79,23 @@ fn of_a_changed_file_only_the_blocks_that_differ_are_fetched_again() {
 }
 
 #[test]
+fn a_file_of_which_only_the_date_changed_goes_on_and_nothing_is_fetched_again() {
+    for hashing in [Duration::ZERO, Duration::from_millis(700)] {
+        let mut scenario = Scenario::plain(16 * MIB);
+        scenario.servers = vec![(ServerScript { hashing, ..ServerScript::honest() }, link(5, 1e6))];
+        scenario.blows = vec![(Duration::from_secs(2), Blow::ChangeFile(scenario.edition))];
+        let mut world = world(scenario);
+        assert!(world.run_until(|world| world.now.0 >= Duration::from_secs(2)));
+        let (had, asked_before) = (written(&world), world.asked.len());
+        assert!(had.len() > 300, "only {} blocks", had.len());
+        world.run();
+        world.check_complete(world.scenario.edition);
+        assert!(world.failures.is_empty(), "{:?}", world.failures);
+        assert!(asked_of(&world, asked_before, &had).is_empty());
+    }
+}
+
+#[test]
 fn a_full_disk_stops_the_transfer_until_there_is_room() {
     let mut scenario = Scenario::plain(4 * MIB);
     scenario.blows = vec![(Duration::from_millis(40), Blow::DiskFull { after: 3 })];
