@@ -39,13 +39,15 @@ pub enum Order {
     HeadFirst,
     /// The lowest from this block on, where a player reads, and when none is left there, the lowest.
     From(BlockIndex),
+    /// The lowest, and none far ahead of it: what is here is the beginning of the file, and a straggler's blocks are asked of others.
+    InOrder,
 }
 
 impl Order {
     /// The block that is wanted most.
     pub(crate) const fn start(self) -> BlockIndex {
         match self {
-            Self::HeadFirst => 0,
+            Self::HeadFirst | Self::InOrder => 0,
             Self::From(block) => block,
         }
     }

@@ -11,10 +11,12 @@ use super::blocks::{range_of, run_of};
 use super::connection::{Ask, BlockAsk};
 use super::pages::page_of;
 use crate::session::Request;
-use crate::{ConnectionId, Instant};
+use crate::{ConnectionId, Instant, Order};
 
 /// Requests for hash pages under way on one connection.
 const MOST_PAGES_IN_FLIGHT: u32 = 8;
+/// Blocks asked for ahead of the first that is missing, where they are to come in order: 16 MiB, more than what is under way on most lines.
+const LEAD: u64 = 2048;
 /// A request counts as a straggler after twice the round trip of a connection that has nothing to do, and this.
 const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
 
@@ -120,8 +122,16 @@ impl Transfer {
 
     /// The missing blocks wanted most, at most `most` of them (a power of two).
     fn next_run(&mut self, most: u32) -> Option<BlockRun> {
-        let (start, end) = (self.config.order.start(), self.blocks.count());
+        let (start, end) = (self.config.order.start(), self.end_of_lead());
         self.next_run_in(start..end, most).or_else(|| self.next_run_in(0..start, most))
+    }
+
+    /// Where the blocks end that may be asked for now.
+    fn end_of_lead(&self) -> BlockIndex {
+        match self.config.order {
+            Order::InOrder => self.blocks.beginning().saturating_add(LEAD).min(self.blocks.count()),
+            Order::HeadFirst | Order::From(_) => self.blocks.count(),
+        }
     }
 
     /// The lowest missing blocks of `within`, cut at multiples of `most`, so that later runs are aligned.
@@ -152,7 +162,7 @@ impl Transfer {
 
     /// The missing blocks wanted most of those whose hashes are here.
     fn next_proved_run(&mut self, most: u32) -> Option<BlockRun> {
-        let (start, end) = (self.config.order.start(), self.blocks.count());
+        let (start, end) = (self.config.order.start(), self.end_of_lead());
         let run = self.proved_run_in(start..end, most).or_else(|| self.proved_run_in(0..start, most))?;
         self.look_ahead(page_of(run.first));
         Some(run)

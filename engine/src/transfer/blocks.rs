@@ -91,6 +91,11 @@ impl Blocks {
         self.taken.gaps(within.start..within.end.min(self.count)).next()
     }
 
+    /// Where the beginning of the file ends of which everything arrived.
+    pub(super) fn beginning(&self) -> BlockIndex {
+        self.held.gaps(0..self.count).next().map_or(self.count, |gap| gap.start)
+    }
+
     /// The parts of `range` of which nothing arrived.
     pub(super) fn not_held(&self, range: Range<BlockIndex>) -> Vec<Range<BlockIndex>> {
         self.held.gaps(range).collect()

@@ -3,7 +3,8 @@
 use wstp_engine::{Command, Order};
 use wstp_protocol::BLOCK_SIZE;
 
-use super::{MIB, SECOND, completed, limited, world};
+use super::{MIB, SECOND, completed, limited, link, world, written};
+use crate::server::ServerScript;
 use crate::world::{Blow, Scenario};
 
 #[test]
@@ -49,6 +50,31 @@ fn a_playhead_past_the_end_is_the_start() {
     world.run();
     world.check_complete(world.scenario.edition);
     assert_eq!(world.asked[0].first, 0);
+}
+
+/// One of two servers answers late, again and again. Gives how far ahead of the first missing block the last one came.
+fn furthest_ahead(order: Order) -> u64 {
+    let mut scenario = Scenario::plain(96 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 20e6)), (ServerScript::honest(), link(5, 20_000.0))];
+    scenario.memory_budget = 64 * MIB;
+    let mut world = world(scenario);
+    world.transfer.handle_command(world.now, Command::SetOrder(order));
+    let mut ahead = 0;
+    while world.step() {
+        let here = written(&world);
+        let last = here.iter().last().map_or(0, |range| range.end);
+        let gap = here.gaps(0..last).next().map_or(last, |gap| gap.start);
+        ahead = ahead.max(last - gap);
+    }
+    world.check_complete(world.scenario.edition);
+    ahead * BLOCK_SIZE
+}
+
+#[test]
+fn in_order_nothing_comes_far_ahead_of_what_is_missing() {
+    let (in_order, fastest) = (furthest_ahead(Order::InOrder), furthest_ahead(Order::HeadFirst));
+    assert!(in_order <= 16 * MIB, "{in_order} bytes ahead");
+    assert!(fastest > 24 * MIB, "{fastest} bytes ahead: nothing was late, and nothing is proved");
 }
 
 #[test]
