@@ -141,6 +141,34 @@ fn a_shorter_file_leaves_nothing_of_a_longer_one() {
     assert_eq!(world.disk.data().len(), 20_000);
 }
 
+/// A computer that sleeps: for hours nobody acts, and then everything that was due is due at once.
+#[test]
+fn a_clock_that_jumps_for_hours_costs_a_new_connection_and_no_written_block() {
+    let mut scenario = Scenario::plain(16 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 4e6))];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| written(world).len() > 800));
+    let (had, asked_before, connects) = (written(&world), world.asked.len(), world.connects);
+    world.now = world.now + Duration::from_secs(5000);
+    world.transfer.handle_timeout(world.now);
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(world.failures.is_empty(), "{:?}", world.failures);
+    assert!(asked_of(&world, asked_before, &had).is_empty());
+    let again = world.connects - connects;
+    assert!(again <= 2 * u32::from(world.scenario.connections), "{again} connections after the jump");
+}
+
+#[test]
+fn a_clock_that_steps_back_changes_nothing() {
+    let mut world = world(Scenario::plain(MIB));
+    assert!(world.run_until(|world| !written(world).is_empty()));
+    world.transfer.handle_timeout(wstp_engine::Instant::default());
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert_eq!((world.failures.len(), world.fetched().1), (0, 0));
+}
+
 #[test]
 fn an_empty_file_is_complete_without_a_block() {
     let world = completed(Scenario::plain(0));
