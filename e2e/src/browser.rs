@@ -19,6 +19,8 @@ use crate::{Driver, Extension, LONG, SHORT, Tree, until};
 pub struct Profile {
     root: PathBuf,
     downloads: PathBuf,
+    /// The size of a disk of its own, in bytes.
+    disk: Option<u64>,
     /// Removes a profile nobody wants to keep.
     _temporary: Option<TempDir>,
 }
@@ -34,6 +36,18 @@ impl Profile {
         let downloads = temporary.path().join("downloads");
         let kept = Self::kept(temporary.path(), &downloads)?;
         Ok(Self { _temporary: Some(temporary), ..kept })
+    }
+
+    /// A new profile on a disk of so many bytes, which ends with the browser; what is saved goes elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn on_small_disk(bytes: u64) -> Result<Self> {
+        let profile = Self::new()?;
+        fs::rename(profile.data(), profile.seed())?;
+        fs::create_dir(profile.data())?;
+        Ok(Self { disk: Some(bytes), ..profile })
     }
 
     /// A new profile that saves into `downloads` and is removed when dropped, without what was saved.
@@ -64,7 +78,7 @@ impl Profile {
         preferences["download"]["prompt_for_download"] = json!(false);
         preferences["extensions"]["ui"]["developer_mode"] = json!(true);
         fs::write(&file, preferences.to_string())?;
-        Ok(Self { root: root.to_owned(), downloads, _temporary: None })
+        Ok(Self { root: root.to_owned(), downloads, disk: None, _temporary: None })
     }
 
     /// Where it saves to.
@@ -74,6 +88,11 @@ impl Profile {
 
     fn data(&self) -> PathBuf {
         self.root.join("chromium")
+    }
+
+    /// What a disk of its own begins with.
+    fn seed(&self) -> PathBuf {
+        self.root.join("seed")
     }
 }
 
@@ -105,6 +124,7 @@ pub struct Browser {
     devtools: (u16, String),
     /// What it says, the consoles of its pages and workers included.
     log: PathBuf,
+    disk: PathBuf,
     extension: Extension,
     _driver: Driver,
 }
@@ -116,8 +136,7 @@ impl Browser {
     ///
     /// When it can't be started or controlled.
     pub async fn launch(profile: &Profile, extension: &Extension) -> Result<Self> {
-        let port_file = profile.data().join("DevToolsActivePort");
-        let _ = fs::remove_file(&port_file);
+        let _ = fs::remove_file(profile.data().join(PORT_FILE));
         let log = profile.root.join("chromium.log");
         let mut chromium = command(profile, extension)
             .args([
@@ -130,6 +149,8 @@ impl Browser {
             .stderr(File::create(&log)?)
             .spawn()
             .context("can't start Chromium")?;
+        let disk = disk(profile, chromium.id().context("Chromium has ended")?);
+        let port_file = disk.join(PORT_FILE);
         let devtools = until("Chromium to start", LONG, async || {
             if let Some(status) = chromium.try_wait()? {
                 bail!("Chromium ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
@@ -144,7 +165,7 @@ impl Browser {
         wanted.set_debugger_address(&format!("127.0.0.1:{port}"))?;
         let session = WebDriver::new(driver.url(), wanted).await.context("chromedriver can't reach Chromium")?;
         session.set_script_timeout(LONG).await?;
-        Ok(Self { session, chromium, devtools, log, extension: extension.clone(), _driver: driver })
+        Ok(Self { session, chromium, devtools, log, disk, extension: extension.clone(), _driver: driver })
     }
 
     /// The WebDriver session.
@@ -155,6 +176,11 @@ impl Browser {
     /// The extension in it.
     pub fn extension(&self) -> &Extension {
         &self.extension
+    }
+
+    /// The folder where it keeps everything, on a disk of its own if its profile has one.
+    pub fn disk(&self) -> &Path {
+        &self.disk
     }
 
     /// Its processes.
@@ -279,6 +305,21 @@ impl Browser {
         Ok(false)
     }
 
+    /// Takes the network away from the extension's offscreen document and its workers until [`Offline::end`].
+    ///
+    /// # Errors
+    ///
+    /// What DevTools say, or when there is no offscreen document.
+    pub async fn go_offline(&self) -> Result<Offline> {
+        let mut devtools = self.connect_devtools().await?;
+        let document = self.offscreen(&mut devtools).await?.context("there is no offscreen document")?;
+        let session = devtools.attach(&document).await?;
+        devtools.command(Some(&session), "Network.enable", json!({})).await?;
+        let mut offline = Offline { devtools, session };
+        offline.set(true).await?;
+        Ok(offline)
+    }
+
     /// Closes the extension's offscreen document with all its workers; false if there is none.
     ///
     /// # Errors
@@ -340,6 +381,30 @@ impl Browser {
     }
 }
 
+/// The extension without a network. When this is dropped the network is there again, but nobody is told.
+#[derive(Debug)]
+pub struct Offline {
+    devtools: DevTools,
+    session: String,
+}
+
+impl Offline {
+    /// Gives the network back, and says so.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools say.
+    pub async fn end(mut self) -> Result<()> {
+        self.set(false).await
+    }
+
+    async fn set(&mut self, offline: bool) -> Result<()> {
+        let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        // What holds for the document holds for its workers.
+        self.devtools.command(Some(&self.session), "Network.emulateNetworkConditions", conditions).await.map(drop)
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         // The session needs no farewell: both ends of it are about to be gone.
@@ -359,10 +424,31 @@ pub fn launch_for_the_user(profile: &Profile, extension: &Extension, first_page:
     command(profile, extension).arg(first_page).stderr(Stdio::null()).spawn().context("can't start Chromium")
 }
 
+/// Runs a program in a name space of its own, in which a disk of a size is mounted over a folder.
+const WITH_DISK: &str = r#"mount -t tmpfs -o size="$1" disk "$2" && cp -a "$3/." "$2" && shift 3 && exec "$@""#;
+/// Where Chromium says on which port its DevTools listen.
+const PORT_FILE: &str = "DevToolsActivePort";
+
+/// The browser's folder as it sees it.
+fn disk(profile: &Profile, process: u32) -> PathBuf {
+    match profile.disk {
+        None => profile.data(),
+        Some(_) => PathBuf::from(format!("/proc/{process}/root{}", profile.data().display())),
+    }
+}
+
 fn command(profile: &Profile, extension: &Extension) -> Command {
     let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
     let dir = extension.dir().display();
-    let mut command = Command::new(program);
+    let mut command = match profile.disk {
+        None => Command::new(program),
+        Some(bytes) => {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "--mount", "sh", "-c", WITH_DISK, "sh"]).arg(bytes.to_string());
+            command.arg(profile.data()).arg(profile.seed()).arg(program);
+            command
+        }
+    };
     command
         .arg(format!("--user-data-dir={}", profile.data().display()))
         .arg(format!("--disable-extensions-except={dir}"))
@@ -373,7 +459,7 @@ fn command(profile: &Profile, extension: &Extension) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true);
-    if rustix::process::geteuid().is_root() {
+    if rustix::process::geteuid().is_root() || profile.disk.is_some() {
         // Chromium's sandbox refuses to run as root.
         command.arg("--no-sandbox");
     }

@@ -69,4 +69,18 @@ impl View<'_> {
         self.wait_for(selector, SHORT, selector).await?.send_keys(Key::Enter + "").await?;
         self.wait_for_value(selector, value).await
     }
+
+    /// Sets how many connections a transfer has, where that was left to the program before.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not show it in time.
+    pub async fn fix_connections(&self, connections: u8) -> Result<()> {
+        self.click("[data-testid=open-settings]").await?;
+        for number in 1..=connections {
+            self.click("[role=group]:has([data-testid=set-connections]) [aria-label=More]").await?;
+            self.wait_for_content("[data-testid=set-connections]", &number.to_string()).await?;
+        }
+        self.click("[data-testid=settings-done]").await
+    }
 }

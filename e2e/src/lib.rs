@@ -25,7 +25,7 @@ pub mod torture;
 mod view;
 mod wait;
 
-pub use browser::{Appearance, Browser, Profile, launch_for_the_user};
+pub use browser::{Appearance, Browser, Offline, Profile, launch_for_the_user};
 pub use committed::Committed;
 pub use driver::Driver;
 pub use extension::Extension;

@@ -39,6 +39,20 @@ impl Tree {
         }
     }
 
+    /// Stops all of them where they are, as a computer that goes to sleep does.
+    pub fn suspend(&self) {
+        for pid in self.members() {
+            signal(pid, Signal::STOP);
+        }
+    }
+
+    /// Lets all of them go on.
+    pub fn wake(&self) {
+        for pid in self.members() {
+            signal(pid, Signal::CONT);
+        }
+    }
+
     /// Asks the root to end in good order.
     pub fn terminate(&self) {
         signal(self.root, Signal::TERM);

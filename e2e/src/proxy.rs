@@ -58,6 +58,8 @@ struct Shared {
     open: AtomicU64,
     /// How many bytes may pass in all.
     limit: watch::Sender<u64>,
+    /// The connection that lets nothing through, counted from 1.
+    stalled: watch::Sender<u64>,
     /// Counts up when all connections are to be cut.
     cuts: watch::Sender<u64>,
     /// Bytes a second, over all connections.
@@ -108,6 +110,7 @@ impl Proxy {
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             limit: watch::Sender::new(u64::MAX),
+            stalled: watch::Sender::new(0),
             cuts: watch::Sender::new(0),
             rate: AtomicU64::new(u64::MAX),
             free_at: Mutex::new(tokio::time::Instant::now()),
@@ -150,6 +153,11 @@ impl Proxy {
     /// Lets everything through again.
     pub fn release(&self) {
         self.shared.limit.send_replace(u64::MAX);
+    }
+
+    /// Lets nothing more of what the server sends on one connection through, counted from 1 as they were accepted; 0 for none. Not on a bad line.
+    pub fn stall(&self, connection: u64) {
+        self.shared.stalled.send_replace(connection);
     }
 
     /// Breaks every connection there is; new ones are accepted.
@@ -223,14 +231,14 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        shared.accepted.fetch_add(1, Ordering::SeqCst);
-        connections.spawn(carry(client, shared.clone()));
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
+        connections.spawn(carry(client, number, shared.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
 
 /// Carries one connection until either side ends it, it is cut, or the server can't be reached.
-async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
+async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
     let _open = Open::new(&shared.open);
     let mut cuts = shared.cuts.subscribe();
     let Ok(mut server) = TcpStream::connect(shared.upstream).await else { return };
@@ -239,7 +247,7 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let (from_server, to_server) = server.split();
     let end = tokio::select! {
         _ = upward(&mut from_client, to_server, &shared, line.as_ref()) => End::ByClient,
-        end = downward(from_server, &mut to_client, &shared, line.as_ref()) => end.unwrap_or(End::ByServer),
+        end = downward(from_server, &mut to_client, number, &shared, line.as_ref()) => end.unwrap_or(End::ByServer),
         _ = cuts.changed() => End::Broken,
     };
     if end != End::ByClient {
@@ -303,6 +311,7 @@ async fn upward(
 async fn downward(
     from: ReadHalf<'_>,
     to: &mut WriteHalf<'_>,
+    number: u64,
     shared: &Shared,
     line: Option<&Line<'_>>,
 ) -> io::Result<End> {
@@ -330,6 +339,7 @@ async fn downward(
         if got == 0 {
             return Ok(End::ByServer);
         }
+        let _ = shared.stalled.subscribe().wait_for(|stalled| *stalled != number).await;
         shared.pass(to, &piece[..got]).await?;
     }
 }

@@ -60,6 +60,16 @@ impl Server {
         child.kill().await.context("can't kill the server")
     }
 
+    /// Its process.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn process(&self) -> Result<Tree> {
+        let id = self.child.as_ref().and_then(Child::id).context("the server does not run")?;
+        Ok(Tree::new(id))
+    }
+
     /// Asks it to end and waits until it did.
     ///
     /// # Errors
@@ -97,7 +107,7 @@ impl Server {
 
 async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[String]) -> Result<(Child, SocketAddr)> {
     let program = paths::server_binary()?;
-    let mut child = Command::new(&program)
+    let mut child = command(&program)
         .arg(dir)
         .args(["--listen", &address.to_string()])
         .arg("--cache-dir")
@@ -121,6 +131,16 @@ async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[Strin
     .context("the server did not say where it listens")??;
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, found))
+}
+
+/// Runs the program with no more rights than a user has: root may read what nobody may.
+fn command(program: &Path) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-dac_override,-dac_read_search", "--"]).arg(program);
+    command
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {

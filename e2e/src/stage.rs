@@ -47,6 +47,19 @@ impl Stage {
         Self::with(folder, server, proxy).await
     }
 
+    /// Serves one file to a browser whose disk has only so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// When a part can't be started.
+    pub async fn serving_to_small_disk(path: &str, size: u64, disk: u64) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        Contents::new(path, size).write(&folder.path().join(path))?;
+        let server = Server::start(folder.path()).await?;
+        let proxy = Proxy::start(server.address()).await?;
+        Self::with_profile(folder, server, proxy, Profile::on_small_disk(disk)?).await
+    }
+
     /// Serves an empty folder by way of a [`Proxy::bad_line`].
     ///
     /// # Errors
@@ -60,8 +73,11 @@ impl Stage {
     }
 
     async fn with(files: TempDir, server: Server, proxy: Proxy) -> Result<Self> {
+        Self::with_profile(files, server, proxy, Profile::new()?).await
+    }
+
+    async fn with_profile(files: TempDir, server: Server, proxy: Proxy, profile: Profile) -> Result<Self> {
         let extension = Extension::built()?;
-        let profile = Profile::new()?;
         let browser = Some(Browser::launch(&profile, &extension).await?);
         Ok(Self { browser, proxy, server, profile, extension, files })
     }

@@ -22,16 +22,6 @@ fn bait() -> Bait {
     Bait::new(BAIT, BAIT_SIZE)
 }
 
-/// Four connections for each transfer, so that another one is one that was lost.
-async fn fix_connections(view: &View<'_>) -> Result<()> {
-    view.click("[data-testid=open-settings]").await?;
-    for shown in ["1", "2", "3", "4"] {
-        view.click("[role=group]:has([data-testid=set-connections]) [aria-label=More]").await?;
-        view.wait_for_content("[data-testid=set-connections]", shown).await?;
-    }
-    view.click("[data-testid=settings-done]").await
-}
-
 /// Does `act` to a hostile server while a good download runs, and sees to it that nothing came of it.
 async fn does_no_harm(
     script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static,
@@ -39,7 +29,7 @@ async fn does_no_harm(
 ) -> Result<()> {
     let stage = Stage::serving(&[(GOOD, GOOD_SIZE)]).await?;
     let view = stage.open(Page::Manager).await?;
-    fix_connections(&view).await?;
+    view.fix_connections(4).await?;
     view.connect(&stage.address()).await?;
     view.wait_for_name(GOOD).await?;
     stage.proxy.limit_rate(GOOD_RATE);
