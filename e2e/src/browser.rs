@@ -305,7 +305,7 @@ impl Browser {
         Ok(false)
     }
 
-    /// Takes the network away from the extension's offscreen document and its workers until [`Offline::end`].
+    /// Has the browser say that it has no network to the extension's offscreen document and its workers until [`Offline::end`]. Sockets don't mind.
     ///
     /// # Errors
     ///
@@ -381,7 +381,7 @@ impl Browser {
     }
 }
 
-/// The extension without a network. When this is dropped the network is there again, but nobody is told.
+/// The extension told that there is no network.
 #[derive(Debug)]
 pub struct Offline {
     devtools: DevTools,
@@ -389,7 +389,7 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Gives the network back, and says so.
+    /// Says that there is a network again.
     ///
     /// # Errors
     ///

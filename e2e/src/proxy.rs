@@ -12,7 +12,7 @@ mod line;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -60,6 +60,8 @@ struct Shared {
     limit: watch::Sender<u64>,
     /// The connection that lets nothing through, counted from 1.
     stalled: watch::Sender<u64>,
+    /// Whether every new connection ends at once.
+    refuses: AtomicBool,
     /// Counts up when all connections are to be cut.
     cuts: watch::Sender<u64>,
     /// Bytes a second, over all connections.
@@ -111,6 +113,7 @@ impl Proxy {
             open: AtomicU64::new(0),
             limit: watch::Sender::new(u64::MAX),
             stalled: watch::Sender::new(0),
+            refuses: AtomicBool::new(false),
             cuts: watch::Sender::new(0),
             rate: AtomicU64::new(u64::MAX),
             free_at: Mutex::new(tokio::time::Instant::now()),
@@ -163,6 +166,14 @@ impl Proxy {
     /// Breaks every connection there is; new ones are accepted.
     pub fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Breaks every connection there is and, until told otherwise, every new one.
+    pub fn refuse(&self, refuses: bool) {
+        self.shared.refuses.store(refuses, Ordering::SeqCst);
+        if refuses {
+            self.cut();
+        }
     }
 
     /// Lets so many bytes a second through from here on, over all connections.
@@ -241,6 +252,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
     let _open = Open::new(&shared.open);
     let mut cuts = shared.cuts.subscribe();
+    if shared.refuses.load(Ordering::SeqCst) {
+        return;
+    }
     let Ok(mut server) = TcpStream::connect(shared.upstream).await else { return };
     let line = shared.lines.as_ref().map(Lines::line);
     let (mut from_client, mut to_client) = client.split();

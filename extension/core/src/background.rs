@@ -5,7 +5,7 @@
 //! is idle.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_channel::oneshot;
@@ -17,6 +17,7 @@ use wstp_messages::{ContextName, Inner, Knock, Message, SaveOutcome, TransferId}
 
 use crate::bus::Bus;
 use crate::chrome::{self, Change, Download, Sender};
+use crate::chrome_downloads::{Downloads, End};
 use crate::words::problem;
 
 const ALARM: &str = "watch";
@@ -29,15 +30,8 @@ thread_local! {
     static BUS: OnceCell<Bus> = const { OnceCell::new() };
     static CREATING: RefCell<Option<Promise>> = const { RefCell::new(None) };
     /// Downloads this worker has begun. It need not remember them: Chrome can be asked for any.
-    static BEGUN: RefCell<HashMap<i32, Begun>> = RefCell::default();
+    static DOWNLOADS: RefCell<Downloads> = RefCell::default();
     static AWAITING: RefCell<Vec<oneshot::Sender<()>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A download and the path on the disk, once Chrome has settled that.
-struct Begun {
-    transfer: TransferId,
-    file: u32,
-    path: Option<String>,
 }
 
 /// The browser started, or the extension was installed or updated: go on with what was left.
@@ -80,30 +74,22 @@ pub async fn handle_click(notice: String) -> Result<(), JsValue> {
 #[wasm_bindgen]
 pub async fn handle_download(change: JsValue) -> Result<(), JsValue> {
     let change: Change = serde_wasm_bindgen::from_value(change)?;
-    let id = change.id;
-    if let Some((transfer, file, path)) = BEGUN.with_borrow_mut(|begun| known_end(begun, &change)) {
-        return say(Inner::Saving { transfer, file, outcome: SaveOutcome::Saved { path } });
+    match DOWNLOADS.with_borrow_mut(|downloads| downloads.handle(&change)) {
+        End::Open => Ok(()),
+        End::Saved(transfer, file, path) => say(Inner::Saving { transfer, file, outcome: SaveOutcome::Saved { path } }),
+        End::Unknown => look_up(change.id).await,
     }
-    if change.state.is_some()
-        && let Some(download) = chrome::find_download(id).await?
+}
+
+/// Tells how a download ended, if it is one of ours.
+async fn look_up(id: i32) -> Result<(), JsValue> {
+    if let Some(download) = chrome::find_download(id).await?
         && let Some((transfer, file)) = download.saves()
         && let Some(outcome) = outcome(&download)
     {
         say(Inner::Saving { transfer, file, outcome })?;
     }
     Ok(())
-}
-
-/// The end of a download of which nothing has to be asked.
-fn known_end(begun: &mut HashMap<i32, Begun>, change: &Change) -> Option<(TransferId, u32, String)> {
-    let known = begun.get_mut(&change.id)?;
-    if let Some(path) = &change.filename {
-        known.path = Some(path.current.clone()?);
-    }
-    change.state.as_ref()?;
-    let Begun { transfer, file, path } = begun.remove(&change.id)?;
-    let is_complete = change.state.as_ref()?.current.as_deref() == Some("complete");
-    Some((transfer, file, path.filter(|_| is_complete)?))
 }
 
 /// A page of the extension knocks.
@@ -179,14 +165,29 @@ async fn rest() -> Result<(), JsValue> {
 }
 
 async fn save(transfer: TransferId, file: u32, url: &str, filename: &str) -> Result<(), JsValue> {
-    let id = chrome::download(&transfer, file, url, filename).await?;
-    BEGUN.with_borrow_mut(|begun| begun.insert(id, Begun { transfer: transfer.clone(), file, path: None }));
-    // A small file may be there before anybody listens.
-    let outcome = match chrome::find_download(id).await? {
-        Some(download) => outcome(&download),
-        None => Some(SaveOutcome::Failed { problem: problem("Chrome forgot about saving this.", "Save it again.") }),
+    DOWNLOADS.with_borrow_mut(Downloads::starting);
+    let begun = chrome::download(&transfer, file, url, filename).await;
+    // A small file may be there already.
+    let end = DOWNLOADS.with_borrow_mut(|downloads| match begun {
+        Ok(id) => Ok((id, downloads.started(id, transfer.clone(), file))),
+        Err(error) => {
+            downloads.refused();
+            Err(error)
+        }
+    });
+    let outcome = match end? {
+        (_, End::Open) => SaveOutcome::Begun,
+        (_, End::Saved(_, _, path)) => SaveOutcome::Saved { path },
+        (id, End::Unknown) => match chrome::find_download(id).await? {
+            Some(download) => outcome(&download).unwrap_or(SaveOutcome::Begun),
+            None => SaveOutcome::Failed { problem: problem("Chrome forgot about saving this.", "Save it again.") },
+        },
     };
-    say(Inner::Saving { transfer, file, outcome: outcome.unwrap_or(SaveOutcome::Begun) })
+    say(Inner::Saving { transfer, file, outcome })?;
+    for id in DOWNLOADS.with_borrow_mut(Downloads::take_unclaimed) {
+        look_up(id).await?;
+    }
+    Ok(())
 }
 
 /// Tells what Chrome knows of a save that was under way when everything stopped. What ended with the browser is as good as not begun.

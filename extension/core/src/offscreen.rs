@@ -19,6 +19,7 @@ use wstp_messages::{
 
 use crate::bus::{Bus, to_js};
 use crate::folder_layout::PACK;
+use crate::network::Online;
 use crate::words::problem;
 use crate::{chrome, clock, opfs};
 
@@ -44,6 +45,7 @@ pub fn run() -> Result<(), JsValue> {
         state: RefCell::new(State { last_tick: clock::now(), idle_since: Some(clock::now()), ..State::default() }),
         bus: OnceCell::new(),
         tick: OnceCell::new(),
+        online: OnceCell::new(),
     });
     let bus = Bus::open(TOPICS, {
         let supervisor = supervisor.clone();
@@ -53,7 +55,12 @@ pub fn run() -> Result<(), JsValue> {
         let supervisor = supervisor.clone();
         move || supervisor.handle_tick()
     });
+    let online = Online::listen({
+        let supervisor = supervisor.clone();
+        move || supervisor.say(Inner::Online)
+    });
     // These hold the supervisor and it holds them, so that it lives as long as the document.
+    let _ = supervisor.online.set(online);
     let _ = supervisor.bus.set(bus);
     let _ = supervisor.tick.set(tick);
     supervisor.start(ContextName::Catalogue, None)
@@ -63,6 +70,7 @@ struct Supervisor {
     state: RefCell<State>,
     bus: OnceCell<Bus>,
     tick: OnceCell<Interval>,
+    online: OnceCell<Online>,
 }
 
 #[derive(Default)]

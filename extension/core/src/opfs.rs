@@ -18,6 +18,8 @@ use wstp_engine::StoreError;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes copied at once.
 const COPY: u64 = 8 << 20;
+/// Bytes written at once to see whether there is room.
+const PROBE: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[wasm_bindgen]
@@ -193,6 +195,15 @@ impl File {
         Ok(other.set_len(length).map_err(failed)?)
     }
 
+    /// Whether so many bytes can be written behind `end`, where nothing may be that counts: they are cut off again.
+    pub fn has_room(&self, end: u64, bytes: u64) -> bool {
+        let piece = vec![0xff; PROBE];
+        let mut offsets = (end..end + bytes).step_by(PROBE);
+        let written = offsets.try_for_each(|offset| self.write_at(offset, &piece)).and_then(|()| self.flush());
+        let cut = self.set_len(end);
+        written.and(cut).is_ok()
+    }
+
     /// Makes everything written so far durable.
     ///
     /// # Errors
@@ -282,6 +293,14 @@ mod tests {
         assert_eq!(file.read_all(9), Err(StoreError::Full));
         file.set_len(12).unwrap();
         assert_eq!(file.read_all(12).unwrap(), [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0]);
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_look_for_room_leaves_nothing_behind() {
+        let file = folder("room").await.file("data").await.unwrap();
+        file.write_at(0, b"kept").unwrap();
+        assert!(file.has_room(4, 3 << 20));
+        assert_eq!(file.read_all(100).unwrap(), b"kept");
     }
 
     #[wasm_bindgen_test]

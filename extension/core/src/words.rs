@@ -36,6 +36,15 @@ pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     }
 }
 
+/// What the engine ran into and waits to pass.
+pub fn passing_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
+    let advice = match found {
+        wstp_engine::Problem::Storage(_) => "It goes on by itself once there is room. Nothing that arrived is lost.",
+        _ => "It goes on by itself once the server has it again. Nothing that arrived is lost.",
+    };
+    Problem { advice: advice.to_owned(), ..engine_problem(found, label) }
+}
+
 /// What the engine ran into with one of several servers, called `label`.
 pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     match found {

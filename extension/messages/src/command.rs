@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileView, Listed, ServerView, Settings, Snapshot, TransferId};
+use crate::{BlockOrder, FileView, Listed, ServerView, Settings, Snapshot, TransferId};
 
 /// Names a command: 16 random bytes in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,6 +79,13 @@ pub enum Command {
         transfer: TransferId,
         /// Bytes a second, `None` for as many as there are.
         rate: Option<u64>,
+    },
+    /// Has the blocks of a file come in another order.
+    Order {
+        /// Which one.
+        transfer: TransferId,
+        /// The order.
+        order: BlockOrder,
     },
     /// Fetches a transfer from this server too.
     AddSource {

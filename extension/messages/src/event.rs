@@ -128,6 +128,8 @@ pub struct TransferView {
     pub rate: f64,
     /// The most bytes a second the user lets it have.
     pub rate_limit: Option<u64>,
+    /// In which order its blocks come.
+    pub order: BlockOrder,
     /// Seconds left, where that can be said.
     pub seconds_left: Option<f64>,
     /// How many blocks the file has: the scale of the ranges below. Of a folder they count files.
@@ -148,6 +150,16 @@ pub struct TransferView {
     pub in_sandbox: bool,
     /// When it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
+}
+
+/// In which order the blocks of a file come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlockOrder {
+    /// As they come fastest.
+    #[default]
+    Fastest,
+    /// From the beginning on, without gaps but for what is under way.
+    InOrder,
 }
 
 /// How the files of a folder stand.

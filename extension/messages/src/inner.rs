@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, TransferId, TransferView};
+use crate::{BlockOrder, Problem, TransferId, TransferView};
 
 /// What reaches the service worker through `chrome.runtime.sendMessage`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,6 +112,8 @@ pub enum Inner {
         /// One sentence.
         text: String,
     },
+    /// Supervisor to workers: the browser has a network again.
+    Online,
 }
 
 /// What a transfer worker is to do.
@@ -147,6 +149,8 @@ pub struct Terms {
     pub memory: u32,
     /// Bytes a second, `None` for as many as there are.
     pub rate_limit: Option<u64>,
+    /// In which order the blocks of a file come.
+    pub order: BlockOrder,
     /// Where the file is, first the server it was found on.
     pub sources: Vec<SourceTask>,
 }

@@ -10,8 +10,8 @@ mod inner;
 
 pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use event::{
-    BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Problem, ServerView, Settings, Snapshot,
-    SourceStanding, SourceView, TransferState, TransferView,
+    BlockOrder, BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Problem, ServerView, Settings,
+    Snapshot, SourceStanding, SourceView, TransferState, TransferView,
 };
 pub use inner::{
     ContextName, Inner, Knock, SaveOutcome, SavePlace, SaveTask, SourceTask, Terms, TransferKind, WorkerReport,

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::{Command, Problem, Step, Sweep, TransferId, TransferState, TransferView};
+use wstp_messages::{BlockOrder, Command, Problem, Step, Sweep, TransferId, TransferState, TransferView};
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::Confirm;
-use wstp_ui::field::RateField;
+use wstp_ui::field::{RateField, Switch};
 use wstp_ui::format::{count, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
@@ -151,6 +151,8 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
 #[component]
 fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl IntoView {
     let limit = Memo::new(move |_| view.with(|view| view.rate_limit));
+    let in_order = Memo::new(move |_| view.with(|view| view.order == BlockOrder::InOrder));
+    let order = |on| if on { BlockOrder::InOrder } else { BlockOrder::Fastest };
     let sources = Memo::new(move |_| view.with(|view| view.sources.iter().map(source).collect::<Vec<_>>()));
     let picks = move || desk.store.servers.with(|servers| servers.iter().map(|server| server.label.clone()).collect());
     let path = StoredValue::new(view.with_untracked(|view| view.path.clone()));
@@ -165,6 +167,12 @@ fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl
                 on_change=move |rate| desk.send(Command::Limit { transfer: transfer(), rate })
             />
             <Show when=move || view.with(|view| view.folder.is_none())>
+                <Switch
+                    label="Download in order, from the beginning"
+                    on=in_order
+                    testid="in-order"
+                    on_change=move |on| desk.send(Command::Order { transfer: transfer(), order: order(on) })
+                />
                 <SourceList
                     sources=sources
                     picks_id=format!("picks-{}", transfer().0)

@@ -325,6 +325,7 @@ mod tests {
             received: 8192,
             rate: 1e6,
             rate_limit: None,
+            order: wstp_messages::BlockOrder::default(),
             seconds_left: Some(3.0),
             blocks: 3,
             verified_blocks: vec![BlockRange { first: 0, end: 1 }],

@@ -2,13 +2,14 @@
 //!
 //! Everything here survives the end of the browser. What only matters while a worker runs is in [`super::Queue`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use wstp_engine::RangeSet;
 use wstp_messages::{
-    BlockRange, CommandId, FolderView, Problem, ServerView, Settings, SourceTask, Sweep, TransferId, TransferKind,
+    BlockOrder, BlockRange, CommandId, FolderView, Problem, ServerView, Settings, SourceTask, Sweep, TransferId,
+    TransferKind,
 };
 
 /// Most transfers in the list.
@@ -85,6 +86,8 @@ pub enum Change {
     FilesSaved(TransferId, Vec<Range<u64>>),
     /// What of a transfer is on the user's disk does not count any more.
     Unsaved(TransferId),
+    /// The blocks of a transfer come in this order.
+    Ordered(TransferId, BlockOrder),
 }
 
 /// What the user wants of a transfer.
@@ -302,6 +305,8 @@ pub struct Model {
     items: BTreeMap<u64, Item>,
     servers: Vec<ServerView>,
     settings: Settings,
+    /// The transfers whose blocks come in order. Here and last, where journals of the first version end.
+    in_order: BTreeSet<TransferId>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
@@ -327,6 +332,11 @@ impl Model {
         self.items.get(self.serials.get(id)?)
     }
 
+    /// In which order the blocks of a transfer come.
+    pub fn order(&self, id: &TransferId) -> BlockOrder {
+        if self.in_order.contains(id) { BlockOrder::InOrder } else { BlockOrder::Fastest }
+    }
+
     /// The servers, last used first.
     pub fn servers(&self) -> &[ServerView] {
         &self.servers
@@ -344,7 +354,9 @@ impl Model {
             Change::Used(server) => self.remember(server),
             Change::Forgotten(address) => self.servers.retain(|server| server.address != address),
             Change::Set(settings) => self.settings = settings,
+            Change::Ordered(id, order) => self.set_order(id, order),
             Change::Removed(id) => {
+                self.in_order.remove(&id);
                 if let Some(serial) = self.serials.remove(&id) {
                     self.items.remove(&serial);
                 }
@@ -378,6 +390,13 @@ impl Model {
                 item.saved = saved.iter().collect();
             }),
             Change::Unsaved(id) => self.change(&id, |item| item.saved.clear()),
+        }
+    }
+
+    fn set_order(&mut self, id: TransferId, order: BlockOrder) {
+        self.in_order.remove(&id);
+        if order == BlockOrder::InOrder && self.serials.contains_key(&id) {
+            self.in_order.insert(id);
         }
     }
 

@@ -7,13 +7,17 @@
 //! The version goes up when a body that an older build wrote would be read wrongly or not at all. A record that is whole and can't be understood is
 //! never passed over: another build wrote it, and what it says is not lost but unknown.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What a journal begins with.
 const MAGIC: [u8; 8] = *b"WSTPLIST";
-/// The format that is written and read here.
-const VERSION: u32 = 1;
+/// The format that is written here.
+const VERSION: u32 = 2;
+/// The first format, whose snapshot ends before the list of transfers whose blocks come in order.
+const FIRST_VERSION: u32 = 1;
 /// Bytes of magic and version.
 const START: usize = 12;
 const HEADER: usize = 16;
@@ -48,6 +52,7 @@ pub struct Foreign;
 /// Takes one record after the other from a journal's bytes.
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    version: u32,
     position: usize,
     sequence: Option<u64>,
 }
@@ -61,9 +66,11 @@ impl<'a> Reader<'a> {
     pub fn open(bytes: &'a [u8]) -> Result<Option<Self>, Foreign> {
         let is_ours = bytes.strip_prefix(&MAGIC).and_then(|rest| rest.first_chunk::<4>());
         match is_ours.map(|version| u32::from_le_bytes(*version)) {
-            Some(VERSION) => Ok(Some(Self { bytes, position: START, sequence: None })),
+            Some(version @ FIRST_VERSION..=VERSION) => {
+                Ok(Some(Self { bytes, version, position: START, sequence: None }))
+            }
             Some(_) => Err(Foreign),
-            None if (Self { bytes, position: 0, sequence: None }).sealed().is_some() => Err(Foreign),
+            None if (Self { bytes, version: 0, position: 0, sequence: None }).sealed().is_some() => Err(Foreign),
             None => Ok(None),
         }
     }
@@ -85,7 +92,10 @@ impl<'a> Reader<'a> {
     /// When it is whole and can't be understood.
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Foreign> {
         let Some((sequence, body)) = self.sealed() else { return Ok(None) };
-        let (value, []) = postcard::take_from_bytes(body).map_err(|_| Foreign)? else { return Err(Foreign) };
+        let is_first_snapshot = self.version == FIRST_VERSION && self.sequence.is_none();
+        // What it lacks is an empty list.
+        let whole = if is_first_snapshot { Cow::from([body, &[0]].concat()) } else { Cow::from(body) };
+        let (value, []) = postcard::take_from_bytes(&whole).map_err(|_| Foreign)? else { return Err(Foreign) };
         self.position += HEADER + body.len();
         self.sequence = Some(sequence);
         Ok(Some(value))
@@ -137,6 +147,17 @@ mod tests {
         assert!(Reader::open(&newer).is_err());
         assert!(Reader::open(&encode(7, &"a")).is_err());
         assert!(Reader::open(&ours).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_snapshot_of_the_first_version_lacks_its_last_list() {
+        let mut old = begin(7, &(5u8, "a"));
+        old[8] = 1;
+        old.extend(encode(8, &"b"));
+        let mut reader = Reader::open(&old).unwrap().unwrap();
+        assert_eq!(reader.next(), Ok(Some((5u8, "a".to_owned(), Vec::<u8>::new()))));
+        assert_eq!(reader.next(), Ok(Some("b".to_owned())));
+        assert_eq!((reader.next::<String>(), reader.position()), (Ok(None), old.len()));
     }
 
     #[test]

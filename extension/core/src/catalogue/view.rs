@@ -1,7 +1,8 @@
 //! How a transfer looks to a view: what is remembered of it, filled in with what its worker said last.
 
 use wstp_messages::{
-    BlockRange, FolderView, SourceStanding, SourceTask, SourceView, TransferKind, TransferState, TransferView,
+    BlockOrder, BlockRange, FolderView, SourceStanding, SourceTask, SourceView, TransferKind, TransferState,
+    TransferView,
 };
 use wstp_protocol::block_count;
 
@@ -52,6 +53,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         received: shown.map_or(item.kept.received, |said| said.received),
         rate: live.map_or(0.0, |said| said.rate),
         rate_limit: item.rate_limit,
+        order: BlockOrder::default(),
         seconds_left: live.and_then(|said| said.seconds_left),
         blocks,
         verified_blocks: if is_whole {

@@ -3,18 +3,20 @@
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, Connections, Instant, Order as BlockOrder, Phase, Problem, SourceConfig, SourceId, SourceKind,
+    Command, Config, Connections, Instant, Order as EngineOrder, Phase, Problem, Progress, SourceConfig, SourceId,
+    SourceKind,
 };
-use wstp_messages::{SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
+use wstp_messages::{BlockOrder, SourceTask, Terms, TransferState, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use super::job::{Act, Job, Order, Wire};
 use super::progress::{self, Parts};
 use super::run::Run;
 use super::store::Store;
+use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::socket::Happening;
-use crate::words::{engine_problem, problem};
+use crate::words::{engine_problem, passing_problem, problem};
 use crate::{AGENT, clock};
 
 /// Connections beyond which no more are tried: as many as can be set.
@@ -24,6 +26,9 @@ const MOST_CONNECTIONS: u8 = 8;
 pub struct FileJob {
     task: WorkerTask,
     run: Run,
+    waiting: Waiting,
+    /// It was told to stop.
+    is_stopping: bool,
 }
 
 /// How one file is fetched.
@@ -36,8 +41,16 @@ pub fn config(terms: &Terms) -> Config {
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
         rate_limit: terms.rate_limit,
-        order: BlockOrder::HeadFirst,
+        order: order(terms),
         seed: js_sys::Math::random().to_bits(),
+    }
+}
+
+/// In which order the blocks of a file are asked for.
+const fn order(terms: &Terms) -> EngineOrder {
+    match terms.order {
+        BlockOrder::Fastest => EngineOrder::HeadFirst,
+        BlockOrder::InOrder => EngineOrder::InOrder,
     }
 }
 
@@ -62,7 +75,8 @@ fn source(task: &SourceTask) -> Option<SourceConfig> {
 impl FileJob {
     /// Goes on where the journal ends.
     pub fn new(task: WorkerTask, store: Store, recovered: Recovered) -> Self {
-        Self { run: Run::new(0, config(&task.terms), store, recovered), task }
+        let run = Run::new(0, config(&task.terms), store, recovered);
+        Self { run, task, waiting: Waiting::default(), is_stopping: false }
     }
 
     fn command(&mut self, command: Command) {
@@ -74,17 +88,42 @@ impl FileJob {
         self.command(Command::SetConnections(connections(&terms)));
         self.command(Command::SetMemoryBudget(terms.memory.into()));
         self.command(Command::SetRateLimit(terms.rate_limit));
+        self.command(Command::SetOrder(order(&terms)));
         for gone in before.sources.iter().filter(|source| !terms.sources.contains(source)) {
             self.command(Command::RemoveSource(SourceId(gone.id)));
         }
         for new in terms.sources.iter().filter(|source| !before.sources.contains(source)).filter_map(source) {
             self.command(Command::AddSource(new));
+            self.go_on();
         }
     }
 
+    /// Tries again now what would be tried later.
+    fn go_on(&mut self) {
+        if self.waiting.until().is_some() {
+            self.waiting.end();
+            self.command(Command::Resume);
+        }
+    }
+
+    /// The time has come to try again: where there is still no room, nothing is fetched that could not be kept.
+    fn try_again(&mut self) {
+        let needs_room = self.remedy(&self.run.transfer.progress()) == Some(Remedy::Room);
+        if needs_room && !self.run.has_room(ROOM) {
+            self.waiting.put_off(clock::now());
+        } else {
+            self.go_on();
+        }
+    }
+
+    /// What a failed transfer waits for, if that may come by itself.
+    fn remedy(&self, progress: &Progress) -> Option<Remedy> {
+        let problem = progress.problem.as_ref().filter(|_| progress.phase == Phase::Failed && !self.is_stopping)?;
+        Remedy::of(problem, progress.size.is_some())
+    }
+
     /// The user wants the file as it is now: what still matches is kept.
-    fn accepts_change(&self) -> bool {
-        let progress = self.run.transfer.progress();
+    fn accepts_change(&self, progress: &Progress) -> bool {
         self.task.accept_change && progress.phase == Phase::Failed && progress.problem == Some(Problem::Changed)
     }
 
@@ -101,12 +140,19 @@ impl FileJob {
 impl Job for FileJob {
     fn handle_order(&mut self, order: Order) {
         match order {
-            Order::Stop => self.command(Command::Pause),
-            Order::Retry => self.command(Command::Resume),
+            Order::Stop => {
+                self.is_stopping = true;
+                self.waiting.end();
+                self.command(Command::Pause);
+            }
+            Order::Retry => {
+                self.waiting.end();
+                self.command(Command::Resume);
+            }
             Order::Online if matches!(self.run.transfer.progress().phase, Phase::Waiting(_)) => {
                 self.command(Command::Resume);
             }
-            Order::Online => {}
+            Order::Online => self.go_on(),
             Order::Adjust(terms) => self.adjust(terms),
         }
     }
@@ -119,6 +165,9 @@ impl Job for FileJob {
     fn handle_store(&mut self, _run: u32, _opened: Result<(Store, Recovered), JsValue>) {}
 
     fn handle_timeout(&mut self) {
+        if self.waiting.is_over(clock::now()) {
+            self.try_again();
+        }
         self.run.transfer.handle_timeout(clock::now());
     }
 
@@ -126,7 +175,11 @@ impl Job for FileJob {
         if let Some(act) = self.run.poll_act() {
             return Some(act);
         }
-        if !self.accepts_change() {
+        let progress = self.run.transfer.progress();
+        if self.remedy(&progress).is_some() {
+            self.waiting.begin(clock::now(), progress.verified + progress.received);
+        }
+        if !self.accepts_change(&progress) {
             return None;
         }
         self.command(Command::Resume);
@@ -134,7 +187,7 @@ impl Job for FileJob {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.run.transfer.poll_timeout()
+        self.waiting.until().into_iter().chain(self.run.transfer.poll_timeout()).min()
     }
 
     fn view(&self) -> TransferView {
@@ -144,7 +197,16 @@ impl Job for FileJob {
             received: progress::joined(transfer.received()),
             requested: progress::joined(transfer.requested()),
         };
-        progress::view(&self.task.transfer, &self.task.terms.sources, &transfer.progress(), parts, clock::now())
+        let (progress, sources, now) = (transfer.progress(), &self.task.terms.sources, clock::now());
+        let view = progress::view(&self.task.transfer, sources, &progress, parts, now);
+        match (self.waiting.until(), &progress.problem) {
+            (Some(until), Some(found)) => TransferView {
+                state: TransferState::Waiting { retry_seconds: (until - now).as_secs_f64() },
+                problem: Some(passing_problem(found, &progress::origin_label(sources))),
+                ..view
+            },
+            _ => view,
+        }
     }
 
     fn end(&self) -> Option<WorkerReport> {
@@ -158,7 +220,8 @@ impl Job for FileJob {
                 _ => WorkerReport::Failed(problem("The download ended without a hash.", "Resume to try again.")),
             }),
             Phase::Paused => Some(WorkerReport::Stopped),
-            Phase::Failed if self.accepts_change() => None,
+            Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),
+            Phase::Failed if self.accepts_change(&progress) || self.remedy(&progress).is_some() => None,
             Phase::Failed => Some(self.failure(progress.problem.as_ref())),
             _ => None,
         }

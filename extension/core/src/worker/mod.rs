@@ -6,10 +6,10 @@
 mod file;
 mod folder;
 mod job;
-mod network;
 mod progress;
 mod run;
 mod store;
+mod waiting;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -25,14 +25,13 @@ use crate::bus::Bus;
 use crate::link::Link;
 use crate::socket::Happening;
 use crate::words::problem;
-use crate::{clock, panic};
+use crate::{clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
 use job::{Act, Job, Order, Wire};
-use network::Online;
 use store::Store;
 
-const TOPICS: &[&str] = &["Stop", "Adjust", "Retry"];
+const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Online"];
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Progress is told at most so often.
 const TELL: Duration = Duration::from_millis(250);
@@ -62,7 +61,6 @@ struct Worker {
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
-    online: OnceCell<Online>,
     timer: RefCell<Option<Timeout>>,
 }
 
@@ -76,7 +74,6 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
-        online: OnceCell::new(),
         timer: RefCell::default(),
     });
     let bus = Bus::open(TOPICS, {
@@ -89,11 +86,6 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     // These hold the worker and it holds them, so that it lives until the supervisor ends it.
     let _ = worker.bus.set(bus);
     let _ = worker.heartbeat.set(heartbeat);
-    let online = Online::listen({
-        let worker = worker.clone();
-        move || worker.order(Order::Online)
-    });
-    let _ = worker.online.set(online);
     let job = open_job(worker.task.clone()).await?;
     worker.job.replace(Some(job));
     let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
@@ -125,6 +117,7 @@ impl Worker {
         let Message::Inner(inner) = message else { return };
         match inner {
             Inner::Stop(id) if id == self.task.transfer => self.order(Order::Stop),
+            Inner::Online => self.order(Order::Online),
             Inner::Retry(id) if id == self.task.transfer => self.order(Order::Retry),
             Inner::Adjust { transfer, terms } if transfer == self.task.transfer => {
                 self.sources.replace(terms.sources.clone());

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use wstp_engine::{Instant, Phase, Progress, SourceProgress, Standing};
-use wstp_messages::{BlockRange, SourceStanding, SourceTask, SourceView, TransferId, TransferState, TransferView};
+use wstp_messages::{
+    BlockOrder, BlockRange, SourceStanding, SourceTask, SourceView, TransferId, TransferState, TransferView,
+};
 use wstp_protocol::block_count;
 
 use crate::catalogue::label;
@@ -70,6 +72,7 @@ pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
         received: 0,
         rate: 0.0,
         rate_limit: None,
+        order: BlockOrder::default(),
         seconds_left: None,
         blocks: 0,
         verified_blocks: Vec::new(),

@@ -22,6 +22,11 @@ impl Run {
         Self { id, transfer: Transfer::resume(config, recovered, clock::now()), store }
     }
 
+    /// Whether storage has room for so many bytes more.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.store.has_room(bytes)
+    }
+
     /// Something happened on one of its connections.
     pub fn handle_happening(&mut self, wire: Wire, happening: Happening) {
         let (now, connection) = (clock::now(), wire.connection);

@@ -66,6 +66,11 @@ impl Store {
         Self::open(path).await
     }
 
+    /// Whether there is room for so many bytes more. What is left of the look after a crash is no record, and cut off when the journal is read.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.journal.has_room(self.journal_len, bytes)
+    }
+
     /// Does what the engine wants.
     pub fn perform(&mut self, request: StoreRequest) -> StoreReply {
         let done = match request {

@@ -48,7 +48,9 @@ impl Queue {
             (&item.server, item.kind, &item.path) == (&new.server, new.kind, &new.path) && item.in_sandbox
         };
         let newest = |a: &&Item, b: &&Item| a.added_ms.total_cmp(&b.added_ms);
-        let existing = self.model.items().filter(is_same).max_by(newest);
+        // Clocks step back: an update may look older than what it updates.
+        let is_latest = |item: &&Item| !self.model.items().any(|other| other.base.as_ref() == Some(&item.id));
+        let existing = self.model.items().filter(is_same).filter(is_latest).max_by(newest);
         if let Some(id) = existing.filter(|item| is_current(item, &new)).map(|item| item.id.clone()) {
             self.want(command, &id, Goal::Run)?;
             return Ok(Reply::Transfer { transfer: id, existing: true });

@@ -238,6 +238,7 @@ impl Queue {
             }
             Command::RemoveSource { transfer, source } => self.remove_source(command_id, &transfer, source)?,
             Command::Limit { transfer, rate } => self.limit(command_id, &transfer, rate)?,
+            Command::Order { transfer, order } => self.order(command_id, &transfer, order)?,
             Command::Sweep(sweep) => self.sweep(command_id, sweep),
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),

@@ -3,7 +3,7 @@
 //! The workers divide the user's limit equally. What one may not take because of a limit of its own goes to the others. One that waits for its server
 //! takes nothing from them, and is told a share for when it comes back.
 
-use wstp_messages::{CommandId, Inner, Problem, Terms, TransferId, WorkerTask};
+use wstp_messages::{BlockOrder, CommandId, Inner, Problem, Terms, TransferId, WorkerTask};
 
 use super::super::model::Change;
 use super::{Queue, gone};
@@ -23,6 +23,15 @@ impl Queue {
         let rate = rate.map(at_least);
         if self.model.item(id).ok_or_else(gone)?.rate_limit != rate {
             self.write(Some(command), Change::Limited(id.clone(), rate));
+            self.changed.insert(id.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn order(&mut self, command: &CommandId, id: &TransferId, order: BlockOrder) -> Result<(), Problem> {
+        self.model.item(id).ok_or_else(gone)?;
+        if self.model.order(id) != order {
+            self.write(Some(command), Change::Ordered(id.clone(), order));
             self.changed.insert(id.clone());
         }
         Ok(())
@@ -62,7 +71,8 @@ impl Queue {
         let spare = share_of(settings.rate_limit, &[own.as_slice(), &[None]].concat());
         let terms = |(item, waits): (&super::Item, bool)| {
             let rate_limit = [if waits { spare } else { share }, item.rate_limit].into_iter().flatten().min();
-            (item.id.clone(), Terms { connections: settings.connections, memory, rate_limit, sources: item.sources() })
+            let (connections, order) = (settings.connections, self.model.order(&item.id));
+            (item.id.clone(), Terms { connections, memory, rate_limit, order, sources: item.sources() })
         };
         running().map(terms).collect()
     }

@@ -84,6 +84,7 @@ impl Queue {
             worker.and_then(|worker| worker.said.as_deref()),
             self.place(&item.id),
         );
+        view.order = self.model.order(&item.id);
         if let (Some(folder), Some(saver)) = (&mut view.folder, self.savers.get(&item.id)) {
             folder.saved += saver.unwritten();
         }

@@ -1,8 +1,8 @@
 //! The queue as the other contexts see it: what goes in, and what it has them do.
 
 use wstp_messages::{
-    Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, Step, Sweep, TransferId,
-    TransferKind, TransferState, TransferView, WorkerReport,
+    BlockOrder, Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, Step, Sweep,
+    Terms, TransferId, TransferKind, TransferState, TransferView, WorkerReport,
 };
 
 use super::super::model::{Model, Record};
@@ -14,6 +14,8 @@ const ADDRESS: &str = "ws://host:3000/ws";
 struct Desk {
     queue: Queue,
     commands: u32,
+    /// How far the clock was set back.
+    set_back_ms: f64,
     records: Vec<Record>,
     said: Vec<Inner>,
     saves: Vec<u32>,
@@ -24,7 +26,8 @@ impl Desk {
     /// With so many transfers at once.
     fn with_places(active_transfers: u8) -> Self {
         let queue = Queue::new(Model::default(), vec![]);
-        let mut desk = Self { queue, commands: 0, records: vec![], said: vec![], saves: vec![], freed: vec![] };
+        let mut desk =
+            Self { queue, commands: 0, set_back_ms: 0.0, records: vec![], said: vec![], saves: vec![], freed: vec![] };
         desk.done(Command::Set { settings: Settings { active_transfers, ..Settings::default() } });
         desk
     }
@@ -35,7 +38,7 @@ impl Desk {
     }
 
     fn send_as(&mut self, id: &CommandId, command: Command) -> Result<Reply, Problem> {
-        self.queue.handle_command(id.clone(), command, f64::from(self.commands));
+        self.queue.handle_command(id.clone(), command, f64::from(self.commands) - self.set_back_ms);
         self.perform().into_iter().find(|(answered, _)| answered == id).expect("each command is answered").1
     }
 
@@ -109,9 +112,17 @@ impl Desk {
 
     /// What a running transfer was told last that it may have, in bytes a second.
     fn rate_limit(&self, id: &TransferId) -> Option<u64> {
+        self.terms(id).rate_limit
+    }
+
+    fn order(&self, id: &TransferId) -> BlockOrder {
+        self.terms(id).order
+    }
+
+    fn terms(&self, id: &TransferId) -> &Terms {
         let told = self.said.iter().rev().find_map(|inner| match inner {
-            Inner::Start(task) if task.transfer == *id => Some(task.terms.rate_limit),
-            Inner::Adjust { transfer, terms } if transfer == id => Some(terms.rate_limit),
+            Inner::Start(task) if task.transfer == *id => Some(&task.terms),
+            Inner::Adjust { transfer, terms } if transfer == id => Some(terms),
             _ => None,
         });
         told.expect("it was told something")
@@ -285,6 +296,31 @@ fn a_transfers_own_limit_leaves_the_rest_to_the_others_and_survives_a_restart() 
     desk.restart();
     assert_eq!((desk.rate_limit(&slow), desk.rate_limit(&fast)), (Some(1_000_000), Some(8_000_000)));
     assert_eq!(desk.view(&slow).rate_limit, Some(1_000_000));
+}
+
+#[test]
+fn the_order_of_blocks_is_told_to_the_worker_and_survives_a_restart() {
+    let mut desk = Desk::with_places(3);
+    let [ordered, other] = ["a", "b"].map(|path| desk.download(path));
+    assert_eq!(desk.order(&ordered), BlockOrder::Fastest);
+    desk.done(Command::Order { transfer: ordered.clone(), order: BlockOrder::InOrder });
+    assert_eq!((desk.order(&ordered), desk.order(&other)), (BlockOrder::InOrder, BlockOrder::Fastest));
+    desk.restart();
+    assert_eq!((desk.order(&ordered), desk.order(&other)), (BlockOrder::InOrder, BlockOrder::Fastest));
+    assert_eq!(desk.view(&ordered).order, BlockOrder::InOrder);
+    desk.done(Command::Order { transfer: ordered.clone(), order: BlockOrder::Fastest });
+    assert_eq!(desk.order(&ordered), BlockOrder::Fastest);
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_no_second_update() {
+    let mut desk = Desk::with_places(3);
+    let (old, _) = desk.download_as(ADDRESS, "a", Some(1));
+    desk.complete(&old);
+    desk.set_back_ms = 1e9;
+    let (update, existing) = desk.download_as(ADDRESS, "a", Some(2));
+    assert!(!existing && update != old);
+    assert_eq!(desk.download_as(ADDRESS, "a", Some(2)), (update, true));
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
-use wstp_engine::tree::{FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeTransfer};
+use wstp_engine::tree::{
+    FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress, TreeTransfer,
+};
 use wstp_engine::{Command, Instant, Phase, Problem, RangeSet, StoreError};
-use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
+use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferState, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use super::file;
@@ -16,10 +18,11 @@ use super::job::{Act, Job, Order, Wire};
 use super::progress;
 use super::run::Run;
 use super::store::Store;
+use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
 use crate::socket::Happening;
-use crate::words::{engine_problem, left_out_problem, problem, tree_problem};
+use crate::words::{engine_problem, left_out_problem, passing_problem, problem, tree_problem};
 use crate::{AGENT, clock};
 use pack::Pack;
 
@@ -45,6 +48,9 @@ pub struct FolderJob {
     troubles: BTreeMap<String, Trouble>,
     /// Whether they are not written down yet.
     has_news: bool,
+    waiting: Waiting,
+    /// It was told to stop.
+    is_stopping: bool,
 }
 
 /// A large file under way.
@@ -74,7 +80,19 @@ impl FolderJob {
         tree.handle_command(clock::now(), TreeCommand::Resume);
         let left_out = known.into_iter().filter(|trouble| trouble.is_left_out);
         let troubles = left_out.map(|trouble| (trouble.path.clone(), trouble)).collect();
-        Ok(Self { task, root, tree, pack, large: BTreeMap::new(), shared: (0, true), done, troubles, has_news: true })
+        Ok(Self {
+            task,
+            root,
+            tree,
+            pack,
+            large: BTreeMap::new(),
+            shared: (0, true),
+            done,
+            troubles,
+            has_news: true,
+            waiting: Waiting::default(),
+            is_stopping: false,
+        })
     }
 
     fn command(&mut self, command: TreeCommand) {
@@ -152,6 +170,22 @@ impl FolderJob {
             }
         }
         None
+    }
+
+    /// Tries again now what would be tried later.
+    fn go_on(&mut self) {
+        if self.waiting.until().is_some() {
+            self.waiting.end();
+            self.command(TreeCommand::Resume);
+        }
+    }
+
+    /// What the failed folder waits for, if that may come by itself.
+    fn remedy(&self, progress: &TreeProgress) -> Option<Remedy> {
+        match progress.problem.as_ref().filter(|_| progress.phase == Phase::Failed && !self.is_stopping)? {
+            TreeProblem::Source(found) => Remedy::of(found, progress.files > 0),
+            _ => None,
+        }
     }
 
     fn stop_large(&mut self, file: FileId) {
@@ -232,6 +266,7 @@ impl FolderJob {
             connections: terms.connections.div_ceil(u8::try_from(large.max(1)).unwrap_or(u8::MAX)),
             memory: (terms.memory / parts as u32).max(512 << 10),
             rate_limit: terms.rate_limit.map(|rate| (rate / parts as u64).max(1)),
+            order: terms.order,
             sources: terms.sources.clone(),
         }
     }
@@ -240,9 +275,14 @@ impl FolderJob {
 impl Job for FolderJob {
     fn handle_order(&mut self, order: Order) {
         match order {
-            Order::Stop => self.command(TreeCommand::Pause),
+            Order::Stop => {
+                self.is_stopping = true;
+                self.waiting.end();
+                self.command(TreeCommand::Pause);
+            }
             Order::Retry | Order::Online => {
                 let now = clock::now();
+                self.go_on();
                 if matches!(order, Order::Retry) || matches!(self.tree.progress().phase, Phase::Waiting(_)) {
                     self.command(TreeCommand::Resume);
                 }
@@ -296,6 +336,13 @@ impl Job for FolderJob {
 
     fn handle_timeout(&mut self) {
         let now = clock::now();
+        if self.waiting.is_over(now) {
+            if self.remedy(&self.tree.progress()) == Some(Remedy::Room) && !self.pack.has_room(ROOM) {
+                self.waiting.put_off(now);
+            } else {
+                self.go_on();
+            }
+        }
         if self.tree.poll_timeout().is_some_and(|due| due <= now) {
             self.tree.handle_timeout(now);
         }
@@ -317,14 +364,19 @@ impl Job for FolderJob {
                 return Some(act);
             }
             if !self.end_large() && !self.share() {
-                return None;
+                break;
             }
         }
+        let progress = self.tree.progress();
+        if self.remedy(&progress).is_some() {
+            self.waiting.begin(clock::now(), progress.bytes_done);
+        }
+        None
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let runs = self.large.values().filter_map(|large| large.run.as_ref()?.transfer.poll_timeout());
-        runs.chain(self.tree.poll_timeout()).min()
+        runs.chain(self.tree.poll_timeout()).chain(self.waiting.until()).min()
     }
 
     fn view(&self) -> TransferView {
@@ -337,6 +389,11 @@ impl Job for FolderJob {
         let received = runs.iter().map(|run| run.received).sum::<u64>();
         let left = tree.bytes.saturating_sub(verified + tree.bytes_failed);
         let ranges = |set: &RangeSet| progress::joined(set.iter());
+        let until = self.waiting.until();
+        let state = until.map_or_else(
+            || progress::state(tree.phase, now),
+            |until| TransferState::Waiting { retry_seconds: (until - now).as_secs_f64() },
+        );
         TransferView {
             size: tree.bytes,
             folder: Some(FolderView {
@@ -346,7 +403,10 @@ impl Job for FolderJob {
                 is_walking: !tree.walked,
                 saved: 0,
             }),
-            problem: tree.problem.as_ref().map(|problem| tree_problem(problem, &self.label())),
+            problem: tree.problem.as_ref().map(|found| match (found, until) {
+                (TreeProblem::Source(found), Some(_)) => passing_problem(found, &self.label()),
+                _ => tree_problem(found, &self.label()),
+            }),
             verified,
             received,
             rate,
@@ -358,7 +418,7 @@ impl Job for FolderJob {
                 .keys()
                 .map(|file| BlockRange { first: file.0.into(), end: u64::from(file.0) + 1 })
                 .collect(),
-            ..progress::empty(&self.task.transfer, progress::state(tree.phase, now))
+            ..progress::empty(&self.task.transfer, state)
         }
     }
 
@@ -367,6 +427,8 @@ impl Job for FolderJob {
         match progress.phase {
             Phase::Complete => Some(WorkerReport::Complete { size: progress.bytes, root: None }),
             Phase::Paused => Some(WorkerReport::Stopped),
+            Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),
+            Phase::Failed if self.remedy(&progress).is_some() => None,
             Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
                 || problem("The download can't go on.", "Resume to try again."),
                 |problem| tree_problem(problem, &self.label()),

@@ -46,6 +46,11 @@ impl Pack {
         Ok((Self { pack, journal, problems, written, gathered: Vec::new(), journal_len }, recovered, known))
     }
 
+    /// Whether there is room for so many bytes more.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.journal.has_room(self.journal_len, bytes)
+    }
+
     /// Keeps a file's bytes; they are durable from the next commit on.
     ///
     /// # Errors

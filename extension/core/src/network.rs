@@ -1,4 +1,4 @@
-//! Whether the browser has a network at all, and word of it coming back.
+//! Whether the browser has a network at all, and word of it coming back: a document gets that, a worker can only look.
 
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
