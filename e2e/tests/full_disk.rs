@@ -1,0 +1,70 @@
+//! A disk that is full, and has room again.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use wstp_e2e::{Page, Row, Stage, View};
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 64 * MIB;
+const DISK: u64 = 256 * MIB;
+const NAME: &str = "large.bin";
+/// What was asked for when the disk was found to be full, and could not be kept.
+const UNDER_WAY: u64 = 16 * MIB;
+
+/// Fills the disk up, but for so many bytes.
+fn fill(disk: &Path, leave: u64) -> Result<PathBuf> {
+    let filler = disk.join("filler");
+    let file = File::create(&filler)?;
+    let free = rustix::fs::statvfs(disk)?;
+    let length = (free.f_bavail * free.f_frsize).checked_sub(leave).context("the disk is full already")?;
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length)?;
+    Ok(filler)
+}
+
+/// Waits until the row says that the disk is full, after some tries.
+async fn says_full(view: &View<'_>) -> Result<Row> {
+    view.wait_for_rows("it to be said that the disk is full", |rows| {
+        let full = |row: &&Row| row.text.contains("There is no space left on this computer.");
+        rows.iter()
+            .find(full)
+            .filter(|row| ["Retry in 4 s", "Retry in 8 s"].iter().any(|words| row.text.contains(words)))
+            .cloned()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_in_words_and_with_room_it_goes_on_by_itself() -> Result<()> {
+    let stage = Stage::serving_to_small_disk(NAME, SIZE, DISK).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(NAME).await?;
+    let filler = fill(stage.browser()?.disk(), 24 * MIB)?;
+    stage.proxy.limit_rate(24 * MIB);
+    view.download(NAME).await?;
+    view.show_transfers().await?;
+    let row = says_full(&view).await?;
+    ensure!(row.state == "waiting", "{row:?}");
+    ensure!(
+        row.text.contains("It goes on by itself once there is room. Nothing that arrived is lost."),
+        "{}",
+        row.text
+    );
+    let before = stage.proxy.passed();
+    ensure!(before < SIZE, "{before} bytes came over before the disk was full");
+    view.wait_for_rows("another try", |rows| rows[0].text.contains("Retry in 16 s").then_some(())).await?;
+    ensure!(
+        stage.proxy.passed() - before < MIB,
+        "what can't be kept is fetched: {} bytes",
+        stage.proxy.passed() - before
+    );
+    fs::remove_file(filler)?;
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)?;
+    let all = stage.proxy.passed();
+    println!("bytes that came over for a file of {SIZE}: {all}, {before} of them before the disk was full");
+    ensure!(all < SIZE + SIZE / 50 + UNDER_WAY, "{all} bytes came over for a file of {SIZE}");
+    stage.browser()?.check_no_panic()
+}
