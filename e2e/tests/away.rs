@@ -1,0 +1,100 @@
+//! A file that its server loses in the middle and gets back.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use wstp_e2e::{Contents, Page, Stage, View};
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 24 * MIB;
+const NAME: &str = "held.bin";
+/// What may be on its way when the connections are given up: half of what is there by then.
+const UNDER_WAY: u64 = 6 * MIB;
+
+/// Takes the file away half-way, waits until the row says `words`, brings it back, and sees that it arrives whole with nothing of it fetched twice.
+async fn comes_back(
+    take: impl FnOnce(&Path) -> Result<()>,
+    words: &str,
+    bring: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(NAME).await?;
+    stage.proxy.hold_after(SIZE / 2);
+    view.download(NAME).await?;
+    stage.proxy.held().await?;
+    view.show_transfers().await?;
+    let path = stage.folder().join(NAME);
+    take(&path)?;
+    stage.proxy.release();
+    let row = wait_for_words(&view, words).await?;
+    ensure!(row.state == "waiting", "{row:?}");
+    ensure!(row.text.contains("It goes on by itself once the server has it again."), "{}", row.text);
+    ensure!(row.buttons.contains(&"pause".to_owned()), "{row:?}");
+    bring(&path)?;
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)?;
+    let all = stage.proxy.passed();
+    ensure!(all < SIZE + SIZE / 50 + UNDER_WAY, "{all} bytes came over for a file of {SIZE}");
+    stage.browser()?.check_no_panic()
+}
+
+async fn wait_for_words(view: &View<'_>, words: &str) -> Result<wstp_e2e::Row> {
+    view.wait_for_rows(words, |rows| rows.iter().find(|row| row.text.contains(words)).cloned()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_moved_away_is_fetched_on_when_it_is_back() -> Result<()> {
+    let elsewhere = tempfile::tempdir()?;
+    let kept = elsewhere.path().join(NAME);
+    comes_back(
+        |path| Ok(fs::rename(path, &kept)?),
+        "This is no longer on the server.",
+        |path| Ok(fs::rename(&kept, path)?),
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_deleted_and_restored_is_fetched_on() -> Result<()> {
+    comes_back(
+        |path| Ok(fs::remove_file(path)?),
+        "This is no longer on the server.",
+        |path| {
+            let aside = path.with_extension("part");
+            Contents::new(NAME, SIZE).write(&aside)?;
+            Ok(fs::rename(aside, path)?)
+        },
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_may_not_be_read_is_fetched_on_when_it_may_again() -> Result<()> {
+    let allow = |mode: u32| move |path: &Path| Ok(fs::set_permissions(path, Permissions::from_mode(mode))?);
+    comes_back(allow(0), "The server may not read this.", allow(0o644)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_that_waits_for_its_file_can_be_paused_and_taken_up_again() -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = stage.open_connected().await?;
+    view.wait_for_name(NAME).await?;
+    stage.proxy.hold_after(SIZE / 2);
+    view.download(NAME).await?;
+    stage.proxy.held().await?;
+    view.show_transfers().await?;
+    let (path, aside) = (stage.folder().join(NAME), stage.folder().join("aside.bin"));
+    fs::rename(&path, &aside)?;
+    stage.proxy.release();
+    let row = wait_for_words(&view, "This is no longer on the server.").await?;
+    view.press(&row, "pause").await?;
+    let row = view.wait_for_state(NAME, &["paused"]).await?;
+    fs::rename(&aside, &path)?;
+    view.press(&row, "resume").await?;
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)
+}
