@@ -1,12 +1,16 @@
 //! A worse network than loopback: a TCP proxy that delays what passes, limits how much does, and cuts connections.
 //!
 //! Each direction of a connection is a FIFO with times: a piece is read when the link has room for it, and written when it has been under way for the
-//! delay. The rate is that of the whole link towards the client; all connections share it in the order in which they ask. A FIFO holds no more than
-//! twice what fits on the link, and while it is full nothing more is read, so that TCP holds the sender back.
+//! delay. The rate is that of the whole link towards the client; all connections share it in the order in which they ask.
 //!
-//! It models the time and the width of a link, not TCP's own behaviour on it: no packet is lost, and there is no slow start. Both sides of a comparison
-//! go through links that are equal, with cuts that follow from the same seed.
+//! The sockets on both sides are of this machine, where a round trip takes no time and TCP's windows are wide at once. So the link has windows of its own: as
+//! TCP does in slow start, each direction of a new connection has ten segments under way at first (RFC 6928), and for each byte that is acknowledged one more
+//! (RFC 5681, section 3.1), up to twice what fits on the link. While its window is full nothing more is read, so that TCP holds the sender back.
+//!
+//! That is all of TCP that it models: no packet is lost, no window shrinks, not even after a pause. Both sides of a comparison go through links that are
+//! equal, with cuts that follow from the same seed.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,12 +25,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The most that is read at once.
-const PIECE: usize = 16 * 1024;
-/// Bytes a FIFO holds at least.
-const LEAST_HELD: usize = 256 * 1024;
-/// Bytes a FIFO holds where there is no rate.
-const HELD_WITHOUT_RATE: usize = 4 << 20;
+/// Bytes that a new connection has under way in each direction: ten segments of 1,460 bytes (RFC 6928, section 2).
+const FIRST_WINDOW: usize = 10 * 1460;
+/// The most that is read at once; it has to fit into every window.
+const PIECE: usize = FIRST_WINDOW;
+/// The widest window is so wide at least.
+const LEAST_WIDEST: usize = 256 * 1024;
+/// The widest window where there is no rate.
+const WIDEST_WITHOUT_RATE: usize = 4 << 20;
 /// Pieces a FIFO holds, however small they are.
 const PIECES: usize = 4096;
 /// Time is told in milliseconds: whoever slept too long may catch up so much.
@@ -168,6 +174,49 @@ struct Piece {
     _room: OwnedSemaphorePermit,
 }
 
+/// How much may be under way in one direction of a connection, and what is.
+struct Window {
+    size: usize,
+    widest: usize,
+    /// Pieces, and when their acknowledgements are there.
+    under_way: VecDeque<(Instant, usize)>,
+    bytes: usize,
+}
+
+impl Window {
+    fn new(delay: Duration, rate: Option<u64>) -> Self {
+        let widest = widest_window(delay, rate);
+        // Without a round trip it is wide before anybody could see that it was not.
+        let size = if delay.is_zero() { widest } else { FIRST_WINDOW };
+        Self { size, widest, under_way: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Waits until so many bytes more may be under way.
+    async fn wait_for_room(&mut self, bytes: usize) {
+        self.acknowledge();
+        while self.bytes + bytes > self.size
+            && let Some((due, _)) = self.under_way.front()
+        {
+            sleep_until(*due).await;
+            self.acknowledge();
+        }
+    }
+
+    fn sent(&mut self, bytes: usize, acknowledged: Instant) {
+        self.under_way.push_back((acknowledged, bytes));
+        self.bytes += bytes;
+    }
+
+    /// Opens it for what has arrived, and as long as it is not at its widest, for as much again.
+    fn acknowledge(&mut self) {
+        let now = Instant::now();
+        while let Some((_, bytes)) = self.under_way.pop_front_if(|(due, _)| *due <= now) {
+            self.bytes -= bytes;
+            self.size = (self.size + bytes).min(self.widest);
+        }
+    }
+}
+
 async fn direction(
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
@@ -181,7 +230,9 @@ async fn direction(
 }
 
 async fn take_in(mut from: OwnedReadHalf, to: mpsc::Sender<Piece>, shared: &Shared, rate: Option<u64>) -> Result<()> {
-    let room = Arc::new(Semaphore::new(held(shared.shape.delay, rate)));
+    let delay = shared.shape.delay;
+    let room = Arc::new(Semaphore::new(widest_window(delay, rate)));
+    let mut window = Window::new(delay, rate);
     let mut buffer = vec![0; PIECE];
     loop {
         let got = from.read(&mut buffer).await?;
@@ -190,12 +241,13 @@ async fn take_in(mut from: OwnedReadHalf, to: mpsc::Sender<Piece>, shared: &Shar
         }
         let permits = u32::try_from(got)?;
         let room = room.clone().acquire_many_owned(permits).await?;
+        window.wait_for_room(got).await;
         let sent = match rate {
             Some(rate) => shared.wait_for_turn(got as u64, rate).await,
             None => Instant::now(),
         };
-        let piece =
-            Piece { due: sent + shared.shape.delay, bytes: Bytes::copy_from_slice(&buffer[..got]), _room: room };
+        window.sent(got, sent + delay * 2);
+        let piece = Piece { due: sent + delay, bytes: Bytes::copy_from_slice(&buffer[..got]), _room: room };
         to.send(piece).await.ok().context("nobody takes it any more")?;
     }
 }
@@ -209,11 +261,11 @@ async fn give_out(mut from: mpsc::Receiver<Piece>, mut to: OwnedWriteHalf, passe
     Ok(to.shutdown().await?)
 }
 
-/// How many bytes may be under way in one direction of a connection.
-fn held(delay: Duration, rate: Option<u64>) -> usize {
-    let Some(rate) = rate else { return HELD_WITHOUT_RATE };
-    let fits = delay.as_secs_f64() * rate as f64;
-    LEAST_HELD.max((2.0 * fits) as usize)
+/// Twice the bytes that fit on the link for a round trip, so that it is not the window that limits the rate. A FIFO holds no more either.
+fn widest_window(delay: Duration, rate: Option<u64>) -> usize {
+    let Some(rate) = rate else { return WIDEST_WITHOUT_RATE };
+    let fits = 2.0 * delay.as_secs_f64() * rate as f64;
+    LEAST_WIDEST.max((2.0 * fits) as usize)
 }
 
 impl Shared {
@@ -304,14 +356,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_delay_does_not_make_the_rate_less() {
+    async fn a_delay_does_not_make_the_rate_less_once_the_window_is_wide() {
         const BYTES: usize = 4 << 20;
         let shape = Shape { delay: Duration::from_millis(50), rate: Some(16 << 20), cuts: None };
         let link = Link::start(multiplier(BYTES).await, shape).await.unwrap();
         let mut stream = TcpStream::connect(link.address()).await.unwrap();
-        let took = took(&mut stream, BYTES).await;
-        let wanted = Duration::from_millis(250 + 200) - CATCH_UP;
-        assert!(took >= wanted && took < wanted + wanted / 2, "{took:?}");
+        let wanted = Duration::from_millis(250 + 100) - CATCH_UP;
+        let narrow = took(&mut stream, BYTES).await;
+        assert!(narrow >= wanted + Duration::from_millis(300), "{narrow:?}");
+        let wide = took(&mut stream, BYTES).await;
+        assert!(wide >= wanted && wide < wanted + wanted / 2, "{wide:?}");
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_doubles_its_window_with_each_round_trip() {
+        let delay = Duration::from_millis(40);
+        let link = Link::start(multiplier(15 * FIRST_WINDOW).await, Shape { delay, ..Shape::default() }).await.unwrap();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(link.address()).await.unwrap();
+            // To connect, to ask, and for windows of 1, 2, 4 and 8 pieces.
+            let first = took(&mut stream, 15 * FIRST_WINDOW).await;
+            assert!(first >= delay * 10 && first < delay * 14, "{first:?}");
+            let second = took(&mut stream, 15 * FIRST_WINDOW).await;
+            assert!(second >= delay * 2 && second < delay * 4, "{second:?}");
+        }
     }
 
     #[tokio::test]
@@ -338,9 +406,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_has_a_bound_that_lets_the_rate_through() {
-        assert_eq!(held(Duration::ZERO, Some(1)), LEAST_HELD);
-        assert_eq!(held(Duration::from_millis(50), Some(25_000_000)), 2_500_000);
-        assert_eq!(held(Duration::from_millis(50), None), HELD_WITHOUT_RATE);
+    fn the_widest_window_lets_the_rate_through() {
+        assert_eq!(widest_window(Duration::ZERO, Some(1)), LEAST_WIDEST);
+        assert_eq!(widest_window(Duration::from_millis(50), Some(25_000_000)), 5_000_000);
+        assert_eq!(widest_window(Duration::from_millis(50), None), WIDEST_WITHOUT_RATE);
     }
 }
