@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use wstp_protocol::ErrorCode;
+
 use crate::escape::one_line;
 
 /// The kinds of endings; each has a number that scripts may rely on.
@@ -54,13 +56,15 @@ pub struct Failure {
     pub advice: String,
     /// Whether nothing else would fare better, so that there is no use in going on with other files.
     pub ends_all: bool,
+    /// What the server said, where it was the server that refused.
+    pub refusal: Option<ErrorCode>,
 }
 
 impl Failure {
     /// A failure from its two sentences.
     pub fn new(code: Code, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let ends_all = matches!(code, Code::Interrupted | Code::Unreachable);
-        Self { code, what: what.into(), advice: advice.into(), ends_all }
+        Self { code, what: what.into(), advice: advice.into(), ends_all, refusal: None }
     }
 
     /// The disk did not do what it was asked for.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::BinaryBytes;
 use tokio_util::sync::CancellationToken;
-use wstp_engine::Connections;
 use wstp_engine::journal::Recovered;
-use wstp_protocol::EntryKind;
+use wstp_engine::{Connections, Phase};
+use wstp_protocol::{EntryKind, ErrorCode};
 
 use crate::address::{FileUrl, Place, Source};
 use crate::exit::{Code, Failure};
@@ -16,8 +16,8 @@ use crate::names::safe_name;
 use crate::partial::{Partial, exists, parent, shown};
 use crate::progress::Reporter;
 use crate::remote::Remote;
-use crate::transfer::{self, Fetched, Task};
-use crate::words::interrupted;
+use crate::transfer::{self, Fetched, Standing, Task};
+use crate::words::{interrupted, no_connection};
 use crate::{folder, reach, same};
 
 /// Connections beyond which no more are tried.
@@ -92,37 +92,67 @@ pub struct Context<'a> {
 ///
 /// In words, with the code to end with.
 pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
-    let sources = match sources {
+    match sources {
         [] => {
             let advice = "Put the address of a WSTP server in front: its hashes prove what the others send.";
-            return Err(Failure::new(Code::Usage, "Plain HTTP alone proves nothing.", advice));
+            Err(Failure::new(Code::Usage, "Plain HTTP alone proves nothing.", advice))
         }
-        [source] => {
-            let probe = async {
-                let (mut remote, _) = cx.reach(sources).await?;
-                let entry = remote.stat(source.path.clone()).await?;
-                Ok((remote, entry))
-            };
-            let (remote, entry) = unless_stopped(cx, probe).await?;
-            if entry.kind == EntryKind::Directory && !cx.links.is_empty() {
-                let advice = "Leave the link out, or name a file.";
-                return Err(Failure::new(Code::Usage, "A link can't be a mirror of a folder.", advice));
-            }
-            if entry.kind == EntryKind::Directory {
-                drop(remote);
-                return folder::get(cx, source).await;
-            }
-            sources.to_vec()
-        }
-        _ => beginning_with_one_that_answers(cx, sources).await?,
+        [source] => one(cx, source).await,
+        _ => alone(cx, &beginning_with_one_that_answers(cx, sources).await?).await,
+    }
+}
+
+/// Fetches what stands at a source. It is taken for a file, which costs a file no question; a server says where that is wrong.
+async fn one(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
+    if !may_be_file(cx, source).await? {
+        return whole_folder(cx, source).await;
+    }
+    match alone(cx, std::slice::from_ref(source)).await {
+        Err(failure) if failure.refusal == Some(ErrorCode::NotAFile) => whole_folder(cx, source).await,
+        ended => ended,
+    }
+}
+
+/// Whether it makes sense to begin with it as a file. Where a folder stands in the place that a file would get, the server is asked.
+async fn may_be_file(cx: &Context<'_>, source: &Source) -> Result<bool, Failure> {
+    if source.path.name().is_none() {
+        return Ok(false);
+    }
+    let target = file_target(cx.options.output.as_deref(), std::slice::from_ref(source))?;
+    if !target.is_dir() {
+        return Ok(true);
+    }
+    let asking = async {
+        let (mut remote, _) = cx.reach(std::slice::from_ref(source)).await?;
+        remote.stat(source.path.clone()).await
     };
-    let sources = sources.as_slice();
+    Ok(unless_stopped(cx, asking).await?.kind != EntryKind::Directory)
+}
+
+async fn whole_folder(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
+    if cx.links.is_empty() {
+        return folder::get(cx, source).await;
+    }
+    Err(Failure::new(Code::Usage, "A link can't be a mirror of a folder.", "Leave the link out, or name a file."))
+}
+
+/// Fetches a file that is no part of a folder. If that fails, no new folder without anything in it is left behind.
+async fn alone(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
     let target = file_target(cx.options.output.as_deref(), sources)?;
     let around = parent(&target);
+    let new: Vec<_> = around
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .map(Path::to_owned)
+        .collect();
     fs::create_dir_all(around)
         .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
-    file(cx, sources, &target, Share::of(&cx.options, 1)).await?;
-    Ok(Code::Ok)
+    let fetched = file(cx, sources, &target, Share::of(&cx.options, 1)).await;
+    if fetched.is_err() {
+        // One with something in it stays, and so do those around it.
+        let _stays = new.iter().try_for_each(fs::remove_dir);
+    }
+    fetched.map(|_| Code::Ok)
 }
 
 impl Context<'_> {
@@ -257,9 +287,14 @@ async fn transferred(
         update: cx.options.update,
     };
     let report = cx.reporter.file(target.to_string_lossy().into_owned());
-    let mut kept = 0;
+    let (mut kept, mut waits_until) = (0, None);
     let (partial, result) = transfer::fetch(&task, partial, recovered, &cx.stop, |standing| {
         kept = standing.progress.verified + standing.progress.received;
+        if let Some((until, wait)) = waits_to_begin(standing)
+            && waits_until.replace(until) != Some(until)
+        {
+            cx.reporter.waiting(&no_connection(standing.problem.as_deref().unwrap_or("nobody answers")), wait);
+        }
         report.tell(standing);
     })
     .await;
@@ -273,6 +308,14 @@ async fn transferred(
                 result.err().unwrap_or_else(|| Failure::disk("The disk failed", &std::io::ErrorKind::Other.into()));
             Err(with_what_is_kept(failure, target, kept))
         }
+    }
+}
+
+/// Until when, and for how long, a transfer waits of which nobody could be reached yet.
+fn waits_to_begin(standing: &Standing<'_>) -> Option<(wstp_engine::Instant, Duration)> {
+    match standing.progress.phase {
+        Phase::Waiting(until) if standing.progress.size.is_none() => Some((until, standing.wait?)),
+        _ => None,
     }
 }
 

@@ -104,10 +104,7 @@ async fn live<N: Copy>(
 }
 
 async fn ask(client: Client, url: FileUrl, request: HttpRequest) -> Result<HttpAnswer, reqwest::Error> {
-    let method = match request {
-        HttpRequest::Size => Method::HEAD,
-        HttpRequest::Bytes(_) => Method::GET,
-    };
+    let method = request.method().parse::<Method>().expect("HEAD and GET are methods");
     let mut asking = client.request(method, url.url().clone());
     if let Some(range) = request.range() {
         asking = asking.header(RANGE, range);

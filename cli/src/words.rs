@@ -43,7 +43,7 @@ pub fn refused(code: ErrorCode, text: &str, label: &str) -> Failure {
         ErrorCode::Changed => (Code::Changed, "The file changed on the server.".to_owned(), "Run it again."),
         _ => (Code::Failed, format!("{label} refused: {}", sentence(text)), "Try again."),
     };
-    Failure::new(kind, what, advice)
+    Failure { refusal: Some(code), ..Failure::new(kind, what, advice) }
 }
 
 /// What the engine ran into with servers called `label`.

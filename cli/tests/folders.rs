@@ -46,6 +46,23 @@ async fn a_whole_server_needs_a_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_found_out_to_be_one_wherever_it_goes() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "top/a", b"a");
+    let server = Server::start(share.path()).await;
+    fs::create_dir(here.path().join("there")).unwrap();
+    for (args, target) in [(&[][..], "top"), (&["-o", "there"], "there"), (&["-o", "new/"], "new"), (&[], "top")] {
+        let ended = wstp(here.path(), &[&["get", &server.source("top")], args].concat()).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(names_in(&here.path().join(target)), ["a"]);
+    }
+    assert_eq!(names_in(here.path()), ["new", "there", "top"]);
+    let ended = wstp(here.path(), &["get", &server.source("top"), &server.link("top/a"), "-o", "other"]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert_eq!(names_in(here.path()), ["new", "there", "top"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopped_in_a_tree_it_goes_on_with_what_is_missing() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     let file = |index: u8| (format!("top/f{index}"), sample(2 * MIB, index));
@@ -129,13 +146,10 @@ async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + S
             ServerMessage::Listing(Listing { id: asked.id, entries, next: more.then(|| "more".to_owned()) })
         }
         ClientMessage::Open(asked) => {
+            let is_folder = asked.path.as_str() == "top";
+            let code = if is_folder { ErrorCode::NotAFile } else { ErrorCode::Unknown(99) };
             let text = "\u{1b}]0;owned\u{7}".to_owned();
-            ServerMessage::Failure(Failure {
-                id: Some(asked.id),
-                code: ErrorCode::Unknown(99),
-                text,
-                retry_after_ms: None,
-            })
+            ServerMessage::Failure(Failure { id: Some(asked.id), code, text, retry_after_ms: None })
         }
         other => panic!("{other:?}"),
     })

@@ -28,6 +28,16 @@ async fn files_of_every_size_arrive_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_costs_no_connection_but_those_it_comes_over() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "x", b"x");
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    let ended = wstp(here.path(), &["get", &proxy.source("x")]).await;
+    assert_eq!((ended.code, proxy.connections()), (Some(0), 1), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_run_says_nothing() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "deep/x", b"x");
@@ -93,6 +103,8 @@ async fn what_the_server_does_not_have_leaves_nothing_behind() {
     let ended = wstp(here.path(), &["get", &server.source("nothing")]).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stderr.contains("has nothing of that name"), "{ended:?}");
+    let ended = wstp(here.path(), &["get", &server.source("nothing"), "-o", "new/folder/x"]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
     let ended = wstp(here.path(), &["get", &server.source("nothing"), &other.source("nothing")]).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert_eq!(names_in(here.path()), [""; 0]);

@@ -27,6 +27,8 @@ struct Shared {
     passed: watch::Sender<u64>,
     limit: watch::Sender<u64>,
     cuts: watch::Sender<u64>,
+    /// Connections that were made.
+    connections: AtomicU64,
     /// Data that is let through whole although it began below the limit.
     taken: AtomicU64,
 }
@@ -41,6 +43,7 @@ impl Proxy {
             passed: watch::Sender::new(0),
             limit: watch::Sender::new(u64::MAX),
             cuts: watch::Sender::new(0),
+            connections: AtomicU64::new(0),
             taken: AtomicU64::new(0),
         });
         let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
@@ -55,6 +58,11 @@ impl Proxy {
     /// Bytes the server sent that were let through so far.
     pub fn passed(&self) -> u64 {
         *self.shared.passed.borrow()
+    }
+
+    /// Connections that were made to it so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// Lets `bytes` more through and then nothing until told otherwise.
@@ -90,6 +98,7 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         connections.spawn(carry(client, shared.clone()));
         while connections.try_join_next().is_some() {}
     }
