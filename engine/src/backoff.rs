@@ -22,6 +22,11 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
+    /// About so long, a quarter more or less.
+    pub(crate) fn around(&mut self, delay: Duration) -> Duration {
+        delay.mul_f64(self.factor())
+    }
+
     /// A factor from 0.75 up to 1.25.
     fn factor(&mut self) -> f64 {
         0.75 + (self.next() >> 11) as f64 / (1u64 << 53) as f64 / 2.0
@@ -39,7 +44,7 @@ impl Backoff {
     pub(crate) fn next_delay(&mut self, jitter: &mut Jitter) -> Duration {
         let delay = FIRST.saturating_mul(1 << self.failures.min(7)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        delay.mul_f64(jitter.factor())
+        jitter.around(delay)
     }
 
     /// Something went right: begin anew.

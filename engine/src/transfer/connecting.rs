@@ -6,6 +6,7 @@ use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping, features};
 
 use super::blocks::range_of;
 use super::connection::{Ask, BlockAsk, Connection, Stage};
+use super::source::Wait;
 use super::{Source, Transfer};
 use crate::session::Session;
 use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
@@ -137,25 +138,31 @@ impl Transfer {
         self.send(id, hello);
     }
 
-    /// The caller says a connection is gone.
+    /// The caller says a connection is gone. One that carried blocks until then is replaced at once.
     pub(super) fn connection_closed(&mut self, id: ConnectionId) {
-        if let Some(source) = self.forget(id) {
-            // The server may have said why before it closed.
-            self.source_failed(source, Problem::Connection, None);
+        let now = self.now;
+        let was_fine = self.connections.get(&id).is_some_and(|connection| connection.was_fine(now));
+        let Some(source) = self.forget(id) else { return };
+        // While others of the source go on, it was not the server that went away.
+        let goes_on =
+            was_fine && self.connections.values().any(|open| open.source == source && open.handle().is_some());
+        if !goes_on {
+            let wait = if was_fine { Wait::Brief } else { Wait::Backoff };
+            self.source_failed(source, Problem::Connection, wait);
         }
     }
 
     /// Closes a connection because of a problem; its source is tried again later, no earlier than after `wait`.
     pub(super) fn drop_connection(&mut self, id: ConnectionId, problem: Problem, wait: Option<Duration>) {
         if let Some(source) = self.disconnect(id) {
-            self.source_failed(source, problem, wait);
+            self.source_failed(source, problem, wait.map_or(Wait::Backoff, Wait::AtLeast));
         }
     }
 
     /// Closes a connection because the source lied or sent wrong blocks.
     pub(super) fn distrust(&mut self, id: ConnectionId, problem: Problem) {
         if let Some(source) = self.disconnect(id) {
-            self.source_failed(source, problem.clone(), None);
+            self.source_failed(source, problem.clone(), Wait::Backoff);
             self.strike(source, problem);
         }
     }
@@ -217,7 +224,7 @@ impl Transfer {
         self.connections.iter().filter(|(_, open)| open.source == source).map(|(id, _)| *id).collect()
     }
 
-    fn source_failed(&mut self, id: SourceId, problem: Problem, wait: Option<Duration>) {
+    fn source_failed(&mut self, id: SourceId, problem: Problem, wait: Wait) {
         if self.connections.values().all(|connection| connection.handle().is_none()) {
             self.problem = Some(problem.clone());
         }

@@ -12,6 +12,9 @@ use crate::{FileIdentity, Instant, SourceId};
 /// Silence after which a connection counts as stalled, at least.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A connection that lived less than this is not replaced at once, so that one that always breaks does not cost a handshake for every few blocks.
+const LEAST_LIFE: Duration = Duration::from_secs(1);
+
 /// What was asked.
 #[derive(Debug)]
 pub(super) enum Ask {
@@ -63,6 +66,7 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     pub(super) session: Session<Ask>,
     pub(super) window: Window,
+    began: Instant,
     /// Bytes asked for and not here.
     pub(super) in_flight: u64,
     /// Hash pages asked for and not here.
@@ -88,6 +92,7 @@ impl Connection {
             stage: Stage::Connecting,
             session: Session::default(),
             window: Window::new(now),
+            began: now,
             in_flight: 0,
             pages_in_flight: 0,
             not_before: now,
@@ -111,6 +116,11 @@ impl Connection {
     /// Whether it can give hash pages.
     pub(super) fn has_pages(&self) -> bool {
         matches!(self.stage, Stage::Open { offered: FileIdentity { root: Some(_), .. }, trusted: true, .. })
+    }
+
+    /// Whether it carried blocks, and for a while.
+    pub(super) fn was_fine(&self, now: Instant) -> bool {
+        self.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
     }
 
     pub(super) fn patience(&self) -> Duration {

@@ -19,6 +19,20 @@ const MOST_STRIKES_UNKNOWN: u32 = 4;
 /// Verified blocks for which one strike is forgiven: a line that flips a bit now and then is not a liar.
 const BLOCKS_PER_PARDON: u64 = 16;
 
+/// How long a source is not tried again that lost its only connection, which was fine until then: lines break more often than servers stop.
+const BRIEF: Duration = Duration::from_millis(20);
+
+/// How long a source is left alone after something went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Hardly at all.
+    Brief,
+    /// Longer from one failure to the next.
+    Backoff,
+    /// The same, but not less than this.
+    AtLeast(Duration),
+}
+
 /// One source.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -93,12 +107,13 @@ impl Source {
     }
 
     /// A connection to it failed: it is tried again later. Connections that fail together count once.
-    pub(super) fn failed(&mut self, now: Instant, problem: Problem, wait: Option<Duration>, jitter: &mut Jitter) {
+    pub(super) fn failed(&mut self, now: Instant, problem: Problem, wait: Wait, jitter: &mut Jitter) {
         self.problem = Some(problem);
         if self.retry_at(now).is_none() {
-            self.retry_at = Some(now + self.backoff.next_delay(jitter));
+            let delay = if wait == Wait::Brief { jitter.around(BRIEF) } else { self.backoff.next_delay(jitter) };
+            self.retry_at = Some(now + delay);
         }
-        if let Some(wait) = wait {
+        if let Wait::AtLeast(wait) = wait {
             self.retry_at = self.retry_at.max(Some(now + wait));
         }
     }

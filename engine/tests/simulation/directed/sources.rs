@@ -63,6 +63,53 @@ fn a_slow_source_beside_a_fast_one_costs_little() {
 }
 
 #[test]
+fn a_lone_connection_that_was_fine_is_replaced_almost_at_once_and_one_that_was_not_later() {
+    let mut scenario = Scenario::plain(64 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), link(5, 3e6))];
+    scenario.connections = 1;
+    let second = 3 * SECOND + SECOND / 2;
+    let breaks = Blow::RestartServers { down: Duration::ZERO };
+    scenario.blows = vec![(3 * SECOND, breaks), (second, breaks)];
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.connects == 2));
+    assert!(world.now.0 < 3 * SECOND + SECOND / 20, "{:?}", world.now);
+    assert!(world.run_until(|world| world.connects == 3));
+    assert!(world.now.0 > second + SECOND / 6, "{:?}", world.now);
+}
+
+#[test]
+fn a_connection_that_breaks_beside_another_is_replaced_in_the_same_moment() {
+    let mut scenario = Scenario::plain(256 * MIB);
+    scenario.servers = vec![(ServerScript::honest(), Link { lifetime: Some(10 * SECOND), ..link(5, 3e6) })];
+    scenario.connections = 2;
+    scenario.faults_until = 100 * SECOND;
+    let mut world = world(scenario);
+    let connected = |world: &World| world.transfer.progress().sources[0].connections;
+    assert!(world.run_until(|world| connected(world) == 2));
+    assert!(world.run_until(|world| connected(world) == 1));
+    let (broke, connects) = (world.now, world.connects);
+    assert!(broke.0 > 2 * SECOND, "it broke too early to count as fine");
+    assert!(world.run_until(|world| world.connects > connects));
+    assert!(world.now.0 - broke.0 < Duration::from_millis(5), "{:?} after {broke:?}", world.now);
+}
+
+#[test]
+fn connections_that_break_in_turn_leave_the_link_to_the_others_and_nothing_comes_twice() {
+    let size = 512 * MIB;
+    let mut scenario = swarm(size, &[Link { lifetime: Some(5 * SECOND), ..narrow(50, 25e6) }]);
+    scenario.connections = 2;
+    scenario.faults_until = 3600 * SECOND;
+    let mut world = world(scenario);
+    world.run();
+    world.check_complete(world.scenario.edition);
+    let rate = size as f64 / world.now.0.as_secs_f64();
+    eprintln!("{rate:.0} bytes a second over {} connections, {} bytes came", world.connects, world.arrived_bytes);
+    assert!(world.connects >= 8, "{} connections", world.connects);
+    assert!(rate >= 0.85 * 25e6, "{rate:.0} bytes a second");
+    assert!(world.arrived_bytes <= size + size / 100, "{} bytes came", world.arrived_bytes);
+}
+
+#[test]
 fn a_source_that_dies_costs_no_verified_block() {
     for dies in [0, 1] {
         let mut scenario = swarm(32 * MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
