@@ -9,8 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, ConnectionId, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId, SourceKind,
-    Transfer,
+    Command, Config, ConnectionId, NamedBy, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId,
+    SourceKind, Transfer,
 };
 use wstp_protocol::{Hash, MirrorUrl, SharePath};
 
@@ -131,7 +131,7 @@ pub(crate) async fn fetch(
 
 fn config(task: &Task) -> Config {
     Config {
-        sources: task.places.iter().enumerate().map(|(index, place)| source(index, place)).collect(),
+        sources: task.places.iter().enumerate().map(|(index, place)| source(index, place, NamedBy::User)).collect(),
         agent: AGENT.to_owned(),
         connections: task.share.connections,
         memory_budget: task.share.memory,
@@ -144,13 +144,13 @@ fn config(task: &Task) -> Config {
 }
 
 /// The source at an index of the places.
-fn source(index: usize, place: &Place) -> SourceConfig {
+fn source(index: usize, place: &Place, named_by: NamedBy) -> SourceConfig {
     let (kind, path) = match place {
         Place::Wstp(source) => (SourceKind::Wstp, source.path.clone()),
         // Its URL says where the file is.
         Place::Http(_) => (SourceKind::Http, SharePath::root()),
     };
-    SourceConfig { id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)), path, token: None, kind }
+    SourceConfig { id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)), path, token: None, kind, named_by }
 }
 
 /// Different in every process, so that clients of a restarted server do not come in the same moment.
@@ -244,7 +244,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         let Some(Place::Wstp(from)) = self.places.first().filter(|_| self.task.mirrors).cloned() else { return };
         for place in urls.iter().filter_map(|url| Place::offered(url, &from.address, &from.path)) {
             if !self.places.contains(&place) && self.places.len() < self.task.places.len() + MAX_OFFERED {
-                let config = source(self.places.len(), &place);
+                let config = source(self.places.len(), &place, NamedBy::Server);
                 self.labels.push(place.label());
                 self.places.push(place);
                 self.transfer.handle_command(self.now(), Command::AddSource(config));

@@ -18,6 +18,16 @@ pub enum SourceKind {
     Http,
 }
 
+/// Who named a source, and so whether it may say which file is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The user, who takes it to have the file: it may say so where the sources before it are silent.
+    #[default]
+    User,
+    /// Another source, which may be mistaken or lie: it is only used where it has the file that a source of the user's named.
+    Server,
+}
+
 /// Something that serves blocks of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
@@ -25,6 +35,8 @@ pub struct SourceConfig {
     pub id: SourceId,
     /// What it speaks.
     pub kind: SourceKind,
+    /// Who named it.
+    pub named_by: NamedBy,
     /// The file's path there.
     pub path: SharePath,
     /// Proves who the client is, where the server wants that.

@@ -35,7 +35,7 @@ pub mod tree;
 mod width;
 mod window;
 
-pub use config::{Config, Order, SourceConfig, SourceId, SourceKind};
+pub use config::{Config, NamedBy, Order, SourceConfig, SourceId, SourceKind};
 pub use identity::FileIdentity;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
 pub use progress::{Phase, Problem, Progress, SourceProgress, Standing};

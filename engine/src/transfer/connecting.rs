@@ -36,7 +36,8 @@ impl Transfer {
 
     /// Only the origin can say which file it is: a connection that waits for that gives way to it, or one that has no hashes.
     fn make_room_for_origin(&mut self) {
-        let Some(index) = self.sources.iter().position(Source::may_be_origin) else { return };
+        let origin = self.origin();
+        let Some(index) = self.sources.iter().position(|source| Some(source.config.id) == origin) else { return };
         let wanted = self.may_try(index) && self.connections_of(self.sources[index].config.id) == 0;
         if wanted && !self.has_room_for_connection() {
             let waits = |connection: &Connection| {
@@ -169,7 +170,7 @@ impl Transfer {
 
     /// Counts a lie or a wrong block against a source.
     pub(super) fn strike(&mut self, id: SourceId, problem: Problem) {
-        let alone = self.sources.iter().all(|source| source.config.id == id || !source.may_be_origin());
+        let alone = self.sources.iter().all(|source| source.config.id == id || !source.can_prove());
         let now = self.now;
         let Some(source) = self.source_mut(id) else { return };
         source.strike(now, alone);
@@ -187,9 +188,10 @@ impl Transfer {
         self.fail_without_origin(problem);
     }
 
-    /// Fails where no source is left that can say which file it is and prove it.
+    /// Fails where no source is left that can say which file it is, if that has to be said yet, and prove it.
     pub(super) fn fail_without_origin(&mut self, problem: Problem) {
-        if !self.sources.iter().any(Source::may_be_origin) {
+        let is_of_use = if self.is_settled_which() { Source::can_prove } else { Source::may_be_origin };
+        if !self.sources.iter().any(is_of_use) {
             self.fail(problem);
         }
     }

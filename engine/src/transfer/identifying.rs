@@ -1,9 +1,11 @@
 //! Whether what a source opened is the file of this transfer.
 //!
-//! The origin is the first source that speaks the protocol and was not given up: its description counts, and others are used only once they are known to have the same
-//! bytes. A version says only something among versions of one server; between servers, and after the version changed, only equal root
+//! The origin is the first source that the user named, that speaks the protocol and was not given up: its description counts, and others are used only once they are
+//! known to have the same bytes. While it is silent and the root unknown, another one that the user named takes its place. A version says only something among versions of one server; between servers, and after the version changed, only equal root
 //! hashes prove that the bytes are the same. A source of plain HTTP has no hash to compare: it is used where the size is the same, once the root
 //! is known, and each of its blocks has to prove itself.
+
+use std::time::Duration;
 
 use wstp_protocol::{Hash, Opened, RootReady, Stale};
 
@@ -11,8 +13,11 @@ use super::Transfer;
 use super::blocks::Blocks;
 use super::connection::{Ask, Connection, Stage};
 use crate::session::Request;
-use crate::{ConnectionId, FileIdentity, Problem, RangeSet, SourceId, StoreRequest};
+use crate::{ConnectionId, FileIdentity, Instant, Problem, RangeSet, SourceId, StoreRequest};
 
+/// How long the origin may be without the file open before another source takes its place, where the root is unknown and that one knows it. As long as a
+/// connection may be silent before it counts as stalled: whoever only answers more slowly than a mirror keeps its place.
+const ORIGIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a server may say that a file changed which did not.
 const MOST_REOPENS: u32 = 8;
 /// How often the origin may contradict what it said of a file of which nothing is proven.
@@ -150,8 +155,49 @@ impl Transfer {
             && self.connections.values().any(unproven)
     }
 
-    fn origin(&self) -> Option<SourceId> {
-        self.sources.iter().find(|source| source.may_be_origin()).map(|source| source.config.id)
+    pub(super) fn origin(&self) -> Option<SourceId> {
+        let mut able = self.sources.iter().filter(|source| source.may_be_origin()).map(|source| source.config.id);
+        self.stand_in.filter(|id| able.clone().any(|other| other == *id)).or_else(|| able.next())
+    }
+
+    /// Whether it is certain which file is wanted.
+    pub(super) fn is_settled_which(&self) -> bool {
+        !self.updating && self.file.is_some_and(|file| file.root.is_some())
+    }
+
+    /// Has another source that the user named say which file it is, where the origin had it not open for too long. The origin is used again if
+    /// it comes back with the same file. A change is only the origin's own to tell.
+    pub(super) fn replace_silent_origin(&mut self) {
+        if self.is_settled_which() || self.updating || self.has_origin_open() {
+            self.origin_seen = self.now;
+        } else if self.stand_in_at().is_some_and(|at| at <= self.now) {
+            self.stand_in = self.stand_in_candidate();
+            self.origin_seen = self.now;
+        }
+    }
+
+    /// When a source that is ready to takes the origin's place.
+    pub(super) fn stand_in_at(&self) -> Option<Instant> {
+        let waits = !self.is_settled_which() && !self.updating && !self.has_origin_open();
+        self.stand_in_candidate().filter(|_| waits).map(|_| self.origin_seen + ORIGIN_PATIENCE)
+    }
+
+    fn has_origin_open(&self) -> bool {
+        let origin = self.origin();
+        self.connections.values().any(|open| Some(open.source) == origin && matches!(open.stage, Stage::Open { .. }))
+    }
+
+    /// The first source that may say which file it is, and knows its root.
+    fn stand_in_candidate(&self) -> Option<SourceId> {
+        let knows_root = |id| {
+            self.connections.values().any(|open| {
+                open.source == id
+                    && matches!(open.stage, Stage::Open { offered: FileIdentity { root: Some(_), .. }, .. })
+            })
+        };
+        let (origin, mut able) = (self.origin(), self.sources.iter().filter(|source| source.may_be_origin()));
+        able.find(|source| Some(source.config.id) != origin && knows_root(source.config.id))
+            .map(|source| source.config.id)
     }
 
     /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now, or where the origin before
@@ -159,9 +205,11 @@ impl Transfer {
     ///
     /// Everything about the file before is on record by then, or else it would be recorded as said of the file after.
     pub(super) fn choose_origin(&mut self) {
-        let settled = !self.updating && self.file.is_some_and(|file| file.root.is_some());
         let is_quiet = self.storage.is_idle() && (self.file.is_none() || !self.ledger.is_dirty());
-        if settled || !is_quiet || self.connections.values().any(|connection| connection.handle().is_some()) {
+        if self.is_settled_which()
+            || !is_quiet
+            || self.connections.values().any(|connection| connection.handle().is_some())
+        {
             return;
         }
         let origin = self.origin();

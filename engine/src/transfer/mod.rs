@@ -76,6 +76,10 @@ pub struct Transfer {
     storage_failed: bool,
     /// The user wants the file as it is now, although it changed.
     updating: bool,
+    /// The source that says which file it is in the place of one that is silent.
+    stand_in: Option<SourceId>,
+    /// When the origin had the file open last; while it never had, when the transfer began.
+    origin_seen: Instant,
     /// How often the origin contradicted itself.
     corrections: u8,
     /// The change of the file has to be on record before anything is overwritten.
@@ -142,6 +146,8 @@ impl Transfer {
             stop: None,
             storage_failed: false,
             updating: false,
+            stand_in: None,
+            origin_seen: now,
             corrections: 0,
             change_unrecorded: false,
             complete: false,
@@ -217,6 +223,7 @@ impl Transfer {
         let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.storage_failed);
         let own =
             [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
+        let own = own.into_iter().chain([self.stand_in_at()]);
         connections.chain(sources).chain(own).flatten().min()
     }
 
@@ -235,6 +242,7 @@ impl Transfer {
         if self.stop.is_none() {
             self.adapt_width();
             self.connect();
+            self.replace_silent_origin();
             self.choose_origin();
             self.check_received();
             self.ask();

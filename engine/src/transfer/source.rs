@@ -6,7 +6,7 @@ use wstp_protocol::{FileVersion, MirrorUrl};
 
 use crate::backoff::{Backoff, Jitter};
 use crate::rate::Rate;
-use crate::{Instant, Problem, RangeSet, SourceConfig, SourceKind, Standing};
+use crate::{Instant, NamedBy, Problem, RangeSet, SourceConfig, SourceKind, Standing};
 
 /// Lies and bad blocks, not yet forgiven, after which a source is left alone for a while, if there is another one.
 const STRIKES_WITH_OTHERS: u32 = 3;
@@ -80,8 +80,13 @@ impl Source {
         self.config.kind == SourceKind::Http
     }
 
-    /// Whether it may say which file it is.
+    /// Whether it may say which file is wanted.
     pub(super) fn may_be_origin(&self) -> bool {
+        self.can_prove() && self.config.named_by == NamedBy::User
+    }
+
+    /// Whether it has hashes.
+    pub(super) fn can_prove(&self) -> bool {
         !self.is_plain() && !self.given_up
     }
 
@@ -170,7 +175,13 @@ mod tests {
 
     fn source() -> Source {
         let path = SharePath::parse("file").unwrap();
-        let mut source = Source::new(SourceConfig { id: SourceId(0), kind: SourceKind::Wstp, path, token: None });
+        let mut source = Source::new(SourceConfig {
+            id: SourceId(0),
+            kind: SourceKind::Wstp,
+            named_by: NamedBy::User,
+            path,
+            token: None,
+        });
         source.version = Some(FileVersion([0; 16]));
         source
     }

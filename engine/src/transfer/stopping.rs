@@ -67,6 +67,8 @@ impl Transfer {
     fn start_again(&mut self) {
         let Some(stop) = self.stop.take() else { return };
         self.updating |= stop.failure == Some(Problem::Changed);
+        // Nobody was asked meanwhile.
+        self.origin_seen = self.now;
         self.problem = None;
         self.suspects.clear();
         self.sources.iter_mut().for_each(super::Source::pardon);

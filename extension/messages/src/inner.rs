@@ -167,6 +167,14 @@ pub struct SourceTask {
 }
 
 impl SourceTask {
+    /// Ids from here on are those of sources that a server offered; lower ones are of those that the user chose.
+    pub const OFFERED: u32 = 1 << 31;
+
+    /// Whether a server offered it, not the user.
+    pub fn is_offered(&self) -> bool {
+        self.id >= Self::OFFERED
+    }
+
     /// Whether it is a file on a server of plain HTTP.
     pub fn is_plain(&self) -> bool {
         self.address.starts_with("http")

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use wstp_engine::{Command, Phase, RangeSet, SourceId, Standing};
+use wstp_engine::{Command, NamedBy, Phase, RangeSet, SourceConfig, SourceId, SourceKind, Standing};
+use wstp_protocol::SharePath;
 
 use super::{MIB, SECOND, asked_of, completed, link, rate_over, world, written};
 use crate::server::{Lie, ServerScript};
@@ -60,6 +61,58 @@ fn a_slow_source_beside_a_fast_one_costs_little() {
     scenario.servers.push((ServerScript::honest(), link(200, 50e3)));
     let together = completed(scenario).now.0;
     assert!(together < alone.mul_f64(1.2), "{together:?} instead of {alone:?}");
+}
+
+/// An origin that can't be reached, and another source that has the file.
+fn without_origin() -> World {
+    let mut scenario = swarm(MIB, &[Link { refused: 1.0, ..narrow(10, 10e6) }, narrow(10, 10e6)]);
+    scenario.faults_until = 3600 * SECOND;
+    world(scenario)
+}
+
+#[test]
+fn a_silent_origin_is_replaced_by_a_source_of_the_users_that_knows_the_root() {
+    let mut world = without_origin();
+    assert!(world.run_until(|world| world.transfer.progress().root.is_some()));
+    let replaced = world.now.0;
+    assert!(replaced >= 10 * SECOND && replaced < 12 * SECOND, "{replaced:?}");
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(world.failures.is_empty());
+}
+
+#[test]
+fn a_silent_origin_is_not_replaced_by_what_a_server_offers() {
+    let mut world = without_origin();
+    let path = SharePath::parse("folder/file").unwrap();
+    let offered =
+        SourceConfig { id: SourceId(1), kind: SourceKind::Wstp, named_by: NamedBy::Server, path, token: None };
+    world.transfer.handle_command(world.now, Command::AddSource(offered));
+    assert!(world.run_until(|world| world.now.0 > 120 * SECOND));
+    assert_eq!((world.transfer.progress().size, world.asked.len()), (None, 0));
+    assert!(world.transfer.progress().sources[1].connections > 0);
+}
+
+#[test]
+fn an_origin_that_still_hashes_is_not_replaced() {
+    let mut scenario = swarm(MIB, &[narrow(10, 10e6), narrow(10, 10e6)]);
+    scenario.servers[0].0.hashing = 40 * SECOND;
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.now.0 > 39 * SECOND));
+    assert_eq!(world.transfer.progress().root, None);
+    world.run();
+    world.check_complete(world.scenario.edition);
+}
+
+#[test]
+fn an_origin_that_was_replaced_and_comes_back_takes_part() {
+    let mut scenario = swarm(128 * MIB, &[Link { refused: 1.0, ..narrow(10, 10e6) }, narrow(10, 1e6)]);
+    scenario.faults_until = 20 * SECOND;
+    let mut world = world(scenario);
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(world.transfer.progress().sources[0].verified > 32 * MIB);
+    assert!(world.failures.is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_engine::{
-    Command, Config, ConnectionId, Instant, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
+    Command, Config, ConnectionId, Instant, NamedBy, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
     SourceKind, StoreReply, StoreRequest, Transfer,
 };
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
@@ -224,7 +224,7 @@ impl World {
         let path = SharePath::parse("folder/file").expect("a plain path");
         let is_plain = scenario.servers[number as usize].0.plain.is_some();
         let kind = if is_plain { SourceKind::Http } else { SourceKind::Wstp };
-        SourceConfig { id: SourceId(number), kind, path, token: None }
+        SourceConfig { id: SourceId(number), kind, named_by: NamedBy::User, path, token: None }
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {

@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, Connections, Instant, Order as EngineOrder, Phase, Problem, Progress, SourceConfig, SourceId,
+    Command, Config, Connections, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress, SourceConfig, SourceId,
     SourceKind,
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferState, TransferView, WorkerReport, WorkerTask};
@@ -68,6 +68,7 @@ fn source(task: &SourceTask) -> Option<SourceConfig> {
         id: SourceId(task.id),
         path: SharePath::parse(task.path.as_str()).ok()?,
         token: None,
+        named_by: if task.is_offered() { NamedBy::Server } else { NamedBy::User },
         kind: if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp },
     })
 }

@@ -39,7 +39,8 @@ impl Queue {
             }
             _ => {}
         }
-        let source = item.mirrors.iter().map(|mirror| mirror.id).max().unwrap_or(0) + 1;
+        let chosen = item.mirrors.iter().filter(|mirror| !mirror.is_offered());
+        let source = chosen.map(|mirror| mirror.id).max().unwrap_or(0) + 1;
         if let Some(known) = known {
             self.write(None, Change::SourceRemoved(id.clone(), known.id));
         }
@@ -62,7 +63,7 @@ impl Queue {
     pub(super) fn take_offered(&mut self, id: &TransferId, urls: &[String]) {
         let Some(item) = self.model.item(id).filter(|item| item.kind == TransferKind::File) else { return };
         let room = MAX_MIRRORS.saturating_sub(item.mirrors.len());
-        let next = item.mirrors.iter().map(|mirror| mirror.id).max().unwrap_or(0) + 1;
+        let next = item.mirrors.iter().map(|mirror| mirror.id + 1).max().unwrap_or(0).max(SourceTask::OFFERED);
         let new: Vec<_> = urls
             .iter()
             .filter_map(|url| offered(url, item))

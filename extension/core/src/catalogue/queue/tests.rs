@@ -1,8 +1,8 @@
 //! The queue as the other contexts see it: what goes in, and what it has them do.
 
 use wstp_messages::{
-    BlockOrder, Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, Step, Sweep,
-    Terms, TransferId, TransferKind, TransferState, TransferView, WorkerReport,
+    BlockOrder, Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, SourceTask, Step,
+    Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WorkerReport,
 };
 
 use super::super::model::{Model, Record};
@@ -391,12 +391,14 @@ fn what_the_server_offers_is_used_until_the_user_takes_it_away() {
     desk.report(&id, WorkerReport::Mirrors(offer.to_vec()));
     let mirrors = ["wss://mirror:443/ws", "http://mirror:8080/pub/sub/a%20b"];
     assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[0], mirrors[1]]);
-    desk.done(Command::RemoveSource { transfer: id.clone(), source: 1 });
+    desk.done(Command::RemoveSource { transfer: id.clone(), source: SourceTask::OFFERED });
     desk.restart();
     desk.report(&id, WorkerReport::Mirrors(offer.to_vec()));
     assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[1]]);
     desk.done(Command::AddSource { transfer: id.clone(), address: "wss://mirror".into(), path: "sub/a b".into() });
     assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[1], mirrors[0]], "the user may think better of it");
+    let sources = desk.queue.model().item(&id).unwrap().sources();
+    assert_eq!(sources.iter().map(SourceTask::is_offered).collect::<Vec<_>>(), [false, true, false]);
 }
 
 #[test]
