@@ -24,7 +24,7 @@ use crate::address::Source;
 use crate::disk::Disk;
 use crate::exit::{Code, Failure};
 use crate::folder_store::FolderStore;
-use crate::get::{Context, Share};
+use crate::get::{Context, MEMORY};
 use crate::layout::Layout;
 use crate::names::safe_name;
 use crate::partial::shown;
@@ -58,17 +58,19 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     }
     store.look_after(&mut recovered, &layout);
     let parallel = cx.options.connections.unwrap_or(MAX_PARALLEL).clamp(1, MAX_PARALLEL);
-    let share = Share::of(&cx.options, parallel + 1);
+    // One share for the small files, and one for each large one.
+    let memory = MEMORY / (u64::from(parallel) + 1);
     let config = TreeConfig {
         path: source.path.clone(),
         token: None,
         agent: AGENT.to_owned(),
-        memory_budget: share.memory,
+        memory_budget: memory,
         rate_limit: cx.options.rate,
         fetches: parallel,
         commit_bytes: COMMIT_BYTES,
         commit_files: COMMIT_FILES,
         commit_interval: COMMIT_INTERVAL,
+        looks: !store.is_new(),
         seed: seed(),
     };
     let (happenings, happened) = mpsc::channel(QUEUE);
@@ -80,7 +82,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         tree: TreeTransfer::resume(config, recovered, wstp_engine::Instant(Duration::ZERO)),
         layout,
         disk: Disk::start(store),
-        fetching: Fetching::new(cx, source, &output, parallel, share),
+        fetching: Fetching::new(cx, source, &output, parallel, memory),
         output,
         socket: None,
         happenings,
@@ -89,6 +91,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         last_words: None,
         disk_failure: None,
         ending: None,
+        rate: cx.options.rate,
         report: cx.reporter.folder(),
     };
     run.finish(happened).await
@@ -125,6 +128,8 @@ struct Run<'a> {
     /// Why it is being stopped.
     ending: Option<Failure>,
     sum: Sum,
+    /// Bytes a second that each of those may have who fetch something now.
+    rate: Option<u64>,
     report: FolderReport,
 }
 
@@ -162,6 +167,7 @@ impl Run<'_> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.perform();
+            self.share_rate();
             if let Some(end) = self.end() {
                 return end;
             }

@@ -6,9 +6,11 @@
 //! Invariants: one process at a time has the folder, by a lock on the journal. What stands in a file's place is replaced only if that is wanted. A link
 //! within the output is not followed; the output itself is the person's own, and may be one.
 
+mod looking;
+
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -17,15 +19,19 @@ use wstp_engine::tree::FileId;
 use wstp_engine::tree::journal::{Recovered, replay};
 use wstp_protocol::Hash;
 
+pub use self::looking::{Found, ToLook};
 use crate::disk::Storage;
 use crate::exit::{Code, Failure};
 use crate::layout::Layout;
 use crate::names::PARTIAL_SUFFIX;
 use crate::partial::{exists, make_folder, open_journal, place, shown, sync_folder};
+use crate::times;
 
 /// What is asked of the store.
 #[derive(Debug)]
 pub enum Request {
+    /// See what is there of files.
+    Look(Vec<ToLook>),
     /// Keep files: those of a message together, since a change of threads costs more than a small file.
     Keep(Vec<ToKeep>),
     /// Put what is kept into its places, and then the record into the journal; all durable.
@@ -44,6 +50,8 @@ pub struct ToKeep {
     pub place: PathBuf,
     /// Its BLAKE3 hash.
     pub root: Hash,
+    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, where known.
+    pub modified_ms: Option<i64>,
     /// All of its bytes.
     pub data: Bytes,
 }
@@ -51,6 +59,8 @@ pub struct ToKeep {
 /// What came of it.
 #[derive(Debug)]
 pub enum Reply {
+    /// What is there of each file.
+    Looked(Vec<(FileId, Found)>),
     /// Of each file, that it is kept, or that it was in its place before.
     Kept(Vec<(FileId, Result<Option<Saved>, Failure>)>),
     /// These files are in their places.
@@ -97,12 +107,10 @@ impl Storage for FolderStore {
 
     fn perform(&mut self, request: Request) -> Reply {
         match request {
-            Request::Keep(files) => Reply::Kept(
-                files
-                    .into_iter()
-                    .map(|ToKeep { file, place, root, data }| (file, self.keep(file, &place, root, &data)))
-                    .collect(),
-            ),
+            Request::Look(files) => {
+                Reply::Looked(files.into_iter().map(|file| (file.file, self.look(&file))).collect())
+            }
+            Request::Keep(files) => Reply::Kept(files.into_iter().map(|file| (file.file, self.keep(&file))).collect()),
             Request::Commit { record } => Reply::Committed(self.commit(&record)),
         }
     }
@@ -173,14 +181,22 @@ impl FolderStore {
         }
     }
 
-    fn keep(&mut self, file: FileId, place: &Path, root: Hash, data: &[u8]) -> Result<Option<Saved>, Failure> {
+    /// Whether the output was not there before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    fn keep(&mut self, ToKeep { file, place, root, modified_ms, data }: &ToKeep) -> Result<Option<Saved>, Failure> {
         let target = self.output.join(place);
         let failed = |error| Failure::disk(format!("{} can't be written", shown(&target)), &error);
         self.make_around(place)?;
-        let saved = Saved { target: target.clone(), size: data.len() as u64, root };
+        let saved = Saved { target: target.clone(), size: data.len() as u64, root: *root };
         let replace = match standing(&target, data).map_err(failed)? {
             Standing::Nothing => false,
-            Standing::Same => return Ok(Some(saved)),
+            Standing::Same => {
+                times::set(&target, *modified_ms);
+                return Ok(Some(saved));
+            }
             Standing::Other if self.update => true,
             Standing::Other => return Err(exists(&target)),
             Standing::NoFile => {
@@ -189,7 +205,9 @@ impl FolderStore {
             }
         };
         let path = self.folder.join(file.0.to_string());
-        fs::write(&path, data).map_err(failed)?;
+        let mut own = File::create(&path).map_err(failed)?;
+        own.write_all(data).map_err(failed)?;
+        times::set_of(&own, *modified_ms);
         self.kept.push(Kept { data: path, saved, replace });
         Ok(None)
     }
@@ -282,7 +300,8 @@ mod tests {
     }
 
     fn keep(store: &mut FolderStore, file: u32, place: &str, data: &[u8]) -> Result<Option<Saved>, Failure> {
-        store.keep(FileId(file), Path::new(place), *blake3::hash(data).as_bytes(), data)
+        let (file, place, root) = (FileId(file), place.into(), *blake3::hash(data).as_bytes());
+        store.keep(&ToKeep { file, place, root, modified_ms: None, data: Bytes::copy_from_slice(data) })
     }
 
     #[test]

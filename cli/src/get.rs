@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::BinaryBytes;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{Connections, Phase};
@@ -16,14 +18,15 @@ use crate::names::safe_name;
 use crate::partial::{Partial, exists, parent, shown};
 use crate::progress::Reporter;
 use crate::remote::Remote;
+use crate::same::Idle;
 use crate::transfer::{self, Fetched, Standing, Task};
 use crate::words::{interrupted, no_connection};
-use crate::{folder, reach, same};
+use crate::{folder, reach, same, times};
 
 /// Connections beyond which no more are tried.
 pub(crate) const MOST_CONNECTIONS: u8 = 8;
 /// Bytes asked for and not yet written, over all transfers.
-const MEMORY: u64 = 64 << 20;
+pub(crate) const MEMORY: u64 = 64 << 20;
 
 /// How to fetch.
 #[derive(Clone, Debug)]
@@ -43,13 +46,13 @@ pub struct Options {
 }
 
 /// What one transfer may use of what all of a command share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Share {
     pub(crate) connections: Connections,
     /// Bytes asked for and not yet written.
     pub(crate) memory: u64,
-    /// Bytes a second.
-    pub(crate) rate: Option<u64>,
+    /// Bytes a second; they may change while it goes on.
+    pub(crate) rate: watch::Receiver<Option<u64>>,
 }
 
 impl Options {
@@ -63,14 +66,9 @@ impl Options {
 }
 
 impl Share {
-    /// One of `parallel` equal shares.
-    pub(crate) fn of(options: &Options, parallel: u8) -> Self {
-        let parallel = parallel.max(1);
-        Self {
-            connections: options.connections_of(parallel),
-            memory: MEMORY / u64::from(parallel),
-            rate: options.rate.map(|rate| (rate / u64::from(parallel)).max(1)),
-        }
+    /// Everything there is.
+    fn whole(options: &Options) -> Self {
+        Self { connections: options.connections_of(1), memory: MEMORY, rate: watch::channel(options.rate).1 }
     }
 }
 
@@ -80,6 +78,8 @@ pub struct Context<'a> {
     pub options: Options,
     /// Where the one file is at servers of plain HTTP.
     pub links: Vec<FileUrl>,
+    /// Connections over which files were compared.
+    pub idle: Rc<Idle>,
     /// Tells how things stand.
     pub reporter: &'a Reporter,
     /// Says when the person wants to stop.
@@ -147,7 +147,7 @@ async fn alone(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
         .collect();
     fs::create_dir_all(around)
         .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
-    let fetched = file(cx, sources, &target, Share::of(&cx.options, 1)).await;
+    let fetched = file(cx, sources, &target, Share::whole(&cx.options)).await;
     if fetched.is_err() {
         // One with something in it stays, and so do those around it.
         let _stays = new.iter().try_for_each(fs::remove_dir);
@@ -230,7 +230,7 @@ pub(crate) async fn file(
         Ok(fetched) => (partial, fetched),
         Err(recovered) => transferred(cx, sources, target, share, (partial, recovered)).await?,
     };
-    partial.finish(replace)?;
+    partial.finish(replace, fetched.modified_ms)?;
     cx.reporter.saved(&target.to_string_lossy(), fetched.size, &fetched.root, false);
     Ok(fetched)
 }
@@ -252,6 +252,7 @@ async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result
         if Partial::folder_of(target).exists() {
             Partial::open(target)?.0.discard();
         }
+        times::set(target, fetched.modified_ms);
         cx.reporter.saved(&target.to_string_lossy(), fetched.size, &fetched.root, true);
         return Ok(Existing::Same(fetched));
     }

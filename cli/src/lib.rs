@@ -35,12 +35,14 @@ mod remote;
 mod same;
 mod socket;
 mod store;
+mod times;
 mod tls;
 mod transfer;
 mod verify;
 mod words;
 
 use std::io::Write;
+use std::rc::Rc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +91,7 @@ async fn get(args: args::GetArgs, reporter: &Reporter, stop: CancellationToken) 
             Place::Http(url) => links.push(url.clone()),
         }
     }
-    get::run(&get::Context { options: args.options(), links, reporter, stop }, &sources).await
+    get::run(&get::Context { options: args.options(), links, idle: Rc::default(), reporter, stop }, &sources).await
 }
 
 async fn unless(stop: CancellationToken, work: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {

@@ -16,6 +16,7 @@ use crate::escape;
 use crate::exit::{Code, Failure};
 use crate::names::PARTIAL_SUFFIX;
 use crate::store::Store;
+use crate::times;
 
 /// Longest journal that is read; that of a tree has every name in it.
 const MAX_JOURNAL: u64 = 512 << 20;
@@ -73,12 +74,13 @@ impl Partial {
         self.store.reset().map_err(|error| Failure::disk(format!("{} can't be emptied", shown(&self.folder)), &error))
     }
 
-    /// Puts the complete data into its place and removes the rest. Something that stands there already is replaced only if that is wanted.
+    /// Puts the complete data, last changed at this time, into its place and removes the rest. Something that stands there already is replaced only if that is wanted.
     ///
     /// # Errors
     ///
     /// When something stands there, or the disk fails.
-    pub fn finish(self, replace: bool) -> Result<(), Failure> {
+    pub fn finish(self, replace: bool, modified_ms: Option<i64>) -> Result<(), Failure> {
+        times::set_of(&self.store.data, modified_ms);
         let failed = |error| Failure::disk(format!("{} can't be put into its place", shown(&self.target)), &error);
         match place(&self.data_path(), &self.target, replace) {
             Ok(()) => {}
@@ -233,9 +235,9 @@ mod tests {
             fs::write(partial.data_path(), "new").unwrap();
             partial
         };
-        assert_eq!(partial().finish(false).unwrap_err().code, Code::Differs);
+        assert_eq!(partial().finish(false, None).unwrap_err().code, Code::Differs);
         assert_eq!(fs::read(&target).unwrap(), b"old");
-        partial().finish(true).unwrap();
+        partial().finish(true, None).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use wstp_engine::session::{Event, Reply, Request, Session};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
-use wstp_protocol::{ClientMessage, Entry, Handle, Hash, Listing, Opened, Ping, RootReady, SharePath};
+use wstp_protocol::{ClientMessage, Close, Entry, Handle, Hash, Listing, Opened, Ping, RootReady, SharePath};
 
 use crate::AGENT;
 use crate::address::Address;
@@ -114,6 +114,16 @@ impl Remote {
             Reply::Opened(opened) => Ok(opened),
             _ => Err(self.confused()),
         }
+    }
+
+    /// Has the server close a file. Nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// When the server takes nothing any more.
+    pub fn close(&mut self, opened: &Opened) -> Result<(), Failure> {
+        (self.ready, self.stale) = (None, None);
+        self.send(&ClientMessage::Close(Close { handle: opened.handle }))
     }
 
     /// Waits until the hash of an open file is known.

@@ -1,14 +1,17 @@
 //! Whether a local file is the one a server has, told by its hash, without fetching any of it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
 use tokio::task::spawn_blocking;
+use wstp_protocol::SharePath;
 
-use crate::address::Source;
-use crate::exit::Failure;
+use crate::address::{Address, Source};
+use crate::exit::{Code, Failure};
 use crate::get::Context;
 use crate::hash;
+use crate::remote::Remote;
 use crate::transfer::Fetched;
 
 /// What the file is, if it is the one the first source that can be reached has; `None` if it differs.
@@ -17,16 +20,59 @@ use crate::transfer::Fetched;
 ///
 /// When no source can be reached, or the local file can't be read.
 pub async fn as_on_server(cx: &Context<'_>, sources: &[Source], local: &Path) -> Result<Option<Fetched>, Failure> {
+    if let [source] = sources
+        && let Some(mut remote) = cx.idle.take(&source.address)
+    {
+        match compare(&mut remote, &source.path, local).await {
+            // It may have been closed while it was idle.
+            Err(failure) if failure.code == Code::Unreachable => {}
+            compared => {
+                cx.idle.put(source, remote, &compared);
+                return compared;
+            }
+        }
+    }
+    let (mut remote, index) = cx.reach(sources).await?;
+    let compared = compare(&mut remote, &sources[index].path, local).await;
+    cx.idle.put(&sources[index], remote, &compared);
+    compared
+}
+
+/// Connections over which files were compared, for the next ones. There are no more than comparisons at once.
+#[derive(Default)]
+pub struct Idle(RefCell<Vec<(Address, Remote)>>);
+
+impl Idle {
+    fn take(&self, address: &Address) -> Option<Remote> {
+        let mut idle = self.0.borrow_mut();
+        let index = idle.iter().position(|(other, _)| other == address)?;
+        Some(idle.swap_remove(index).1)
+    }
+
+    /// Keeps a connection if that is how what was done over it ended.
+    fn put<T>(&self, source: &Source, remote: Remote, done: &Result<T, Failure>) {
+        if done.as_ref().is_ok() || done.as_ref().is_err_and(|failure| failure.refusal.is_some()) {
+            self.0.borrow_mut().push((source.address.clone(), remote));
+        }
+    }
+}
+
+async fn compare(remote: &mut Remote, path: &SharePath, local: &Path) -> Result<Option<Fetched>, Failure> {
     let unreadable = |error| Failure::disk(format!("{} can't be read", crate::partial::shown(local)), &error);
     let size = fs::metadata(local).map_err(unreadable)?.len();
-    let (mut remote, index) = cx.reach(sources).await?;
-    let opened = remote.open(sources[index].path.clone()).await?;
+    let opened = remote.open(path.clone()).await?;
     if opened.size != size {
+        remote.close(&opened)?;
         return Ok(None);
     }
-    let path = local.to_owned();
-    let hashing = spawn_blocking(move || hash::of_file(&path));
+    let path_here = local.to_owned();
+    let hashing = spawn_blocking(move || hash::of_file(&path_here));
     let file = remote.hashed(&opened).await?;
+    remote.close(&opened)?;
     let root = hashing.await.map_err(std::io::Error::other).flatten().map_err(unreadable)?;
-    Ok((root == file.root).then_some(Fetched { size, root }))
+    if root != file.root {
+        return Ok(None);
+    }
+    let modified_ms = remote.stat(path.clone()).await?.modified_ms;
+    Ok(Some(Fetched { size, root, modified_ms }))
 }

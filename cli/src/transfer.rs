@@ -71,6 +71,8 @@ pub struct Fetched {
     pub size: u64,
     /// Its BLAKE3 hash.
     pub root: Hash,
+    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, where that is known.
+    pub modified_ms: Option<i64>,
 }
 
 struct Loop<'a, W> {
@@ -88,6 +90,7 @@ struct Loop<'a, W> {
     /// Why the last connection ended.
     last_words: Option<String>,
     disk_error: Option<std::io::Error>,
+    modified_ms: Option<i64>,
     /// Why it is being stopped.
     ending: Option<Failure>,
     watch: W,
@@ -120,6 +123,7 @@ pub(crate) async fn fetch(
         alive: (began, 0),
         last_words: None,
         disk_error: None,
+        modified_ms: None,
         ending: None,
         watch,
     };
@@ -137,8 +141,9 @@ fn config(task: &Task) -> Config {
         memory_budget: task.share.memory,
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
-        rate_limit: task.share.rate,
+        rate_limit: *task.share.rate.borrow(),
         order: Order::HeadFirst,
+        asks_modified: true,
         seed: seed(),
     }
 }
@@ -167,6 +172,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
     ) -> Result<Fetched, Failure> {
         let mut ticks = interval(TELL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rate = self.task.share.rate.clone();
         loop {
             self.perform();
             if let Some(end) = self.end() {
@@ -174,6 +180,10 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
             }
             let due = self.due();
             tokio::select! {
+                Ok(()) = rate.changed() => {
+                    let rate = *rate.borrow_and_update();
+                    self.transfer.handle_command(self.now(), Command::SetRateLimit(rate));
+                }
                 Some((connection, happening)) = happened.recv() => self.handle(connection, happening),
                 stored = self.disk.next() => self.stored(stored)?,
                 () = sleep_until(due) => self.transfer.handle_timeout(self.now()),
@@ -235,6 +245,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
                 // Others are believed only where they serve what the first one does.
                 Output::Mirrors { source, urls } if source.0 == 0 => self.take_offered(&urls),
                 Output::Mirrors { .. } => {}
+                Output::Modified { modified_ms } => self.modified_ms = modified_ms,
                 Output::Store(request) => self.disk.push(request),
             }
         }
@@ -321,7 +332,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         let progress = self.transfer.progress();
         match progress.phase {
             Phase::Complete => Some(match (progress.size, progress.root) {
-                (Some(size), Some(root)) => Ok(Fetched { size, root }),
+                (Some(size), Some(root)) => Ok(Fetched { size, root, modified_ms: self.modified_ms }),
                 _ => {
                     Err(Failure::new(Code::Failed, "The download ended without a hash.", "Run the same command again."))
                 }

@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use support::{MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
@@ -41,6 +42,11 @@ fn assert_whole(here: &Path, content: impl Fn(usize, usize) -> Vec<u8>) {
     assert!(!names_in(&here.join("top")).contains(&".wstp".to_owned()));
 }
 
+/// When a file was changed last, in milliseconds since 1970.
+fn modified_ms(file: &Path) -> u128 {
+    file.metadata().unwrap().modified().unwrap().duration_since(UNIX_EPOCH).unwrap().as_millis()
+}
+
 /// Files that a run has on record.
 fn on_record(here: &Path) -> usize {
     replay(&fs::read(here.join("top/.wstp/journal")).unwrap()).0.stored().count()
@@ -51,8 +57,11 @@ async fn thousands_arrive_and_a_second_run_finds_them_there() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     let bytes = fill(share.path(), content);
     let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
     for already in [false, true] {
-        let ended = wstp(here.path(), &["get", &server.source("top"), "--json"]).await;
+        let before = proxy.passed();
+        let ended = wstp(here.path(), &["get", &proxy.source("top"), "--json"]).await;
+        assert!(!already || proxy.passed() - before < bytes as u64 / 20, "{} bytes", proxy.passed() - before);
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert_whole(here.path(), content);
         let summary = &ended.events("summary")[0];
@@ -63,6 +72,71 @@ async fn thousands_arrive_and_a_second_run_finds_them_there() {
         let last = ended.events("folder").pop();
         assert!(last.is_none_or(|last| last["files_done"].as_u64() <= last["files"].as_u64()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_bear_another_time_are_compared_by_their_hash_and_get_the_right_one() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    for number in 0..20 {
+        write(share.path(), &format!("top/f{number}"), &sample(100_000, number));
+        write(here.path(), &format!("top/f{number}"), &sample(100_000, number));
+    }
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    let ended = wstp(here.path(), &["get", &proxy.source("top"), "--json"]).await;
+    assert_eq!((ended.code, ended.events("summary")[0]["files"].as_u64()), (Some(0), Some(20)), "{ended:?}");
+    assert!(ended.events("saved").iter().all(|saved| saved["already"] == true));
+    assert!(proxy.passed() < 50_000, "{} bytes", proxy.passed());
+    // One for the listing, and no more than files are compared at once.
+    assert!(proxy.connections() <= 6, "{} connections", proxy.connections());
+    for number in 0..20 {
+        let name = format!("top/f{number}");
+        assert_eq!(modified_ms(&here.path().join(&name)), modified_ms(&share.path().join(&name)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_here_is_not_taken_for_the_same() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "top/a", b"theirs");
+    let server = Server::start(share.path()).await;
+    assert_eq!(wstp(here.path(), &["get", &server.source("top")]).await.code, Some(0));
+    write(here.path(), "top/a", b"mine!!");
+    assert_eq!(wstp(here.path(), &["get", &server.source("top")]).await.code, Some(7));
+    write(share.path(), "top/a", b"newer!");
+    let ended = wstp(here.path(), &["get", &server.source("top"), "--update"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(fs::read(here.path().join("top/a")).unwrap(), b"newer!");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_bear_the_time_of_their_last_change_on_the_server() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let time = UNIX_EPOCH + Duration::from_millis(1_000_000_000_123);
+    for (name, size) in [("top/small", 10), ("top/large", 300_000), ("alone", 50_000)] {
+        write(share.path(), name, &sample(size, 1));
+        fs::File::open(share.path().join(name)).unwrap().set_modified(time).unwrap();
+    }
+    let server = Server::start(share.path()).await;
+    for source in ["top", "alone"] {
+        assert_eq!(wstp(here.path(), &["get", &server.source(source)]).await.code, Some(0));
+    }
+    for name in ["top/small", "top/large", "alone"] {
+        assert_eq!(modified_ms(&here.path().join(name)), 1_000_000_000_123, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_alone_in_a_folder_has_all_of_the_limit() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "top/large", &sample(4 * MIB, 1));
+    let server = Server::start(share.path()).await;
+    let began = Instant::now();
+    let ended = wstp(here.path(), &["get", &server.source("top"), "--limit", "1Mi"]).await;
+    let took = began.elapsed();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // A fifth of the limit would take 20 s.
+    assert!(took > Duration::from_secs(3) && took < Duration::from_secs(12), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,8 @@ pub struct Config {
     pub rate_limit: Option<u64>,
     /// Which blocks to ask for first.
     pub order: Order,
+    /// Whether the origin is asked when the file was changed last ([`Output::Modified`](crate::Output::Modified)).
+    pub asks_modified: bool,
     /// Bytes written after which what is there is committed.
     pub commit_bytes: u64,
     /// Time after which what is there is committed.

@@ -39,6 +39,12 @@ pub enum Output {
         /// The addresses, those to be used first in front; there may be none.
         urls: Vec<MirrorUrl>,
     },
+    /// Know when the file was changed last on the origin. Told where [`Config::asks_modified`](crate::Config::asks_modified) wants it, perhaps more than
+    /// once; the last one counts. Nothing proves it.
+    Modified {
+        /// In milliseconds since 1970-01-01 UTC, where the origin knows it.
+        modified_ms: Option<i64>,
+    },
     /// Do something in storage and answer with `handle_stored`.
     Store(StoreRequest),
 }

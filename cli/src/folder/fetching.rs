@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wstp_engine::tree::{FetchReply, FileId, TreeCommand};
 use wstp_engine::{Problem, StoreError};
@@ -26,25 +27,34 @@ pub(super) struct Fetching<'a> {
     source: &'a Source,
     output: PathBuf,
     share: Share,
+    /// Bytes a second that each of them may have.
+    rate: watch::Sender<Option<u64>>,
     under_way: FuturesUnordered<LocalBoxFuture<'a, Ended>>,
     stops: HashMap<FileId, CancellationToken>,
 }
 
 impl<'a> Fetching<'a> {
-    /// Nothing yet; `parallel` files at once, each with such a share.
-    pub(super) fn new(cx: &'a Context<'a>, source: &'a Source, output: &Path, parallel: u8, share: Share) -> Self {
-        let share = Share { connections: cx.options.connections_of(parallel), ..share };
+    /// Nothing yet; `parallel` files at once, each with so much memory.
+    pub(super) fn new(cx: &'a Context<'a>, source: &'a Source, output: &Path, parallel: u8, memory: u64) -> Self {
+        let (rate, each) = watch::channel(cx.options.rate);
+        let share = Share { connections: cx.options.connections_of(parallel), memory, rate: each };
         let (under_way, stops) = Default::default();
-        Self { cx, source, output: output.to_owned(), share, under_way, stops }
+        Self { cx, source, output: output.to_owned(), share, rate, under_way, stops }
     }
 
     /// Begins with a file.
     pub(super) fn start(&mut self, id: FileId, path: SharePath, place: &Path) {
         let stop = self.cx.stop.child_token();
         self.stops.insert(id, stop.clone());
-        let cx = Context { options: self.cx.options.clone(), links: Vec::new(), reporter: self.cx.reporter, stop };
+        let cx = Context {
+            options: self.cx.options.clone(),
+            links: Vec::new(),
+            idle: self.cx.idle.clone(),
+            reporter: self.cx.reporter,
+            stop,
+        };
         let sources = [Source { path, ..self.source.clone() }];
-        let (output, place, share) = (self.output.clone(), place.to_owned(), self.share);
+        let (output, place, share) = (self.output.clone(), place.to_owned(), self.share.clone());
         self.under_way.push(Box::pin(async move {
             let target = output.join(&place);
             let result = match make_around(&output, &place) {
@@ -76,19 +86,13 @@ impl<'a> Fetching<'a> {
             None => std::future::pending().await,
         }
     }
-
-    /// Bytes a second that small files may have while these transfers take theirs.
-    fn rate_left(&self) -> Option<u64> {
-        let taken = self.share.rate.unwrap_or_default().saturating_mul(self.under_way.len() as u64);
-        self.cx.options.rate.map(|rate| rate.saturating_sub(taken).max(1))
-    }
 }
 
 impl Run<'_> {
     /// A transfer ended.
     pub(super) fn fetched(&mut self, id: FileId, target: &Path, result: Result<Fetched, Failure>) {
         let reply = match result {
-            Ok(Fetched { size, root }) => {
+            Ok(Fetched { size, root, .. }) => {
                 self.sum.add(size);
                 FetchReply::Done { size, root }
             }
@@ -107,13 +111,15 @@ impl Run<'_> {
             }
         };
         self.tree.handle_fetched(self.now(), id, reply);
-        self.share_rate();
     }
 
-    /// Divides the limit between small files and large ones.
+    /// Divides the limit equally among the large files that are being fetched and the small ones, as long as there are any to be asked for.
     pub(super) fn share_rate(&mut self) {
-        if self.cx.options.rate.is_some() {
-            let rate = self.fetching.rate_left();
+        let sharers = self.fetching.under_way.len() + usize::from(self.socket.is_some());
+        let rate = self.cx.options.rate.map(|rate| (rate / sharers.max(1) as u64).max(1));
+        if rate != self.rate {
+            self.rate = rate;
+            self.fetching.rate.send_replace(rate);
             self.tree.handle_command(self.now(), TreeCommand::SetRateLimit(rate));
         }
     }

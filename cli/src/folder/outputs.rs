@@ -5,7 +5,7 @@ use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, TreeOutput};
 
 use super::Run;
 use crate::exit::{Code, Failure};
-use crate::folder_store::{Reply, Request, Saved, ToKeep};
+use crate::folder_store::{Found, Reply, Request, Saved, ToKeep, ToLook};
 use crate::socket::Socket;
 use crate::words::engine_problem;
 
@@ -32,15 +32,15 @@ impl Run<'_> {
                     let around = self.tree.folder_path(folder);
                     entries.into_iter().for_each(|entry| self.left_out(around.as_str(), entry));
                 }
-                TreeOutput::Keep { file, root, data, .. } => {
+                TreeOutput::Look { files } => self.look(files),
+                TreeOutput::Keep { file, root, data, modified_ms, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };
-                    to_keep.push(ToKeep { file, place, root, data });
+                    to_keep.push(ToKeep { file, place, root, modified_ms, data });
                 }
                 TreeOutput::Commit { record } => self.disk.push(Request::Commit { record }),
                 TreeOutput::Fetch { file, path, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };
                     self.fetching.start(file, path, &place);
-                    self.share_rate();
                 }
                 TreeOutput::StopFetch { file } => self.fetching.stop(file),
                 TreeOutput::FileFailed { file, problem } => {
@@ -56,6 +56,14 @@ impl Run<'_> {
         if !to_keep.is_empty() {
             self.disk.push(Request::Keep(to_keep));
         }
+    }
+
+    fn look(&mut self, files: Vec<FileId>) {
+        let to_look = |file| {
+            let (place, known) = (self.layout.file(file)?, self.tree.file(file)?);
+            Some(ToLook { file, place, size: known.size, modified_ms: known.modified_ms })
+        };
+        self.disk.push(Request::Look(files.into_iter().filter_map(to_look).collect()));
     }
 
     fn left_out(&mut self, around: &str, entry: Listed) {
@@ -75,6 +83,14 @@ impl Run<'_> {
     pub(super) fn stored(&mut self, reply: Reply) {
         let now = self.now();
         match reply {
+            Reply::Looked(files) => {
+                for (file, found) in files {
+                    if let Found::Same(saved) = &found {
+                        self.saved(saved, true);
+                    }
+                    self.tree.handle_looked(now, file, found.reply());
+                }
+            }
             Reply::Kept(files) => files.into_iter().for_each(|(file, result)| self.kept(file, result)),
             Reply::Committed(Ok(saved)) => {
                 saved.iter().for_each(|saved| self.saved(saved, false));

@@ -261,7 +261,7 @@ impl Transfer {
                     }
                 }
                 Ask::Page { part, .. } => self.unask_hashes(part),
-                Ask::Open { .. } => {}
+                Ask::Open { .. } | Ask::Stat { .. } => {}
             }
         }
         Some(source)

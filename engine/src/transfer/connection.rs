@@ -19,6 +19,7 @@ const LEAST_LIFE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Ask {
     Open { sent: Instant },
+    Stat { sent: Instant },
     Blocks(BlockAsk),
     Page { sent: Instant, handle: Handle, part: Part },
 }
@@ -38,7 +39,7 @@ pub(super) struct BlockAsk {
 impl Ask {
     fn sent(&self) -> Instant {
         match self {
-            Self::Open { sent } | Self::Page { sent, .. } => *sent,
+            Self::Open { sent } | Self::Stat { sent } | Self::Page { sent, .. } => *sent,
             Self::Blocks(ask) => ask.sent,
         }
     }

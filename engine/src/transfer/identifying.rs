@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use wstp_protocol::{Hash, Opened, RootReady, Stale};
+use wstp_protocol::{Hash, Opened, RootReady, SharePath, Stale};
 
 use super::Transfer;
 use super::blocks::Blocks;
@@ -65,7 +65,18 @@ impl Transfer {
         };
         connection.stage = Stage::Opening;
         connection.progressed = now;
-        let message = connection.session.request(Request::Open { path }, Ask::Open { sent: now });
+        let message = connection.session.request(Request::Open { path: path.clone() }, Ask::Open { sent: now });
+        let has_room = connection.session.under_way() < most;
+        self.send(id, message);
+        if self.config.asks_modified && has_room && self.origin() == Some(source) {
+            self.request_stat(id, path);
+        }
+    }
+
+    fn request_stat(&mut self, id: ConnectionId, path: SharePath) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let message = connection.session.request(Request::Stat { path }, Ask::Stat { sent: now });
         self.send(id, message);
     }
 

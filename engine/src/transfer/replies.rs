@@ -71,6 +71,11 @@ impl Transfer {
             (Ask::Open { .. }, Reply::Opened(opened)) => self.file_opened(id, &opened),
             (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
             (Ask::Page { part, .. }, Reply::HashPage(page)) => self.page_arrived(id, part, &page),
+            (Ask::Stat { .. }, Reply::Stat(reply)) => {
+                self.outputs.push_back(Output::Modified { modified_ms: reply.entry.modified_ms });
+            }
+            // It is of no importance; what matters, the answer to Open says as well.
+            (Ask::Stat { .. }, Reply::Failure(_)) => {}
             (ask, Reply::Failure(failure)) => self.request_failed(id, &ask, &failure),
             _ => self.not_wstp(id, &SessionError::WrongReply),
         }
@@ -87,7 +92,7 @@ impl Transfer {
                 self.asked_bytes -= ask.bytes;
             }
             Ask::Page { .. } => connection.pages_in_flight -= 1,
-            Ask::Open { .. } => {}
+            Ask::Open { .. } | Ask::Stat { .. } => {}
         }
     }
 
@@ -144,7 +149,7 @@ impl Transfer {
                 self.unask_hashes(*part);
                 Some(*handle)
             }
-            Ask::Open { .. } => None,
+            Ask::Open { .. } | Ask::Stat { .. } => None,
         };
         let wait = wait_of(failure);
         match (failure.code, handle, ask) {

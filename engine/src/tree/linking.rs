@@ -37,7 +37,7 @@ impl TreeTransfer {
 
     /// Gives a connection back that nothing is to be asked on any more.
     pub(super) fn release_link(&mut self) {
-        if self.link.is_some() && !self.needs_link() {
+        if self.link.is_some() && !self.needs_link() && self.looking.is_empty() {
             self.disconnect();
         }
     }

@@ -12,6 +12,7 @@ mod entries;
 pub mod journal;
 mod link;
 mod linking;
+mod looking;
 mod output;
 mod page;
 mod progress;
@@ -41,7 +42,7 @@ use crate::{ConnectionId, Instant, StoreError};
 
 pub use entries::{MAX_DEPTH, MAX_ENTRIES};
 pub use output::{
-    FetchReply, FileId, FolderId, KeepReply, LeftOut, Listed, Place, TreeCommand, TreeConfig, TreeOutput,
+    FetchReply, FileId, FolderId, KeepReply, LeftOut, Listed, LookReply, Place, TreeCommand, TreeConfig, TreeOutput,
 };
 pub use progress::{FileState, FileView, TreeProblem, TreeProgress};
 
@@ -56,6 +57,10 @@ pub struct TreeTransfer {
     entries: Entries,
     /// Folders that have a page to be asked for.
     to_list: VecDeque<FolderId>,
+    /// Small files for which the caller is to look.
+    to_look: Vec<FileId>,
+    /// Small files of which the caller has not said yet what is there.
+    looking: BTreeSet<FileId>,
     /// Small files to be asked for, those of a folder side by side.
     small: VecDeque<FileId>,
     /// Files to be handed out.
@@ -133,6 +138,8 @@ impl TreeTransfer {
             entries,
             outputs: VecDeque::new(),
             to_list: VecDeque::new(),
+            to_look: Vec::new(),
+            looking: BTreeSet::new(),
             small: VecDeque::new(),
             large: VecDeque::new(),
             held: BTreeMap::new(),
@@ -177,6 +184,13 @@ impl TreeTransfer {
     pub fn handle_closed(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
         self.connection_closed(connection);
+        self.drive();
+    }
+
+    /// What came of [`TreeOutput::Look`] for one of its files.
+    pub fn handle_looked(&mut self, now: Instant, file: FileId, reply: LookReply) {
+        self.advance(now);
+        self.looked(file, reply);
         self.drive();
     }
 
@@ -257,6 +271,7 @@ impl TreeTransfer {
         if self.stop.is_none() {
             self.connect();
             self.list();
+            self.look();
             self.ask();
             self.hand_out();
             self.release_link();
@@ -280,6 +295,7 @@ impl TreeTransfer {
     /// Whether there is nothing left to ask for, to keep or to fetch.
     fn is_done(&self) -> bool {
         self.is_walked()
+            && self.looking.is_empty()
             && self.small.is_empty()
             && self.large.is_empty()
             && self.held.is_empty()

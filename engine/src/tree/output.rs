@@ -38,6 +38,8 @@ pub struct TreeConfig {
     pub commit_files: u32,
     /// Time after which what is there is committed.
     pub commit_interval: Duration,
+    /// Whether the caller is asked what is there already of small files ([`TreeOutput::Look`]).
+    pub looks: bool,
     /// Seed of the jitter in retries, so that a run can be repeated.
     pub seed: u64,
 }
@@ -69,6 +71,12 @@ pub enum TreeOutput {
         folder: FolderId,
         /// What is in it, or some of it.
         entries: Vec<Listed>,
+    },
+    /// Look what is there already of these small files, and answer each with `handle_looked`; they are not asked for before. Only where
+    /// [`TreeConfig::looks`] wants it.
+    Look {
+        /// Which.
+        files: Vec<FileId>,
     },
     /// Keep a whole file, whose bytes are verified, and answer with `handle_kept`, in any order. It need not be durable before the next commit.
     Keep {
@@ -168,6 +176,22 @@ pub struct Place {
     pub offset: u64,
     /// Bytes there.
     pub length: u64,
+}
+
+/// What came of [`TreeOutput::Look`], for one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookReply {
+    /// Nothing that could be the file: it is fetched.
+    Missing,
+    /// It is there and durable.
+    Same {
+        /// Bytes.
+        size: u64,
+        /// Its BLAKE3 hash.
+        root: Hash,
+    },
+    /// Something that may be the file: it is handed out with [`TreeOutput::Fetch`], where hashes can be compared before data is fetched.
+    Unsure,
 }
 
 /// What came of [`TreeOutput::Keep`].

@@ -69,7 +69,8 @@ impl TreeTransfer {
     /// Sees whether everything that was under way has ended.
     pub(super) fn settle(&mut self) {
         let is_recorded = !self.ledger.is_recording() && (self.storage_is_bad() || !self.ledger.is_dirty());
-        let quiet = self.held.is_empty() && self.fetching.is_empty() && is_recorded;
+        let is_answered = self.looking.len() == self.to_look.len() && self.held.is_empty() && self.fetching.is_empty();
+        let quiet = is_answered && is_recorded;
         let Some(stop) = &mut self.stop else { return };
         stop.settled |= quiet;
         if stop.settled && stop.resume {

@@ -111,7 +111,7 @@ impl TreeTransfer {
     /// A file is to be had.
     pub(super) fn enqueue(&mut self, file: FileId) {
         match self.entries.file(file) {
-            Some(known) if known.size <= MAX_BUNDLED_FILE as u64 => self.small.push_back(file),
+            Some(known) if known.size <= MAX_BUNDLED_FILE as u64 => self.enqueue_small(file),
             Some(_) => self.large.push_back(file),
             None => {}
         }

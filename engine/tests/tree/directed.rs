@@ -38,6 +38,14 @@ fn ten_thousand_small_files_cost_few_round_trips() {
 }
 
 #[test]
+fn what_is_there_already_is_not_asked_for() {
+    let mut scenario = Scenario::plain(Share::uniform(3, 10, 100));
+    scenario.looks = true;
+    let world = completed(scenario);
+    assert_eq!((world.keeps, world.fetches), (10, 10));
+}
+
+#[test]
 fn an_empty_folder_is_complete() {
     let world = completed(Scenario::plain(Share::empty()));
     assert_eq!((world.bundles, world.commits), (0, 1));

@@ -33,6 +33,7 @@ impl Scenario {
             memory_budget: 8 << 20,
             rate_limit: None,
             fetches: 2,
+            looks: false,
             store_time: Duration::from_micros(200),
             commit_files: 1000,
             blows: Vec::new(),
@@ -79,6 +80,7 @@ impl Scenario {
             scenario.blows.push((ms(random.below(spread)), blow));
         }
         scenario.blows.push((ms(spread + 1000), Blow::Resume));
+        scenario.looks = random.chance(0.3);
         scenario
     }
 }

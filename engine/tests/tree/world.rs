@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use wstp_engine::tree::journal::{Form, Recovered, replay};
 use wstp_engine::tree::{
-    FetchReply, FileId, FolderId, KeepReply, Listed, Place, TreeCommand, TreeConfig, TreeOutput, TreeTransfer,
+    FetchReply, FileId, FolderId, KeepReply, Listed, LookReply, Place, TreeCommand, TreeConfig, TreeOutput,
+    TreeTransfer,
 };
 use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
 use wstp_protocol::limits::MAX_SERVER_FRAME;
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub memory_budget: u64,
     pub rate_limit: Option<u64>,
     pub fetches: u8,
+    /// Whether files are there before: of three small ones one is, one may be, and one is not.
+    pub looks: bool,
     pub store_time: Duration,
     pub commit_files: u32,
     pub blows: Vec<(Duration, Blow)>,
@@ -61,6 +64,7 @@ enum Event {
     ToServer(ConnectionId, ClientMessage),
     Answer(ConnectionId, ServerMessage),
     Frame(ConnectionId, Bytes),
+    Looked(FileId),
     Kept(FileId, Bytes, Hash),
     Committed(Vec<u8>),
     Fetched(FileId, String),
@@ -93,6 +97,7 @@ pub struct World {
     pub bundles: u32,
     pub connects: u32,
     pub keeps: u32,
+    pub fetches: u32,
     pub commits: u32,
     /// Files handed out at the same time, at most.
     pub most_fetches: usize,
@@ -130,6 +135,7 @@ impl World {
             bundles: 0,
             connects: 0,
             keeps: 0,
+            fetches: 0,
             commits: 0,
             most_fetches: 0,
             arrived_bytes: 0,
@@ -238,6 +244,7 @@ impl World {
                     self.tree.handle_frame(self.now, id, frame);
                 }
             }
+            Event::Looked(file) => self.looked(file),
             Event::Kept(file, data, root) => self.kept(file, data, root),
             Event::Committed(record) => self.committed(&record),
             Event::Fetched(file, path) => self.fetched(file, &path),
@@ -264,6 +271,12 @@ impl World {
                     assert!(self.wires.remove(&connection).is_some(), "only what is open is closed");
                 }
                 TreeOutput::Listed { folder, entries } => self.listed(folder, entries),
+                TreeOutput::Look { files } => {
+                    for file in files {
+                        let time = self.random.up_to(self.scenario.store_time);
+                        self.schedule(time, Event::Looked(file));
+                    }
+                }
                 TreeOutput::Keep { file, path, root, data, .. } => {
                     self.check_path(file, &path);
                     self.keeps += 1;
@@ -274,6 +287,7 @@ impl World {
                 TreeOutput::Fetch { file, path, .. } => {
                     self.check_path(file, &path);
                     assert!(self.fetching.insert(file, false).is_none(), "a file is fetched twice at once");
+                    self.fetches += 1;
                     self.most_fetches = self.most_fetches.max(self.fetching.len());
                     let time = self.random.up_to(self.scenario.store_time * 100);
                     self.schedule(time, Event::Fetched(file, path.to_string()));
@@ -290,6 +304,20 @@ impl World {
                 TreeOutput::FolderFailed { folder, .. } => assert!(self.folders.contains_key(&folder)),
             }
         }
+    }
+
+    fn looked(&mut self, file: FileId) {
+        let path = self.paths.get(&file).expect("a file is told before it is looked for").clone();
+        let reply = match (file.0 % 3, self.scenario.share.find(&path)) {
+            (1, Some(node)) if node.trouble.is_none() => {
+                let (data, size, root) = (node.data.clone(), node.data.len() as u64, root_of(&node.data));
+                self.disk.insert(file, Copy { data, form: Form::Own, durable: true });
+                LookReply::Same { size, root }
+            }
+            (2, _) => LookReply::Unsure,
+            _ => LookReply::Missing,
+        };
+        self.tree.handle_looked(self.now, file, reply);
     }
 
     fn check_path(&self, file: FileId, path: &SharePath) {
@@ -540,6 +568,7 @@ impl World {
 
 fn config(scenario: &Scenario, seed: u64) -> TreeConfig {
     TreeConfig {
+        looks: scenario.looks,
         path: SharePath::parse("top").expect("a plain path"),
         token: None,
         agent: "simulation".into(),

@@ -214,6 +214,7 @@ impl World {
             memory_budget: scenario.memory_budget,
             rate_limit: scenario.rate_limit,
             order: Order::default(),
+            asks_modified: false,
             commit_bytes: scenario.commit_bytes,
             commit_interval: scenario.commit_interval,
             seed,
@@ -334,6 +335,7 @@ impl World {
                     let wire = self.wires.remove(&connection).expect("only what is open is closed");
                     self.servers[wire.server].closed(connection);
                 }
+                Output::Modified { .. } => panic!("nobody asked for it"),
                 Output::Mirrors { source, urls } => self.offered.push((source, urls)),
                 Output::Store(request) => {
                     self.stores.push_back(request);

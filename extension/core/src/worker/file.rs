@@ -42,6 +42,7 @@ pub fn config(terms: &Terms) -> Config {
         commit_interval: COMMIT_INTERVAL,
         rate_limit: terms.rate_limit,
         order: order(terms),
+        asks_modified: false,
         seed: js_sys::Math::random().to_bits(),
     }
 }

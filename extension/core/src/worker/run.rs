@@ -51,7 +51,7 @@ impl Run {
                 Output::Mirrors { source, urls } if source.0 == 0 => {
                     return Some(Act::TellMirrors(urls.iter().map(ToString::to_string).collect()));
                 }
-                Output::Mirrors { .. } => {}
+                Output::Mirrors { .. } | Output::Modified { .. } => {}
                 Output::Store(request) => {
                     let reply = self.store.perform(request);
                     self.transfer.handle_stored(clock::now(), reply);

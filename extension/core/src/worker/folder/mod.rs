@@ -142,6 +142,8 @@ impl FolderJob {
                 }
                 self.tree.handle_kept(now, file, reply);
             }
+            // It is not asked for.
+            TreeOutput::Look { .. } => {}
             TreeOutput::Commit { record } => {
                 let troubles: Option<Vec<_>> = self.has_news.then(|| self.troubles.values().cloned().collect());
                 let committed = self.pack.commit(&record, troubles.as_deref());
@@ -440,6 +442,7 @@ impl Job for FolderJob {
 
 fn config(terms: &Terms, path: SharePath) -> TreeConfig {
     TreeConfig {
+        looks: false,
         path,
         token: None,
         agent: AGENT.to_owned(),

@@ -1,0 +1,80 @@
+//! What is there already of a folder's small files, found out without the server where that is possible.
+//!
+//! A file that was fetched bears the time of its last change on the server. One that has this size and this time is taken for the same, as rsync does; one of
+//! this size and another time may be, which only its hash can tell.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wstp_engine::tree::{FileId, LookReply};
+
+use super::{FolderStore, Saved};
+use crate::{hash, times};
+
+/// A file that may be there.
+#[derive(Debug)]
+pub struct ToLook {
+    /// Which.
+    pub file: FileId,
+    /// Where it goes, relative to the output.
+    pub place: PathBuf,
+    /// Bytes on the server.
+    pub size: u64,
+    /// Its last change there, in milliseconds since 1970-01-01 UTC, where known.
+    pub modified_ms: Option<i64>,
+}
+
+/// What is there of a file.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing that could be it.
+    Nothing,
+    /// A file of its size that bears its time, as those do that were fetched.
+    Same(Saved),
+    /// A file of its size.
+    Unsure,
+}
+
+impl Found {
+    /// For the engine.
+    pub fn reply(&self) -> LookReply {
+        match self {
+            Self::Nothing => LookReply::Missing,
+            Self::Same(Saved { size, root, .. }) => LookReply::Same { size: *size, root: *root },
+            Self::Unsure => LookReply::Unsure,
+        }
+    }
+}
+
+impl FolderStore {
+    /// What is there of a file. What can't be read is not there; whoever writes it will tell.
+    pub(super) fn look(&mut self, ToLook { place, size, modified_ms, .. }: &ToLook) -> Found {
+        let target = self.output.join(place);
+        let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && there.len() == *size);
+        let Some(there) = there.filter(|_| self.has_around(place)) else { return Found::Nothing };
+        if !times::is_of(&there, *modified_ms) {
+            return Found::Unsure;
+        }
+        match hash::of_file(&target) {
+            Ok(root) => Found::Same(Saved { target, size: *size, root }),
+            Err(_) => Found::Nothing,
+        }
+    }
+
+    /// Whether the folders around a place are there, and none is a link.
+    fn has_around(&mut self, place: &Path) -> bool {
+        let around = place.parent().unwrap_or(Path::new(""));
+        if self.made.contains(around) {
+            return true;
+        }
+        let mut folder = self.output.clone();
+        let all = around.iter().all(|name| {
+            folder.push(name);
+            fs::symlink_metadata(&folder).is_ok_and(|there| there.is_dir())
+        });
+        if all {
+            self.made.insert(around.to_owned());
+        }
+        all
+    }
+}

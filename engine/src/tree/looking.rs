@@ -1,0 +1,40 @@
+//! What the caller has already: a small file is not asked for before the caller has looked, where it wants to.
+
+use super::TreeTransfer;
+use super::bundling::Held;
+use super::output::{FileId, LookReply, TreeOutput};
+
+impl TreeTransfer {
+    /// A small file is to be had.
+    pub(super) fn enqueue_small(&mut self, file: FileId) {
+        if self.config.looks {
+            self.to_look.push(file);
+            self.looking.insert(file);
+        } else {
+            self.small.push_back(file);
+        }
+    }
+
+    /// Has the caller look for files that it was not asked for yet.
+    pub(super) fn look(&mut self) {
+        let files = std::mem::take(&mut self.to_look);
+        if !files.is_empty() {
+            self.outputs.push_back(TreeOutput::Look { files });
+        }
+    }
+
+    /// The caller says what is there of a file.
+    pub(super) fn looked(&mut self, file: FileId, reply: LookReply) {
+        if !self.looking.remove(&file) {
+            return;
+        }
+        match reply {
+            LookReply::Missing => self.small.push_back(file),
+            LookReply::Unsure => self.large.push_back(file),
+            LookReply::Same { size, root } => {
+                self.entries.done(file, size);
+                self.ledger.kept(self.now, file, Held { size, root }, None);
+            }
+        }
+    }
+}
