@@ -93,7 +93,7 @@ impl Downloads {
     }
 
     fn end_of(&mut self, id: i32) -> End {
-        if !self.begun.get(&id).is_some_and(|begun| begun.told.end.is_some()) {
+        if self.begun.get(&id).is_none_or(|begun| begun.told.end.is_none()) {
             return End::Open;
         }
         match self.begun.remove(&id) {
