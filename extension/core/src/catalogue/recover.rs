@@ -169,7 +169,7 @@ mod tests {
     fn a_list_of_another_version_is_not_an_empty_one() {
         let ours = journal();
         let mut newer = ours.clone();
-        newer[8] = 2;
+        newer[8] += 1;
         let before_versions = &ours[12..];
         let unknown_change = [&ours[..], &encode(13, &(1_u8, 0_u8, 99_u8))].concat();
         let no_snapshot = begin(1, &set(1));
