@@ -129,6 +129,7 @@ impl Transfer {
         let contradicts = version == Some(offered.version) && clash;
         let is_unproven = is_origin && self.blocks.verified().is_empty();
         let may_be_misheard = is_unproven && self.corrections < MOST_CORRECTIONS;
+        let is_unknown = !clash && file.root.is_none();
         match () {
             () if contradicts && is_unproven && self.updating => Judgement::Unsure,
             () if contradicts && may_be_misheard => Judgement::Contradiction,
@@ -137,8 +138,10 @@ impl Transfer {
             () if file.same_bytes(offered) => Judgement::SameBytes,
             // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
             () if self.updating => Judgement::Unsure,
-            // Nothing is here that the user would want to hear of.
-            () if may_be_misheard && version.is_some() && self.blocks.received().is_empty() => Judgement::Contradiction,
+            // Nothing is here that the user would want to hear of: no block, or none that is proven, and what came is compared with the new hash.
+            () if may_be_misheard && version.is_some() && (self.blocks.received().is_empty() || is_unknown) => {
+                Judgement::Contradiction
+            }
             // Perhaps only its date or its place changed, and it came back: its hash will tell.
             () if is_origin && !clash && file.root.is_some() && offered.root.is_none() => Judgement::Unsure,
             () if is_origin && (clash || version.is_some()) => Judgement::Changed,
