@@ -1,14 +1,12 @@
 //! The `BroadcastChannel` that all contexts share, typed.
 //!
-//! A message that is not a [`Message`] is ignored: the extension's pages are the only ones on the channel, but an older page may outlive
-//! an update. A context hears only the topics it asked for, since decoding what others say would cost it more than its own work.
+//! On it goes an array of the message's topic and its bytes; what is not a [`Message`] is ignored. A context hears only the topics it
+//! asked for, since decoding what others say would cost it more than its own work.
 
-use js_sys::{Object, Reflect};
-use serde::Serialize;
-use serde_wasm_bindgen::Serializer;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent};
-use wstp_messages::{CHANNEL, Inner, Message};
+use wstp_messages::{CHANNEL, Inner, Message, decode, encode};
 
 /// One end of the channel. Dropping it closes it.
 pub struct Bus {
@@ -17,8 +15,8 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Opens the channel and hands every message on one of the `topics` to `on_message`. A topic is the name of a variant of
-    /// [`Message`], or of [`Inner`] for what is said among the contexts. What this end sends does not come back to it.
+    /// Opens the channel and hands every message on one of the `topics` ([`Message::topic`]) to `on_message`. What this end sends does not
+    /// come back to it.
     ///
     /// # Errors
     ///
@@ -29,10 +27,7 @@ impl Bus {
     ) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(CHANNEL)?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            let data = event.data();
-            if topic(&data).is_some_and(|topic| topics.contains(&topic.as_str()))
-                && let Ok(message) = serde_wasm_bindgen::from_value(data)
-            {
+            if let Some(message) = heard(&event.data(), topics) {
                 on_message(message);
             }
         });
@@ -42,7 +37,8 @@ impl Bus {
 
     /// Says something to all other contexts.
     pub fn send(&self, message: &Message) {
-        if let Err(error) = to_js(message).and_then(|message| self.channel.post_message(&message)) {
+        let said = Array::of2(&message.topic().into(), &Uint8Array::from(encode(message).as_slice()));
+        if let Err(error) = self.channel.post_message(&said) {
             web_sys::console::error_1(&error);
         }
     }
@@ -60,23 +56,10 @@ impl Drop for Bus {
     }
 }
 
-/// A value as JavaScript sees it, 64-bit numbers as BigInt so that none is rounded.
-///
-/// # Errors
-///
-/// When the value can't be told in JavaScript, which no message type can cause.
-pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    Ok(value.serialize(&Serializer::new().serialize_large_number_types_as_bigints(true))?)
-}
-
-fn topic(data: &JsValue) -> Option<String> {
-    let kind = variant(data)?;
-    if kind == "Inner" { variant(&Reflect::get(data, &kind.into()).ok()?) } else { Some(kind) }
-}
-
-/// The name of the variant of an enum as serde writes it: a text, or the only key of an object.
-fn variant(data: &JsValue) -> Option<String> {
-    data.as_string().or_else(|| Object::keys(data.dyn_ref::<Object>()?).get(0).as_string())
+fn heard(data: &JsValue, topics: &[&str]) -> Option<Message> {
+    let said = data.dyn_ref::<Array>()?;
+    let topic = said.get(0).as_string()?;
+    if topics.contains(&topic.as_str()) { decode(&said.get(1).dyn_into::<Uint8Array>().ok()?.to_vec()) } else { None }
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]
@@ -101,6 +84,7 @@ mod tests {
         speaker.send_inner(Inner::Hail);
         speaker.send(&command);
         speaker.channel.post_message(&"no message of ours".into()).unwrap();
+        speaker.channel.post_message(&Array::of2(&"Lost".into(), &Uint8Array::from([255].as_slice()))).unwrap();
         speaker.send(&lost);
         assert_eq!(heard.next().await, Some(command));
         assert_eq!(heard.next().await, Some(lost));

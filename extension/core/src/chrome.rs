@@ -1,12 +1,11 @@
 //! The extension's API of the browser, as far as it is used here. The only module that touches chrome.*.
 
 use js_sys::{Array, Object, Promise, Reflect};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wstp_messages::{Knock, TransferId};
-
-use crate::bus::to_js;
 
 #[wasm_bindgen]
 extern "C" {
@@ -254,6 +253,15 @@ pub async fn open_tab(page: &str) -> Result<(), JsValue> {
 /// The promise's.
 pub async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
     JsFuture::from(promise).await
+}
+
+/// A value as JavaScript sees it, 64-bit numbers as BigInt so that none is rounded.
+///
+/// # Errors
+///
+/// When the value can't be told in JavaScript, which no message type can cause.
+pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    Ok(value.serialize(&Serializer::new().serialize_large_number_types_as_bigints(true))?)
 }
 
 fn object(fields: &[(&str, JsValue)]) -> JsValue {

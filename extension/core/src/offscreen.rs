@@ -17,7 +17,7 @@ use wstp_messages::{
     ContextName, Inner, Knock, Message, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
 };
 
-use crate::bus::{Bus, to_js};
+use crate::bus::Bus;
 use crate::folder_layout::PACK;
 use crate::network::Online;
 use crate::words::problem;
@@ -167,7 +167,7 @@ impl Supervisor {
         let first = Object::new();
         Reflect::set(&first, &"module".into(), &wasm_bindgen::module())?;
         Reflect::set(&first, &"kind".into(), &kind.into())?;
-        Reflect::set(&first, &"task".into(), &task.map_or(Ok(JsValue::NULL), to_js)?)?;
+        Reflect::set(&first, &"task".into(), &task.map_or(Ok(JsValue::NULL), chrome::to_js)?)?;
         worker.post_message(&first)?;
         let watched = Watched { worker, silent_since: clock::now(), has_spoken: false, _on_error: on_error };
         self.state.borrow_mut().workers.insert(name, watched);

@@ -116,6 +116,28 @@ pub enum Inner {
     Online,
 }
 
+impl Inner {
+    pub(crate) const fn topic(&self) -> &'static str {
+        match self {
+            Self::Alive(_) => "Alive",
+            Self::Start(_) => "Start",
+            Self::Stop(_) => "Stop",
+            Self::Adjust { .. } => "Adjust",
+            Self::Retry(_) => "Retry",
+            Self::Hail => "Hail",
+            Self::Report { .. } => "Report",
+            Self::Lost(_) => "Lost",
+            Self::Save(_) => "Save",
+            Self::Ask(_) => "Ask",
+            Self::Asked(_) => "Asked",
+            Self::Saving { .. } => "Saving",
+            Self::Active { .. } => "Active",
+            Self::Notify { .. } => "Notify",
+            Self::Online => "Online",
+        }
+    }
+}
+
 /// What a transfer worker is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerTask {

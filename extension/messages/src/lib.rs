@@ -5,10 +5,12 @@
 //! data travels here.
 
 mod command;
+mod encoding;
 mod event;
 mod inner;
 
 pub use command::{Command, CommandId, Reply, Step, Sweep};
+pub use encoding::{decode, encode};
 pub use event::{
     BlockOrder, BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Problem, ServerView, Settings,
     Snapshot, SourceStanding, SourceView, TransferState, TransferView,
@@ -23,8 +25,8 @@ use serde::{Deserialize, Serialize};
 /// Most files in one [`Reply::Files`].
 pub const MAX_FILES: u32 = 500;
 
-/// The name of the `BroadcastChannel`.
-pub const CHANNEL: &str = "wstp";
+/// The name of the `BroadcastChannel`. A page that outlives an update is on another one, for it would take one message for another.
+pub const CHANNEL: &str = concat!("wstp ", env!("CARGO_PKG_VERSION"));
 
 /// Names a transfer for ever: 16 random bytes in lower-case hexadecimal. Also the name of its folder in the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,4 +54,17 @@ pub enum Message {
     Event(Event),
     /// Between catalogue, supervisor and workers.
     Inner(Inner),
+}
+
+impl Message {
+    /// What it is about: the name of its variant, or of that of [`Inner`]. Goes before the message, so that who does not listen to it need not
+    /// decode it.
+    pub const fn topic(&self) -> &'static str {
+        match self {
+            Self::Command { .. } => "Command",
+            Self::Reply { .. } => "Reply",
+            Self::Event(_) => "Event",
+            Self::Inner(inner) => inner.topic(),
+        }
+    }
 }

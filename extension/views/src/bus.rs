@@ -1,13 +1,11 @@
 //! This page's end of the `BroadcastChannel` all contexts share, typed. What is not for views is not even decoded.
 
-use js_sys::{Object, Reflect};
-use serde::Serialize;
-use serde_wasm_bindgen::Serializer;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent};
-use wstp_messages::{CHANNEL, Message};
+use wstp_messages::{CHANNEL, Message, decode, encode};
 
-/// What views listen to, as the names of variants of [`Message`].
+/// What views listen to, as [`Message::topic`] calls it.
 const TOPICS: [&str; 2] = ["Reply", "Event"];
 
 /// One end of the channel; it closes when dropped.
@@ -25,11 +23,7 @@ impl Bus {
     pub fn open(mut on_message: impl FnMut(Message) + 'static) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(CHANNEL)?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            let data = event.data();
-            let is_wanted = data.dyn_ref::<Object>().is_some_and(|object| {
-                TOPICS.iter().any(|topic| Reflect::has(object, &JsValue::from_str(topic)).unwrap_or(false))
-            });
-            if is_wanted && let Ok(message) = serde_wasm_bindgen::from_value(data) {
+            if let Some(message) = heard(&event.data()) {
                 on_message(message);
             }
         });
@@ -37,15 +31,20 @@ impl Bus {
         Ok(Self { channel, _on_message: on_message })
     }
 
-    /// Says something to all other contexts. 64-bit numbers travel as BigInt, so that none is rounded.
+    /// Says something to all other contexts.
     ///
     /// # Errors
     ///
     /// When the channel is closed.
     pub fn send(&self, message: &Message) -> Result<(), JsValue> {
-        let serializer = Serializer::new().serialize_large_number_types_as_bigints(true);
-        self.channel.post_message(&message.serialize(&serializer)?)
+        self.channel.post_message(&Array::of2(&message.topic().into(), &Uint8Array::from(encode(message).as_slice())))
     }
+}
+
+fn heard(data: &JsValue) -> Option<Message> {
+    let said = data.dyn_ref::<Array>()?;
+    let topic = said.get(0).as_string()?;
+    if TOPICS.contains(&topic.as_str()) { decode(&said.get(1).dyn_into::<Uint8Array>().ok()?.to_vec()) } else { None }
 }
 
 impl Drop for Bus {
