@@ -1,9 +1,9 @@
 // Chrome wakes a service worker only for listeners registered while this script first runs, so they stand here and the rest is wasm.
-import init, { handle_alarm, handle_click, handle_download, handle_message, handle_start } from "./core.js";
+import init, { handle_alarm, handle_click, handle_download, handle_message, handle_start } from "./wstp.js";
 
 let ready;
 const core = () =>
-  (ready ??= init({ module_or_path: "core_bg.wasm" }).catch((error) => {
+  (ready ??= init({ module_or_path: "wstp_bg.wasm" }).catch((error) => {
     ready = undefined;
     throw error;
   }));

@@ -1,4 +1,4 @@
-import init, { manager } from "./views.js";
+import init, { manager } from "./wstp.js";
 
-await init({ module_or_path: "views_bg.wasm" });
+await init({ module_or_path: "wstp_bg.wasm" });
 manager();

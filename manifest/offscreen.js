@@ -3,6 +3,6 @@ const again = () => setTimeout(() => location.reload(), 1000);
 addEventListener("error", again, { once: true });
 addEventListener("unhandledrejection", again, { once: true });
 
-const { default: init, offscreen } = await import("./core.js");
-await init({ module_or_path: "core_bg.wasm" });
+const { default: init, offscreen } = await import("./wstp.js");
+await init({ module_or_path: "wstp_bg.wasm" });
 offscreen();

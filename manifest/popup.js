@@ -1,4 +1,4 @@
-import init, { popup } from "./views.js";
+import init, { popup } from "./wstp.js";
 
-await init({ module_or_path: "views_bg.wasm" });
+await init({ module_or_path: "wstp_bg.wasm" });
 popup();

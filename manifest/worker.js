@@ -1,5 +1,5 @@
 // One dedicated worker: its first message says what it is to be and brings the compiled wasm.
-import init, { worker } from "./core.js";
+import init, { worker } from "./wstp.js";
 
 onmessage = async ({ data: { module, kind, task } }) => {
   onmessage = null;

@@ -23,7 +23,7 @@ struct Rule {
     never_reaches: &'static [&'static str],
 }
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -65,6 +65,12 @@ const RULES: [Rule; 8] = [
         targets: &[WASM],
         may_name: None,
         never_reaches: &["wstp-engine", "wstp-protocol", "wstp-extension"],
+    },
+    Rule {
+        package: "wstp-module",
+        targets: &[WASM],
+        may_name: Some(&["wstp-extension", "wstp-views"]),
+        never_reaches: &["wstp-server", "tokio"],
     },
     Rule {
         package: "wstp-extension",

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::bundle::{BUNDLES, Bundle};
+use crate::bundle::{NAME, PACKAGE, bound};
 use crate::files::{Tree, gzipped_len, run};
 use crate::toolchain::Toolchain;
 use crate::{root, wasm_target};
@@ -22,19 +22,14 @@ pub fn build(dev: bool) -> Result<()> {
     let dist = root().join("dist");
     extension(profile, !dev)?.write_to(&dist.join("extension"))?;
     www()?.write_to(&dist.join("www"))?;
-    for bundle in &BUNDLES {
-        report(&dist.join("extension"), bundle)?;
-    }
+    report(&dist.join("extension"))?;
     println!("dist/extension is ready: load it at chrome://extensions");
     Ok(())
 }
 
 fn compile(toolchain: &Toolchain, profile: &str) -> Result<()> {
     let mut cargo = toolchain.cargo("build");
-    cargo.args(["--lib", "--profile", profile]);
-    for bundle in &BUNDLES {
-        cargo.args(["--package", bundle.package]);
-    }
+    cargo.args(["--lib", "--profile", profile, "--package", PACKAGE]);
     run(&mut cargo)
 }
 
@@ -42,9 +37,7 @@ fn extension(profile: &str, optimise: bool) -> Result<Tree> {
     let mut tree = Tree::default();
     tree.add(&root().join("manifest"), "")?;
     tree.add(&root().join("ui/style"), "style")?;
-    for bundle in &BUNDLES {
-        tree.add(&bundle.bound(profile, optimise)?, "")?;
-    }
+    tree.add(&bound(profile, optimise)?, "")?;
     Ok(tree)
 }
 
@@ -55,8 +48,8 @@ fn www() -> Result<Tree> {
     Ok(tree)
 }
 
-fn report(extension: &Path, bundle: &Bundle) -> Result<()> {
-    for name in [format!("{}_bg.wasm", bundle.name), format!("{}.js", bundle.name)] {
+fn report(extension: &Path) -> Result<()> {
+    for name in [format!("{NAME}_bg.wasm"), format!("{NAME}.js")] {
         let bytes = fs::read(extension.join(&name))?;
         println!("{name}: {:.1} KiB, {:.1} KiB gzipped", kib(bytes.len()), kib(gzipped_len(&bytes)?));
     }

@@ -65,7 +65,8 @@ impl Toolchain {
     }
 
     fn flags(&self) -> Vec<String> {
-        let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+        // Leptos then names fewer types, and less code is compiled once for each.
+        let mut flags = vec!["-Ctarget-feature=+simd128".to_owned(), "--cfg=erase_components".to_owned()];
         // The messages of panics name source files: the same ones wherever it was built.
         flags.push(format!("--remap-path-prefix={}=", root().display()));
         flags.extend(cargo_home().map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
