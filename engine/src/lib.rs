@@ -18,6 +18,7 @@
 //! more data than its memory budget: what is asked for and not yet written counts.
 
 mod backoff;
+mod checksum;
 mod config;
 pub mod http_source;
 mod identity;
@@ -35,6 +36,7 @@ pub mod tree;
 mod width;
 mod window;
 
+pub use checksum::crc32;
 pub use config::{Config, NamedBy, Order, SourceConfig, SourceId, SourceKind};
 pub use identity::FileIdentity;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};

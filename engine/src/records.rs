@@ -7,6 +7,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::crc32;
+
 const HEADER: usize = 12;
 const FRAME: usize = 8;
 const SEQUENCE: usize = 8;
@@ -28,7 +30,7 @@ impl Format {
             postcard::to_extend(record, bytes).expect("a Vec grows as needed and a record can be serialised");
         let body = frame + FRAME;
         let length = u32::try_from(bytes.len() - body).expect("a record speaks of one commit, which is bounded");
-        let crc = crc32fast::hash(&bytes[body..]);
+        let crc = crc32(&bytes[body..]);
         bytes[frame..frame + 4].copy_from_slice(&length.to_le_bytes());
         bytes[frame + 4..body].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -62,7 +64,7 @@ fn next_record<T: DeserializeOwned>(bytes: &[u8], sequence: u64) -> Option<(T, &
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     let body = rest.get(..length).filter(|body| body.len() >= SEQUENCE)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+    if crc32(body) != u32::from_le_bytes(*crc) {
         return None;
     }
     let (number, payload) = body.split_first_chunk::<SEQUENCE>()?;

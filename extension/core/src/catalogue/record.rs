@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wstp_engine::crc32;
 
 /// What a journal begins with.
 const MAGIC: [u8; 8] = *b"WSTPLIST";
@@ -39,7 +40,7 @@ pub fn encode(sequence: u64, body: &impl Serialize) -> Vec<u8> {
 fn seal(sequence: u64, mut bytes: Vec<u8>) -> Vec<u8> {
     let length = u32::try_from(bytes.len() - HEADER).expect("the list of transfers is capped far below 4 GiB");
     bytes[8..HEADER].copy_from_slice(&sequence.to_le_bytes());
-    let crc = crc32fast::hash(&bytes[8..]);
+    let crc = crc32(&bytes[8..]);
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     bytes[4..8].copy_from_slice(&crc.to_le_bytes());
     bytes
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
         let (sequence, body) = sealed.split_first_chunk::<8>()?;
         let sequence = u64::from_le_bytes(*sequence);
         let follows = self.sequence.is_none_or(|last| sequence == last.wrapping_add(1));
-        (crc32fast::hash(sealed) == number(4)? && follows).then_some((sequence, body))
+        (crc32(sealed) == number(4)? && follows).then_some((sequence, body))
     }
 }
 
