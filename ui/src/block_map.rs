@@ -42,9 +42,9 @@ pub fn BlockStrip(
     view! {
         <svg class="strip" viewBox="0 0 1000 9" preserveAspectRatio="none" role="img" aria-label=move || map.with(words)>
             <path class="map-missing" d="M0 8h1000v1h-1000z" />
-            <path class="map-verified" d=move || verified.get() />
-            <path class="map-received" d=move || received.get() />
-            <path class="map-in-flight" d=move || in_flight.get() />
+            <path class="map-verified" d=verified />
+            <path class="map-received" d=received />
+            <path class="map-in-flight" d=in_flight />
         </svg>
     }
 }
@@ -65,11 +65,11 @@ pub fn BlockMap(
     view! {
         <figure class="map">
             <svg viewBox=view_box role="img" aria-label=move || map.with(words)>
-                <path class="map-missing" d=move || missing.get() />
-                <path class="map-partial" d=move || partial.get() />
-                <path class="map-verified" d=move || verified.get() />
-                <path class="map-received" d=move || received.get() />
-                <path class="map-in-flight" d=move || in_flight.get() />
+                <path class="map-missing" d=missing />
+                <path class="map-partial" d=partial />
+                <path class="map-verified" d=verified />
+                <path class="map-received" d=received />
+                <path class="map-in-flight" d=in_flight />
             </svg>
             <figcaption class="legend">
                 <Key cell=Cell::Verified word="Verified" />

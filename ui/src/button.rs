@@ -56,7 +56,7 @@ pub fn Button(
             class=weight.class()
             type=if submit { "submit" } else { "button" }
             data-testid=testid
-            disabled=move || disabled.get()
+            disabled=disabled
             on:click=move |event| press(&event, on_press)
         >
             {children()}
@@ -91,9 +91,9 @@ pub fn IconButton(
             class="icon-button"
             type="button"
             data-testid=testid
-            aria-label=move || label.get()
-            title=move || label.get()
-            disabled=move || disabled.get()
+            aria-label=label
+            title=label
+            disabled=disabled
             tabindex=move || skipped.get().then_some("-1")
             on:click=move |event| press(&event, Some(on_press))
         >

@@ -27,8 +27,8 @@ pub fn Dialog(
         }
     });
     view! {
-        <dialog class="dialog" node_ref=element aria-label=move || title.get() on:close=move |_| open.set(false)>
-            <h2>{move || title.get()}</h2>
+        <dialog class="dialog" node_ref=element aria-label=title on:close=move |_| open.set(false)>
+            <h2>{title}</h2>
             {children()}
         </dialog>
     }
@@ -54,7 +54,7 @@ pub fn Confirm(
 ) -> impl IntoView {
     view! {
         <Dialog open=open title=title>
-            <p>{move || text.get()}</p>
+            <p>{text}</p>
             <div class="dialog-actions">
                 <Button testid="confirm-no" on_press=move || open.set(false)>"Keep it"</Button>
                 <Button

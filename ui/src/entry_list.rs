@@ -178,7 +178,7 @@ fn EntryRow(
             role="row"
             id=row_id(index)
             data-testid="entry"
-            data-name=move || name.get()
+            data-name=name
             data-kind=move || kind_name(kind.get())
             aria-rowindex=(index + 1).to_string()
             aria-selected=move || marked.get().to_string()

@@ -22,7 +22,7 @@ pub fn TextField(
 ) -> impl IntoView {
     view! {
         <label class="field">
-            <span class="field-label">{move || label.get()}</span>
+            <span class="field-label">{label}</span>
             <input
                 class="input"
                 type="text"
@@ -30,11 +30,11 @@ pub fn TextField(
                 spellcheck="false"
                 data-testid=testid
                 placeholder=placeholder
-                prop:value=move || value.get()
+                prop:value=value
                 on:input=move |event| value.set(event_target_value(&event))
                 aria-invalid=move || if complaint.with(String::is_empty) { "false" } else { "true" }
             />
-            <span class="field-complaint">{move || complaint.get()}</span>
+            <span class="field-complaint">{complaint}</span>
         </label>
     }
 }
@@ -63,7 +63,7 @@ pub fn Switch(
                 type="checkbox"
                 role="switch"
                 data-testid=testid
-                prop:checked=move || on.get()
+                prop:checked=on
                 on:change=move |event| on_change.run(event_target_checked(&event))
             />
         </label>

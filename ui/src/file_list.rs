@@ -80,7 +80,7 @@ fn FileRow(index: usize, count: Signal<usize>, file: Callback<usize, Option<File
             aria-setsize=move || count.get().to_string()
             aria-posinset=(index + 1).to_string()
             data-testid="file"
-            data-name=move || path.get()
+            data-name=path
             data-tone=move || tone.get().name()
             title=move || info.with(|info| info.more.clone())
             style:top=format!("{}px", index as f64 * ROW)

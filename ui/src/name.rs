@@ -41,7 +41,7 @@ pub fn Name(
     let tail = move || name.with(|name| split(name).1.to_owned());
     let reserve = move || name.with(|name| format!("{}ch", split(name).1.len()));
     view! {
-        <bdi class="name" title=move || name.get() style:--tail=reserve>
+        <bdi class="name" title=name style:--tail=reserve>
             <span class="name-head">{head}</span>
             <span class="name-tail">{tail}</span>
         </bdi>

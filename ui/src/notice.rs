@@ -54,7 +54,7 @@ pub fn Banner(
         <div class="banner" role="alert" data-tone=move || tone.get().name() data-testid="error">
             <Glyph icon=Signal::derive(icon) />
             <p>
-                <strong>{move || what.get()}</strong>
+                <strong>{what}</strong>
                 {move || advice.with(|advice| (!advice.is_empty()).then(|| format!(" {advice}")))}
             </p>
             {children.map(|children| view! { <div class="banner-actions">{children()}</div> })}
@@ -78,7 +78,7 @@ pub fn EmptyState(
         <div class="empty">
             <Glyph icon=icon />
             <strong>{title}</strong>
-            <p>{move || hint.get()}</p>
+            <p>{hint}</p>
         </div>
     }
 }

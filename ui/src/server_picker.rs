@@ -91,7 +91,7 @@ pub fn ServerPicker(
                     aria-expanded=move || expanded().to_string()
                     aria-activedescendant=move || marked.get().map(option_id)
                     placeholder="Server, as host:port"
-                    prop:value=move || value.get()
+                    prop:value=value
                     on:input=move |event| {
                         value.set(event_target_value(&event));
                         marked.set(None);

@@ -75,7 +75,7 @@ pub fn SourceList(
                     placeholder="Server or link"
                     aria-label="Another server that has this file, or a link to it"
                     data-testid="mirror-address"
-                    prop:value=move || address.get()
+                    prop:value=address
                     on:input=move |event| address.set(event_target_value(&event))
                 />
                 <input
@@ -86,7 +86,7 @@ pub fn SourceList(
                     placeholder="Path of the file there"
                     aria-label="Path of the file there"
                     data-testid="mirror-path"
-                    prop:value=move || path.get()
+                    prop:value=path
                     on:input=move |event| path.set(event_target_value(&event))
                 />
                 <Button submit=true testid="add-mirror" disabled=is_missing>"Add"</Button>
@@ -112,10 +112,10 @@ fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -
     let tone = move || info.with(|info| info.as_ref().map(|info| info.tone.name()));
     let is_removable = info.with_untracked(|info| info.as_ref().is_some_and(|info| info.is_removable));
     view! {
-        <li class="source" data-testid="source" data-name=move || name.get() data-tone=tone>
-            <span class="source-name" title=move || path.get()><bdi>{move || name.get()}</bdi></span>
-            <span class="source-words">{move || words.get()}</span>
-            <span class="source-facts">{move || facts.get()}</span>
+        <li class="source" data-testid="source" data-name=name data-tone=tone>
+            <span class="source-name" title=path><bdi>{name}</bdi></span>
+            <span class="source-words">{words}</span>
+            <span class="source-facts">{facts}</span>
             {is_removable
                 .then(|| {
                     view! {

@@ -162,9 +162,9 @@ pub fn TransferRow(
         <li
             class="transfer"
             data-testid="transfer"
-            data-id=move || id.get()
-            data-name=move || name.get()
-            data-state=move || state.get()
+            data-id=id
+            data-name=name
+            data-state=state
             data-tone=move || tone.get().name()
         >
             <div class="transfer-head">
@@ -184,8 +184,8 @@ pub fn TransferRow(
             <BlockStrip map=map />
             <div class="transfer-line">
                 <span class="transfer-state">
-                    <span class="state-words">{move || words.get()}</span>
-                    <bdi class="transfer-origin">{move || origin.get()}</bdi>
+                    <span class="state-words">{words}</span>
+                    <bdi class="transfer-origin">{origin}</bdi>
                 </span>
                 <ProgressText progress=progress />
             </div>

@@ -44,7 +44,7 @@ pub fn BrowsePane(
             }}
             <Notices browse=browse />
             {move || is_empty.get().then(|| view! { <NothingHere browse=browse store=store /> })}
-            <div class="fill" hidden=move || is_empty.get()>
+            <div class="fill" hidden=is_empty>
                 <EntryList
                     entries=browse.entries
                     status=status
