@@ -3,8 +3,8 @@
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, Connections, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress, SourceConfig, SourceId,
-    SourceKind,
+    Command, Config, Connections, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress, SourceConfig,
+    SourceId, SourceKind,
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferState, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;

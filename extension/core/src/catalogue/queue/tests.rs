@@ -1,8 +1,8 @@
 //! The queue as the other contexts see it: what goes in, and what it has them do.
 
 use wstp_messages::{
-    BlockOrder, Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, SourceTask, Step,
-    Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WorkerReport,
+    BlockOrder, Command, CommandId, FolderView, Inner, Message, Problem, Reply, SaveOutcome, Settings, SourceTask,
+    Step, Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WorkerReport,
 };
 
 use super::super::model::{Model, Record};
