@@ -296,7 +296,8 @@ impl Browser {
         devtools.command(Some(&session), "Runtime.evaluate", json!({ "expression": "0" })).await?;
         while let Some(worker) = devtools.told("Target.attachedToTarget") {
             let session = worker["sessionId"].as_str().context("DevTools name no session")?.to_owned();
-            if devtools.evaluate(&session, "self.name").await? == json!(kind) {
+            // A worker whose transfer is over may end by itself just now.
+            if devtools.evaluate(&session, "self.name").await? == Some(json!(kind)) {
                 devtools.evaluate(&session, "self.close()").await?;
                 while devtools.event("Target.detachedFromTarget").await?["sessionId"] != json!(session) {}
                 return Ok(true);

@@ -30,6 +30,18 @@ impl DevTools {
 
     /// Sends a command, to the browser itself or to a session with one of its targets, and waits for what comes of it.
     pub(crate) async fn command(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Result<Value> {
+        self.ask(session, method, parameters).await?.with_context(|| format!("the target of {method} is gone"))
+    }
+
+    /// The same; `None` where the session's target ended and answers nothing any more.
+    async fn ask(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Result<Option<Value>> {
+        let is_end = |event: &Value| {
+            event["method"] == "Target.detachedFromTarget"
+                && session.is_some_and(|session| event["params"]["sessionId"] == session)
+        };
+        if self.events.iter().any(is_end) {
+            return Ok(None);
+        }
         self.next += 1;
         let id = self.next;
         let mut command = json!({ "id": id, "method": method, "params": parameters });
@@ -41,9 +53,13 @@ impl DevTools {
             let mut told = self.receive().await.with_context(|| format!("no answer to {method}"))?;
             if told["id"] == id {
                 ensure!(told["error"].is_null(), "DevTools refuse {method}: {}", told["error"]["message"]);
-                return Ok(told["result"].take());
+                return Ok(Some(told["result"].take()));
             }
+            let has_ended = is_end(&told);
             self.events.push(told);
+            if has_ended {
+                return Ok(None);
+            }
         }
     }
 
@@ -77,11 +93,11 @@ impl DevTools {
         Ok(attached["sessionId"].as_str().context("DevTools begin no session")?.to_owned())
     }
 
-    /// Evaluates an expression in a target.
-    pub(crate) async fn evaluate(&mut self, session: &str, expression: &str) -> Result<Value> {
+    /// Evaluates an expression in a target; `None` if that ends meanwhile.
+    pub(crate) async fn evaluate(&mut self, session: &str, expression: &str) -> Result<Option<Value>> {
         let parameters = json!({ "expression": expression, "returnByValue": true });
-        let mut found = self.command(Some(session), "Runtime.evaluate", parameters).await?;
-        Ok(found["result"]["value"].take())
+        let found = self.ask(Some(session), "Runtime.evaluate", parameters).await?;
+        Ok(found.map(|mut found| found["result"]["value"].take()))
     }
 
     async fn receive(&mut self) -> Result<Value> {
