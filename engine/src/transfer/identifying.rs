@@ -1,9 +1,10 @@
 //! Whether what a source opened is the file of this transfer.
 //!
-//! The origin is the first source that the user named, that speaks the protocol and was not given up: its description counts, and others are used only once they are
-//! known to have the same bytes. While it is silent and the root unknown, another one that the user named takes its place. A version says only something among versions of one server; between servers, and after the version changed, only equal root
-//! hashes prove that the bytes are the same. A source of plain HTTP has no hash to compare: it is used where the size is the same, once the root
-//! is known, and each of its blocks has to prove itself.
+//! The origin is the first source that the user named, that speaks the protocol and was not given up: its description counts, and others are used only
+//! once they are known to have the same bytes. While it is silent and the root unknown, another one that the user named takes its place. A version says
+//! only something among versions of one server; between servers, and after the version changed, only equal root hashes prove that the bytes are the
+//! same. A source of plain HTTP has no hash to compare: it is used where the size is the same, once the root is known, and each of its blocks has to
+//! prove itself.
 
 use std::time::Duration;
 
