@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::build::build;
 use crate::files::{Tree, run};
+use crate::toolchain::setup;
 use crate::{native_target, root};
 
 /// What the figures that need the extension begin with.
@@ -71,6 +72,7 @@ fn extension() -> Result<PathBuf> {
     let built = match env::var_os("WSTP_EXTENSION") {
         Some(folder) => PathBuf::from(folder),
         None => {
+            setup()?;
             build(false)?;
             root().join("dist/extension")
         }

@@ -7,7 +7,17 @@ use std::{env, fs};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::files::run;
 use crate::{root, wasm_target};
+
+/// Provides what the build needs and this machine lacks.
+///
+/// # Errors
+///
+/// When `scripts/setup` fails, which says why.
+pub fn setup() -> Result<()> {
+    run(&mut Command::new(root().join("scripts/setup")))
+}
 
 /// The target all of the extension is compiled for.
 pub const WASM: &str = "wasm32-unknown-unknown";

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::build::build;
 use crate::files::run;
+use crate::toolchain::setup;
 use crate::{native_target, root};
 
 /// What is passed on.
@@ -27,6 +28,7 @@ pub struct Arguments {
 /// Builds what is tortured, unless `WSTP_SERVER` or `WSTP_EXTENSION` name something else, and tortures it.
 pub fn torture(arguments: &Arguments) -> Result<()> {
     if env::var_os("WSTP_EXTENSION").is_none() {
+        setup()?;
         build(false)?;
     }
     // With all targets, as the tests are built: with others, dependencies have other features, and all are compiled again.
