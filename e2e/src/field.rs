@@ -74,12 +74,21 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// When the settings do not show it in time.
+    /// As [`View::change_connections`].
     pub async fn fix_connections(&self, connections: u8) -> Result<()> {
+        self.change_connections(0..connections).await
+    }
+
+    /// Raises how many connections a transfer has from one number to another; 0 is as many as help.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not show it in time.
+    pub async fn change_connections(&self, numbers: std::ops::Range<u8>) -> Result<()> {
         self.click("[data-testid=open-settings]").await?;
-        for number in 1..=connections {
+        for number in numbers {
             self.click("[role=group]:has([data-testid=set-connections]) [aria-label=More]").await?;
-            self.wait_for_content("[data-testid=set-connections]", &number.to_string()).await?;
+            self.wait_for_content("[data-testid=set-connections]", &(number + 1).to_string()).await?;
         }
         self.click("[data-testid=settings-done]").await
     }

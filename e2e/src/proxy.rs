@@ -8,6 +8,7 @@ mod account;
 mod fault;
 mod frame;
 mod line;
+mod pace;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,9 +20,9 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::{LONG, until};
 pub use account::Sums;
@@ -29,6 +30,7 @@ pub use fault::Fault;
 use fault::Step;
 use frame::{Frame, read_head};
 use line::{Line, Lines};
+use pace::Pace;
 
 /// The most that is read or written at once.
 const PIECE: usize = 16 * 1024;
@@ -64,10 +66,10 @@ struct Shared {
     refuses: AtomicBool,
     /// Counts up when all connections are to be cut.
     cuts: watch::Sender<u64>,
-    /// Bytes a second, over all connections.
-    rate: AtomicU64,
-    /// When the line is free again.
-    free_at: Mutex<tokio::time::Instant>,
+    /// Over all connections.
+    pace: Pace,
+    /// Bytes a second of each connection that is made from here on.
+    rate_of_each: AtomicU64,
     /// On a bad line: what is known of the messages on it.
     lines: Option<Lines>,
 }
@@ -115,8 +117,8 @@ impl Proxy {
             stalled: watch::Sender::new(0),
             refuses: AtomicBool::new(false),
             cuts: watch::Sender::new(0),
-            rate: AtomicU64::new(u64::MAX),
-            free_at: Mutex::new(tokio::time::Instant::now()),
+            pace: Pace::new(u64::MAX),
+            rate_of_each: AtomicU64::new(u64::MAX),
             lines,
         });
         let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
@@ -178,7 +180,12 @@ impl Proxy {
 
     /// Lets so many bytes a second through from here on, over all connections.
     pub fn limit_rate(&self, bytes: u64) {
-        self.shared.rate.store(bytes, Ordering::SeqCst);
+        self.shared.pace.set(bytes);
+    }
+
+    /// Lets so many bytes a second through each connection that is made from here on. Not on a bad line.
+    pub fn limit_rate_of_each(&self, bytes: u64) {
+        self.shared.rate_of_each.store(bytes, Ordering::SeqCst);
     }
 
     /// A fault comes to one of the next messages of a transfer. Only on a bad line.
@@ -347,6 +354,7 @@ async fn downward(
             }
         }
     }
+    let pace = Pace::new(shared.rate_of_each.load(Ordering::SeqCst));
     let mut piece = vec![0; PIECE];
     loop {
         let got = from.read(&mut piece).await?;
@@ -354,6 +362,7 @@ async fn downward(
             return Ok(End::ByServer);
         }
         let _ = shared.stalled.subscribe().wait_for(|stalled| *stalled != number).await;
+        pace.wait(got).await;
         shared.pass(to, &piece[..got]).await?;
     }
 }
@@ -401,7 +410,7 @@ impl Shared {
         let mut sent = 0;
         while sent < bytes.len() {
             let allowed = self.reserve((bytes.len() - sent).min(PIECE)).await;
-            self.keep_rate(allowed).await;
+            self.pace.wait(allowed).await;
             to.write_all(&bytes[sent..sent + allowed]).await?;
             sent += allowed;
         }
@@ -413,21 +422,6 @@ impl Shared {
         self.pass(to, &frame.into_bytes()).await?;
         line.passed(message);
         Ok(())
-    }
-
-    /// Waits for the line to have carried what was sent before.
-    async fn keep_rate(&self, bytes: usize) {
-        let rate = self.rate.load(Ordering::SeqCst);
-        if rate == u64::MAX {
-            return;
-        }
-        let turn = {
-            let mut free_at = self.free_at.lock().await;
-            let turn = (*free_at).max(tokio::time::Instant::now());
-            *free_at = turn + Duration::from_secs_f64(bytes as f64 / rate as f64);
-            turn
-        };
-        sleep_until(turn).await;
     }
 
     /// Waits until something may pass, and takes as much of `wanted` as may.

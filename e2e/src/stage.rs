@@ -38,23 +38,19 @@ impl Stage {
     ///
     /// As [`Stage::serving`].
     pub async fn serving_with(files: &[(&str, u64)], arguments: &[&str]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        for (path, size) in files {
-            Contents::new(*path, *size).write(&folder.path().join(path))?;
-        }
+        let folder = folder_of(files)?;
         let server = Server::start_with(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0)), arguments).await?;
         let proxy = Proxy::start(server.address()).await?;
         Self::with(folder, server, proxy).await
     }
 
-    /// Serves one file to a browser whose disk has only so many bytes.
+    /// The same, to a browser whose disk has only so many bytes.
     ///
     /// # Errors
     ///
-    /// When a part can't be started.
-    pub async fn serving_to_small_disk(path: &str, size: u64, disk: u64) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        Contents::new(path, size).write(&folder.path().join(path))?;
+    /// As [`Stage::serving`].
+    pub async fn serving_to_small_disk(files: &[(&str, u64)], disk: u64) -> Result<Self> {
+        let folder = folder_of(files)?;
         let server = Server::start(folder.path()).await?;
         let proxy = Proxy::start(server.address()).await?;
         Self::with_profile(folder, server, proxy, Profile::on_small_disk(disk)?).await
@@ -182,6 +178,15 @@ impl Stage {
         files.sort();
         Ok(files)
     }
+}
+
+/// A folder with files of the given paths and sizes.
+fn folder_of(files: &[(&str, u64)]) -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    for (path, size) in files {
+        Contents::new(*path, *size).write(&folder.path().join(path))?;
+    }
+    Ok(folder)
 }
 
 fn check_same(source: &Path, saved: &Path) -> Result<()> {

@@ -13,6 +13,10 @@ const NAME: &str = "large.bin";
 /// What was asked for when the disk was found to be full, and could not be kept.
 const UNDER_WAY: u64 = 16 * MIB;
 
+/// Small files of a folder, and bytes of each.
+const FILES: u64 = 480;
+const SMALL: u64 = 100_000;
+
 /// Fills the disk up, but for so many bytes.
 fn fill(disk: &Path, leave: u64) -> Result<PathBuf> {
     let filler = disk.join("filler");
@@ -37,7 +41,7 @@ async fn says_full(view: &View<'_>) -> Result<Row> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_in_words_and_with_room_it_goes_on_by_itself() -> Result<()> {
-    let stage = Stage::serving_to_small_disk(NAME, SIZE, DISK).await?;
+    let stage = Stage::serving_to_small_disk(&[(NAME, SIZE)], DISK).await?;
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
     view.wait_for_name(NAME).await?;
@@ -66,5 +70,29 @@ async fn a_full_disk_is_told_in_words_and_with_room_it_goes_on_by_itself() -> Re
     let all = stage.proxy.passed();
     println!("bytes that came over for a file of {SIZE}: {all}, {before} of them before the disk was full");
     ensure!(all < SIZE + SIZE / 50 + UNDER_WAY, "{all} bytes came over for a file of {SIZE}");
+    stage.browser()?.check_no_panic()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_on_a_full_disk_goes_on_by_itself_too() -> Result<()> {
+    let paths: Vec<_> = (0..FILES).map(|index| format!("many/{}/{index}.bin", index % 7)).collect();
+    let mut files: Vec<_> = paths.iter().map(|path| (path.as_str(), SMALL)).collect();
+    files.push(("many/large.bin", SIZE / 4));
+    let stage = Stage::serving_to_small_disk(&files, DISK).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name("many").await?;
+    let filler = fill(stage.browser()?.disk(), 24 * MIB)?;
+    stage.proxy.limit_rate(24 * MIB);
+    view.download_folder("many").await?;
+    view.show_transfers().await?;
+    let row = says_full(&view).await?;
+    ensure!(row.state == "waiting", "{row:?}");
+    fs::remove_file(filler)?;
+    view.save_folder("many").await?;
+    stage.check_saved_folder("many")?;
+    let (all, size) = (stage.proxy.passed(), FILES * SMALL + SIZE / 4);
+    println!("bytes that came over for a folder of {size}: {all}");
+    ensure!(all < size + size / 20 + UNDER_WAY, "{all} bytes came over for a folder of {size}");
     stage.browser()?.check_no_panic()
 }
