@@ -183,7 +183,7 @@ impl Place {
     /// When there is no room.
     pub fn new() -> Result<Self> {
         let root = tempfile::tempdir().context("no room for a profile")?;
-        let profile = Profile::kept(root.path(), &root.path().join("downloads"))?;
+        let profile = Profile::unwatched(root.path(), &root.path().join("downloads"))?;
         Ok(Self { root, profile })
     }
 

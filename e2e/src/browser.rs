@@ -34,8 +34,8 @@ impl Profile {
     pub fn new() -> Result<Self> {
         let temporary = tempfile::tempdir().context("no room for a profile")?;
         let downloads = temporary.path().join("downloads");
-        let kept = Self::kept(temporary.path(), &downloads)?;
-        Ok(Self { _temporary: Some(temporary), ..kept })
+        let unwatched = Self::unwatched(temporary.path(), &downloads)?;
+        Ok(Self { _temporary: Some(temporary), ..unwatched })
     }
 
     /// A new profile on a disk of so many bytes, which ends with the browser; what is saved goes elsewhere.
@@ -67,6 +67,20 @@ impl Profile {
     ///
     /// When it can't be written.
     pub fn kept(root: &Path, downloads: &Path) -> Result<Self> {
+        Self::in_folder(root, downloads, true)
+    }
+
+    /// The same for tests and measurements, in which nobody is to be asked whether files of some kinds are dangerous: each save would wait for
+    /// an answer, for seconds where there is no network.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn unwatched(root: &Path, downloads: &Path) -> Result<Self> {
+        Self::in_folder(root, downloads, false)
+    }
+
+    fn in_folder(root: &Path, downloads: &Path, is_watched: bool) -> Result<Self> {
         fs::create_dir_all(downloads).with_context(|| format!("can't create {}", downloads.display()))?;
         let downloads = downloads.canonicalize()?;
         let folder = root.join("chromium/Default");
@@ -76,6 +90,9 @@ impl Profile {
         let mut preferences: Value = known.unwrap_or_else(|| json!({}));
         preferences["download"]["default_directory"] = json!(downloads);
         preferences["download"]["prompt_for_download"] = json!(false);
+        if !is_watched {
+            preferences["safebrowsing"]["enabled"] = json!(false);
+        }
         preferences["extensions"]["ui"]["developer_mode"] = json!(true);
         fs::write(&file, preferences.to_string())?;
         Ok(Self { root: root.to_owned(), downloads, disk: None, _temporary: None })

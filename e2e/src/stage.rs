@@ -122,6 +122,19 @@ impl Stage {
         Ok(view)
     }
 
+    /// Begins to download a file of the folder that is shown, lets so many bytes through and then nothing more, and shows the transfers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get so far in time.
+    pub async fn download_part(&self, view: &View<'_>, name: &str, bytes: u64) -> Result<()> {
+        view.wait_for_name(name).await?;
+        self.proxy.hold_after(bytes);
+        view.download(name).await?;
+        self.proxy.held().await?;
+        view.show_transfers().await
+    }
+
     /// Ends the browser with SIGKILL, and waits until its connections have ended too: what the proxy lets through from then on is for the next.
     ///
     /// # Errors

@@ -24,10 +24,7 @@ async fn blocks_come_head_first() -> Result<()> {
     let size = 32 * MIB;
     let stage = Stage::serving(&[("order.bin", size)]).await?;
     let view = stage.open_connected().await?;
-    view.wait_for_name("order.bin").await?;
-    stage.proxy.hold_after(size / 2);
-    view.download("order.bin").await?;
-    stage.proxy.held().await?;
+    stage.download_part(&view, "order.bin", size / 2).await?;
     let manager = stage.open(Page::Manager).await?;
     let committed = manager.wait_for_committed(size / 4).await?;
     ensure!(committed.head() > size / 8, "half of the file has come, and of its head only {} bytes", committed.head());

@@ -22,11 +22,7 @@ async fn comes_back(
     let stage = Stage::serving(&[(NAME, SIZE)]).await?;
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
-    view.wait_for_name(NAME).await?;
-    stage.proxy.hold_after(SIZE / 2);
-    view.download(NAME).await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, NAME, SIZE / 2).await?;
     let path = stage.folder().join(NAME);
     take(&path)?;
     stage.proxy.release();
@@ -82,11 +78,7 @@ async fn a_file_that_may_not_be_read_is_fetched_on_when_it_may_again() -> Result
 async fn a_transfer_that_waits_for_its_file_can_be_paused_and_taken_up_again() -> Result<()> {
     let stage = Stage::serving(&[(NAME, SIZE)]).await?;
     let view = stage.open_connected().await?;
-    view.wait_for_name(NAME).await?;
-    stage.proxy.hold_after(SIZE / 2);
-    view.download(NAME).await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, NAME, SIZE / 2).await?;
     let (path, aside) = (stage.folder().join(NAME), stage.folder().join("aside.bin"));
     fs::rename(&path, &aside)?;
     stage.proxy.release();

@@ -22,11 +22,7 @@ fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
 
 async fn half_way<'a>(stage: &'a Stage, name: &str, size: u64) -> Result<View<'a>> {
     let view = stage.open_connected().await?;
-    view.wait_for_name(name).await?;
-    stage.proxy.hold_after(size / 2);
-    view.download(name).await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, name, size / 2).await?;
     Ok(view)
 }
 

@@ -13,11 +13,7 @@ const UNDER_WAY: u64 = 4 * MIB;
 async fn held_half_way(stage: &Stage) -> Result<View<'_>> {
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
-    view.wait_for_name(NAME).await?;
-    stage.proxy.hold_after(SIZE / 2);
-    view.download(NAME).await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, NAME, SIZE / 2).await?;
     Ok(view)
 }
 

@@ -54,11 +54,7 @@ async fn a_limit_over_all_is_kept_and_a_higher_one_counts_at_once() -> Result<()
 async fn a_transfers_own_limit_is_kept_and_outlives_the_browser() -> Result<()> {
     let mut stage = Stage::serving(&[("own.bin", 48 * MIB)]).await?;
     let view = stage.open_connected().await?;
-    view.wait_for_name("own.bin").await?;
-    stage.proxy.hold_after(MIB);
-    view.download("own.bin").await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, "own.bin", MIB).await?;
     view.click("[data-testid=expand]").await?;
     view.enter("[data-testid=limit]", "2").await?;
     stage.proxy.release();

@@ -20,11 +20,7 @@ async fn mirror_of(path: &str, contents: Contents) -> Result<(TempDir, Server)> 
 /// Starts the download, holds it half-way, and adds a mirror.
 async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: &str) -> Result<View<'a>> {
     let view = stage.open_connected().await?;
-    view.wait_for_name(name).await?;
-    stage.proxy.hold_after(size / 2);
-    view.download(name).await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, name, size / 2).await?;
     view.click("[data-testid=expand]").await?;
     view.wait_for_value("[data-testid=mirror-path]", name).await?;
     view.enter_text("[data-testid=mirror-address]", mirror).await?;

@@ -11,10 +11,7 @@ const NAME: &str = "held.bin";
 async fn held_half_way() -> Result<Stage> {
     let stage = Stage::serving(&[(NAME, SIZE)]).await?;
     let view = stage.open_connected().await?;
-    view.wait_for_name(NAME).await?;
-    stage.proxy.hold_after(SIZE / 2);
-    view.download(NAME).await?;
-    stage.proxy.held().await?;
+    stage.download_part(&view, NAME, SIZE / 2).await?;
     Ok(stage)
 }
 

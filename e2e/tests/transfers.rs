@@ -10,11 +10,7 @@ const MIB: u64 = 1 << 20;
 /// Starts the file's download and waits until the proxy holds it half-way.
 async fn half_way<'a>(stage: &'a Stage, name: &str, size: u64) -> Result<View<'a>> {
     let view = stage.open_connected().await?;
-    view.wait_for_name(name).await?;
-    stage.proxy.hold_after(size / 2);
-    view.download(name).await?;
-    stage.proxy.held().await?;
-    view.show_transfers().await?;
+    stage.download_part(&view, name, size / 2).await?;
     Ok(view)
 }
 

@@ -13,9 +13,9 @@ use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
+use wstp_bus::Bus;
 use wstp_messages::{ContextName, Inner, Knock, Message, SaveOutcome, TransferId};
 
-use crate::bus::Bus;
 use crate::chrome::{self, Change, Download, Sender};
 use crate::chrome_downloads::{Downloads, End};
 use crate::words::problem;

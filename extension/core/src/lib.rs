@@ -2,14 +2,12 @@
 //!
 //! One wasm file serves all four; the JavaScript shims in `manifest/` call the entry points below and decide nothing. What can be
 //! decided without a browser is in modules without a binding and is tested natively: the queue ([`catalogue::Queue`]), addresses, journal
-//! records and names. `chrome` is the only module that touches chrome.*; `bus` the only one that touches the `BroadcastChannel`; `opfs` the
-//! only one that opens files.
+//! records and names. `chrome` is the only module that touches chrome.*, `opfs` the only one that opens files.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it panics"))]
 
 mod background;
-mod bus;
 pub mod catalogue;
 mod chrome;
 mod chrome_downloads;

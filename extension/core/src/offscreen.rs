@@ -12,12 +12,12 @@ use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, Event, File, Url, Worker, WorkerOptions, WorkerType};
+use wstp_bus::Bus;
 use wstp_engine::Instant;
 use wstp_messages::{
     ContextName, Inner, Knock, Message, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
 };
 
-use crate::bus::Bus;
 use crate::folder_layout::PACK;
 use crate::network::Online;
 use crate::words::problem;

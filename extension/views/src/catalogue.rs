@@ -9,13 +9,15 @@ use gloo::timers::callback::Interval;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
+use wstp_bus::Bus;
 use wstp_messages::{Command, CommandId, Event, Knock, Message, Problem, Reply, Snapshot};
 
-use crate::bus::Bus;
 use crate::chrome;
 
 /// Seconds without a word after which the service worker is asked again.
 const SILENCE: u32 = 4;
+/// What a page listens to, as [`Message::topic`] calls it.
+const TOPICS: &[&str] = &["Reply", "Event"];
 /// Commands that may wait for a reply at once.
 const MOST: usize = 64;
 
@@ -50,7 +52,7 @@ impl Catalogue {
     /// Opens the line, asks for everything there is to show, and hands what the catalogue tells to `news`.
     pub fn open(news: Callback<News>) -> Self {
         let catalogue = Self { line: StoredValue::new_local(None), trouble: RwSignal::new(None), news };
-        match Bus::open(move |message| catalogue.handle_message(message)) {
+        match Bus::open(TOPICS, move |message| catalogue.handle_message(message)) {
             Ok(bus) => {
                 let tick = Interval::new(1000, move || catalogue.tick());
                 let line = Line { bus, waiting: HashMap::new(), silent: 0, waking: false, _tick: tick };
@@ -155,8 +157,7 @@ impl Catalogue {
 impl Line {
     fn say(&self, id: &CommandId, command: &Command) {
         let message = Message::Command { id: id.clone(), command: command.clone() };
-        // A channel that is closed belongs to a page that is being left.
-        let _ = self.bus.send(&message);
+        self.bus.send(&message);
     }
 }
 

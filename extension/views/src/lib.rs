@@ -1,11 +1,10 @@
 //! The views of the extension: the popup and the manager page.
 //!
 //! They render what the catalogue tells and send it commands; both go over one `BroadcastChannel`. They hold no transfer state and may die at any
-//! time. Only `chrome.rs` touches chrome.*, and only `bus.rs` the channel.
+//! time. Only `chrome.rs` touches chrome.*.
 
 mod browse;
 mod browse_pane;
-mod bus;
 mod catalogue;
 mod chrome;
 mod folder_files;

@@ -23,7 +23,7 @@ struct Rule {
     never_reaches: &'static [&'static str],
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -53,6 +53,12 @@ const RULES: [Rule; 9] = [
         targets: &[NATIVE, WASM],
         may_name: None,
         never_reaches: &["wstp-protocol", "wstp-engine", "wstp-ui", "tokio", "web-sys"],
+    },
+    Rule {
+        package: "wstp-bus",
+        targets: &[WASM],
+        may_name: Some(&["js-sys", "wasm-bindgen", "web-sys", "wstp-messages"]),
+        never_reaches: &["wstp-protocol", "wstp-engine", "wstp-ui", "tokio"],
     },
     Rule {
         package: "wstp-ui",

@@ -7,7 +7,7 @@ use crate::root;
 use crate::toolchain::{Toolchain, test_runner};
 
 /// The crates that run in the browser.
-pub const PACKAGES: [&str; 3] = ["wstp-extension", "wstp-views", "wstp-ui"];
+pub const PACKAGES: [&str; 4] = ["wstp-bus", "wstp-extension", "wstp-views", "wstp-ui"];
 
 /// Runs the tests that `arguments` of `cargo test` choose: all of them if it is empty.
 pub fn test(arguments: &[String]) -> Result<()> {

@@ -28,12 +28,12 @@ use std::time::Duration;
 use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
+use wstp_bus::Bus;
 use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
     Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId,
 };
 
-use crate::bus::Bus;
 use crate::opfs::Folder;
 use crate::words::store_problem;
 use crate::{clock, panic};

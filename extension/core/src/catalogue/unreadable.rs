@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Interval;
 use wasm_bindgen::prelude::*;
+use wstp_bus::Bus;
 use wstp_messages::{ContextName, Inner, Message};
 
 use super::HEARTBEAT;
 use super::recover::Unreadable;
-use crate::bus::Bus;
 
 const TOPICS: &[&str] = &["Command", "Hail"];
 

@@ -19,9 +19,9 @@ use std::time::Duration;
 use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
+use wstp_bus::Bus;
 use wstp_messages::{ContextName, Inner, Message, SourceTask, TransferKind, TransferState, WorkerReport, WorkerTask};
 
-use crate::bus::Bus;
 use crate::link::Link;
 use crate::socket::Happening;
 use crate::words::problem;

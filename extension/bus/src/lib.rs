@@ -1,7 +1,10 @@
 //! The `BroadcastChannel` that all contexts share, typed.
 //!
 //! On it goes an array of the message's topic and its bytes; what is not a [`Message`] is ignored. A context hears only the topics it
-//! asked for, since decoding what others say would cost it more than its own work.
+//! asked for, since decoding what others say would cost it more than its own work. Nothing else touches the channel.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it panics"))]
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
