@@ -13,6 +13,9 @@ const MIB: u64 = 1 << 20;
 const MANY: u64 = 160;
 const SIZE: u64 = 40_000;
 const NAME: &str = "many";
+/// Files in a folder that takes some seconds to save, and bytes of each.
+const VERY_MANY: u64 = 1500;
+const TINY: u64 = 2000;
 
 fn path(index: u64) -> String {
     format!("{NAME}/{:02}/file {index:04}.bin", index % 20)
@@ -298,7 +301,7 @@ async fn the_keyboard_fetches_a_folder() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn saving_can_be_paused_and_goes_on_where_it_was() -> Result<()> {
-    let stage = serving(MANY, SIZE).await?;
+    let stage = serving(VERY_MANY, TINY).await?;
     let view = stage.open_connected().await?;
     view.download_folder(NAME).await?;
     view.show_transfers().await?;
@@ -311,13 +314,13 @@ async fn saving_can_be_paused_and_goes_on_where_it_was() -> Result<()> {
     view.press(&row, "pause").await?;
     view.wait_for_rows("the pause", |rows| only(rows).filter(|row| row.state == "complete")).await?;
     finishes(&stage, &view).await?;
-    assert_eq!(stage.saved_files()?.len() as u64, MANY);
+    assert_eq!(stage.saved_files()?.len() as u64, VERY_MANY);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_killed_while_it_saves_goes_on_and_saves_nothing_twice() -> Result<()> {
-    let mut stage = serving(MANY, SIZE).await?;
+    let mut stage = serving(VERY_MANY, TINY).await?;
     {
         let view = stage.open_connected().await?;
         view.download_folder(NAME).await?;
@@ -328,7 +331,7 @@ async fn a_browser_killed_while_it_saves_goes_on_and_saves_nothing_twice() -> Re
     }
     stage.kill_browser().await?;
     let before = stage.saved_files()?.len();
-    ensure!((before as u64) < MANY, "it was too late");
+    ensure!((before as u64) < VERY_MANY, "it was too late");
     stage.start_browser().await?;
     let view = stage.open(Page::Popup).await?;
     view.show_transfers().await?;

@@ -166,6 +166,28 @@ async fn a_file_that_changed_has_its_picture_taken() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_download_waits_for_has_its_pictures_taken() -> Result<()> {
+    let (name, size) = ("Lecture.mp4", 16 << 20);
+    let stage = Stage::serving(&[(name, size)]).await?;
+    let view = stage.open_connected().await?;
+    stage.download_part(&view, name, size / 2).await?;
+    let path = stage.folder().join(name);
+    fs::rename(&path, path.with_extension("away"))?;
+    stage.proxy.release();
+    view.wait_for_text("This is no longer on the server.").await?;
+    view.screenshot("popup-vanished").await?;
+    stage.proxy.refuse(true);
+    let offline = stage.browser()?.go_offline().await?;
+    fs::rename(path.with_extension("away"), &path)?;
+    view.wait_for_text("You are offline.").await?;
+    view.screenshot("popup-offline").await?;
+    stage.proxy.refuse(false);
+    offline.end().await?;
+    let saved = view.save(name).await?;
+    stage.check_saved(name, &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_popup_has_its_pictures_taken() -> Result<()> {
     pictures(Page::Popup).await
 }

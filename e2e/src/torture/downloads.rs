@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::ops::Range;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -9,25 +11,32 @@ use super::Log;
 use crate::{Contents, Random, Row, Stage, View, hash_file};
 
 /// Sizes of files, in bytes.
-const SIZES: std::ops::Range<u64> = 8 << 20..80 << 20;
+const SIZES: Range<u64> = 8 << 20..80 << 20;
+/// One of so many downloads is a folder.
+const FOLDER_EVERY: u32 = 4;
+/// Sizes of the large file in a folder.
+const LARGE_SIZES: Range<u64> = 4 << 20..16 << 20;
+/// How many small ones are beside it, and their sizes.
+const SMALL_FILES: Range<u64> = 50..400;
+const SMALL_SIZES: Range<u64> = 0..100 << 10;
 /// Downloads at once.
 const AT_ONCE: usize = 2;
-/// Files that wait in the folder for their turn.
+/// Files and folders that wait for their turn.
 const IN_STOCK: usize = 3;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Downloads {
-    /// Names of files that nobody downloads yet.
+    /// Names of what nobody downloads yet.
     stock: VecDeque<String>,
-    /// Names of files that are being downloaded.
+    /// Names of what is being downloaded.
     under_way: Vec<String>,
     made: u32,
     whole: u32,
 }
 
 impl Downloads {
-    /// How many files arrived whole.
+    /// How many files and folders arrived whole.
     pub(super) fn whole(&self) -> u32 {
         self.whole
     }
@@ -37,13 +46,21 @@ impl Downloads {
         self.under_way.is_empty()
     }
 
-    /// Writes files until enough of them wait.
+    /// Writes files and folders until enough of them wait.
     pub(super) fn fill_stock(&mut self, stage: &Stage, random: &mut Random) -> Result<()> {
         while self.stock.len() < IN_STOCK {
             self.made += 1;
-            let name = format!("torture-{}.bin", self.made);
-            let contents = Contents::new(random.number().to_string(), random.within(SIZES));
-            contents.write(&stage.folder().join(&name))?;
+            let is_folder = self.made.is_multiple_of(FOLDER_EVERY);
+            let name = format!("torture-{}{}", self.made, if is_folder { "" } else { ".bin" });
+            let place = stage.folder().join(&name);
+            if is_folder {
+                write(&place.join("large.bin"), LARGE_SIZES, random)?;
+                for index in 0..random.within(SMALL_FILES) {
+                    write(&place.join(format!("{}/{index}.txt", index % 9)), SMALL_SIZES, random)?;
+                }
+            } else {
+                write(&place, SIZES, random)?;
+            }
             self.stock.push_back(name);
         }
         Ok(())
@@ -76,7 +93,10 @@ impl Downloads {
             && let Some(name) = self.stock.pop_front()
         {
             view.wait_for_name(&name).await?;
-            view.download(&name).await?;
+            match stage.folder().join(&name).is_dir() {
+                true => view.download_folder(&name).await?,
+                false => view.download(&name).await?,
+            }
             let is_there = |rows: &[Row]| rows.iter().any(|row| row.name == name).then_some(());
             view.wait_for_rows("the download in the list", is_there).await?;
             self.under_way.push(name);
@@ -85,16 +105,33 @@ impl Downloads {
     }
 }
 
-/// Compares a complete file with its source, by its hash and on disk, and removes all three.
+/// A file of a size and with bytes that follow from chance.
+fn write(place: &Path, sizes: Range<u64>, random: &mut Random) -> Result<()> {
+    Contents::new(random.number().to_string(), random.within(sizes)).write(place)
+}
+
+/// Compares a complete file with its source by its hash, saves it or the folder, compares what is on the disk, and removes all of it.
 async fn compare(stage: &Stage, view: &View<'_>, row: &Row) -> Result<()> {
     let source = stage.folder().join(&row.name);
-    view.press(row, "expand").await?;
-    view.wait_for_text(&hash_file(&source)?).await.context("the extension shows another hash")?;
-    let saved = view.save(&row.id).await?;
-    stage.check_saved(&row.name, &saved)?;
-    view.press(row, "remove").await?;
-    view.wait_for_rows("the row to go", |rows| rows.iter().all(|other| other.id != row.id).then_some(())).await?;
-    fs::remove_file(saved)?;
-    fs::remove_file(source)?;
+    if source.is_dir() {
+        let saved = view.save_folder(&row.name).await?;
+        stage.check_saved_folder(&row.name)?;
+        remove(view, &saved).await?;
+        fs::remove_dir_all(stage.downloads().join(&row.name))?;
+        fs::remove_dir_all(source)?;
+    } else {
+        view.press(row, "expand").await?;
+        view.wait_for_text(&hash_file(&source)?).await.context("the extension shows another hash")?;
+        let saved = view.save(&row.id).await?;
+        stage.check_saved(&row.name, &saved)?;
+        remove(view, row).await?;
+        fs::remove_file(saved)?;
+        fs::remove_file(source)?;
+    }
     Ok(())
+}
+
+async fn remove(view: &View<'_>, row: &Row) -> Result<()> {
+    view.press(row, "remove").await?;
+    view.wait_for_rows("the row to go", |rows| rows.iter().all(|other| other.id != row.id).then_some(())).await
 }

@@ -1,9 +1,10 @@
 //! Torture: downloads that are struck again and again, in an order that follows from a seed, until a number of blows or a time is over.
 //!
 //! A real Chromium with the real extension downloads files from the real server over a slow and bad line. Between two blows some megabytes
-//! pass. Each file that completes is compared with its source, by the hash the extension shows and by its bytes once saved, and the next begins.
-//! In the end every file must be right, no download may have needed a person's help, nothing may have panicked, and less than [`MOST_AGAIN`] of
-//! all bytes may have been fetched again, by the account in `proxy/account.rs`, where the formula stands.
+//! pass. Each file that completes is compared with its source, by the hash the extension shows and by its bytes once saved, and the next begins;
+//! some of them are folders with small files and a large one. In the end everything must be right, no download may have needed a person's help,
+//! nothing may have panicked, and less than [`MOST_AGAIN`] of all bytes may have been fetched again, by the account in `proxy/account.rs`, where
+//! the formula stands. The small files of folders are not in the account.
 //!
 //! A seed fixes which blows come in which order and what they hit; when they come depends on the machine too.
 
@@ -38,7 +39,7 @@ pub enum Limit {
 pub struct Outcome {
     /// How many blows it took.
     pub blows: u32,
-    /// How many files arrived whole.
+    /// How many files and folders arrived whole.
     pub files: u32,
     /// What came over the wire.
     pub sums: Sums,
@@ -105,7 +106,7 @@ fn account(outcome: &Outcome) -> String {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let Outcome { blows, files, sums } = outcome;
     format!(
-        "{blows} blows; {files} files byte-identical; {:.1} MiB fetched, {:.2} MiB of them again ({:.3} %, allowed {} %), \
+        "{blows} blows; {files} files and folders byte-identical; {:.1} MiB fetched, {:.2} MiB of them again ({:.3} %, allowed {} %), \
         and {:.2} MiB again that could not be helped",
         mib(sums.fetched),
         mib(sums.again),
