@@ -323,7 +323,7 @@ impl<'a> View<'a> {
     ///
     /// What the browser says.
     pub async fn saved(&self) -> Result<Vec<PathBuf>> {
-        let script = "const done = arguments[0]; chrome.downloads.search({ state: 'complete', orderBy: ['startTime'] }, \
+        let script = "const done = arguments[0]; chrome.downloads.search({ state: 'complete', orderBy: ['startTime'], limit: 0 }, \
             items => done(items.map(item => item.filename)))";
         self.front().await?;
         let found = self.browser.session().execute_async(script, vec![]).await?;

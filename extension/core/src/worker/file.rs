@@ -6,7 +6,7 @@ use wstp_engine::{
     Command, Config, Connections, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress, SourceConfig,
     SourceId, SourceKind,
 };
-use wstp_messages::{BlockOrder, SourceTask, Terms, TransferState, TransferView, WorkerReport, WorkerTask};
+use wstp_messages::{BlockOrder, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use super::job::{Act, Job, Order, Wire};
@@ -202,11 +202,9 @@ impl Job for FileJob {
         let (progress, sources, now) = (transfer.progress(), &self.task.terms.sources, clock::now());
         let view = progress::view(&self.task.transfer, sources, &progress, parts, now);
         match (self.waiting.until(), &progress.problem) {
-            (Some(until), Some(found)) => TransferView {
-                state: TransferState::Waiting { retry_seconds: (until - now).as_secs_f64() },
-                problem: Some(passing_problem(found, &progress::origin_label(sources))),
-                ..view
-            },
+            (Some(until), Some(found)) => {
+                progress::waiting(view, until, now, passing_problem(found, &progress::origin_label(sources)))
+            }
             _ => view,
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wstp_engine::{Instant, Phase, Progress, SourceProgress, Standing};
 use wstp_messages::{
-    BlockOrder, BlockRange, SourceStanding, SourceTask, SourceView, TransferId, TransferState, TransferView,
+    BlockOrder, BlockRange, Problem, SourceStanding, SourceTask, SourceView, TransferId, TransferState, TransferView,
 };
 use wstp_protocol::block_count;
 
@@ -52,6 +52,12 @@ pub fn view(
         root: progress.root.map(|root| blake3::Hash::from(root).to_hex().to_string()),
         ..empty(transfer, state(progress.phase, now))
     }
+}
+
+/// The same while nothing comes because the transfer waits until then for a problem to pass.
+pub fn waiting(view: TransferView, until: Instant, now: Instant, problem: Problem) -> TransferView {
+    let state = TransferState::Waiting { retry_seconds: (until - now).as_secs_f64() };
+    TransferView { state, problem: Some(problem), rate: 0.0, seconds_left: None, ..view }
 }
 
 /// A view that says nothing but where the transfer stands.

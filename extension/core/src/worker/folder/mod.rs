@@ -10,7 +10,7 @@ use wstp_engine::tree::{
     FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress, TreeTransfer,
 };
 use wstp_engine::{Command, Instant, Phase, Problem, RangeSet, StoreError};
-use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferState, TransferView, WorkerReport, WorkerTask};
+use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use super::file;
@@ -391,12 +391,7 @@ impl Job for FolderJob {
         let received = runs.iter().map(|run| run.received).sum::<u64>();
         let left = tree.bytes.saturating_sub(verified + tree.bytes_failed);
         let ranges = |set: &RangeSet| progress::joined(set.iter());
-        let until = self.waiting.until();
-        let state = until.map_or_else(
-            || progress::state(tree.phase, now),
-            |until| TransferState::Waiting { retry_seconds: (until - now).as_secs_f64() },
-        );
-        TransferView {
+        let view = TransferView {
             size: tree.bytes,
             folder: Some(FolderView {
                 files: tree.files.into(),
@@ -405,10 +400,7 @@ impl Job for FolderJob {
                 is_walking: !tree.walked,
                 saved: 0,
             }),
-            problem: tree.problem.as_ref().map(|found| match (found, until) {
-                (TreeProblem::Source(found), Some(_)) => passing_problem(found, &self.label()),
-                _ => tree_problem(found, &self.label()),
-            }),
+            problem: tree.problem.as_ref().map(|found| tree_problem(found, &self.label())),
             verified,
             received,
             rate,
@@ -420,7 +412,13 @@ impl Job for FolderJob {
                 .keys()
                 .map(|file| BlockRange { first: file.0.into(), end: u64::from(file.0) + 1 })
                 .collect(),
-            ..progress::empty(&self.task.transfer, state)
+            ..progress::empty(&self.task.transfer, progress::state(tree.phase, now))
+        };
+        match (self.waiting.until(), &tree.problem) {
+            (Some(until), Some(TreeProblem::Source(found))) => {
+                progress::waiting(view, until, now, passing_problem(found, &self.label()))
+            }
+            _ => view,
         }
     }
 
