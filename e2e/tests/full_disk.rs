@@ -96,3 +96,24 @@ async fn a_folder_on_a_full_disk_goes_on_by_itself_too() -> Result<()> {
     ensure!(all < size + size / 20 + UNDER_WAY, "{all} bytes came over for a folder of {size}");
     stage.browser()?.check_no_panic()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nothing_left_a_download_waits_and_the_list_makes_room_for_it() -> Result<()> {
+    const OLD: &str = "old.bin";
+    let stage = Stage::serving_to_small_disk(&[(NAME, SIZE / 4), (OLD, SIZE)], DISK).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.download(OLD).await?;
+    view.show_transfers().await?;
+    let old = view.wait_for_state(OLD, &["complete"]).await?;
+    fill(stage.browser()?.disk(), 0)?;
+    view.download(NAME).await?;
+    view.show_transfers().await?;
+    let row = says_full(&view).await?;
+    ensure!((row.name.as_str(), row.state.as_str()) == (NAME, "waiting"), "{row:?}");
+    view.press(&old, "remove").await?;
+    view.click("[data-testid=confirm-yes]").await?;
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)?;
+    stage.browser()?.check_no_panic()
+}

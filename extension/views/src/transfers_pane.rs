@@ -190,9 +190,14 @@ fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl
 #[component]
 fn Footer(store: Store, desk: Desk) -> impl IntoView {
     let tally = Memo::new(move |_| store.tally());
-    let words = move || match tally.with(|tally| (tally.active, tally.rate)) {
-        (0, _) => "Nothing under way".to_owned(),
-        (active, speed) => format!("{}, {}", count(active as u64, "transfer", "transfers"), rate(speed)),
+    let words = move || {
+        let (active, speed) = tally.with(|tally| (tally.active, tally.rate));
+        let transfers = count(active as u64, "transfer", "transfers");
+        match active {
+            0 => "Nothing under way".to_owned(),
+            _ if speed == 0.0 => transfers,
+            _ => format!("{transfers}, {}", rate(speed)),
+        }
     };
     let any = move |pick: fn(&Tally) -> usize| Memo::new(move |_| tally.with(pick) > 0);
     let (active, paused) = (any(|tally| tally.active), any(|tally| tally.paused));
