@@ -2,6 +2,8 @@
 // of `urls` into a file of its own, so many at once. It does what a careful page would: synchronous handles, writes of 256 KiB, nothing in memory
 // but that.
 const PIECE = 256 * 1024;
+// Of thousands of fetches one or two may never end; after so many milliseconds without a file that is said.
+const STALL = 30_000;
 
 onmessage = ({ data }) => (data.urls ? fetchMany : fetchAll)(data).then(postMessage, (error) => postMessage({ error: String(error) }));
 
@@ -26,6 +28,10 @@ async function fetchMany({ urls, streams }) {
   const began = performance.now();
   let next = 0;
   let written = 0;
+  let moved = began;
+  setInterval(() => {
+    if (performance.now() - moved > STALL) postMessage({ error: `a fetch stalled with ${written} bytes written` });
+  }, 1000);
   const some = async () => {
     while (next < urls.length) {
       const index = next++;
@@ -36,6 +42,7 @@ async function fetchMany({ urls, streams }) {
       const handle = await file.createSyncAccessHandle();
       written += handle.write(bytes, { at: 0 });
       handle.close();
+      moved = performance.now();
     }
   };
   await Promise.all(Array.from({ length: streams }, some));
