@@ -50,6 +50,8 @@ async fn round(server: &Server, source: &Source) -> Result<(f64, f64)> {
     view.download(&source.name).await?;
     passed(&proxy, mark).await?;
     browser.kill().await?;
+    // What is still under way to the dead browser must not count as the next one's.
+    until("the dead browser's connections to end", LIMIT, async || Ok((proxy.open() == 0).then_some(()))).await?;
 
     proxy.release();
     let before = proxy.passed();
