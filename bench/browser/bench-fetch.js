@@ -29,8 +29,8 @@ async function fetchMany({ urls, streams }) {
   let next = 0;
   let written = 0;
   let moved = began;
-  setInterval(() => {
-    if (performance.now() - moved > STALL) postMessage({ error: `a fetch stalled with ${written} bytes written` });
+  const watch = setInterval(() => {
+    if (performance.now() - moved > STALL) postMessage({ stalled: true, written });
   }, 1000);
   const some = async () => {
     while (next < urls.length) {
@@ -46,6 +46,7 @@ async function fetchMany({ urls, streams }) {
     }
   };
   await Promise.all(Array.from({ length: streams }, some));
+  clearInterval(watch);
   return { seconds: (performance.now() - began) / 1000, written };
 }
 

@@ -1,7 +1,7 @@
 //! How many connections one transfer has.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, Stage, View, until};
+use wstp_e2e::{LONG, Page, Stage, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 160 * MIB;
@@ -9,32 +9,18 @@ const NAME: &str = "long.bin";
 /// Bytes a second that each connection carries.
 const SLOW: u64 = 2 * MIB;
 
-/// Waits until so many connections are open, and fails once there are more than `most`.
-async fn wait_for_open(stage: &Stage, wanted: u64, most: u64) -> Result<()> {
-    until(&format!("{wanted} connections"), LONG, async || {
-        let open = stage.proxy.open();
-        ensure!(open <= most, "{open} connections are open where {most} may be");
-        Ok((open == wanted).then_some(()))
+/// Waits until so many connections are open, lets some megabytes pass, and fails once there are more of them.
+async fn settles_at(stage: &Stage, connections: u64) -> Result<()> {
+    let mut goal = None;
+    until(&format!("{connections} connections"), LONG, async || {
+        let (open, passed) = (stage.proxy.open(), stage.proxy.passed());
+        ensure!(open <= connections, "{open} connections are open where {connections} may be");
+        if open == connections {
+            goal.get_or_insert(passed + 8 * MIB);
+        }
+        Ok(goal.is_some_and(|goal| passed >= goal).then_some(()))
     })
     .await
-}
-
-/// Sees to it that there are never more than `most` connections while so many bytes pass.
-async fn ensure_at_most(stage: &Stage, most: u64, bytes: u64) -> Result<()> {
-    let goal = stage.proxy.passed() + bytes;
-    until("more to arrive", LONG, async || {
-        let open = stage.proxy.open();
-        ensure!(open <= most, "{open} connections are open where {most} may be");
-        Ok((stage.proxy.passed() >= goal).then_some(()))
-    })
-    .await
-}
-
-/// The file arrives as fast as it can and is right.
-async fn finishes(stage: &Stage, view: &View<'_>) -> Result<()> {
-    stage.proxy.limit_rate(u64::MAX);
-    let saved = view.save(NAME).await?;
-    stage.check_saved(NAME, &saved)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,12 +33,12 @@ async fn a_transfer_has_as_many_connections_as_the_user_says_also_while_it_runs(
     stage.proxy.limit_rate(8 * MIB);
     let before = stage.proxy.open();
     view.download(NAME).await?;
-    wait_for_open(&stage, before + 2, before + 2).await?;
-    ensure_at_most(&stage, before + 2, 8 * MIB).await?;
+    settles_at(&stage, before + 2).await?;
     view.change_connections(2..5).await?;
-    wait_for_open(&stage, before + 5, before + 5).await?;
-    ensure_at_most(&stage, before + 5, 8 * MIB).await?;
-    finishes(&stage, &view).await
+    settles_at(&stage, before + 5).await?;
+    stage.proxy.limit_rate(u64::MAX);
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +54,7 @@ async fn left_to_itself_a_transfer_takes_more_connections_where_each_carries_lit
         Ok((stage.proxy.open() >= before + 6).then_some(()))
     })
     .await?;
-    let passed = stage.proxy.passed();
-    ensure!(passed < SIZE, "the file was there before there were more connections");
+    ensure!(stage.proxy.passed() < SIZE, "the file was there before there were more connections");
     let saved = view.save(NAME).await?;
     stage.check_saved(NAME, &saved)
 }

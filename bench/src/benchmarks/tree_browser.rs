@@ -11,7 +11,7 @@ use wstp_e2e::{Browser, Extension, Page, View, hash_file};
 use wstp_engine::tree::journal::{Form, replay};
 
 use crate::Plan;
-use crate::browser::{FETCH, Place, files_of_size, seconds_in};
+use crate::browser::{FETCH, Place, Stalled, files_of_size, seconds_in};
 use crate::corpus::Corpus;
 use crate::figure::Series;
 use crate::ours::Server;
@@ -80,7 +80,7 @@ async fn ours(server: &Server, corpus: &Corpus, names: &[String]) -> Result<f64>
 async fn peer(urls: &[String], corpus: &Corpus, names: &[String]) -> Result<f64> {
     for _ in 1..TRIES {
         match try_peer(urls, corpus, names).await {
-            Err(error) if format!("{error:#}").contains("stalled") => eprintln!("bench: six fetches: {error:#}"),
+            Err(error) if error.is::<Stalled>() => eprintln!("bench: six fetches: {error}, beginning anew"),
             result => return result,
         }
     }

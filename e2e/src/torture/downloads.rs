@@ -93,9 +93,10 @@ impl Downloads {
             && let Some(name) = self.stock.pop_front()
         {
             view.wait_for_name(&name).await?;
-            match stage.folder().join(&name).is_dir() {
-                true => view.download_folder(&name).await?,
-                false => view.download(&name).await?,
+            if stage.folder().join(&name).is_dir() {
+                view.download_folder(&name).await?;
+            } else {
+                view.download(&name).await?;
             }
             let is_there = |rows: &[Row]| rows.iter().any(|row| row.name == name).then_some(());
             view.wait_for_rows("the download in the list", is_there).await?;
