@@ -177,7 +177,7 @@ pub async fn seconds_in(view: &View<'_>, name: &str) -> Result<(f64, Option<u64>
     Ok((seconds, seen["written"].as_u64()))
 }
 
-/// A profile and a folder for downloads that are removed with this.
+/// A profile and a folder for downloads, in a folder of their own that is removed with this.
 #[derive(Debug)]
 pub struct Place {
     root: TempDir,
@@ -192,7 +192,15 @@ impl Place {
     ///
     /// When there is no room.
     pub fn new() -> Result<Self> {
-        let root = tempfile::tempdir().context("no room for a profile")?;
+        Self::at(tempfile::tempdir().context("no room for a profile")?)
+    }
+
+    /// One in this folder.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room.
+    pub fn at(root: TempDir) -> Result<Self> {
         let profile = Profile::unwatched(root.path(), &root.path().join("downloads"))?;
         Ok(Self { root, profile })
     }

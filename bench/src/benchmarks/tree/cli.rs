@@ -1,0 +1,67 @@
+//! `wstp get` of the folder beside six HTTP connections to nginx.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use tokio::task::JoinSet;
+
+use crate::http::Connection;
+use crate::ours::get_all;
+
+use super::{CONNECTIONS, Share};
+
+/// Seconds from the start of `wstp` to its end.
+pub async fn ours(share: &Share) -> Result<f64> {
+    let folder = share.folder()?;
+    let target = folder.path().join("got");
+    let took = get_all(share.ours.address(), &target).await?;
+    check(share, &target)?;
+    Ok(took.as_secs_f64())
+}
+
+/// Seconds that the six connections take.
+pub async fn peer(share: &Share) -> Result<f64> {
+    let folder = share.folder()?;
+    let names: Arc<[String]> = share.names.as_slice().into();
+    let began = Instant::now();
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        tasks.spawn(fetch_some(share.nginx.address(), names.clone(), next.clone(), folder.path().to_owned()));
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    let took = began.elapsed();
+    check(share, folder.path())?;
+    Ok(took.as_secs_f64())
+}
+
+async fn fetch_some(address: SocketAddr, names: Arc<[String]>, next: Arc<AtomicUsize>, to: PathBuf) -> Result<()> {
+    let mut connection = Connection::open(address).await?;
+    let mut uses = 0;
+    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+        // nginx keeps a connection for 1,000 requests.
+        if uses == 999 {
+            (connection, uses) = (Connection::open(address).await?, 0);
+        }
+        let target = to.join(name);
+        fs::create_dir_all(target.parent().context("a file lies in a folder")?)?;
+        connection.get(name, 0, &mut File::create(target)?).await.1?;
+        uses += 1;
+    }
+    Ok(())
+}
+
+fn check(share: &Share, target: &Path) -> Result<()> {
+    for name in &share.names {
+        let [wanted, got] = [share.corpus.dir(), target].map(|folder| fs::read(folder.join(name)));
+        ensure!(wanted? == got.with_context(|| format!("{name} did not arrive"))?, "{name} arrived with other bytes");
+    }
+    Ok(())
+}
