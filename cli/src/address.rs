@@ -1,7 +1,7 @@
 //! What a person types to name a server, and something on it.
 //!
 //! `host`, `host:port`, `ws://…` and `wss://…`, each with a path behind it. The path is the one that `wstp ls` shows: nothing in it is decoded, `%20`
-//! is three characters.
+//! is three characters. A URL that ends in `/ws`, as servers print it, is the server itself.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -153,7 +153,9 @@ impl Source {
         }
         let (host, typed_port) = split_port(authority).ok_or_else(|| not_an_address(typed))?;
         let host = parse_host(host).ok_or_else(|| not_an_address(typed))?;
-        let path = SharePath::parse(path.trim_end_matches('/')).map_err(|error| {
+        let is_endpoint = typed.contains("://") && ENDPOINT_PATH.strip_prefix('/') == Some(path);
+        let path = if is_endpoint { "" } else { path.trim_end_matches('/') };
+        let path = SharePath::parse(path).map_err(|error| {
             let advice = "A path is names joined by single slashes, as `wstp ls` shows them.";
             Failure::new(Code::Usage, format!("In \"{typed}\", {error}."), advice)
         })?;
@@ -165,7 +167,9 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.address.secure { "wss" } else { "ws" };
-        write!(f, "{scheme}://{}/{}", self.address.label(), self.path)
+        // Without a slash behind it, the endpoint's own name would be the server.
+        let slash = if ENDPOINT_PATH.strip_prefix('/') == Some(self.path.as_str()) { "/" } else { "" };
+        write!(f, "{scheme}://{}/{}{slash}", self.address.label(), self.path)
     }
 }
 
@@ -229,6 +233,11 @@ mod tests {
             ("host/odd:name", "ws://host:3000/odd:name"),
             ("[::1]:4000/x", "ws://[::1]:4000/x"),
             ("::1/x", "ws://[::1]:3000/x"),
+            ("ws://127.0.0.1:3000/ws", "ws://127.0.0.1:3000/"),
+            ("wss://host/ws", "wss://host:443/"),
+            ("ws://host:3000/ws/", "ws://host:3000/ws/"),
+            ("ws://host:3000/ws/x", "ws://host:3000/ws/x"),
+            ("host/ws", "ws://host:3000/ws/"),
         ] {
             assert_eq!(Source::parse(typed).map(|source| source.to_string()).as_deref(), Ok(source), "{typed}");
         }

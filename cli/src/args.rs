@@ -60,7 +60,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub struct GetArgs {
-    /// Where from; several are mirrors of one file, and all but one of them may be links, http://host/file or https://host/file
+    /// Where from; several are mirrors of one file on as many servers, and all but one of them may be links, http://host/file or https://host/file
     #[arg(required = true, value_name = "SOURCE", value_parser = place)]
     pub sources: Vec<Place>,
     /// Where to: a file, or a folder [default: the name it has on the server, here]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use indicatif::BinaryBytes;
+use indicatif::DecimalBytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
@@ -20,7 +20,7 @@ use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::same::Idle;
 use crate::transfer::{self, Fetched, Standing, Task};
-use crate::words::{interrupted, no_connection};
+use crate::words::{go_on_later, interrupted, no_connection};
 use crate::{folder, reach, same, times};
 
 /// Connections beyond which no more are tried.
@@ -98,8 +98,22 @@ pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> 
             Err(Failure::new(Code::Usage, "Plain HTTP alone proves nothing.", advice))
         }
         [source] => one(cx, source).await,
-        _ => alone(cx, &beginning_with_one_that_answers(cx, sources).await?).await,
+        _ => mirrors(cx, sources).await,
     }
+}
+
+/// Fetches one file from several servers. It is named after the first source, whoever answers: the same command goes on with the same file.
+async fn mirrors(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
+    let is_other = |a: &Source, b: &Source| a.address == b.address && a.path != b.path;
+    if let Some(source) = sources.iter().find(|source| sources.iter().any(|other| is_other(source, other))) {
+        let server = source.address.label();
+        let what =
+            format!("Several sources are taken for copies of one file, and {server} is named with several paths.");
+        let advice = "To fetch several files, run it once for each, or fetch the folder that they are in.";
+        return Err(Failure::new(Code::Usage, what, advice));
+    }
+    let target = file_target(cx.options.output.as_deref(), sources)?;
+    alone(cx, &beginning_with_one_that_answers(cx, sources).await?, &target).await
 }
 
 /// Fetches what stands at a source. It is taken for a file, which costs a file no question; a server says where that is wrong.
@@ -107,7 +121,8 @@ async fn one(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     if !may_be_file(cx, source).await? {
         return whole_folder(cx, source).await;
     }
-    match alone(cx, std::slice::from_ref(source)).await {
+    let sources = std::slice::from_ref(source);
+    match alone(cx, sources, &file_target(cx.options.output.as_deref(), sources)?).await {
         Err(failure) if failure.refusal == Some(ErrorCode::NotAFile) => whole_folder(cx, source).await,
         ended => ended,
     }
@@ -137,9 +152,8 @@ async fn whole_folder(cx: &Context<'_>, source: &Source) -> Result<Code, Failure
 }
 
 /// Fetches a file that is no part of a folder. If that fails, no new folder without anything in it is left behind.
-async fn alone(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
-    let target = file_target(cx.options.output.as_deref(), sources)?;
-    let around = parent(&target);
+async fn alone(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result<Code, Failure> {
+    let around = parent(target);
     let new: Vec<_> = around
         .ancestors()
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
@@ -147,7 +161,7 @@ async fn alone(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
         .collect();
     fs::create_dir_all(around)
         .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
-    let fetched = file(cx, sources, &target, Share::whole(&cx.options)).await;
+    let fetched = file(cx, sources, target, Share::whole(&cx.options)).await;
     if fetched.is_err() {
         // One with something in it stays, and so do those around it.
         let _stays = new.iter().try_for_each(fs::remove_dir);
@@ -222,7 +236,7 @@ pub(crate) async fn file(
     };
     let (partial, recovered) = Partial::open(target)?;
     let (partial, fetched) = if recovered.is_complete() {
-        unless_stopped(cx, complete(cx, sources, partial)).await?
+        unless_stopped(cx, complete(cx, sources, target, partial)).await?
     } else {
         (partial, Err(recovered))
     };
@@ -248,7 +262,7 @@ async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result
         let what = format!("{} is already there, and not a file.", shown(target));
         return Err(Failure::new(Code::Differs, what, "Choose another place with -o."));
     }
-    if let Some(fetched) = same::as_on_server(cx, sources, target).await? {
+    if let Some(fetched) = same::as_on_server(cx, sources, target, target).await? {
         if Partial::folder_of(target).exists() {
             Partial::open(target)?.0.discard();
         }
@@ -263,9 +277,10 @@ async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result
 async fn complete(
     cx: &Context<'_>,
     sources: &[Source],
+    target: &Path,
     mut partial: Partial,
 ) -> Result<(Partial, Result<Fetched, Recovered>), Failure> {
-    if let Some(fetched) = same::as_on_server(cx, sources, &partial.data_path()).await? {
+    if let Some(fetched) = same::as_on_server(cx, sources, &partial.data_path(), target).await? {
         return Ok((partial, Ok(fetched)));
     }
     partial.reset()?;
@@ -287,10 +302,10 @@ async fn transferred(
         patience: cx.options.patience,
         update: cx.options.update,
     };
-    let report = cx.reporter.file(target.to_string_lossy().into_owned());
-    let (mut kept, mut waits_until) = (0, None);
+    let mut report = cx.reporter.file(target.to_string_lossy().into_owned());
+    let (mut kept, mut size, mut waits_until) = (0, None, None);
     let (partial, result) = transfer::fetch(&task, partial, recovered, &cx.stop, |standing| {
-        kept = standing.progress.verified + standing.progress.received;
+        (kept, size) = (standing.progress.verified + standing.progress.received, standing.progress.size);
         if let Some((until, wait)) = waits_to_begin(standing)
             && waits_until.replace(until) != Some(until)
         {
@@ -307,7 +322,7 @@ async fn transferred(
             }
             let failure =
                 result.err().unwrap_or_else(|| Failure::disk("The disk failed", &std::io::ErrorKind::Other.into()));
-            Err(with_what_is_kept(failure, target, kept))
+            Err(with_what_is_kept(failure, target, kept, size))
         }
     }
 }
@@ -320,11 +335,14 @@ fn waits_to_begin(standing: &Standing<'_>) -> Option<(wstp_engine::Instant, Dura
     }
 }
 
-/// Tells how to go on after a stop.
-fn with_what_is_kept(mut failure: Failure, target: &Path, kept: u64) -> Failure {
-    if failure.code == Code::Interrupted {
-        failure.advice =
-            format!("{} of {} are kept; run the same command again to go on.", BinaryBytes(kept), shown(target));
+/// Tells how to go on after a stop, or after nothing arrived any more.
+fn with_what_is_kept(mut failure: Failure, target: &Path, kept: u64, size: Option<u64>) -> Failure {
+    let of = size.map_or_else(String::new, |size| format!(" of {}", DecimalBytes(size)));
+    let words = format!("Of {}, {}{of} are kept.", shown(target), DecimalBytes(kept));
+    match failure.code {
+        Code::Interrupted => failure.advice = format!("{words} Run the same command again to go on."),
+        Code::Unreachable if kept > 0 => failure.advice = go_on_later(&words),
+        _ => {}
     }
     failure
 }

@@ -1,8 +1,9 @@
 //! `wstp hash`: the BLAKE3 hashes of local files, as b3sum prints them.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wstp_protocol::Hash;
 
@@ -34,9 +35,31 @@ pub fn run(paths: &[PathBuf], tell: impl Fn(&Failure)) -> Code {
 ///
 /// When it can't be read.
 pub fn of_file(path: &Path) -> io::Result<Hash> {
+    of_file_counted(path, &AtomicU64::default())
+}
+
+/// The same, and adds what was read to `done`.
+///
+/// # Errors
+///
+/// When it can't be read.
+pub fn of_file_counted(path: &Path, done: &AtomicU64) -> io::Result<Hash> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path)?)?;
+    hasher.update_reader(Counted { file: File::open(path)?, done })?;
     Ok(*hasher.finalize().as_bytes())
+}
+
+struct Counted<'a> {
+    file: File,
+    done: &'a AtomicU64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(bytes)?;
+        self.done.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {

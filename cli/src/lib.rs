@@ -79,7 +79,7 @@ async fn perform(command: Command, reporter: &Reporter, stop: CancellationToken)
             let hashing = tokio::task::spawn_blocking(move || hash::run(&args.paths, tell));
             unless(stop, async { Ok(hashing.await.unwrap_or(Code::Failed)) }).await
         }
-        Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, args.json, args.quiet)).await,
+        Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, reporter)).await,
     }
 }
 

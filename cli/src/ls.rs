@@ -22,6 +22,7 @@ pub enum Style {
 }
 
 #[derive(Serialize)]
+#[serde(tag = "event", rename = "entry")]
 struct Line<'a> {
     name: &'a str,
     kind: &'a str,

@@ -2,17 +2,21 @@
 //!
 //! People are told on the standard error, programs on the standard output. Names and words of servers are made harmless on the way.
 
+mod comparison;
+
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{BinaryBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use wstp_engine::Phase;
 use wstp_engine::tree::TreeProgress;
+use wstp_engine::{Phase, SourceId, SourceProgress};
 
 use crate::escape;
 use crate::exit::Failure;
 use crate::transfer::Standing;
+use crate::words::source_problem;
 
 /// To whom things are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +98,17 @@ pub enum Event<'a> {
         retry_seconds: f64,
         /// What went wrong.
         problem: &'a str,
+    },
+    /// A local file is being compared with the server's.
+    Comparing {
+        /// The local path.
+        file: &'a str,
+        /// Its bytes.
+        size: u64,
+        /// Bytes of it that were compared.
+        compared: u64,
+        /// Whether the server does not know the hash of its own yet.
+        server_hashes: bool,
     },
     /// A file is whole and in its place.
     Saved {
@@ -179,6 +194,23 @@ pub struct SourceView<'a> {
     address: &'a str,
     connections: u32,
     rate: f64,
+    /// `good`, `waiting`, `benched`, `given_up`.
+    standing: &'a str,
+    /// What went wrong with it last, a clause about "it".
+    problem: Option<String>,
+}
+
+impl<'a> SourceView<'a> {
+    fn of(source: &SourceProgress, address: &'a str) -> Self {
+        let standing = match source.standing {
+            wstp_engine::Standing::Good => "good",
+            wstp_engine::Standing::Waiting(_) => "waiting",
+            wstp_engine::Standing::Benched => "benched",
+            wstp_engine::Standing::GivenUp => "given_up",
+        };
+        let problem = source.problem.as_ref().map(source_problem);
+        Self { address, connections: source.connections, rate: source.rate, standing, problem }
+    }
 }
 
 /// Tells how things stand.
@@ -192,6 +224,8 @@ pub struct FileReport<'a> {
     reporter: &'a Reporter,
     file: String,
     bar: ProgressBar,
+    /// Sources of which the person knows that they were given up.
+    given_up: HashSet<SourceId>,
 }
 
 impl Reporter {
@@ -209,9 +243,14 @@ impl Reporter {
     /// Begins to tell about a file: its local path.
     #[must_use]
     pub fn file(&self, file: String) -> FileReport<'_> {
+        let bar = self.bar(&file);
+        FileReport { reporter: self, file, bar, given_up: HashSet::new() }
+    }
+
+    fn bar(&self, file: &str) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(0).with_style(file_style()));
-        bar.set_prefix(short(&escape::name(&file)));
-        FileReport { reporter: self, file, bar }
+        bar.set_prefix(short(&escape::name(file)));
+        bar
     }
 
     /// Begins to tell about a folder.
@@ -238,7 +277,7 @@ impl Reporter {
             Audience::Nobody => {}
             _ => {
                 let verb = if already { "already complete:" } else { "saved" };
-                self.line(&format!("{verb} {} ({}, blake3 {hash})", escape::name(file), BinaryBytes(size)));
+                self.line(&format!("{verb} {} ({}, blake3 {hash})", escape::name(file), DecimalBytes(size)));
             }
         }
     }
@@ -269,8 +308,17 @@ impl Reporter {
             Audience::Nobody => {}
             _ => {
                 let but = if failed == 0 { String::new() } else { format!("; {failed} failed") };
-                self.line(&format!("{files} files, {} in place{but}", BinaryBytes(bytes)));
+                self.line(&format!("{files} files, {} in place{but}", DecimalBytes(bytes)));
             }
+        }
+    }
+
+    /// Tells what was asked for, on the standard output: an object to a program, a line to a person.
+    pub fn answer(&self, object: &impl Serialize, text: &str) {
+        match self.audience {
+            Audience::Json => drop(print_json(object)),
+            Audience::Nobody => {}
+            _ => drop(self.bars.suspend(|| crate::print_line(text))),
         }
     }
 
@@ -295,15 +343,32 @@ pub fn print_json(object: &impl Serialize) -> bool {
 
 impl FileReport<'_> {
     /// Tells how it stands.
-    pub fn tell(&self, standing: &Standing<'_>) {
+    pub fn tell(&mut self, standing: &Standing<'_>) {
         match self.reporter.audience {
             Audience::Json => self.tell_json(standing),
-            Audience::Terminal => self.tell_bar(standing),
-            Audience::Log | Audience::Nobody => {}
+            Audience::Terminal => {
+                self.tell_given_up(standing);
+                self.tell_bar(standing);
+            }
+            Audience::Log => self.tell_given_up(standing),
+            Audience::Nobody => {}
         }
     }
 
-    fn tell_json(&self, Standing { progress, labels, wait, problem }: &Standing<'_>) {
+    /// Of each source that the person named, once. Where it is the only one, the failure says it.
+    fn tell_given_up(&mut self, Standing { progress, labels, named, .. }: &Standing<'_>) {
+        if labels.len() < 2 {
+            return;
+        }
+        for (source, label) in progress.sources.iter().zip(*labels).take(*named) {
+            if source.standing == wstp_engine::Standing::GivenUp && self.given_up.insert(source.id) {
+                let why = source.problem.as_ref().map_or_else(|| "it failed too often".to_owned(), source_problem);
+                self.reporter.line(&format!("{label} is not used any more: {why}"));
+            }
+        }
+    }
+
+    fn tell_json(&self, Standing { progress, labels, wait, problem, .. }: &Standing<'_>) {
         let sources = progress.sources.iter().zip(*labels);
         self.reporter.json(&Event::Progress {
             file: &self.file,
@@ -315,9 +380,7 @@ impl FileReport<'_> {
             seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
             retry_seconds: wait.map(|wait| wait.as_secs_f64()),
             problem: problem.as_deref(),
-            sources: sources
-                .map(|(source, address)| SourceView { address, connections: source.connections, rate: source.rate })
-                .collect(),
+            sources: sources.map(|(source, address)| SourceView::of(source, address)).collect(),
         });
     }
 
@@ -354,7 +417,7 @@ fn in_words(Standing { progress, wait, problem, .. }: &Standing<'_>) -> String {
     match progress.phase {
         Phase::Starting => format!("connecting{because}"),
         Phase::Downloading => {
-            let rate = format!("{}/s", BinaryBytes(progress.rate as u64));
+            let rate = format!("{}/s", DecimalBytes(progress.rate as u64));
             let left = progress.time_left.map(|left| format!(", {:#} left", HumanDuration(left)));
             let active = progress.sources.iter().filter(|source| source.connections > 0).count();
             let sources = if progress.sources.len() > 1 { format!(", {active} sources") } else { String::new() };
@@ -370,11 +433,11 @@ fn in_words(Standing { progress, wait, problem, .. }: &Standing<'_>) -> String {
 }
 
 fn file_style() -> ProgressStyle {
-    style("{prefix} [{bar:24}] {binary_bytes}/{binary_total_bytes}  {wide_msg}")
+    style("{prefix} [{bar:24}] {decimal_bytes}/{decimal_total_bytes}  {wide_msg}")
 }
 
 fn overall_style() -> ProgressStyle {
-    style("{msg} [{bar:24}] {binary_bytes}/{binary_total_bytes}")
+    style("{msg} [{bar:24}] {decimal_bytes}/{decimal_total_bytes}")
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -414,13 +477,14 @@ mod tests {
     #[test]
     fn every_phase_has_words() {
         let problem = || Some("h:1 closed the connection".to_owned());
-        let words =
-            |phase, wait, problem| in_words(&Standing { labels: &[], progress: &progress(phase), wait, problem });
+        let words = |phase, wait, problem| {
+            in_words(&Standing { labels: &[], named: 0, progress: &progress(phase), wait, problem })
+        };
         assert_eq!(
             words(Phase::Waiting(Instant::default()), Some(Duration::from_millis(3200)), problem()),
             "waiting 4 s, h:1 closed the connection"
         );
-        assert_eq!(words(Phase::Downloading, None, None), "2.00 KiB/s, 3s left");
+        assert_eq!(words(Phase::Downloading, None, None), "2.05 kB/s, 3s left");
         assert_eq!(words(Phase::Verifying, None, None), "all here, the server still hashes it");
         assert_eq!(words(Phase::Starting, None, problem()), "connecting, h:1 closed the connection");
     }

@@ -11,19 +11,26 @@ use crate::address::{Address, Source};
 use crate::exit::{Code, Failure};
 use crate::get::Context;
 use crate::hash;
+use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::transfer::Fetched;
 
-/// What the file is, if it is the one the first source that can be reached has; `None` if it differs.
+/// What the file is, if it is the one the first source that can be reached has; `None` if it differs. People are told of it as `target`.
 ///
 /// # Errors
 ///
 /// When no source can be reached, or the local file can't be read.
-pub async fn as_on_server(cx: &Context<'_>, sources: &[Source], local: &Path) -> Result<Option<Fetched>, Failure> {
+pub async fn as_on_server(
+    cx: &Context<'_>,
+    sources: &[Source],
+    local: &Path,
+    target: &Path,
+) -> Result<Option<Fetched>, Failure> {
+    let files = (local, target);
     if let [source] = sources
         && let Some(mut remote) = cx.idle.take(&source.address)
     {
-        match compare(&mut remote, &source.path, local).await {
+        match compare(cx.reporter, &mut remote, &source.path, files).await {
             // It may have been closed while it was idle.
             Err(failure) if failure.code == Code::Unreachable => {}
             compared => {
@@ -33,7 +40,7 @@ pub async fn as_on_server(cx: &Context<'_>, sources: &[Source], local: &Path) ->
         }
     }
     let (mut remote, index) = cx.reach(sources).await?;
-    let compared = compare(&mut remote, &sources[index].path, local).await;
+    let compared = compare(cx.reporter, &mut remote, &sources[index].path, files).await;
     cx.idle.put(&sources[index], remote, &compared);
     compared
 }
@@ -57,7 +64,12 @@ impl Idle {
     }
 }
 
-async fn compare(remote: &mut Remote, path: &SharePath, local: &Path) -> Result<Option<Fetched>, Failure> {
+async fn compare(
+    reporter: &Reporter,
+    remote: &mut Remote,
+    path: &SharePath,
+    (local, target): (&Path, &Path),
+) -> Result<Option<Fetched>, Failure> {
     let unreadable = |error| Failure::disk(format!("{} can't be read", crate::partial::shown(local)), &error);
     let size = fs::metadata(local).map_err(unreadable)?.len();
     let opened = remote.open(path.clone()).await?;
@@ -65,12 +77,17 @@ async fn compare(remote: &mut Remote, path: &SharePath, local: &Path) -> Result<
         remote.close(&opened)?;
         return Ok(None);
     }
-    let path_here = local.to_owned();
-    let hashing = spawn_blocking(move || hash::of_file(&path_here));
-    let file = remote.hashed(&opened).await?;
-    remote.close(&opened)?;
-    let root = hashing.await.map_err(std::io::Error::other).flatten().map_err(unreadable)?;
-    if root != file.root {
+    let report = reporter.comparing(target, size);
+    let (path_here, done) = (local.to_owned(), report.done());
+    let hashing = spawn_blocking(move || hash::of_file_counted(&path_here, &done));
+    let theirs_and_mine = async {
+        let file = report.while_server_hashes(remote.hashed(&opened)).await?;
+        remote.close(&opened)?;
+        let root = hashing.await.map_err(std::io::Error::other).flatten().map_err(unreadable)?;
+        Ok((file.root, root))
+    };
+    let (theirs, root) = report.during(theirs_and_mine).await?;
+    if root != theirs {
         return Ok(None);
     }
     let modified_ms = remote.stat(path.clone()).await?.modified_ms;

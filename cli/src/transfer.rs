@@ -23,7 +23,7 @@ use crate::link::Link;
 use crate::partial::Partial;
 use crate::socket::Happening;
 use crate::store::Stored;
-use crate::words::{engine_problem, interrupted, no_connection};
+use crate::words::{engine_problem, interrupted, nothing_arrived};
 
 const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -58,6 +58,8 @@ pub struct Standing<'a> {
     pub progress: &'a Progress,
     /// What its sources are called, in their order.
     pub labels: &'a [String],
+    /// How many of them, the first ones, the person named.
+    pub named: usize,
     /// Time until the next try, while it waits.
     pub wait: Option<Duration>,
     /// What went wrong last, begins a clause.
@@ -288,10 +290,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
     }
 
     fn unreachable(&self, progress: &Progress) -> Failure {
-        let waited = self.task.patience.unwrap_or_default().as_secs();
-        let mut failure = no_connection(&self.problem(progress).unwrap_or_else(|| "nothing arrived".to_owned()));
-        failure.what.push_str(&format!(" Nothing arrived for {waited} s."));
-        failure
+        nothing_arrived(self.problem(progress).as_deref(), self.task.patience.unwrap_or_default())
     }
 
     fn stop_for(&mut self, failure: Failure) {
@@ -306,7 +305,8 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
             _ => None,
         };
         let problem = self.problem(&progress);
-        (self.watch)(&Standing { progress: &progress, labels: &self.labels, wait, problem });
+        let named = self.task.places.len();
+        (self.watch)(&Standing { progress: &progress, labels: &self.labels, named, wait, problem });
     }
 
     /// What went wrong last, in words that begin a clause.

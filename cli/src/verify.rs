@@ -8,17 +8,18 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use wstp_protocol::tree::{Tree, fold};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
+use crate::address::Source;
 use crate::exit::{Code, Failure};
 use crate::hash::unreadable;
-use crate::progress::print_json;
+use crate::progress::Reporter;
 use crate::remote::{OpenFile, Remote};
 use crate::store::hash_run;
-use crate::{address::Source, print_line};
 
 /// Blocks read at once.
 const PIECE: u32 = 32;
@@ -35,18 +36,20 @@ enum Event<'a> {
 /// # Errors
 ///
 /// When one of the two can't be read.
-pub async fn run(path: &Path, source: &Source, json: bool, quiet: bool) -> Result<Code, Failure> {
+pub async fn run(path: &Path, source: &Source, reporter: &Reporter) -> Result<Code, Failure> {
     let local = File::open(path).map_err(|error| unreadable(path, &error))?;
     let size = local.metadata().map_err(|error| unreadable(path, &error))?.len();
     let mut remote = Remote::connect(&source.address).await?;
     let opened = remote.open(source.path.clone()).await?;
-    let file = remote.hashed(&opened).await?;
-    let mut printer = Printer { json, quiet, open: None, differing: 0 };
-    let mut compared = Comparison { remote, file, local: Arc::new(local), local_size: size };
-    compared.run(&mut |range| printer.differs(range)).await.map_err(|error| match error {
+    let report = reporter.comparing(path, size);
+    let file = report.during(report.while_server_hashes(remote.hashed(&opened))).await?;
+    let mut printer = Printer { reporter, open: None, differing: 0 };
+    let mut compared = Comparison { remote, file, local: Arc::new(local), local_size: size, done: report.done() };
+    report.during(compared.run(&mut |range| printer.differs(range))).await.map_err(|error| match error {
         Broken::Local(error) => unreadable(path, &error),
         Broken::Remote(failure) => failure,
     })?;
+    drop(report);
     printer.end(&file, size);
     Ok(if printer.differing == 0 { Code::Ok } else { Code::Differs })
 }
@@ -57,6 +60,8 @@ pub struct Comparison {
     file: OpenFile,
     local: Arc<File>,
     local_size: u64,
+    /// Where bytes that were compared are counted, in whole blocks.
+    done: Arc<AtomicU64>,
 }
 
 /// Why a comparison could not be finished.
@@ -97,6 +102,7 @@ impl Comparison {
         let count = u32::try_from(blocks - first).unwrap_or(page).min(page);
         let run = BlockRun { first, count };
         let local = self.hash_local(run).await.map_err(Broken::Local)?;
+        self.done.fetch_add(local.len() as u64 * BLOCK_SIZE, Ordering::Relaxed);
         let whole = local.len() == count as usize;
         if whole && fold(&local, u64::from(count) == blocks) == Some(node) {
             return Ok(());
@@ -131,14 +137,13 @@ impl Comparison {
 }
 
 /// Prints ranges, neighbours as one.
-struct Printer {
-    json: bool,
-    quiet: bool,
+struct Printer<'a> {
+    reporter: &'a Reporter,
     open: Option<Range<u64>>,
     differing: u64,
 }
 
-impl Printer {
+impl Printer<'_> {
     fn differs(&mut self, range: Range<u64>) {
         self.differing += range.end - range.start;
         match &mut self.open {
@@ -152,28 +157,22 @@ impl Printer {
 
     fn flush(&mut self) {
         let Some(Range { start, end }) = self.open.take() else { return };
-        if self.json {
-            print_json(&Event::Differs { first: start, end });
-        } else if !self.quiet {
-            print_line(&format!("differs: bytes {start} to {} ({} bytes)", end - 1, end - start));
-        }
+        let text = format!("differs: bytes {start} to {} ({} bytes)", end - 1, end - start);
+        self.reporter.answer(&Event::Differs { first: start, end }, &text);
     }
 
     fn end(&mut self, file: &OpenFile, local_size: u64) {
         self.flush();
         let hash = blake3::Hash::from(file.root).to_hex();
         let same = self.differing == 0;
-        if self.json {
-            print_json(&Event::Result { same, differing: self.differing, size: file.size, blake3: &hash });
-        } else if !self.quiet && same {
-            print_line(&format!("same: {} bytes, blake3 {hash}", file.size));
-        } else if !self.quiet {
-            let sizes = if local_size == file.size {
-                String::new()
-            } else {
-                format!("; {local_size} bytes here, {} on the server", file.size)
-            };
-            print_line(&format!("{} bytes differ{sizes}", self.differing));
-        }
+        let text = match () {
+            () if same => format!("same: {} bytes, blake3 {hash}", file.size),
+            () if local_size == file.size => format!("{} bytes differ", self.differing),
+            () => {
+                format!("{} bytes differ; {local_size} bytes here, {} on the server", self.differing, file.size)
+            }
+        };
+        let result = Event::Result { same, differing: self.differing, size: file.size, blake3: &hash };
+        self.reporter.answer(&result, &text);
     }
 }

@@ -1,5 +1,7 @@
 //! What went wrong between here and a server, in words, with what can be done and how the command ends.
 
+use std::time::Duration;
+
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::ErrorCode;
 
@@ -25,8 +27,8 @@ pub fn refused(code: ErrorCode, text: &str, label: &str) -> Failure {
         }
         ErrorCode::Unauthorized => (
             Code::NotFound,
-            format!("{label} wants to know who you are."),
-            "Ask who runs the server for an invitation.",
+            format!("{label} wants a token."),
+            "This version of wstp can't give one. Ask who runs the server to let you in without.",
         ),
         ErrorCode::UnsupportedVersion => (
             Code::Failed,
@@ -74,6 +76,20 @@ pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
     }
 }
 
+/// What is wrong with one source among several, a clause about "it".
+#[must_use]
+pub fn source_problem(problem: &Problem) -> String {
+    let mut clause = match problem {
+        Problem::Connection => "there is no connection to it".to_owned(),
+        Problem::Changed => "it has another file".to_owned(),
+        other => engine_problem(other, "it").what.trim_end_matches('.').to_owned(),
+    };
+    if let Some(first) = clause.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    clause
+}
+
 /// What answers does not speak the protocol.
 #[must_use]
 pub fn not_wstp(label: &str, reason: impl std::fmt::Display) -> Failure {
@@ -97,6 +113,24 @@ pub fn no_connection(reason: &str) -> Failure {
         Code::Unreachable,
         format!("{what}."),
         "Check the address, and that the server runs and can be reached from here.",
+    )
+}
+
+/// Nothing arrived for as long as was to be waited; the reason begins a clause, where there is one.
+#[must_use]
+pub fn nothing_arrived(reason: Option<&str>, patience: Duration) -> Failure {
+    let nothing = format!("nothing arrived for {} s", patience.as_secs());
+    let Some(reason) = reason else { return no_connection(&nothing) };
+    let Failure { what, .. } = no_connection(&nothing);
+    let failure = no_connection(reason);
+    Failure { what: format!("{} {what}", failure.what), ..failure }
+}
+
+/// What can be done when nothing arrives any more of something of which this sentence says how much is kept.
+#[must_use]
+pub fn go_on_later(kept: &str) -> String {
+    format!(
+        "{kept} Check that the server runs, and run the same command again to go on; with `--timeout 0` it waits for ever."
     )
 }
 
@@ -135,6 +169,32 @@ mod tests {
             assert!(failure.what.ends_with('.') && failure.advice.ends_with('.'), "{code:?}");
             assert_ne!(failure.code, Code::Ok);
         }
+    }
+
+    #[test]
+    fn a_server_that_wants_a_token_is_no_place_for_this_version() {
+        let refused = refused(ErrorCode::Unauthorized, "", "host:3000").to_string();
+        assert!(refused.contains("wants a token") && refused.contains("can't give one"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_source_is_a_clause() {
+        let server = |code| Problem::Server { code, text: String::new() };
+        for (problem, words) in [
+            (Problem::Changed, "it has another file"),
+            (server(ErrorCode::NotFound), "it has nothing of that name"),
+            (server(ErrorCode::NotAFile), "this is not a file"),
+            (Problem::Protocol("x".to_owned()), "what it says can't be understood (x)"),
+        ] {
+            assert_eq!(source_problem(&problem), words);
+        }
+    }
+
+    #[test]
+    fn that_nothing_arrived_is_said_once() {
+        let words = |reason| nothing_arrived(reason, Duration::from_secs(60)).what;
+        assert_eq!(words(None), "Nothing arrived for 60 s.");
+        assert_eq!(words(Some("h:1 does not answer")), "H:1 does not answer. Nothing arrived for 60 s.");
     }
 
     #[test]

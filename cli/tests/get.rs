@@ -158,6 +158,73 @@ async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
     assert!(fast.passed() > 6 * MIB as u64, "{} {}", slow.passed(), fast.passed());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_of_one_server_are_no_mirrors() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "a", b"a");
+    write(share.path(), "b", b"b");
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source("a"), &server.source("b")]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("copies of one file") && ended.stderr.contains("run it once for each"), "{ended:?}");
+    assert_eq!(names_in(here.path()), [""; 0]);
+    let ended = wstp(here.path(), &["get", &server.source("a"), &server.source("a")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_given_up_is_told_of() {
+    let (share, other, here) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(3 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    write(other.path(), "x", &sample(2 * MIB, 2));
+    let (server, other) = (Server::start(share.path()).await, Server::start(other.path()).await);
+    let slow = Proxy::start(server.address()).await;
+    let args = ["get", &slow.source("x"), &other.source("x"), "--connections", "2"];
+    slow.hold_after(MIB as u64);
+    let mut run = Wstp::start(here.path(), &args);
+    let line = run.said("is not used any more").await;
+    assert_eq!(line, format!("{} is not used any more: it has another file", other.address()));
+    slow.release();
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.stderr.contains("is not used any more"), "{ended:?}");
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+    fs::remove_file(here.path().join("x")).unwrap();
+    slow.hold_after(MIB as u64);
+    let mut run = Wstp::start(here.path(), &[&args[..], &["--json"]].concat());
+    let given_up = |event: &serde_json::Value| event["sources"][1]["standing"] == "given_up";
+    let sources = run.event(given_up).await["sources"].clone();
+    assert_eq!((&sources[0]["standing"], &sources[0]["problem"]), (&"good".into(), &serde_json::Value::Null));
+    assert_eq!(sources[1]["problem"], "it has another file");
+    slow.release();
+    assert_eq!(run.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_are_all_given_up_are_told_of_but_not_quietly() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let (server, other) = (Server::start(share.path()).await, Server::start(share.path()).await);
+    let args = ["get", &server.source("nothing"), &other.source("nothing")];
+    for (quiet, lines) in [(&[][..], 3), (&["-q"], 1)] {
+        let ended = wstp(here.path(), &[&args[..], quiet].concat()).await;
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(3), lines), "{ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_named_after_the_first_source_whoever_answers() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "x", b"x");
+    let server = Server::start(share.path()).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = format!("{}/first", socket.local_addr().unwrap());
+    let ended = wstp(here.path(), &["get", &nobody, &server.source("x")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(names_in(here.path()), ["first"]);
+}
+
 /// Lets the first source say what the hash is, and then nothing more; the others have to fetch the file.
 async fn with_a_stalled_first_source(here: &std::path::Path, slow: &Proxy, args: &[&str]) -> Ended {
     let mut run = Wstp::start(here, &[&["get", "--json"], args].concat());

@@ -6,8 +6,9 @@ mod support;
 
 use std::fs;
 
-use support::{MIB, Proxy, Server, sample, write, wstp};
+use support::{Liar, MIB, Proxy, Server, Wstp, sample, write, wstp};
 use tempfile::tempdir;
+use wstp_protocol::{ClientMessage, FileVersion, Opened, ServerMessage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ls_shows_odd_names_as_what_they_are() {
@@ -33,9 +34,12 @@ async fn ls_shows_odd_names_as_what_they_are() {
     assert_eq!(names, expected);
     let ended = wstp(here.path(), &["ls", &server.source(""), "--json"]).await;
     assert!(!ended.stdout.contains(['\u{9b}', '\u{202e}', '\u{1b}']));
-    let parsed = ended.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let names: Vec<_> = parsed.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect();
+    let entries = ended.events("entry");
+    assert_eq!(entries.len(), ended.stdout.lines().count(), "every line is an event");
+    let names: Vec<_> = entries.iter().map(|entry| entry["name"].as_str().unwrap()).collect();
     assert_eq!(names[2..4], ["c1\u{9b}x", "esc\u{1b}[2J"]);
+    let ended = wstp(here.path(), &["ls", &server.source("nothing"), "--json"]).await;
+    assert_eq!(ended.events("failed")[0]["code"], 3, "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +58,40 @@ async fn ls_goes_on_to_the_last_page_and_tells_of_files_too() {
     assert_eq!((words[0], words[1], words[3]), ("file", "1234", "one"));
     let ended = wstp(here.path(), &["ls", &server.source("nothing")]).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_that_a_server_prints_is_the_server() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "x", b"x");
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["ls", &format!("ws://{}/ws", server.address())]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "x\n"), "{ended:?}");
+}
+
+/// A server that knows a file and never comes to the end of hashing it.
+async fn hashes_for_ever(size: u64) -> Liar {
+    Liar::start(move |asked| match asked {
+        ClientMessage::Open(asked) => {
+            ServerMessage::Opened(Opened { id: asked.id, handle: 1, size, version: FileVersion([1; 16]), root: None })
+        }
+        other => panic!("{other:?}"),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_the_hash_of_a_server_is_told() {
+    let here = tempdir().unwrap();
+    write(here.path(), "x", b"12345");
+    let liar = hashes_for_ever(5).await;
+    for command in [["get", &liar.source("x")].as_slice(), &["verify", "x", &liar.source("x")]] {
+        let mut run = Wstp::start(here.path(), &[command, &["--json"]].concat());
+        let event = run.event(|event| event["event"] == "comparing").await;
+        assert_eq!((&event["file"], &event["size"], &event["server_hashes"]), (&"x".into(), &5.into(), &true.into()));
+        let line = Wstp::start(here.path(), command).said("x: ").await;
+        assert!(line.ends_with("the server still hashes it"), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

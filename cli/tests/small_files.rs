@@ -75,6 +75,22 @@ async fn thousands_arrive_and_a_second_run_finds_them_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_nothing_arrives_any_more_it_says_what_is_kept() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = fill(share.path(), content);
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    proxy.hold_after(bytes as u64 / 2);
+    let ended = wstp(here.path(), &["get", &proxy.source("top"), "--timeout", "1"]).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    let said = ended.stderr.lines().find(|line| line.contains("Nothing arrived for 1 s")).unwrap();
+    for words in [&format!(" {} of ", on_record(here.path())), "run the same command again", "`--timeout 0`"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("Check the address"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_that_bear_another_time_are_compared_by_their_hash_and_get_the_right_one() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     for number in 0..20 {

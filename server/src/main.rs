@@ -1,6 +1,7 @@
 //! `wstp-server`: shares one folder.
 
 mod args;
+mod reachable;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -53,7 +54,8 @@ async fn serve(args: Args) -> ExitCode {
     if let Err(error) = std::fs::read_dir(&config.root) {
         return fail(NO_FOLDER, &format!("cannot share {:?}: {error}", config.root));
     }
-    if let Err(error) = writeln!(std::io::stdout(), "listening on ws://{address}/ws") {
+    let mut lines = std::iter::once(format!("listening on ws://{address}/ws")).chain(reachable::hint(address));
+    if let Err(error) = lines.try_for_each(|line| writeln!(std::io::stdout(), "{line}")) {
         tracing::debug!(%error, "nobody reads the standard output");
     }
     let shutdown = async move {

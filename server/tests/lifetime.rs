@@ -100,6 +100,33 @@ fn wrong_arguments_are_explained_and_help_teaches() {
     }
 }
 
+#[test]
+fn a_server_on_every_address_says_what_to_type() {
+    use std::io::{BufRead, BufReader};
+    let (folder, cache) = (Folder::new(), Folder::new());
+    for (any, here) in [("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wstp-server"))
+            .args([
+                folder.path(),
+                "--listen".as_ref(),
+                format!("{any}:0").as_ref(),
+                "--cache-dir".as_ref(),
+                cache.path(),
+            ])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (first, second) = (lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let port = first.strip_prefix(&format!("listening on ws://{any}:")).unwrap().strip_suffix("/ws").unwrap();
+        let hint = second.strip_prefix(&format!("in the extension or wstp: {here}:{port} on this machine, ")).unwrap();
+        let elsewhere = hint.strip_suffix(" from others").unwrap();
+        assert!(elsewhere.contains("address") || elsewhere.ends_with(&format!(":{port}")), "{second}");
+    }
+}
+
 #[tokio::test]
 async fn the_log_is_structured_on_demand_and_names_the_connection() {
     let folder = Folder::new();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indicatif::DecimalBytes;
 use wstp_engine::tree::{FileId, MAX_DEPTH, MAX_ENTRIES, TreeProblem, TreeProgress};
 use wstp_engine::{Phase, Problem};
 
@@ -9,18 +10,13 @@ use super::Run;
 use crate::disk::Ended;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
-use crate::words::{engine_problem, interrupted, no_connection, not_wstp};
+use crate::words::{engine_problem, go_on_later, interrupted, not_wstp, nothing_arrived};
 
 impl Run<'_> {
     pub(super) fn unreachable(&self, progress: &TreeProgress) -> Failure {
         match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.label())) {
             Some(failure) if failure.code != Code::Unreachable => failure,
-            _ => {
-                let waited = self.cx.options.patience.unwrap_or_default().as_secs();
-                let mut failure = no_connection(self.last_words.as_deref().unwrap_or("nothing arrived"));
-                failure.what.push_str(&format!(" Nothing arrived for {waited} s."));
-                failure
-            }
+            _ => nothing_arrived(self.last_words.as_deref(), self.cx.options.patience.unwrap_or_default()),
         }
     }
 
@@ -34,7 +30,10 @@ impl Run<'_> {
         let progress = self.tree.progress();
         let failure = match progress.phase {
             Phase::Complete => return Some(Ok(Code::Ok)),
-            Phase::Paused => self.ending.take().unwrap_or_else(|| self.interrupted()),
+            Phase::Paused => {
+                let failure = self.ending.take().unwrap_or_else(|| self.interrupted());
+                self.with_what_is_kept(failure, &progress)
+            }
             Phase::Failed => match (self.ending.take().or(self.disk_failure.take()), &progress.problem) {
                 (Some(failure), _) => failure,
                 (None, Some(problem)) => tree_problem(problem, &self.source.address.label()),
@@ -43,6 +42,16 @@ impl Run<'_> {
             _ => return None,
         };
         Some(Err(failure))
+    }
+
+    /// Tells how to go on after nothing arrived any more.
+    fn with_what_is_kept(&self, mut failure: Failure, progress: &TreeProgress) -> Failure {
+        let TreeProgress { files, files_done, bytes_done, .. } = progress;
+        if failure.code == Code::Unreachable && *files_done > 0 {
+            let (kept, place) = (DecimalBytes(*bytes_done), shown(&self.output));
+            failure.advice = go_on_later(&format!("{files_done} of {files} files, {kept}, are kept in {place}."));
+        }
+        failure
     }
 
     pub(super) fn failed(&mut self, target: Option<&Path>, failure: Failure, file: Option<FileId>) {

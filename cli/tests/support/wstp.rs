@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::PATIENCE;
@@ -16,7 +16,7 @@ pub struct Ended {
     pub code: Option<i32>,
     /// What it printed, less what was read before.
     pub stdout: String,
-    /// What it said.
+    /// What it said, less what was heard before.
     pub stderr: String,
 }
 
@@ -43,6 +43,7 @@ fn command(dir: &Path, args: &[&str]) -> Command {
 pub struct Wstp {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    said: Lines<BufReader<ChildStderr>>,
 }
 
 impl Wstp {
@@ -54,7 +55,21 @@ impl Wstp {
     fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        let said = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, lines, said }
+    }
+
+    /// The next line on the standard error that has these words.
+    pub async fn said(&mut self, words: &str) -> String {
+        let find = async {
+            loop {
+                let line = self.said.next_line().await.unwrap().expect("it goes on");
+                if line.contains(words) {
+                    return line;
+                }
+            }
+        };
+        timeout(PATIENCE, find).await.expect("the words come in time")
     }
 
     /// The next line of JSON for which `wanted` is true.
@@ -88,18 +103,18 @@ impl Wstp {
     }
 
     async fn ended(mut self) -> Ended {
-        let mut said = self.child.stderr.take().unwrap();
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        let read = async {
-            while let Some(line) = self.lines.next_line().await.unwrap() {
-                stdout.push_str(&line);
-                stdout.push('\n');
-            }
-        };
-        let (_, read_stderr) = tokio::join!(read, said.read_to_string(&mut stderr));
-        read_stderr.unwrap();
+        let (stdout, stderr) = tokio::join!(rest(&mut self.lines), rest(&mut self.said));
         Ended { code: self.child.wait().await.unwrap().code(), stdout, stderr }
     }
+}
+
+async fn rest(lines: &mut Lines<BufReader<impl AsyncRead + Unpin>>) -> String {
+    let mut text = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
 }
 
 impl Ended {
