@@ -105,6 +105,11 @@ impl Transfer {
             return self
                 .distrust(id, Problem::Protocol("a block has not the length the file's size gives it".to_owned()));
         }
+        let wanted = self.file.and_then(|file| ask.run.byte_range(file.size));
+        if wanted.is_none_or(|(_, length)| u64::from(length) != ask.bytes) {
+            // It was asked for of the file that was taken for this one before.
+            return self.release_run(ask);
+        }
         connection.window.arrived(now, &ask.stamp, ask.bytes);
         if let Some(source) = self.source_mut(source) {
             source.delivered(now, ask.bytes);

@@ -1,6 +1,7 @@
 //! Transfers in which one thing happens, and what has to come of it.
 
 mod durability;
+mod late;
 mod limit;
 mod mirrors;
 mod order;

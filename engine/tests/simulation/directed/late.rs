@@ -1,0 +1,155 @@
+//! A hostile origin that answers what it was asked before it was replaced. Driven by hand, for no scripted server is so patient.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use wstp_engine::{
+    Config, ConnectionId, Connections, Instant, NamedBy, Order, Output, SourceConfig, SourceId, SourceKind, StoreReply,
+    Transfer,
+};
+use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
+use wstp_protocol::{
+    BLOCK_SIZE, BlocksReply, BlocksRequest, ClientMessage, FileVersion, Limits, OpenRequest, Opened, Pong,
+    ServerMessage, SharePath, Stale, Welcome,
+};
+
+use super::{MIB, SECOND, SEED};
+
+/// A transfer from two sources, and what it said to each that is not answered yet.
+struct Talk {
+    transfer: Transfer,
+    now: Instant,
+    /// Connections of the first source, and of the second.
+    connections: [Vec<ConnectionId>; 2],
+    asked: Vec<(ConnectionId, BlocksRequest)>,
+    opens: Vec<(ConnectionId, OpenRequest)>,
+}
+
+impl Talk {
+    fn begin() -> Self {
+        let path = SharePath::parse("file").expect("a plain path");
+        let source = |id| SourceConfig {
+            id: SourceId(id),
+            kind: SourceKind::Wstp,
+            named_by: NamedBy::User,
+            path: path.clone(),
+            token: None,
+        };
+        let config = Config {
+            sources: vec![source(0), source(1)],
+            agent: "test".to_owned(),
+            connections: Connections::Fixed(4),
+            memory_budget: 64 * MIB,
+            rate_limit: None,
+            order: Order::default(),
+            asks_modified: false,
+            commit_bytes: 16 * MIB,
+            commit_interval: SECOND,
+            seed: SEED,
+        };
+        let transfer = Transfer::new(config, Instant(Duration::ZERO));
+        let connections = [Vec::new(), Vec::new()];
+        Self { transfer, now: Instant(Duration::ZERO), connections, asked: Vec::new(), opens: Vec::new() }
+    }
+
+    /// Does what the transfer wants; the servers welcome, and answer pings.
+    fn settle(&mut self) {
+        while let Some(output) = self.transfer.poll_output() {
+            match output {
+                Output::Connect { connection, source } => {
+                    self.connections[source.0 as usize].push(connection);
+                    self.transfer.handle_opened(self.now, connection);
+                }
+                Output::Send { connection, message } => match message {
+                    ClientMessage::Hello(_) => self.say(connection, ServerMessage::Welcome(welcome())),
+                    ClientMessage::Ping(ping) => self.say(connection, ServerMessage::Pong(Pong { nonce: ping.nonce })),
+                    ClientMessage::Open(ask) => self.opens.push((connection, ask)),
+                    ClientMessage::Blocks(ask) => self.asked.push((connection, ask)),
+                    _ => {}
+                },
+                Output::Disconnect { connection } => {
+                    self.connections.iter_mut().for_each(|all| all.retain(|other| *other != connection));
+                    self.asked.retain(|(other, _)| *other != connection);
+                    self.opens.retain(|(other, _)| *other != connection);
+                }
+                Output::Store(_) => self.transfer.handle_stored(self.now, StoreReply::Done),
+                _ => {}
+            }
+        }
+    }
+
+    fn say(&mut self, connection: ConnectionId, message: ServerMessage) {
+        self.transfer.handle_frame(self.now, connection, message.encode().into());
+    }
+
+    /// Opens on this source what waits to be opened.
+    fn open(&mut self, source: usize, size: u64, version: u8, root: Option<[u8; 32]>) {
+        let (of_source, others) =
+            self.opens.drain(..).partition(|(connection, _)| self.connections[source].contains(connection));
+        self.opens = others;
+        let of_source: Vec<_> = of_source;
+        for (connection, ask) in of_source {
+            let version = FileVersion([version; 16]);
+            self.say(connection, ServerMessage::Opened(Opened { id: ask.id, handle: 1, size, version, root }));
+        }
+        self.settle();
+    }
+
+    /// Answers one request for blocks of this source, as the file was when it was asked for.
+    fn answer(&mut self, source: usize, size: u64) -> bool {
+        let of_source = |(connection, _): &(ConnectionId, _)| self.connections[source].contains(connection);
+        let Some(place) = self.asked.iter().position(of_source) else { return false };
+        let (connection, ask) = self.asked.remove(place);
+        let length = ask.run.byte_range(size).expect("it was asked for of this file").1;
+        let data = Bytes::from(vec![7; length as usize]);
+        self.say(connection, ServerMessage::Blocks(BlocksReply { id: ask.id, run: ask.run, data }));
+        self.settle();
+        true
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.transfer.handle_timeout(self.now);
+        self.settle();
+    }
+}
+
+fn welcome() -> Welcome {
+    let limits = Limits {
+        requests: 64,
+        handles: 64,
+        run_blocks: MAX_RUN_BLOCKS,
+        page_nodes: MAX_PAGE_NODES,
+        idle_timeout_ms: 120_000,
+    };
+    Welcome { version: 1, features: 0, agent: "test".to_owned(), limits }
+}
+
+#[test]
+fn an_answer_for_the_file_before_is_not_taken_for_one_of_the_file_after() {
+    let short = 8 * BLOCK_SIZE - 1000;
+    for size in [640 * BLOCK_SIZE, 4 * BLOCK_SIZE + 5] {
+        let mut talk = Talk::begin();
+        talk.settle();
+        // The second source has another file, which nobody can tell before the first one has said which it is.
+        talk.open(1, size, 2, Some([1; 32]));
+        talk.open(0, short, 1, None);
+        assert!(talk.asked.len() >= 2, "blocks are asked for before the root is known");
+        for connection in talk.connections[0].clone() {
+            talk.say(connection, ServerMessage::Stale(Stale { handle: 1 }));
+        }
+        talk.settle();
+        // It takes the first one's place after a while, in which that one is not wholly silent.
+        for second in 0..20 {
+            talk.wait(SECOND);
+            if second == 5 {
+                assert!(talk.answer(0, short));
+            }
+        }
+        assert_eq!(talk.transfer.progress().size, Some(size));
+        assert!(talk.answer(0, short), "nothing was asked that is not answered");
+        while talk.answer(0, short) {}
+        let progress = talk.transfer.progress();
+        assert!(progress.received + progress.verified <= size, "{progress:?}");
+    }
+}
