@@ -50,6 +50,12 @@ impl Ending {
         Self { last_words: Some(ServerMessage::Failure(failure)), closing, reason }
     }
 
+    /// Without its hashes nothing of a file can be proven.
+    fn unhashed() -> Self {
+        const WORDS: &str = "The server can't compute the hashes of this file. Ask its owner to look at the log.";
+        Self::failure(Refusal::new(ErrorCode::Io, WORDS), Closing::TryAgainLater, "a file can't be hashed")
+    }
+
     /// The client does not speak the protocol.
     fn malformed(reason: &'static str) -> Self {
         Self::failure(ErrorCode::Malformed.into(), Closing::Protocol, reason)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use support::{Folder, Options, Server, sample};
 use wstp_protocol::tree::{Tree, hash_block};
-use wstp_protocol::{BLOCK_SIZE, ErrorCode};
+use wstp_protocol::{BLOCK_SIZE, ErrorCode, ServerMessage};
 
 /// Larger than what is kept in memory only, with an odd number of blocks and a short last one.
 const LARGE: usize = 9_000_001;
@@ -44,6 +44,24 @@ async fn pages_of_every_level_lead_to_the_ordinary_blake3_hash() {
         for (index, block) in sample(size).chunks(BLOCK_SIZE as usize).enumerate().take(2048) {
             assert_eq!(leaves[index], hash_block(tree, index as u64, block));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_does_not_wait_for_hashes_that_never_come() {
+    let folder = Folder::new();
+    // Its tree is larger than what is computed in memory where there is no room for files.
+    std::fs::File::create(folder.path().join("huge")).unwrap().set_len(64 << 30).unwrap();
+    let nowhere = folder.path().join("huge/is no folder");
+    let options = Options { cache: Some(&nowhere), temp: Some(&nowhere), ..Options::default() };
+    let server = Server::start_with(folder.path(), options).await;
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        let opened = client.open_file("huge").await.unwrap();
+        assert_eq!((opened.size, opened.root), (64 << 30, None));
+        let ServerMessage::Failure(failure) = client.receive().await else { panic!("another message") };
+        assert_eq!((failure.id, failure.code), (None, ErrorCode::Io));
+        assert!(client.next().await.is_none());
     }
 }
 
@@ -132,7 +150,7 @@ async fn the_cache_forgets_what_was_used_longest_ago() {
     }
     let server = Server::start_with(
         folder.path(),
-        Options { cache: Some(cache.path()), args: &["--cache-limit", "1"], uid: None },
+        Options { cache: Some(cache.path()), args: &["--cache-limit", "1"], ..Options::default() },
     )
     .await;
     let mut client = server.connect().await;

@@ -1,5 +1,6 @@
 //! The conversation: takes frames, begins and ends requests, notices silence and the server's end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -28,13 +29,23 @@ pub struct Connection {
     features: u64,
     state: Mutex<State>,
     answered: Notify,
+    /// Whether the hashes of an open file could not be computed.
+    unhashed: AtomicBool,
 }
 
 impl Connection {
     /// A client that has asked for nothing yet.
     pub fn new(server: Arc<Server>, outbox: Outbox, features: u64) -> Self {
         let state = Mutex::new(State::new(server.config.max_requests, server.config.max_handles));
-        Self { server, outbox, tasks: TaskTracker::new(), features, state, answered: Notify::new() }
+        Self {
+            server,
+            outbox,
+            tasks: TaskTracker::new(),
+            features,
+            state,
+            answered: Notify::new(),
+            unhashed: AtomicBool::new(false),
+        }
     }
 
     /// What is open and under way.
@@ -51,6 +62,7 @@ impl Connection {
                 biased;
                 () = self.outbox.gone() => return Ending::lost(),
                 () = self.server.stopping.cancelled() => return self.drain(receiver).await,
+                () = self.waits_in_vain() => return Ending::unhashed(),
                 incoming = receiver.next() => {
                     silent_until = Instant::now() + idle;
                     self.handle_incoming(incoming, false).await
@@ -116,6 +128,24 @@ impl Connection {
     pub(super) fn finish(&self, id: RequestId) {
         self.state().finish(id);
         self.answered.notify_waiters();
+    }
+
+    /// The hashes of an open file can't be computed: once all that was asked for is answered the connection ends, or its client would wait for them for
+    /// ever. It may open the file again, which tries again.
+    pub(super) fn give_up_hashing(&self) {
+        self.unhashed.store(true, Ordering::Relaxed);
+        self.answered.notify_waiters();
+    }
+
+    /// Completes once nothing is left that the client could be waiting for but hashes that don't come.
+    async fn waits_in_vain(&self) {
+        loop {
+            let answered = self.answered.notified();
+            if self.unhashed.load(Ordering::Relaxed) && self.state().is_idle() {
+                return;
+            }
+            answered.await;
+        }
     }
 
     /// The file of a handle changed: closes it and tells the client, once.

@@ -159,7 +159,8 @@ impl Connection {
                         }
                     }
                     HashState::Changed => return connection.make_stale(handle).await,
-                    HashState::Pending | HashState::Failed => {}
+                    HashState::Failed => return connection.give_up_hashing(),
+                    HashState::Pending => {}
                 }
             }
         };

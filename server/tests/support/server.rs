@@ -19,6 +19,8 @@ pub struct Options<'a> {
     pub args: &'a [&'a str],
     /// Where hashes are kept; a new folder by default.
     pub cache: Option<&'a Path>,
+    /// Where temporary files go; the system's folder for them by default.
+    pub temp: Option<&'a Path>,
     /// The user it runs as; the current one by default.
     pub uid: Option<u32>,
 }
@@ -45,6 +47,9 @@ impl Server {
         let mut command = Command::new(binary);
         command.arg(dir).args(["--listen", "127.0.0.1:0", "--log", "warn"]).arg("--cache-dir").arg(cache);
         command.args(options.args).stdout(Stdio::piped()).kill_on_drop(true);
+        if let Some(temp) = options.temp {
+            command.env("TMPDIR", temp);
+        }
         if let Some(uid) = options.uid {
             std::fs::set_permissions(cache, Permissions::from_mode(0o777)).unwrap();
             command.uid(uid).gid(uid);
