@@ -175,19 +175,27 @@ async fn save(transfer: TransferId, file: u32, url: &str, filename: &str) -> Res
             Err(error)
         }
     });
-    let outcome = match end? {
-        (_, End::Open) => SaveOutcome::Begun,
-        (_, End::Saved(_, _, path)) => SaveOutcome::Saved { path },
-        (id, End::Unknown) => match chrome::find_download(id).await? {
+    let mut told = match end {
+        Ok((id, end)) => tell_end(transfer, file, id, end).await,
+        Err(error) => Err(error),
+    };
+    // Whatever came of this one, the others that ended meanwhile are to be told of.
+    for id in DOWNLOADS.with_borrow_mut(Downloads::take_unclaimed) {
+        told = told.and(look_up(id).await);
+    }
+    told
+}
+
+async fn tell_end(transfer: TransferId, file: u32, id: i32, end: End) -> Result<(), JsValue> {
+    let outcome = match end {
+        End::Open => SaveOutcome::Begun,
+        End::Saved(_, _, path) => SaveOutcome::Saved { path },
+        End::Unknown => match chrome::find_download(id).await? {
             Some(download) => outcome(&download).unwrap_or(SaveOutcome::Begun),
             None => SaveOutcome::Failed { problem: problem("Chrome forgot about saving this.", "Save it again.") },
         },
     };
-    say(Inner::Saving { transfer, file, outcome })?;
-    for id in DOWNLOADS.with_borrow_mut(Downloads::take_unclaimed) {
-        look_up(id).await?;
-    }
-    Ok(())
+    say(Inner::Saving { transfer, file, outcome })
 }
 
 /// Tells what Chrome knows of a save that was under way when everything stopped. What ended with the browser is as good as not begun.

@@ -176,23 +176,26 @@ impl File {
         Ok(())
     }
 
-    /// Copies everything to the beginning of another file, a piece at a time, so that the context stays awake.
+    /// Copies everything to the beginning of another file, a piece at a time, so that the context stays awake, and as long as `goes_on` says so; whether
+    /// it came to the end.
     ///
     /// # Errors
     ///
     /// What storage says.
-    pub async fn copy_to(&self, other: &Self) -> Result<(), JsValue> {
-        let failed = |error: StoreError| JsError::new(&format!("the sandbox failed: {error:?}"));
-        let length = self.len().map_err(failed)?;
+    pub async fn copy_to(&self, other: &Self, goes_on: impl Fn() -> bool) -> Result<bool, StoreError> {
+        let length = self.len()?;
         let mut buffer = vec![0; COPY.min(length) as usize];
         let mut offset = 0;
         while offset < length {
             let piece = &mut buffer[..COPY.min(length - offset) as usize];
-            self.read_at(offset, piece).and_then(|()| other.write_at(offset, piece)).map_err(failed)?;
+            self.read_at(offset, piece).and_then(|()| other.write_at(offset, piece))?;
             offset += piece.len() as u64;
             sleep(Duration::ZERO).await;
+            if !goes_on() {
+                return Ok(false);
+            }
         }
-        Ok(other.set_len(length).map_err(failed)?)
+        other.set_len(length).map(|()| true)
     }
 
     /// Whether so many bytes can be written behind `end`, where nothing may be that counts: they are cut off again.

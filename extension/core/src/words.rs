@@ -95,9 +95,10 @@ pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
         ErrorCode::NotAFile => problem("This is not a file.", "Open the folder again to see what is there."),
         ErrorCode::NotADirectory => problem("This is not a folder.", "Go back and open the folder again."),
         ErrorCode::Forbidden => problem("The server may not read this.", "Ask who runs the server to allow it."),
-        ErrorCode::Unauthorized => {
-            problem(format!("{label} wants to know who you are."), "Ask who runs the server for an invitation.")
-        }
+        ErrorCode::Unauthorized => problem(
+            format!("{label} wants to know who you are."),
+            "This version can't tell it yet. Ask who runs the server to let you in without.",
+        ),
         ErrorCode::UnsupportedVersion => problem(
             format!("{label} speaks another version of WSTP."),
             "Update the extension or the server, whichever is older.",
@@ -115,11 +116,12 @@ pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
 /// Why the sandbox could not keep something.
 pub fn store_problem(error: StoreError) -> Problem {
     match error {
-        StoreError::Full => {
-            problem("There is no space left on this computer.", "Make room, then resume. Nothing that arrived is lost.")
-        }
-        StoreError::Missing => problem("The copy in the sandbox is gone.", "Resume to fetch it again."),
-        StoreError::Io => problem("The browser could not write to its sandbox.", "Check the disk, then resume."),
+        StoreError::Full => problem(
+            "There is no space left on this computer.",
+            "Make room, then try again. Nothing that arrived is lost.",
+        ),
+        StoreError::Missing => problem("The copy in the sandbox is gone.", "Try again to fetch it anew."),
+        StoreError::Io => problem("The browser could not write to its sandbox.", "Check the disk, then try again."),
     }
 }
 

@@ -33,6 +33,11 @@ pub enum Command {
         /// `next` of the page before, `None` for the first page.
         cursor: Option<String>,
     },
+    /// Remembers a server that was forgotten.
+    Remember {
+        /// As it was told.
+        server: ServerView,
+    },
     /// Downloads a file; answered with [`Reply::Transfer`]: a new transfer, or the one that already fetches or holds this file.
     Download {
         /// [`ServerView::address`].
@@ -112,8 +117,8 @@ pub enum Command {
         /// Where to.
         step: Step,
     },
-    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`]. A folder that is
-    /// being saved stays complete, and what is on the disk already is forgotten.
+    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`]. The
+    /// saving of a folder stops as with [`Command::Pause`].
     Cancel {
         /// Which one.
         transfer: TransferId,
@@ -123,7 +128,7 @@ pub enum Command {
         /// Which one.
         transfer: TransferId,
     },
-    /// Saves a complete transfer to the user's disk.
+    /// Saves a complete transfer to the user's disk, once more where it is there already.
     Save {
         /// Which one.
         transfer: TransferId,

@@ -9,6 +9,8 @@ use wstp_protocol::{ENDPOINT_PATH, MirrorUrl};
 use crate::words::problem;
 
 const DEFAULT_PORT: u16 = 3000;
+/// Of `wss:` and `https:`.
+const DEFAULT_SECURE_PORT: u16 = 443;
 const MAX_LEN: usize = 512;
 
 /// The address of a server: always with scheme, port and path, so that two spellings of one server are equal.
@@ -46,8 +48,20 @@ impl Address {
         })
     }
 
-    /// What to show: `host:port`.
+    /// What to show: as short as it can be typed again, which is `host:port` unless it is encrypted or has a path of its own.
     pub fn label(&self) -> String {
+        let Self { secure, host, port, path } = self;
+        let scheme = if *secure { "wss" } else { "ws" };
+        match (secure, path == ENDPOINT_PATH) {
+            (false, true) => self.host_and_port(),
+            (true, true) if *port == DEFAULT_SECURE_PORT => format!("{scheme}://{host}"),
+            (true, true) => format!("{scheme}://{host}:{port}"),
+            (_, false) => format!("{scheme}://{host}:{port}{path}"),
+        }
+    }
+
+    /// Host and port alone.
+    pub fn host_and_port(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
@@ -117,9 +131,9 @@ fn split_scheme(typed: &str) -> Result<(Scheme, &str), Problem> {
     };
     let (secure, port, keeps_path) = match scheme.to_ascii_lowercase().as_str() {
         "ws" => (false, 80, true),
-        "wss" => (true, 443, true),
+        "wss" => (true, DEFAULT_SECURE_PORT, true),
         "http" => (false, 80, false),
-        "https" => (true, 443, false),
+        "https" => (true, DEFAULT_SECURE_PORT, false),
         _ => {
             return Err(problem(
                 format!("An address can't begin with {scheme}://."),
@@ -206,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_is_short() {
+        for (typed, label) in [
+            ("nas", "nas:3000"),
+            ("https://nas.example", "wss://nas.example"),
+            ("wss://nas:8443/ws", "wss://nas:8443"),
+            ("wss://nas/deep/ws", "wss://nas:443/deep/ws"),
+            ("ws://nas/deep", "ws://nas:80/deep"),
+        ] {
+            assert_eq!(Address::parse(typed).unwrap().label(), label);
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_in_words() {
         for typed in [
             "",
@@ -252,9 +279,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_kept_spelling_means_the_same_address(typed in "(ws://|wss://|http://)?[a-z0-9.\\-\\[\\]:]{1,20}(/[a-z]{0,3})?") {
+        fn what_is_kept_and_what_is_shown_mean_the_same_address(typed in "(ws://|wss://|http://)?[a-z0-9.\\-\\[\\]:]{1,20}(/[a-z]{0,3})?") {
             if let Ok(address) = Address::parse(&typed) {
-                prop_assert_eq!(Address::parse(&address.to_string()), Ok(address));
+                prop_assert_eq!(Address::parse(&address.to_string()), Ok(address.clone()));
+                prop_assert_eq!(Address::parse(&address.label()), Ok(address));
             }
         }
 

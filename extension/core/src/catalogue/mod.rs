@@ -136,6 +136,8 @@ impl Catalogue {
             match effect {
                 Effect::Write(record) => self.write(&record),
                 Effect::Say(message) => self.say(message),
+                // What is not on record has not happened: nothing is done for it.
+                _ if self.broken.get().is_some() => {}
                 Effect::Browse(id, command) => self.browse(id, command),
                 Effect::ReadContents(transfer) => self.read_contents(transfer),
                 Effect::Save(transfer, file) => self.save(transfer, file),
@@ -157,12 +159,14 @@ impl Catalogue {
         if self.broken.get().is_some() {
             return;
         }
-        let written = journal.append(record).and_then(|()| match journal.is_long() {
-            true => journal.compact(self.queue.borrow().model()),
-            false => Ok(()),
-        });
-        if let Err(error) = written {
+        if let Err(error) = journal.append(record) {
             self.broken.set(Some(error));
+        } else if journal.is_long()
+            && let Err(error) = journal.compact(self.queue.borrow().model())
+        {
+            // The record is durable all the same; the next one tries again.
+            let words = format!("the list of downloads can't be written anew: {error:?}");
+            web_sys::console::warn_1(&words.into());
         }
     }
 

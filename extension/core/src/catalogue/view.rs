@@ -6,7 +6,7 @@ use wstp_messages::{
 };
 use wstp_protocol::block_count;
 
-use super::address::Address;
+use super::address::{Address, FileUrl};
 use super::model::{Fetch, Goal, Item, Save};
 
 /// What to call a transfer: the last name of its path, and of a whole share its server.
@@ -17,9 +17,13 @@ pub fn name(item: &Item) -> String {
     }
 }
 
-/// What to call a server.
+/// What to call a server, also one of plain HTTP by the link to a file there.
 pub fn label(address: &str) -> String {
-    Address::parse(address).map_or_else(|_| address.to_owned(), |address| address.label())
+    match Address::parse(address) {
+        Ok(server) if FileUrl::parse(address).is_some() => server.host_and_port(),
+        Ok(server) => server.label(),
+        Err(_) => address.to_owned(),
+    }
 }
 
 /// A transfer as it is now; `is_running` says whether it has a worker that was not told to stop, `said` what that said last, `place`

@@ -134,7 +134,7 @@ impl FileJob {
         match found {
             Some(Problem::Changed) => WorkerReport::Outdated(engine_problem(&Problem::Changed, &label)),
             Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
-            None => WorkerReport::Failed(problem("The download can't go on.", "Resume to try again.")),
+            None => WorkerReport::Failed(problem("The download can't go on.", "Try again.")),
         }
     }
 }
@@ -217,7 +217,7 @@ impl Job for FileJob {
                     let root = blake3::Hash::from(root).to_hex().to_string();
                     WorkerReport::Complete { size, root: Some(root) }
                 }
-                _ => WorkerReport::Failed(problem("The download ended without a hash.", "Resume to try again.")),
+                _ => WorkerReport::Failed(problem("The download ended without a hash.", "Try again.")),
             }),
             Phase::Paused => Some(WorkerReport::Stopped),
             Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),

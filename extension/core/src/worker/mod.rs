@@ -17,19 +17,21 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use gloo_timers::callback::{Interval, Timeout};
+use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
+use wstp_engine::StoreError;
 use wstp_messages::{ContextName, Inner, Message, SourceTask, TransferKind, TransferState, WorkerReport, WorkerTask};
 
 use crate::link::Link;
 use crate::socket::Happening;
-use crate::words::problem;
+use crate::words::{problem, store_problem};
 use crate::{clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
 use job::{Act, Job, Order, Wire};
-use store::Store;
+use store::{NoUpdate, Store};
 
 const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Online"];
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -37,6 +39,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_millis(250);
 const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a second copy for which there was no room waits.
+const ROOM_AGAIN: Duration = Duration::from_secs(30);
 /// The browser's timers can't be set for longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(1 << 20);
 
@@ -86,25 +90,15 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     // These hold the worker and it holds them, so that it lives until the supervisor ends it.
     let _ = worker.bus.set(bus);
     let _ = worker.heartbeat.set(heartbeat);
-    let job = open_job(worker.task.clone()).await?;
-    worker.job.replace(Some(job));
-    let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
-    worker.perform();
-    Ok(())
-}
-
-async fn open_job(task: WorkerTask) -> Result<Box<dyn Job>, JsValue> {
-    Ok(match task.kind {
-        TransferKind::File => {
-            let path = ["transfers", &task.transfer.0];
-            let (store, recovered) = match &task.base {
-                Some(base) => Store::open_update(&path, &base.0).await?,
-                None => Store::open(&path).await?,
-            };
-            Box::new(FileJob::new(task, store, recovered))
+    match worker.open_job().await? {
+        Ok(job) => {
+            worker.job.replace(Some(job));
+            let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
+            worker.perform();
         }
-        TransferKind::Folder => Box::new(FolderJob::open(task).await?),
-    })
+        Err(end) => worker.report(end),
+    }
+    Ok(())
 }
 
 fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'static) -> Interval {
@@ -113,6 +107,53 @@ fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'sta
 }
 
 impl Worker {
+    /// Opens the files; `Err` is the end of the transfer before it began.
+    async fn open_job(&self) -> Result<Result<Box<dyn Job>, WorkerReport>, JsValue> {
+        let task = self.task.clone();
+        if task.kind == TransferKind::Folder {
+            return Ok(Ok(Box::new(FolderJob::open(task).await?)));
+        }
+        let path = ["transfers", &task.transfer.0];
+        let Some(base) = &task.base else {
+            let (store, recovered) = Store::open(&path).await?;
+            return Ok(Ok(Box::new(FileJob::new(task, store, recovered))));
+        };
+        loop {
+            match Store::open_update(&path, &base.0, || !self.is_told_to_stop()).await {
+                Ok((store, recovered)) => return Ok(Ok(Box::new(FileJob::new(task, store, recovered)))),
+                Err(NoUpdate::Stopped) => return Ok(Err(WorkerReport::Stopped)),
+                Err(NoUpdate::Storage(StoreError::Full)) => {
+                    if !self.wait_for_room().await {
+                        return Ok(Err(WorkerReport::Stopped));
+                    }
+                }
+                Err(NoUpdate::Storage(error)) => return Ok(Err(WorkerReport::Failed(store_problem(error)))),
+                Err(NoUpdate::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn is_told_to_stop(&self) -> bool {
+        self.orders.borrow().iter().any(|order| matches!(order, Order::Stop))
+    }
+
+    /// Waits before a copy is tried again for which there was no room; whether it is still wanted.
+    async fn wait_for_room(&self) -> bool {
+        self.orders.borrow_mut().retain(|order| !matches!(order, Order::Retry));
+        let until = clock::now() + ROOM_AGAIN;
+        while clock::now() < until && !self.is_told_to_stop() {
+            let now = clock::now();
+            let view = progress::empty(&self.task.transfer, TransferState::Starting);
+            let view = progress::waiting(view, until, now, store_problem(StoreError::Full));
+            self.report(WorkerReport::Progress(Box::new(view)));
+            if self.orders.borrow().iter().any(|order| matches!(order, Order::Retry)) {
+                break;
+            }
+            sleep(HEARTBEAT).await;
+        }
+        !self.is_told_to_stop()
+    }
+
     fn handle_message(self: &Rc<Self>, message: Message) {
         let Message::Inner(inner) = message else { return };
         match inner {

@@ -23,6 +23,22 @@ pub struct Store {
     journal_len: u64,
 }
 
+/// Why an update could not begin with a copy of what it updates.
+pub enum NoUpdate {
+    /// It was told to stop.
+    Stopped,
+    /// What storage says; there may be no room for a second copy.
+    Storage(StoreError),
+    /// The files can't be opened.
+    Failed(JsValue),
+}
+
+impl From<JsValue> for NoUpdate {
+    fn from(error: JsValue) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Store {
     /// Opens the files in the folder to which these names lead, and reads the journal back.
     ///
@@ -40,12 +56,17 @@ impl Store {
         Ok((Self { data, hashes, journal, journal_len }, recovered))
     }
 
-    /// The same, of a transfer that updates the complete copy of another one, `base`: if there is nothing yet, it begins with all of that.
+    /// The same, of a transfer that updates the complete copy of another one, `base`: if there is nothing yet, it begins with all of that, unless
+    /// `goes_on` says meanwhile that it is not wanted any more. Half a copy takes no room.
     ///
     /// # Errors
     ///
-    /// As [`Store::open`].
-    pub async fn open_update(path: &[&str], base: &str) -> Result<(Self, Recovered), JsValue> {
+    /// As [`Store::open`], and see [`NoUpdate`].
+    pub async fn open_update(
+        path: &[&str],
+        base: &str,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(Self, Recovered), NoUpdate> {
         let (store, recovered) = Self::open(path).await?;
         let is_there = Folder::open(&["transfers"]).await?.names().await?.iter().any(|name| name == base);
         if recovered.file().is_some() || !is_there {
@@ -55,15 +76,21 @@ impl Store {
         if !what_it_has.is_complete() {
             return Ok((store, recovered));
         }
-        older.data.copy_to(&store.data).await?;
-        older.hashes.copy_to(&store.hashes).await?;
+        let copied = match older.data.copy_to(&store.data, &goes_on).await {
+            Ok(true) => older.hashes.copy_to(&store.hashes, &goes_on).await,
+            stopped => stopped,
+        };
+        if copied != Ok(true) {
+            store.data.set_len(0).and_then(|()| store.hashes.set_len(0)).map_err(failed)?;
+            return Err(copied.map_or_else(NoUpdate::Storage, |_| NoUpdate::Stopped));
+        }
         let mut journal = older.journal.read_all(MAX_JOURNAL).map_err(failed)?;
         journal.extend(what_it_has.reopening());
         // Last, and at once: a journal that is here speaks of data that is.
         store.data.flush().and_then(|()| store.hashes.flush()).map_err(failed)?;
         store.journal.write_at(0, &journal).and_then(|()| store.journal.flush()).map_err(failed)?;
         drop(store);
-        Self::open(path).await
+        Ok(Self::open(path).await?)
     }
 
     /// Whether there is room for so many bytes more. What is left of the look after a crash is no record, and cut off when the journal is read.

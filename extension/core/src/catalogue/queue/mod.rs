@@ -60,6 +60,8 @@ struct Worker {
     is_stopping: bool,
     /// What it said last.
     said: Option<Box<TransferView>>,
+    /// How often in a row that was that it waits.
+    waits: u32,
 }
 
 /// The queue. See the module.
@@ -71,6 +73,8 @@ pub struct Queue {
     losses: HashMap<TransferId, (u32, u64)>,
     /// Gone from the list; their folders are deleted when their workers have ended.
     doomed: HashSet<TransferId>,
+    /// Those that waited for a server for long and made room for others, first to last.
+    set_aside: VecDeque<TransferId>,
     done: VecDeque<(CommandId, Reply)>,
     effects: VecDeque<Effect>,
     changed: BTreeSet<TransferId>,
@@ -92,6 +96,7 @@ impl Queue {
             savers: HashMap::new(),
             losses: HashMap::new(),
             doomed: HashSet::new(),
+            set_aside: VecDeque::new(),
             done: VecDeque::new(),
             effects: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -158,7 +163,7 @@ impl Queue {
         if let WorkerReport::Progress(said) = report {
             match self.workers.get_mut(id) {
                 Some(worker) => {
-                    worker.said = Some(said);
+                    worker.hear(said);
                     self.changed.insert(id.clone());
                     self.schedule();
                 }
@@ -205,7 +210,7 @@ impl Queue {
             self.losses.remove(id);
             let problem = problem(
                 "The part of the browser that fetches this file keeps failing.",
-                "Resume to try again, or restart the browser.",
+                "Try again, or restart the browser.",
             );
             self.fail(id, Change::Failed(id.clone(), problem));
         }
@@ -227,6 +232,10 @@ impl Queue {
             }
             Command::Forget { address } => {
                 self.write(Some(command_id), Change::Forgotten(address));
+                self.news.servers = true;
+            }
+            Command::Remember { server } => {
+                self.write(Some(command_id), Change::Used(server));
                 self.news.servers = true;
             }
             Command::Set { settings } => self.set(command_id, settings),
@@ -252,7 +261,7 @@ impl Queue {
         let item = self.model.item(id).ok_or_else(gone)?;
         if item.is_complete() && !(goal == Goal::Run && item.can_be_retried()) {
             if goal != Goal::Run && item.kind == TransferKind::Folder {
-                self.stop_saving(command, id, goal);
+                self.stop_saving(command, id);
             }
             return Ok(());
         }
@@ -291,6 +300,7 @@ impl Queue {
         self.changed.remove(&id);
         self.losses.remove(&id);
         self.savers.remove(&id);
+        self.set_aside.retain(|other| *other != id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);

@@ -47,7 +47,7 @@ impl Queue {
 
     /// Sees to it that each one's place is told.
     pub(super) fn line_up(&mut self) {
-        let line: Vec<_> = self.waiting().take(MAX_PLACES).map(|item| item.id.clone()).collect();
+        let line: Vec<_> = self.in_turn().into_iter().take(MAX_PLACES).collect();
         if line != self.line {
             self.changed.extend(self.line.iter().chain(&line).cloned());
             self.line = line;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wstp_messages::{CommandId, Inner, Problem, SaveOutcome, TransferId, TransferKind};
 
-use super::super::model::{Change, Goal, Item, Save};
+use super::super::model::{Change, Item, Save};
 use super::saver::Saver;
 use super::{Effect, Queue, gone};
 use crate::words::problem;
@@ -48,22 +48,23 @@ impl Queue {
         if !item.in_sandbox {
             return Err(problem("This was saved and its copy was freed.", "Download it again."));
         }
+        if matches!(item.save, Save::Saved(_)) {
+            // Whoever saves what is saved wants all of it once more.
+            self.write(None, Change::Unsaved(id.clone()));
+        }
         self.write(command, Change::Save(id.clone(), Save::Going));
         self.changed.insert(id.clone());
         self.begin_saving(id);
         Ok(())
     }
 
-    /// What Chrome has begun it ends. A folder whose saving is only paused goes on where it was when it is saved again.
-    pub(super) fn stop_saving(&mut self, command: &CommandId, id: &TransferId, goal: Goal) {
+    /// What Chrome has begun it ends. When the folder is saved again, that goes on where it was.
+    pub(super) fn stop_saving(&mut self, command: &CommandId, id: &TransferId) {
         if !self.model.item(id).is_some_and(Item::is_saving) {
             return;
         }
         self.write(Some(command), Change::Save(id.clone(), Save::No(None)));
-        if goal == Goal::Cancel {
-            self.savers.remove(id);
-            self.write(None, Change::Unsaved(id.clone()));
-        } else if let Some(saver) = self.savers.get_mut(id) {
+        if let Some(saver) = self.savers.get_mut(id) {
             saver.stop();
             self.go_on_saving(id);
         }

@@ -1,11 +1,13 @@
 //! Which transfers have a worker.
 
-use wstp_messages::{Inner, TransferState};
+use wstp_messages::{Inner, TransferId, TransferState, TransferView};
 
 use super::{Queue, Worker};
 
 /// Most workers at once, those that only wait for a server included.
 const MAX_WORKERS: usize = 8;
+/// A worker that said so often in a row that it waits, which takes it some ten seconds, makes room for a transfer that waits for its turn.
+const MOST_WAITS: u32 = 40;
 
 impl Queue {
     /// Starts what may start, divides what there is among those that run, and says how much there is to do.
@@ -15,8 +17,12 @@ impl Queue {
         let places = usize::from(settings.active_transfers)
             .saturating_sub(busy)
             .min(MAX_WORKERS.saturating_sub(self.workers.len()));
-        let started: Vec<_> = self.waiting().map(|item| item.id.clone()).take(places).collect();
+        if places == 0 && busy < usize::from(settings.active_transfers) {
+            self.make_room();
+        }
+        let started: Vec<_> = self.in_turn().into_iter().take(places).collect();
         for id in started {
+            self.set_aside.retain(|other| *other != id);
             self.workers.insert(id.clone(), Worker::default());
             self.changed.insert(id);
         }
@@ -24,6 +30,27 @@ impl Queue {
         self.line_up();
         self.count();
         self.tell_finished();
+    }
+
+    /// Those that wait for their turn, the next first. What made room for others comes after them.
+    pub(super) fn in_turn(&self) -> Vec<TransferId> {
+        let mut line: Vec<_> = self.waiting().map(|item| item.id.clone()).collect();
+        // `None` comes first, and sorting keeps the order of equals.
+        line.sort_by_key(|id| self.set_aside.iter().position(|other| other == id));
+        line
+    }
+
+    /// Every worker only waits, and others wait for a worker: the one that waited longest gives its place up until they had their turn.
+    fn make_room(&mut self) {
+        if self.waiting().next().is_none() || self.workers.values().any(|worker| worker.is_stopping) {
+            return;
+        }
+        let longest = self.workers.iter().max_by_key(|(id, worker)| (worker.waits, *id));
+        let Some(id) = longest.filter(|(_, worker)| worker.waits >= MOST_WAITS).map(|(id, _)| id.clone()) else {
+            return;
+        };
+        self.stop(&id);
+        self.set_aside.push_back(id);
     }
 
     fn count(&mut self) {
@@ -46,6 +73,12 @@ impl Queue {
 }
 
 impl Worker {
+    /// What it said.
+    pub(super) fn hear(&mut self, said: Box<TransferView>) {
+        self.said = Some(said);
+        self.waits = if self.is_waiting() { self.waits.saturating_add(1) } else { 0 };
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         !self.is_stopping && self.said.as_ref().is_some_and(|said| matches!(said.state, TransferState::Waiting { .. }))
     }

@@ -334,6 +334,78 @@ fn one_that_waits_for_its_server_takes_nothing_from_the_others() {
     assert_eq!((desk.rate_limit(&waiting), desk.rate_limit(&running)), (Some(4_500_000), Some(9_000_000)));
 }
 
+impl Desk {
+    /// Says so often of these that they wait for their server.
+    fn waits(&mut self, ids: &[TransferId], times: u32) {
+        for _ in 0..times {
+            for id in ids {
+                let mut said = self.view(id);
+                said.state = TransferState::Waiting { retry_seconds: 4.0 };
+                self.report(id, WorkerReport::Progress(Box::new(said)));
+            }
+        }
+    }
+
+    fn stopped(&mut self) -> Vec<TransferId> {
+        let stopped = |inner: &Inner| match inner {
+            Inner::Stop(id) => Some(id.clone()),
+            _ => None,
+        };
+        std::mem::take(&mut self.said).iter().filter_map(stopped).collect()
+    }
+}
+
+#[test]
+fn those_that_wait_for_a_server_that_is_gone_do_not_hold_up_all_others() {
+    let mut desk = Desk::with_places(3);
+    let mut dead: Vec<_> = (0..8)
+        .map(|number| {
+            let id = desk.download(&format!("dead {number}"));
+            desk.waits(std::slice::from_ref(&id), 1);
+            id
+        })
+        .collect();
+    desk.started();
+    let alive = desk.download("alive");
+    desk.waits(&dead, 30);
+    assert_eq!((desk.started(), desk.state(&alive)), (vec![], TransferState::Queued));
+    desk.waits(&dead, 20);
+    let stopped = desk.stopped();
+    let [first] = stopped.as_slice() else { panic!("one makes room: {stopped:?}") };
+    dead.retain(|id| id != first);
+    desk.report(first, WorkerReport::Stopped);
+    assert_eq!(desk.started(), ["alive"]);
+    assert_eq!(desk.state(first), TransferState::Queued);
+    desk.complete(&alive);
+    assert_eq!(desk.started().len(), 1, "it comes back as soon as there is a place");
+}
+
+#[test]
+fn those_that_made_room_come_to_their_turn_again_one_after_the_other() {
+    let mut desk = Desk::with_places(3);
+    let mut seen = std::collections::HashSet::new();
+    let all: Vec<_> = (0..10).map(|number| desk.download(&format!("dead {number}"))).collect();
+    let mut running: Vec<TransferId> = Vec::new();
+    for _ in 0..400 {
+        running.retain(|id| desk.state(id) != TransferState::Queued);
+        running.extend(
+            all.iter()
+                .filter(|id| !running.contains(id))
+                .filter(|id| desk.state(id) != TransferState::Queued)
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        seen.extend(running.iter().cloned());
+        desk.said.clear();
+        desk.waits(&running.clone(), 1);
+        for id in desk.stopped() {
+            running.retain(|other| *other != id);
+            desk.report(&id, WorkerReport::Stopped);
+        }
+    }
+    assert_eq!(seen.len(), all.len());
+}
+
 fn mirror(transfer: &TransferId, address: &str) -> Command {
     Command::AddSource { transfer: transfer.clone(), address: address.into(), path: "a".into() }
 }
@@ -570,14 +642,33 @@ fn a_folder_that_lacks_files_keeps_its_copy_when_it_is_saved() {
 }
 
 #[test]
-fn a_save_that_is_paused_goes_on_where_it_was() {
+fn a_folder_that_is_saved_again_is_saved_whole() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 9);
+    for _ in 0..2 {
+        desk.done(Command::Save { transfer: id.clone() });
+        desk.queue.handle_contents(&id, Ok(vec![3..4]));
+        desk.perform();
+        assert_eq!((desk.state(&id), desk.saves.pop()), (TransferState::Saving, Some(3)));
+        saved(&mut desk, &id, 3);
+        assert_eq!(desk.state(&id), TransferState::Saved);
+    }
+}
+
+#[test]
+fn a_save_that_is_paused_or_cancelled_goes_on_where_it_was() {
+    goes_on_saving_after(|transfer| Command::Pause { transfer });
+    goes_on_saving_after(|transfer| Command::Cancel { transfer });
+}
+
+fn goes_on_saving_after(stop: fn(TransferId) -> Command) {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 0);
     desk.done(Command::Save { transfer: id.clone() });
     desk.queue.handle_contents(&id, Ok(vec![0..20]));
     desk.perform();
     saved(&mut desk, &id, 0);
-    desk.done(Command::Pause { transfer: id.clone() });
+    desk.done(stop(id.clone()));
     let begun = desk.saves.clone();
     assert_eq!(desk.state(&id), TransferState::Complete);
     begun.iter().for_each(|file| saved(&mut desk, &id, *file));

@@ -9,7 +9,7 @@ use wstp_engine::journal::Recovered;
 use wstp_engine::tree::{
     FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress, TreeTransfer,
 };
-use wstp_engine::{Command, Instant, Phase, Problem, RangeSet, StoreError};
+use wstp_engine::{Command, Instant, Phase, Problem, Progress, RangeSet, StoreError};
 use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
@@ -96,6 +96,11 @@ impl FolderJob {
     }
 
     fn command(&mut self, command: TreeCommand) {
+        if matches!(command, TreeCommand::Resume) {
+            // What could not be had is tried again, and told again if it still can't be.
+            self.troubles.retain(|_, trouble| trouble.is_left_out);
+            self.has_news = true;
+        }
         self.tree.handle_command(clock::now(), command);
     }
 
@@ -190,6 +195,20 @@ impl FolderJob {
         }
     }
 
+    /// Until when all that is left of the folder waits, and why: large files of which none can be had now.
+    fn waited_for(&self, tree: &TreeProgress, runs: &[Progress]) -> Option<(Instant, Problem)> {
+        let (large, has_others) = self.shared;
+        if tree.phase != Phase::Downloading || has_others || runs.len() < large {
+            return None;
+        }
+        let waits = |run: &Progress| match (run.phase, &run.problem) {
+            (Phase::Waiting(until), Some(problem)) => Some((until, problem.clone())),
+            _ => None,
+        };
+        let all: Option<Vec<_>> = runs.iter().map(waits).collect();
+        all?.into_iter().min_by_key(|(until, _)| *until)
+    }
+
     fn stop_large(&mut self, file: FileId) {
         match self.large.get_mut(&file).map(|large| &mut large.run) {
             Some(Some(run)) => run.transfer.handle_command(clock::now(), Command::Pause),
@@ -200,13 +219,15 @@ impl FolderJob {
         }
     }
 
-    /// What the large files want done; whether one of them has ended.
+    /// What the large files want done.
     fn poll_large(&mut self) -> Option<Act> {
         self.large.values_mut().find_map(|large| large.run.as_mut()?.poll_act())
     }
 
+    /// Ends a large file whose run has ended, or has it begin anew; whether there was one.
     fn end_large(&mut self) -> bool {
         let now = clock::now();
+        let mut begun_anew = false;
         let ended = self.large.iter_mut().find_map(|(file, large)| {
             let run = large.run.as_mut()?;
             let progress = run.transfer.progress();
@@ -217,6 +238,7 @@ impl FolderJob {
                     // A folder is wanted as it is now.
                     large.changes += 1;
                     run.transfer.handle_command(now, Command::Resume);
+                    begun_anew = true;
                     return None;
                 }
                 (Phase::Failed, Some(problem @ Problem::Storage(_))) => FetchReply::Failed(problem),
@@ -225,7 +247,7 @@ impl FolderJob {
             };
             Some((*file, reply))
         });
-        let Some((file, reply)) = ended else { return false };
+        let Some((file, reply)) = ended else { return begun_anew };
         self.large.remove(&file);
         if let FetchReply::Done { .. } = reply {
             self.done.insert(range_of(file));
@@ -418,7 +440,10 @@ impl Job for FolderJob {
             (Some(until), Some(TreeProblem::Source(found))) => {
                 progress::waiting(view, until, now, passing_problem(found, &self.label()))
             }
-            _ => view,
+            _ => match self.waited_for(&tree, &runs) {
+                Some((until, found)) => progress::waiting(view, until, now, passing_problem(&found, &self.label())),
+                None => view,
+            },
         }
     }
 
@@ -430,7 +455,7 @@ impl Job for FolderJob {
             Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),
             Phase::Failed if self.remedy(&progress).is_some() => None,
             Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
-                || problem("The download can't go on.", "Resume to try again."),
+                || problem("The download can't go on.", "Try again."),
                 |problem| tree_problem(problem, &self.label()),
             ))),
             _ => None,
