@@ -42,6 +42,9 @@ pub fn Button(
     /// Names it for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
+    /// What is spoken, where several buttons say the same.
+    #[prop(optional, into)]
+    spoken: Option<Signal<String>>,
     /// Whether it submits the form around it.
     #[prop(optional)]
     submit: bool,
@@ -56,6 +59,7 @@ pub fn Button(
             class=weight.class()
             type=if submit { "submit" } else { "button" }
             data-testid=testid
+            aria-label=spoken
             disabled=disabled
             on:click=move |event| press(&event, on_press)
         >
@@ -76,6 +80,9 @@ pub fn IconButton(
     /// Whether it can't be pressed now.
     #[prop(optional, into)]
     disabled: Signal<bool>,
+    /// What is spoken, where several buttons say the same.
+    #[prop(optional, into)]
+    spoken: Option<Signal<String>>,
     /// Whether the tab key passes it by, because the keyboard has another way to it.
     #[prop(optional, into)]
     skipped: Signal<bool>,
@@ -91,7 +98,7 @@ pub fn IconButton(
             class="icon-button"
             type="button"
             data-testid=testid
-            aria-label=label
+            aria-label=spoken.unwrap_or(label)
             title=label
             disabled=disabled
             tabindex=move || skipped.get().then_some("-1")

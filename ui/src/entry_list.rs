@@ -106,15 +106,17 @@ pub fn EntryList(
         found.into_iter().for_each(mark);
     };
     view! {
-        <div class="entries" role="grid" aria-label="Files" aria-rowcount=move || count.get().to_string()>
-            <div class="entries-head" role="row">
-                <span role="columnheader">"Name"</span>
-                <span role="columnheader" class="entry-size">"Size"</span>
-                <span role="columnheader" class="entry-date">"Modified"</span>
+        <div class="entries">
+            <div class="entries-head" aria-hidden="true">
+                <span>"Name"</span>
+                <span class="entry-size">"Size"</span>
+                <span class="entry-date">"Modified"</span>
             </div>
             <div
                 class="entries-body"
-                role="rowgroup"
+                role="grid"
+                aria-label="Files"
+                aria-rowcount=move || count.get().to_string()
                 tabindex="0"
                 node_ref=body
                 aria-activedescendant=move || marked.get().map(row_id)
@@ -125,7 +127,7 @@ pub fn EntryList(
                 }
                 on:keydown=on_key
             >
-                <div class="entries-all" style:height=move || format!("{}px", count.get() as f64 * ROW)>
+                <div class="entries-all" role="rowgroup" style:height=move || format!("{}px", count.get() as f64 * ROW)>
                     <For each=move || range.get() key=|index| *index let(index)>
                         <EntryRow
                             index=index
@@ -191,7 +193,7 @@ fn EntryRow(
             <span class="entry-size" role="gridcell" class:told=move || told.with(Option::is_some)>
                 {size}
                 <Show when=move || is_folder.get()>
-                    <FetchButton marked=marked on_fetch=on_fetch />
+                    <FetchButton name=name marked=marked on_fetch=on_fetch />
                 </Show>
             </span>
             <span class="entry-date" role="gridcell">{date}</span>
@@ -201,7 +203,7 @@ fn EntryRow(
 
 /// The way to a folder's button is by its row: only that of the marked one is reached with the tab key.
 #[component]
-fn FetchButton(marked: Signal<bool>, on_fetch: Callback<()>) -> impl IntoView {
+fn FetchButton(name: Memo<String>, marked: Signal<bool>, on_fetch: Callback<()>) -> impl IntoView {
     // What is pressed on the button is not meant for the list.
     let keep = |event: KeyboardEvent| {
         if matches!(event.key().as_str(), "Enter" | " ") {
@@ -214,6 +216,7 @@ fn FetchButton(marked: Signal<bool>, on_fetch: Callback<()>) -> impl IntoView {
                 icon=Icon::Download
                 label="Download folder"
                 testid="download-folder"
+                spoken=Signal::derive(move || name.with(|name| format!("Download folder {name}")))
                 skipped=Signal::derive(move || !marked.get())
                 on_press=on_fetch
             />

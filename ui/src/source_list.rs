@@ -123,6 +123,7 @@ fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -
                             icon=Icon::Close
                             label="Take nothing more from this server"
                             testid="remove-source"
+                            spoken=Signal::derive(move || name.with(|name| format!("Take nothing more from {name}")))
                             on_press=move || on_remove.run(id)
                         />
                     }

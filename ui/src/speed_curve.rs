@@ -67,7 +67,7 @@ pub fn SpeedCurve(
     let peak = move || speeds.with(|speeds| format!("Peak {}", rate(speeds.peak())));
     view! {
         <figure class="curve">
-            <svg viewBox="0 0 240 48" preserveAspectRatio="none" role="img" aria-label="Speed over the last minutes">
+            <svg viewBox="0 0 240 48" preserveAspectRatio="none" role="img" aria-label="Speed over the last half a minute">
                 <path class="curve-base" d="M0 47.5h240" />
                 <path class="curve-area" d=move || drawn.with(|(_, area)| area.clone()) />
                 <path class="curve-line" d=move || drawn.with(|(line, _)| line.clone()) />

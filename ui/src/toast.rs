@@ -8,6 +8,8 @@ use crate::button::{Button, Weight};
 
 /// How long a note stays.
 const STAY: Duration = Duration::from_secs(6);
+/// How long it stays after that at least while the pointer or the keyboard is on the notes.
+const HELD: Duration = Duration::from_secs(2);
 /// How many are shown at once; the oldest makes room.
 const MOST: usize = 3;
 
@@ -23,12 +25,14 @@ struct Toast {
 pub struct Toasts {
     shown: RwSignal<Vec<Toast>>,
     next: StoredValue<u32>,
+    /// Whether the pointer or the keyboard is on them.
+    held: RwSignal<bool>,
 }
 
 impl Toasts {
     /// With no note yet.
     pub fn new() -> Self {
-        Self { shown: RwSignal::new(Vec::new()), next: StoredValue::new(0) }
+        Self { shown: RwSignal::new(Vec::new()), next: StoredValue::new(0), held: RwSignal::new(false) }
     }
 
     /// Shows a note, with a button if there is something to do, such as to undo.
@@ -40,12 +44,26 @@ impl Toasts {
             let surplus = shown.len().saturating_sub(MOST);
             shown.drain(..surplus);
         });
-        set_timeout(move || self.dismiss(id), STAY);
+        self.dismiss_after(id, STAY);
+    }
+
+    fn dismiss_after(self, id: u32, stay: Duration) {
+        let end = move || match self.held.try_get_untracked() {
+            Some(true) => self.dismiss_after(id, HELD),
+            _ => self.dismiss(id),
+        };
+        set_timeout(end, stay);
     }
 
     fn dismiss(self, id: u32) {
         // A page that is being left has no notes any more.
-        let _ = self.shown.try_update(|shown| shown.retain(|toast| toast.id != id));
+        let left = self.shown.try_update(|shown| {
+            shown.retain(|toast| toast.id != id);
+            shown.len()
+        });
+        if left == Some(0) {
+            self.held.set(false);
+        }
     }
 }
 
@@ -62,7 +80,14 @@ pub fn ToastShelf(
     toasts: Toasts,
 ) -> impl IntoView {
     view! {
-        <div class="toasts" role="status">
+        <div
+            class="toasts"
+            role="status"
+            on:mouseenter=move |_| toasts.held.set(true)
+            on:mouseleave=move |_| toasts.held.set(false)
+            on:focusin=move |_| toasts.held.set(true)
+            on:focusout=move |_| toasts.held.set(false)
+        >
             <For each=move || toasts.shown.get() key=|toast| toast.id let(toast)>
                 <div class="toast" data-testid="toast">
                     <span>{toast.text}</span>

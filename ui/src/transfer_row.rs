@@ -1,5 +1,6 @@
 //! One transfer: its name, how far it is, and what can be done with it; opens into its details.
 
+use leptos::html;
 use leptos::prelude::*;
 
 use crate::block_map::{BlockMap, BlockStrip};
@@ -17,6 +18,8 @@ use crate::speed_curve::{SpeedCurve, Speeds};
 pub enum Action {
     /// Copy it to the user's disk.
     Save,
+    /// Copy it there once more.
+    SaveAgain,
     /// Show where it was saved.
     Show,
     /// Take the file as it is now on the server.
@@ -44,6 +47,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Save => "save",
+            Self::SaveAgain => "save-again",
             Self::Show => "show",
             Self::Update => "update",
             Self::Retry => "retry",
@@ -60,10 +64,11 @@ impl Action {
     const fn words(self) -> &'static str {
         match self {
             Self::Save => "Save",
+            Self::SaveAgain => "Save again",
             Self::Show => "Show in folder",
             Self::Update => "Update",
             Self::Retry => "Try again now",
-            Self::Resume => "Go on",
+            Self::Resume => "Resume",
             Self::First => "Move to the top",
             Self::Earlier => "Move up",
             Self::Later => "Move down",
@@ -75,7 +80,7 @@ impl Action {
 
     const fn icon(self) -> Icon {
         match self {
-            Self::Save => Icon::Save,
+            Self::Save | Self::SaveAgain => Icon::Save,
             Self::Show => Icon::FolderOpen,
             Self::Update | Self::Retry => Icon::Retry,
             Self::Resume => Icon::Play,
@@ -147,6 +152,7 @@ pub fn TransferRow(
     on_action: Callback<Action>,
 ) -> impl IntoView {
     let open = RwSignal::new(expanded);
+    let title = NodeRef::<html::Button>::new();
     let part = move |pick: fn(&TransferInfo) -> String| Memo::new(move |_| info.with(pick));
     let id = part(|info| info.id.clone());
     let name = part(|info| info.name.clone());
@@ -171,6 +177,7 @@ pub fn TransferRow(
                 <button
                     class="transfer-title"
                     type="button"
+                    node_ref=title
                     data-testid="expand"
                     title=move || if is_folder.get() { "Files and details" } else { "Details" }
                     aria-expanded=move || open.get().to_string()
@@ -179,7 +186,7 @@ pub fn TransferRow(
                     <Glyph icon=Signal::derive(icon) />
                     <Name name=name />
                 </button>
-                <Actions info=info on_action=on_action />
+                <Actions info=info name=name title=title on_action=on_action />
             </div>
             <BlockStrip map=map />
             <div class="transfer-line">
@@ -198,14 +205,40 @@ pub fn TransferRow(
 }
 
 #[component]
-fn Actions(info: Signal<TransferInfo>, on_action: Callback<Action>) -> impl IntoView {
+fn Actions(
+    info: Signal<TransferInfo>,
+    name: Memo<String>,
+    title: NodeRef<html::Button>,
+    on_action: Callback<Action>,
+) -> impl IntoView {
     let actions = Memo::new(move |_| info.with(|info| info.actions.clone()));
+    let pressed = StoredValue::new(false);
+    let press = move |action| {
+        pressed.set_value(true);
+        on_action.run(action);
+    };
+    Effect::new(move |_| {
+        actions.track();
+        // The button that was pressed is gone once its action is done; the keyboard stays in the row.
+        if pressed.try_update_value(std::mem::take) == Some(true) {
+            request_animation_frame(move || {
+                if let Some(title) = title.try_get_untracked().flatten().filter(|_| is_focus_lost()) {
+                    let _ = title.focus();
+                }
+            });
+        }
+    });
     view! {
         <div class="transfer-actions">
             <For each=move || actions.get() key=|action| *action let(action)>
                 {if matches!(action, Action::Save | Action::Update) {
                     view! {
-                        <Button weight=Weight::Primary testid=action.name() on_press=move || on_action.run(action)>
+                        <Button
+                            weight=Weight::Primary
+                            testid=action.name()
+                            spoken=spoken(action, name)
+                            on_press=move || press(action)
+                        >
                             {action.words()}
                         </Button>
                     }
@@ -216,7 +249,8 @@ fn Actions(info: Signal<TransferInfo>, on_action: Callback<Action>) -> impl Into
                             icon=action.icon()
                             label=action.words()
                             testid=action.name()
-                            on_press=move || on_action.run(action)
+                            spoken=spoken(action, name)
+                            on_press=move || press(action)
                         />
                     }
                     .into_any()
@@ -224,6 +258,16 @@ fn Actions(info: Signal<TransferInfo>, on_action: Callback<Action>) -> impl Into
             </For>
         </div>
     }
+}
+
+/// Many rows have the same buttons.
+fn spoken(action: Action, name: Memo<String>) -> Signal<String> {
+    Signal::derive(move || name.with(|name| format!("{} {name}", action.words())))
+}
+
+/// Whether what had the keyboard's focus went away.
+fn is_focus_lost() -> bool {
+    document().active_element().is_none_or(|element| element.tag_name() == "BODY")
 }
 
 #[component]

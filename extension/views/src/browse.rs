@@ -3,13 +3,14 @@
 //! Every step bears a number; what arrives for an older one is ignored, so a slow answer never replaces what the user went on to.
 
 use leptos::prelude::*;
-use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView};
+use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView, TransferView};
 use wstp_ui::entry_list::Entry;
 use wstp_ui::kind::EntryKind;
 
 use crate::catalogue::Catalogue;
 use crate::memory;
 use crate::store::Store;
+use crate::words::is_complete;
 
 /// Entries shown of one folder at most.
 const MOST: usize = 500_000;
@@ -161,7 +162,7 @@ impl Browse {
         }
     }
 
-    /// Opens a folder or fetches a file; `on_existing` is called if it was fetched before.
+    /// Opens a folder or fetches a file; `on_existing` is called with words if it was fetched before.
     pub fn open_entry(self, entry: Entry, on_existing: Callback<String>) {
         let Some(mut place) = self.place.get_untracked() else { return };
         self.notice.set(None);
@@ -183,7 +184,7 @@ impl Browse {
         }
     }
 
-    /// Fetches everything in a folder of this one; `on_existing` is called if that was done before.
+    /// Fetches everything in a folder of this one; `on_existing` is called with words if that was done before.
     pub fn fetch_folder(self, name: String, on_existing: Callback<String>) {
         let Some(place) = self.place.get_untracked() else { return };
         let command = Command::DownloadFolder { path: place.path_of(&name), address: place.address };
@@ -201,7 +202,14 @@ impl Browse {
     fn fetch_as(self, command: Command, name: String, on_existing: Callback<String>) {
         self.notice.set(None);
         self.catalogue.send(command, move |result| match result {
-            Ok(Reply::Transfer { existing: true, .. }) => on_existing.run(name),
+            Ok(Reply::Transfer { existing: true, transfer }) => {
+                let existing = self.store.transfer(&transfer);
+                let is_past = |view: &TransferView| view.folder.is_some() && is_complete(view);
+                on_existing.run(match existing.is_some_and(|kept| kept.view.with_untracked(is_past)) {
+                    true => format!("{name} was fetched before. Remove it from the list to fetch it as it is now"),
+                    false => format!("{name} is already among the transfers"),
+                });
+            }
             Ok(_) => {}
             Err(problem) => self.notice.set(Some(problem)),
         });

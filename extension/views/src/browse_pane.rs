@@ -11,18 +11,12 @@ use wstp_ui::kind::EntryKind;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 
 use crate::browse::{Browse, Look, Place};
-use crate::catalogue::Catalogue;
 use crate::store::Store;
 use crate::words::short;
 
 /// A folder of a server.
 #[component]
-pub fn BrowsePane(
-    browse: Browse,
-    store: Store,
-    catalogue: Catalogue,
-    #[prop(into)] on_existing: Callback<String>,
-) -> impl IntoView {
+pub fn BrowsePane(browse: Browse, store: Store, #[prop(into)] on_existing: Callback<String>) -> impl IntoView {
     let is_empty = Memo::new(move |_| browse.entries.with(Vec::is_empty));
     let can_be_fetched = Memo::new(move |_| {
         let is_seen = matches!(browse.look.get(), Look::Loading | Look::Shown | Look::Cut);
@@ -35,7 +29,6 @@ pub fn BrowsePane(
     };
     view! {
         <section class="pane" aria-label="Files">
-            <Trouble catalogue=catalogue />
             {move || {
                 browse
                     .place
@@ -43,15 +36,18 @@ pub fn BrowsePane(
                     .then(|| view! { <Breadcrumbs steps=steps on_go=move |depth| browse.go_up_to(depth) /> })
             }}
             <Notices browse=browse />
-            {move || is_empty.get().then(|| view! { <NothingHere browse=browse store=store /> })}
-            <div class="fill" hidden=is_empty>
-                <EntryList
-                    entries=browse.entries
-                    status=status
-                    on_open=move |entry| browse.open_entry(entry, on_existing)
-                    on_fetch=move |entry: Entry| browse.fetch_folder(entry.name, on_existing)
-                    on_up=move || browse.go_up()
-                />
+            <div class="fill place">
+                // It stays where it is while a folder is loaded, or the keyboard would lose its place.
+                <div class="fill" hidden=move || browse.place.with(Option::is_none)>
+                    <EntryList
+                        entries=browse.entries
+                        status=status
+                        on_open=move |entry| browse.open_entry(entry, on_existing)
+                        on_fetch=move |entry: Entry| browse.fetch_folder(entry.name, on_existing)
+                        on_up=move || browse.go_up()
+                    />
+                </div>
+                {move || is_empty.get().then(|| view! { <NothingHere browse=browse store=store /> })}
             </div>
             <footer class="status">
                 <span role="status">{move || summary(browse)}</span>
@@ -70,13 +66,6 @@ pub fn BrowsePane(
 
 fn steps(place: &Place) -> Vec<String> {
     [&place.label].into_iter().chain(&place.folders).cloned().collect()
-}
-
-/// Says why the catalogue can't be reached.
-#[component]
-fn Trouble(catalogue: Catalogue) -> impl IntoView {
-    let trouble = catalogue.trouble();
-    move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })
 }
 
 /// Says what came of the last step and the last click.
@@ -115,12 +104,13 @@ fn Notices(browse: Browse) -> impl IntoView {
 /// Why the list is empty, and what to do.
 #[component]
 fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
-    move || match browse.look.get() {
-        Look::Failed(_) => view! { <div class="fill"></div> }.into_any(),
+    let words = move || match browse.look.get() {
+        Look::Failed(_) => ().into_any(),
         Look::Connecting | Look::Loading => view! { <p class="waiting">"One moment"</p> }.into_any(),
         Look::Shown | Look::Cut => {
-            view! { <EmptyState icon=Icon::Folder title="This folder is empty" hint="Go back with the arrow above." /> }
-                .into_any()
+            let is_share = browse.place.with(|place| place.as_ref().is_some_and(|place| place.folders.is_empty()));
+            let hint = if is_share { "Nothing is shared here yet." } else { "Go back with the arrow above." };
+            view! { <EmptyState icon=Icon::Folder title="This folder is empty" hint=hint.to_owned() /> }.into_any()
         }
         Look::Nothing => {
             let hint = move || {
@@ -133,7 +123,8 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
             view! { <EmptyState icon=Icon::Server title="No server yet" hint=Signal::derive(move || hint().to_owned()) /> }
                 .into_any()
         }
-    }
+    };
+    view! { <div class="fill over">{words}</div> }
 }
 
 fn summary(browse: Browse) -> String {

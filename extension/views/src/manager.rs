@@ -10,7 +10,7 @@ use wstp_ui::toast::{ToastShelf, Toasts};
 use crate::browse::{Browse, Look};
 use crate::browse_pane::BrowsePane;
 use crate::catalogue::Catalogue;
-use crate::session::Session;
+use crate::session::{News, Session};
 use crate::settings::SettingsDialog;
 use crate::store::Store;
 use crate::transfers_pane::TransfersPane;
@@ -20,7 +20,7 @@ use crate::transfers_pane::TransfersPane;
 pub fn Manager() -> impl IntoView {
     let Session { catalogue, store, browse, toasts } = Session::open();
     let settings = RwSignal::new(false);
-    let on_existing = move |name: String| toasts.show(format!("{name} is already among the transfers"), None);
+    let on_existing = move |words: String| toasts.show(words, None);
     view! {
         <main class="manager">
             <aside class="sidebar">
@@ -32,7 +32,7 @@ pub fn Manager() -> impl IntoView {
                 </h1>
                 <ServerPicker
                     value=browse.typed
-                    options=Vec::new()
+                    options=Session::options(store)
                     busy=Signal::derive(move || browse.look.get() == Look::Connecting)
                     on_connect=move |address| browse.connect(address)
                 />
@@ -44,7 +44,8 @@ pub fn Manager() -> impl IntoView {
             </aside>
             <div class="column">
                 <h2 class="bar">"Files"</h2>
-                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
+                <News store=store catalogue=catalogue />
+                <BrowsePane browse=browse store=store on_existing=on_existing />
             </div>
             <div class="column">
                 <h2 class="bar">"Transfers"</h2>
@@ -61,9 +62,9 @@ pub fn Manager() -> impl IntoView {
 fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
     let forget = move |server: ServerView| {
         catalogue.send(Command::Forget { address: server.address.clone() }, |_| {});
-        let address = server.address;
-        let undo = Callback::new(move |()| catalogue.send(Command::Connect { address: address.clone() }, |_| {}));
-        toasts.show(format!("Forgot {}", server.label), Some(("Undo".to_owned(), undo)));
+        let words = format!("Forgot {}", server.label);
+        let undo = Callback::new(move |()| catalogue.send(Command::Remember { server: server.clone() }, |_| {}));
+        toasts.show(words, Some(("Undo".to_owned(), undo)));
     };
     view! {
         <ul class="servers" aria-label="Servers">
@@ -97,6 +98,7 @@ fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<
                 icon=Icon::Close
                 label="Forget this server"
                 testid="forget"
+                spoken=format!("Forget the server {}", forgotten.label)
                 on_press=move || on_forget.run(forgotten.clone())
             />
         </li>

@@ -1,7 +1,10 @@
 //! The popup: 400 x 600 pixels behind the toolbar button. Files and transfers share one place; switching moves nothing else.
 
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::HtmlElement;
 use wstp_ui::button::IconButton;
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::server_picker::ServerPicker;
@@ -10,7 +13,7 @@ use wstp_ui::toast::ToastShelf;
 use crate::browse::Look;
 use crate::browse_pane::BrowsePane;
 use crate::chrome;
-use crate::session::Session;
+use crate::session::{News, Session};
 use crate::transfers_pane::TransfersPane;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,15 +22,32 @@ enum Tab {
     Transfers,
 }
 
+impl Tab {
+    /// The element that it shows.
+    const fn panel(self) -> &'static str {
+        match self {
+            Self::Browse => "panel-browse",
+            Self::Transfers => "panel-transfers",
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Browse => Self::Transfers,
+            Self::Transfers => Self::Browse,
+        }
+    }
+}
+
 /// The whole popup.
 #[component]
 pub fn Popup() -> impl IntoView {
     let Session { catalogue, store, browse, toasts } = Session::open();
     let tab = RwSignal::new(Tab::Browse);
     let active = Memo::new(move |_| store.tally().active);
-    let on_existing = move |name: String| {
+    let on_existing = move |words: String| {
         let show = Callback::new(move |()| tab.set(Tab::Transfers));
-        toasts.show(format!("{name} is already among the transfers"), Some(("Show".to_owned(), show)));
+        toasts.show(words, Some(("Show".to_owned(), show)));
     };
     let connect = move |address| {
         tab.set(Tab::Browse);
@@ -54,12 +74,15 @@ pub fn Popup() -> impl IntoView {
                     <span class="count" class:none=move || active.get() == 0>{move || active.get()}</span>
                 </TabButton>
             </div>
-            <div class="fill" hidden=move || tab.get() != Tab::Browse>
-                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
+            <News store=store catalogue=catalogue />
+            <div class="fill" id=Tab::Browse.panel() role="tabpanel" hidden=move || tab.get() != Tab::Browse>
+                <BrowsePane browse=browse store=store on_existing=on_existing />
             </div>
-            <Show when=move || tab.get() == Tab::Transfers>
-                <TransfersPane store=store catalogue=catalogue toasts=toasts />
-            </Show>
+            <div class="fill" id=Tab::Transfers.panel() role="tabpanel" hidden=move || tab.get() != Tab::Transfers>
+                <Show when=move || tab.get() == Tab::Transfers>
+                    <TransfersPane store=store catalogue=catalogue toasts=toasts />
+                </Show>
+            </div>
             <ToastShelf toasts=toasts />
         </main>
     }
@@ -74,6 +97,16 @@ fn TabButton(
     testid: &'static str,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
+    let on_key = move |event: KeyboardEvent| {
+        if matches!(event.key().as_str(), "ArrowLeft" | "ArrowRight") {
+            let this_one = event_target::<HtmlElement>(&event);
+            let other = this_one.next_element_sibling().or_else(|| this_one.previous_element_sibling());
+            if let Some(other) = other.and_then(|other| other.dyn_into::<HtmlElement>().ok()) {
+                let _ = other.focus();
+                tab.set(this.other());
+            }
+        }
+    };
     view! {
         <button
             class="tab"
@@ -81,6 +114,9 @@ fn TabButton(
             role="tab"
             data-testid=testid
             aria-selected=move || (tab.get() == this).to_string()
+            aria-controls=this.panel()
+            tabindex=move || if tab.get() == this { "0" } else { "-1" }
+            on:keydown=on_key
             on:click=move |_| tab.set(this)
         >
             <Glyph icon=icon />

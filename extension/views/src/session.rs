@@ -1,6 +1,8 @@
 //! What every page of the extension begins with.
 
 use leptos::prelude::*;
+use wstp_messages::Problem;
+use wstp_ui::notice::{Banner, Tone};
 use wstp_ui::server_picker::PickerOption;
 use wstp_ui::toast::Toasts;
 
@@ -38,5 +40,15 @@ impl Session {
             };
             store.servers.with(|servers| servers.iter().map(option).collect())
         })
+    }
+}
+
+/// Says why the catalogue can't be reached, and, for those who hear the page, which transfer ended.
+#[component]
+pub fn News(store: Store, catalogue: Catalogue) -> impl IntoView {
+    let trouble = catalogue.trouble();
+    view! {
+        {move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })}
+        <p class="spoken" role="status">{store.ended}</p>
     }
 }

@@ -7,7 +7,7 @@ use wstp_messages::{Event, ServerView, Settings, Snapshot, TransferId, TransferS
 use wstp_ui::speed_curve::Speeds;
 
 use crate::catalogue::News;
-use crate::words::is_active;
+use crate::words::{is_active, kept_bytes, words};
 
 /// Speeds remembered for the curve: at four a second, half a minute.
 const SPEEDS: usize = 120;
@@ -32,6 +32,8 @@ pub struct Store {
     pub is_ready: RwSignal<bool>,
     /// The transfers, newest first.
     pub order: RwSignal<Vec<TransferId>>,
+    /// The last end of a transfer, in words.
+    pub ended: RwSignal<String>,
     transfers: StoredValue<HashMap<TransferId, Kept>>,
     /// The newest transfer of each file, by server and path.
     files: StoredValue<HashMap<(String, String), TransferId>>,
@@ -50,10 +52,13 @@ pub struct Tally {
     pub failed: usize,
     /// Those on the user's disk.
     pub saved: Vec<TransferId>,
+    /// Bytes of all of them in the browser's sandbox.
+    pub kept: u64,
 }
 
 impl Tally {
     fn count(&mut self, view: &TransferView) {
+        self.kept = self.kept.saturating_add(kept_bytes(view));
         match view.state {
             state if is_active(state) => {
                 self.active += 1;
@@ -75,6 +80,7 @@ impl Store {
             settings: RwSignal::new(Settings::default()),
             is_ready: RwSignal::new(false),
             order: RwSignal::new(Vec::new()),
+            ended: RwSignal::new(String::new()),
             transfers: StoredValue::new(HashMap::new()),
             files: StoredValue::new(HashMap::new()),
         }
@@ -127,6 +133,11 @@ impl Store {
         for view in views {
             if let Some(kept) = self.transfer(&view.id) {
                 kept.speeds.update(|speeds| speeds.push(view.rate));
+                let is_end =
+                    matches!(view.state, TransferState::Complete | TransferState::Saved | TransferState::Failed);
+                if is_end && kept.view.with_untracked(|before| before.state != view.state) {
+                    self.ended.set(format!("{}: {}", view.name, words(&view)));
+                }
                 kept.view.set(view);
             } else {
                 is_new = true;

@@ -7,7 +7,7 @@ use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::Confirm;
 use wstp_ui::field::{RateField, Switch};
-use wstp_ui::format::{count, rate};
+use wstp_ui::format::{bytes, count, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::source_list::SourceList;
@@ -18,7 +18,10 @@ use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::folder_files::FolderFiles;
 use crate::store::{Kept, Store, Tally};
-use crate::words::{info, is_complete, source};
+use crate::words::{info, is_complete, kept_bytes, source};
+
+/// Bytes of an incomplete transfer that are not thrown away without a question.
+const WORTH_ASKING: u64 = 100_000_000;
 
 /// What a row needs to act; cheap to copy.
 #[derive(Clone, Copy)]
@@ -40,13 +43,13 @@ impl Desk {
             Action::First => self.send(Command::Move { transfer, step: Step::First }),
             Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
             Action::Later => self.send(Command::Move { transfer, step: Step::Later }),
-            Action::Save => self.send(Command::Save { transfer }),
+            Action::Save | Action::SaveAgain => self.send(Command::Save { transfer }),
             Action::Cancel => {
                 self.send(Command::Cancel { transfer: transfer.clone() });
                 let undo = Callback::new(move |()| self.send(Command::Resume { transfer: transfer.clone() }));
                 self.toasts.show(format!("Cancelled {}", view.name), Some(("Undo".to_owned(), undo)));
             }
-            Action::Remove if view.state == TransferState::Complete => self.asked.set(Some(view.clone())),
+            Action::Remove if is_worth_asking(view) => self.asked.set(Some(view.clone())),
             Action::Remove => self.remove(view),
             Action::Show => self.show(view.saved_as.clone().unwrap_or_default()),
         }
@@ -84,6 +87,11 @@ impl Desk {
     }
 }
 
+/// Whether removing it throws away what would take long to fetch again.
+fn is_worth_asking(view: &TransferView) -> bool {
+    view.state == TransferState::Complete || (view.state != TransferState::Saved && kept_bytes(view) >= WORTH_ASKING)
+}
+
 /// All transfers.
 #[component]
 pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
@@ -105,10 +113,7 @@ pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl
             }}
             <Show
                 when=move || !is_empty.get()
-                fallback=|| {
-                    let hint = "Click a file in a folder. It keeps coming when you close this, and goes on after a restart.";
-                    view! { <EmptyState icon=Icon::Download title="Nothing is being fetched" hint=hint.to_owned() /> }
-                }
+                fallback=move || view! { <NothingYet store=store catalogue=catalogue /> }
             >
                 <ul class="transfers">
                     <For each=move || store.order.get() key=Clone::clone let(id)>
@@ -119,6 +124,19 @@ pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl
             <Footer store=store desk=desk />
             <Sure desk=desk />
         </section>
+    }
+}
+
+/// Why the list is empty; as long as it is not known, nothing is claimed of it.
+#[component]
+fn NothingYet(store: Store, catalogue: Catalogue) -> impl IntoView {
+    let trouble = catalogue.trouble();
+    let hint = "Click a file in a folder. It keeps coming when you close this, and goes on after a restart.";
+    move || match (store.is_ready.get(), trouble.with(Option::is_some)) {
+        (true, _) => view! { <EmptyState icon=Icon::Download title="Nothing is being fetched" hint=hint.to_owned() /> }
+            .into_any(),
+        (false, true) => view! { <div class="fill"></div> }.into_any(),
+        (false, false) => view! { <p class="waiting">"One moment"</p> }.into_any(),
     }
 }
 
@@ -191,9 +209,10 @@ fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl
 fn Footer(store: Store, desk: Desk) -> impl IntoView {
     let tally = Memo::new(move |_| store.tally());
     let words = move || {
-        let (active, speed) = tally.with(|tally| (tally.active, tally.rate));
+        let (active, speed, kept) = tally.with(|tally| (tally.active, tally.rate, tally.kept));
         let transfers = count(active as u64, "transfer", "transfers");
         match active {
+            0 if kept > 0 => format!("Nothing under way, {} in the browser", bytes(kept)),
             0 => "Nothing under way".to_owned(),
             _ if speed == 0.0 => transfers,
             _ => format!("{transfers}, {}", rate(speed)),
@@ -227,7 +246,7 @@ fn Footer(store: Store, desk: Desk) -> impl IntoView {
     }
 }
 
-/// Asks before a complete file that was never saved is thrown away.
+/// Asks before what was fetched and never saved is thrown away.
 #[component]
 fn Sure(desk: Desk) -> impl IntoView {
     let open = RwSignal::new(false);
@@ -237,8 +256,19 @@ fn Sure(desk: Desk) -> impl IntoView {
         }
     });
     let text = move || {
-        let name = desk.asked.with(|asked| asked.as_ref().map(|view| view.name.clone()).unwrap_or_default());
-        format!("{name} is complete and was not saved to your disk. Removing it deletes it from the browser.")
+        desk.asked.with(|asked| {
+            asked.as_ref().map_or_else(String::new, |TransferView { name, state, .. }| match state {
+                TransferState::Complete => {
+                    format!(
+                        "{name} is complete and was not saved to your disk. Removing it deletes it from the browser."
+                    )
+                }
+                _ => {
+                    let kept = asked.as_ref().map_or(0, kept_bytes);
+                    format!("{} of {name} are here already. Removing it deletes them from the browser.", bytes(kept))
+                }
+            })
+        })
     };
     let confirm = move || {
         if let Some(view) = desk.asked.get_untracked() {

@@ -93,11 +93,17 @@ fn trouble(view: &TransferView) -> Option<Trouble> {
     })
 }
 
+/// Bytes of a transfer in the browser's sandbox.
+pub fn kept_bytes(view: &TransferView) -> u64 {
+    if is_complete(view) && !view.in_sandbox { 0 } else { here(view) }
+}
+
 fn here(view: &TransferView) -> u64 {
     view.verified.saturating_add(view.received).min(view.size)
 }
 
-fn words(view: &TransferView) -> String {
+/// Its state in words.
+pub fn words(view: &TransferView) -> String {
     if let Some(words) = view.folder.and_then(|folder| folder_words(view.state, folder)) {
         return words;
     }
@@ -185,7 +191,7 @@ const fn lacks_files(view: &TransferView) -> bool {
 
 fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
-        TransferState::Saving if view.folder.is_some() => vec![Action::Pause, Action::Cancel],
+        TransferState::Saving if view.folder.is_some() => vec![Action::Pause],
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
@@ -208,6 +214,7 @@ fn more(view: &TransferView) -> Vec<Action> {
     match (view.state, view.place) {
         (TransferState::Queued, Some(1)) => vec![Action::Later],
         (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
+        (TransferState::Saved, _) if view.in_sandbox => vec![Action::SaveAgain],
         _ => vec![],
     }
 }
@@ -414,7 +421,7 @@ mod tests {
         let saving = FolderView { done: 2000, saved: 12, ..walked };
         assert_eq!(words(&folder(TransferState::Saving, saving)), "Saving 12 of 2,000 files");
         assert_eq!(words(&folder(TransferState::Complete, saving)), "Saved 12 of 2,000 files");
-        assert_eq!(actions(&folder(TransferState::Saving, saving)), [Action::Pause, Action::Cancel]);
+        assert_eq!(actions(&folder(TransferState::Saving, saving)), [Action::Pause]);
     }
 
     #[test]
