@@ -72,6 +72,11 @@ impl Blocks {
         &self.received
     }
 
+    /// Whether no block is here, not even one that is being written or read back.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Whether nothing is left to ask for.
     pub(super) fn all_taken(&self) -> bool {
         self.taken.len() == self.count

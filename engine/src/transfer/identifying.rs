@@ -140,7 +140,7 @@ impl Transfer {
             // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
             () if self.updating => Judgement::Unsure,
             // Nothing is here that the user would want to hear of: no block, or none that is proven, and what came is compared with the new hash.
-            () if may_be_misheard && version.is_some() && (self.blocks.received().is_empty() || is_unknown) => {
+            () if may_be_misheard && version.is_some() && (self.blocks.holds_nothing() || is_unknown) => {
                 Judgement::Contradiction
             }
             // Perhaps only its date or its place changed, and it came back: its hash will tell.

@@ -1,12 +1,14 @@
-//! A hostile origin that answers what it was asked before it was replaced. Driven by hand, for no scripted server is so patient.
+//! Answers that come late: of a hostile origin that was replaced meanwhile, and of a slow disk. Driven by hand, for no scripted server is so patient.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use wstp_engine::journal::{Recovered, replay};
 use wstp_engine::{
     Config, ConnectionId, Connections, Instant, NamedBy, Order, Output, SourceConfig, SourceId, SourceKind, StoreReply,
-    Transfer,
+    StoreRequest, Transfer,
 };
+use wstp_engine::{Phase, Problem};
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{
     BLOCK_SIZE, BlocksReply, BlocksRequest, ClientMessage, FileVersion, Limits, OpenRequest, Opened, Pong,
@@ -23,10 +25,18 @@ struct Talk {
     connections: [Vec<ConnectionId>; 2],
     asked: Vec<(ConnectionId, BlocksRequest)>,
     opens: Vec<(ConnectionId, OpenRequest)>,
+    /// What was recorded.
+    journal: Vec<u8>,
+    /// What storage is to do, while it is slow.
+    held: Option<Vec<StoreRequest>>,
 }
 
 impl Talk {
     fn begin() -> Self {
+        Self::resume(Recovered::default(), None)
+    }
+
+    fn resume(recovered: Recovered, held: Option<Vec<StoreRequest>>) -> Self {
         let path = SharePath::parse("file").expect("a plain path");
         let source = |id| SourceConfig {
             id: SourceId(id),
@@ -47,9 +57,31 @@ impl Talk {
             commit_interval: SECOND,
             seed: SEED,
         };
-        let transfer = Transfer::new(config, Instant(Duration::ZERO));
-        let connections = [Vec::new(), Vec::new()];
-        Self { transfer, now: Instant(Duration::ZERO), connections, asked: Vec::new(), opens: Vec::new() }
+        let transfer = Transfer::resume(config, recovered, Instant(Duration::ZERO));
+        Self {
+            transfer,
+            now: Instant(Duration::ZERO),
+            connections: [Vec::new(), Vec::new()],
+            asked: Vec::new(),
+            opens: Vec::new(),
+            journal: Vec::new(),
+            held,
+        }
+    }
+
+    fn store(&mut self, request: StoreRequest) {
+        if let Some(held) = &mut self.held {
+            return held.push(request);
+        }
+        let reply = match request {
+            StoreRequest::Rehash { run, .. } => StoreReply::Hashes(vec![[7; 32]; run.count as usize]),
+            StoreRequest::Commit { record } => {
+                self.journal.extend(record);
+                StoreReply::Done
+            }
+            _ => StoreReply::Done,
+        };
+        self.transfer.handle_stored(self.now, reply);
     }
 
     /// Does what the transfer wants; the servers welcome, and answer pings.
@@ -72,7 +104,7 @@ impl Talk {
                     self.asked.retain(|(other, _)| *other != connection);
                     self.opens.retain(|(other, _)| *other != connection);
                 }
-                Output::Store(_) => self.transfer.handle_stored(self.now, StoreReply::Done),
+                Output::Store(request) => self.store(request),
                 _ => {}
             }
         }
@@ -152,4 +184,24 @@ fn an_answer_for_the_file_before_is_not_taken_for_one_of_the_file_after() {
         let progress = talk.transfer.progress();
         assert!(progress.received + progress.verified <= size, "{progress:?}");
     }
+}
+
+#[test]
+fn a_change_is_told_also_while_what_is_here_is_read_back() {
+    let (size, grown) = (8 * BLOCK_SIZE, 9 * BLOCK_SIZE);
+    let mut talk = Talk::begin();
+    talk.settle();
+    talk.open(0, size, 1, None);
+    assert!(talk.answer(0, size));
+    talk.wait(2 * SECOND);
+    let (recovered, _) = replay(&talk.journal);
+    assert!(!recovered.received().is_empty());
+    let mut talk = Talk::resume(recovered, Some(Vec::new()));
+    talk.settle();
+    talk.open(0, grown, 2, None);
+    let held = talk.held.take().unwrap_or_default();
+    held.into_iter().for_each(|request| talk.store(request));
+    talk.settle();
+    let progress = talk.transfer.progress();
+    assert_eq!((progress.phase, progress.problem), (Phase::Failed, Some(Problem::Changed)));
 }
