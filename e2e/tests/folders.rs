@@ -300,6 +300,23 @@ async fn the_keyboard_fetches_a_folder() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_keyboard_alone_goes_through_folders_and_back() -> Result<()> {
+    let stage = Stage::serving(&[("k/deep/a.txt", 10)]).await?;
+    let view = stage.open_connected().await?;
+    view.wait_for_name("k").await?;
+    view.run("document.querySelector('.entries-body').focus()", json!([])).await?;
+    for inner in ["deep", "a.txt"] {
+        view.keys(&[Key::Down, Key::Enter]).await?;
+        view.wait_for_name(inner).await?;
+    }
+    for outer in ["deep", "k"] {
+        view.keys(&[Key::Backspace]).await?;
+        view.wait_for_name(outer).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn saving_can_be_paused_and_goes_on_where_it_was() -> Result<()> {
     let stage = serving(VERY_MANY, TINY).await?;
     let view = stage.open_connected().await?;

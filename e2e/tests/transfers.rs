@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Stage, View};
+use wstp_e2e::{Contents, LONG, Page, Stage, View, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -103,6 +103,49 @@ async fn a_removed_transfer_is_gone_and_the_file_can_be_fetched_anew() -> Result
     view.download("r.bin").await?;
     let saved = view.save("r.bin").await?;
     stage.check_saved("r.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn much_that_was_fetched_is_not_thrown_away_without_a_question() -> Result<()> {
+    let size = 110 * MIB;
+    let stage = Stage::serving(&[("much.bin", size)]).await?;
+    let view = stage.open_connected().await?;
+    view.wait_for_name("much.bin").await?;
+    stage.proxy.hold_after(105 * MIB);
+    view.download("much.bin").await?;
+    stage.proxy.held().await?;
+    view.show_transfers().await?;
+    let row = view.wait_for_state("much.bin", &["downloading"]).await?;
+    view.press(&row, "cancel").await?;
+    let row = view.wait_for_state("much.bin", &["cancelled"]).await?;
+    view.press(&row, "remove").await?;
+    view.click("[data-testid=confirm-no]").await?;
+    stage.proxy.release();
+    view.press(&row, "resume").await?;
+    let saved = view.save("much.bin").await?;
+    stage.check_saved("much.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_file_that_is_still_in_the_browser_can_be_saved_again() -> Result<()> {
+    let stage = Stage::serving(&[("twice.bin", MIB)]).await?;
+    let manager = stage.open(Page::Manager).await?;
+    manager.click("[data-testid=open-settings]").await?;
+    manager.click("[data-testid=set-free]").await?;
+    manager.click("[data-testid=settings-done]").await?;
+    manager.close().await?;
+    let view = stage.open_connected().await?;
+    view.download("twice.bin").await?;
+    let first = view.save("twice.bin").await?;
+    let row = view.wait_for_state("twice.bin", &["saved"]).await?;
+    view.expand(&row).await?;
+    view.press(&row, "save-again").await?;
+    until("both to be saved", LONG, async || Ok((view.saved().await?.len() == 2).then_some(()))).await?;
+    for saved in view.saved().await? {
+        stage.check_saved("twice.bin", &saved)?;
+    }
+    ensure!(stage.saved_files()?.len() == 2, "{first:?} and what else");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The manager page: the same as the popup in a full tab, all at once.
 
+use leptos::ev::resize;
 use leptos::prelude::*;
 use wstp_messages::{Command, ServerView};
 use wstp_ui::button::{Button, IconButton};
@@ -15,11 +16,15 @@ use crate::settings::SettingsDialog;
 use crate::store::Store;
 use crate::transfers_pane::TransfersPane;
 
+/// The widest page without a list of servers, in pixels.
+const NARROW: f64 = 900.0;
+
 /// The whole page.
 #[component]
 pub fn Manager() -> impl IntoView {
     let Session { catalogue, store, browse, toasts } = Session::open();
     let settings = RwSignal::new(false);
+    let (options, is_narrow) = (Session::options(store), is_narrow());
     let on_existing = move |words: String| toasts.show(words, None);
     view! {
         <main class="manager">
@@ -32,7 +37,7 @@ pub fn Manager() -> impl IntoView {
                 </h1>
                 <ServerPicker
                     value=browse.typed
-                    options=Session::options(store)
+                    options=Signal::derive(move || if is_narrow.get() { options.get() } else { Vec::new() })
                     busy=Signal::derive(move || browse.look.get() == Look::Connecting)
                     on_connect=move |address| browse.connect(address)
                 />
@@ -55,6 +60,15 @@ pub fn Manager() -> impl IntoView {
             <ToastShelf toasts=toasts />
         </main>
     }
+}
+
+/// Whether the page is so narrow that the list of servers is left out, as pages.css has it: then the field offers them.
+fn is_narrow() -> RwSignal<bool> {
+    let look = || window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width <= NARROW);
+    let narrow = RwSignal::new(look());
+    let resized = window_event_listener(resize, move |_| narrow.set(look()));
+    on_cleanup(move || resized.remove());
+    narrow
 }
 
 /// The servers it remembers.
