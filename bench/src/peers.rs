@@ -27,7 +27,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log.
+    /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log, and with connections that it does not close after 1,000
+    /// requests: of 10,000 fetches, one or two never ended in Chromium then.
     ///
     /// # Errors
     ///
@@ -100,7 +101,7 @@ fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
     format!(
         "{user} daemon off; worker_processes auto; pid {folder}/pid; error_log stderr error;\n\
          events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream; {}\n\
+         http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream; {}\n\
          server {{ listen {address}; root \"{}\"; add_header Access-Control-Allow-Origin *; }} }}\n",
         temporary.join(" "),
         root.display()

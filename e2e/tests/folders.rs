@@ -193,6 +193,32 @@ async fn a_server_that_was_killed_is_found_again_when_it_is_back() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_large_files_says_that_it_waits_for_its_server() -> Result<()> {
+    let mut stage =
+        Stage::serving(&[("films/1.bin", 3 * MIB), ("films/2.bin", 3 * MIB), ("films/3.bin", 3 * MIB)]).await?;
+    {
+        let view = stage.open_connected().await?;
+        view.wait_for_name("films").await?;
+        stage.proxy.hold_after(4 * MIB);
+        view.download_folder("films").await?;
+        stage.proxy.held().await?;
+    }
+    stage.server.kill().await?;
+    stage.proxy.release();
+    {
+        let view = stage.open(Page::Popup).await?;
+        view.show_transfers().await?;
+        let row = view.wait_for_state("films", &["waiting"]).await?;
+        ensure!(!row.text.contains("MB/s"), "{}", row.text);
+    }
+    stage.server.restart().await?;
+    let view = stage.open(Page::Popup).await?;
+    view.show_transfers().await?;
+    view.save_folder("films").await?;
+    stage.check_saved_folder("films")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_paused_folder_stays_where_it_is_until_resumed() -> Result<()> {
     let stage = held_half_way().await?;
     let view = stage.open(Page::Popup).await?;

@@ -21,6 +21,8 @@ use crate::socket::{self, Closing, Receiver, Sender};
 use connection::Connection;
 use outbox::Outbox;
 
+/// When a client should open a file again that could not be hashed: each time it is read anew.
+const HASH_AGAIN_MS: u32 = 60_000;
 /// How long the client has to close its side.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -53,7 +55,10 @@ impl Ending {
     /// Without its hashes nothing of a file can be proven.
     fn unhashed() -> Self {
         const WORDS: &str = "The server can't compute the hashes of this file. Ask its owner to look at the log.";
-        Self::failure(Refusal::new(ErrorCode::Io, WORDS), Closing::TryAgainLater, "a file can't be hashed")
+        let failure = Refusal::new(ErrorCode::Io, WORDS).failure(None);
+        let failure = Failure { retry_after_ms: Some(HASH_AGAIN_MS), ..failure };
+        let last_words = Some(ServerMessage::Failure(failure));
+        Self { last_words, closing: Closing::TryAgainLater, reason: "a file can't be hashed" }
     }
 
     /// The client does not speak the protocol.

@@ -61,6 +61,7 @@ async fn a_client_does_not_wait_for_hashes_that_never_come() {
         assert_eq!((opened.size, opened.root), (64 << 30, None));
         let ServerMessage::Failure(failure) = client.receive().await else { panic!("another message") };
         assert_eq!((failure.id, failure.code), (None, ErrorCode::Io));
+        assert!(failure.retry_after_ms.is_some(), "it would be read again and again");
         assert!(client.next().await.is_none());
     }
 }

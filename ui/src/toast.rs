@@ -57,11 +57,13 @@ impl Toasts {
 
     fn dismiss(self, id: u32) {
         // A page that is being left has no notes any more.
-        let left = self.shown.try_update(|shown| {
+        let gone = self.shown.try_update(|shown| {
+            let before = shown.len();
             shown.retain(|toast| toast.id != id);
-            shown.len()
+            shown.len() < before
         });
-        if left == Some(0) {
+        if gone == Some(true) {
+            // Who was on it is so no more, and nothing else may say so.
             self.held.set(false);
         }
     }

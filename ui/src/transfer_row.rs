@@ -13,6 +13,9 @@ use crate::progress::{Progress, ProgressText};
 use crate::ranges::BlockRanges;
 use crate::speed_curve::{SpeedCurve, Speeds};
 
+/// What changes within this time of a press is taken for what came of it, in milliseconds.
+const PRESS: f64 = 2000.0;
+
 /// What can be done with a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -153,6 +156,7 @@ pub fn TransferRow(
 ) -> impl IntoView {
     let open = RwSignal::new(expanded);
     let title = NodeRef::<html::Button>::new();
+    let on_action = keeping_focus(info, title, on_action);
     let part = move |pick: fn(&TransferInfo) -> String| Memo::new(move |_| info.with(pick));
     let id = part(|info| info.id.clone());
     let name = part(|info| info.name.clone());
@@ -186,7 +190,7 @@ pub fn TransferRow(
                     <Glyph icon=Signal::derive(icon) />
                     <Name name=name />
                 </button>
-                <Actions info=info name=name title=title on_action=on_action />
+                <Actions info=info name=name on_action=on_action />
             </div>
             <BlockStrip map=map />
             <div class="transfer-line">
@@ -205,29 +209,8 @@ pub fn TransferRow(
 }
 
 #[component]
-fn Actions(
-    info: Signal<TransferInfo>,
-    name: Memo<String>,
-    title: NodeRef<html::Button>,
-    on_action: Callback<Action>,
-) -> impl IntoView {
+fn Actions(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callback<Action>) -> impl IntoView {
     let actions = Memo::new(move |_| info.with(|info| info.actions.clone()));
-    let pressed = StoredValue::new(false);
-    let press = move |action| {
-        pressed.set_value(true);
-        on_action.run(action);
-    };
-    Effect::new(move |_| {
-        actions.track();
-        // The button that was pressed is gone once its action is done; the keyboard stays in the row.
-        if pressed.try_update_value(std::mem::take) == Some(true) {
-            request_animation_frame(move || {
-                if let Some(title) = title.try_get_untracked().flatten().filter(|_| is_focus_lost()) {
-                    let _ = title.focus();
-                }
-            });
-        }
-    });
     view! {
         <div class="transfer-actions">
             <For each=move || actions.get() key=|action| *action let(action)>
@@ -237,7 +220,7 @@ fn Actions(
                             weight=Weight::Primary
                             testid=action.name()
                             spoken=spoken(action, name)
-                            on_press=move || press(action)
+                            on_press=move || on_action.run(action)
                         >
                             {action.words()}
                         </Button>
@@ -250,7 +233,7 @@ fn Actions(
                             label=action.words()
                             testid=action.name()
                             spoken=spoken(action, name)
-                            on_press=move || press(action)
+                            on_press=move || on_action.run(action)
                         />
                     }
                     .into_any()
@@ -258,6 +241,31 @@ fn Actions(
             </For>
         </div>
     }
+}
+
+/// The button that was pressed goes away once its action is done; the keyboard stays in the row.
+fn keeping_focus(
+    info: Signal<TransferInfo>,
+    title: NodeRef<html::Button>,
+    on_action: Callback<Action>,
+) -> Callback<Action> {
+    let pressed = StoredValue::new(0.0);
+    let offered = Memo::new(move |_| info.with(|info| (info.actions.clone(), info.more.clone())));
+    Effect::new(move |_| {
+        offered.track();
+        let is_new = pressed.try_get_value().is_some_and(|at| js_sys::Date::now() - at < PRESS);
+        if is_new {
+            request_animation_frame(move || {
+                if let Some(title) = title.try_get_untracked().flatten().filter(|_| is_focus_lost()) {
+                    let _ = title.focus();
+                }
+            });
+        }
+    });
+    Callback::new(move |action| {
+        pressed.set_value(js_sys::Date::now());
+        on_action.run(action);
+    })
 }
 
 /// Many rows have the same buttons.

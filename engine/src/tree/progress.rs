@@ -7,7 +7,7 @@ use wstp_protocol::SharePath;
 use super::TreeTransfer;
 use super::entries::{Entries, State};
 use super::output::FileId;
-use crate::{Phase, Problem};
+use crate::{Instant, Phase, Problem};
 
 /// What went wrong with a tree as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct TreeProgress {
     pub phase: Phase,
     /// What went wrong last, until something goes right again.
     pub problem: Option<TreeProblem>,
+    /// Whether it asks for anything itself now; what large files want the caller knows.
+    pub asks: bool,
+    /// When it asks again, where it waits before it does.
+    pub retry_at: Option<Instant>,
     /// Whether every folder was listed to its end, so that `files` and `bytes` are final.
     pub walked: bool,
     /// Folders listed so far, the outermost one included.
@@ -90,10 +94,13 @@ impl TreeTransfer {
         let walked = self.is_walked();
         let rate = self.rate.at(self.now);
         let left = totals.bytes.saturating_sub(totals.bytes_done + totals.bytes_failed);
+        let (needs_link, retry_at) = (self.needs_link(), self.retry_at.filter(|at| *at > self.now));
         let knows_left = walked && rate > 0.0 && self.large.is_empty() && self.fetching.is_empty();
         TreeProgress {
             phase: self.phase(),
             problem: self.problem.clone(),
+            asks: needs_link && retry_at.is_none(),
+            retry_at: retry_at.filter(|_| needs_link),
             walked,
             folders: self.entries.folders(),
             files: self.entries.files(),
@@ -120,8 +127,8 @@ impl TreeTransfer {
             _ if self.complete => Phase::Complete,
             Some(stop) if stop.settled && stop.problem.is_some() => Phase::Failed,
             Some(stop) if stop.settled => Phase::Paused,
-            _ => match self.retry_at.filter(|at| *at > self.now) {
-                Some(at) if self.needs_link() && self.fetching.is_empty() => Phase::Waiting(at),
+            _ => match self.retry_at.filter(|at| *at > self.now && self.needs_link()) {
+                Some(at) if self.fetching.is_empty() => Phase::Waiting(at),
                 _ if self.entries.is_untouched() => Phase::Starting,
                 _ => Phase::Downloading,
             },

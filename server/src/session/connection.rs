@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,6 +18,8 @@ use crate::server::Server;
 use crate::share::Refusal;
 use crate::socket::{Closing, Incoming, Receiver, SocketError};
 
+/// A client that asks for nothing for so long has all that it can have without hashes.
+const SILENCE: Duration = Duration::from_secs(5);
 /// When clients of a server that stops should come back.
 const RETRY_AFTER_MS: u32 = 1000;
 
@@ -142,7 +145,11 @@ impl Connection {
         loop {
             let answered = self.answered.notified();
             if self.unhashed.load(Ordering::Relaxed) && self.state().is_idle() {
-                return;
+                // Any frame of the client begins this anew.
+                tokio::time::sleep(SILENCE).await;
+                if self.state().is_idle() {
+                    return;
+                }
             }
             answered.await;
         }

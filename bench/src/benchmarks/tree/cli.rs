@@ -44,16 +44,10 @@ pub async fn peer(share: &Share) -> Result<f64> {
 
 async fn fetch_some(address: SocketAddr, names: Arc<[String]>, next: Arc<AtomicUsize>, to: PathBuf) -> Result<()> {
     let mut connection = Connection::open(address).await?;
-    let mut uses = 0;
     while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-        // nginx keeps a connection for 1,000 requests.
-        if uses == 999 {
-            (connection, uses) = (Connection::open(address).await?, 0);
-        }
         let target = to.join(name);
         fs::create_dir_all(target.parent().context("a file lies in a folder")?)?;
         connection.get(name, 0, &mut File::create(target)?).await.1?;
-        uses += 1;
     }
     Ok(())
 }

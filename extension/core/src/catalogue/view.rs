@@ -13,7 +13,8 @@ use super::model::{Fetch, Goal, Item, Save};
 pub fn name(item: &Item) -> String {
     match item.path.rsplit('/').next() {
         Some(name) if !name.is_empty() => name.to_owned(),
-        _ => label(&item.server),
+        // It becomes the name of a folder on the disk.
+        _ => Address::parse(&item.server).map_or_else(|_| item.server.clone(), |server| server.host_and_port()),
     }
 }
 

@@ -39,8 +39,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_millis(250);
 const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a second copy for which there was no room waits.
+/// How long a second copy for which there was no room waits at first. Each try may fill the disk for a moment, so they become rare.
 const ROOM_AGAIN: Duration = Duration::from_secs(30);
+const ROOM_AGAIN_AT_MOST: Duration = Duration::from_secs(3600);
 /// The browser's timers can't be set for longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(1 << 20);
 
@@ -118,14 +119,17 @@ impl Worker {
             let (store, recovered) = Store::open(&path).await?;
             return Ok(Ok(Box::new(FileJob::new(task, store, recovered))));
         };
+        let mut wait = ROOM_AGAIN;
         loop {
+            self.report(WorkerReport::Progress(Box::new(progress::empty(&task.transfer, TransferState::Starting))));
             match Store::open_update(&path, &base.0, || !self.is_told_to_stop()).await {
                 Ok((store, recovered)) => return Ok(Ok(Box::new(FileJob::new(task, store, recovered)))),
                 Err(NoUpdate::Stopped) => return Ok(Err(WorkerReport::Stopped)),
                 Err(NoUpdate::Storage(StoreError::Full)) => {
-                    if !self.wait_for_room().await {
+                    if !self.wait_for_room(wait).await {
                         return Ok(Err(WorkerReport::Stopped));
                     }
+                    wait = (wait * 2).min(ROOM_AGAIN_AT_MOST);
                 }
                 Err(NoUpdate::Storage(error)) => return Ok(Err(WorkerReport::Failed(store_problem(error)))),
                 Err(NoUpdate::Failed(error)) => return Err(error),
@@ -138,9 +142,9 @@ impl Worker {
     }
 
     /// Waits before a copy is tried again for which there was no room; whether it is still wanted.
-    async fn wait_for_room(&self) -> bool {
+    async fn wait_for_room(&self, wait: Duration) -> bool {
         self.orders.borrow_mut().retain(|order| !matches!(order, Order::Retry));
-        let until = clock::now() + ROOM_AGAIN;
+        let until = clock::now() + wait;
         while clock::now() < until && !self.is_told_to_stop() {
             let now = clock::now();
             let view = progress::empty(&self.task.transfer, TransferState::Starting);

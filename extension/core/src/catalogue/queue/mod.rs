@@ -73,8 +73,9 @@ pub struct Queue {
     losses: HashMap<TransferId, (u32, u64)>,
     /// Gone from the list; their folders are deleted when their workers have ended.
     doomed: HashSet<TransferId>,
-    /// Those that waited for a server for long and made room for others, first to last.
-    set_aside: VecDeque<TransferId>,
+    /// Those that waited for a server for long and made room for others, and after how many of them.
+    set_aside: HashMap<TransferId, u64>,
+    rounds: u64,
     done: VecDeque<(CommandId, Reply)>,
     effects: VecDeque<Effect>,
     changed: BTreeSet<TransferId>,
@@ -96,7 +97,8 @@ impl Queue {
             savers: HashMap::new(),
             losses: HashMap::new(),
             doomed: HashSet::new(),
-            set_aside: VecDeque::new(),
+            set_aside: HashMap::new(),
+            rounds: 0,
             done: VecDeque::new(),
             effects: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -300,7 +302,7 @@ impl Queue {
         self.changed.remove(&id);
         self.losses.remove(&id);
         self.savers.remove(&id);
-        self.set_aside.retain(|other| *other != id);
+        self.set_aside.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);

@@ -28,7 +28,7 @@ impl Queue {
     /// Has no effect on a transfer that does not wait for its turn: it came while the user pressed.
     pub(super) fn step(&mut self, command: &CommandId, id: &TransferId, step: Step) -> Result<(), Problem> {
         self.model.item(id).ok_or_else(gone)?;
-        let waiting: Vec<_> = self.waiting().map(|item| &item.id).collect();
+        let waiting: Vec<_> = self.in_turn().map(|item| &item.id).collect();
         let Some(place) = waiting.iter().position(|other| *other == id) else { return Ok(()) };
         let before = match step {
             Step::First if place > 0 => Some(waiting[0].clone()),
@@ -36,18 +36,36 @@ impl Queue {
             Step::Later if place + 1 < waiting.len() => waiting.get(place + 2).map(|other| (*other).clone()),
             Step::First | Step::Earlier | Step::Later => return Ok(()),
         };
+        // Among those that made room before, the list's own order says nothing.
+        let before = before.filter(|before| !self.set_aside.contains_key(before));
+        self.set_aside.remove(id);
         self.write(Some(command), Change::Moved(id.clone(), before));
         Ok(())
     }
 
-    /// Those that wait for their turn, the next first.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &Item> {
-        self.model.items().filter(|item| item.wants_worker() && !self.workers.contains_key(&item.id))
+    /// Those that wait for their turn, the next first: what made room for others comes after them.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = &Item> {
+        let fresh = self.waiting().filter(|item| !self.set_aside.contains_key(&item.id));
+        let aside = std::iter::once_with(|| {
+            let mut aside: Vec<_> = self.set_aside.iter().map(|(id, round)| (round, id)).collect();
+            aside.sort_unstable();
+            aside.into_iter().filter_map(|(_, id)| self.model.item(id)).filter(|item| self.waits(item))
+        });
+        fresh.chain(aside.flatten())
+    }
+
+    fn waits(&self, item: &Item) -> bool {
+        item.wants_worker() && !self.workers.contains_key(&item.id)
+    }
+
+    /// Those that wait for their turn, in the order of the list.
+    fn waiting(&self) -> impl Iterator<Item = &Item> {
+        self.model.items().filter(|item| self.waits(item))
     }
 
     /// Sees to it that each one's place is told.
     pub(super) fn line_up(&mut self) {
-        let line: Vec<_> = self.in_turn().into_iter().take(MAX_PLACES).collect();
+        let line: Vec<_> = self.in_turn().take(MAX_PLACES).map(|item| item.id.clone()).collect();
         if line != self.line {
             self.changed.extend(self.line.iter().chain(&line).cloned());
             self.line = line;

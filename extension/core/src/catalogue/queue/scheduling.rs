@@ -1,6 +1,6 @@
 //! Which transfers have a worker.
 
-use wstp_messages::{Inner, TransferId, TransferState, TransferView};
+use wstp_messages::{Inner, TransferState, TransferView};
 
 use super::{Queue, Worker};
 
@@ -8,6 +8,8 @@ use super::{Queue, Worker};
 const MAX_WORKERS: usize = 8;
 /// A worker that said so often in a row that it waits, which takes it some ten seconds, makes room for a transfer that waits for its turn.
 const MOST_WAITS: u32 = 40;
+/// The same, some five minutes, where only those wait for their turn that made room before.
+const MOST_WAITS_AMONG_EQUALS: u32 = 1200;
 
 impl Queue {
     /// Starts what may start, divides what there is among those that run, and says how much there is to do.
@@ -20,9 +22,9 @@ impl Queue {
         if places == 0 && busy < usize::from(settings.active_transfers) {
             self.make_room();
         }
-        let started: Vec<_> = self.in_turn().into_iter().take(places).collect();
+        let started: Vec<_> = self.in_turn().map(|item| item.id.clone()).take(places).collect();
         for id in started {
-            self.set_aside.retain(|other| *other != id);
+            self.set_aside.remove(&id);
             self.workers.insert(id.clone(), Worker::default());
             self.changed.insert(id);
         }
@@ -32,25 +34,19 @@ impl Queue {
         self.tell_finished();
     }
 
-    /// Those that wait for their turn, the next first. What made room for others comes after them.
-    pub(super) fn in_turn(&self) -> Vec<TransferId> {
-        let mut line: Vec<_> = self.waiting().map(|item| item.id.clone()).collect();
-        // `None` comes first, and sorting keeps the order of equals.
-        line.sort_by_key(|id| self.set_aside.iter().position(|other| other == id));
-        line
-    }
-
-    /// Every worker only waits, and others wait for a worker: the one that waited longest gives its place up until they had their turn.
+    /// Where all places are taken and most of them only wait, others wait for their turn: the worker that waited longest gives its place up until they
+    /// had it.
     fn make_room(&mut self) {
-        if self.waiting().next().is_none() || self.workers.values().any(|worker| worker.is_stopping) {
+        let Some(next) = self.in_turn().next() else { return };
+        let most = if self.set_aside.contains_key(&next.id) { MOST_WAITS_AMONG_EQUALS } else { MOST_WAITS };
+        if self.workers.values().any(|worker| worker.is_stopping) {
             return;
         }
         let longest = self.workers.iter().max_by_key(|(id, worker)| (worker.waits, *id));
-        let Some(id) = longest.filter(|(_, worker)| worker.waits >= MOST_WAITS).map(|(id, _)| id.clone()) else {
-            return;
-        };
+        let Some(id) = longest.filter(|(_, worker)| worker.waits >= most).map(|(id, _)| id.clone()) else { return };
         self.stop(&id);
-        self.set_aside.push_back(id);
+        self.rounds += 1;
+        self.set_aside.insert(id, self.rounds);
     }
 
     fn count(&mut self) {

@@ -1,6 +1,6 @@
 //! What the views and the user are told.
 
-use wstp_messages::{Event, Inner, Snapshot, TransferId, TransferView};
+use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView};
 
 use super::super::model::Item;
 use super::super::view;
@@ -36,7 +36,7 @@ impl Queue {
             events.push(Event::Removed(std::mem::take(&mut self.removed)));
         }
         if std::mem::take(&mut self.news.servers) {
-            events.push(Event::Servers(self.model.servers().to_vec()));
+            events.push(Event::Servers(self.servers()));
         }
         if std::mem::take(&mut self.news.settings) {
             events.push(Event::Settings(self.model.settings()));
@@ -68,9 +68,15 @@ impl Queue {
         }
     }
 
+    /// The servers by the names they have now, whatever they were called when they were remembered.
+    fn servers(&self) -> Vec<ServerView> {
+        let named = |server: &ServerView| ServerView { label: view::label(&server.address), ..server.clone() };
+        self.model.servers().iter().map(named).collect()
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            servers: self.model.servers().to_vec(),
+            servers: self.servers(),
             transfers: self.model.items().map(|item| self.view(item)).collect(),
             settings: self.model.settings(),
         }

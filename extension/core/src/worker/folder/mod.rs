@@ -195,10 +195,9 @@ impl FolderJob {
         }
     }
 
-    /// Until when all that is left of the folder waits, and why: large files of which none can be had now.
+    /// Until when all of the folder waits, and why: large files of which none can be had now, while the tree itself asks for nothing.
     fn waited_for(&self, tree: &TreeProgress, runs: &[Progress]) -> Option<(Instant, Problem)> {
-        let (large, has_others) = self.shared;
-        if tree.phase != Phase::Downloading || has_others || runs.len() < large {
+        if tree.phase != Phase::Downloading || tree.asks || runs.len() < self.large.len() {
             return None;
         }
         let waits = |run: &Progress| match (run.phase, &run.problem) {
@@ -206,7 +205,8 @@ impl FolderJob {
             _ => None,
         };
         let all: Option<Vec<_>> = runs.iter().map(waits).collect();
-        all?.into_iter().min_by_key(|(until, _)| *until)
+        let (until, problem) = all?.into_iter().min_by_key(|(until, _)| *until)?;
+        Some((tree.retry_at.map_or(until, |at| at.min(until)), problem))
     }
 
     fn stop_large(&mut self, file: FileId) {
