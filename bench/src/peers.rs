@@ -28,7 +28,7 @@ pub struct Peer {
 
 impl Peer {
     /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log, and with connections that it does not close after 1,000
-    /// requests: of 10,000 fetches, one or two never ended in Chromium then.
+    /// requests.
     ///
     /// # Errors
     ///
