@@ -149,27 +149,17 @@ async fn finished(view: &View<'_>, source: &Source) -> Result<f64> {
     Ok(seconds)
 }
 
-/// The browser no longer goes on with what was started in a page.
-#[derive(Debug, thiserror::Error)]
-#[error("{name} stands still")]
-pub struct Stalled {
-    name: String,
-}
-
 /// Waits for the end of what was started in a page: seconds it took by the page's clock, and bytes written where it counts them.
 ///
 /// # Errors
 ///
-/// [`Stalled`] where the page says so, and when it fails or does not end in time.
+/// When it fails or does not end in time.
 pub async fn seconds_in(view: &View<'_>, name: &str) -> Result<(f64, Option<u64>)> {
     let mut seen = Value::Null;
     let seconds = until(&format!("{name} to arrive"), LIMIT, async || {
         seen = view.run("return window.bench", json!([])).await?;
         if let Some(error) = seen["error"].as_str() {
             bail!("{name} does not arrive: {error}");
-        }
-        if seen["stalled"] == true {
-            bail!(Stalled { name: name.to_owned() });
         }
         Ok(seen["seconds"].as_f64())
     })

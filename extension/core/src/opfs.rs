@@ -90,6 +90,7 @@ impl Folder {
         create.set_create(true);
         let entry: FileSystemFileHandle =
             JsFuture::from(self.0.get_file_handle_with_options(name, &create)).await?.dyn_into()?;
+        // Chromium never answers for an entry that is collected before: it lives until then.
         let handle = patiently(async || JsFuture::from(entry.create_sync_access_handle()).await).await?;
         Ok(File(handle.dyn_into()?))
     }

@@ -9,12 +9,10 @@ use serde_json::json;
 use wstp_e2e::{Browser, Extension, Page, View, hash_file};
 use wstp_engine::tree::journal::{Form, replay};
 
-use crate::browser::{FETCH, Place, Stalled, files_of_size, seconds_in};
+use crate::browser::{FETCH, Place, files_of_size, seconds_in};
 
 use super::{CONNECTIONS, FOLDER, SIZE, Share};
 
-/// A run of the peer that Chromium lets stall is begun anew, and not counted.
-const TRIES: u32 = 3;
 /// The first bytes of a folder's journal.
 const JOURNAL: &[u8] = b"WSTPTREE";
 
@@ -47,16 +45,6 @@ pub async fn ours(share: &Share) -> Result<f64> {
 
 /// Seconds that the six fetches take.
 pub async fn peer(share: &Share) -> Result<f64> {
-    for _ in 1..TRIES {
-        match try_peer(share).await {
-            Err(error) if error.is::<Stalled>() => eprintln!("bench: six fetches: {error}, beginning anew"),
-            result => return result,
-        }
-    }
-    try_peer(share).await
-}
-
-async fn try_peer(share: &Share) -> Result<f64> {
     let place = Place::at(share.folder()?)?;
     let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
     let view = View::open(&browser, Page::Manager).await?;
