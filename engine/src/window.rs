@@ -23,6 +23,10 @@ const GAIN: f64 = 2.0;
 /// While the window doubles, each round's bandwidth is about half of the next one's.
 const FIRST_GAIN: f64 = 4.0;
 const BANDWIDTH_ROUNDS: u64 = 10;
+/// Silence after which a connection counts as stalled, at least.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The slowest line whose first answers are waited for, in bytes a millisecond.
+const SLOWEST: u64 = 4;
 const MIN_DELAY_AGE: Duration = Duration::from_secs(10);
 /// While the shortest delay is measured anew, less than the pipe holds is asked for, so that queues drain.
 const PROBE_GAIN: f64 = 0.75;
@@ -103,6 +107,14 @@ impl Window {
     /// The smoothed round trip of requests.
     pub(crate) fn smoothed(&self) -> Option<Duration> {
         self.smoothed
+    }
+
+    /// Silence after which a connection on which `awaited` bytes are under way counts as stalled.
+    pub(crate) fn patience(&self, awaited: u64) -> Duration {
+        match self.smoothed {
+            Some(round_trip) => PATIENCE.max(round_trip * 4),
+            None => PATIENCE + Duration::from_millis(awaited / SLOWEST),
+        }
     }
 
     /// A request is sent while `in_flight` bytes are asked for and not here.

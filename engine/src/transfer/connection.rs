@@ -9,9 +9,8 @@ use crate::session::Session;
 use crate::window::{Stamp, Window};
 use crate::{FileIdentity, Instant, SourceId};
 
-/// Silence after which a connection counts as stalled, at least.
-const PATIENCE: Duration = Duration::from_secs(10);
-
+/// A full page of hashes, of which a server gives 1,024 at once.
+const PAGE_BYTES: u64 = 32 << 10;
 /// A connection that lived less than this is not replaced at once, so that one that always breaks does not cost a handshake for every few blocks.
 const LEAST_LIFE: Duration = Duration::from_secs(1);
 
@@ -124,13 +123,9 @@ impl Connection {
         self.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
     }
 
-    pub(super) fn patience(&self) -> Duration {
-        PATIENCE.max(self.window.smoothed().unwrap_or_default() * 4)
-    }
-
     /// When it counts as stalled unless something happens.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
-        let patience = self.patience();
+        let patience = self.window.patience(self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES);
         let asked = self.session.oldest().map(Ask::sent);
         let under_way = match self.stage {
             Stage::Connecting | Stage::Greeting => Some(self.progressed + patience),

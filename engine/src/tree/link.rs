@@ -9,11 +9,6 @@ use crate::session::Session;
 use crate::window::{Stamp, Window};
 use crate::{ConnectionId, Instant};
 
-/// Silence after which a connection counts as stalled, at least.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The slowest line that is not taken for a stalled one, in bytes a millisecond.
-const SLOWEST: u64 = 4;
-
 /// What was asked.
 #[derive(Debug)]
 pub(super) enum Ask {
@@ -101,14 +96,9 @@ impl Link {
         }
     }
 
-    fn patience(&self) -> Duration {
-        let slow = Duration::from_millis((self.in_flight + BundleReply::OVERHEAD) / SLOWEST);
-        PATIENCE.max(self.window.smoothed().unwrap_or_default() * 4) + slow
-    }
-
     /// When it counts as stalled unless something happens.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
-        let patience = self.patience();
+        let patience = self.window.patience(self.in_flight + BundleReply::OVERHEAD);
         let under_way = match self.stage {
             Stage::Connecting | Stage::Greeting => Some(self.progressed + patience),
             // Answers come, but not the one to this request.

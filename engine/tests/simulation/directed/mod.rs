@@ -135,6 +135,18 @@ fn the_window_stops_growing_when_the_pipe_is_full() {
 }
 
 #[test]
+fn a_slow_line_is_not_taken_for_a_stalled_one() {
+    for rate in [1500.0, 3000.0, 6000.0] {
+        let mut scenario = Scenario::plain(10 * MIB);
+        scenario.servers = vec![(ServerScript::honest(), link(300, rate))];
+        scenario.connections = 1;
+        let world = completed(scenario);
+        assert_eq!(world.connects, 1, "{rate} bytes a second");
+        assert_eq!(world.fetched().1, 0, "{rate} bytes a second");
+    }
+}
+
+#[test]
 fn a_shorter_file_leaves_nothing_of_a_longer_one() {
     let mut scenario = Scenario::plain(20_000);
     scenario.rubbish = 3_000_000;
