@@ -154,7 +154,7 @@ pub enum EntryKind {
     Directory,
     /// A regular file that can be opened.
     File,
-    /// A link to nothing, or out of the share.
+    /// A link to nothing, out of the share, or to a folder that it lies in.
     Dangling,
     /// The server may not read it, or can't say its name.
     Unreadable,

@@ -102,6 +102,40 @@ async fn links_are_followed_within_the_share_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn links_to_a_folder_they_lie_in_lead_nowhere() {
+    let folder = Folder::new();
+    folder.file("one/file", b"1");
+    folder.file("two/deep/file", b"2");
+    let link = |target: &str, name: &str| symlink(target, folder.path().join(name)).unwrap();
+    link(".", "whole");
+    link(".", "one/itself");
+    link("..", "one/up");
+    link("../two", "one/other");
+    link("../../one", "two/deep/back");
+
+    let server = Server::start(folder.path()).await;
+    let mut client = server.connect().await;
+    let mut found = Vec::new();
+    let mut folders = vec![String::new()];
+    while let Some(at) = folders.pop() {
+        for entry in client.list(&at).await.unwrap() {
+            let path = if at.is_empty() { entry.name } else { format!("{at}/{}", entry.name) };
+            match entry.kind {
+                EntryKind::Directory => folders.push(path),
+                EntryKind::File => found.push(path),
+                kind => assert_eq!(kind, EntryKind::Dangling, "{path}"),
+            }
+        }
+        assert!(folders.len() < 10, "it never ends");
+    }
+    found.sort();
+    let each = ["one/file", "one/other/deep/file", "two/deep/back/file", "two/deep/file"];
+    assert_eq!(found, each);
+    assert_eq!(client.stat("one/up").await.unwrap().kind, EntryKind::Dangling);
+    assert_eq!(client.stat("one/other/deep/back").await.unwrap().kind, EntryKind::Dangling);
+}
+
+#[tokio::test]
 async fn unreadable_entries_are_listed_as_such_and_refused() {
     let folder = Folder::new();
     let file = folder.file("file", b"mine");

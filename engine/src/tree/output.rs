@@ -161,7 +161,7 @@ pub enum Listed {
 /// Why an entry is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// A link to nothing, or out of the share: nothing is missed by leaving it out.
+    /// A link to nothing, out of the share, or to a folder that it lies in: nothing is missed by leaving it out.
     Dangling,
     /// The server may not read it.
     Unreadable,

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath};
 
@@ -90,15 +90,32 @@ impl Share {
             }
         };
         let kind = if metadata.is_dir() {
-            EntryKind::Directory
+            if self.leads_around(path, &metadata)? { EntryKind::Dangling } else { EntryKind::Directory }
         } else if metadata.is_file() {
             EntryKind::File
         } else {
             return Err(ErrorCode::NotAFile.into());
         };
-        let kind = if self.is_readable(path, kind)? { kind } else { EntryKind::Unreadable };
+        let is_readable = kind == EntryKind::Dangling || self.is_readable(path, kind)?;
+        let kind = if is_readable { kind } else { EntryKind::Unreadable };
         let size = if kind == EntryKind::File { metadata.len() } else { 0 };
         Ok(Entry { name, kind, size, modified_ms: modified_ms(&metadata) })
+    }
+
+    /// Whether this is a link to a folder that it lies in: whoever goes down such links never comes to an end.
+    fn leads_around(&self, path: &SharePath, target: &Metadata) -> Result<bool, Refusal> {
+        if !self.dir.symlink_metadata(self.visible(path)?)?.is_symlink() {
+            return Ok(false);
+        }
+        let mut around = path.parent();
+        while let Some(folder) = around {
+            let metadata = self.metadata(&folder)?;
+            if (metadata.dev(), metadata.ino()) == (target.dev(), target.ino()) {
+                return Ok(true);
+            }
+            around = folder.parent();
+        }
+        Ok(false)
     }
 
     fn is_readable(&self, path: &SharePath, kind: EntryKind) -> Result<bool, Refusal> {
@@ -123,6 +140,5 @@ impl Share {
 
 /// The last change, in milliseconds since 1970.
 pub fn modified_ms(metadata: &Metadata) -> Option<i64> {
-    use cap_std::fs::MetadataExt;
     milliseconds(metadata.mtime(), metadata.mtime_nsec())
 }
