@@ -3,7 +3,7 @@
 //! Its frame is that of `records.rs`: only a prefix of good records is believed; a caller truncates the file to it and goes on there.
 //!
 //! A record is written only after the data and hashes it speaks of are durable, so what [`replay`] returns was on disk once. Blocks of the last
-//! record are in `Recovered::last`: the engine reads them back before it counts them.
+//! record that no earlier one has are in `Recovered::last`: the engine reads them back before it counts them.
 
 use std::ops::Range;
 
@@ -95,19 +95,19 @@ impl Recovered {
         if ![&record.lost, &record.received, &record.verified].into_iter().flatten().all(sensible) {
             return None;
         }
-        self.last = RangeSet::new();
         for range in record.lost {
             self.received.remove(range.clone());
             self.verified.remove(range);
         }
+        // What an earlier record has was durable before this one was begun.
+        let new = |range: &Range<u64>| self.received.gaps(range.clone()).flat_map(|gap| self.verified.gaps(gap));
+        self.last = record.received.iter().chain(&record.verified).flat_map(new).collect();
         for range in record.received {
-            self.received.insert(range.clone());
-            self.last.insert(range);
+            self.received.insert(range);
         }
         for range in record.verified {
             self.received.remove(range.clone());
-            self.verified.insert(range.clone());
-            self.last.insert(range);
+            self.verified.insert(range);
         }
         self.complete = record.complete && self.verified.len() == blocks && file.root.is_some();
         Some(())
@@ -184,8 +184,17 @@ mod tests {
         assert_eq!(recovered.file, Some(FileIdentity { root: Some([1; 32]), ..file(100 * 8192, 1) }));
         assert_eq!(recovered.verified.iter().collect::<Vec<_>>(), [0..2, 3..8]);
         assert_eq!(recovered.received.iter().collect::<Vec<_>>(), [8..10]);
-        assert_eq!(recovered.last, recovered.verified);
+        assert!(recovered.last.is_empty(), "all of it was on record before");
         assert_eq!(recovered.next_sequence, 3);
+    }
+
+    #[test]
+    fn of_the_last_record_is_read_back_what_no_earlier_one_has() {
+        let first = Record { file: Some(file(100 * 8192, 1)), received: vec![0..10], ..Record::default() };
+        let second = Record { lost: vec![8..10], ..Record::default() };
+        let third = Record { received: vec![20..22], verified: vec![0..12], ..Record::default() };
+        let (recovered, _) = replay(&written(&[first, second, third]).concat());
+        assert_eq!(recovered.last.iter().collect::<Vec<_>>(), [8..12, 20..22]);
     }
 
     #[test]
