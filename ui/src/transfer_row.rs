@@ -25,6 +25,8 @@ pub enum Action {
     SaveAgain,
     /// Show where it was saved.
     Show,
+    /// Answer what is asked of the user elsewhere.
+    Answer,
     /// Take the file as it is now on the server.
     Update,
     /// Try again.
@@ -52,6 +54,7 @@ impl Action {
             Self::Save => "save",
             Self::SaveAgain => "save-again",
             Self::Show => "show",
+            Self::Answer => "answer",
             Self::Update => "update",
             Self::Retry => "retry",
             Self::Resume => "resume",
@@ -69,6 +72,7 @@ impl Action {
             Self::Save => "Save",
             Self::SaveAgain => "Save again",
             Self::Show => "Show in folder",
+            Self::Answer => "Answer",
             Self::Update => "Update",
             Self::Retry => "Try again now",
             Self::Resume => "Resume",
@@ -85,6 +89,7 @@ impl Action {
         match self {
             Self::Save | Self::SaveAgain => Icon::Save,
             Self::Show => Icon::FolderOpen,
+            Self::Answer => Icon::Download,
             Self::Update | Self::Retry => Icon::Retry,
             Self::Resume => Icon::Play,
             Self::First | Self::Earlier | Self::Later => Icon::Top,
@@ -214,7 +219,7 @@ fn Actions(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callback<A
     view! {
         <div class="transfer-actions">
             <For each=move || actions.get() key=|action| *action let(action)>
-                {if matches!(action, Action::Save | Action::Update) {
+                {if matches!(action, Action::Save | Action::Update | Action::Answer) {
                     view! {
                         <Button
                             weight=Weight::Primary

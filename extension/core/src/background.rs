@@ -18,7 +18,7 @@ use wstp_messages::{ContextName, Inner, Knock, Message, SaveOutcome, TransferId}
 
 use crate::chrome::{self, Change, Download, Sender};
 use crate::chrome_downloads::{Downloads, End};
-use crate::words::problem;
+use crate::words::{cancelled_problem, problem};
 
 const ALARM: &str = "watch";
 /// How long a catalogue may take to read its journal.
@@ -81,15 +81,13 @@ pub async fn handle_download(change: JsValue) -> Result<(), JsValue> {
     }
 }
 
-/// Tells how a download ended, if it is one of ours.
+/// Tells how a download stands, if it is one of ours or nobody can say.
 async fn look_up(id: i32) -> Result<(), JsValue> {
-    if let Some(download) = chrome::find_download(id).await?
-        && let Some((transfer, file)) = download.saves()
-        && let Some(outcome) = outcome(&download)
-    {
-        say(Inner::Saving { transfer, file, outcome })?;
+    let Some(download) = chrome::find_download(id).await? else { return say(Inner::Forgotten(id)) };
+    match download.saves() {
+        Some((transfer, file)) => say(Inner::Saving { transfer, file, outcome: outcome(&download) }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// A page of the extension knocks.
@@ -107,6 +105,7 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
         Knock::Wake => wake().await,
         Knock::Save { transfer, file, url, filename } => save(transfer, file, &url, &filename).await,
         Knock::Ask { transfer } => ask(transfer).await,
+        Knock::StopSaving { transfer } => stop_saving(&transfer).await,
         Knock::Badge { text } => chrome::set_badge(&text).await,
         Knock::Notify { transfer, title, text } => chrome::notify(&transfer.0, &title, &text).await,
         Knock::Idle => rest().await,
@@ -191,7 +190,7 @@ async fn tell_end(transfer: TransferId, file: u32, id: i32, end: End) -> Result<
         End::Open => SaveOutcome::Begun,
         End::Saved(_, _, path) => SaveOutcome::Saved { path },
         End::Unknown => match chrome::find_download(id).await? {
-            Some(download) => outcome(&download).unwrap_or(SaveOutcome::Begun),
+            Some(download) => outcome(&download),
             None => SaveOutcome::Failed { problem: problem("Chrome forgot about saving this.", "Save it again.") },
         },
     };
@@ -205,29 +204,33 @@ async fn ask(transfer: TransferId) -> Result<(), JsValue> {
         let Some((transfer, file)) = download.saves() else { continue };
         let ended_with_browser = matches!(download.error.as_deref(), Some("CRASH" | "USER_SHUTDOWN"));
         if seen.insert(file) && !ended_with_browser {
-            let outcome = outcome(&download).unwrap_or(SaveOutcome::Begun);
-            say(Inner::Saving { transfer, file, outcome })?;
+            say(Inner::Saving { transfer, file, outcome: outcome(&download) })?;
         }
     }
     say(Inner::Asked(transfer))
 }
 
-/// `None` while Chrome copies it.
-fn outcome(download: &Download) -> Option<SaveOutcome> {
-    match download.state.as_str() {
-        "complete" => Some(SaveOutcome::Saved { path: download.filename.clone() }),
-        "interrupted" => {
-            Some(SaveOutcome::Failed { problem: interruption(download.error.as_deref().unwrap_or_default()) })
+async fn stop_saving(transfer: &TransferId) -> Result<(), JsValue> {
+    for download in chrome::last_downloads(transfer, LAST_DOWNLOADS).await? {
+        if download.is_open() && download.saves().is_some() {
+            chrome::cancel_download(download.id).await?;
         }
-        _ => None,
+    }
+    Ok(())
+}
+
+fn outcome(download: &Download) -> SaveOutcome {
+    match download.state.as_str() {
+        "complete" => SaveOutcome::Saved { path: download.filename.clone() },
+        "interrupted" => SaveOutcome::Failed { problem: interruption(download.error.as_deref().unwrap_or_default()) },
+        _ if download.is_held() => SaveOutcome::Held { download: download.id },
+        _ => SaveOutcome::Begun,
     }
 }
 
 fn interruption(reason: &str) -> wstp_messages::Problem {
     match reason {
-        "USER_CANCELED" => {
-            problem("Saving was cancelled in Chrome.", "The file is still here; save it again when you like.")
-        }
+        "USER_CANCELED" => cancelled_problem(),
         "FILE_NO_SPACE" => problem("There is no space left on the disk.", "Make room, then save it again."),
         "FILE_ACCESS_DENIED" => problem(
             "Chrome may not write to the downloads folder.",

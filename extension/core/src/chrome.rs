@@ -25,6 +25,8 @@ extern "C" {
     async fn downloads_download(options: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = search, catch)]
     async fn downloads_search(query: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = cancel, catch)]
+    async fn downloads_cancel(id: i32) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = create, catch)]
     async fn alarms_create(name: &str, info: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = clear, catch)]
@@ -58,6 +60,8 @@ impl Sender {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Download {
+    /// Chrome's id of it.
+    pub id: i32,
     url: String,
     /// `in_progress`, `interrupted` or `complete`.
     pub state: String,
@@ -65,6 +69,7 @@ pub struct Download {
     pub filename: String,
     /// Why it was interrupted.
     pub error: Option<String>,
+    danger: String,
     by_extension_id: Option<String>,
 }
 
@@ -75,6 +80,17 @@ impl Download {
         let (_, mark) = self.url.rsplit_once('#').filter(|_| is_ours)?;
         let (transfer, file) = mark.split_once('/')?;
         Some((TransferId(transfer.to_owned()), file.parse().ok()?))
+    }
+
+    /// Whether Chrome is not done with it.
+    pub fn is_open(&self) -> bool {
+        self.state == "in_progress"
+    }
+
+    /// Whether Chrome waits for the user to say that it is to be kept. Chrome has many words for why, and more with each year.
+    pub fn is_held(&self) -> bool {
+        let passes = ["safe", "accepted", "allowlistedByPolicy", "asyncScanning", "deepScannedSafe"];
+        self.is_open() && !passes.contains(&self.danger.as_str())
     }
 }
 
@@ -87,6 +103,8 @@ pub struct Change {
     pub state: Option<Delta>,
     /// Where on the user's disk.
     pub filename: Option<Delta>,
+    /// What Chrome fears of it.
+    pub danger: Option<Delta>,
 }
 
 /// What something is now.
@@ -184,6 +202,15 @@ pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Down
     let mark = format!("#{}/[0-9]+$", transfer.0);
     let query = object(&[("urlRegex", mark.into()), ("orderBy", order.into()), ("limit", most.into())]);
     Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
+}
+
+/// Has Chrome give a download up and remove what it wrote. One that ended already stays as it is.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn cancel_download(id: i32) -> Result<(), JsValue> {
+    downloads_cancel(id).await.map(drop)
 }
 
 /// Sets an alarm that wakes the service worker every 30 seconds, the shortest Chrome allows.

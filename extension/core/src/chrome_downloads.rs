@@ -7,14 +7,14 @@ use wstp_messages::TransferId;
 
 use crate::chrome::Change;
 
-/// What is known of a download's end.
+/// What is known of how a download stands.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// It goes on, or it will be known whose it is.
     Open,
     /// The file is on the disk.
     Saved(TransferId, u32, String),
-    /// It ended, and Chrome has to be asked how, or whose it is.
+    /// It ended or Chrome fears something else of it now, and Chrome has to be asked how it stands, or whose it is.
     Unknown,
 }
 
@@ -40,6 +40,8 @@ struct Told {
     path: Option<String>,
     /// `complete` or `interrupted`.
     end: Option<String>,
+    /// What Chrome fears of it changed, and was not looked at since.
+    danger: bool,
 }
 
 impl Told {
@@ -50,6 +52,7 @@ impl Told {
         if let Some(state) = &change.state {
             self.end = state.current.clone().filter(|state| state != "in_progress");
         }
+        self.danger |= change.danger.is_some();
     }
 }
 
@@ -77,27 +80,30 @@ impl Downloads {
         match self.begun.get_mut(&change.id) {
             Some(begun) => begun.told.add(change),
             None if self.starting > 0 => self.early.entry(change.id).or_default().add(change),
-            None if change.state.is_some() => return End::Unknown,
+            None if change.state.is_some() || change.danger.is_some() => return End::Unknown,
             None => return End::Open,
         }
         self.end_of(change.id)
     }
 
-    /// Those that ended and that nobody began who is being told of it now.
+    /// Those that have to be looked at and that nobody began who is being told of it now.
     pub fn take_unclaimed(&mut self) -> Vec<i32> {
         if self.starting > 0 {
             return Vec::new();
         }
         let early = std::mem::take(&mut self.early);
-        early.into_iter().filter(|(_, told)| told.end.is_some()).map(|(id, _)| id).collect()
+        early.into_iter().filter(|(_, told)| told.end.is_some() || told.danger).map(|(id, _)| id).collect()
     }
 
     fn end_of(&mut self, id: i32) -> End {
-        if self.begun.get(&id).is_none_or(|begun| begun.told.end.is_none()) {
-            return End::Open;
+        let Some(Begun { told, .. }) = self.begun.get_mut(&id) else { return End::Open };
+        if told.end.is_none() {
+            return if std::mem::take(&mut told.danger) { End::Unknown } else { End::Open };
         }
         match self.begun.remove(&id) {
-            Some(Begun { transfer, file, told: Told { path: Some(path), end: Some(end) } }) if end == "complete" => {
+            Some(Begun { transfer, file, told: Told { path: Some(path), end: Some(end), .. } })
+                if end == "complete" =>
+            {
                 End::Saved(transfer, file, path)
             }
             _ => End::Unknown,
@@ -112,7 +118,11 @@ mod tests {
 
     fn change(id: i32, path: Option<&str>, state: Option<&str>) -> Change {
         let delta = |text: &str| Delta { current: Some(text.to_owned()) };
-        Change { id, filename: path.map(delta), state: state.map(delta) }
+        Change { id, filename: path.map(delta), state: state.map(delta), danger: None }
+    }
+
+    fn fears(id: i32, danger: &str) -> Change {
+        Change { danger: Some(Delta { current: Some(danger.to_owned()) }), ..change(id, None, None) }
     }
 
     fn transfer() -> TransferId {
@@ -137,6 +147,18 @@ mod tests {
         assert_eq!(downloads.handle(&change(7, Some("/a"), None)), End::Open);
         assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Saved(transfer(), 3, "/a".to_owned()));
         assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Unknown);
+    }
+
+    #[test]
+    fn of_a_download_that_chrome_fears_it_is_asked_each_time_that_changes() {
+        let mut downloads = Downloads::default();
+        assert_eq!(downloads.handle(&fears(6, "accepted")), End::Unknown, "begun by a service worker that ended");
+        downloads.starting();
+        assert_eq!(downloads.handle(&fears(7, "file")), End::Open);
+        assert_eq!(downloads.started(7, transfer(), 3), End::Unknown);
+        assert_eq!(downloads.handle(&change(7, Some("/a"), None)), End::Open);
+        assert_eq!(downloads.handle(&fears(7, "accepted")), End::Unknown);
+        assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Saved(transfer(), 3, "/a".to_owned()));
     }
 
     #[test]

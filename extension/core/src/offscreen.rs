@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The catalogue is started again after so long when it died.
 const CATALOGUE_PAUSE: Duration = Duration::from_secs(1);
 
-const TOPICS: &[&str] = &["Alive", "Start", "Report", "Save", "Ask", "Saving", "Active", "Notify"];
+const TOPICS: &[&str] = &["Alive", "Start", "Report", "Save", "Ask", "StopSaving", "Saving", "Active", "Notify"];
 
 /// Starts the catalogue and supervises from here on.
 ///
@@ -122,6 +122,7 @@ impl Supervisor {
             }
             Inner::Save(task) => spawn_local(self.clone().save(task)),
             Inner::Ask(transfer) => spawn_local(self.clone().ask(transfer)),
+            Inner::StopSaving(transfer) => pass_on(Knock::StopSaving { transfer }),
             Inner::Saving { transfer, file, outcome } => self.saving(transfer, file, &outcome),
             Inner::Active { transfers, percent } => self.active(transfers, percent),
             Inner::Notify { transfer, title, text } => pass_on(Knock::Notify { transfer, title, text }),
@@ -282,7 +283,7 @@ impl Supervisor {
 
     /// An object URL is needed until Chrome is done with it.
     fn saving(&self, transfer: TransferId, file: u32, outcome: &SaveOutcome) {
-        if *outcome != SaveOutcome::Begun
+        if matches!(outcome, SaveOutcome::Saved { .. } | SaveOutcome::Failed { .. })
             && let Some(url) = self.state.borrow_mut().urls.remove(&(transfer, file))
         {
             let _ = Url::revoke_object_url(&url);

@@ -10,6 +10,21 @@ pub fn problem(what: impl Into<String>, advice: impl Into<String>) -> Problem {
     Problem { what: what.into(), advice: advice.into() }
 }
 
+/// Somebody told Chrome that a file is not to be saved.
+pub fn cancelled_problem() -> Problem {
+    problem("Saving was cancelled in Chrome.", "The file is still here; save it again when you like.")
+}
+
+/// Chrome waits for the user to say that this file, or so many of a folder, is to be kept.
+pub fn held_problem(of_folder: Option<usize>) -> Problem {
+    let files = match of_folder {
+        None => "this file".to_owned(),
+        Some(1) => "one of the files".to_owned(),
+        Some(count) => format!("{count} of the files"),
+    };
+    problem(format!("Chrome asks whether to keep {files}."), "Answer in Chrome's downloads.")
+}
+
 /// What the engine ran into with a server that is called `label`.
 pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     use wstp_engine::Problem as P;

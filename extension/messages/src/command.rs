@@ -68,7 +68,8 @@ pub enum Command {
         /// Most files wanted, at most [`crate::MAX_FILES`].
         limit: u32,
     },
-    /// Stops a transfer until it is resumed, or the saving of a folder until it is saved again.
+    /// Stops a transfer until it is resumed, or its saving until it is saved again. Of a folder Chrome still saves the files that it has begun; of a
+    /// file it gives that up.
     Pause {
         /// Which one.
         transfer: TransferId,
@@ -117,8 +118,8 @@ pub enum Command {
         /// Where to.
         step: Step,
     },
-    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`]. The
-    /// saving of a folder stops as with [`Command::Pause`].
+    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`].
+    /// Saving stops as with [`Command::Pause`].
     Cancel {
         /// Which one.
         transfer: TransferId,

@@ -25,6 +25,11 @@ pub enum Knock {
         /// The transfer.
         transfer: TransferId,
     },
+    /// From the offscreen document: have Chrome give up what it still copies of this transfer.
+    StopSaving {
+        /// The transfer.
+        transfer: TransferId,
+    },
     /// From the offscreen document: show this on the toolbar button.
     Badge {
         /// At most four characters.
@@ -87,6 +92,10 @@ pub enum Inner {
     Ask(TransferId),
     /// Service worker or supervisor to catalogue: all that Chrome still knows was said.
     Asked(TransferId),
+    /// Catalogue to supervisor: Chrome is to give up what it still copies of this transfer. What comes of that is said as of any save.
+    StopSaving(TransferId),
+    /// Service worker to catalogue: Chrome's download of this number ended and was forgotten, whoever began it.
+    Forgotten(i32),
     /// Service worker or supervisor to catalogue: what came of saving one file.
     Saving {
         /// The transfer whose file it is.
@@ -130,6 +139,8 @@ impl Inner {
             Self::Save(_) => "Save",
             Self::Ask(_) => "Ask",
             Self::Asked(_) => "Asked",
+            Self::StopSaving(_) => "StopSaving",
+            Self::Forgotten(_) => "Forgotten",
             Self::Saving { .. } => "Saving",
             Self::Active { .. } => "Active",
             Self::Notify { .. } => "Notify",
@@ -257,6 +268,11 @@ pub enum SavePlace {
 pub enum SaveOutcome {
     /// Chrome has begun.
     Begun,
+    /// Chrome asks the user whether to keep the file, and waits for the answer.
+    Held {
+        /// Chrome's number of the download: one that is not kept is forgotten by Chrome, but for this.
+        download: i32,
+    },
     /// Chrome reports it complete.
     Saved {
         /// The path on the user's disk.

@@ -44,6 +44,16 @@ impl Desk {
             Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
             Action::Later => self.send(Command::Move { transfer, step: Step::Later }),
             Action::Save | Action::SaveAgain => self.send(Command::Save { transfer }),
+            Action::Answer => spawn_local(async move {
+                if let Err(reason) = chrome::open_tab("chrome://downloads").await {
+                    self.notice.set(Some(Problem {
+                        what: format!("Chrome's downloads can't be shown: {reason}"),
+                        advice: "Open them in Chrome's menu.".to_owned(),
+                    }));
+                }
+            }),
+            // The file is still here: saving it again is how that is undone.
+            Action::Cancel if view.state == TransferState::Saving => self.send(Command::Cancel { transfer }),
             Action::Cancel => {
                 self.send(Command::Cancel { transfer: transfer.clone() });
                 let undo = Callback::new(move |()| self.send(Command::Resume { transfer: transfer.clone() }));

@@ -150,6 +150,7 @@ fn turn(place: Option<u32>) -> String {
 
 const fn tone(view: &TransferView) -> Tone {
     match view.state {
+        TransferState::Saving if view.problem.is_some() => Tone::Warn,
         TransferState::Downloading | TransferState::Verifying | TransferState::Starting | TransferState::Saving => {
             Tone::Active
         }
@@ -191,7 +192,6 @@ const fn lacks_files(view: &TransferView) -> bool {
 
 fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
-        TransferState::Saving if view.folder.is_some() => vec![Action::Pause],
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
@@ -201,7 +201,11 @@ fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Waiting { .. } => vec![Action::Retry, Action::Pause, Action::Cancel],
         TransferState::Paused => vec![Action::Resume, Action::Cancel],
         TransferState::Complete => vec![Action::Save, Action::Remove],
-        TransferState::Saving => vec![],
+        TransferState::Saving => {
+            let stop = if view.folder.is_some() { Action::Pause } else { Action::Cancel };
+            // What can go wrong while Chrome saves is that it waits for the user.
+            view.problem.iter().map(|_| Action::Answer).chain([stop]).collect()
+        }
         TransferState::Saved if view.saved_as.is_some() => vec![Action::Show, Action::Remove],
         TransferState::Saved => vec![Action::Remove],
         TransferState::Cancelled => vec![Action::Resume, Action::Remove],
@@ -357,12 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn every_state_that_is_not_busy_saving_offers_a_way_on_and_a_way_out() {
+    fn every_state_offers_a_way_on_and_a_way_out() {
         for (state, expected) in [
             (TransferState::Queued, vec![Action::First, Action::Pause, Action::Cancel]),
             (TransferState::Waiting { retry_seconds: 4.0 }, vec![Action::Retry, Action::Pause, Action::Cancel]),
             (TransferState::Paused, vec![Action::Resume, Action::Cancel]),
             (TransferState::Complete, vec![Action::Save, Action::Remove]),
+            (TransferState::Saving, vec![Action::Cancel]),
             (TransferState::Cancelled, vec![Action::Resume, Action::Remove]),
             (TransferState::Failed, vec![Action::Retry, Action::Remove]),
         ] {
@@ -452,6 +457,15 @@ mod tests {
         failed.problem = Some(Problem { what: "The disk is full.".to_owned(), advice: "Make room.".to_owned() });
         assert_eq!(tone(&failed), Tone::Warn);
         assert_eq!(info(&failed, String::new()).trouble.unwrap().what, "The disk is full.");
+    }
+
+    #[test]
+    fn what_chrome_asks_while_it_saves_is_told_and_can_be_answered() {
+        let mut held = view(TransferState::Saving);
+        held.problem = Some(Problem { what: "Chrome asks.".to_owned(), advice: "Answer.".to_owned() });
+        let told = info(&held, String::new());
+        assert_eq!((told.tone, told.actions), (Tone::Warn, vec![Action::Answer, Action::Cancel]));
+        assert_eq!(told.trouble.unwrap().what, "Chrome asks.");
     }
 
     #[test]

@@ -41,7 +41,7 @@ use browse::Browser;
 use contents::Library;
 use journal::{Journal, OpenError};
 
-const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Asked", "Hail"];
+const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Asked", "Forgotten", "Hail"];
 /// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -123,6 +123,7 @@ impl Catalogue {
                     queue.handle_saving(&transfer, file, outcome);
                 }
                 Message::Inner(Inner::Asked(transfer)) => queue.handle_asked(&transfer),
+                Message::Inner(Inner::Forgotten(download)) => queue.handle_forgotten(download),
                 Message::Inner(Inner::Hail) => self.alive(),
                 _ => {}
             }

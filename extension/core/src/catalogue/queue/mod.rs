@@ -20,8 +20,8 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferKind,
-    TransferView, WorkerReport,
+    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferView,
+    WorkerReport,
 };
 
 use super::model::{Change, Goal, Item, Kept, Model, Record};
@@ -262,7 +262,7 @@ impl Queue {
     fn want(&mut self, command: &CommandId, id: &TransferId, goal: Goal) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         if item.is_complete() && !(goal == Goal::Run && item.can_be_retried()) {
-            if goal != Goal::Run && item.kind == TransferKind::Folder {
+            if goal != Goal::Run {
                 self.stop_saving(command, id);
             }
             return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a file is begun once; at most [`AT_ONCE`] are begun and not ended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wstp_engine::RangeSet;
@@ -20,8 +20,11 @@ const UNWRITTEN: u64 = 64;
 pub(super) struct Saver {
     /// Chrome is asked what it knows: nothing is begun before it has told.
     is_asking: bool,
+    /// Chrome was told to give up what is begun: nothing comes after that before it has.
+    is_cancelled: bool,
     waiting: RangeSet,
-    begun: BTreeSet<u32>,
+    /// With Chrome's numbers of those of which it asks the user whether to keep them.
+    begun: BTreeMap<u32, Option<i32>>,
     unwritten: RangeSet,
     failed: u64,
     failed_in_row: u32,
@@ -50,7 +53,8 @@ impl Saver {
             self.waiting.remove(range.clone());
         }
         self.waiting.subtract(&self.unwritten);
-        for file in &self.begun {
+        self.is_cancelled &= self.is_asking || !self.begun.is_empty();
+        for file in self.begun.keys().filter(|_| !self.is_cancelled) {
             self.waiting.remove(range_of(*file));
         }
     }
@@ -60,37 +64,81 @@ impl Saver {
         self.waiting = RangeSet::new();
     }
 
+    /// What is begun is given up, and its end waited for, unless the user has waited for it in vain already.
+    pub(super) fn cancel(&mut self) {
+        if std::mem::replace(&mut self.is_cancelled, true) {
+            self.begun.clear();
+        }
+    }
+
     /// The next file to save, where one more may be begun.
     pub(super) fn begin(&mut self) -> Option<u32> {
-        if self.is_asking || self.begun.len() >= AT_ONCE {
+        let most = if self.is_cancelled { 0 } else { AT_ONCE };
+        if self.is_asking || self.begun.len() >= most {
             return None;
         }
         let file = u32::try_from(self.waiting.iter().next()?.start).ok()?;
         self.waiting.remove(range_of(file));
-        self.begun.insert(file);
+        self.begun.insert(file, None);
         Some(file)
     }
 
-    /// Something came of saving a file.
-    pub(super) fn handle(&mut self, file: u32, outcome: SaveOutcome) {
-        match outcome {
-            SaveOutcome::Begun if self.is_asking => drop(self.begun.insert(file)),
-            SaveOutcome::Begun => {}
-            SaveOutcome::Saved { path } if self.begun.remove(&file) || self.is_asking => {
-                self.unwritten.insert(range_of(file));
-                self.failed_in_row = 0;
-                self.path.get_or_insert(path);
+    /// Something came of saving a file. Whether Chrome has to be told once more to give it up: it may not have begun when it was told.
+    pub(super) fn handle(&mut self, file: u32, outcome: SaveOutcome) -> bool {
+        let held = match outcome {
+            SaveOutcome::Begun => None,
+            SaveOutcome::Held { download } => Some(download),
+            SaveOutcome::Saved { path } => {
+                self.saved(file, path);
+                return false;
             }
-            SaveOutcome::Failed { problem } if self.begun.remove(&file) => {
-                self.failed += 1;
-                self.failed_in_row += 1;
-                self.problem = Some(problem);
-                if self.failed_in_row >= MAX_FAILURES {
-                    self.stop();
-                }
+            SaveOutcome::Failed { problem } => {
+                self.failed(file, problem);
+                return false;
             }
-            SaveOutcome::Saved { .. } | SaveOutcome::Failed { .. } => {}
+        };
+        if self.is_asking || self.begun.contains_key(&file) {
+            self.begun.insert(file, held);
         }
+        self.is_cancelled
+    }
+
+    fn saved(&mut self, file: u32, path: String) {
+        if self.end(file) || self.is_asking {
+            self.waiting.remove(range_of(file));
+            self.unwritten.insert(range_of(file));
+            self.failed_in_row = 0;
+            self.path.get_or_insert(path);
+        }
+    }
+
+    fn failed(&mut self, file: u32, problem: Problem) {
+        let was_cancelled = self.is_cancelled;
+        if self.end(file) && !was_cancelled {
+            self.failed += 1;
+            self.failed_in_row += 1;
+            self.problem = Some(problem);
+            if self.failed_in_row >= MAX_FAILURES {
+                self.stop();
+            }
+        }
+    }
+
+    /// A file that was begun has ended, if it was.
+    fn end(&mut self, file: u32) -> bool {
+        let was_begun = self.begun.remove(&file).is_some();
+        self.is_cancelled &= self.is_asking || !self.begun.is_empty();
+        was_begun
+    }
+
+    /// How many files Chrome asks the user about.
+    pub(super) fn held(&self) -> usize {
+        self.begun.values().flatten().count()
+    }
+
+    /// The file about which Chrome asks the user as this download.
+    pub(super) fn find_held(&self, download: i32) -> Option<u32> {
+        self.begun.iter().find(|(_, held)| **held == Some(download)).map(|(file, _)| *file)
     }
 
     /// Whether nothing more comes.
@@ -166,6 +214,64 @@ mod tests {
         }
         assert!(saver.is_done());
         assert_eq!(saver.take_unwritten(), Some(vec![2..6]));
+    }
+
+    #[test]
+    fn what_is_given_up_is_no_failure_and_comes_again_only_when_it_has_ended() {
+        let mut saver = Saver::default();
+        saver.want([0..1], &[]);
+        assert_eq!(begin_all(&mut saver), [0]);
+        saver.cancel();
+        assert!(saver.handle(0, SaveOutcome::Begun), "it began after it was to be given up");
+        saver.want([0..1], &[]);
+        assert!(begin_all(&mut saver).is_empty());
+        saver.handle(0, failed());
+        assert_eq!(begin_all(&mut saver), [0]);
+        assert!(!saver.handle(0, SaveOutcome::Begun));
+        assert_eq!(saver.failures(), None);
+        saver.handle(0, failed());
+        assert_eq!(saver.failures().map(|(count, _)| count), Some(1), "this one was not given up here");
+    }
+
+    #[test]
+    fn what_is_given_up_twice_is_not_waited_for() {
+        let mut saver = Saver::default();
+        saver.want([0..1], &[]);
+        begin_all(&mut saver);
+        saver.cancel();
+        assert!(!saver.is_done());
+        saver.cancel();
+        assert!(saver.is_done());
+        saver.want([0..1], &[]);
+        assert_eq!(begin_all(&mut saver), [0]);
+    }
+
+    #[test]
+    fn what_was_saved_before_it_could_be_given_up_is_not_saved_again() {
+        let mut saver = Saver::default();
+        saver.want([0..1], &[]);
+        begin_all(&mut saver);
+        saver.cancel();
+        saver.want([0..1], &[]);
+        saver.handle(0, saved(0));
+        assert!(begin_all(&mut saver).is_empty() && saver.is_done());
+        assert_eq!(saver.path(), Some("/0"));
+    }
+
+    #[test]
+    fn files_of_which_chrome_asks_are_known_until_it_is_answered() {
+        let mut saver = Saver::asking();
+        saver.handle(1, SaveOutcome::Held { download: 7 });
+        assert!(saver.told());
+        saver.want([0..3], &[]);
+        assert_eq!(begin_all(&mut saver), [0, 2]);
+        saver.handle(2, SaveOutcome::Held { download: 9 });
+        assert_eq!((saver.held(), saver.find_held(7), saver.find_held(8)), (2, Some(1), None));
+        saver.handle(1, SaveOutcome::Begun);
+        saver.handle(2, saved(2));
+        assert_eq!((saver.held(), saver.find_held(7)), (0, None));
+        saver.handle(2, SaveOutcome::Held { download: 9 });
+        assert_eq!(saver.held(), 0, "it has ended");
     }
 
     #[test]

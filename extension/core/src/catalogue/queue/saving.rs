@@ -7,14 +7,23 @@ use wstp_messages::{CommandId, Inner, Problem, SaveOutcome, TransferId, Transfer
 use super::super::model::{Change, Item, Save};
 use super::saver::Saver;
 use super::{Effect, Queue, gone};
-use crate::words::problem;
+use crate::words::{cancelled_problem, problem};
 
 impl Queue {
     /// Something came of saving one file of a transfer.
     pub fn handle_saving(&mut self, id: &TransferId, file: u32, outcome: SaveOutcome) {
-        if let Some(saver) = self.savers.get_mut(id) {
-            saver.handle(file, outcome);
-            self.go_on_saving(id);
+        let Some(saver) = self.savers.get_mut(id) else { return };
+        if saver.handle(file, outcome) {
+            self.say(Inner::StopSaving(id.clone()));
+        }
+        self.go_on_saving(id);
+    }
+
+    /// Chrome forgot a download. It keeps those that ended, but for one of which the user did not want to keep the file.
+    pub fn handle_forgotten(&mut self, download: i32) {
+        let found = self.savers.iter().find_map(|(id, saver)| Some((id.clone(), saver.find_held(download)?)));
+        if let Some((id, file)) = found {
+            self.handle_saving(&id, file, SaveOutcome::Failed { problem: cancelled_problem() });
         }
     }
 
@@ -58,14 +67,19 @@ impl Queue {
         Ok(())
     }
 
-    /// What Chrome has begun it ends. When the folder is saved again, that goes on where it was.
+    /// What Chrome has begun of a folder it ends, and when the folder is saved again, that goes on where it was. A file alone it gives up.
     pub(super) fn stop_saving(&mut self, command: &CommandId, id: &TransferId) {
-        if !self.model.item(id).is_some_and(Item::is_saving) {
-            return;
-        }
+        let Some(item) = self.model.item(id).filter(|item| item.is_saving()) else { return };
+        let is_file = item.kind == TransferKind::File;
         self.write(Some(command), Change::Save(id.clone(), Save::No(None)));
+        if is_file {
+            self.say(Inner::StopSaving(id.clone()));
+        }
         if let Some(saver) = self.savers.get_mut(id) {
             saver.stop();
+            if is_file {
+                saver.cancel();
+            }
             self.go_on_saving(id);
         }
         self.changed.insert(id.clone());
@@ -100,13 +114,16 @@ impl Queue {
             self.write(None, Change::FilesSaved(id.clone(), files));
         }
         self.changed.insert(id.clone());
-        if let Some(saver) = ended.filter(|_| self.model.item(id).is_some_and(Item::is_saving)) {
-            match saver.failures() {
-                Some((count, reason)) => self.save_failed(id, self.all_failures(id, count, reason)),
-                None => self.saved(id, saver.path().unwrap_or_default()),
-            }
-            self.schedule();
+        let Some(saver) = ended else { return };
+        let is_saving = self.model.item(id).is_some_and(Item::is_saving);
+        match (saver.failures(), saver.path()) {
+            (Some((count, reason)), _) if is_saving => self.save_failed(id, self.all_failures(id, count, reason)),
+            (None, path) if is_saving => self.saved(id, path.unwrap_or_default()),
+            // Chrome was done before it could be stopped.
+            (None, Some(path)) if !is_folder => self.saved(id, path),
+            _ => {}
         }
+        self.schedule();
     }
 
     fn saved(&mut self, id: &TransferId, path: &str) {

@@ -5,6 +5,7 @@ use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView
 use super::super::model::Item;
 use super::super::view;
 use super::Queue;
+use crate::words::held_problem;
 
 #[derive(Debug, Default)]
 pub(super) struct News {
@@ -91,8 +92,14 @@ impl Queue {
             self.place(&item.id),
         );
         view.order = self.model.order(&item.id);
-        if let (Some(folder), Some(saver)) = (&mut view.folder, self.savers.get(&item.id)) {
-            folder.saved += saver.unwritten();
+        if let Some(saver) = self.savers.get(&item.id) {
+            let held = saver.held();
+            if held > 0 && item.is_saving() {
+                view.problem = Some(held_problem(view.folder.map(|_| held)));
+            }
+            if let Some(folder) = &mut view.folder {
+                folder.saved += saver.unwritten();
+            }
         }
         view
     }

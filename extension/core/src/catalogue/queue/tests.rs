@@ -698,6 +698,112 @@ fn after_a_restart_chrome_is_asked_before_anything_is_saved_again() {
     assert_eq!(desk.view(&id).folder.map(|folder| folder.saved), Some(1));
 }
 
+/// A file that is being saved.
+fn saving(desk: &mut Desk) -> TransferId {
+    let id = desk.download("a");
+    desk.complete(&id);
+    desk.done(Command::Save { transfer: id.clone() });
+    assert_eq!(std::mem::take(&mut desk.saves), [0]);
+    desk.said.clear();
+    id
+}
+
+fn heard(desk: &mut Desk, id: &TransferId, outcome: SaveOutcome) {
+    desk.queue.handle_saving(id, 0, outcome);
+    desk.perform();
+}
+
+fn cancelled() -> SaveOutcome {
+    SaveOutcome::Failed { problem: Problem { what: "Saving was cancelled.".into(), advice: String::new() } }
+}
+
+fn told(desk: &mut Desk, id: &TransferId) -> (TransferState, Option<String>) {
+    let view = desk.view(id);
+    (view.state, view.problem.map(|problem| problem.what))
+}
+
+#[test]
+fn a_file_that_is_not_to_be_saved_after_all_is_complete_again_without_an_error() {
+    for stop in [|transfer| Command::Cancel { transfer }, |transfer| Command::Pause { transfer }] {
+        let mut desk = Desk::with_places(3);
+        let id = saving(&mut desk);
+        desk.done(stop(id.clone()));
+        assert!(desk.said.contains(&Inner::StopSaving(id.clone())));
+        assert_eq!(told(&mut desk, &id), (TransferState::Complete, None));
+        desk.said.clear();
+        heard(&mut desk, &id, SaveOutcome::Begun);
+        assert_eq!(desk.said, [Inner::StopSaving(id.clone())], "Chrome began only after it was told to stop");
+        heard(&mut desk, &id, cancelled());
+        assert_eq!((told(&mut desk, &id), desk.freed.len()), ((TransferState::Complete, None), 0));
+        desk.restart();
+        assert_eq!(told(&mut desk, &id), (TransferState::Complete, None));
+    }
+}
+
+#[test]
+fn a_file_that_was_saved_before_that_could_be_stopped_is_saved() {
+    let mut desk = Desk::with_places(3);
+    let id = saving(&mut desk);
+    desk.done(Command::Cancel { transfer: id.clone() });
+    saved(&mut desk, &id, 0);
+    assert_eq!((desk.state(&id), desk.freed.as_slice()), (TransferState::Saved, std::slice::from_ref(&id)));
+}
+
+#[test]
+fn a_file_that_is_saved_again_while_chrome_still_stops_waits_for_that() {
+    let mut desk = Desk::with_places(3);
+    let id = saving(&mut desk);
+    desk.done(Command::Cancel { transfer: id.clone() });
+    desk.done(Command::Save { transfer: id.clone() });
+    assert_eq!((desk.state(&id), desk.saves.len()), (TransferState::Saving, 0));
+    heard(&mut desk, &id, cancelled());
+    assert_eq!((desk.state(&id), desk.saves.as_slice()), (TransferState::Saving, &[0][..]));
+    desk.said.clear();
+    heard(&mut desk, &id, SaveOutcome::Begun);
+    assert!(!desk.said.contains(&Inner::StopSaving(id.clone())));
+    saved(&mut desk, &id, 0);
+    assert_eq!(desk.state(&id), TransferState::Saved);
+}
+
+#[test]
+fn that_chrome_asks_whether_to_keep_a_file_is_said_until_it_is_answered() {
+    let asks = || (TransferState::Saving, Some("Chrome asks whether to keep this file.".to_owned()));
+    let mut desk = Desk::with_places(3);
+    let id = saving(&mut desk);
+    heard(&mut desk, &id, SaveOutcome::Held { download: 7 });
+    assert_eq!(told(&mut desk, &id), asks());
+    heard(&mut desk, &id, SaveOutcome::Begun);
+    assert_eq!(told(&mut desk, &id), (TransferState::Saving, None));
+    desk.restart();
+    heard(&mut desk, &id, SaveOutcome::Held { download: 7 });
+    desk.queue.handle_asked(&id);
+    desk.perform();
+    assert_eq!((told(&mut desk, &id), desk.saves.len()), (asks(), 0));
+    desk.queue.handle_forgotten(8);
+    assert_eq!(told(&mut desk, &id), asks());
+    desk.queue.handle_forgotten(7);
+    desk.perform();
+    let discarded = Some("Saving was cancelled in Chrome.".to_owned());
+    assert_eq!(told(&mut desk, &id), (TransferState::Complete, discarded));
+}
+
+#[test]
+fn of_a_folder_it_is_said_how_many_files_chrome_asks_about_until_it_is_paused() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.queue.handle_contents(&id, Ok(vec![0..10]));
+    for file in [2, 5] {
+        desk.queue.handle_saving(&id, file, SaveOutcome::Held { download: 7 });
+    }
+    desk.perform();
+    let asks = "Chrome asks whether to keep 2 of the files.".to_owned();
+    assert_eq!(told(&mut desk, &id), (TransferState::Saving, Some(asks)));
+    desk.done(Command::Pause { transfer: id.clone() });
+    assert_eq!(told(&mut desk, &id), (TransferState::Complete, None));
+    assert!(!desk.said.contains(&Inner::StopSaving(id)));
+}
+
 #[test]
 fn a_save_that_fails_says_why_and_keeps_the_copy() {
     let mut desk = Desk::with_places(3);
