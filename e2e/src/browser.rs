@@ -474,6 +474,8 @@ fn command(profile: &Profile, extension: &Extension) -> Command {
         .args(["--no-first-run", "--disable-quic", "--disable-sync", "--disable-breakpad", "--disable-gpu"])
         .args(["--disable-background-networking", "--disable-component-update", "--password-store=basic"])
         .args(["--hide-crash-restore-bubble", "--lang=en-US"])
+        // One that is killed leaves its lock's folder behind: beside the profile it goes with that.
+        .env("TMPDIR", &profile.root)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true);
