@@ -135,6 +135,22 @@ impl Stage {
         view.show_transfers().await
     }
 
+    /// The same with a third of a file of `size` bytes, part of it verified: of a change to a file of which nothing is, nobody is told.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get so far in time.
+    pub async fn download_verified_part(&self, view: &View<'_>, name: &str, size: u64) -> Result<()> {
+        view.wait_for_name(name).await?;
+        self.proxy.limit_rate(size / 16);
+        view.download(name).await?;
+        view.show_transfers().await?;
+        view.wait_for_verified(name, 33).await?;
+        self.proxy.hold_after(0);
+        self.proxy.limit_rate(u64::MAX);
+        Ok(())
+    }
+
     /// Ends the browser with SIGKILL, and waits until its connections have ended too: what the proxy lets through from then on is for the next.
     ///
     /// # Errors

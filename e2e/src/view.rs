@@ -262,6 +262,23 @@ impl<'a> View<'a> {
         self.wait(what, LONG, async || Ok(wanted(&self.rows().await?))).await
     }
 
+    /// Waits until so much of a transfer's file is verified.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in time.
+    pub async fn wait_for_verified(&self, name: &str, percent: u64) -> Result<()> {
+        const MAP: &str = "return document.querySelector(arguments[0])?.getAttribute('aria-label') ?? ''";
+        let map = format!("{}[data-name={}] [role=img]", testid("transfer"), quoted(name));
+        self.wait("part of the file to be verified", LONG, async || {
+            let words = self.run(MAP, json!([map])).await?;
+            let words = words.as_str().and_then(|words| words.strip_suffix(" % verified"));
+            let verified: Option<u64> = words.and_then(|words| words.rsplit(' ').next()?.parse().ok());
+            Ok(verified.filter(|verified| *verified >= percent).map(drop))
+        })
+        .await
+    }
+
     /// Waits until a transfer, named by its ID or its file's name, is in one of `states`; for as long as something moves in its row.
     ///
     /// # Errors

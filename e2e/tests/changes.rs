@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Stage, View, hash_file};
+use wstp_e2e::{Contents, Stage, hash_file};
 
 const MIB: u64 = 1 << 20;
 
@@ -20,17 +20,12 @@ fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
     change(stage, name, offset, &[7; 8192])
 }
 
-async fn half_way<'a>(stage: &'a Stage, name: &str, size: u64) -> Result<View<'a>> {
-    let view = stage.open_connected().await?;
-    stage.download_part(&view, name, size / 2).await?;
-    Ok(view)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changed_is_updated_and_only_what_differs_is_fetched_again() -> Result<()> {
     let size = 64 * MIB;
     let stage = Stage::serving(&[("big.bin", size)]).await?;
-    let view = half_way(&stage, "big.bin", size).await?;
+    let view = stage.open_connected().await?;
+    stage.download_verified_part(&view, "big.bin", size).await?;
     change_block(&stage, "big.bin", size / 4)?;
     stage.proxy.release();
     let changed = |rows: &[wstp_e2e::Row]| rows.iter().find(|row| row.state == "failed").cloned();

@@ -158,7 +158,7 @@ async fn a_file_that_changed_has_its_picture_taken() -> Result<()> {
     let stage = Stage::serving(&[(name, size)]).await?;
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
-    stage.download_part(&view, name, size / 2).await?;
+    stage.download_verified_part(&view, name, size).await?;
     Contents::new("another edition", size).write(&stage.folder().join(name))?;
     stage.proxy.release();
     view.wait_for_rows("the change to be told", in_state(name, "failed")).await?;
