@@ -156,6 +156,8 @@ impl Browser {
         let _ = fs::remove_file(profile.data().join(PORT_FILE));
         let log = profile.root.join("chromium.log");
         let mut chromium = command(profile, extension)
+            // One that is killed leaves its lock's folder behind: beside the profile it goes with that.
+            .env("TMPDIR", &profile.root)
             .args([
                 "--headless=new",
                 "--enable-logging=stderr",
@@ -474,8 +476,6 @@ fn command(profile: &Profile, extension: &Extension) -> Command {
         .args(["--no-first-run", "--disable-quic", "--disable-sync", "--disable-breakpad", "--disable-gpu"])
         .args(["--disable-background-networking", "--disable-component-update", "--password-store=basic"])
         .args(["--hide-crash-restore-bubble", "--lang=en-US"])
-        // One that is killed leaves its lock's folder behind: beside the profile it goes with that.
-        .env("TMPDIR", &profile.root)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true);

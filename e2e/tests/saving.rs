@@ -93,9 +93,10 @@ async fn that_chrome_asks_is_known_after_a_restart_and_can_be_cut_short() -> Res
     let view = stage.open(Page::Popup).await?;
     let row = is_asked(&view).await?;
     view.press(&row, "cancel").await?;
+    view.wait_for_state(FEARED, &["complete"]).await?;
+    nothing_is_left(&stage).await?;
     let row = view.wait_for_state(FEARED, &["complete"]).await?;
     ensure!(!row.text.contains("ancelled"), "{}", row.text);
-    nothing_is_left(&stage).await?;
     begin_saving(&view, FEARED).await?;
     is_asked(&view).await?;
     stage.browser()?.check_no_panic()
@@ -112,14 +113,15 @@ async fn saving_a_file_can_be_stopped_and_begun_anew() -> Result<()> {
     view.download(HARMLESS).await?;
     let row = begin_saving(&view, HARMLESS).await?;
     view.press(&row, "cancel").await?;
-    let row = view.wait_for_state(HARMLESS, &["complete"]).await?;
-    ensure!(!row.text.contains("ancelled"), "{}", row.text);
+    view.wait_for_state(HARMLESS, &["complete"]).await?;
     until("Chrome to have given it up", SHORT, async || {
         let found = stage.browser()?.session().execute_async(DOWNLOADS, Vec::<Value>::new()).await?;
         Ok((found.json() == &json!([["interrupted", "USER_CANCELED"]])).then_some(()))
     })
     .await?;
     nothing_is_left(&stage).await?;
+    let row = view.wait_for_state(HARMLESS, &["complete"]).await?;
+    ensure!(!row.text.contains("ancelled"), "{}", row.text);
     view.run("chrome.downloads.onDeterminingFilename.removeListener(hold)", json!([])).await?;
     let saved = view.save(HARMLESS).await?;
     stage.check_saved(HARMLESS, &saved)?;

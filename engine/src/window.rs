@@ -25,8 +25,10 @@ const FIRST_GAIN: f64 = 4.0;
 const BANDWIDTH_ROUNDS: u64 = 10;
 /// Silence after which a connection counts as stalled, at least.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The slowest line whose first answers are waited for, in bytes a millisecond.
+/// The slowest line that is not taken for a stalled one, in bytes a millisecond.
 const SLOWEST: u64 = 4;
+/// Most bytes of a request, and of those sent with it, for which a slow line is waited for.
+const MOST_AWAITED: u64 = 128 << 10;
 const MIN_DELAY_AGE: Duration = Duration::from_secs(10);
 /// While the shortest delay is measured anew, less than the pipe holds is asked for, so that queues drain.
 const PROBE_GAIN: f64 = 0.75;
@@ -109,12 +111,10 @@ impl Window {
         self.smoothed
     }
 
-    /// Silence after which a connection on which `awaited` bytes are under way counts as stalled.
+    /// Silence after which a connection counts as stalled on which a request for so many bytes may be answered next.
     pub(crate) fn patience(&self, awaited: u64) -> Duration {
-        match self.smoothed {
-            Some(round_trip) => PATIENCE.max(round_trip * 4),
-            None => PATIENCE + Duration::from_millis(awaited / SLOWEST),
-        }
+        let usual = PATIENCE.max(self.smoothed.unwrap_or_default() * 4);
+        usual + Duration::from_millis(awaited.min(MOST_AWAITED) / SLOWEST)
     }
 
     /// A request is sent while `in_flight` bytes are asked for and not here.

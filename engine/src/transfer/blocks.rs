@@ -36,7 +36,7 @@ impl Blocks {
         Self { count: file.blocks(), ..Self::default() }
     }
 
-    /// What the journal says, less the blocks of the last commit: they are held, and count once they were read back.
+    /// What the journal says, less the blocks that only the last commit has: they are held, and count once they were read back.
     pub(super) fn recovered(file: &FileIdentity, journal: &Recovered) -> Self {
         let mut blocks = Self::of(file);
         blocks.verified = journal.verified.clone();

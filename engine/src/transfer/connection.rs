@@ -125,7 +125,10 @@ impl Connection {
 
     /// When it counts as stalled unless something happens.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
-        let patience = self.window.patience(self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES);
+        // Runs grow with the window, so once one arrived the round trip says how long the next may take.
+        let is_first = self.window.smoothed().is_none();
+        let awaited = if is_first { self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES } else { 0 };
+        let patience = self.window.patience(awaited);
         let asked = self.session.oldest().map(Ask::sent);
         let under_way = match self.stage {
             Stage::Connecting | Stage::Greeting => Some(self.progressed + patience),

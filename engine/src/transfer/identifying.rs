@@ -363,7 +363,7 @@ impl Transfer {
         self.request_open(id);
     }
 
-    /// Makes the data file as long as it has to be and reads back what the last record before the start claimed.
+    /// Makes the data file as long as it has to be and reads back what only the last record before the start claimed.
     pub(super) fn prepare_storage(&mut self) {
         if !self.change_unrecorded {
             self.set_length();

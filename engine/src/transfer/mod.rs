@@ -54,7 +54,7 @@ pub struct Transfer {
     ledger: Ledger,
     /// Writes of hashes that have to be answered before the next record.
     flush_mark: u64,
-    /// Blocks of the journal's last record that were not read back yet.
+    /// Blocks that only the journal's last record has and that were not read back yet.
     to_rehash: RangeSet,
     sources: Vec<Source>,
     connections: BTreeMap<ConnectionId, Connection>,

@@ -114,7 +114,7 @@ impl Transfer {
         }
     }
 
-    /// Reads back what the last record before the start claimed.
+    /// Reads back what only the last record before the start claimed.
     pub(super) fn rehash(&mut self) {
         let Some(file) = self.file else { return };
         for range in std::mem::take(&mut self.to_rehash).iter() {
@@ -124,7 +124,7 @@ impl Transfer {
         }
     }
 
-    /// Blocks of the last record were read back: they count as received, with the hashes they have now.
+    /// Blocks of that record were read back: they count as received, with the hashes they have now.
     fn rehashed(&mut self, run: BlockRun, hashes: &[wstp_protocol::Hash]) {
         self.ledger.gather(run.first, hashes);
         self.blocks.receive(range_of(run));

@@ -38,6 +38,18 @@ fn ten_thousand_small_files_cost_few_round_trips() {
 }
 
 #[test]
+fn larger_files_after_small_ones_on_a_slow_line_are_waited_for() {
+    let mut share = Share::uniform(1, 20, 1000);
+    for number in 0..10 {
+        share.file("", &format!("larger{number}"), MAX_BUNDLED_FILE);
+    }
+    let mut scenario = Scenario::plain(share);
+    scenario.delay = Duration::from_millis(100);
+    scenario.rate = 5000.0;
+    assert_eq!(completed(scenario).connects, 1);
+}
+
+#[test]
 fn what_is_there_already_is_not_asked_for() {
     let mut scenario = Scenario::plain(Share::uniform(3, 10, 100));
     scenario.looks = true;

@@ -89,7 +89,14 @@ impl Download {
 
     /// Whether Chrome waits for the user to say that it is to be kept. Chrome has many words for why, and more with each year.
     pub fn is_held(&self) -> bool {
-        let passes = ["safe", "accepted", "allowlistedByPolicy", "asyncScanning", "deepScannedSafe"];
+        let passes = [
+            "safe",
+            "accepted",
+            "allowlistedByPolicy",
+            "asyncScanning",
+            "asyncLocalPasswordScanning",
+            "deepScannedSafe",
+        ];
         self.is_open() && !passes.contains(&self.danger.as_str())
     }
 }

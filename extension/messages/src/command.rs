@@ -68,8 +68,7 @@ pub enum Command {
         /// Most files wanted, at most [`crate::MAX_FILES`].
         limit: u32,
     },
-    /// Stops a transfer until it is resumed, or its saving until it is saved again. Of a folder Chrome still saves the files that it has begun; of a
-    /// file it gives that up.
+    /// Stops a transfer until it is resumed, or the saving of a folder until it is saved again; what Chrome has begun of that it still ends.
     Pause {
         /// Which one.
         transfer: TransferId,
@@ -119,7 +118,7 @@ pub enum Command {
         step: Step,
     },
     /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`].
-    /// Saving stops as with [`Command::Pause`].
+    /// The saving of a folder stops as with [`Command::Pause`]; of a file Chrome gives it up.
     Cancel {
         /// Which one.
         transfer: TransferId,

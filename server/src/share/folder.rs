@@ -90,24 +90,21 @@ impl Share {
             }
         };
         let kind = if metadata.is_dir() {
-            if self.leads_around(path, &metadata)? { EntryKind::Dangling } else { EntryKind::Directory }
+            EntryKind::Directory
         } else if metadata.is_file() {
             EntryKind::File
         } else {
             return Err(ErrorCode::NotAFile.into());
         };
-        let is_readable = kind == EntryKind::Dangling || self.is_readable(path, kind)?;
-        let kind = if is_readable { kind } else { EntryKind::Unreadable };
+        let kind = if self.is_readable(path, kind)? { kind } else { EntryKind::Unreadable };
         let size = if kind == EntryKind::File { metadata.len() } else { 0 };
         Ok(Entry { name, kind, size, modified_ms: modified_ms(&metadata) })
     }
 
-    /// Whether this is a link to a folder that it lies in: whoever goes down such links never comes to an end.
-    fn leads_around(&self, path: &SharePath, target: &Metadata) -> Result<bool, Refusal> {
-        if !self.dir.symlink_metadata(self.visible(path)?)?.is_symlink() {
-            return Ok(false);
-        }
-        let mut around = path.parent();
+    /// Whether a link leads to a folder that it lies in: whoever goes down such links never comes to an end.
+    pub fn leads_around(&self, link: &SharePath) -> Result<bool, Refusal> {
+        let target = self.metadata(link)?;
+        let mut around = link.parent();
         while let Some(folder) = around {
             let metadata = self.metadata(&folder)?;
             if (metadata.dev(), metadata.ino()) == (target.dev(), target.ino()) {

@@ -191,7 +191,7 @@ fn entry(share: &Share, folder: &SharePath, dir: &Dir, place: &Place) -> Option<
         Err(_) => return Some(unreadable(name)),
     };
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Symlink => match share.entry(&folder.join(&name).ok()?) {
+        FileType::Symlink => match linked(share, &folder.join(&name).ok()?) {
             Ok(entry) => Some(entry),
             Err(refusal) if refusal.code() == ErrorCode::NotAFile => None,
             Err(_) => Some(unreadable(name)),
@@ -210,6 +210,13 @@ fn entry(share: &Share, folder: &SharePath, dir: &Dir, place: &Place) -> Option<
         }
         _ => None,
     }
+}
+
+/// What is told about a link.
+fn linked(share: &Share, link: &SharePath) -> Result<Entry, Refusal> {
+    let entry = share.entry(link)?;
+    let leads_nowhere = entry.kind == EntryKind::Directory && share.leads_around(link)?;
+    Ok(if leads_nowhere { Entry { kind: EntryKind::Dangling, modified_ms: None, ..entry } } else { entry })
 }
 
 /// A readable likeness of a name that is not UTF-8.

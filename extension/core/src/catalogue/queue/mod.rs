@@ -20,8 +20,8 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferView,
-    WorkerReport,
+    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferKind,
+    TransferView, WorkerReport,
 };
 
 use super::model::{Change, Goal, Item, Kept, Model, Record};
@@ -262,7 +262,8 @@ impl Queue {
     fn want(&mut self, command: &CommandId, id: &TransferId, goal: Goal) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         if item.is_complete() && !(goal == Goal::Run && item.can_be_retried()) {
-            if goal != Goal::Run {
+            // A file that was to be paused is complete now: that is no reason not to save it.
+            if goal == Goal::Cancel || (goal == Goal::Pause && item.kind == TransferKind::Folder) {
                 self.stop_saving(command, id);
             }
             return Ok(());

@@ -8,6 +8,8 @@ use std::ops::Range;
 use wstp_engine::RangeSet;
 use wstp_messages::{Problem, SaveOutcome};
 
+use crate::words::cancelled_problem;
+
 /// Files Chrome copies at once.
 const AT_ONCE: usize = 12;
 /// After so many failures with no success between them the reason holds for the rest too.
@@ -116,7 +118,8 @@ impl Saver {
         let was_cancelled = self.is_cancelled;
         if self.end(file) && !was_cancelled {
             self.failed += 1;
-            self.failed_in_row += 1;
+            // What the user did not want says nothing of the others.
+            self.failed_in_row += u32::from(problem != cancelled_problem());
             self.problem = Some(problem);
             if self.failed_in_row >= MAX_FAILURES {
                 self.stop();
@@ -272,6 +275,17 @@ mod tests {
         assert_eq!((saver.held(), saver.find_held(7)), (0, None));
         saver.handle(2, SaveOutcome::Held { download: 9 });
         assert_eq!(saver.held(), 0, "it has ended");
+    }
+
+    #[test]
+    fn files_that_the_user_does_not_want_do_not_keep_the_others() {
+        let mut saver = Saver::default();
+        saver.want([0..30], &[]);
+        for file in begin_all(&mut saver) {
+            saver.handle(file, SaveOutcome::Failed { problem: cancelled_problem() });
+        }
+        assert!(!begin_all(&mut saver).is_empty());
+        assert_eq!(saver.failures().map(|(count, _)| count), Some(12));
     }
 
     #[test]

@@ -29,9 +29,10 @@ impl Queue {
 
     /// Chrome has told all it knows of a save that was under way when everything stopped.
     pub fn handle_asked(&mut self, id: &TransferId) {
-        if self.savers.get_mut(id).is_some_and(Saver::told) {
-            self.begin_saving(id);
+        if !self.savers.get_mut(id).is_some_and(Saver::told) {
+            return;
         }
+        if self.model.item(id).is_some_and(Item::is_saving) { self.begin_saving(id) } else { self.go_on_saving(id) }
     }
 
     /// These files of a folder are complete, if that could be read.
