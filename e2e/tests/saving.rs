@@ -65,6 +65,7 @@ async fn nothing_is_left(stage: &Stage) -> Result<()> {
 async fn a_file_that_chrome_asks_about_says_so_and_is_saved_when_it_is_kept() -> Result<()> {
     let stage = Stage::serving(&[(FEARED, MIB)]).await?;
     let (view, row) = held(&stage).await?;
+    view.screenshot("popup-asked").await?;
     answer(&stage, &view, &row, "#save-dangerous").await?;
     let row = view.wait_for_state(FEARED, &["saved"]).await?;
     ensure!(!row.text.contains("Chrome asks"), "{}", row.text);
@@ -90,8 +91,9 @@ async fn that_chrome_asks_is_known_after_a_restart_and_can_be_cut_short() -> Res
     let (view, _) = held(&stage).await?;
     view.close().await?;
     ensure!(stage.browser()?.end_offscreen().await?, "there is no offscreen document");
-    let view = stage.open(Page::Popup).await?;
+    let view = stage.open(Page::Manager).await?;
     let row = is_asked(&view).await?;
+    view.screenshot("manager-asked").await?;
     view.press(&row, "cancel").await?;
     view.wait_for_state(FEARED, &["complete"]).await?;
     nothing_is_left(&stage).await?;
