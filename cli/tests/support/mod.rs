@@ -5,12 +5,14 @@
 mod liar;
 mod proxy;
 mod server;
+mod spoiler;
 mod tls;
 mod wstp;
 
 pub use liar::Liar;
-pub use proxy::Proxy;
+pub use proxy::{Link, Proxy};
 pub use server::Server;
+pub use spoiler::Spoiler;
 pub use tls::Tls;
 pub use wstp::{Ended, Wstp, wstp, wstp_trusting};
 
