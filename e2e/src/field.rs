@@ -85,10 +85,24 @@ impl View<'_> {
     ///
     /// When the settings do not show it in time.
     pub async fn change_connections(&self, numbers: std::ops::Range<u8>) -> Result<()> {
+        self.step_connections("More", numbers.map(|number| number + 1)).await
+    }
+
+    /// Lowers how many connections a transfer has from one number to another, at least 1.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not show it in time.
+    pub async fn lower_connections(&self, from: u8, to: u8) -> Result<()> {
+        self.step_connections("Fewer", (to..from).rev()).await
+    }
+
+    /// Presses one of the two buttons until the last of the numbers it leads through is shown.
+    async fn step_connections(&self, button: &str, numbers: impl Iterator<Item = u8>) -> Result<()> {
         self.click("[data-testid=open-settings]").await?;
         for number in numbers {
-            self.click("[role=group]:has([data-testid=set-connections]) [aria-label=More]").await?;
-            self.wait_for_content("[data-testid=set-connections]", &(number + 1).to_string()).await?;
+            self.click(&format!("[role=group]:has([data-testid=set-connections]) [aria-label={button}]")).await?;
+            self.wait_for_content("[data-testid=set-connections]", &number.to_string()).await?;
         }
         self.click("[data-testid=settings-done]").await
     }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Stage, hash_file};
+use wstp_e2e::{Contents, Page, Stage, hash_file};
 
 const MIB: u64 = 1 << 20;
 
@@ -111,6 +111,50 @@ async fn a_mebibyte_that_changed_of_a_gibibyte_costs_less_than_two_and_the_old_c
     let fetched = stage.proxy.passed() - before;
     println!("bytes fetched for a mebibyte that changed of a gibibyte: {fetched}");
     ensure!(fetched < 2 * MIB, "{fetched} bytes passed for a mebibyte that changed");
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_killed_during_an_update_has_the_old_copy_still_and_completes_the_update() -> Result<()> {
+    const NAME: &str = "kept.bin";
+    let (size, part) = (48 * MIB, 16 * MIB);
+    let mut stage = Stage::serving(&[(NAME, size)]).await?;
+    let old = hash_file(&stage.folder().join(NAME))?;
+    let before;
+    {
+        let view = stage.open_connected().await?;
+        view.download(NAME).await?;
+        view.show_transfers().await?;
+        view.wait_for_state(NAME, &["complete"]).await?;
+        view.close().await?;
+        change(&stage, NAME, 8 * MIB, &vec![7; part as usize])?;
+        let view = stage.open_connected().await?;
+        view.wait_for_name(NAME).await?;
+        before = stage.proxy.passed();
+        stage.proxy.hold_after(part / 2);
+        view.download(NAME).await?;
+        view.show_transfers().await?;
+        stage.proxy.held().await?;
+        view.wait_for_rows("the old copy beside its update", |rows| (rows.len() == 2).then_some(())).await?;
+    }
+    stage.kill_browser().await?;
+    stage.start_browser().await?;
+    let view = stage.open(Page::Manager).await?;
+    let copy = view
+        .wait_for_rows("the old copy beside its update", |rows| {
+            rows.iter().find(|row| rows.len() == 2 && row.buttons.contains(&"save".to_owned())).cloned()
+        })
+        .await?;
+    view.press(&copy, "save").await?;
+    view.wait_for_state(&copy.id, &["saved"]).await?;
+    let saved = view.saved().await?;
+    ensure!(saved.len() == 1 && hash_file(&saved[0])? == old, "what was saved is not the old copy: {saved:?}");
+
+    stage.proxy.release();
+    view.wait_for_rows("the update", |rows| rows.iter().any(|row| row.state == "complete").then_some(())).await?;
+    let fetched = stage.proxy.passed() - before;
+    ensure!(fetched < size / 2 + part / 2, "{fetched} bytes passed for {part} that changed");
     let saved = view.save(NAME).await?;
     stage.check_saved(NAME, &saved)
 }

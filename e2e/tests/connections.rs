@@ -1,7 +1,7 @@
 //! How many connections one transfer has.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, Stage, until};
+use wstp_e2e::{LONG, Page, SHORT, Stage, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 160 * MIB;
@@ -39,6 +39,31 @@ async fn a_transfer_has_as_many_connections_as_the_user_says_also_while_it_runs(
     stage.proxy.limit_rate(u64::MAX);
     let saved = view.save(NAME).await?;
     stage.check_saved(NAME, &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lower_number_of_connections_closes_those_that_are_too_many_while_it_runs() -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.fix_connections(5).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(NAME).await?;
+    stage.proxy.limit_rate(16 * MIB);
+    let before = stage.proxy.open();
+    view.download(NAME).await?;
+    settles_at(&stage, before + 5).await?;
+    let accepted = stage.proxy.accepted();
+    view.lower_connections(5, 2).await?;
+    until("three to be closed", SHORT, async || Ok((stage.proxy.open() <= before + 2).then_some(()))).await?;
+    ensure!(stage.proxy.passed() < SIZE, "the file was there before the connections were closed");
+    settles_at(&stage, before + 2).await?;
+    ensure!(stage.proxy.accepted() == accepted, "connections that stay were made anew");
+    stage.proxy.limit_rate(u64::MAX);
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)?;
+    let all = stage.proxy.passed();
+    ensure!(all < SIZE + SIZE / 50 + 8 * MIB, "{all} bytes came over for a file of {SIZE}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

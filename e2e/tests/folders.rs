@@ -76,6 +76,45 @@ async fn a_folder_is_saved_with_its_structure_and_every_byte() -> Result<()> {
     view.wait_for_empty_sandbox().await
 }
 
+/// The sizes of the sandbox's files, as they lie on the disk.
+fn sandbox_on_disk(stage: &Stage) -> Result<Vec<u64>> {
+    let (mut sizes, mut folders) = (Vec::new(), vec![(stage.browser()?.disk().join("Default/File System"), false)]);
+    while let Some((folder, is_data)) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))? {
+            // The browser runs: what it removed meanwhile is not there.
+            let Ok(about) = entry.as_ref().map_err(|_| ()).and_then(|entry| entry.metadata().map_err(|_| ())) else {
+                continue;
+            };
+            let entry = entry?;
+            match about.is_dir() {
+                // Beside a data base of names, the files' bytes lie in folders of this name.
+                true => folders.push((entry.path(), is_data || entry.file_name() == "t")),
+                false if is_data => sizes.push(about.len()),
+                false => {}
+            }
+        }
+    }
+    Ok(sizes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_files_are_one_row_and_a_handful_of_files_on_the_disk() -> Result<()> {
+    const FILES: u64 = 500;
+    let stage = serving(FILES, TINY).await?;
+    let view = stage.open_connected().await?;
+    view.download_folder(NAME).await?;
+    view.show_transfers().await?;
+    view.wait_for_state(NAME, &["complete"]).await?;
+    assert_eq!(view.rows().await?.len(), 1, "a folder is one row");
+    let sizes = sandbox_on_disk(&stage)?;
+    let packs = sizes.iter().filter(|size| **size >= FILES * TINY).count();
+    ensure!(packs == 1, "{packs} files have room for all that arrived: {sizes:?}");
+    ensure!(sizes.len() < 25, "{} files lie on the disk for a folder of {FILES}: {sizes:?}", sizes.len());
+    finishes(&stage, &view).await?;
+    assert_eq!(stage.saved_files()?.len() as u64, FILES);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_click_on_a_folder_opens_it_and_the_whole_share_can_be_fetched_too() -> Result<()> {
     let stage = Stage::serving(&[("in/x.txt", 10), ("in/deep/y.txt", 20), ("z.txt", 30)]).await?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, Stage, until};
+use wstp_e2e::{LONG, Page, Proxy, Stage, until};
 
 const MIB: u64 = 1 << 20;
 const MB: u64 = 1_000_000;
@@ -71,4 +71,44 @@ async fn a_transfers_own_limit_is_kept_and_outlives_the_browser() -> Result<()> 
     view.enter("[data-testid=limit]", "").await?;
     let saved = view.save("own.bin").await?;
     stage.check_saved("own.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lower_limit_is_kept_and_shared_by_the_transfers_that_run() -> Result<()> {
+    let names = ["one.bin", "two.bin"];
+    let stage = Stage::serving(&names.map(|name| (name, 100 * MIB))).await?;
+    // Each transfer has a way of its own, so that each can be counted.
+    let other = Proxy::start(stage.server.address()).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.click("[data-testid=open-settings]").await?;
+    view.enter("[data-testid=set-rate]", "12").await?;
+    view.click("[data-testid=settings-done]").await?;
+    for (name, address) in names.into_iter().zip([stage.address(), other.address().to_string()]) {
+        view.connect(&address).await?;
+        view.wait_for_name(name).await?;
+        view.download(name).await?;
+        view.show_transfers().await?;
+        view.wait_for_state(name, &["downloading"]).await?;
+    }
+    let both = || [stage.proxy.passed(), other.passed()];
+    let reach = async |least: [u64; 2]| {
+        until("enough to pass", LONG, async || {
+            let now = both();
+            Ok((now.iter().sum::<u64>() >= least.iter().sum()).then(|| (now, Instant::now())))
+        })
+        .await
+    };
+    reach([4 * MIB, 4 * MIB]).await?;
+    view.click("[data-testid=open-settings]").await?;
+    view.enter("[data-testid=set-rate]", "4").await?;
+    // What was asked for before comes at the old speed.
+    let now = both();
+    reach([now[0] + 4 * MB, now[1]]).await?;
+    let now = both();
+    let (first, began) = reach([now[0] + 1, now[1]]).await?;
+    let (last, ended) = reach([first[0] + 8 * MB, first[1] + 8 * MB]).await?;
+    let each = [last[0] - first[0], last[1] - first[1]];
+    ensure_near((each[0] + each[1]) as f64 / (ended - began).as_secs_f64(), 4 * MB)?;
+    ensure!(each.iter().all(|bytes| *bytes > 16 * MB / 4), "it is not shared: {each:?} bytes passed");
+    Ok(())
 }

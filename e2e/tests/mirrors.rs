@@ -19,11 +19,17 @@ async fn mirror_of(path: &str, contents: Contents) -> Result<(TempDir, Server)> 
 
 /// Starts the download, holds it half-way, and adds a mirror.
 async fn half_way_with<'a>(stage: &'a Stage, name: &str, size: u64, mirror: &str) -> Result<View<'a>> {
+    half_way_with_path(stage, name, size, mirror, name).await
+}
+
+/// The same with a mirror that has the file under a path of its own.
+async fn half_way_with_path<'a>(stage: &'a Stage, name: &str, size: u64, mirror: &str, path: &str) -> Result<View<'a>> {
     let view = stage.open_connected().await?;
     stage.download_part(&view, name, size / 2).await?;
     view.click("[data-testid=expand]").await?;
     view.wait_for_value("[data-testid=mirror-path]", name).await?;
     view.enter_text("[data-testid=mirror-address]", mirror).await?;
+    view.enter_text("[data-testid=mirror-path]", path).await?;
     // A first click may do no more than close the list of suggestions.
     until("the form to take the mirror", SHORT, async || {
         view.click("[data-testid=add-mirror]").await?;
@@ -66,6 +72,26 @@ async fn a_file_is_completed_by_a_mirror_when_its_server_is_killed() -> Result<(
     let view = stage.open(Page::Popup).await?;
     let saved = view.save("m.bin").await?;
     stage.check_saved("m.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_has_the_file_under_another_path_is_used() -> Result<()> {
+    const PATH: &str = "kept/in another/place.dat";
+    let size = 24 * MIB;
+    let stage = Stage::serving(&[("p.bin", size)]).await?;
+    have_hashed(&stage, "p.bin").await?;
+    let (_folder, mirror) = mirror_of(PATH, Contents::new("p.bin", size)).await?;
+    let before_mirror = Proxy::start(mirror.address()).await?;
+    before_mirror.hold_after(size / 8);
+    let view = half_way_with_path(&stage, "p.bin", size, &before_mirror.address().to_string(), PATH).await?;
+    before_mirror.held().await?;
+    view.wait_for_content(&standing_of(before_mirror.address()), "used").await?;
+    before_mirror.release();
+    // The first server stays stuck.
+    let saved = view.save("p.bin").await?;
+    stage.check_saved("p.bin", &saved)?;
+    assert!(before_mirror.passed() >= size / 3, "{} bytes came from the mirror", before_mirror.passed());
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
