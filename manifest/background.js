@@ -9,14 +9,27 @@ const core = () =>
   }));
 const forward = (handle) => (...event) => void core().then(() => handle(...event));
 
+globalThis.createOffscreen = () =>
+  chrome.offscreen.createDocument({
+    url: "offscreen.html",
+    reasons: ["WORKERS", "BLOBS"],
+    justification: "Runs the workers that fetch files and hands finished ones to the browser.",
+  });
+
 chrome.runtime.onMessage.addListener((message, sender, respond) => {
   core()
     .then(() => handle_message(message, sender))
     .then((answer) => respond({ ok: answer ?? null }), (error) => respond({ error: String(error) }));
   return true;
 });
-chrome.runtime.onStartup.addListener(forward(() => handle_start()));
-chrome.runtime.onInstalled.addListener(forward(() => handle_start()));
+// What was left goes on sooner when the document it goes on in does not wait until wasm is here.
+const start = () => {
+  const creating = createOffscreen();
+  creating.catch(() => {});
+  forward(handle_start)(creating);
+};
+chrome.runtime.onStartup.addListener(start);
+chrome.runtime.onInstalled.addListener(start);
 chrome.alarms.onAlarm.addListener(forward(() => handle_alarm()));
 chrome.downloads.onChanged.addListener(forward((change) => handle_download(change)));
 chrome.notifications.onClicked.addListener(forward((id) => handle_click(id)));

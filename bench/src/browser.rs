@@ -195,11 +195,6 @@ impl Place {
         Ok(Self { root, profile })
     }
 
-    /// Where Chromium writes its debugging port once it is up.
-    pub fn port_file(&self) -> PathBuf {
-        self.root.path().join("chromium/DevToolsActivePort")
-    }
-
     /// The folder in which Chromium keeps the sandbox, among other things.
     pub fn sandbox(&self) -> PathBuf {
         self.root.path().join("chromium/Default")

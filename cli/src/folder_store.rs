@@ -11,8 +11,12 @@ mod looking;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::iter;
 use std::os::unix::fs::FileExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use bytes::Bytes;
 use wstp_engine::tree::FileId;
@@ -26,6 +30,11 @@ use crate::layout::Layout;
 use crate::names::PARTIAL_SUFFIX;
 use crate::partial::{exists, make_folder, open_journal, place, shown, sync_folder};
 use crate::times;
+
+/// Threads that keep files at most.
+const MOST_THREADS: usize = 4;
+/// So many files take longer to keep than a thread to start.
+const WORTH_A_THREAD: usize = 8;
 
 /// What is asked of the store.
 #[derive(Debug)]
@@ -88,9 +97,30 @@ pub struct FolderStore {
     journal: File,
     journal_len: u64,
     update: bool,
-    /// Folders in the output that are there for certain.
-    made: HashSet<PathBuf>,
+    made: Made,
     kept: Vec<Kept>,
+}
+
+/// Folders in the output that are there for certain.
+#[derive(Debug, Default)]
+struct Made(Mutex<HashSet<PathBuf>>);
+
+impl Made {
+    fn contains(&self, folder: &Path) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    fn insert(&self, folder: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+    }
+}
+
+/// What became of a file to keep.
+enum Written {
+    /// It was in its place before.
+    InPlace(Saved),
+    /// It waits for its commit.
+    Aside(Kept),
 }
 
 /// A file that is to be moved to its place.
@@ -110,7 +140,7 @@ impl Storage for FolderStore {
             Request::Look(files) => {
                 Reply::Looked(files.into_iter().map(|file| (file.file, self.look(&file))).collect())
             }
-            Request::Keep(files) => Reply::Kept(files.into_iter().map(|file| (file.file, self.keep(&file))).collect()),
+            Request::Keep(files) => Reply::Kept(self.keep(&files)),
             Request::Commit { record } => Reply::Committed(self.commit(&record)),
         }
     }
@@ -132,7 +162,7 @@ impl FolderStore {
         let (recovered, journal_len) = replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
-        let (output, made, kept) = (output.to_owned(), HashSet::new(), Vec::new());
+        let (output, made, kept) = (output.to_owned(), Made::default(), Vec::new());
         let store = Self { output, is_new, folder, journal, journal_len, update, made, kept };
         store.remove_leftovers();
         Ok((store, recovered))
@@ -186,7 +216,30 @@ impl FolderStore {
         self.is_new
     }
 
-    fn keep(&mut self, ToKeep { file, place, root, modified_ms, data }: &ToKeep) -> Result<Option<Saved>, Failure> {
+    /// Keeps files on several threads: nearly all of the time is the file system's, which creates files on each processor that asks.
+    fn keep(&mut self, files: &[ToKeep]) -> Vec<(FileId, Result<Option<Saved>, Failure>)> {
+        let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let share = files.len().div_ceil(processors).max(WORTH_A_THREAD);
+        let written: Vec<_> = thread::scope(|scope| {
+            let (mine, others) = files.split_at(share.min(files.len()));
+            let write = |files: &[ToKeep]| files.iter().map(|file| self.write(file)).collect::<Vec<_>>();
+            let threads: Vec<_> = others.chunks(share).map(|files| scope.spawn(move || write(files))).collect();
+            let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            iter::once(write(mine)).chain(joined).flatten().collect()
+        });
+        let kept = written.into_iter().map(|written| {
+            Ok(match written? {
+                Written::InPlace(saved) => Some(saved),
+                Written::Aside(kept) => {
+                    self.kept.push(kept);
+                    None
+                }
+            })
+        });
+        files.iter().map(|file| file.file).zip(kept).collect()
+    }
+
+    fn write(&self, ToKeep { file, place, root, modified_ms, data }: &ToKeep) -> Result<Written, Failure> {
         let target = self.output.join(place);
         let failed = |error| Failure::disk(format!("{} can't be written", shown(&target)), &error);
         self.make_around(place)?;
@@ -195,7 +248,7 @@ impl FolderStore {
             Standing::Nothing => false,
             Standing::Same => {
                 times::set(&target, *modified_ms);
-                return Ok(Some(saved));
+                return Ok(Written::InPlace(saved));
             }
             Standing::Other if self.update => true,
             Standing::Other => return Err(exists(&target)),
@@ -208,18 +261,17 @@ impl FolderStore {
         let mut own = File::create(&path).map_err(failed)?;
         own.write_all(data).map_err(failed)?;
         times::set_of(&own, *modified_ms);
-        self.kept.push(Kept { data: path, saved, replace });
-        Ok(None)
+        Ok(Written::Aside(Kept { data: path, saved, replace }))
     }
 
     /// Makes the folders around a place.
-    fn make_around(&mut self, place: &Path) -> Result<(), Failure> {
+    fn make_around(&self, place: &Path) -> Result<(), Failure> {
         let around = place.parent().unwrap_or(Path::new(""));
         if self.made.contains(around) {
             return Ok(());
         }
         make_around(&self.output, place)?;
-        self.made.insert(around.to_owned());
+        self.made.insert(around);
         Ok(())
     }
 
@@ -301,7 +353,8 @@ mod tests {
 
     fn keep(store: &mut FolderStore, file: u32, place: &str, data: &[u8]) -> Result<Option<Saved>, Failure> {
         let (file, place, root) = (FileId(file), place.into(), *blake3::hash(data).as_bytes());
-        store.keep(&ToKeep { file, place, root, modified_ms: None, data: Bytes::copy_from_slice(data) })
+        let to_keep = ToKeep { file, place, root, modified_ms: None, data: Bytes::copy_from_slice(data) };
+        store.keep(&[to_keep]).remove(0).1
     }
 
     #[test]

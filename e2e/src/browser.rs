@@ -146,16 +146,25 @@ pub struct Browser {
     _driver: Driver,
 }
 
-impl Browser {
-    /// Starts Chromium with the profile and the extension. `CHROMIUM` names another program.
+/// A Chromium that runs by itself; nobody controls it yet. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Chromium {
+    process: Child,
+    log: PathBuf,
+    disk: PathBuf,
+    extension: Extension,
+}
+
+impl Chromium {
+    /// Starts it with the profile and the extension. `CHROMIUM` names another program.
     ///
     /// # Errors
     ///
-    /// When it can't be started or controlled.
-    pub async fn launch(profile: &Profile, extension: &Extension) -> Result<Self> {
+    /// When it can't be started.
+    pub fn start(profile: &Profile, extension: &Extension) -> Result<Self> {
         let _ = fs::remove_file(profile.data().join(PORT_FILE));
         let log = profile.root.join("chromium.log");
-        let mut chromium = command(profile, extension)
+        let process = command(profile, extension)
             // One that is killed leaves its lock's folder behind: beside the profile it goes with that.
             .env("TMPDIR", &profile.root)
             .args([
@@ -168,23 +177,52 @@ impl Browser {
             .stderr(File::create(&log)?)
             .spawn()
             .context("can't start Chromium")?;
-        let disk = disk(profile, chromium.id().context("Chromium has ended")?);
-        let port_file = disk.join(PORT_FILE);
-        let devtools = until("Chromium to start", LONG, async || {
-            if let Some(status) = chromium.try_wait()? {
-                bail!("Chromium ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
+        let disk = disk(profile, process.id().context("Chromium has ended")?);
+        Ok(Self { process, log, disk, extension: extension.clone() })
+    }
+
+    /// Waits until it listens for DevTools: the port and the path for the whole browser.
+    ///
+    /// # Errors
+    ///
+    /// When it ends instead, or never does.
+    pub async fn listens(&mut self) -> Result<(u16, String)> {
+        let port_file = self.disk.join(PORT_FILE);
+        until("Chromium to start", LONG, async || {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("Chromium ended with {status}: {}", fs::read_to_string(&self.log).unwrap_or_default());
             }
             let said = fs::read_to_string(&port_file).unwrap_or_default();
             Ok(said.split_once('\n').and_then(|(port, path)| Some((port.parse::<u16>().ok()?, path.trim().to_owned()))))
         })
-        .await?;
-        let port = devtools.0;
+        .await
+    }
+
+    /// Takes control of it.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended, or chromedriver can't reach it.
+    pub async fn control(mut self) -> Result<Browser> {
+        let devtools = self.listens().await?;
         let driver = Driver::start().await?;
         let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_debugger_address(&format!("127.0.0.1:{port}"))?;
+        wanted.set_debugger_address(&format!("127.0.0.1:{}", devtools.0))?;
         let session = WebDriver::new(driver.url(), wanted).await.context("chromedriver can't reach Chromium")?;
         session.set_script_timeout(LONG).await?;
-        Ok(Self { session, chromium, devtools, log, disk, extension: extension.clone(), _driver: driver })
+        let Self { process: chromium, log, disk, extension } = self;
+        Ok(Browser { session, chromium, devtools, log, disk, extension, _driver: driver })
+    }
+}
+
+impl Browser {
+    /// Starts Chromium with the profile and the extension and takes control of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chromium::start`] and [`Chromium::control`].
+    pub async fn launch(profile: &Profile, extension: &Extension) -> Result<Self> {
+        Chromium::start(profile, extension)?.control().await
     }
 
     /// The WebDriver session.
@@ -299,32 +337,6 @@ impl Browser {
         Ok(())
     }
 
-    /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if
-    /// there is none.
-    ///
-    /// # Errors
-    ///
-    /// What DevTools say, or when it goes on running.
-    pub async fn end_worker(&self, kind: &str) -> Result<bool> {
-        let mut devtools = self.connect_devtools().await?;
-        let Some(document) = self.offscreen(&mut devtools).await? else { return Ok(false) };
-        let session = devtools.attach(&document).await?;
-        let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
-        devtools.command(Some(&session), "Target.setAutoAttach", attach).await?;
-        // Whoever is there already is told of before the answer to this.
-        devtools.command(Some(&session), "Runtime.evaluate", json!({ "expression": "0" })).await?;
-        while let Some(worker) = devtools.told("Target.attachedToTarget") {
-            let session = worker["sessionId"].as_str().context("DevTools name no session")?.to_owned();
-            // A worker whose transfer is over may end by itself just now.
-            if devtools.evaluate(&session, "self.name").await? == Some(json!(kind)) {
-                devtools.evaluate(&session, "self.close()").await?;
-                while devtools.event("Target.detachedFromTarget").await?["sessionId"] != json!(session) {}
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Has the browser say that it has no network to the extension's offscreen document and its workers until [`Offline::end`]. Sockets don't mind.
     ///
     /// # Errors
@@ -357,11 +369,11 @@ impl Browser {
         Ok(true)
     }
 
-    async fn connect_devtools(&self) -> Result<DevTools> {
+    pub(crate) async fn connect_devtools(&self) -> Result<DevTools> {
         DevTools::connect(self.devtools.0, &self.devtools.1).await
     }
 
-    async fn offscreen(&self, devtools: &mut DevTools) -> Result<Option<Value>> {
+    pub(crate) async fn offscreen(&self, devtools: &mut DevTools) -> Result<Option<Value>> {
         let url = self.extension.url("offscreen.html");
         Ok(devtools.targets().await?.into_iter().find(|target| target["url"] == json!(url)))
     }

@@ -24,8 +24,9 @@ mod stage;
 pub mod torture;
 mod view;
 mod wait;
+mod workers;
 
-pub use browser::{Appearance, Browser, Offline, Profile, launch_for_the_user};
+pub use browser::{Appearance, Browser, Chromium, Offline, Profile, launch_for_the_user};
 pub use committed::Committed;
 pub use driver::Driver;
 pub use extension::Extension;
@@ -42,3 +43,4 @@ pub use stage::Stage;
 pub use thirtyfour::Key;
 pub use view::{Page, Row, View};
 pub use wait::{LONG, LONGEST, SHORT, until};
+pub use workers::Clocks;

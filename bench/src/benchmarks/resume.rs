@@ -1,12 +1,13 @@
 //! A killed browser: how soon blocks flow again after it is started, and how much of the file is fetched twice.
 //!
 //! The time begins with the start of Chromium's process and ends when a mebibyte has come over, so what Chromium itself needs to come up is in it.
+//! Until then nobody controls that browser: chromedriver, which takes both processors for a while when it starts, does so only afterwards.
 //! Bytes are counted between server and browser; more than file and hashes are is fetched again.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use wstp_e2e::{Browser, Extension, Page, Proxy, View, until};
+use wstp_e2e::{Browser, Chromium, Extension, Page, Proxy, View, until};
 
 use crate::browser::Place;
 use crate::corpus::{Corpus, Source};
@@ -56,13 +57,13 @@ async fn round(server: &Server, source: &Source) -> Result<(f64, f64)> {
     proxy.release();
     let before = proxy.passed();
     let began = Instant::now();
-    let (browser, up, flows) = tokio::join!(
-        Browser::launch(&place.profile, &extension),
-        until("Chromium to start", LIMIT, async || Ok(place.port_file().exists().then(|| began.elapsed()))),
-        async { passed(&proxy, before + FLOWS).await.map(|()| began.elapsed()) },
-    );
-    let (browser, up, flows) = (browser?, up?, flows?);
+    let mut chromium = Chromium::start(&place.profile, &extension)?;
+    chromium.listens().await?;
+    let up = began.elapsed();
+    passed(&proxy, before + FLOWS).await?;
+    let flows = began.elapsed();
     eprintln!("bench: started again: Chromium is up after {up:.2?}, blocks flow after {flows:.2?}");
+    let browser = chromium.control().await?;
     let view = View::open(&browser, Page::Manager).await?;
     view.wait_for_state(&source.name, &["complete"]).await?;
     let fetched = proxy.passed();

@@ -48,7 +48,7 @@ impl Found {
 
 impl FolderStore {
     /// What is there of a file. What can't be read is not there; whoever writes it will tell.
-    pub(super) fn look(&mut self, ToLook { place, size, modified_ms, .. }: &ToLook) -> Found {
+    pub(super) fn look(&self, ToLook { place, size, modified_ms, .. }: &ToLook) -> Found {
         let target = self.output.join(place);
         let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && there.len() == *size);
         let Some(there) = there.filter(|_| self.has_around(place)) else { return Found::Nothing };
@@ -62,7 +62,7 @@ impl FolderStore {
     }
 
     /// Whether the folders around a place are there, and none is a link.
-    fn has_around(&mut self, place: &Path) -> bool {
+    fn has_around(&self, place: &Path) -> bool {
         let around = place.parent().unwrap_or(Path::new(""));
         if self.made.contains(around) {
             return true;
@@ -73,7 +73,7 @@ impl FolderStore {
             fs::symlink_metadata(&folder).is_ok_and(|there| there.is_dir())
         });
         if all {
-            self.made.insert(around.to_owned());
+            self.made.insert(around);
         }
         all
     }

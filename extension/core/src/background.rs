@@ -34,13 +34,22 @@ thread_local! {
     static AWAITING: RefCell<Vec<oneshot::Sender<()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The browser started, or the extension was installed or updated: go on with what was left.
+/// The browser started, or the extension was installed or updated: go on with what was left, in the offscreen document that is `creating`.
 ///
 /// # Errors
 ///
 /// What Chrome says.
 #[wasm_bindgen]
-pub async fn handle_start() -> Result<(), JsValue> {
+pub async fn handle_start(creating: Promise) -> Result<(), JsValue> {
+    let is_first = CREATING.with_borrow(Option::is_none);
+    if is_first {
+        CREATING.set(Some(creating.clone()));
+    }
+    // It fails if somebody else was faster, which is as good.
+    let _ = chrome::settled(creating).await;
+    if is_first {
+        CREATING.set(None);
+    }
     chrome::set_alarm(ALARM).await?;
     ensure_offscreen().await
 }
@@ -134,8 +143,10 @@ async fn catalogue_answers() -> Result<bool, JsValue> {
 
 /// Creates the offscreen document if it is not there. Two calls at once create one.
 async fn ensure_offscreen() -> Result<(), JsValue> {
-    if let Some(creating) = CREATING.with_borrow(Clone::clone) {
-        return chrome::settled(creating).await.map(drop);
+    if let Some(creating) = CREATING.with_borrow(Clone::clone)
+        && chrome::settled(creating).await.is_ok()
+    {
+        return Ok(());
     }
     if chrome::count_contexts(&["OFFSCREEN_DOCUMENT"]).await? > 0 {
         return Ok(());

@@ -17,8 +17,9 @@ extern "C" {
     async fn runtime_send(message: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getContexts, catch)]
     async fn runtime_contexts(filter: &JsValue) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_namespace = ["chrome", "offscreen"], js_name = createDocument, catch)]
-    fn offscreen_create(parameters: &JsValue) -> Result<Promise, JsValue>;
+    /// Creates the offscreen document, of which there can be only one; the service worker's script does that too when the browser starts.
+    #[wasm_bindgen(js_name = createOffscreen, catch)]
+    pub fn create_offscreen() -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "offscreen"], js_name = closeDocument, catch)]
     async fn offscreen_close() -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = download, catch)]
@@ -148,20 +149,6 @@ pub async fn knock(knock: &Knock) -> Result<(), JsValue> {
 pub async fn count_contexts(kinds: &[&str]) -> Result<u32, JsValue> {
     let kinds: Array = kinds.iter().map(|kind| JsValue::from(*kind)).collect();
     Ok(Array::from(&runtime_contexts(&object(&[("contextTypes", kinds.into())])).await?).length())
-}
-
-/// Creates the offscreen document. There can be only one.
-///
-/// # Errors
-///
-/// When there is one, or Chrome can't.
-pub fn create_offscreen() -> Result<Promise, JsValue> {
-    let reasons = Array::of2(&"WORKERS".into(), &"BLOBS".into());
-    offscreen_create(&object(&[
-        ("url", "offscreen.html".into()),
-        ("reasons", reasons.into()),
-        ("justification", "Runs the workers that fetch files and hands finished ones to the browser.".into()),
-    ]))
 }
 
 /// Closes the offscreen document.
