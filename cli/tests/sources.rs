@@ -81,7 +81,8 @@ async fn each_source_carries_as_much_as_its_speed_allows_and_no_block_comes_twic
     // At the end the last blocks of the slow one are asked of the fast one, too.
     assert!(two.passed() < two.least() + WINDOW, "{fast} and {slow} bytes");
     let ideal = 24.0 * MIB as f64 / 8e6;
-    assert!(two.took().as_secs_f64() < 1.25 * ideal, "{:?} instead of {ideal} s", two.took());
+    // Half of the file each would take twice as long.
+    assert!(two.took().as_secs_f64() < 1.6 * ideal, "{:?} instead of {ideal} s", two.took());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,9 @@ use tempfile::tempdir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+/// To the beginning of the line, and the line is empty.
+const CLEARED: &str = "\r\u{1b}[2K";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn at_a_terminal_a_bar_shows_name_bytes_and_speed_and_is_gone_in_the_end() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
@@ -24,12 +27,15 @@ async fn at_a_terminal_a_bar_shows_name_bytes_and_speed_and_is_gone_in_the_end()
     command.current_dir(here.path()).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.expect("it ends in time").unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
-    println!("{shown:?}");
     assert_eq!(output.status.code(), Some(0), "{shown:?}");
     assert_eq!(names_in(here.path()), ["film.mkv"]);
-    let bars: Vec<_> = shown.split('\r').filter(|line| line.contains("film.mkv [")).collect();
-    let is_whole = |bar: &&&str| bar.contains("=>") && bar.contains("/6.29 MB") && bar.contains("B/s");
-    assert!(bars.iter().filter(is_whole).count() >= 2, "{bars:?}");
-    let (_, last) = shown.rsplit_once("film.mkv [").unwrap();
-    println!("{last:?}");
+    // Each time the line is drawn anew, it is cleared before.
+    let (bars, end) = shown.rsplit_once(CLEARED).unwrap();
+    let bars: Vec<_> = bars.split(CLEARED).collect();
+    assert!(bars.iter().all(|bar| bar.starts_with("film.mkv [") && !bar.contains('\n')), "{shown:?}");
+    let tells = |bar: &&&str| bar.contains("=>") && bar.contains(" MB/6.29 MB  ") && bar.contains(" MB/s, ");
+    let telling: Vec<_> = bars.iter().filter(tells).collect();
+    assert!(telling.first() != telling.last(), "the bar moves: {shown:?}");
+    assert!(end.starts_with("saved film.mkv (6.29 MB, blake3 ") && end.ends_with(")\r\n"), "{shown:?}");
+    assert_eq!(end.lines().count(), 1, "{shown:?}");
 }

@@ -1,0 +1,102 @@
+//! Servers that lie about a file: nothing wrong gets into its place, and the end is told in words.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod support;
+
+use std::fs;
+
+use support::{Ended, Liar, Link, MIB, Proxy, Server, Spoiler, Wstp, names_in, sample, write, wstp};
+use tempfile::tempdir;
+use wstp_protocol::{BlocksReply, ClientMessage, ErrorCode, Failure, FileVersion, HashPage, Opened, ServerMessage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_sends_other_bytes_is_left_alone_and_says_why() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(16 * MIB, 1);
+    write(share.path(), "x", &bytes);
+    let server = Server::start(share.path()).await;
+    let honest = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
+    let mirror = Spoiler::of_blocks(server.address()).await;
+    let sources = [honest.source("x"), mirror.source("x")];
+    let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
+    let sources = run.event(|event| event["sources"][1]["standing"] == "benched").await["sources"].clone();
+    assert_eq!((&sources[0]["standing"], &sources[0]["problem"]), (&"good".into(), &serde_json::Value::Null));
+    assert_eq!(sources[1]["problem"], "it sent bytes that do not belong to this file");
+    assert_eq!((&sources[1]["connections"], &sources[1]["address"]), (&0.into(), &mirror.address().to_string().into()));
+    let sent = mirror.sent();
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+    assert_eq!(names_in(here.path()), ["x"]);
+    assert!(sent > 0 && mirror.sent() == sent, "{sent} bytes before it was left alone, {} in the end", mirror.sent());
+    assert!(sent < MIB as u64, "{sent} wrong bytes were taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_sends_other_bytes_ends_it_in_words_and_what_is_kept_is_right() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let bytes = sample(3 * MIB + 5, 1);
+    write(share.path(), "x", &bytes);
+    let server = Server::start(share.path()).await;
+    let liar = Spoiler::of_blocks(server.address()).await;
+    let ended = wstp(here.path(), &["get", &liar.source("x"), "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let failed = &ended.events("failed")[0];
+    let what = failed["what"].as_str().unwrap();
+    assert_eq!(what, format!("{} sent bytes that do not belong to this file.", liar.address()));
+    assert_eq!((&failed["code"], ended.stderr.as_str()), (&1.into(), ""));
+    assert!(!here.path().join("x").exists());
+    let ended = wstp(here.path(), &["get", &server.source("x")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+}
+
+/// Answers of the right shape about a file of this size, of which nothing is true.
+fn lie(size: u64, asked: ClientMessage) -> ServerMessage {
+    match asked {
+        ClientMessage::Open(ask) => {
+            let (version, root) = (FileVersion([1; 16]), Some([7; 32]));
+            ServerMessage::Opened(Opened { id: ask.id, handle: 1, size, version, root })
+        }
+        ClientMessage::Blocks(ask) => match ask.run.byte_range(size) {
+            Some((_, length)) => {
+                let data = vec![7; length as usize].into();
+                ServerMessage::Blocks(BlocksReply { id: ask.id, run: ask.run, data })
+            }
+            None => failure(ask.id, ErrorCode::OutOfRange),
+        },
+        ClientMessage::Hashes(ask) => {
+            ServerMessage::HashPage(HashPage { id: ask.id, nodes: vec![[7; 32]; ask.count as usize], uncles: vec![] })
+        }
+        ClientMessage::Stat(ask) => failure(ask.id, ErrorCode::NotFound),
+        ClientMessage::List(ask) => failure(ask.id, ErrorCode::NotADirectory),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(id: wstp_protocol::RequestId, code: ErrorCode) -> ServerMessage {
+    ServerMessage::Failure(Failure { id: Some(id), code, text: String::new(), retry_after_ms: None })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_size_a_liar_names_the_end_is_told_in_words() {
+    let sizes = [0, 1, 8193, 1 << 30, 1 << 52, 1 << 62, 1 << 63, u64::MAX];
+    let runs: Vec<_> = sizes.map(|size| (size, tokio::spawn(lied_to(size)))).into();
+    for (size, run) in runs {
+        let (ended, names) = run.await.unwrap();
+        // It can't be understood, nothing of it could be used for long enough, or no disk can hold it.
+        assert!(matches!(ended.code, Some(1 | 4 | 6)), "{size}: {ended:?}");
+        let last = ended.stderr.lines().next_back().unwrap();
+        assert!(last.starts_with("wstp: ") && !ended.stderr.contains("panicked"), "{size}: {ended:?}");
+        assert!(!names.contains(&"x".to_owned()), "{size}: {names:?}");
+    }
+}
+
+/// Fetches a file from a liar who names this size; what is here then.
+async fn lied_to(size: u64) -> (Ended, Vec<String>) {
+    let here = tempdir().unwrap();
+    let liar = Liar::start(move |asked| lie(size, asked)).await;
+    let ended = wstp(here.path(), &["get", &liar.source("x"), "--timeout", "3"]).await;
+    (ended, names_in(here.path()))
+}
