@@ -74,7 +74,8 @@ async fn talk(stream: TcpStream, script: Arc<Script>) {
 
 fn welcome() -> ServerMessage {
     let limits = Limits { requests: 64, handles: 8, run_blocks: 32, page_nodes: 1024, idle_timeout_ms: 60_000 };
-    ServerMessage::Welcome(Welcome { version: 1, features: 0, agent: "hostile/1".to_owned(), limits })
+    let features = wstp_protocol::features::BUNDLES;
+    ServerMessage::Welcome(Welcome { version: 1, features, agent: "hostile/1".to_owned(), limits })
 }
 
 /// A message of the protocol as one of WebSocket's.

@@ -110,8 +110,6 @@ async fn many_small_files_are_one_row_and_a_handful_of_files_on_the_disk() -> Re
     let packs = sizes.iter().filter(|size| **size >= FILES * TINY).count();
     ensure!(packs == 1, "{packs} files have room for all that arrived: {sizes:?}");
     ensure!(sizes.len() < 25, "{} files lie on the disk for a folder of {FILES}: {sizes:?}", sizes.len());
-    finishes(&stage, &view).await?;
-    assert_eq!(stage.saved_files()?.len() as u64, FILES);
     Ok(())
 }
 

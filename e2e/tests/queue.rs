@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Page, Row, Stage, View};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use wstp_e2e::{Contents, LONG, Page, Row, Stage, View, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -21,6 +22,58 @@ async fn one_at_a_time(stage: &Stage) -> Result<()> {
         manager.wait_for_content("[data-testid=set-transfers]", shown).await?;
     }
     manager.close().await
+}
+
+/// Writes down in which order transfers leave the queue, as soon as the page hears of it.
+const WATCH: &str = "const seen = []; document.body.begun = seen; const look = () => { \
+    for (const { dataset: row } of document.querySelectorAll('[data-testid=transfer]')) \
+        if (row.state != 'queued' && !seen.includes(row.name)) seen.push(row.name); \
+    }; new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true }); look()";
+const BEGUN: &str = "return document.body.begun";
+
+/// Moves a transfer that waits by one place, and waits until all wait in this order.
+async fn step(view: &View<'_>, name: &str, button: &str, turns: &[&str]) -> Result<()> {
+    let rows = view.rows().await?;
+    let row = rows.into_iter().find(|row| row.name == name).with_context(|| format!("{name} has no row"))?;
+    view.expand(&row).await?;
+    view.press(&row, button).await?;
+    wait_for_turns(view, turns).await
+}
+
+/// Waits until the transfers wait in this order, by what their rows say.
+async fn wait_for_turns(view: &View<'_>, turns: &[&str]) -> Result<()> {
+    view.wait_for_rows(&format!("the order {turns:?}"), |rows| {
+        let says = |name: &str, words: &str| rows.iter().any(|row| row.name == name && row.text.contains(words));
+        let words = |place: usize| match place {
+            0 => "Comes next".to_owned(),
+            place => format!("Waits, number {} in line", place + 1),
+        };
+        turns.iter().enumerate().all(|(place, name)| says(name, &words(place))).then_some(())
+    })
+    .await
+}
+
+/// How many run and how many wait for their turn.
+fn running_and_queued(rows: &[Row]) -> (usize, usize) {
+    let running = ["starting", "downloading", "verifying"].iter().map(|state| in_state(rows, state)).sum();
+    (running, in_state(rows, "queued"))
+}
+
+/// Waits until so many run and so many wait, with a worker for each that runs, and sees that it stays so while more passes.
+async fn stays_at(stage: &Stage, view: &View<'_>, running: usize, queued: usize) -> Result<()> {
+    let wanted = (running, queued);
+    view.wait_for_rows(&format!("{running} to run"), |rows| (running_and_queued(rows) == wanted).then_some(())).await?;
+    let goal = stage.proxy.passed() + MIB;
+    until("more to pass", LONG, async || {
+        let now = running_and_queued(&view.rows().await?);
+        ensure!(now == wanted, "{} run and {} wait, instead of {running} and {queued}", now.0, now.1);
+        Ok((stage.proxy.passed() >= goal).then_some(()))
+    })
+    .await?;
+    let clocks = stage.browser()?.clocks().await?;
+    let workers = clocks.names().iter().filter(|name| **name == "transfer").count();
+    ensure!(workers == running, "{running} transfers run, in {workers} workers");
+    Ok(())
 }
 
 async fn ask_for_all(stage: &Stage, view: &View<'_>, files: &[(&str, u64)], hold: u64) -> Result<()> {
@@ -108,5 +161,52 @@ async fn what_failed_is_retried_all_at_once_and_arrives() -> Result<()> {
         let saved = view.save(name).await?;
         stage.check_saved(name, &saved)?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_in_the_queue_can_be_changed_and_outlive_the_browser() -> Result<()> {
+    let files = ["1.bin", "2.bin", "3.bin", "4.bin", "5.bin"].map(|name| (name, MIB));
+    let mut stage = Stage::serving(&files).await?;
+    one_at_a_time(&stage).await?;
+    {
+        let view = stage.open(Page::Manager).await?;
+        view.connect(&stage.address()).await?;
+        ask_for_all(&stage, &view, &files, MIB / 4).await?;
+        wait_for_turns(&view, &["2.bin", "3.bin", "4.bin", "5.bin"]).await?;
+        step(&view, "2.bin", "later", &["3.bin", "2.bin", "4.bin", "5.bin"]).await?;
+        step(&view, "5.bin", "earlier", &["3.bin", "2.bin", "5.bin", "4.bin"]).await?;
+    }
+    stage.kill_browser().await?;
+    stage.start_browser().await?;
+    let view = stage.open(Page::Manager).await?;
+    let moved = ["3.bin", "2.bin", "5.bin", "4.bin"];
+    wait_for_turns(&view, &moved).await?;
+    view.run(WATCH, json!([])).await?;
+    // So slow that the page hears of each.
+    stage.proxy.limit_rate(3 * MIB);
+    stage.proxy.release();
+    view.wait_for_rows("all to be complete", |rows| (in_state(rows, "complete") == 5).then_some(())).await?;
+    let begun: Vec<String> = serde_json::from_value(view.run(BEGUN, json!([])).await?)?;
+    ensure!(begun[0] == "1.bin" && begun[1..] == moved, "they began in the order {begun:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_five_transfers_three_run_and_a_higher_number_starts_another_at_once() -> Result<()> {
+    let files = ["1.bin", "2.bin", "3.bin", "4.bin", "5.bin"].map(|name| (name, 24 * MIB));
+    let stage = Stage::serving(&files).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    // So slow that none ends.
+    stage.proxy.limit_rate(3 * MIB);
+    ask_for_all(&stage, &view, &files, u64::MAX / 2).await?;
+    stays_at(&stage, &view, 3, 2).await?;
+    view.click("[data-testid=open-settings]").await?;
+    view.wait_for_content("[data-testid=set-transfers]", "3").await?;
+    view.click("[role=group]:has([data-testid=set-transfers]) [aria-label=More]").await?;
+    view.wait_for_content("[data-testid=set-transfers]", "4").await?;
+    stays_at(&stage, &view, 4, 1).await?;
+    ensure!(stage.proxy.passed() < 24 * MIB, "one may have ended");
     Ok(())
 }

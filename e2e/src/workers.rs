@@ -1,0 +1,125 @@
+//! The extension's offscreen document and the workers in it, reached one by one: to end them, and to give them other clocks.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::Browser;
+use crate::devtools::DevTools;
+
+/// Moves both clocks by so many milliseconds, counts whoever looks at them from then on, and gives by how much they moved.
+const SHIFT: &str = "(by => [Date, performance].map(clock => { \
+    const before = clock.now.bind(clock), then = before(); \
+    clock.now = () => { self.looks += 1; return before() + by; }; \
+    const moved = clock.now() - then; self.looks = 0; return moved; }))";
+
+impl Browser {
+    /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools say, or when it goes on running.
+    pub async fn end_worker(&self, kind: &str) -> Result<bool> {
+        let mut devtools = self.connect_devtools().await?;
+        let Some(document) = self.offscreen(&mut devtools).await? else { return Ok(false) };
+        let session = attach_with_workers(&mut devtools, &document).await?;
+        while let Some((name, session)) = next_worker(&mut devtools, &session).await? {
+            if name == kind {
+                devtools.evaluate(&session, "self.close()").await?;
+                while devtools.event("Target.detachedFromTarget").await?["sessionId"] != json!(session) {}
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The clocks of the offscreen document and of the workers that run now.
+    ///
+    /// # Errors
+    ///
+    /// What DevTools say, or when there is no offscreen document.
+    pub async fn clocks(&self) -> Result<Clocks> {
+        let mut devtools = self.connect_devtools().await?;
+        let document = self.offscreen(&mut devtools).await?.context("there is no offscreen document")?;
+        let session = attach_with_workers(&mut devtools, &document).await?;
+        let mut contexts = vec![("offscreen".to_owned(), session.clone())];
+        while let Some(worker) = next_worker(&mut devtools, &session).await? {
+            contexts.push(worker);
+        }
+        Ok(Clocks { devtools, contexts })
+    }
+}
+
+/// The clocks of the extension's parts. What was done to them stays when this is dropped.
+#[derive(Debug)]
+pub struct Clocks {
+    devtools: DevTools,
+    /// Name and session of each part.
+    contexts: Vec<(String, String)>,
+}
+
+impl Clocks {
+    /// The parts that have them, in the order of their names.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.contexts.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Makes both clocks of each part, the wall's and the monotonic one, jump from one moment to the next.
+    ///
+    /// # Errors
+    ///
+    /// When a part has ended or its clocks stay.
+    pub async fn jump(&mut self, seconds: i32) -> Result<()> {
+        let by = f64::from(seconds) * 1000.0;
+        for (name, session) in &self.contexts {
+            let moved = self.devtools.evaluate(session, &format!("{SHIFT}({by})")).await?;
+            let moved: Vec<f64> = serde_json::from_value(moved.with_context(|| format!("{name} has ended"))?)?;
+            let has_moved = moved.len() == 2 && moved.iter().all(|moved| (moved - by).abs() < 1000.0);
+            ensure!(has_moved, "the clocks of {name} moved by {moved:?} ms instead of {by}");
+        }
+        Ok(())
+    }
+
+    /// Whether each part has looked at its clocks since they jumped.
+    ///
+    /// # Errors
+    ///
+    /// When one has ended.
+    pub async fn are_looked_at(&mut self) -> Result<bool> {
+        for (name, session) in &self.contexts {
+            let looks = self.devtools.evaluate(session, "self.looks").await?;
+            let looks = looks.with_context(|| format!("{name} has ended"))?;
+            if looks.as_u64().is_none_or(|looks| looks == 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Begins a session with the document, and with each of its workers.
+async fn attach_with_workers(devtools: &mut DevTools, document: &Value) -> Result<String> {
+    let session = devtools.attach(document).await?;
+    let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
+    devtools.command(Some(&session), "Target.setAutoAttach", attach).await?;
+    Ok(session)
+}
+
+/// Name and session of a worker that was not given yet.
+async fn next_worker(devtools: &mut DevTools, document: &str) -> Result<Option<(String, String)>> {
+    // Whoever is there already is told of before the answer to this.
+    devtools.command(Some(document), "Runtime.evaluate", json!({ "expression": "0" })).await?;
+    while let Some(worker) = devtools.told("Target.attachedToTarget") {
+        if worker["targetInfo"]["type"] != "worker" {
+            continue;
+        }
+        let session = worker["sessionId"].as_str().context("DevTools name no session")?.to_owned();
+        // A worker whose transfer is over may end by itself just now.
+        if let Some(Value::String(name)) = devtools.evaluate(&session, "self.name").await? {
+            return Ok(Some((name, session)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,61 @@
+//! Clocks that jump in the middle of a download, as they do when a computer slept or was told another time.
+
+use anyhow::{Result, ensure};
+use wstp_e2e::{Clocks, Page, SHORT, Stage, View, until};
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 24 * MIB;
+const NAME: &str = "held.bin";
+const HOUR: i32 = 3600;
+/// What of answers under way may be lost with the connections that carried them, at each jump.
+const UNDER_WAY: u64 = 6 * MIB;
+
+/// A transfer of [`SIZE`] bytes that the proxy holds after a third, with the manager page before it.
+async fn held_after_a_third(stage: &Stage) -> Result<View<'_>> {
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    stage.download_part(&view, NAME, SIZE / 3).await?;
+    Ok(view)
+}
+
+/// Makes all clocks jump, and waits until every part has seen that.
+async fn jump(clocks: &mut Clocks, seconds: i32) -> Result<()> {
+    ensure!(clocks.names() == ["catalogue", "offscreen", "transfer"], "there are {:?}", clocks.names());
+    clocks.jump(seconds).await?;
+    until("every part to look at its clocks", SHORT, async || Ok(clocks.are_looked_at().await?.then_some(()))).await
+}
+
+/// Lets the rest come with nobody's help, saves it, compares it, and sees how much came over in all.
+async fn finishes(stage: &Stage, view: &View<'_>, jumps: u64) -> Result<()> {
+    stage.proxy.release();
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)?;
+    let all = stage.proxy.passed();
+    println!("{all} bytes came over for a file of {SIZE}");
+    ensure!(all < SIZE + SIZE / 50 + jumps * UNDER_WAY, "{all} bytes came over for a file of {SIZE}");
+    let log = stage.browser()?.log()?;
+    ensure!(!log.contains("replacing a silent worker"), "a worker was taken for dead: {log}");
+    stage.browser()?.check_no_panic()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_an_hour_ahead_stops_nothing() -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = held_after_a_third(&stage).await?;
+    let mut clocks = stage.browser()?.clocks().await?;
+    jump(&mut clocks, HOUR).await?;
+    finishes(&stage, &view, 1).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_an_hour_back_stops_nothing() -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = held_after_a_third(&stage).await?;
+    let mut clocks = stage.browser()?.clocks().await?;
+    // The monotonic one counts from the start of its part and can't be less than nothing.
+    jump(&mut clocks, 2 * HOUR).await?;
+    stage.proxy.hold_after(SIZE / 3);
+    stage.proxy.held().await?;
+    jump(&mut clocks, -HOUR).await?;
+    finishes(&stage, &view, 2).await
+}
