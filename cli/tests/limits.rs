@@ -57,9 +57,21 @@ fn assert_limited(trace: &[(Instant, u64)]) {
         let allowed = (RATE as f64 * (*at - start).as_secs_f64()) as u64 + BUCKET + HASHES;
         assert!(*passed <= allowed, "{passed} bytes after {:?}", *at - start);
     }
-    let passed_after = |time| trace.iter().rfind(|(at, _)| *at - start <= time).unwrap().1;
-    let rate = (passed_after(BEGIN + LENGTH) - passed_after(BEGIN)) as f64 / LENGTH.as_secs_f64();
-    assert!((rate / RATE as f64 - 1.0).abs() < 0.05, "{rate:.0} bytes a second");
+    let rate_over = |from, length: Duration| {
+        let passed_after = |time| trace.iter().rfind(|(at, _)| *at - start <= time).unwrap().1;
+        (passed_after(from + length) - passed_after(from)) as f64 / length.as_secs_f64() / RATE as f64
+    };
+    let whole = rate_over(BEGIN, LENGTH);
+    // What could not be asked for while the machine was busy with other things, for longer than the bucket lasts, never comes. So that this
+    // does not count against the limit, the lower bound is that of a good second, one that only a quarter of all are better than.
+    let mut seconds: Vec<_> =
+        (0..=40).map(|tenth| rate_over(BEGIN + Duration::from_millis(100) * tenth, Duration::from_secs(1))).collect();
+    seconds.sort_by(f64::total_cmp);
+    let usual = seconds[seconds.len() * 3 / 4];
+    assert!(
+        whole <= 1.05 && whole > 0.8 && usual > 0.95,
+        "{whole} of the limit, {usual} in a good second: {seconds:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
