@@ -83,3 +83,24 @@ async fn left_to_itself_a_transfer_takes_more_connections_where_each_carries_lit
     let saved = view.save(NAME).await?;
     stage.check_saved(NAME, &saved)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn left_to_itself_a_transfer_gives_up_connections_where_one_carries_all() -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(NAME).await?;
+    let before = stage.proxy.open();
+    stage.proxy.limit_rate(8 * MIB);
+    view.download(NAME).await?;
+    until("the connections that there are at first", LONG, async || {
+        Ok((stage.proxy.open() >= before + 4 && stage.proxy.passed() > 2 * MIB).then_some(()))
+    })
+    .await?;
+    // The first step that takes one away comes after twenty seconds.
+    stage.browser()?.clocks().await?.hurry("transfer", 4).await?;
+    until("no more connections than are needed", LONG, async || Ok((stage.proxy.open() <= before + 2).then_some(())))
+        .await?;
+    ensure!(stage.proxy.passed() < SIZE, "the file was there before there were fewer connections");
+    Ok(())
+}
