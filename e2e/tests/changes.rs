@@ -118,7 +118,7 @@ async fn a_mebibyte_that_changed_of_a_gibibyte_costs_less_than_two_and_the_old_c
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_killed_during_an_update_has_the_old_copy_still_and_completes_the_update() -> Result<()> {
     const NAME: &str = "kept.bin";
-    let (size, part) = (48 * MIB, 16 * MIB);
+    let (size, part) = (24 * MIB, 8 * MIB);
     let mut stage = Stage::serving(&[(NAME, size)]).await?;
     let old = hash_file(&stage.folder().join(NAME))?;
     let before;
@@ -128,7 +128,7 @@ async fn a_browser_killed_during_an_update_has_the_old_copy_still_and_completes_
         view.show_transfers().await?;
         view.wait_for_state(NAME, &["complete"]).await?;
         view.close().await?;
-        change(&stage, NAME, 8 * MIB, &vec![7; part as usize])?;
+        change(&stage, NAME, 4 * MIB, &vec![7; part as usize])?;
         let view = stage.open_connected().await?;
         view.wait_for_name(NAME).await?;
         before = stage.proxy.passed();
