@@ -71,7 +71,10 @@ impl Failure {
     pub fn disk(what: impl fmt::Display, error: &std::io::Error) -> Self {
         let advice = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                "Make room and run the same command again. Nothing that arrived is lost."
+                "Make room and run the same command again: it goes on from what was kept."
+            }
+            ErrorKind::FileTooLarge | ErrorKind::InvalidInput => {
+                "No file can be so large here. If it is as large as the server says, choose another place with -o."
             }
             ErrorKind::PermissionDenied => "Choose another place with -o, or change who may write there.",
             _ => "Check the disk, or choose another place with -o.",

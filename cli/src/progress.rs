@@ -224,8 +224,8 @@ pub struct FileReport<'a> {
     reporter: &'a Reporter,
     file: String,
     bar: ProgressBar,
-    /// Sources of which the person knows that they were given up.
-    given_up: HashSet<SourceId>,
+    /// What was told of sources.
+    told: HashSet<(SourceId, &'static str)>,
 }
 
 impl Reporter {
@@ -244,11 +244,11 @@ impl Reporter {
     #[must_use]
     pub fn file(&self, file: String) -> FileReport<'_> {
         let bar = self.bar(&file);
-        FileReport { reporter: self, file, bar, given_up: HashSet::new() }
+        FileReport { reporter: self, file, bar, told: HashSet::new() }
     }
 
     fn bar(&self, file: &str) -> ProgressBar {
-        let bar = self.bars.add(ProgressBar::new(0).with_style(file_style()));
+        let bar = self.bars.add(ProgressBar::no_length().with_style(file_style()));
         bar.set_prefix(short(&escape::name(file)));
         bar
     }
@@ -256,7 +256,10 @@ impl Reporter {
     /// Begins to tell about a folder.
     #[must_use]
     pub fn folder(&self) -> FolderReport {
-        FolderReport { audience: self.audience, bar: self.bars.add(ProgressBar::new(0).with_style(overall_style())) }
+        FolderReport {
+            audience: self.audience,
+            bar: self.bars.add(ProgressBar::no_length().with_style(overall_style())),
+        }
     }
 
     /// Tells that nobody can be reached yet.
@@ -347,23 +350,28 @@ impl FileReport<'_> {
         match self.reporter.audience {
             Audience::Json => self.tell_json(standing),
             Audience::Terminal => {
-                self.tell_given_up(standing);
+                self.tell_troubled(standing);
                 self.tell_bar(standing);
             }
-            Audience::Log => self.tell_given_up(standing),
+            Audience::Log => self.tell_troubled(standing),
             Audience::Nobody => {}
         }
     }
 
     /// Of each source that the person named, once. Where it is the only one, the failure says it.
-    fn tell_given_up(&mut self, Standing { progress, labels, named, .. }: &Standing<'_>) {
+    fn tell_troubled(&mut self, Standing { progress, labels, named, .. }: &Standing<'_>) {
         if labels.len() < 2 {
             return;
         }
         for (source, label) in progress.sources.iter().zip(*labels).take(*named) {
-            if source.standing == wstp_engine::Standing::GivenUp && self.given_up.insert(source.id) {
+            let what = match source.standing {
+                wstp_engine::Standing::Benched => "is left alone for a while",
+                wstp_engine::Standing::GivenUp => "is not used any more",
+                _ => continue,
+            };
+            if self.told.insert((source.id, what)) {
                 let why = source.problem.as_ref().map_or_else(|| "it failed too often".to_owned(), source_problem);
-                self.reporter.line(&format!("{label} is not used any more: {why}"));
+                self.reporter.line(&format!("{label} {what}: {why}"));
             }
         }
     }
@@ -386,7 +394,9 @@ impl FileReport<'_> {
 
     fn tell_bar(&self, standing: &Standing<'_>) {
         let progress = standing.progress;
-        self.bar.set_length(progress.size.unwrap_or(0));
+        if let Some(size) = progress.size {
+            self.bar.set_length(size);
+        }
         self.bar.set_position(progress.verified + progress.received);
         self.bar.set_message(escape::one_line(&in_words(standing)));
     }

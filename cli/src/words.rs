@@ -144,7 +144,7 @@ fn storage(error: StoreError) -> Failure {
     let (what, advice) = match error {
         StoreError::Full => (
             "There is no space left on the disk.",
-            "Make room and run the same command again. Nothing that arrived is lost.",
+            "Make room and run the same command again: it goes on from what was kept.",
         ),
         StoreError::Missing => ("What was downloaded before is gone from the disk.", "Run the same command again."),
         StoreError::Io => ("The disk failed.", "Check it, or choose another place with -o."),

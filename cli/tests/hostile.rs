@@ -34,6 +34,19 @@ async fn a_mirror_that_sends_other_bytes_is_left_alone_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_a_mirror_is_left_alone_is_said_in_a_line() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), "x", &sample(8 * MIB, 1));
+    let server = Server::start(share.path()).await;
+    let honest = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
+    let mirror = Spoiler::of_blocks(server.address()).await;
+    let ended = wstp(here.path(), &["get", &honest.source("x"), &mirror.source("x"), "--connections", "2"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let line = format!("{} is left alone for a while: it sent bytes that do not belong to this file", mirror.address());
+    assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_sends_other_bytes_ends_it_in_words_and_what_is_kept_is_right() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     let bytes = sample(3 * MIB + 5, 1);

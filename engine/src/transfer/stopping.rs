@@ -49,7 +49,8 @@ impl Transfer {
 
     /// Sees whether everything that was under way has ended.
     pub(super) fn settle(&mut self) {
-        let quiet = self.storage.is_idle() && (self.storage_failed || self.file.is_none() || !self.ledger.is_dirty());
+        let is_recorded = !self.is_reading_back() && !self.ledger.is_dirty();
+        let quiet = self.storage.is_idle() && (self.storage_failed || self.file.is_none() || is_recorded);
         let Some(stop) = &mut self.stop else { return };
         stop.settled |= quiet;
         if stop.settled && stop.resume {
