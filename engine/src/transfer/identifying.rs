@@ -363,11 +363,12 @@ impl Transfer {
         self.request_open(id);
     }
 
-    /// Makes the data file as long as it has to be, once it is on record which file it is.
+    /// Makes the data file as long as it has to be and reads back what only the last record before the start claimed.
     pub(super) fn prepare_storage(&mut self) {
         if !self.change_unrecorded {
             self.set_length();
         }
+        self.rehash();
     }
 
     pub(super) fn set_length(&mut self) {

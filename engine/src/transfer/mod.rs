@@ -220,7 +220,7 @@ impl Transfer {
             [connection.stalled_at(), connection.ping_at(), Some(connection.not_before).filter(|at| *at > self.now)]
         });
         let sources = self.sources.iter().map(|source| source.retry_at(self.now).filter(|_| !source.is_given_up()));
-        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| self.may_commit());
+        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.storage_failed);
         let own =
             [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
         let own = own.into_iter().chain([self.stand_in_at()]);
@@ -247,7 +247,6 @@ impl Transfer {
             self.check_received();
             self.ask();
         }
-        self.read_back();
         self.commit();
         self.settle();
     }

@@ -83,7 +83,7 @@ impl Transfer {
 
     fn phase_of_blocks(&self) -> Phase {
         match () {
-            () if self.file.is_none() || self.is_reading_back() => Phase::Starting,
+            () if self.file.is_none() || self.storage.is_rehashing() => Phase::Starting,
             () if self.blocks.all_written() || self.awaits_proof() => Phase::Verifying,
             () => Phase::Downloading,
         }

@@ -49,8 +49,7 @@ impl Transfer {
 
     /// Sees whether everything that was under way has ended.
     pub(super) fn settle(&mut self) {
-        let is_recorded = !self.is_reading_back() && !self.ledger.is_dirty();
-        let quiet = self.storage.is_idle() && (self.storage_failed || self.file.is_none() || is_recorded);
+        let quiet = self.storage.is_idle() && (self.storage_failed || self.file.is_none() || !self.ledger.is_dirty());
         let Some(stop) = &mut self.stop else { return };
         stop.settled |= quiet;
         if stop.settled && stop.resume {

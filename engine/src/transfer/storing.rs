@@ -1,6 +1,8 @@
 //! What storage answers, and the order in which things become durable: data and hashes first, then the record that speaks of them.
 
-use wstp_protocol::BlockRun;
+use std::ops::Range;
+
+use wstp_protocol::{BlockIndex, BlockRun};
 
 use super::Transfer;
 use super::blocks::{range_of, run_of};
@@ -68,7 +70,7 @@ impl Transfer {
 
     /// Begins a commit when one is due, and goes on with the one under way.
     pub(super) fn commit(&mut self) {
-        if !self.may_commit() {
+        if self.storage_failed {
             return;
         }
         let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();
@@ -89,11 +91,6 @@ impl Transfer {
             let record = self.ledger.record(self.now);
             self.store(StoreRequest::Commit { record }, Pending::Commit);
         }
-    }
-
-    /// A record takes the place of the last one, of which everything has to be read back before.
-    pub(super) fn may_commit(&self) -> bool {
-        !self.storage_failed && !self.is_reading_back()
     }
 
     fn begin_commit(&mut self) {
@@ -117,19 +114,14 @@ impl Transfer {
         }
     }
 
-    /// Reads back what only the last record before the start claimed, a piece at a time, so that whoever stores may look after connections meanwhile.
-    pub(super) fn read_back(&mut self) {
-        if self.storage.is_rehashing() || self.storage_failed {
-            return;
+    /// Reads back what only the last record before the start claimed.
+    pub(super) fn rehash(&mut self) {
+        let Some(file) = self.file else { return };
+        for range in std::mem::take(&mut self.to_rehash).iter() {
+            for run in runs(range) {
+                self.store(StoreRequest::Rehash { run, size: file.size }, Pending::Rehash { run });
+            }
         }
-        let (Some(file), Some(range)) = (self.file, self.to_rehash.iter().next()) else { return };
-        let run = run_of(&(range.start..range.end.min(range.start + PAGE_BLOCKS)));
-        self.to_rehash.remove(range_of(run));
-        self.store(StoreRequest::Rehash { run, size: file.size }, Pending::Rehash { run });
-    }
-
-    pub(super) fn is_reading_back(&self) -> bool {
-        self.storage.is_rehashing() || !self.to_rehash.is_empty()
     }
 
     /// Blocks of that record were read back: they count as received, with the hashes they have now.
@@ -140,4 +132,10 @@ impl Transfer {
             self.flush_hashes();
         }
     }
+}
+
+/// A range in runs of at most a page.
+fn runs(range: Range<BlockIndex>) -> impl Iterator<Item = BlockRun> {
+    let step = usize::try_from(PAGE_BLOCKS).expect("a page's blocks are counted in a few bits");
+    range.clone().step_by(step).map(move |first| run_of(&(first..range.end.min(first + PAGE_BLOCKS))))
 }

@@ -30,8 +30,6 @@ pub enum Act {
     Disconnect(Wire),
     /// Open the storage of a run: the names along the way to its folder; then [`Job::handle_store`].
     OpenStore(u32, Vec<String>),
-    /// See to connections and messages before more is done: what was done took long.
-    Yield,
 }
 
 /// What a worker is told.

@@ -199,20 +199,11 @@ impl Worker {
                 Act::TellMirrors(urls) => self.report(WorkerReport::Mirrors(urls)),
                 Act::Disconnect(wire) => drop(self.links.borrow_mut().remove(&wire)),
                 Act::OpenStore(run, path) => self.open_store(run, path),
-                Act::Yield => return self.perform_later(),
             }
         }
         if !self.end_if_done() {
             self.set_timer();
         }
-    }
-
-    fn perform_later(self: &Rc<Self>) {
-        let worker = self.clone();
-        spawn_local(async move {
-            sleep(Duration::ZERO).await;
-            worker.perform();
-        });
     }
 
     fn connect(self: &Rc<Self>, wire: Wire, source: u32) {

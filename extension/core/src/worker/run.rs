@@ -1,7 +1,7 @@
 //! One file being fetched: the engine's transfer with its storage.
 
 use wstp_engine::journal::Recovered;
-use wstp_engine::{Config, Output, StoreRequest, Transfer};
+use wstp_engine::{Config, Output, Transfer};
 
 use super::job::{Act, Wire};
 use super::store::Store;
@@ -53,12 +53,8 @@ impl Run {
                 }
                 Output::Mirrors { .. } | Output::Modified { .. } => {}
                 Output::Store(request) => {
-                    let takes_long = matches!(request, StoreRequest::Rehash { .. });
                     let reply = self.store.perform(request);
                     self.transfer.handle_stored(clock::now(), reply);
-                    if takes_long {
-                        return Some(Act::Yield);
-                    }
                 }
             }
         }
