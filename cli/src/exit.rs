@@ -73,7 +73,7 @@ impl Failure {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 "Make room and run the same command again: it goes on from what was kept."
             }
-            ErrorKind::FileTooLarge | ErrorKind::InvalidInput => {
+            _ if is_too_large(error) => {
                 "No file can be so large here. If it is as large as the server says, choose another place with -o."
             }
             ErrorKind::PermissionDenied => "Choose another place with -o, or change who may write there.",
@@ -82,6 +82,16 @@ impl Failure {
         let ends_all =
             matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem);
         Self { ends_all, ..Self::new(Code::Disk, format!("{what}: {error}."), advice) }
+    }
+}
+
+/// Whether the disk, or the system, has no files of the length that was asked for.
+pub fn is_too_large(error: &std::io::Error) -> bool {
+    match error.kind() {
+        ErrorKind::FileTooLarge => true,
+        // A length that no system call could take; an error of the system's own is about something else.
+        ErrorKind::InvalidInput => error.raw_os_error().is_none(),
+        _ => false,
     }
 }
 

@@ -97,6 +97,8 @@ pub struct FolderStore {
     journal: File,
     journal_len: u64,
     update: bool,
+    /// Threads that keep files at most.
+    threads: usize,
     made: Made,
     kept: Vec<Kept>,
 }
@@ -163,7 +165,8 @@ impl FolderStore {
         journal.set_len(journal_len).map_err(failed)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
         let (output, made, kept) = (output.to_owned(), Made::default(), Vec::new());
-        let store = Self { output, is_new, folder, journal, journal_len, update, made, kept };
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let store = Self { output, is_new, folder, journal, journal_len, update, threads, made, kept };
         store.remove_leftovers();
         Ok((store, recovered))
     }
@@ -218,14 +221,19 @@ impl FolderStore {
 
     /// Keeps files on several threads: nearly all of the time is the file system's, which creates files on each processor that asks.
     fn keep(&mut self, files: &[ToKeep]) -> Vec<(FileId, Result<Option<Saved>, Failure>)> {
-        let processors = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let share = files.len().div_ceil(processors).max(WORTH_A_THREAD);
+        let threads = (files.len() / WORTH_A_THREAD).clamp(1, self.threads);
+        let (mine, others) = files.split_at(files.len().div_ceil(threads));
+        let write = |files: &[ToKeep]| files.iter().map(|file| self.write(file)).collect::<Vec<_>>();
         let written: Vec<_> = thread::scope(|scope| {
-            let (mine, others) = files.split_at(share.min(files.len()));
-            let write = |files: &[ToKeep]| files.iter().map(|file| self.write(file)).collect::<Vec<_>>();
-            let threads: Vec<_> = others.chunks(share).map(|files| scope.spawn(move || write(files))).collect();
-            let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            iter::once(write(mine)).chain(joined).flatten().collect()
+            let begin = |files| (files, thread::Builder::new().spawn_scoped(scope, move || write(files)));
+            let begun: Vec<_> = others.chunks(mine.len().max(1)).map(begin).collect();
+            let mine = write(mine);
+            let others = begun.into_iter().map(|(files, thread)| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to give.
+                Err(_) => write(files),
+            });
+            iter::once(mine).chain(others).flatten().collect()
         });
         let kept = written.into_iter().map(|written| {
             Ok(match written? {
@@ -403,6 +411,37 @@ mod tests {
         assert!(keep(&mut store, 1, "other", b"them").unwrap().is_none());
         store.commit(b"").unwrap();
         assert_eq!(fs::read(dir.path().join("other")).unwrap(), b"them");
+    }
+
+    #[test]
+    fn of_many_at_once_each_has_its_own_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |number: u32| PathBuf::from(format!("new/{number}"));
+        let bytes = |number: u32| Bytes::from(vec![number as u8; number as usize]);
+        fs::create_dir(dir.path().join("new")).unwrap();
+        fs::write(dir.path().join(place(11)), bytes(11)).unwrap();
+        fs::write(dir.path().join(place(22)), "mine").unwrap();
+        fs::create_dir(dir.path().join(place(33))).unwrap();
+        let mut store = FolderStore { threads: MOST_THREADS, ..open(dir.path()) };
+        let to_keep = |number| {
+            let (file, data) = (FileId(number), bytes(number));
+            ToKeep { file, place: place(number), root: *blake3::hash(&data).as_bytes(), modified_ms: None, data }
+        };
+        let kept = store.keep(&(0..41).map(to_keep).collect::<Vec<_>>());
+        assert!(kept.iter().map(|(file, _)| file.0).eq(0..41));
+        for (FileId(number), kept) in kept {
+            match number {
+                11 => assert_eq!(kept.unwrap().unwrap().target, dir.path().join(place(11))),
+                22 | 33 => assert!(kept.unwrap_err().what.contains(&format!("new/{number} is already there"))),
+                _ => assert!(kept.unwrap().is_none(), "{number}"),
+            }
+        }
+        let saved = store.commit(b"record").unwrap();
+        assert_eq!(saved.len(), 38);
+        for saved in saved {
+            let number = saved.target.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            assert_eq!(fs::read(&saved.target).unwrap(), bytes(number));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! People are told on the standard error, programs on the standard output. Names and words of servers are made harmless on the way.
 
 mod comparison;
+mod event;
 
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
@@ -11,8 +12,9 @@ use std::time::Duration;
 use indicatif::{DecimalBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use wstp_engine::tree::TreeProgress;
-use wstp_engine::{Phase, SourceId, SourceProgress};
+use wstp_engine::{Phase, SourceId};
 
+pub use self::event::{Event, SourceView};
 use crate::escape;
 use crate::exit::Failure;
 use crate::transfer::Standing;
@@ -44,112 +46,6 @@ impl Audience {
     }
 }
 
-/// A line of JSON; `docs/cli.md` describes them for users.
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event<'a> {
-    /// How a file stands.
-    Progress {
-        /// The local path.
-        file: &'a str,
-        /// `starting`, `downloading`, `verifying`, `waiting`, `paused`, `complete`, `failed`.
-        state: &'a str,
-        /// Bytes, once known.
-        size: Option<u64>,
-        /// Bytes verified.
-        verified: u64,
-        /// Bytes here and not verified yet.
-        received: u64,
-        /// Bytes a second.
-        rate: f64,
-        /// Seconds left at that rate.
-        seconds_left: Option<f64>,
-        /// Seconds until the next try, while waiting.
-        retry_seconds: Option<f64>,
-        /// What went wrong last.
-        problem: Option<&'a str>,
-        /// Each source.
-        sources: Vec<SourceView<'a>>,
-    },
-    /// How a folder stands. What is under way of files that are told of by themselves is not in it.
-    Folder {
-        /// `starting`, `downloading`, `waiting`, `paused`, `complete`, `failed`.
-        state: &'a str,
-        /// Whether everything in it is listed, so that `files` and `bytes` are final.
-        listed: bool,
-        /// Files in it.
-        files: u32,
-        /// Bytes in them.
-        bytes: u64,
-        /// Files that are here.
-        files_done: u32,
-        /// Bytes in them.
-        bytes_done: u64,
-        /// Files that can't be had.
-        files_failed: u32,
-        /// Bytes a second.
-        rate: f64,
-        /// Seconds until the next try, while waiting.
-        retry_seconds: Option<f64>,
-    },
-    /// Nobody can be reached before anything began.
-    Waiting {
-        /// Seconds until the next try.
-        retry_seconds: f64,
-        /// What went wrong.
-        problem: &'a str,
-    },
-    /// A local file is being compared with the server's.
-    Comparing {
-        /// The local path.
-        file: &'a str,
-        /// Its bytes.
-        size: u64,
-        /// Bytes of it that were compared.
-        compared: u64,
-        /// Whether the server does not know the hash of its own yet.
-        server_hashes: bool,
-    },
-    /// A file is whole and in its place.
-    Saved {
-        /// The local path.
-        file: &'a str,
-        /// Bytes.
-        size: u64,
-        /// Its hash.
-        blake3: &'a str,
-        /// Whether it was there before.
-        already: bool,
-    },
-    /// Something of a folder that can't be fetched and is left out.
-    Skipped {
-        /// The path on the server.
-        path: &'a str,
-        /// Why.
-        reason: &'a str,
-    },
-    /// Something failed.
-    Failed {
-        /// The local path of the file, where it is about one.
-        file: Option<&'a str>,
-        /// The exit code that stands for it.
-        code: u8,
-        /// What happened.
-        what: &'a str,
-        /// What can be done.
-        advice: &'a str,
-    },
-    /// The end of a folder.
-    Summary {
-        /// Files that are whole and in place.
-        files: u64,
-        /// Bytes in them.
-        bytes: u64,
-        /// Files that failed.
-        failed: u64,
-    },
-}
-
 /// Tells how a folder stands.
 pub struct FolderReport {
     audience: Audience,
@@ -172,7 +68,9 @@ impl FolderReport {
                 retry_seconds: wait.map(|wait| wait.as_secs_f64()),
             })),
             Audience::Terminal => {
-                self.bar.set_length(progress.bytes);
+                if progress.walked || progress.bytes > 0 {
+                    self.bar.set_length(progress.bytes);
+                }
                 self.bar.set_position(progress.bytes_done + progress.bytes_failed);
                 let waiting =
                     wait.map_or_else(String::new, |wait| format!(", waiting {} s", wait.as_secs_f64().ceil()));
@@ -185,31 +83,6 @@ impl FolderReport {
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
-    }
-}
-
-/// A source in a line of JSON.
-#[derive(Debug, Serialize)]
-pub struct SourceView<'a> {
-    address: &'a str,
-    connections: u32,
-    rate: f64,
-    /// `good`, `waiting`, `benched`, `given_up`.
-    standing: &'a str,
-    /// What went wrong with it last, a clause about "it".
-    problem: Option<String>,
-}
-
-impl<'a> SourceView<'a> {
-    fn of(source: &SourceProgress, address: &'a str) -> Self {
-        let standing = match source.standing {
-            wstp_engine::Standing::Good => "good",
-            wstp_engine::Standing::Waiting(_) => "waiting",
-            wstp_engine::Standing::Benched => "benched",
-            wstp_engine::Standing::GivenUp => "given_up",
-        };
-        let problem = source.problem.as_ref().map(source_problem);
-        Self { address, connections: source.connections, rate: source.rate, standing, problem }
     }
 }
 

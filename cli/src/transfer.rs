@@ -17,7 +17,7 @@ use wstp_protocol::{Hash, MirrorUrl, SharePath};
 use crate::AGENT;
 use crate::address::Place;
 use crate::disk::{Disk, Ended};
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
 use crate::link::Link;
 use crate::partial::Partial;
@@ -356,6 +356,9 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
 
     fn failure(&self, progress: &Progress) -> Failure {
         match (&progress.problem, &self.disk_error) {
+            (Some(Problem::Storage(_)), Some(error)) if is_too_large(error) => {
+                Failure::disk("There can be no file of the size that the server names", error)
+            }
             (Some(Problem::Storage(_)), Some(error)) => Failure::disk("The disk failed", error),
             (Some(problem), _) => engine_problem(problem, &self.label()),
             (None, _) => Failure::new(Code::Failed, "The download can't go on.", "Run the same command again."),

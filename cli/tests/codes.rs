@@ -16,7 +16,7 @@ const ALL: [Code; 9] = [
     Code::Interrupted,
 ];
 
-/// Words by which the documentation has to tell each of them from the others; a new one does not compile until it has some.
+/// Words by which the documentation has to tell each of them from the others.
 const fn words(code: Code) -> &'static str {
     match code {
         Code::Ok => "done, or the same",

@@ -60,7 +60,7 @@ async fn as_many_connections_are_made_as_were_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_more_is_closed_again_where_the_link_was_full_without_it() {
-    let served = Served::over(Link::Shared(2_000_000), 48 * MIB).await;
+    let served = Served::over(Link::Shared(2_000_000), 96 * MIB).await;
     let mut run = served.get();
     for connections in [4, 5, 4] {
         uses(&mut run, connections).await;
@@ -72,7 +72,7 @@ async fn a_connection_more_is_closed_again_where_the_link_was_full_without_it() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_added_while_each_carries_its_own() {
-    let served = Served::over(Link::Each(500_000), 48 * MIB).await;
+    let served = Served::over(Link::Each(500_000), 96 * MIB).await;
     let mut run = served.get();
     for connections in [4, 5, 6] {
         uses(&mut run, connections).await;

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use support::{Ended, Link, MIB, Proxy, Server, Tls, Wstp, names_in, sample, write, wstp, wstp_trusting};
+use support::{Ended, MIB, Proxy, Server, Tls, Wstp, hashed, names_in, sample, write, wstp, wstp_trusting};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,21 +179,27 @@ async fn a_source_that_is_given_up_is_told_of() {
     write(share.path(), "x", &bytes);
     write(other.path(), "x", &sample(2 * MIB, 2));
     let (server, other) = (Server::start(share.path()).await, Server::start(other.path()).await);
-    let slow = Proxy::over(server.address(), Link::Shared(2_000_000)).await;
+    let slow = Proxy::start(server.address()).await;
+    // What is compared is known from the beginning, and not behind what is held.
+    let _hashed = (hashed(server.address(), "x").await, hashed(other.address(), "x").await);
     let args = ["get", &slow.source("x"), &other.source("x"), "--connections", "2"];
+    slow.hold_after(MIB as u64);
     let mut run = Wstp::start(here.path(), &args);
     let line = run.said("is not used any more").await;
     assert_eq!(line, format!("{} is not used any more: it has another file", other.address()));
+    slow.release();
     let ended = run.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!ended.stderr.contains("is not used any more"), "{ended:?}");
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
     fs::remove_file(here.path().join("x")).unwrap();
+    slow.hold_after(MIB as u64);
     let mut run = Wstp::start(here.path(), &[&args[..], &["--json"]].concat());
     let given_up = |event: &serde_json::Value| event["sources"][1]["standing"] == "given_up";
     let sources = run.event(given_up).await["sources"].clone();
     assert_eq!((&sources[0]["standing"], &sources[0]["problem"]), (&"good".into(), &serde_json::Value::Null));
     assert_eq!(sources[1]["problem"], "it has another file");
+    slow.release();
     assert_eq!(run.end().await.code, Some(0));
 }
 

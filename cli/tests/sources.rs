@@ -11,10 +11,10 @@ use support::{Ended, Link, MIB, Proxy, Server, Wstp, names_in, sample, write};
 use tempfile::{TempDir, tempdir};
 
 /// A hash of 32 bytes for each block of 8 KiB.
-const BLOCKS_PER_HASH_BYTE: u64 = 256;
+const BYTES_PER_HASH_BYTE: u64 = 256;
 /// Handshakes, heads of frames, the hashes around the pages.
 const HANDSHAKES: u64 = 64 * 1024;
-/// Most that one connection is asked for ahead on a fast line, as `FLOOR` of the engine's window says.
+/// What may be under way on one of these links and come twice.
 const WINDOW: u64 = MIB as u64;
 
 /// Two servers of one file, each at the end of a link of its own.
@@ -46,7 +46,7 @@ impl Two {
     /// What has to come at the least.
     fn least(&self) -> u64 {
         let size = self.bytes.len() as u64;
-        size + size / BLOCKS_PER_HASH_BYTE + HANDSHAKES
+        size + size / BYTES_PER_HASH_BYTE + HANDSHAKES
     }
 
     fn passed(&self) -> u64 {
@@ -98,9 +98,10 @@ async fn a_source_that_dies_costs_no_verified_byte() {
         two.assert_complete(&ended);
         // All that is lost is what its two connections had been asked for and not all sent.
         assert!(two.passed() < two.least() + 2 * WINDOW, "{} bytes, {died_at} of one that died", two.passed());
-        let last = ended.events("progress").pop().unwrap();
-        let standing = &last["sources"][dies]["standing"];
-        assert_eq!((standing, &last["sources"][1 - dies]["standing"]), (&"waiting".into(), &"good".into()));
+        let events = ended.events("progress");
+        let standings = |source: usize| events.iter().map(move |event| &event["sources"][source]["standing"]);
+        assert!(standings(dies).any(|standing| standing == "waiting"), "{events:?}");
+        assert!(standings(1 - dies).all(|standing| standing == "good"), "{events:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Page, Stage, hash_file};
+use wstp_e2e::{Contents, Page, Stage, View, hash_file};
 
 const MIB: u64 = 1 << 20;
 
@@ -18,6 +18,20 @@ fn change(stage: &Stage, name: &str, offset: u64, piece: &[u8]) -> Result<()> {
 /// Overwrites one block.
 fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
     change(stage, name, offset, &[7; 8192])
+}
+
+/// Saves the complete copy that stands beside its update, and compares it.
+async fn save_old_copy(view: &View<'_>, old: &str) -> Result<()> {
+    let copy = view
+        .wait_for_rows("the old copy beside its update", |rows| {
+            rows.iter().find(|row| rows.len() == 2 && row.buttons.contains(&"save".to_owned())).cloned()
+        })
+        .await?;
+    view.press(&copy, "save").await?;
+    view.wait_for_state(&copy.id, &["saved"]).await?;
+    let saved = view.saved().await?;
+    ensure!(saved.len() == 1 && hash_file(&saved[0])? == old, "what was saved is not the old copy: {saved:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,15 +110,7 @@ async fn a_mebibyte_that_changed_of_a_gibibyte_costs_less_than_two_and_the_old_c
     view.download(NAME).await?;
     view.show_transfers().await?;
     stage.proxy.held().await?;
-    let copy = view
-        .wait_for_rows("the old copy beside its update", |rows| {
-            rows.iter().find(|row| rows.len() == 2 && row.buttons.contains(&"save".to_owned())).cloned()
-        })
-        .await?;
-    view.press(&copy, "save").await?;
-    view.wait_for_state(&copy.id, &["saved"]).await?;
-    let saved = view.saved().await?;
-    ensure!(saved.len() == 1 && hash_file(&saved[0])? == old, "what was saved is not the old copy: {saved:?}");
+    save_old_copy(&view, &old).await?;
 
     stage.proxy.release();
     view.wait_for_rows("the update", |rows| rows.iter().any(|row| row.state == "complete").then_some(())).await?;
@@ -141,15 +147,7 @@ async fn a_browser_killed_during_an_update_has_the_old_copy_still_and_completes_
     stage.kill_browser().await?;
     stage.start_browser().await?;
     let view = stage.open(Page::Manager).await?;
-    let copy = view
-        .wait_for_rows("the old copy beside its update", |rows| {
-            rows.iter().find(|row| rows.len() == 2 && row.buttons.contains(&"save".to_owned())).cloned()
-        })
-        .await?;
-    view.press(&copy, "save").await?;
-    view.wait_for_state(&copy.id, &["saved"]).await?;
-    let saved = view.saved().await?;
-    ensure!(saved.len() == 1 && hash_file(&saved[0])? == old, "what was saved is not the old copy: {saved:?}");
+    save_old_copy(&view, &old).await?;
 
     stage.proxy.release();
     view.wait_for_rows("the update", |rows| rows.iter().any(|row| row.state == "complete").then_some(())).await?;

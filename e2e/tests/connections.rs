@@ -48,7 +48,7 @@ async fn a_lower_number_of_connections_closes_those_that_are_too_many_while_it_r
     view.fix_connections(5).await?;
     view.connect(&stage.address()).await?;
     view.wait_for_name(NAME).await?;
-    stage.proxy.limit_rate(16 * MIB);
+    stage.proxy.limit_rate(8 * MIB);
     let before = stage.proxy.open();
     view.download(NAME).await?;
     settles_at(&stage, before + 5).await?;

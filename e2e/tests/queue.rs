@@ -199,7 +199,7 @@ async fn of_five_transfers_three_run_and_a_higher_number_starts_another_at_once(
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
     // So slow that none ends.
-    stage.proxy.limit_rate(3 * MIB);
+    stage.proxy.limit_rate(MIB);
     ask_for_all(&stage, &view, &files, u64::MAX / 2).await?;
     stays_at(&stage, &view, 3, 2).await?;
     view.click("[data-testid=open-settings]").await?;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
+mod hashed;
 mod liar;
 mod proxy;
 mod server;
@@ -9,6 +10,7 @@ mod spoiler;
 mod tls;
 mod wstp;
 
+pub use hashed::hashed;
 pub use liar::Liar;
 pub use proxy::{Link, Proxy};
 pub use server::Server;

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_websockets::{ClientBuilder, Limits, Message, ServerBuilder};
 use wstp_protocol::ServerMessage;
+
+use super::PATIENCE;
 
 type Spoil = dyn Fn(ServerMessage) -> ServerMessage + Send + Sync;
 
@@ -17,6 +21,7 @@ type Spoil = dyn Fn(ServerMessage) -> ServerMessage + Send + Sync;
 pub struct Spoiler {
     address: SocketAddr,
     blocks: Arc<AtomicU64>,
+    open: watch::Sender<u64>,
     task: AbortHandle,
 }
 
@@ -29,13 +34,19 @@ impl Spoiler {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (spoil, blocks): (Arc<Spoil>, _) = (Arc::new(spoil), Arc::new(AtomicU64::new(0)));
-        let counted = blocks.clone();
+        let (counted, open) = (blocks.clone(), watch::Sender::new(0));
+        let carried = open.clone();
         let accept = async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(carry(stream, upstream, spoil.clone(), counted.clone()));
+                let (spoil, counted, open) = (spoil.clone(), counted.clone(), carried.clone());
+                open.send_modify(|open| *open += 1);
+                tokio::spawn(async move {
+                    carry(stream, upstream, spoil, counted).await;
+                    open.send_modify(|open| *open -= 1);
+                });
             }
         };
-        Self { address, blocks, task: tokio::spawn(accept).abort_handle() }
+        Self { address, blocks, open, task: tokio::spawn(accept).abort_handle() }
     }
 
     /// The same, and the middle byte of every run of blocks is another one.
@@ -51,6 +62,12 @@ impl Spoiler {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until nobody is connected.
+    pub async fn left(&self) {
+        let mut open = self.open.subscribe();
+        timeout(PATIENCE, open.wait_for(|open| *open == 0)).await.expect("everybody leaves").unwrap();
     }
 
     /// Bytes of blocks that it sent so far.
@@ -81,12 +98,15 @@ async fn carry(client: TcpStream, upstream: SocketAddr, spoil: Arc<Spoil>, block
     let Ok((mut server, _)) = connecting else { return };
     loop {
         let sent = tokio::select! {
-            Some(Ok(message)) = client.next() => server.send(again(message)).await,
-            Some(Ok(message)) = server.next() => {
+            message = client.next() => {
+                let Some(Ok(message)) = message else { return };
+                server.send(again(message)).await
+            }
+            message = server.next() => {
+                let Some(Ok(message)) = message else { return };
                 let message = if message.is_binary() { spoiled(message, &*spoil, &blocks) } else { again(message) };
                 client.send(message).await
             }
-            else => return,
         };
         if sent.is_err() {
             return;

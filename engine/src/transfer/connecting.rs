@@ -168,7 +168,7 @@ impl Transfer {
         }
     }
 
-    /// Counts a lie or a wrong block against a source.
+    /// Counts a lie or a wrong block against a source, and has nothing more to do with one that is left alone for it.
     pub(super) fn strike(&mut self, id: SourceId, problem: Problem) {
         let alone = self.sources.iter().all(|source| source.config.id == id || !source.can_prove());
         let now = self.now;
@@ -176,6 +176,9 @@ impl Transfer {
         source.strike(now, alone);
         if source.is_given_up() {
             self.give_up(id, problem);
+        } else if source.is_benched(now) {
+            source.problem = Some(problem);
+            self.disconnect_source(id);
         }
     }
 

@@ -95,12 +95,16 @@ impl Source {
         self.given_up
     }
 
+    /// Whether it is left alone for what it did.
+    pub(super) fn is_benched(&self, now: Instant) -> bool {
+        self.benched_until.is_some_and(|until| until > now)
+    }
+
     /// Whether it is used, as far as the source itself knows.
     pub(super) fn standing(&self, now: Instant) -> Standing {
-        let benched = self.benched_until.is_some_and(|until| until > now);
         match self.retry_at(now) {
             _ if self.given_up => Standing::GivenUp,
-            Some(_) if benched => Standing::Benched,
+            Some(_) if self.is_benched(now) => Standing::Benched,
             Some(at) => Standing::Waiting(at),
             None => Standing::Good,
         }

@@ -45,12 +45,12 @@ pub async fn handle_start(creating: Promise) -> Result<(), JsValue> {
     if is_first {
         CREATING.set(Some(creating.clone()));
     }
+    chrome::set_alarm(ALARM).await?;
     // It fails if somebody else was faster, which is as good.
     let _ = chrome::settled(creating).await;
     if is_first {
         CREATING.set(None);
     }
-    chrome::set_alarm(ALARM).await?;
     ensure_offscreen().await
 }
 

@@ -17,7 +17,11 @@ extern "C" {
     async fn runtime_send(message: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getContexts, catch)]
     async fn runtime_contexts(filter: &JsValue) -> Result<JsValue, JsValue>;
-    /// Creates the offscreen document, of which there can be only one; the service worker's script does that too when the browser starts.
+    /// Creates the offscreen document; the service worker's script, which has this function, does so by itself when the browser starts.
+    ///
+    /// # Errors
+    ///
+    /// When there is one, or Chrome can't; of that the promise tells.
     #[wasm_bindgen(js_name = createOffscreen, catch)]
     pub fn create_offscreen() -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "offscreen"], js_name = closeDocument, catch)]

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use wstp_engine::{Phase, RangeSet, StoreRequest, journal};
+use wstp_engine::{Phase, RangeSet, SourceProgress, Standing, StoreRequest, journal};
 use wstp_protocol::{BLOCK_SIZE, Hash};
 
 use super::{Blow, World};
@@ -32,6 +32,9 @@ impl World {
         let progress = self.transfer.progress();
         let by_source: u64 = progress.sources.iter().map(|source| source.verified).sum();
         assert!(by_source <= progress.verified, "sources sent more than there is: {progress:?}");
+        let is_left_alone = |source: &SourceProgress| source.connections == 0 && source.problem.is_some();
+        let mut benched = progress.sources.iter().filter(|source| source.standing == Standing::Benched);
+        assert!(benched.all(is_left_alone), "one is left alone in words only: {progress:?}");
         if self.random.chance(0.002) {
             self.check_verified();
             self.check_journal();

@@ -1,16 +1,15 @@
 //! Servers that lie: each is told apart in words or does no harm, every part of the extension still answers afterwards, and a good download from a
 //! good server that runs at the same time is not disturbed.
 
+mod folders;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use tokio_websockets::Message;
-use wstp_e2e::{Bait, Hostile, LONG, Page, Row, Stage, View, binary, entry, until};
-use wstp_protocol::{
-    BlocksReply, BundleReply, Bundled, BundledFile, ClientMessage, EntryKind, FileVersion, Goodbye, Listing, Opened,
-    RootReady, ServerMessage, Stale,
-};
+use wstp_e2e::{Bait, Hostile, LONG, Page, Stage, View, binary, entry, until};
+use wstp_protocol::{BlocksReply, ClientMessage, EntryKind, Goodbye, Listing, Opened, RootReady, ServerMessage, Stale};
 
 const MIB: u64 = 1 << 20;
 const GOOD: &str = "good.bin";
@@ -377,136 +376,4 @@ async fn names_that_are_special_elsewhere_are_saved_where_everything_is() -> Res
         ensure!(std::fs::read(&saved)? == bait.bytes, "{name:?} has other bytes");
     }
     Ok(())
-}
-
-/// A folder that is not what it seems.
-const TRAP: &str = "trap";
-
-/// A server with one folder, of which `below` says what is in it.
-fn trap(below: impl Fn(&ClientMessage) -> Vec<Message>) -> impl Fn(ClientMessage) -> Vec<Message> {
-    move |asked| match &asked {
-        ClientMessage::List(list) if list.path.is_root() => {
-            page(list.id, std::iter::once(TRAP.to_owned()), EntryKind::Directory, None)
-        }
-        _ => below(&asked),
-    }
-}
-
-/// Waits until a transfer failed or waits, and says why in these words.
-async fn says(view: &View<'_>, name: &str, words: &str) -> Result<()> {
-    let fits = |row: &Row| ["failed", "waiting"].contains(&row.state.as_str()) && row.text.contains(words);
-    view.wait_for_rows(words, |rows| rows.iter().any(|row| row.name == name && fits(row)).then_some(())).await
-}
-
-/// Downloads the trap as a folder, and expects these words.
-async fn trap_says(view: &View<'_>, hostile: SocketAddr, words: &str) -> Result<()> {
-    view.ask_for(&hostile.to_string()).await?;
-    view.download_folder(TRAP).await?;
-    says(view, TRAP, words).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_with_folders_that_are_listed_without_end() -> Result<()> {
-    let script = trap(|asked| match asked {
-        ClientMessage::List(list) if list.path.as_str() == TRAP => {
-            page(list.id, (10..26).map(|number| number.to_string()), EntryKind::Directory, None)
-        }
-        ClientMessage::List(list) => page(list.id, std::iter::empty(), EntryKind::File, Some("more")),
-        _ => Vec::new(),
-    });
-    does_no_harm(script, async |_, view, hostile| trap_says(view, hostile, "lists files without end.").await).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_lies_in_itself() -> Result<()> {
-    let script = trap(|asked| match asked {
-        ClientMessage::List(list) => page(list.id, std::iter::once("in".to_owned()), EntryKind::Directory, None),
-        _ => Vec::new(),
-    });
-    does_no_harm(script, async |_, view, hostile| {
-        trap_says(view, hostile, "The folder is more than 64 folders deep.").await
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_of_names_that_lead_elsewhere() -> Result<()> {
-    const TRAPS: [(&str, &str); 3] = [("trap", ".."), ("trap 2", "../escaped"), ("trap 3", "/etc/passwd")];
-    let script = |asked| match asked {
-        ClientMessage::List(list) => match TRAPS.iter().find(|(folder, _)| *folder == list.path.as_str()) {
-            Some((_, name)) => page(list.id, std::iter::once((*name).to_owned()), EntryKind::File, None),
-            None => page(list.id, TRAPS.iter().map(|(name, _)| (*name).to_owned()), EntryKind::Directory, None),
-        },
-        _ => Vec::new(),
-    };
-    does_no_harm(script, async |stage, view, hostile| {
-        view.ask_for(&hostile.to_string()).await?;
-        for (folder, _) in TRAPS {
-            view.download_folder(folder).await?;
-        }
-        for (folder, _) in TRAPS {
-            says(view, folder, "can't be understood").await?;
-        }
-        ensure!(stage.saved_files()?.is_empty(), "these were saved: {:?}", stage.saved_files()?);
-        Ok(())
-    })
-    .await
-}
-
-/// A trap with two small files, which come in a bundle as `bundled` makes them.
-fn trap_with_files(listed: [u64; 2], bundled: impl Fn(&str) -> BundledFile) -> impl Fn(ClientMessage) -> Vec<Message> {
-    trap(move |asked| match asked {
-        ClientMessage::List(list) => {
-            let files = ["a.bin", "b.bin"].iter().zip(listed);
-            let entries = files.map(|(name, size)| entry(name, EntryKind::File, size)).collect();
-            vec![binary(&ServerMessage::Listing(Listing { id: list.id, entries, next: None }))]
-        }
-        ClientMessage::Bundle(asked) => {
-            let files = asked.names.iter().map(|name| Bundled::File(bundled(name))).collect();
-            vec![binary(&ServerMessage::Bundle(BundleReply { id: asked.id, files }))]
-        }
-        _ => Vec::new(),
-    })
-}
-
-/// A whole file of a name.
-fn whole(name: &str) -> BundledFile {
-    let data = Bait::new(name, 5000).bytes;
-    BundledFile { modified_ms: None, version: FileVersion([1; 16]), root: *blake3::hash(&data).as_bytes(), data }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_with_a_file_that_has_not_its_hash() -> Result<()> {
-    let script = trap_with_files([5000; 2], |name| match name {
-        "a.bin" => BundledFile { root: [7; 32], ..whole(name) },
-        _ => whole(name),
-    });
-    does_no_harm(script, async |stage, view, hostile| {
-        view.ask_for(&hostile.to_string()).await?;
-        view.download_folder(TRAP).await?;
-        let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be had.");
-        let row = view.wait_for_rows("all but one", |rows| rows.iter().find(lacks).cloned()).await?;
-        view.expand(&row).await?;
-        view.wait_for_text("sent bytes that do not belong to this file.").await?;
-        view.save_folder(TRAP).await?;
-        ensure!(stage.saved_files()? == [stage.downloads().join(TRAP).join("b.bin")], "{:?}", stage.saved_files()?);
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_whose_files_have_other_sizes_than_it_says() -> Result<()> {
-    // What comes has its own hash, so that it counts and not the listing.
-    does_no_harm(trap_with_files([0, 100_000], whole), async |stage, view, hostile| {
-        view.ask_for(&hostile.to_string()).await?;
-        view.download_folder(TRAP).await?;
-        view.save_folder(TRAP).await?;
-        for name in ["a.bin", "b.bin"] {
-            let saved = std::fs::read(stage.downloads().join(TRAP).join(name))?;
-            ensure!(saved == whole(name).data, "{name} has other bytes: {}", saved.len());
-        }
-        Ok(())
-    })
-    .await
 }
