@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, RANGE, RETRY_AFTER};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Response};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
@@ -104,12 +104,7 @@ async fn live<N: Copy>(
 }
 
 async fn ask(client: Client, url: FileUrl, request: HttpRequest) -> Result<HttpAnswer, reqwest::Error> {
-    let method = request.method().parse::<Method>().expect("HEAD and GET are methods");
-    let mut asking = client.request(method, url.url().clone());
-    if let Some(range) = request.range() {
-        asking = asking.header(RANGE, range);
-    }
-    let response = asking.send().await?;
+    let response = client.get(url.url().clone()).header(RANGE, request.range()).send().await?;
     let field = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     Ok(HttpAnswer {
         status: response.status().as_u16(),

@@ -232,25 +232,26 @@ impl FileReport<'_> {
     }
 
     /// Of each source that the person named, once. Where it is the only one, the failure says it.
-    fn tell_troubled(&mut self, Standing { progress, labels, named, .. }: &Standing<'_>) {
-        if labels.len() < 2 {
+    fn tell_troubled(&mut self, Standing { progress, places, named, .. }: &Standing<'_>) {
+        if places.len() < 2 {
             return;
         }
-        for (source, label) in progress.sources.iter().zip(*labels).take(*named) {
+        for (source, place) in progress.sources.iter().zip(*places).take(*named) {
             let what = match source.standing {
                 wstp_engine::Standing::Benched => "is left alone for a while",
                 wstp_engine::Standing::GivenUp => "is not used any more",
                 _ => continue,
             };
             if self.told.insert((source.id, what)) {
-                let why = source.problem.as_ref().map_or_else(|| "it failed too often".to_owned(), source_problem);
-                self.reporter.line(&format!("{label} {what}: {why}"));
+                let why = source.problem.as_ref().map(|problem| source_problem(problem, place));
+                let why = why.unwrap_or_else(|| "it failed too often".to_owned());
+                self.reporter.line(&format!("{} {what}: {why}", place.label()));
             }
         }
     }
 
-    fn tell_json(&self, Standing { progress, labels, wait, problem, .. }: &Standing<'_>) {
-        let sources = progress.sources.iter().zip(*labels);
+    fn tell_json(&self, Standing { progress, places, wait, problem, .. }: &Standing<'_>) {
+        let sources = progress.sources.iter().zip(*places);
         self.reporter.json(&Event::Progress {
             file: &self.file,
             state: state(progress.phase),
@@ -261,7 +262,7 @@ impl FileReport<'_> {
             seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
             retry_seconds: wait.map(|wait| wait.as_secs_f64()),
             problem: problem.as_deref(),
-            sources: sources.map(|(source, address)| SourceView::of(source, address)).collect(),
+            sources: sources.map(|(source, place)| SourceView::of(source, place)).collect(),
         });
     }
 
@@ -361,7 +362,7 @@ mod tests {
     fn every_phase_has_words() {
         let problem = || Some("h:1 closed the connection".to_owned());
         let words = |phase, wait, problem| {
-            in_words(&Standing { labels: &[], named: 0, progress: &progress(phase), wait, problem })
+            in_words(&Standing { places: &[], named: 0, progress: &progress(phase), wait, problem })
         };
         assert_eq!(
             words(Phase::Waiting(Instant::default()), Some(Duration::from_millis(3200)), problem()),

@@ -48,7 +48,7 @@ impl Store {
     pub fn perform(&mut self, request: StoreRequest) -> Stored {
         let reply = match request {
             StoreRequest::SetLength { size } => self.data.set_len(size).map(|()| StoreReply::Done),
-            StoreRequest::Write { offset, data } => self.data.write_all_at(&data, offset).map(|()| StoreReply::Done),
+            StoreRequest::Write { offset, data } => self.write(offset, &data).map(|()| StoreReply::Done),
             StoreRequest::WriteHashes { first, hashes } => {
                 self.hashes.write_all_at(hashes.as_flattened(), first * HASH as u64).map(|()| StoreReply::Done)
             }
@@ -69,6 +69,18 @@ impl Store {
         self.journal_len = 0;
         self.data.set_len(0)?;
         self.hashes.set_len(0)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let written = self.data.write_all_at(data, offset);
+        #[cfg(target_os = "linux")]
+        if written.as_ref().is_err_and(|error| kind_of(error) == StoreError::Full) {
+            use rustix::fs::{FallocateFlags, fallocate};
+            // A part of it took the last of the disk, and that is needed for the record of what came before.
+            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            let _record_may_fit_all_the_same = fallocate(&self.data, hole, offset, data.len() as u64);
+        }
+        written
     }
 
     fn read_hashes(&self, run: BlockRun) -> io::Result<Vec<Hash>> {

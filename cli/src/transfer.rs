@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
     Command, Config, ConnectionId, NamedBy, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId,
-    SourceKind, Transfer,
+    SourceKind, StoreError, Transfer,
 };
 use wstp_protocol::{Hash, MirrorUrl, SharePath};
 
@@ -22,7 +22,7 @@ use crate::get::Share;
 use crate::link::Link;
 use crate::partial::Partial;
 use crate::socket::Happening;
-use crate::store::Stored;
+use crate::store::{Stored, kind_of};
 use crate::words::{engine_problem, interrupted, nothing_arrived};
 
 const COMMIT_BYTES: u64 = 32 << 20;
@@ -56,8 +56,8 @@ pub(crate) struct Task {
 pub struct Standing<'a> {
     /// The engine's part.
     pub progress: &'a Progress,
-    /// What its sources are called, in their order.
-    pub labels: &'a [String],
+    /// Its sources, in their order.
+    pub places: &'a [Place],
     /// How many of them, the first ones, the person named.
     pub named: usize,
     /// Time until the next try, while it waits.
@@ -81,7 +81,6 @@ struct Loop<'a, W> {
     task: &'a Task,
     /// Where from, those that were offered included.
     places: Vec<Place>,
-    labels: Vec<String>,
     transfer: Transfer,
     disk: Disk<Partial>,
     links: HashMap<ConnectionId, Link>,
@@ -117,7 +116,6 @@ pub(crate) async fn fetch(
         transfer: Transfer::resume(config(task), recovered, wstp_engine::Instant(Duration::ZERO)),
         task,
         places: task.places.clone(),
-        labels: task.places.iter().map(Place::label).collect(),
         disk: Disk::start(partial),
         links: HashMap::new(),
         happenings,
@@ -226,7 +224,9 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         let stored = stored.map_err(|ended| {
             Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.")
         })?;
-        self.disk_error = stored.error.or(self.disk_error.take());
+        // What is missing is fetched again; everything else ends the run, and the first of it says why.
+        let error = stored.error.filter(|error| kind_of(error) != StoreError::Missing);
+        self.disk_error = self.disk_error.take().or(error);
         self.transfer.handle_stored(self.now(), stored.reply);
         Ok(())
     }
@@ -258,7 +258,6 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         for place in urls.iter().filter_map(|url| Place::offered(url, &from.address, &from.path)) {
             if !self.places.contains(&place) && self.places.len() < self.task.places.len() + MAX_OFFERED {
                 let config = source(self.places.len(), &place, NamedBy::Server);
-                self.labels.push(place.label());
                 self.places.push(place);
                 self.transfer.handle_command(self.now(), Command::AddSource(config));
             }
@@ -306,7 +305,7 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         };
         let problem = self.problem(&progress);
         let named = self.task.places.len();
-        (self.watch)(&Standing { progress: &progress, labels: &self.labels, named, wait, problem });
+        (self.watch)(&Standing { progress: &progress, places: &self.places, named, wait, problem });
     }
 
     /// What went wrong last, in words that begin a clause.
@@ -321,8 +320,8 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
     }
 
     fn label(&self) -> String {
-        match self.labels.as_slice() {
-            [only] => only.clone(),
+        match self.places.as_slice() {
+            [only] => only.label(),
             _ => "a server".to_owned(),
         }
     }

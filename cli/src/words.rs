@@ -5,6 +5,7 @@ use std::time::Duration;
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::ErrorCode;
 
+use crate::address::Place;
 use crate::exit::{Code, Failure};
 
 const CHECK_ADDRESS: &str = "Check the address. WSTP servers usually listen on port 3000.";
@@ -78,11 +79,13 @@ pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
 
 /// What is wrong with one source among several, a clause about "it".
 #[must_use]
-pub fn source_problem(problem: &Problem) -> String {
-    let mut clause = match problem {
-        Problem::Connection => "there is no connection to it".to_owned(),
-        Problem::Changed => "it has another file".to_owned(),
-        other => engine_problem(other, "it").what.trim_end_matches('.').to_owned(),
+pub fn source_problem(problem: &Problem, place: &Place) -> String {
+    let mut clause = match (problem, place) {
+        (Problem::Connection, _) => "there is no connection to it".to_owned(),
+        (Problem::Changed, _) => "it has another file".to_owned(),
+        // A web server knows no codes of the protocol; the words about its answers are the engine's own.
+        (Problem::Server { text, .. }, Place::Http(_)) => text.trim_end_matches('.').to_owned(),
+        (other, _) => engine_problem(other, "it").what.trim_end_matches('.').to_owned(),
     };
     if let Some(first) = clause.get_mut(..1) {
         first.make_ascii_lowercase();
@@ -179,15 +182,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_source_is_a_clause() {
-        let server = |code| Problem::Server { code, text: String::new() };
-        for (problem, words) in [
-            (Problem::Changed, "it has another file"),
-            (server(ErrorCode::NotFound), "it has nothing of that name"),
-            (server(ErrorCode::NotAFile), "this is not a file"),
-            (Problem::Protocol("x".to_owned()), "what it says can't be understood (x)"),
+        let server = |code| Problem::Server { code, text: "The server says.".to_owned() };
+        let places = ["ws://h/f", "http://h/f"].map(|typed| Place::parse(typed).unwrap());
+        for (problem, words, words_of_link) in [
+            (Problem::Changed, "it has another file", "it has another file"),
+            (server(ErrorCode::NotFound), "it has nothing of that name", "the server says"),
+            (server(ErrorCode::NotAFile), "this is not a file", "the server says"),
         ] {
-            assert_eq!(source_problem(&problem), words);
+            assert_eq!([&places[0], &places[1]].map(|place| source_problem(&problem, place)), [words, words_of_link]);
         }
+        let protocol = Problem::Protocol("x".to_owned());
+        assert_eq!(source_problem(&protocol, &places[0]), "what it says can't be understood (x)");
     }
 
     #[test]

@@ -6,7 +6,9 @@ mod support;
 
 use std::fs;
 
-use support::{Ended, MIB, Proxy, Server, Tls, Wstp, hashed, names_in, sample, write, wstp, wstp_trusting};
+use support::{
+    MIB, Proxy, Server, Tls, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write, wstp, wstp_trusting,
+};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,15 +227,6 @@ async fn a_file_is_named_after_the_first_source_whoever_answers() {
     let ended = wstp(here.path(), &["get", &nobody, &server.source("x")]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(names_in(here.path()), ["first"]);
-}
-
-/// Lets the first source say what the hash is, and then nothing more; the others have to fetch the file.
-async fn with_a_stalled_first_source(here: &std::path::Path, slow: &Proxy, args: &[&str]) -> Ended {
-    let mut run = Wstp::start(here, &[&["get", "--json"], args].concat());
-    while run.event(|event| event["event"] == "progress").await["verified"] == 0 {
-        slow.hold_after(64 * 1024);
-    }
-    run.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

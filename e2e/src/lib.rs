@@ -1,9 +1,9 @@
 //! A real Chromium with the real extension against the real server: what the tests in `tests/` and the `start` program stand on.
 //!
-//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project but [`Hostile`], a server that lies; the
-//! only thing of our own between extension and server is [`Proxy`], which counts, holds and cuts bytes so that *half-way* is a place and not a
-//! matter of luck, and which spoils messages for [`torture`]. Every process is started here, on a port the system chooses, and ends with its
-//! owner, also when a test panics. Waiting is for a condition with a limit, never for a time.
+//! Read [`Stage`] first: it owns everything a test needs. Nothing here stands in for a part of the project but [`Hostile`], a server that lies, and
+//! [`WebServer`], one of plain HTTP that is not ours; the only thing of our own between extension and server is [`Proxy`], which counts, holds and
+//! cuts bytes so that *half-way* is a place and not a matter of luck, and which spoils messages for [`torture`]. Every process is started here, on a
+//! port the system chooses, and ends with its owner, also when a test panics. Waiting is for a condition with a limit, never for a time.
 
 mod browser;
 mod committed;
@@ -24,6 +24,7 @@ mod stage;
 pub mod torture;
 mod view;
 mod wait;
+mod web_server;
 mod workers;
 
 pub use browser::{Appearance, Browser, Chromium, Offline, Profile, launch_for_the_user};
@@ -43,4 +44,5 @@ pub use stage::Stage;
 pub use thirtyfour::Key;
 pub use view::{Page, Row, View};
 pub use wait::{LONG, LONGEST, SHORT, until};
+pub use web_server::WebServer;
 pub use workers::Clocks;

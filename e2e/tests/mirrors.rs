@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use serde_json::json;
 use tempfile::TempDir;
-use wstp_e2e::{Contents, Page, Proxy, SHORT, Server, Stage, View, until};
+use wstp_e2e::{Contents, Page, Proxy, SHORT, Server, Stage, View, WebServer, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -138,6 +138,19 @@ async fn a_file_is_completed_over_plain_http_while_its_server_is_stuck() -> Resu
     let saved = view.save("h.bin").await?;
     assert!(before_mirror.passed() >= size / 2, "{} bytes came over plain HTTP", before_mirror.passed());
     stage.check_saved("h.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_server_that_compresses_what_is_asked_for_whole_is_a_mirror() -> Result<()> {
+    let size = 24 * MIB;
+    let stage = Stage::serving(&[("c.bin", size)]).await?;
+    have_hashed(&stage, "c.bin").await?;
+    let web = WebServer::start(std::fs::read(stage.folder().join("c.bin"))?.into()).await?;
+    let before_web = Proxy::start(web.address()).await?;
+    let view = half_way_with(&stage, "c.bin", size, &link(before_web.address(), "c.bin")).await?;
+    let saved = view.save("c.bin").await?;
+    assert!(before_web.passed() >= size / 2, "{} bytes came from it", before_web.passed());
+    stage.check_saved("c.bin", &saved)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,14 +30,10 @@ const LONGEST_WAIT: u32 = 3600;
 /// When to ask again a server that is busy and does not say for how long, in milliseconds.
 const BUSY_WAIT: u32 = 1000;
 
-/// A request to be made for the file's URL. Both follow redirects and want no encoding of the content.
+/// A `GET` to be made for a range of bytes at the file's URL. It follows redirects and wants no encoding of the content, which a browser asks
+/// for wherever there is no range.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HttpRequest {
-    /// `HEAD`: how large the file is.
-    Size,
-    /// `GET` with a range of bytes.
-    Bytes(Range<u64>),
-}
+pub struct HttpRequest(pub Range<u64>);
 
 /// What an HTTP server said (RFC 9110): the status, fields as they came, and the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,7 +70,7 @@ enum Wanted {
     Run { run: BlockRun, range: Range<u64> },
 }
 
-/// The file as `HEAD` described it.
+/// The file as it was when its size was asked for.
 #[derive(Debug)]
 struct File {
     handle: Handle,
@@ -92,31 +88,16 @@ pub struct HttpSource {
 }
 
 impl HttpRequest {
-    /// The method (RFC 9110, section 9).
+    /// The value of the field `Range` (RFC 9110, section 14.2).
     #[must_use]
-    pub fn method(&self) -> &'static str {
-        match self {
-            Self::Size => "HEAD",
-            Self::Bytes(_) => "GET",
-        }
-    }
-
-    /// The value of the field `Range`, where there is one.
-    #[must_use]
-    pub fn range(&self) -> Option<String> {
-        match self {
-            Self::Size => None,
-            Self::Bytes(range) => Some(format!("bytes={}-{}", range.start, range.end - 1)),
-        }
+    pub fn range(&self) -> String {
+        format!("bytes={}-{}", self.0.start, self.0.end - 1)
     }
 
     /// Most bytes of the answer's body to read: one more than is wanted, so that a longer one shows.
     #[must_use]
     pub fn most(&self) -> u64 {
-        match self {
-            Self::Size => 0,
-            Self::Bytes(range) => range.end - range.start + 1,
-        }
+        self.0.end - self.0.start + 1
     }
 }
 
@@ -131,7 +112,8 @@ impl HttpSource {
         match message {
             ClientMessage::Hello(_) => self.say(ServerMessage::Welcome(welcome())),
             ClientMessage::Ping(ping) => self.say(ServerMessage::Pong(Pong { nonce: ping.nonce })),
-            ClientMessage::Open(open) => self.request(open.id, Wanted::Size, HttpRequest::Size),
+            // Its first byte comes with its size, also from those that refuse `HEAD`, or compress what is asked for whole.
+            ClientMessage::Open(open) => self.request(open.id, Wanted::Size, HttpRequest(0..1)),
             ClientMessage::Blocks(ask) => self.ask_bytes(ask),
             ClientMessage::Cancel(cancel) => {
                 if self.wanted.remove(&cancel.id).is_some() {
@@ -170,14 +152,20 @@ impl HttpSource {
             return self.fail(ask.id, ErrorCode::OutOfRange, "This lies past the end of the file.", None);
         };
         let range = start..start + u64::from(length);
-        self.request(ask.id, Wanted::Run { run: ask.run, range: range.clone() }, HttpRequest::Bytes(range));
+        self.request(ask.id, Wanted::Run { run: ask.run, range: range.clone() }, HttpRequest(range));
     }
 
     fn opened(&mut self, id: RequestId, answer: &HttpAnswer) {
-        if answer.status != 200 {
-            return self.refused(id, answer);
-        }
-        let Some(size) = answer.content_length.as_deref().and_then(number) else {
+        let told = answer.content_range.as_deref();
+        let size = match answer.status {
+            206 => told.and_then(content_range).and_then(|(_, size)| size),
+            // One without ranges. Where it encodes the content, this is not the file's size, and what comes then does not fit.
+            200 => answer.content_length.as_deref().and_then(number),
+            // An empty file has no first byte.
+            416 => told.and_then(|told| number(told.trim().strip_prefix("bytes */")?)),
+            _ => return self.refused(id, answer),
+        };
+        let Some(size) = size else {
             return self.fail(id, ErrorCode::NotAFile, "The server does not say how large the file is.", None);
         };
         self.handles = self.handles.wrapping_add(1);
@@ -308,9 +296,13 @@ mod tests {
         }
     }
 
-    fn head(size: &str) -> HttpAnswer {
-        let (content_length, etag) = (Some(size.to_owned()), Some("\"a\"".to_owned()));
-        HttpAnswer { status: 200, content_length, etag, ..HttpAnswer::default() }
+    /// The first byte of a file of this size.
+    fn first(size: &str) -> HttpAnswer {
+        HttpAnswer { etag: Some("\"a\"".to_owned()), ..part(&format!("0-0/{size}"), 1) }
+    }
+
+    fn whole(size: &str) -> HttpAnswer {
+        HttpAnswer { status: 200, content_length: Some(size.to_owned()), ..HttpAnswer::default() }
     }
 
     fn part(range: &str, length: usize) -> HttpAnswer {
@@ -320,14 +312,14 @@ mod tests {
 
     fn open(source: &mut HttpSource, answer: HttpAnswer) -> ServerMessage {
         source.handle_message(&ClientMessage::Open(OpenRequest { id: 1, path: SharePath::parse("f").unwrap() }));
-        assert_eq!(source.poll_output(), Some(HttpOutput::Request(1, HttpRequest::Size)));
+        assert_eq!(source.poll_output(), Some(HttpOutput::Request(1, HttpRequest(0..1))));
         source.handle_answer(1, answer);
         said(source)
     }
 
     fn ready() -> HttpSource {
         let mut source = HttpSource::default();
-        let opened = open(&mut source, head("20000"));
+        let opened = open(&mut source, first("20000"));
         assert!(matches!(opened, ServerMessage::Opened(Opened { handle: 1, size: SIZE, root: None, .. })));
         source
     }
@@ -336,7 +328,7 @@ mod tests {
     fn ask(source: &mut HttpSource) {
         let run = BlockRun { first: 1, count: 2 };
         source.handle_message(&ClientMessage::Blocks(BlocksRequest { id: 2, handle: 1, run }));
-        assert_eq!(source.poll_output(), Some(HttpOutput::Request(2, HttpRequest::Bytes(8192..SIZE))));
+        assert_eq!(source.poll_output(), Some(HttpOutput::Request(2, HttpRequest(8192..SIZE))));
     }
 
     #[test]
@@ -353,8 +345,8 @@ mod tests {
     fn blocks_are_a_range_cut_to_the_file() {
         let mut source = ready();
         ask(&mut source);
-        assert_eq!(HttpRequest::Bytes(8192..SIZE).range().as_deref(), Some("bytes=8192-19999"));
-        assert_eq!(HttpRequest::Bytes(8192..SIZE).most(), SIZE - 8192 + 1);
+        assert_eq!(HttpRequest(8192..SIZE).range(), "bytes=8192-19999");
+        assert_eq!(HttpRequest(8192..SIZE).most(), SIZE - 8192 + 1);
         source.handle_answer(2, part("8192-19999/20000", 11_808));
         match said(&mut source) {
             ServerMessage::Blocks(reply) => assert_eq!((reply.id, reply.run.first, reply.data.len()), (2, 1, 11_808)),
@@ -407,7 +399,7 @@ mod tests {
             ask(&mut source);
             source.handle_answer(2, answer);
             assert_eq!(failed(&mut source), (Some(2), ErrorCode::Changed, None));
-            let opened = open(&mut source, head("30000"));
+            let opened = open(&mut source, first("30000"));
             assert!(matches!(opened, ServerMessage::Opened(Opened { handle: 2, size: 30_000, .. })));
         }
     }
@@ -445,7 +437,7 @@ mod tests {
     #[test]
     fn a_server_without_ranges_serves_files_of_one_run() {
         let mut source = HttpSource::default();
-        open(&mut source, head("100"));
+        open(&mut source, whole("100"));
         let run = BlockRun { first: 0, count: 1 };
         source.handle_message(&ClientMessage::Blocks(BlocksRequest { id: 2, handle: 1, run }));
         source.poll_output();
@@ -454,11 +446,25 @@ mod tests {
     }
 
     #[test]
+    fn the_size_comes_with_the_first_byte() {
+        let empty = HttpAnswer { status: 416, content_range: Some("bytes */0".to_owned()), ..HttpAnswer::default() };
+        for (answer, expected) in [(first("20000"), SIZE), (whole("20000"), SIZE), (whole("0"), 0), (empty, 0)] {
+            match open(&mut HttpSource::default(), answer.clone()) {
+                ServerMessage::Opened(Opened { size, .. }) => assert_eq!(size, expected, "{answer:?}"),
+                other => panic!("{answer:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_file_without_a_size_is_none() {
-        for size in ["", "+5", "-1", "a", "99999999999999999999999"] {
-            match open(&mut HttpSource::default(), head(size)) {
-                ServerMessage::Failure(failure) => assert_eq!(failure.code, ErrorCode::NotAFile, "{size:?}"),
-                other => panic!("{size:?}: {other:?}"),
+        let no_range = |status| HttpAnswer { status, ..HttpAnswer::default() };
+        let sizes = ["", "+5", "-1", "a", "*", "99999999999999999999999"];
+        let answers = sizes.iter().flat_map(|size| [first(size), whole(size)]);
+        for answer in answers.chain([no_range(206), no_range(416), no_range(200)]) {
+            match open(&mut HttpSource::default(), answer.clone()) {
+                ServerMessage::Failure(failure) => assert_eq!(failure.code, ErrorCode::NotAFile, "{answer:?}"),
+                other => panic!("{answer:?}: {other:?}"),
             }
         }
     }

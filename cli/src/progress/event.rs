@@ -3,6 +3,7 @@
 use serde::Serialize;
 use wstp_engine::{SourceProgress, Standing};
 
+use crate::address::Place;
 use crate::words::source_problem;
 
 /// A line of JSON; `docs/cli.md` describes them for users.
@@ -30,7 +31,7 @@ pub enum Event<'a> {
         /// What went wrong last.
         problem: Option<&'a str>,
         /// Each source.
-        sources: Vec<SourceView<'a>>,
+        sources: Vec<SourceView>,
     },
     /// How a folder stands. What is under way of files that are told of by themselves is not in it.
     Folder {
@@ -113,25 +114,25 @@ pub enum Event<'a> {
 
 /// A source in a line of JSON.
 #[derive(Debug, Serialize)]
-pub struct SourceView<'a> {
-    address: &'a str,
+pub struct SourceView {
+    address: String,
     connections: u32,
     rate: f64,
     /// `good`, `waiting`, `benched`, `given_up`.
-    standing: &'a str,
+    standing: &'static str,
     /// What went wrong with it last, a clause about "it".
     problem: Option<String>,
 }
 
-impl<'a> SourceView<'a> {
-    pub(super) fn of(source: &SourceProgress, address: &'a str) -> Self {
+impl SourceView {
+    pub(super) fn of(source: &SourceProgress, place: &Place) -> Self {
         let standing = match source.standing {
             Standing::Good => "good",
             Standing::Waiting(_) => "waiting",
             Standing::Benched => "benched",
             Standing::GivenUp => "given_up",
         };
-        let problem = source.problem.as_ref().map(source_problem);
-        Self { address, connections: source.connections, rate: source.rate, standing, problem }
+        let problem = source.problem.as_ref().map(|problem| source_problem(problem, place));
+        Self { address: place.label(), connections: source.connections, rate: source.rate, standing, problem }
     }
 }

@@ -8,6 +8,7 @@ mod proxy;
 mod server;
 mod spoiler;
 mod tls;
+mod web_server;
 mod wstp;
 
 pub use hashed::hashed;
@@ -16,7 +17,8 @@ pub use proxy::{Link, Proxy};
 pub use server::Server;
 pub use spoiler::Spoiler;
 pub use tls::Tls;
-pub use wstp::{Ended, Wstp, wstp, wstp_trusting};
+pub use web_server::{Manner, WebServer};
+pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_trusting};
 
 use std::path::Path;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::{PATIENCE, Proxy};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -30,6 +30,15 @@ pub async fn wstp_trusting(dir: &Path, certificates: &Path, args: &[&str]) -> En
     let mut command = command(dir, args);
     command.env("SSL_CERT_FILE", certificates).env_remove("SSL_CERT_DIR");
     Wstp::spawn(command).end().await
+}
+
+/// Fetches from sources of which the first, behind `slow`, says what the hash is and then nothing more: the others have to fetch the file.
+pub async fn with_a_stalled_first_source(here: &Path, slow: &Proxy, args: &[&str]) -> Ended {
+    let mut run = Wstp::start(here, &[&["get", "--json"], args].concat());
+    while run.event(|event| event["event"] == "progress").await["verified"] == 0 {
+        slow.hold_after(64 * 1024);
+    }
+    run.end().await
 }
 
 fn command(dir: &Path, args: &[&str]) -> Command {

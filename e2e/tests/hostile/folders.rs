@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 use tokio_websockets::Message;
-use wstp_e2e::{Bait, Row, View, binary, entry};
-use wstp_protocol::{BundleReply, Bundled, BundledFile, ClientMessage, EntryKind, FileVersion, Listing, ServerMessage};
+use wstp_e2e::{Bait, Row, Stage, View, binary, entry};
+use wstp_protocol::{
+    BlocksReply, BundleReply, Bundled, BundledFile, ClientMessage, EntryKind, FileVersion, Listing, Opened,
+    ServerMessage,
+};
 
 use super::{does_no_harm, page};
 
@@ -139,4 +142,77 @@ async fn a_folder_whose_files_have_other_sizes_than_it_says() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Too large for a bundle.
+const LARGE: usize = 200_000;
+/// The handle of the honest one of two large files.
+const HONEST: u32 = Bait::HANDLE + 1;
+
+/// A trap with two large files. Of `a.bin` the server says what `lie` makes of the truth, and for its size this.
+fn trap_with_large_files(
+    listed: u64,
+    lie: impl Fn(ServerMessage) -> ServerMessage,
+) -> impl Fn(ClientMessage) -> Vec<Message> {
+    let baits = ["a.bin", "b.bin"].map(|name| Bait::new(name, LARGE));
+    trap(move |asked| {
+        let is_honest = match asked {
+            ClientMessage::Open(open) => open.path.as_str() == "trap/b.bin",
+            ClientMessage::Blocks(asked) => asked.handle == HONEST,
+            ClientMessage::Hashes(asked) => asked.handle == HONEST,
+            ClientMessage::List(list) => {
+                let files = baits.iter().zip([listed, LARGE as u64]);
+                let entries = files.map(|(bait, size)| entry(&bait.name, EntryKind::File, size)).collect();
+                return vec![binary(&ServerMessage::Listing(Listing { id: list.id, entries, next: None }))];
+            }
+            _ => false,
+        };
+        let Some(truth) = baits[usize::from(is_honest)].answer(asked) else { return Vec::new() };
+        let said = match truth {
+            ServerMessage::Opened(opened) if is_honest => ServerMessage::Opened(Opened { handle: HONEST, ..opened }),
+            truth if is_honest => truth,
+            truth => lie(truth),
+        };
+        vec![binary(&said)]
+    })
+}
+
+/// Downloads the trap, and expects all of it but `a.bin`, of which it says these words.
+async fn all_but_the_lie(stage: &Stage, view: &View<'_>, hostile: SocketAddr, words: &str) -> Result<()> {
+    view.ask_for(&hostile.to_string()).await?;
+    view.download_folder(TRAP).await?;
+    let row = view.wait_for_rows("the trap", |rows| rows.iter().find(|row| row.name == TRAP).cloned()).await?;
+    view.expand(&row).await?;
+    view.wait_for_text(words).await?;
+    let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be had.");
+    view.wait_for_rows("all but one", |rows| rows.iter().any(|row| lacks(&row)).then_some(())).await?;
+    view.save_folder(TRAP).await?;
+    ensure!(stage.saved_files()? == [stage.downloads().join(TRAP).join("b.bin")], "{:?}", stage.saved_files()?);
+    let saved = std::fs::read(stage.downloads().join(TRAP).join("b.bin"))?;
+    ensure!(saved == Bait::new("b.bin", LARGE).bytes, "b.bin has other bytes");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_a_large_file_of_other_bytes() -> Result<()> {
+    let script = trap_with_large_files(LARGE as u64, |truth| match truth {
+        ServerMessage::Blocks(reply) => {
+            let mut data = reply.data.to_vec();
+            data[0] ^= 1;
+            ServerMessage::Blocks(BlocksReply { data: data.into(), ..reply })
+        }
+        truth => truth,
+    });
+    let words = "sent bytes that do not belong to this file.";
+    does_no_harm(script, async |stage, view, hostile| all_but_the_lie(stage, view, hostile, words).await).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_a_large_file_larger_than_anything() -> Result<()> {
+    let script = trap_with_large_files(u64::MAX, |truth| match truth {
+        ServerMessage::Opened(opened) => ServerMessage::Opened(Opened { size: u64::MAX, ..opened }),
+        truth => truth,
+    });
+    let words = "There is no space left on this computer.";
+    does_no_harm(script, async |stage, view, hostile| all_but_the_lie(stage, view, hostile, words).await).await
 }

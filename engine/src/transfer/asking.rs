@@ -8,8 +8,8 @@ use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun};
 
 use super::Transfer;
 use super::blocks::{range_of, run_of};
-use super::connection::{Ask, BlockAsk};
-use super::pages::page_of;
+use super::connection::{Ask, BlockAsk, PageAsk};
+use super::pages::{Part, page_of};
 use crate::session::Request;
 use crate::{ConnectionId, Instant, Order};
 
@@ -17,8 +17,6 @@ use crate::{ConnectionId, Instant, Order};
 const MOST_PAGES_IN_FLIGHT: u32 = 8;
 /// Blocks asked for ahead of the first that is missing, where they are to come in order: 16 MiB, more than what is under way on most lines.
 const LEAD: u64 = 2048;
-/// A request counts as a straggler after twice the round trip of a connection that has nothing to do, and this.
-const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
 
 impl Transfer {
     /// Fills every connection's window.
@@ -45,21 +43,45 @@ impl Transfer {
     }
 
     fn ask_pages(&mut self, id: ConnectionId) {
-        let now = self.now;
         let Some(file) = self.file else { return };
         while self.takes_requests(id, 0) {
-            let Some(connection) = self.connections.get_mut(&id) else { return };
+            let Some(connection) = self.connections.get(&id) else { return };
             let (Some(handle), Some(limits)) = (connection.handle(), connection.session.limits()) else { return };
             if connection.pages_in_flight >= MOST_PAGES_IN_FLIGHT || !connection.has_pages() {
                 return;
             }
-            let next = self.summits.ask(limits.page_nodes).or_else(|| self.pages.ask(&file, limits.page_nodes));
-            let Some(part) = next else { return };
+            let most = limits.page_nodes;
+            let next = self.summits.ask(most).or_else(|| self.pages.ask(&file, most));
+            let Some((part, twice)) =
+                next.map(|part| (part, false)).or_else(|| Some((self.late_part(id, most)?, true)))
+            else {
+                return;
+            };
+            let ask = PageAsk { part, handle, sent: self.now, twice };
+            let Some(connection) = self.connections.get_mut(&id) else { return };
             connection.pages_in_flight += 1;
             let request = Request::Hashes { handle, level: part.level, first: part.first, count: part.count };
-            let message = connection.session.request(request, Ask::Page { sent: now, handle, part });
+            let message = connection.session.request(request, Ask::Page(ask));
             self.send(id, message);
         }
+    }
+
+    /// The hashes that another connection owes for too long, for one that waits for no blocks.
+    fn late_part(&mut self, id: ConnectionId, most: u32) -> Option<Part> {
+        let patience = self.connections.get(&id).filter(|own| own.in_flight == 0)?.patience_with_others();
+        let others = self.connections.iter_mut().filter(|(other, _)| **other != id);
+        let asks = others.flat_map(|(_, other)| other.session.requests_mut()).filter_map(|(_, ask)| match ask {
+            Ask::Page(ask) if !ask.twice && ask.part.count <= most => Some(ask),
+            _ => None,
+        });
+        let late = asks.min_by_key(|ask| ask.sent)?;
+        let at = late.sent + patience;
+        if at > self.now {
+            self.endgame_at = Some(self.endgame_at.map_or(at, |other| other.min(at)));
+            return None;
+        }
+        late.twice = true;
+        Some(late.part)
     }
 
     /// Asks a connection for one run; false if it can take none now or none is left.
@@ -214,7 +236,7 @@ impl Transfer {
     fn ask_again(&mut self, id: ConnectionId, cap: u64) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         connection.window.nothing_to_ask(connection.in_flight);
-        let patience = connection.window.smoothed().unwrap_or_default() * 2 + STRAGGLER_MARGIN;
+        let patience = connection.patience_with_others();
         let most = connection.session.limits().map_or(0, |limits| limits.run_blocks);
         let room = connection.window.size(cap).saturating_sub(connection.in_flight).max(BLOCK_SIZE * 32);
         let Some((at, run, bytes)) = self.straggler(id, patience, most) else { return false };

@@ -263,7 +263,7 @@ impl Transfer {
                         self.release_run(&ask);
                     }
                 }
-                Ask::Page { part, .. } => self.unask_hashes(part),
+                Ask::Page(ask) => self.unask_hashes(ask.part),
                 Ask::Open { .. } | Ask::Stat { .. } => {}
             }
         }

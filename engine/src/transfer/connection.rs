@@ -11,6 +11,8 @@ use crate::{FileIdentity, Instant, SourceId};
 
 /// A full page of hashes, of which a server gives 1,024 at once.
 const PAGE_BYTES: u64 = 32 << 10;
+/// A request counts as a straggler after twice the round trip of a connection that has nothing to do, and this.
+const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
 /// A connection that lived less than this is not replaced at once, so that one that always breaks does not cost a handshake for every few blocks.
 const LEAST_LIFE: Duration = Duration::from_secs(1);
 
@@ -20,7 +22,7 @@ pub(super) enum Ask {
     Open { sent: Instant },
     Stat { sent: Instant },
     Blocks(BlockAsk),
-    Page { sent: Instant, handle: Handle, part: Part },
+    Page(PageAsk),
 }
 
 /// A run of blocks that was asked for.
@@ -35,11 +37,22 @@ pub(super) struct BlockAsk {
     pub(super) twice: bool,
 }
 
+/// A run of hashes that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct PageAsk {
+    pub(super) part: Part,
+    pub(super) handle: Handle,
+    pub(super) sent: Instant,
+    /// Whether another connection was asked for the same run.
+    pub(super) twice: bool,
+}
+
 impl Ask {
     fn sent(&self) -> Instant {
         match self {
-            Self::Open { sent } | Self::Stat { sent } | Self::Page { sent, .. } => *sent,
+            Self::Open { sent } | Self::Stat { sent } => *sent,
             Self::Blocks(ask) => ask.sent,
+            Self::Page(ask) => ask.sent,
         }
     }
 }
@@ -121,6 +134,11 @@ impl Connection {
     /// Whether it carried blocks, and for a while.
     pub(super) fn was_fine(&self, now: Instant) -> bool {
         self.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
+    }
+
+    /// How long it waits, when it has nothing to do, before it is asked for what another connection owes.
+    pub(super) fn patience_with_others(&self) -> Duration {
+        self.window.smoothed().unwrap_or_default() * 2 + STRAGGLER_MARGIN
     }
 
     /// When it counts as stalled unless something happens.

@@ -74,6 +74,8 @@ pub struct Transfer {
     problem: Option<Problem>,
     stop: Option<Stop>,
     storage_failed: bool,
+    /// Storage failed in a way that lets nothing be put on record.
+    recording_failed: bool,
     /// The user wants the file as it is now, although it changed.
     updating: bool,
     /// The source that says which file it is in the place of one that is silent.
@@ -145,6 +147,7 @@ impl Transfer {
             problem: None,
             stop: None,
             storage_failed: false,
+            recording_failed: false,
             updating: false,
             stand_in: None,
             origin_seen: now,
@@ -220,7 +223,7 @@ impl Transfer {
             [connection.stalled_at(), connection.ping_at(), Some(connection.not_before).filter(|at| *at > self.now)]
         });
         let sources = self.sources.iter().map(|source| source.retry_at(self.now).filter(|_| !source.is_given_up()));
-        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.storage_failed);
+        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.recording_failed);
         let own =
             [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
         let own = own.into_iter().chain([self.stand_in_at()]);

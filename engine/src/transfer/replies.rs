@@ -70,7 +70,7 @@ impl Transfer {
         match (ask, reply) {
             (Ask::Open { .. }, Reply::Opened(opened)) => self.file_opened(id, &opened),
             (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
-            (Ask::Page { part, .. }, Reply::HashPage(page)) => self.page_arrived(id, part, &page),
+            (Ask::Page(ask), Reply::HashPage(page)) => self.page_arrived(id, ask.part, &page),
             (Ask::Stat { .. }, Reply::Stat(reply)) => {
                 self.outputs.push_back(Output::Modified { modified_ms: reply.entry.modified_ms });
             }
@@ -91,7 +91,7 @@ impl Transfer {
                 connection.in_flight -= ask.bytes;
                 self.asked_bytes -= ask.bytes;
             }
-            Ask::Page { .. } => connection.pages_in_flight -= 1,
+            Ask::Page(_) => connection.pages_in_flight -= 1,
             Ask::Open { .. } | Ask::Stat { .. } => {}
         }
     }
@@ -150,9 +150,9 @@ impl Transfer {
                 self.release_run(ask);
                 Some(ask.handle)
             }
-            Ask::Page { part, handle, .. } => {
-                self.unask_hashes(*part);
-                Some(*handle)
+            Ask::Page(ask) => {
+                self.unask_hashes(ask.part);
+                Some(ask.handle)
             }
             Ask::Open { .. } | Ask::Stat { .. } => None,
         };

@@ -45,7 +45,7 @@ impl Transfer {
         let asks = self.connections.values().flat_map(|connection| connection.session.requests());
         let runs = asks.filter_map(|(_, ask)| match ask {
             Ask::Blocks(ask) => Some(range_of(ask.run)),
-            Ask::Open { .. } | Ask::Stat { .. } | Ask::Page { .. } => None,
+            Ask::Open { .. } | Ask::Stat { .. } | Ask::Page(_) => None,
         });
         let set: RangeSet = runs.collect();
         set.iter().collect::<Vec<_>>().into_iter()

@@ -49,7 +49,7 @@ impl Transfer {
 
     /// Sees whether everything that was under way has ended.
     pub(super) fn settle(&mut self) {
-        let quiet = self.storage.is_idle() && (self.storage_failed || self.file.is_none() || !self.ledger.is_dirty());
+        let quiet = self.storage.is_idle() && (self.recording_failed || self.file.is_none() || !self.ledger.is_dirty());
         let Some(stop) = &mut self.stop else { return };
         stop.settled |= quiet;
         if stop.settled && stop.resume {
@@ -72,6 +72,7 @@ impl Transfer {
         self.problem = None;
         self.suspects.clear();
         self.sources.iter_mut().for_each(super::Source::pardon);
+        self.recording_failed = false;
         if std::mem::take(&mut self.storage_failed) {
             self.prepare_storage();
         }

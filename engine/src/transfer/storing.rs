@@ -41,6 +41,8 @@ impl Transfer {
 
     /// Storage failed: what it held of this request is still to be done, and the user has to help.
     fn store_failed(&mut self, pending: Pending, error: StoreError) {
+        // A disk without room for blocks may well have room for a record of those before.
+        let is_write = matches!(pending, Pending::Write { .. });
         match pending {
             Pending::SetLength => {}
             Pending::Write { range, .. } => self.blocks.release(range),
@@ -57,6 +59,7 @@ impl Transfer {
             Pending::Commit => self.ledger.failed(self.now),
         }
         self.storage_failed = true;
+        self.recording_failed |= !is_write;
         self.fail(Problem::Storage(error));
     }
 
@@ -70,7 +73,7 @@ impl Transfer {
 
     /// Begins a commit when one is due, and goes on with the one under way.
     pub(super) fn commit(&mut self) {
-        if self.storage_failed {
+        if self.recording_failed {
             return;
         }
         let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();

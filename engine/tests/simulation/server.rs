@@ -233,10 +233,12 @@ impl Server {
             return status(503);
         }
         let content = Content::of(edition);
-        let HttpRequest::Bytes(range) = request else {
-            return HttpAnswer { content_length: Some(content.size().to_string()), ..status(200) };
-        };
-        self.ranges += 1;
+        let range = &request.0;
+        if range.start >= content.size() {
+            return HttpAnswer { content_range: Some(format!("bytes */{}", content.size())), ..status(416) };
+        }
+        // The first byte alone only asks for the size.
+        self.ranges += u64::from(*range != (0..1));
         let mut body = content.data[range.start as usize..range.end as usize].to_vec();
         if now < self.faults_until && random.chance(self.script.corruption) {
             let at = random.below(body.len() as u64) as usize;

@@ -129,11 +129,8 @@ async fn ask(url: &str, request: &HttpRequest, options: &RequestInit) -> Result<
     options.set_credentials(RequestCredentials::Omit);
     options.set_cache(RequestCache::NoStore);
     options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
-    options.set_method(request.method());
     let headers = Headers::new()?;
-    if let Some(range) = request.range() {
-        headers.set("range", &range)?;
-    }
+    headers.set("range", &request.range())?;
     options.set_headers(&headers);
     let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
     let response: Response = JsFuture::from(scope.fetch_with_str_and_init(url, options)).await?.dyn_into()?;

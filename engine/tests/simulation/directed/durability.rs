@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_engine::{Phase, Problem, StoreError, StoreReply, StoreRequest, journal};
+use wstp_engine::{Command, Phase, Problem, RangeSet, StoreError, StoreReply, StoreRequest, journal};
 use wstp_protocol::BLOCK_SIZE;
 
 use super::{MIB, SEED, asked_of, completed, link, world, written};
@@ -102,6 +102,21 @@ fn a_full_disk_stops_the_transfer_until_there_is_room() {
     scenario.blows = vec![(Duration::from_millis(40), Blow::DiskFull { after: 3 })];
     let world = completed(scenario);
     assert_eq!(world.failures, [Problem::Storage(StoreError::Full)]);
+}
+
+#[test]
+fn what_was_written_before_the_disk_was_full_is_on_record() {
+    let wants_write = |world: &World| matches!(world.next_store(), Some(StoreRequest::Write { .. }));
+    let mut world = world(Scenario::plain(4 * MIB));
+    assert!(world.run_until(|world| written(world).len() > 100 && wants_write(world)));
+    world.storage_replies(StoreReply::Failed(StoreError::Full));
+    assert!(world.run_until(|world| world.transfer.progress().phase == Phase::Failed));
+    let (recovered, _) = journal::replay(&world.disk.journal);
+    let on_record: RangeSet = recovered.verified().iter().chain(recovered.received().iter()).collect();
+    assert_eq!(on_record, written(&world));
+    world.transfer.handle_command(world.now, Command::Resume);
+    world.run();
+    world.check_complete(world.scenario.edition);
 }
 
 #[test]

@@ -63,6 +63,15 @@ fn a_slow_source_beside_a_fast_one_costs_little() {
     assert!(together < alone.mul_f64(1.2), "{together:?} instead of {alone:?}");
 }
 
+#[test]
+fn hashes_that_a_slow_source_owes_are_asked_of_a_fast_one() {
+    // The slow one is there first, and is asked for the hashes of the whole file: 8 seconds' worth.
+    let mut world = world(swarm(16 * MIB, &[narrow(1, 8e3), narrow(40, 20e6)]));
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(world.now.0 < 3 * SECOND, "{:?}", world.now.0);
+}
+
 /// An origin that can't be reached, and another source that has the file.
 fn without_origin() -> World {
     let mut scenario = swarm(MIB, &[Link { refused: 1.0, ..narrow(10, 10e6) }, narrow(10, 10e6)]);
