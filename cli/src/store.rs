@@ -9,6 +9,7 @@ use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
 use crate::disk::Storage;
+use crate::exit::is_too_large;
 use crate::partial::Partial;
 
 const HASH: usize = size_of::<Hash>();
@@ -125,6 +126,7 @@ pub(crate) fn kind_of(error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         io::ErrorKind::UnexpectedEof => StoreError::Missing,
+        _ if is_too_large(error) => StoreError::TooLarge,
         _ => StoreError::Io,
     }
 }

@@ -149,6 +149,9 @@ fn storage(error: StoreError) -> Failure {
             "There is no space left on the disk.",
             "Make room and run the same command again: it goes on from what was kept.",
         ),
+        StoreError::TooLarge => {
+            ("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
+        }
         StoreError::Missing => ("What was downloaded before is gone from the disk.", "Run the same command again."),
         StoreError::Io => ("The disk failed.", "Check it, or choose another place with -o."),
     };

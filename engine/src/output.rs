@@ -108,6 +108,8 @@ pub enum StoreError {
     Full,
     /// What was to be read is not there.
     Missing,
+    /// No file can be so long there.
+    TooLarge,
     /// Anything else.
     Io,
 }

@@ -213,6 +213,6 @@ async fn a_folder_with_a_large_file_larger_than_anything() -> Result<()> {
         ServerMessage::Opened(opened) => ServerMessage::Opened(Opened { size: u64::MAX, ..opened }),
         truth => truth,
     });
-    let words = "There is no space left on this computer.";
+    let words = "There can be no file of the size that the server names.";
     does_no_harm(script, async |stage, view, hostile| all_but_the_lie(stage, view, hostile, words).await).await
 }

@@ -18,6 +18,8 @@ use wstp_engine::StoreError;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes copied at once.
 const COPY: u64 = 8 << 20;
+/// The longest file that ext4 holds; others hold longer ones. The browser only says that it failed.
+const LONGEST: u64 = 16 << 40;
 /// Bytes written at once to see whether there is room.
 const PROBE: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -136,9 +138,12 @@ impl File {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// What storage says; [`StoreError::TooLarge`] where that is why.
     pub fn set_len(&self, bytes: u64) -> Result<(), StoreError> {
-        self.0.truncate_with_f64(bytes as f64).map_err(store_error)
+        self.0.truncate_with_f64(bytes as f64).map_err(|error| match store_error(error) {
+            StoreError::Io if bytes > LONGEST => StoreError::TooLarge,
+            other => other,
+        })
     }
 
     /// Fills all of `buffer` from `offset` on.

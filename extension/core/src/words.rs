@@ -135,6 +135,9 @@ pub fn store_problem(error: StoreError) -> Problem {
             "There is no space left on this computer.",
             "Make room, then try again. Nothing that arrived is lost.",
         ),
+        StoreError::TooLarge => {
+            problem("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
+        }
         StoreError::Missing => problem("The copy in the sandbox is gone.", "Try again to fetch it anew."),
         StoreError::Io => problem("The browser could not write to its sandbox.", "Check the disk, then try again."),
     }

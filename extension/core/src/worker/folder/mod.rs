@@ -241,6 +241,10 @@ impl FolderJob {
                     begun_anew = true;
                     return None;
                 }
+                // What a server says of one file is no reason to leave the others.
+                (Phase::Failed, Some(problem @ Problem::Storage(StoreError::TooLarge))) => {
+                    FetchReply::FileFailed(problem)
+                }
                 (Phase::Failed, Some(problem @ Problem::Storage(_))) => FetchReply::Failed(problem),
                 (Phase::Failed, problem) => FetchReply::FileFailed(problem.unwrap_or(Problem::Connection)),
                 _ => return None,
