@@ -77,7 +77,7 @@ pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
     }
 }
 
-/// What is wrong with one source among several, a clause about "it".
+/// What is wrong with one source among several, in a clause.
 #[must_use]
 pub fn source_problem(problem: &Problem, place: &Place) -> String {
     let mut clause = match (problem, place) {

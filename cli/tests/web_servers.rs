@@ -38,7 +38,7 @@ async fn one_that_is_of_no_use_does_no_harm_and_says_why() {
         (Manner::Breaking, "waiting", "there is no connection to it"),
     ] {
         let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-        let bytes = sample(12 * MIB, 1);
+        let bytes = sample(24 * MIB, 1);
         write(share.path(), "x", &bytes);
         let server = Server::start(share.path()).await;
         // A link is of use only once there is a hash.

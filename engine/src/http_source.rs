@@ -42,7 +42,7 @@ pub struct HttpAnswer {
     pub status: u16,
     /// `Content-Length`.
     pub content_length: Option<String>,
-    /// `Content-Range`; a browser may hide it.
+    /// `Content-Range`; without it, as a browser hides it from who may not read the site, the size is not known.
     pub content_range: Option<String>,
     /// `ETag`; a browser may hide it.
     pub etag: Option<String>,

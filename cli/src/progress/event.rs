@@ -120,7 +120,7 @@ pub struct SourceView {
     rate: f64,
     /// `good`, `waiting`, `benched`, `given_up`.
     standing: &'static str,
-    /// What went wrong with it last, a clause about "it".
+    /// What went wrong with it last, in a clause.
     problem: Option<String>,
 }
 

@@ -84,7 +84,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     while let Some(head) = head(&mut stream).await {
         let (answer, body) = shared.answer(&head);
         let whole = body.len();
-        let body = if shared.manner == Manner::Breaking { &body[..whole / 2] } else { &body[..] };
+        let body = if shared.manner == Manner::Breaking && whole > 1 { &body[..whole / 2] } else { &body[..] };
         if stream.write_all(answer.as_bytes()).await.is_err() || stream.write_all(body).await.is_err() {
             return;
         }

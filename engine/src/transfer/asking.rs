@@ -2,7 +2,6 @@
 //! together no more than the memory budget, and no faster than the limit. When nothing is left to ask for, a straggler's blocks are asked for once more.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun};
 
@@ -34,6 +33,7 @@ impl Transfer {
         }
         for id in ids {
             self.ask_pages(id);
+            self.ask_late_pages(id);
         }
     }
 
@@ -44,44 +44,66 @@ impl Transfer {
 
     fn ask_pages(&mut self, id: ConnectionId) {
         let Some(file) = self.file else { return };
-        while self.takes_requests(id, 0) {
-            let Some(connection) = self.connections.get(&id) else { return };
-            let (Some(handle), Some(limits)) = (connection.handle(), connection.session.limits()) else { return };
-            if connection.pages_in_flight >= MOST_PAGES_IN_FLIGHT || !connection.has_pages() {
-                return;
-            }
-            let most = limits.page_nodes;
+        while let Some(most) = self.most_hashes(id) {
             let next = self.summits.ask(most).or_else(|| self.pages.ask(&file, most));
-            let Some((part, twice)) =
-                next.map(|part| (part, false)).or_else(|| Some((self.late_part(id, most)?, true)))
-            else {
-                return;
-            };
-            let ask = PageAsk { part, handle, sent: self.now, twice };
-            let Some(connection) = self.connections.get_mut(&id) else { return };
-            connection.pages_in_flight += 1;
-            let request = Request::Hashes { handle, level: part.level, first: part.first, count: part.count };
-            let message = connection.session.request(request, Ask::Page(ask));
-            self.send(id, message);
+            let Some(part) = next else { return };
+            self.request_page(id, part, false);
         }
     }
 
-    /// The hashes that another connection owes for too long, for one that waits for no blocks.
-    fn late_part(&mut self, id: ConnectionId, most: u32) -> Option<Part> {
-        let patience = self.connections.get(&id).filter(|own| own.in_flight == 0)?.patience_with_others();
-        let others = self.connections.iter_mut().filter(|(other, _)| **other != id);
-        let asks = others.flat_map(|(_, other)| other.session.requests_mut()).filter_map(|(_, ask)| match ask {
-            Ask::Page(ask) if !ask.twice && ask.part.count <= most => Some(ask),
-            _ => None,
-        });
-        let late = asks.min_by_key(|ask| ask.sent)?;
-        let at = late.sent + patience;
-        if at > self.now {
-            self.endgame_at = Some(self.endgame_at.map_or(at, |other| other.min(at)));
-            return None;
+    /// Asks a connection that waits for no blocks for the hashes that another one owes for too long.
+    fn ask_late_pages(&mut self, id: ConnectionId) {
+        if self.connections.get(&id).is_none_or(|own| own.in_flight > 0) {
+            return;
         }
-        late.twice = true;
-        Some(late.part)
+        while let Some((at, part)) = self.most_hashes(id).and_then(|most| self.late_part(id, most)) {
+            if at > self.now {
+                self.endgame_at = Some(self.endgame_at.map_or(at, |other| other.min(at)));
+                return;
+            }
+            for connection in self.connections.values_mut() {
+                for (_, ask) in connection.session.requests_mut() {
+                    if let Ask::Page(ask) = ask
+                        && ask.part == part
+                    {
+                        ask.twice = true;
+                    }
+                }
+            }
+            self.request_page(id, part, true);
+        }
+    }
+
+    /// How many hashes a connection may be asked for in one request now.
+    fn most_hashes(&self, id: ConnectionId) -> Option<u32> {
+        let connection = self.connections.get(&id).filter(|own| own.has_pages())?;
+        let takes = self.takes_requests(id, 0) && connection.pages_in_flight < MOST_PAGES_IN_FLIGHT;
+        connection.session.limits().filter(|_| takes).map(|limits| limits.page_nodes)
+    }
+
+    fn request_page(&mut self, id: ConnectionId, part: Part, twice: bool) {
+        let sent = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(handle) = connection.handle() else { return };
+        connection.pages_in_flight += 1;
+        let request = Request::Hashes { handle, level: part.level, first: part.first, count: part.count };
+        let message = connection.session.request(request, Ask::Page(PageAsk { part, handle, sent, twice }));
+        self.send(id, message);
+    }
+
+    /// The hashes that were asked of another connection longest ago, of it alone, and when they count as late.
+    fn late_part(&self, id: ConnectionId, most: u32) -> Option<(Instant, Part)> {
+        let idle = self.connections.get(&id)?;
+        let others = self.connections.iter().filter(|(other, _)| **other != id);
+        others
+            .flat_map(|(_, owing)| owing.session.requests().map(move |(_, ask)| (owing, ask)))
+            .filter_map(|(owing, ask)| match ask {
+                Ask::Page(ask) if !ask.twice && ask.part.count <= most => {
+                    Some((ask.sent + owing.grace(idle), ask.part))
+                }
+                _ => None,
+            })
+            .min_by_key(|(at, _)| *at)
     }
 
     /// Asks a connection for one run; false if it can take none now or none is left.
@@ -236,10 +258,9 @@ impl Transfer {
     fn ask_again(&mut self, id: ConnectionId, cap: u64) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         connection.window.nothing_to_ask(connection.in_flight);
-        let patience = connection.patience_with_others();
         let most = connection.session.limits().map_or(0, |limits| limits.run_blocks);
         let room = connection.window.size(cap).saturating_sub(connection.in_flight).max(BLOCK_SIZE * 32);
-        let Some((at, run, bytes)) = self.straggler(id, patience, most) else { return false };
+        let Some((at, run, bytes)) = self.straggler(id, most) else { return false };
         if bytes > room || !self.fits_budget(bytes) {
             return false;
         }
@@ -255,15 +276,16 @@ impl Transfer {
     }
 
     /// The request of another connection that waits longest and was not repeated, and when it counts as late.
-    fn straggler(&self, id: ConnectionId, patience: Duration, most: u32) -> Option<(Instant, BlockRun, u64)> {
+    fn straggler(&self, id: ConnectionId, most: u32) -> Option<(Instant, BlockRun, u64)> {
         let sends_only = self.sends_only(id);
+        let idle = self.connections.get(&id)?;
         self.connections
             .iter()
             .filter(|(other, _)| **other != id)
-            .flat_map(|(_, connection)| connection.session.requests())
-            .filter_map(|(_, ask)| match ask {
+            .flat_map(|(_, owing)| owing.session.requests().map(move |(_, ask)| (owing, ask)))
+            .filter_map(|(owing, ask)| match ask {
                 Ask::Blocks(ask) if !ask.twice && ask.run.count <= most && (!sends_only || self.is_proved(ask.run)) => {
-                    Some((ask.sent + patience, ask.run, ask.bytes))
+                    Some((ask.sent + owing.grace(idle), ask.run, ask.bytes))
                 }
                 _ => None,
             })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping, features};
 
 use super::blocks::range_of;
-use super::connection::{Ask, BlockAsk, Connection, Stage};
+use super::connection::{Ask, BlockAsk, Connection, PageAsk, Stage};
 use super::source::Wait;
 use super::{Source, Transfer};
 use crate::session::Session;
@@ -263,8 +263,8 @@ impl Transfer {
                         self.release_run(&ask);
                     }
                 }
-                Ask::Page(ask) => self.unask_hashes(ask.part),
-                Ask::Open { .. } | Ask::Stat { .. } => {}
+                Ask::Page(ask) if !cancelled => self.release_page(&ask),
+                Ask::Page(_) | Ask::Open { .. } | Ask::Stat { .. } => {}
             }
         }
         Some(source)
@@ -288,14 +288,24 @@ impl Transfer {
         })
     }
 
-    /// The run arrived from one connection: nobody else needs to send it.
-    pub(super) fn cancel_others(&mut self, done: &BlockAsk) {
+    /// A request for hashes ended without them: they may be asked for again, unless another connection still owes them.
+    pub(super) fn release_page(&mut self, ended: &PageAsk) {
+        let asks = self.connections.values_mut().flat_map(|connection| connection.session.requests_mut());
+        let other = asks.filter_map(|(_, ask)| match ask {
+            Ask::Page(ask) if ask.part == ended.part => Some(ask),
+            _ => None,
+        });
+        match other.last().filter(|_| ended.twice) {
+            Some(other) => other.twice = false,
+            None => self.unask_hashes(ended.part),
+        }
+    }
+
+    /// It arrived from one connection: nobody else needs to send it.
+    pub(super) fn cancel_all(&mut self, is_same: impl Fn(&Ask) -> bool) {
         let mut cancels = Vec::new();
         for (id, connection) in &mut self.connections {
-            let same = connection
-                .session
-                .requests()
-                .find_map(|(request, ask)| matches!(ask, Ask::Blocks(ask) if ask.run == done.run).then_some(request));
+            let same = connection.session.requests().find_map(|(request, ask)| is_same(ask).then_some(request));
             if let Some(message) = same.and_then(|request| connection.session.cancel(request)) {
                 cancels.push((*id, message));
             }

@@ -11,7 +11,7 @@ use crate::{FileIdentity, Instant, SourceId};
 
 /// A full page of hashes, of which a server gives 1,024 at once.
 const PAGE_BYTES: u64 = 32 << 10;
-/// A request counts as a straggler after twice the round trip of a connection that has nothing to do, and this.
+/// A request counts as a straggler after twice the usual round trip, and this.
 const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
 /// A connection that lived less than this is not replaced at once, so that one that always breaks does not cost a handshake for every few blocks.
 const LEAST_LIFE: Duration = Duration::from_secs(1);
@@ -136,9 +136,13 @@ impl Connection {
         self.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
     }
 
-    /// How long it waits, when it has nothing to do, before it is asked for what another connection owes.
-    pub(super) fn patience_with_others(&self) -> Duration {
-        self.window.smoothed().unwrap_or_default() * 2 + STRAGGLER_MARGIN
+    /// How long after it was asked of this connection something may be asked once more of `idle`, which has nothing to do.
+    ///
+    /// What is only on its way would come twice. So the two of one server give each other the time that either usually takes: what one has more of
+    /// in its queue, another would not bring sooner over the same line. Another server is not held up by what is usual here.
+    pub(super) fn grace(&self, idle: &Self) -> Duration {
+        let usual = |connection: &Self| connection.window.smoothed().unwrap_or_default() * 2 + STRAGGLER_MARGIN;
+        if self.source == idle.source { usual(self).max(usual(idle)) } else { usual(idle) }
     }
 
     /// When it counts as stalled unless something happens.
@@ -161,5 +165,30 @@ impl Connection {
     pub(super) fn ping_at(&self) -> Option<Instant> {
         let limits = self.session.limits().filter(|_| self.ping_sent.is_none())?;
         Some(self.last_sent + Duration::from_millis(u64::from(limits.idle_timeout_ms / 2).max(100)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection on which a block took so long.
+    fn usually(source: u32, round_trip: Duration) -> Connection {
+        let begin = Instant::default();
+        let mut connection = Connection::new(SourceId(source), begin);
+        let stamp = connection.window.sent(begin, 0);
+        connection.window.arrived(begin + round_trip, &stamp, 8192);
+        connection
+    }
+
+    #[test]
+    fn connections_to_one_server_wait_for_each_other_and_those_to_another_do_not() {
+        let [quick, slow] = [10, 500].map(Duration::from_millis);
+        let (owing, new) = (usually(0, slow), Connection::new(SourceId(0), Instant::default()));
+        for idle in [&new, &usually(0, quick)] {
+            assert_eq!(owing.grace(idle), slow * 2 + STRAGGLER_MARGIN);
+        }
+        assert_eq!(usually(0, quick).grace(&owing), slow * 2 + STRAGGLER_MARGIN);
+        assert_eq!(owing.grace(&usually(1, quick)), quick * 2 + STRAGGLER_MARGIN);
     }
 }

@@ -63,7 +63,7 @@ pub struct Transfer {
     jitter: Jitter,
     /// Bytes asked for and not here, over all connections.
     asked_bytes: u64,
-    /// When a straggler's blocks are asked for once more.
+    /// When what a straggler owes is asked for once more.
     endgame_at: Option<Instant>,
     limit: Limit,
     /// When the limit lets the next run be asked for, where a connection could take one now.

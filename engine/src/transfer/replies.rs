@@ -6,8 +6,7 @@ use bytes::Bytes;
 use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 
 use super::Transfer;
-use super::connection::{Ask, BlockAsk};
-use super::pages::Part;
+use super::connection::{Ask, BlockAsk, PageAsk};
 use crate::progress::{bounded, wait_of};
 use crate::session::{Event, Reply, SessionError};
 use crate::{ConnectionId, Output, Problem};
@@ -70,7 +69,7 @@ impl Transfer {
         match (ask, reply) {
             (Ask::Open { .. }, Reply::Opened(opened)) => self.file_opened(id, &opened),
             (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
-            (Ask::Page(ask), Reply::HashPage(page)) => self.page_arrived(id, ask.part, &page),
+            (Ask::Page(ask), Reply::HashPage(page)) => self.page_arrived(id, &ask, &page),
             (Ask::Stat { .. }, Reply::Stat(reply)) => {
                 self.outputs.push_back(Output::Modified { modified_ms: reply.entry.modified_ms });
             }
@@ -120,7 +119,7 @@ impl Transfer {
         let bad = self.take_run(source, ask.run, &reply.data);
         if bad.is_empty() {
             if ask.twice {
-                self.cancel_others(ask);
+                self.cancel_all(|other| matches!(other, Ask::Blocks(other) if other.run == ask.run));
             }
             return;
         }
@@ -132,15 +131,19 @@ impl Transfer {
         }
     }
 
-    fn page_arrived(&mut self, id: ConnectionId, part: Part, page: &HashPage) {
+    fn page_arrived(&mut self, id: ConnectionId, ask: &PageAsk, page: &HashPage) {
+        let part = ask.part;
         let Some((file, root)) = self.file.and_then(|file| Some((file, file.root?))) else { return };
         let accepted = match part.level {
             0 => self.pages.accept(&file, &root, part, page),
             _ => self.summits.accept(&file, &root, part, page),
         };
         if let Err(error) = accepted {
-            self.unask_hashes(part);
-            self.distrust(id, Problem::Protocol(error.to_string()));
+            self.release_page(ask);
+            return self.distrust(id, Problem::Protocol(error.to_string()));
+        }
+        if ask.twice {
+            self.cancel_all(|other| matches!(other, Ask::Page(other) if other.part == part));
         }
     }
 
@@ -151,7 +154,7 @@ impl Transfer {
                 Some(ask.handle)
             }
             Ask::Page(ask) => {
-                self.unask_hashes(ask.part);
+                self.release_page(ask);
                 Some(ask.handle)
             }
             Ask::Open { .. } | Ask::Stat { .. } => None,

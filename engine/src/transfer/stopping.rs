@@ -27,13 +27,14 @@ impl Transfer {
 
     /// It can't go on by itself.
     pub(super) fn fail(&mut self, problem: Problem) {
-        self.problem = Some(problem.clone());
-        match &mut self.stop {
-            Some(stop) => {
-                stop.failure.get_or_insert(problem);
+        let first = match &mut self.stop {
+            Some(stop) => stop.failure.get_or_insert(problem).clone(),
+            None => {
+                self.stop_for(Some(problem.clone()));
+                problem
             }
-            None => self.stop_for(Some(problem)),
-        }
+        };
+        self.problem = Some(first);
     }
 
     fn stop_for(&mut self, failure: Option<Problem>) {

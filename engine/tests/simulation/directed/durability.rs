@@ -120,6 +120,21 @@ fn what_was_written_before_the_disk_was_full_is_on_record() {
 }
 
 #[test]
+fn a_full_disk_is_told_also_where_the_last_record_fails_otherwise() {
+    let wants_write = |world: &World| matches!(world.next_store(), Some(StoreRequest::Write { .. }));
+    let wants_record = |world: &World| {
+        matches!(world.next_store(), Some(StoreRequest::WriteHashes { .. } | StoreRequest::Commit { .. }))
+    };
+    let mut world = world(Scenario::plain(4 * MIB));
+    assert!(world.run_until(|world| written(world).len() > 100 && wants_write(world)));
+    world.storage_replies(StoreReply::Failed(StoreError::Full));
+    assert!(world.run_until(wants_record));
+    world.storage_replies(StoreReply::Failed(StoreError::Io));
+    assert!(world.run_until(|world| world.transfer.progress().phase == Phase::Failed));
+    assert_eq!(world.transfer.progress().problem, Some(Problem::Storage(StoreError::Full)));
+}
+
+#[test]
 fn a_nonsensical_answer_of_storage_is_a_failure_of_storage() {
     let wants_write = |world: &World| matches!(world.next_store(), Some(StoreRequest::Write { .. }));
     let mut world = world(Scenario::plain(MIB));
