@@ -260,8 +260,8 @@ impl Transfer {
         connection.window.nothing_to_ask(connection.in_flight);
         let most = connection.session.limits().map_or(0, |limits| limits.run_blocks);
         let room = connection.window.size(cap).saturating_sub(connection.in_flight).max(BLOCK_SIZE * 32);
-        let Some((at, run, bytes)) = self.straggler(id, most) else { return false };
-        if bytes > room || !self.fits_budget(bytes) {
+        let Some((at, run, bytes)) = self.straggler(id, most, room) else { return false };
+        if !self.fits_budget(bytes) {
             return false;
         }
         if at > self.now {
@@ -276,7 +276,7 @@ impl Transfer {
     }
 
     /// The request of another connection that waits longest and was not repeated, and when it counts as late.
-    fn straggler(&self, id: ConnectionId, most: u32) -> Option<(Instant, BlockRun, u64)> {
+    fn straggler(&self, id: ConnectionId, most: u32, room: u64) -> Option<(Instant, BlockRun, u64)> {
         let sends_only = self.sends_only(id);
         let idle = self.connections.get(&id)?;
         self.connections
@@ -284,7 +284,12 @@ impl Transfer {
             .filter(|(other, _)| **other != id)
             .flat_map(|(_, owing)| owing.session.requests().map(move |(_, ask)| (owing, ask)))
             .filter_map(|(owing, ask)| match ask {
-                Ask::Blocks(ask) if !ask.twice && ask.run.count <= most && (!sends_only || self.is_proved(ask.run)) => {
+                Ask::Blocks(ask)
+                    if !ask.twice
+                        && ask.run.count <= most
+                        && ask.bytes <= room
+                        && (!sends_only || self.is_proved(ask.run)) =>
+                {
                     Some((ask.sent + owing.grace(idle), ask.run, ask.bytes))
                 }
                 _ => None,

@@ -13,6 +13,10 @@ use crate::{FileIdentity, Instant, SourceId};
 const PAGE_BYTES: u64 = 32 << 10;
 /// A request counts as a straggler after twice the usual round trip, and this.
 const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
+/// The usual round trip of a connection that carried no blocks yet.
+const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(200);
+/// Most time a straggler is given for what is usual with it: a line that stood still once takes long to forget it.
+const MOST_GRACE: Duration = Duration::from_secs(3);
 /// A connection that lived less than this is not replaced at once, so that one that always breaks does not cost a handshake for every few blocks.
 const LEAST_LIFE: Duration = Duration::from_secs(1);
 
@@ -141,8 +145,9 @@ impl Connection {
     /// What is only on its way would come twice. So the two of one server give each other the time that either usually takes: what one has more of
     /// in its queue, another would not bring sooner over the same line. Another server is not held up by what is usual here.
     pub(super) fn grace(&self, idle: &Self) -> Duration {
-        let usual = |connection: &Self| connection.window.smoothed().unwrap_or_default() * 2 + STRAGGLER_MARGIN;
-        if self.source == idle.source { usual(self).max(usual(idle)) } else { usual(idle) }
+        let usual =
+            |connection: &Self| connection.window.smoothed().unwrap_or(UNKNOWN_ROUND_TRIP) * 2 + STRAGGLER_MARGIN;
+        if self.source == idle.source { usual(self).min(MOST_GRACE).max(usual(idle)) } else { usual(idle) }
     }
 
     /// When it counts as stalled unless something happens.
@@ -190,5 +195,7 @@ mod tests {
         }
         assert_eq!(usually(0, quick).grace(&owing), slow * 2 + STRAGGLER_MARGIN);
         assert_eq!(owing.grace(&usually(1, quick)), quick * 2 + STRAGGLER_MARGIN);
+        let stood_still = usually(0, Duration::from_secs(9));
+        assert_eq!(stood_still.grace(&usually(0, quick)), MOST_GRACE);
     }
 }
