@@ -61,15 +61,7 @@ impl Transfer {
                 self.endgame_at = Some(self.endgame_at.map_or(at, |other| other.min(at)));
                 return;
             }
-            for connection in self.connections.values_mut() {
-                for (_, ask) in connection.session.requests_mut() {
-                    if let Ask::Page(ask) = ask
-                        && ask.part == part
-                    {
-                        ask.twice = true;
-                    }
-                }
-            }
+            self.mark_twice(|ask| ask.is_for_part(part));
             self.request_page(id, part, true);
         }
     }
@@ -271,7 +263,7 @@ impl Transfer {
         if !self.within_limit(id, bytes) {
             return false;
         }
-        self.mark_twice(run);
+        self.mark_twice(|ask| ask.is_for_run(run));
         self.request_run(id, run, true)
     }
 
@@ -297,15 +289,8 @@ impl Transfer {
             .min_by_key(|(at, ..)| *at)
     }
 
-    fn mark_twice(&mut self, run: BlockRun) {
-        for connection in self.connections.values_mut() {
-            for (_, ask) in connection.session.requests_mut() {
-                if let Ask::Blocks(ask) = ask
-                    && ask.run == run
-                {
-                    ask.twice = true;
-                }
-            }
-        }
+    fn mark_twice(&mut self, is_same: impl Fn(&Ask) -> bool) {
+        let asks = self.connections.values_mut().flat_map(|connection| connection.session.requests_mut());
+        asks.filter(|(_, ask)| is_same(ask)).for_each(|(_, ask)| ask.set_twice(true));
     }
 }

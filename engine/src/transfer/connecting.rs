@@ -271,34 +271,24 @@ impl Transfer {
     }
 
     /// A request for blocks ended without them: they may be asked for again, unless another connection still owes them.
-    pub(super) fn release_run(&mut self, ask: &BlockAsk) {
-        if ask.twice && self.other_ask(ask).map(|other| other.twice = false).is_some() {
-            return;
+    pub(super) fn release_run(&mut self, ended: &BlockAsk) {
+        if !(ended.twice && self.is_left_to_another(|ask| ask.is_for_run(ended.run))) {
+            self.blocks.unask(range_of(ended.run));
         }
-        self.blocks.unask(range_of(ask.run));
     }
 
-    /// The request of another connection for the same run, which is still under way.
-    fn other_ask(&mut self, ended: &BlockAsk) -> Option<&mut BlockAsk> {
-        self.connections.values_mut().flat_map(|connection| connection.session.requests_mut()).find_map(|(_, ask)| {
-            match ask {
-                Ask::Blocks(ask) if ask.run == ended.run => Some(ask),
-                _ => None,
-            }
-        })
-    }
-
-    /// A request for hashes ended without them: they may be asked for again, unless another connection still owes them.
+    /// The same for hashes.
     pub(super) fn release_page(&mut self, ended: &PageAsk) {
-        let asks = self.connections.values_mut().flat_map(|connection| connection.session.requests_mut());
-        let other = asks.filter_map(|(_, ask)| match ask {
-            Ask::Page(ask) if ask.part == ended.part => Some(ask),
-            _ => None,
-        });
-        match other.last().filter(|_| ended.twice) {
-            Some(other) => other.twice = false,
-            None => self.unask_hashes(ended.part),
+        if !(ended.twice && self.is_left_to_another(|ask| ask.is_for_part(ended.part))) {
+            self.unask_hashes(ended.part);
         }
+    }
+
+    /// Whether another connection still owes it; it is the only one then.
+    fn is_left_to_another(&mut self, is_same: impl Fn(&Ask) -> bool) -> bool {
+        let mut asks = self.connections.values_mut().flat_map(|connection| connection.session.requests_mut());
+        let other = asks.find(|(_, ask)| is_same(ask));
+        other.map(|(_, ask)| ask.set_twice(false)).is_some()
     }
 
     /// It arrived from one connection: nobody else needs to send it.

@@ -52,6 +52,23 @@ pub(super) struct PageAsk {
 }
 
 impl Ask {
+    pub(super) fn is_for_run(&self, run: BlockRun) -> bool {
+        matches!(self, Self::Blocks(ask) if ask.run == run)
+    }
+
+    pub(super) fn is_for_part(&self, part: Part) -> bool {
+        matches!(self, Self::Page(ask) if ask.part == part)
+    }
+
+    /// Notes whether another connection was asked for the same.
+    pub(super) fn set_twice(&mut self, is_twice: bool) {
+        match self {
+            Self::Blocks(ask) => ask.twice = is_twice,
+            Self::Page(ask) => ask.twice = is_twice,
+            Self::Open { .. } | Self::Stat { .. } => {}
+        }
+    }
+
     fn sent(&self) -> Instant {
         match self {
             Self::Open { sent } | Self::Stat { sent } => *sent,

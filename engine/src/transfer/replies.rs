@@ -119,7 +119,7 @@ impl Transfer {
         let bad = self.take_run(source, ask.run, &reply.data);
         if bad.is_empty() {
             if ask.twice {
-                self.cancel_all(|other| matches!(other, Ask::Blocks(other) if other.run == ask.run));
+                self.cancel_all(|other| other.is_for_run(ask.run));
             }
             return;
         }
@@ -143,7 +143,7 @@ impl Transfer {
             return self.distrust(id, Problem::Protocol(error.to_string()));
         }
         if ask.twice {
-            self.cancel_all(|other| matches!(other, Ask::Page(other) if other.part == part));
+            self.cancel_all(|other| other.is_for_part(part));
         }
     }
 
