@@ -7,7 +7,8 @@ mod support;
 use std::fs;
 
 use support::{
-    MIB, Proxy, Server, Tls, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write, wstp, wstp_trusting,
+    Link, MIB, Proxy, Server, Tls, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write, wstp,
+    wstp_trusting,
 };
 use tempfile::tempdir;
 
@@ -246,12 +247,19 @@ async fn a_link_of_plain_http_is_a_mirror() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_to_another_file_spoils_nothing() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-    let bytes = sample(6 * MIB, 1);
+    let bytes = sample(24 * MIB, 1);
     write(share.path(), "x", &bytes);
-    write(share.path(), "y", &sample(6 * MIB, 2));
+    write(share.path(), "y", &sample(24 * MIB, 2));
     let server = Server::start(share.path()).await;
-    let missing = server.link("nothing");
-    let ended = wstp(here.path(), &["get", &server.source("x"), &server.link("y"), &missing]).await;
+    // A link is of use only once there is a hash.
+    let _hashed = hashed(server.address(), "x").await;
+    let slow = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
+    let sources = [slow.source("x"), server.link("y"), server.link("nothing")];
+    let args = ["get", &sources[0], &sources[1], &sources[2], "--connections", "3", "--json"];
+    let mut run = Wstp::start(here.path(), &args);
+    run.event(|event| event["sources"][1]["problem"] == "it sent bytes that do not belong to this file").await;
+    run.event(|event| event["sources"][2]["standing"] == "given_up").await;
+    let ended = run.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
 }

@@ -109,13 +109,14 @@ async fn stopped_it_says_how_to_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_at_once_do_not_disturb_each_other() {
-    let Halfway { here, proxy, mut run, server: _server, share: _share, .. } = Halfway::reach().await;
+    let Halfway { here, proxy, bytes, mut run, server: _server, share: _share, .. } = Halfway::reach().await;
     let second = wstp(here.path(), &["get", &_server.source("x")]).await;
     assert_eq!(second.code, Some(1), "{second:?}");
     assert!(second.stderr.contains("Another wstp"), "{second:?}");
     proxy.release();
     run.event(|event| event["event"] == "saved").await;
     assert_eq!(run.end().await.code, Some(0));
+    assert!(fs::read(here.path().join("x")).unwrap() == bytes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +166,8 @@ async fn what_is_complete_and_not_in_its_place_is_not_fetched_again() {
             write(share.path(), "x", &bytes);
         }
         let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
-        assert_eq!(sent > SIZE as u64, changed, "{sent}");
+        let is_right = if changed { sent > SIZE as u64 } else { sent < MIB as u64 / 8 };
+        assert!(is_right, "{sent} bytes were sent, changed: {changed}");
     }
 }
 

@@ -22,10 +22,10 @@ pub struct Memory {
 impl Memory {
     /// As it is now.
     pub fn of_extension(browser: Tree) -> Self {
-        browser.members().into_iter().filter(|pid| is_extension(*pid)).filter_map(proportional_set).fold(
-            Self::default(),
-            |sum, size| Self { proportional: sum.proportional + size, processes: sum.processes + 1 },
-        )
+        browser.extensions().into_iter().filter_map(proportional_set).fold(Self::default(), |sum, size| Self {
+            proportional: sum.proportional + size,
+            processes: sum.processes + 1,
+        })
     }
 }
 
@@ -68,13 +68,6 @@ impl Drop for MemoryWatch {
             let _ = thread.join();
         }
     }
-}
-
-fn is_extension(pid: u32) -> bool {
-    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
-        let line = String::from_utf8_lossy(&line);
-        line.contains("--type=renderer") && line.contains("--extension-process")
-    })
 }
 
 fn proportional_set(pid: u32) -> Option<u64> {

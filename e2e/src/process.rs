@@ -32,6 +32,18 @@ impl Tree {
         members
     }
 
+    /// Where the root is a Chromium: the processes in which extensions run, with all their contexts.
+    pub fn extensions(&self) -> Vec<u32> {
+        self.members().into_iter().filter(|pid| is_extension(*pid)).collect()
+    }
+
+    /// Ends those at once, without a chance to write anything down; how many there were.
+    pub fn kill_extensions(&self) -> usize {
+        let extensions = self.extensions();
+        extensions.iter().for_each(|pid| signal(*pid, Signal::KILL));
+        extensions.len()
+    }
+
     /// Ends all of them at once, without a chance to write anything down.
     pub fn kill(&self) {
         for pid in self.members() {
@@ -57,6 +69,13 @@ impl Tree {
     pub fn terminate(&self) {
         signal(self.root, Signal::TERM);
     }
+}
+
+fn is_extension(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+        let line = String::from_utf8_lossy(&line);
+        line.contains("--type=renderer") && line.contains("--extension-process")
+    })
 }
 
 fn signal(pid: u32, signal: Signal) {

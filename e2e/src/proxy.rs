@@ -193,9 +193,9 @@ impl Proxy {
         self.shared.lines.iter().for_each(|lines| lines.fault(fault));
     }
 
-    /// How many faults are still to come.
-    pub fn faults(&self) -> usize {
-        self.shared.lines.as_ref().map_or(0, Lines::faults)
+    /// The faults that came to a message so far, in the order in which they were asked for.
+    pub fn struck(&self) -> Vec<Fault> {
+        self.shared.lines.as_ref().map(Lines::struck).unwrap_or_default()
     }
 
     /// No fault comes any more.

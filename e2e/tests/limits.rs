@@ -60,7 +60,7 @@ async fn a_transfers_own_limit_is_kept_and_outlives_the_browser() -> Result<()> 
     stage.proxy.release();
     // What was asked for before the limit comes first.
     passed(&stage, 20 * MIB).await?;
-    ensure_near(speed(&stage, 6 * MB).await?, 2 * MB)?;
+    ensure_near(speed(&stage, 10 * MB).await?, 2 * MB)?;
     stage.kill_browser().await?;
     stage.start_browser().await?;
     let view = stage.open(Page::Popup).await?;

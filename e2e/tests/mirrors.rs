@@ -1,13 +1,17 @@
 //! One file from several servers.
 
+use std::fs;
 use std::net::SocketAddr;
 
 use anyhow::Result;
 use serde_json::json;
 use tempfile::TempDir;
-use wstp_e2e::{Contents, Page, Proxy, SHORT, Server, Stage, View, WebServer, until};
+use wstp_e2e::{Bait, Contents, Hostile, Page, Proxy, SHORT, Server, Stage, View, WebServer, binary, until};
+use wstp_protocol::{BlocksReply, ServerMessage};
 
 const MIB: u64 = 1 << 20;
+/// What may be on its way when connections are given up.
+const UNDER_WAY: u64 = 4 * MIB;
 
 /// A second server, with a folder of its own.
 async fn mirror_of(path: &str, contents: Contents) -> Result<(TempDir, Server)> {
@@ -66,11 +70,15 @@ async fn a_file_is_completed_by_a_mirror_when_its_server_is_killed() -> Result<(
     let view = half_way_with(&stage, "m.bin", size, &before_mirror.address().to_string()).await?;
     before_mirror.held().await?;
     view.wait_for_content(&standing_of(before_mirror.address()), "used").await?;
+    let committed = view.wait_for_committed(size / 2).await?.bytes();
     view.close().await?;
+    let before = before_mirror.passed();
     stage.server.kill().await?;
     before_mirror.release();
     let view = stage.open(Page::Popup).await?;
     let saved = view.save("m.bin").await?;
+    let (after, needed) = (before_mirror.passed() - before, size - committed);
+    assert!(after < needed + needed / 50 + MIB / 2, "{committed} bytes were committed, and {after} came over after");
     stage.check_saved("m.bin", &saved)
 }
 
@@ -105,6 +113,37 @@ async fn a_mirror_with_another_file_of_that_name_is_refused_in_words() -> Result
     stage.proxy.release();
     let saved = view.save("w.bin").await?;
     stage.check_saved("w.bin", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_sends_other_bytes_is_left_alone_in_words_and_costs_nothing() -> Result<()> {
+    const NAME: &str = "b.bin";
+    let size = 24 * MIB;
+    let bait = Bait::new(NAME, size as usize);
+    let stage = Stage::serving(&[]).await?;
+    fs::write(stage.folder().join(NAME), &bait.bytes)?;
+    have_hashed(&stage, NAME).await?;
+    // It knows the file and its hashes, and lies about every block.
+    let liar = Hostile::start(move |asked| {
+        let answer = match bait.answer(&asked) {
+            Some(ServerMessage::Blocks(reply)) => {
+                Some(ServerMessage::Blocks(BlocksReply { data: vec![7; reply.data.len()].into(), ..reply }))
+            }
+            honest => honest,
+        };
+        answer.iter().map(binary).collect()
+    })
+    .await?;
+    let view = half_way_with(&stage, NAME, size, &liar.address().to_string()).await?;
+    let words = format!("left alone for a while: {} sent bytes that do not belong to this file.", liar.address());
+    view.wait_for_content(&standing_of(liar.address()), &words).await?;
+    let committed = view.wait_for_committed(size / 4).await?.bytes();
+    let before = stage.proxy.passed();
+    stage.proxy.release();
+    let saved = view.save(NAME).await?;
+    let (after, needed) = (stage.proxy.passed() - before, size - committed);
+    assert!(after < needed + needed / 50 + UNDER_WAY, "{committed} bytes were committed, and {after} came over after");
+    stage.check_saved(NAME, &saved)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +184,7 @@ async fn a_web_server_that_compresses_what_is_asked_for_whole_is_a_mirror() -> R
     let size = 24 * MIB;
     let stage = Stage::serving(&[("c.bin", size)]).await?;
     have_hashed(&stage, "c.bin").await?;
-    let web = WebServer::start(std::fs::read(stage.folder().join("c.bin"))?.into()).await?;
+    let web = WebServer::start(fs::read(stage.folder().join("c.bin"))?.into()).await?;
     let before_web = Proxy::start(web.address()).await?;
     let view = half_way_with(&stage, "c.bin", size, &link(before_web.address(), "c.bin")).await?;
     let saved = view.save("c.bin").await?;

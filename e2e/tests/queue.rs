@@ -16,12 +16,18 @@ fn in_state(rows: &[Row], state: &str) -> usize {
 /// Lets only one transfer run at a time.
 async fn one_at_a_time(stage: &Stage) -> Result<()> {
     let manager = stage.open(Page::Manager).await?;
+    set_number(&manager, "Fewer", &["2", "1"]).await?;
+    manager.close().await
+}
+
+/// Changes how many run at once by one each time, with `button`, through these numbers.
+async fn set_number(manager: &View<'_>, button: &str, numbers: &[&str]) -> Result<()> {
     manager.click("[data-testid=open-settings]").await?;
-    for shown in ["2", "1"] {
-        manager.click("[role=group]:has([data-testid=set-transfers]) [aria-label=Fewer]").await?;
+    for shown in numbers {
+        manager.click(&format!("[role=group]:has([data-testid=set-transfers]) [aria-label={button}]")).await?;
         manager.wait_for_content("[data-testid=set-transfers]", shown).await?;
     }
-    manager.close().await
+    manager.click("[data-testid=settings-done]").await
 }
 
 /// Writes down in which order transfers leave the queue, as soon as the page hears of it.
@@ -193,7 +199,7 @@ async fn places_in_the_queue_can_be_changed_and_outlive_the_browser() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_five_transfers_three_run_and_a_higher_number_starts_another_at_once() -> Result<()> {
+async fn of_five_transfers_three_run_a_higher_number_starts_another_and_a_lower_one_stops_none() -> Result<()> {
     let files = ["1.bin", "2.bin", "3.bin", "4.bin", "5.bin"].map(|name| (name, 24 * MIB));
     let stage = Stage::serving(&files).await?;
     let view = stage.open(Page::Manager).await?;
@@ -202,11 +208,16 @@ async fn of_five_transfers_three_run_and_a_higher_number_starts_another_at_once(
     stage.proxy.limit_rate(MIB);
     ask_for_all(&stage, &view, &files, u64::MAX / 2).await?;
     stays_at(&stage, &view, 3, 2).await?;
-    view.click("[data-testid=open-settings]").await?;
-    view.wait_for_content("[data-testid=set-transfers]", "3").await?;
-    view.click("[role=group]:has([data-testid=set-transfers]) [aria-label=More]").await?;
-    view.wait_for_content("[data-testid=set-transfers]", "4").await?;
+    set_number(&view, "More", &["4"]).await?;
     stays_at(&stage, &view, 4, 1).await?;
+    set_number(&view, "Fewer", &["3", "2"]).await?;
+    stays_at(&stage, &view, 4, 1).await?;
+    // Who waits has no turn before fewer than two run.
+    for name in ["1.bin", "2.bin"] {
+        let row = view.wait_for_state(name, &["downloading"]).await?;
+        view.press(&row, "pause").await?;
+    }
+    stays_at(&stage, &view, 2, 1).await?;
     ensure!(stage.proxy.passed() < 24 * MIB, "one may have ended");
     Ok(())
 }

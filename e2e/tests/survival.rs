@@ -76,6 +76,27 @@ async fn a_killed_browser_goes_on_where_it_was_and_fetches_nothing_twice() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_the_extensions_process_is_killed_a_restart_goes_on_where_it_was() -> Result<()> {
+    let mut stage = held_half_way().await?;
+    let committed = {
+        let view = stage.open(Page::Manager).await?;
+        view.wait_for_committed(SIZE / 4).await?.bytes()
+    };
+    // Service worker, offscreen document and all workers die at once. Chromium switches an extension off to which that happens.
+    ensure!(stage.browser()?.processes()?.kill_extensions() > 0, "it has no process");
+    until("its connections to end", SHORT, async || Ok((stage.proxy.open() == 0).then_some(()))).await?;
+    stage.close_browser().await?;
+    let before = stage.proxy.passed();
+    stage.proxy.release();
+    stage.start_browser().await?;
+    let view = stage.open(Page::Popup).await?;
+    finishes(&stage, &view).await?;
+    let (after, needed) = (stage.proxy.passed() - before, SIZE - committed);
+    ensure!(after < needed + needed / 50 + MIB / 2, "{committed} bytes were committed, and {after} came over after");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_browser_goes_on_by_itself() -> Result<()> {
     let mut stage = held_half_way().await?;
     stage.close_browser().await?;
@@ -121,16 +142,24 @@ async fn a_server_that_stops_in_good_order_is_found_again_too() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_again_and_again_do_not_pile_up() -> Result<()> {
     let stage = held_half_way().await?;
+    let view = stage.open(Page::Manager).await?;
+    let committed = view.wait_for_committed(SIZE / 4).await?.bytes();
+    let open = stage.proxy.open();
     for _ in 0..3 {
         let before = stage.proxy.accepted();
         stage.proxy.cut();
         until("a new connection", SHORT, async || Ok((stage.proxy.accepted() > before).then_some(()))).await?;
     }
     let before = stage.proxy.passed();
-    let view = stage.open(Page::Popup).await?;
+    stage.proxy.release();
+    // Whoever goes on has what is open now, and nobody else is left over from a cut.
+    until("the rest to come", LONG, async || {
+        ensure!(stage.proxy.open() <= open, "{} connections are open, {open} were before", stage.proxy.open());
+        Ok((stage.proxy.passed() >= before + SIZE / 2).then_some(()))
+    })
+    .await?;
     finishes(&stage, &view).await?;
-    let after = stage.proxy.passed() - before;
-    ensure!(after < SIZE + SIZE / 4, "{after} bytes came over for the rest of {SIZE}");
-    ensure!(stage.proxy.open() <= 8, "{} connections are open at the end", stage.proxy.open());
+    let (after, needed) = (stage.proxy.passed() - before, SIZE - committed);
+    ensure!(after < needed + needed / 50 + MIB / 2, "{committed} bytes were committed, and {after} came over after");
     Ok(())
 }

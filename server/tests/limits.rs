@@ -260,6 +260,7 @@ async fn pings_are_answered_at_both_layers() {
     let server = Server::start(config(&folder).root.as_path()).await;
     let mut client = server.connect().await;
     client.send_raw(Message::Ping("beat".into())).await;
+    assert_eq!(client.receive_raw().await, Message::Pong("beat".into()));
     client.send(&ClientMessage::Ping(Ping { nonce: 7 })).await;
     assert_eq!(client.receive().await, ServerMessage::Pong(Pong { nonce: 7 }));
 }

@@ -25,6 +25,8 @@ struct State {
     random: Random,
     /// What is to happen, and how many messages before it still pass unharmed.
     faults: VecDeque<(Fault, u64)>,
+    /// What has happened.
+    struck: Vec<Fault>,
     account: Account,
     connections: u64,
 }
@@ -32,7 +34,13 @@ struct State {
 impl Lines {
     pub(super) fn new(seed: u64) -> Self {
         let random = Random::new(seed);
-        Self(Mutex::new(State { random, faults: VecDeque::new(), account: Account::default(), connections: 0 }))
+        Self(Mutex::new(State {
+            random,
+            faults: VecDeque::new(),
+            struck: Vec::new(),
+            account: Account::default(),
+            connections: 0,
+        }))
     }
 
     pub(super) fn fault(&self, fault: Fault) {
@@ -45,8 +53,8 @@ impl Lines {
         self.state().faults.clear();
     }
 
-    pub(super) fn faults(&self) -> usize {
-        self.state().faults.len()
+    pub(super) fn struck(&self) -> Vec<Fault> {
+        self.state().struck.clone()
     }
 
     pub(super) fn killed(&self) {
@@ -101,6 +109,7 @@ impl Line<'_> {
             None => None,
         };
         let Some((fault, _)) = fault else { return vec![Step::Pass(message)] };
+        state.struck.push(fault);
         if fault.spoils() {
             state.account.spoiled(self.number, Instant::now());
         }

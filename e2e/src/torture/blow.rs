@@ -9,6 +9,8 @@ use crate::{Fault, Random};
 pub(super) enum Blow {
     /// The browser is killed and started again with the same profile.
     Browser,
+    /// All processes of the extension are killed, for which Chromium switches it off, and the browser is closed and started again.
+    Extension,
     /// The server is killed and started again on the same port.
     Server,
     /// The worker of a transfer ends from one moment to the next.
@@ -29,6 +31,7 @@ impl Blow {
     fn all() -> Vec<Self> {
         let whole = [
             Self::Browser,
+            Self::Extension,
             Self::Server,
             Self::TransferWorker,
             Self::Catalogue,
@@ -44,6 +47,7 @@ impl fmt::Display for Blow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Browser => f.write_str("the browser is killed"),
+            Self::Extension => f.write_str("the extension's process is killed"),
             Self::Server => f.write_str("the server is killed"),
             Self::TransferWorker => f.write_str("a transfer worker ends"),
             Self::Catalogue => f.write_str("the catalogue worker ends"),

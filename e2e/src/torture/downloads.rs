@@ -14,7 +14,8 @@ use crate::{Contents, Random, Row, Stage, View, hash_file};
 const SIZES: Range<u64> = 8 << 20..80 << 20;
 /// One of so many downloads is a folder.
 const FOLDER_EVERY: u32 = 4;
-/// Sizes of the large file in a folder.
+/// The large file in a folder, and its sizes.
+const LARGE: &str = "large.bin";
 const LARGE_SIZES: Range<u64> = 4 << 20..16 << 20;
 /// How many small ones are beside it, and their sizes.
 const SMALL_FILES: Range<u64> = 50..400;
@@ -33,12 +34,18 @@ pub(super) struct Downloads {
     under_way: Vec<String>,
     made: u32,
     whole: u32,
+    accounted: u64,
 }
 
 impl Downloads {
     /// How many files and folders arrived whole.
     pub(super) fn whole(&self) -> u32 {
         self.whole
+    }
+
+    /// Bytes of what arrived whole and is in the line's account: all but the small files of folders.
+    pub(super) fn accounted(&self) -> u64 {
+        self.accounted
     }
 
     /// Whether nothing is under way.
@@ -54,7 +61,7 @@ impl Downloads {
             let name = format!("torture-{}{}", self.made, if is_folder { "" } else { ".bin" });
             let place = stage.folder().join(&name);
             if is_folder {
-                write(&place.join("large.bin"), LARGE_SIZES, random)?;
+                write(&place.join(LARGE), LARGE_SIZES, random)?;
                 for index in 0..random.within(SMALL_FILES) {
                     write(&place.join(format!("{}/{index}.txt", index % 9)), SMALL_SIZES, random)?;
                 }
@@ -72,7 +79,7 @@ impl Downloads {
             match row.state.as_str() {
                 "failed" | "cancelled" | "paused" => bail!("{} does not go on by itself: {}", row.name, row.text),
                 "complete" => {
-                    compare(stage, view, &row).await.with_context(|| row.name.clone())?;
+                    self.accounted += compare(stage, view, &row).await.with_context(|| row.name.clone())?;
                     self.under_way.retain(|name| *name != row.name);
                     self.whole += 1;
                     log.say(&format!("     {} arrived whole", row.name));
@@ -111,10 +118,13 @@ fn write(place: &Path, sizes: Range<u64>, random: &mut Random) -> Result<()> {
     Contents::new(random.number().to_string(), random.within(sizes)).write(place)
 }
 
-/// Compares a complete file with its source by its hash, saves it or the folder, compares what is on the disk, and removes all of it.
-async fn compare(stage: &Stage, view: &View<'_>, row: &Row) -> Result<()> {
+/// Compares a complete file with its source by its hash, saves it or the folder, compares what is on the disk, and removes all of it. Gives how
+/// many bytes of it are in the line's account.
+async fn compare(stage: &Stage, view: &View<'_>, row: &Row) -> Result<u64> {
     let source = stage.folder().join(&row.name);
-    if source.is_dir() {
+    let is_folder = source.is_dir();
+    let accounted = fs::metadata(if is_folder { source.join(LARGE) } else { source.clone() })?.len();
+    if is_folder {
         let saved = view.save_folder(&row.name).await?;
         stage.check_saved_folder(&row.name)?;
         remove(view, &saved).await?;
@@ -129,7 +139,7 @@ async fn compare(stage: &Stage, view: &View<'_>, row: &Row) -> Result<()> {
         fs::remove_file(saved)?;
         fs::remove_file(source)?;
     }
-    Ok(())
+    Ok(accounted)
 }
 
 async fn remove(view: &View<'_>, row: &Row) -> Result<()> {

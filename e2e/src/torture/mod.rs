@@ -4,7 +4,8 @@
 //! pass. Each file that completes is compared with its source, by the hash the extension shows and by its bytes once saved, and the next begins;
 //! some of them are folders with small files and a large one. In the end everything must be right, no download may have needed a person's help,
 //! nothing may have panicked, and less than [`MOST_AGAIN`] of all bytes may have been fetched again, by the account in `proxy/account.rs`, where
-//! the formula stands. The small files of folders are not in the account.
+//! the formula stands. The small files of folders are not in the account. Every blow must have hit something, and the account must know of all that
+//! arrived.
 //!
 //! A seed fixes which blows come in which order and what they hit; when they come depends on the machine too.
 
@@ -96,6 +97,7 @@ async fn run(seed: u64, limit: Limit) -> Result<Outcome> {
         rig.strike(blow).await.with_context(|| format!("blow {blows}: {blow}"))?;
     }
     rig.finish().await?;
+    rig.check()?;
     let outcome = Outcome { blows, files: rig.whole(), sums: rig.sums() };
     println!("{}", account(&outcome));
     ensure!(outcome.again() < MOST_AGAIN, "too much was fetched again");

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::Log;
 use super::blow::Blow;
 use super::downloads::Downloads;
-use crate::{LONG, Page, Random, Stage, Sums, View, until};
+use crate::{Fault, LONG, Page, Random, Stage, Sums, View, until};
 
 /// Bytes a second over the bad line: a file takes some seconds.
 const RATE: u64 = 12 << 20;
@@ -15,6 +15,9 @@ const RATE: u64 = 12 << 20;
 const LOOK: Duration = Duration::from_secs(1);
 /// The server stays away for at most so long.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(2);
+/// What is to be struck may have ended by itself a moment ago: so often it is tried, with so many bytes in between.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: u64 = 1 << 20;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(super) struct Rig {
     pub(super) random: Random,
     stage: Stage,
     downloads: Downloads,
+    /// The faults that were asked of the line.
+    asked: Vec<Fault>,
     log: Log,
 }
 
@@ -30,7 +35,7 @@ impl Rig {
         let mut random = Random::new(seed);
         let stage = Stage::on_a_bad_line(random.number()).await?;
         stage.proxy.limit_rate(RATE);
-        Ok(Self { random, stage, downloads: Downloads::default(), log })
+        Ok(Self { random, stage, downloads: Downloads::default(), asked: Vec::new(), log })
     }
 
     /// How many files arrived whole.
@@ -77,48 +82,76 @@ impl Rig {
         }
     }
 
+    /// Fails where faults did not come to messages, or the account knows less than what arrived.
+    pub(super) fn check(&self) -> Result<()> {
+        let (asked, struck) = (&self.asked, self.stage.proxy.struck());
+        // They wait for each other, and the last of them for messages that never came.
+        let come = asked.starts_with(&struck) && asked.len() - struck.len() < Fault::ALL.len();
+        ensure!(come, "of the faults {asked:?} only {struck:?} came to a message");
+        let (arrived, fetched) = (self.downloads.accounted(), self.sums().fetched);
+        ensure!(fetched >= arrived, "files of {arrived} bytes arrived, and the account knows of {fetched}");
+        Ok(())
+    }
+
     /// Deals a blow.
     pub(super) async fn strike(&mut self, blow: Blow) -> Result<()> {
-        let loses_blocks = matches!(blow, Blow::Browser | Blow::TransferWorker | Blow::Offscreen);
+        for _ in 0..TRIES {
+            if self.has_struck(blow).await? {
+                return Ok(());
+            }
+            self.log.say("     which was not there");
+            self.download(BETWEEN_TRIES).await?;
+        }
+        bail!("there was nothing to strike, {TRIES} times")
+    }
+
+    /// Deals a blow; false if what it is meant for is not there.
+    async fn has_struck(&mut self, blow: Blow) -> Result<bool> {
+        let loses_blocks = matches!(blow, Blow::Browser | Blow::Extension | Blow::TransferWorker | Blow::Offscreen);
         if loses_blocks {
             self.stage.proxy.note_kill();
         }
-        self.deal(blow).await?;
+        let is_there = self.deal(blow).await?;
         if loses_blocks {
             // A kill takes a moment, in which something still passed.
             self.stage.proxy.note_kill();
         }
-        if blow == Blow::Browser {
+        if matches!(blow, Blow::Browser | Blow::Extension) && is_there {
             self.stage.start_browser().await?;
         }
-        Ok(())
+        Ok(is_there)
     }
 
-    async fn deal(&mut self, blow: Blow) -> Result<()> {
+    async fn deal(&mut self, blow: Blow) -> Result<bool> {
         match blow {
             Blow::Browser => {
                 self.stage.browser()?.check_no_panic()?;
                 self.stage.kill_browser().await?;
+            }
+            Blow::Extension => {
+                let browser = self.stage.browser()?;
+                browser.check_no_panic()?;
+                if browser.processes()?.kill_extensions() == 0 {
+                    return Ok(false);
+                }
+                self.stage.close_browser().await?;
             }
             Blow::Server => {
                 self.stage.server.kill().await?;
                 tokio::time::sleep(self.random.up_to(LONGEST_ABSENCE)).await;
                 self.stage.server.restart().await?;
             }
-            Blow::TransferWorker => self.found(self.stage.browser()?.end_worker("transfer").await?),
-            Blow::Catalogue => self.found(self.stage.browser()?.end_worker("catalogue").await?),
-            Blow::Offscreen => self.found(self.stage.browser()?.end_offscreen().await?),
+            Blow::TransferWorker => return self.stage.browser()?.end_worker("transfer").await,
+            Blow::Catalogue => return self.stage.browser()?.end_worker("catalogue").await,
+            Blow::Offscreen => return self.stage.browser()?.end_offscreen().await,
             Blow::ServiceWorker => self.stage.browser()?.strike_service_worker().await?,
             Blow::Connections => self.stage.proxy.cut(),
-            Blow::Message(fault) => self.stage.proxy.fault(fault),
+            Blow::Message(fault) => {
+                self.asked.push(fault);
+                self.stage.proxy.fault(fault);
+            }
         }
-        Ok(())
-    }
-
-    fn found(&self, is_there: bool) {
-        if !is_there {
-            self.log.say("     which was not there");
-        }
+        Ok(true)
     }
 }
 

@@ -10,7 +10,7 @@ use wstp_protocol::{
     ServerMessage,
 };
 
-use super::{does_no_harm, page};
+use super::{does_no_harm, page, says};
 
 /// A folder that is not what it seems.
 const TRAP: &str = "trap";
@@ -23,12 +23,6 @@ fn trap(below: impl Fn(&ClientMessage) -> Vec<Message>) -> impl Fn(ClientMessage
         }
         _ => below(&asked),
     }
-}
-
-/// Waits until a transfer failed or waits, and says why in these words.
-async fn says(view: &View<'_>, name: &str, words: &str) -> Result<()> {
-    let fits = |row: &Row| ["failed", "waiting"].contains(&row.state.as_str()) && row.text.contains(words);
-    view.wait_for_rows(words, |rows| rows.iter().any(|row| row.name == name && fits(row)).then_some(())).await
 }
 
 /// Downloads the trap as a folder, and expects these words.

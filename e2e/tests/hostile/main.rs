@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use tokio_websockets::Message;
-use wstp_e2e::{Bait, Hostile, LONG, Page, Stage, View, binary, entry, until};
+use wstp_e2e::{Bait, Hostile, LONG, Page, Row, Stage, View, binary, entry, until};
 use wstp_protocol::{BlocksReply, ClientMessage, EntryKind, Goodbye, Listing, Opened, RootReady, ServerMessage, Stale};
 
 const MIB: u64 = 1 << 20;
@@ -17,6 +17,10 @@ const GOOD_SIZE: u64 = 24 * MIB;
 /// Bytes a second: the good download takes some seconds.
 const GOOD_RATE: u64 = 3 * MIB;
 const BAIT: &str = "bait.bin";
+/// What is said of bytes that are not the file's, of sizes that can't be, and of what is no answer to what was asked.
+const OTHER_BYTES: &str = "sent bytes that do not belong to this file.";
+const NO_SUCH_SIZE: &str = "There can be no file of the size that the server names.";
+const NOT_UNDERSTOOD: &str = "can't be understood";
 /// Twenty blocks and a bit.
 const BAIT_SIZE: usize = 20 * 8192 + 5;
 
@@ -57,16 +61,19 @@ async fn does_no_harm(
     stage.browser()?.check_no_panic()
 }
 
-/// Downloads the bait, and expects to read why that does not work.
-async fn bait_fails_in_words(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
+/// Waits until a transfer failed or waits, and says why in these words.
+async fn says(view: &View<'_>, name: &str, words: &str) -> Result<()> {
+    let fits = |row: &Row| ["failed", "waiting"].contains(&row.state.as_str()) && row.text.contains(words);
+    view.wait_for_rows(words, |rows| rows.iter().any(|row| row.name == name && fits(row)).then_some(())).await
+}
+
+/// Downloads the bait, and expects to read in these words why that does not work.
+async fn bait_says(words: &str, script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
     does_no_harm(script, async |_, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
         view.wait_for_name(BAIT).await?;
         view.download(BAIT).await?;
-        let row = view.wait_for_state(BAIT, &["failed", "waiting"]).await?;
-        let words = view.wait_for_error().await?;
-        ensure!(is_sentence(&words), "that is not a sentence: {words:?}, in {row:?}");
-        Ok(())
+        says(view, BAIT, words).await
     })
     .await
 }
@@ -115,27 +122,32 @@ fn blocks_as(lie: impl Fn(BlocksReply) -> Vec<BlocksReply>) -> impl Fn(ClientMes
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_empty_then_huge_then_larger_than_anything() -> Result<()> {
     let opens = AtomicU32::new(0);
-    bait_fails_in_words(opened_as(move |opened| {
+    let script = opened_as(move |opened| {
         let turn = opens.fetch_add(1, Ordering::SeqCst) as usize;
         Opened { size: [0, 1 << 63, u64::MAX][turn % 3], ..opened }
-    }))
-    .await
+    });
+    bait_says(NO_SUCH_SIZE, script).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_said_to_be_empty() -> Result<()> {
+    bait_says("(an empty file has another hash)", opened_as(|opened| Opened { size: 0, ..opened })).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_two_to_the_63_bytes() -> Result<()> {
-    bait_fails_in_words(opened_as(|opened| Opened { size: 1 << 63, ..opened })).await
+    bait_says(NO_SUCH_SIZE, opened_as(|opened| Opened { size: 1 << 63, ..opened })).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_larger_than_anything() -> Result<()> {
-    bait_fails_in_words(opened_as(|opened| Opened { size: u64::MAX, ..opened })).await
+    bait_says(NO_SUCH_SIZE, opened_as(|opened| Opened { size: u64::MAX, ..opened })).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_whose_size_is_another_each_time() -> Result<()> {
     let opens = AtomicU64::new(0);
-    bait_fails_in_words(but_for(move |bait, asked| match asked {
+    let script = but_for(move |bait, asked| match asked {
         ClientMessage::Open(open) => {
             let opened = bait.opened(open.id);
             let size = opened.size + opens.fetch_add(1, Ordering::SeqCst);
@@ -144,41 +156,42 @@ async fn a_file_whose_size_is_another_each_time() -> Result<()> {
         // Nothing but opening it again goes on.
         ClientMessage::Blocks(_) => Some(vec![binary(&ServerMessage::Stale(Stale { handle: Bait::HANDLE }))]),
         _ => None,
-    }))
-    .await
+    });
+    bait_says("(one version has two sizes or hashes)", script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_hashes_that_do_not_hash() -> Result<()> {
-    bait_fails_in_words(but_for(|bait, asked| match asked {
+    let script = but_for(|bait, asked| match asked {
         ClientMessage::Hashes(asked) => {
             let mut page = bait.page(asked)?;
             page.nodes.iter_mut().for_each(|node| node[0] ^= 1);
             Some(vec![binary(&ServerMessage::HashPage(page))])
         }
         _ => None,
-    }))
-    .await
+    });
+    bait_says("(the page does not lead to the file's root hash)", script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_that_are_others() -> Result<()> {
-    bait_fails_in_words(blocks_as(|reply| vec![BlocksReply { data: vec![7; reply.data.len()].into(), ..reply }])).await
+    let script = blocks_as(|reply| vec![BlocksReply { data: vec![7; reply.data.len()].into(), ..reply }]);
+    bait_says(OTHER_BYTES, script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_nobody_asked_for() -> Result<()> {
-    bait_fails_in_words(blocks_as(|reply| {
+    let script = blocks_as(|reply| {
         let mut run = reply.run;
         run.first += 1000;
         vec![BlocksReply { run, ..reply }]
-    }))
-    .await
+    });
+    bait_says(NOT_UNDERSTOOD, script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_with_other_ids() -> Result<()> {
-    bait_fails_in_words(blocks_as(|reply| vec![BlocksReply { id: reply.id ^ 1 << 31, ..reply }])).await
+    bait_says(NOT_UNDERSTOOD, blocks_as(|reply| vec![BlocksReply { id: reply.id ^ 1 << 31, ..reply }])).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,36 +202,52 @@ async fn replies_to_what_has_ended() -> Result<()> {
         view.ask_for(&hostile.to_string()).await?;
         view.wait_for_name(BAIT).await?;
         view.download(BAIT).await?;
-        view.wait_for_state(BAIT, &["failed", "waiting", "complete"]).await.map(drop)
+        let row = view.wait_for_state(BAIT, &["failed", "waiting", "complete"]).await?;
+        if row.state == "complete" {
+            ensure!(std::fs::read(view.save(BAIT).await?)? == bait().bytes, "another file was saved");
+        } else {
+            ensure!(row.text.contains(NOT_UNDERSTOOD), "{}", row.text);
+        }
+        Ok(())
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_in_place_of_blocks() -> Result<()> {
-    bait_fails_in_words(but_for(|_, asked| match asked {
+    let script = but_for(|_, asked| match asked {
         ClientMessage::Blocks(_) => Some(vec![Message::text("here are your blocks")]),
         _ => None,
-    }))
-    .await
+    });
+    bait_says(NOT_UNDERSTOOD, script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn huge_frames_in_place_of_blocks() -> Result<()> {
-    bait_fails_in_words(but_for(|_, asked| match asked {
+    let script = but_for(|_, asked| match asked {
         ClientMessage::Blocks(_) => Some(vec![Message::binary(vec![0x85; 128 << 20])]),
         _ => None,
-    }))
-    .await
+    });
+    bait_says(NOT_UNDERSTOOD, script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn goodbye_after_goodbye_that_says_to_come_back_in_weeks() -> Result<()> {
     let goodbye = || binary(&ServerMessage::Goodbye(Goodbye { retry_after_ms: u32::MAX }));
-    bait_fails_in_words(but_for(move |_, asked| match asked {
+    let script = but_for(move |_, asked| match asked {
         ClientMessage::Open(_) => Some((0..1000).map(|_| goodbye()).collect()),
         _ => None,
-    }))
+    });
+    does_no_harm(script, async |_, view, hostile| {
+        view.ask_for(&hostile.to_string()).await?;
+        view.wait_for_name(BAIT).await?;
+        view.download(BAIT).await?;
+        says(view, BAIT, "was lost. It is tried again by itself.").await?;
+        let row = view.wait_for_state(BAIT, &["waiting"]).await?;
+        let retry = row.text.lines().find(|line| line.starts_with("Retry in ")).context("no time is told")?;
+        ensure!(!retry.contains(" h") && !retry.contains(" d"), "{retry}");
+        Ok(())
+    })
     .await
 }
 

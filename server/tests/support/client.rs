@@ -80,6 +80,11 @@ impl Client {
         self.socket.send(message).await.unwrap();
     }
 
+    /// The next WebSocket message, whatever it is.
+    pub async fn receive_raw(&mut self) -> Message {
+        tokio::time::timeout(PATIENCE, self.socket.next()).await.unwrap().unwrap().unwrap()
+    }
+
     /// The next message; `None` once the server closed the connection.
     pub async fn next(&mut self) -> Option<ServerMessage> {
         if let Some(message) = self.aside.pop_front() {
