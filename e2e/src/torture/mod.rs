@@ -97,9 +97,9 @@ async fn run(seed: u64, limit: Limit) -> Result<Outcome> {
         rig.strike(blow).await.with_context(|| format!("blow {blows}: {blow}"))?;
     }
     rig.finish().await?;
-    rig.check()?;
     let outcome = Outcome { blows, files: rig.whole(), sums: rig.sums() };
     println!("{}", account(&outcome));
+    rig.check()?;
     ensure!(outcome.again() < MOST_AGAIN, "too much was fetched again");
     Ok(outcome)
 }
