@@ -1,5 +1,6 @@
 //! What the journal in the sandbox says is safely on disk, read with the engine's own code.
 
+use anyhow::{Result, ensure};
 use wstp_engine::{RangeSet, journal};
 
 /// A block, in bytes.
@@ -23,6 +24,20 @@ impl Committed {
     /// How many bytes that is, counting the last block as a whole one.
     pub fn bytes(&self) -> u64 {
         self.blocks.iter().map(|range| range.end - range.start).sum::<u64>() * BLOCK
+    }
+
+    /// Fails if of a file of `size` bytes more `came` afterwards than what is not committed, its hashes, and `under_way`, what was lost on its way.
+    ///
+    /// # Errors
+    ///
+    /// When something that is committed came again.
+    pub fn check_rest(&self, size: u64, came: u64, under_way: u64) -> Result<()> {
+        let (committed, rest) = (self.bytes(), size - self.bytes().min(size));
+        ensure!(
+            came < rest + rest / 50 + under_way,
+            "{committed} of {size} bytes were committed, and {came} came after"
+        );
+        Ok(())
     }
 
     /// Bytes from the beginning of the file up to the first gap.
