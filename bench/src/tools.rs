@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 const DUFS_VERSION: &str = "0.47.0";
 
@@ -59,26 +59,15 @@ fn debian(program: &str, package: &str, why: &str) -> Result<PathBuf> {
     if let Some(found) = found(program) {
         return Ok(found);
     }
-    if found("apt-get").is_none() {
-        bail!("{program} is missing ({why}): this is no Debian; please install the equivalent of {package}");
-    }
-    say(&format!("{program} is {why}: installing {package} (Debian package)"));
     if package.starts_with("nginx") {
-        say("Debian may start it as a service, which is not needed: `systemctl disable --now nginx` ends that");
+        say("Debian may start nginx as a service, which is not needed: `systemctl disable --now nginx` ends that");
     }
-    run(as_root("apt-get").args(["-qq", "update"]))?;
-    let options = ["-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "--no-install-recommends", package];
-    run(as_root("env").args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(options))?;
+    let steps = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/steps.sh");
+    let install = r#"set -eu; speaker=bench; . "$0"; install_packages "$@""#;
+    let status =
+        Command::new("bash").args(["-c", install, steps, why, package]).status().context("can't start bash")?;
+    ensure!(status.success(), "{package} was not installed");
     found(program).with_context(|| format!("{package} has no {program}"))
-}
-
-fn as_root(program: &str) -> Command {
-    if rustix::process::geteuid().is_root() {
-        return Command::new(program);
-    }
-    let mut sudo = Command::new("sudo");
-    sudo.arg(program);
-    sudo
 }
 
 fn run(command: &mut Command) -> Result<()> {
