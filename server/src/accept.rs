@@ -9,38 +9,40 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
 use crate::guarded_io::GuardedIo;
 use crate::routes::{Peer, routes};
 use crate::server::Server;
 
-/// TCP connections beyond the protocol connections: pages, health checks, and clients that are told to come back later.
-const SPARE_CONNECTIONS: usize = 64;
 /// How long plain HTTP connections have to end when the server stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(2);
+/// Bytes that the system may hold of a connection and not have sent. By default these are megabytes, and a slow reader is seen to read
+/// only once it took a third of them.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 256 * 1024;
 /// Longest pause after an error of `accept`.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts until the server stops.
 pub async fn accept(listener: TcpListener, server: Arc<Server>) {
-    let slots = Arc::new(Semaphore::new(server.config.max_connections + SPARE_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(server.config.timeouts.head);
     loop {
         let admitted = async {
-            let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-            (next(&listener).await, slot)
+            let (stream, address) = next(&listener).await;
+            let number = server.connection_number();
+            (stream, address, number, server.places.slot(number).await)
         };
-        let ((stream, address), slot) = tokio::select! {
+        let (stream, address, number, slot) = tokio::select! {
             () = server.stopping.cancelled() => break,
             admitted = admitted => admitted,
         };
         let Ok(local) = stream.local_addr() else { continue };
-        let peer = Peer::new(address, local, slot);
+        let reader = slot.reader().clone();
+        let peer = Peer::new(number, address, local, slot);
         let service = TowerToHyperService::new(warp::service(routes(server.clone(), peer)));
-        let io = TokioIo::new(GuardedIo::new(stream, server.config.timeouts.write));
+        let io = TokioIo::new(GuardedIo::new(stream, reader, server.config.timeouts.write));
         let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -60,9 +62,7 @@ async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%address, %error, "cannot switch off delays");
-                }
+                prepare(&stream, address);
                 return (stream, address);
             }
             Err(error) => {
@@ -71,5 +71,16 @@ async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 pause = (pause * 2).min(MAX_PAUSE);
             }
         }
+    }
+}
+
+/// Failures cost speed or patience, but no correctness.
+fn prepare(stream: &TcpStream, address: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%address, %error, "cannot switch off delays");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%address, %error, "cannot limit what the system buffers");
     }
 }

@@ -43,8 +43,10 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// For the next frame of a client that has nothing under way.
     pub idle: Duration,
-    /// For a client to take at least some of what it was sent.
+    /// For a client to take at least some of what it was sent: players pause.
     pub write: Duration,
+    /// Before a client that takes nothing gives way to another one, where all places are taken.
+    pub grace: Duration,
     /// For requests under way when the server stops.
     pub drain: Duration,
     /// Before hashing of a file that nobody holds open is given up.
@@ -88,7 +90,8 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(120),
-            write: Duration::from_secs(30),
+            write: Duration::from_secs(600),
+            grace: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             linger: Duration::from_secs(30),
         }

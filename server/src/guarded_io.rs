@@ -1,39 +1,51 @@
-//! A stream that fails when its peer takes nothing for too long, however little was left to write.
+//! A stream that ends when its peer takes nothing for too long, or has to make room for another.
+//!
+//! A write counts as progress, so what the system buffers must be little: see `accept`.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// Wraps a stream; a write that makes no progress within the limit fails with [`io::ErrorKind::TimedOut`].
+use crate::places::Reader;
+
+/// Wraps a stream. A write fails with [`io::ErrorKind::TimedOut`] when it makes no progress for as long as the patience lasts, and sooner
+/// when the reader has to give way.
 pub struct GuardedIo<S> {
     stream: S,
-    limit: Duration,
+    reader: Arc<Reader>,
+    patience: Duration,
     alarm: Pin<Box<Sleep>>,
     waiting: bool,
 }
 
 impl<S> GuardedIo<S> {
-    /// Guards `stream`.
-    pub fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, alarm: Box::pin(tokio::time::sleep(limit)), waiting: false }
+    /// Guards `stream`, whose peer is `reader`.
+    pub fn new(stream: S, reader: Arc<Reader>, patience: Duration) -> Self {
+        Self { stream, reader, patience, alarm: Box::pin(tokio::time::sleep(patience)), waiting: false }
     }
 
-    /// Passes progress on; turns waiting for longer than the limit into an error.
+    /// Passes progress on; turns waiting for too long into an error.
     fn guard<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.waiting = false;
+            if std::mem::take(&mut self.waiting) {
+                self.reader.took();
+            }
             return polled;
         }
         if !self.waiting {
             self.waiting = true;
-            self.alarm.as_mut().reset(Instant::now() + self.limit);
+            self.alarm.as_mut().reset(Instant::now() + self.patience);
         }
-        self.alarm.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        if self.reader.waits(cx) || self.alarm.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
     }
 }
 
@@ -74,27 +86,52 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::places::Places;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const PATIENCE: Duration = Duration::from_secs(600);
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_nothing_is_given_up() {
         let (stream, _peer) = tokio::io::duplex(16);
-        let mut guarded = GuardedIo::new(stream, Duration::from_secs(30));
+        let mut guarded = GuardedIo::new(stream, Arc::default(), PATIENCE);
+        let began = Instant::now();
         let error = guarded.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= PATIENCE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_peer_is_served_to_the_end() {
         let (stream, mut peer) = tokio::io::duplex(16);
-        let mut guarded = GuardedIo::new(stream, Duration::from_secs(30));
+        let mut guarded = GuardedIo::new(stream, Arc::default(), PATIENCE);
         let reading = tokio::spawn(async move {
             for _ in 0..16 {
-                tokio::time::sleep(Duration::from_secs(29)).await;
+                tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
                 peer.read_exact(&mut [0; 16]).await.unwrap();
             }
         });
         guarded.write_all(&[0; 256]).await.unwrap();
         reading.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_ends_at_once_when_its_place_is_needed() {
+        let grace = PATIENCE / 10;
+        let places = Arc::new(Places::new(1, grace));
+        let (paused, newcomer) = (places.slot(1).await, places.slot(2).await);
+        let seat = places.seat(paused.reader()).await.unwrap();
+        let (stream, _peer) = tokio::io::duplex(16);
+        let mut guarded = GuardedIo::new(stream, paused.reader().clone(), PATIENCE);
+        let began = Instant::now();
+        let writing = tokio::spawn(async move {
+            let error = guarded.write_all(&[0; 64]).await.unwrap_err();
+            drop(seat);
+            error.kind()
+        });
+        tokio::time::sleep(grace).await;
+        assert!(places.seat(newcomer.reader()).await.is_some());
+        assert_eq!(writing.await.unwrap(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), grace);
     }
 }

@@ -6,6 +6,7 @@
 
 mod byte_range;
 mod conditions;
+mod delivery;
 mod download;
 mod folder_page;
 mod target;
@@ -19,6 +20,7 @@ use warp::reply::{Reply, Response};
 use wstp_protocol::ErrorCode;
 
 use crate::origin;
+use crate::places::Reader;
 use crate::server::Server;
 use crate::share::{Found, Refusal};
 use target::Target;
@@ -38,6 +40,8 @@ pub struct Request {
     pub query: Option<String>,
     /// The head.
     pub headers: HeaderMap,
+    /// Who asks.
+    pub reader: Arc<Reader>,
 }
 
 /// Why a request is not done: status and words.
@@ -75,7 +79,7 @@ async fn respond(server: &Arc<Server>, request: &Request) -> Result<Response, De
         ));
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
-    let seat = server.seat().ok_or(Refusal::from(ErrorCode::Busy))?;
+    let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
     match server.files.find(target.path.clone()).await? {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(file) => Ok(download::respond(server, request, &target.path, file, seat)),

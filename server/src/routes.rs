@@ -7,12 +7,12 @@ use std::sync::Arc;
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::OwnedSemaphorePermit;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use wstp_protocol::ENDPOINT_PATH;
 
+use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
 use crate::{origin, session};
@@ -25,18 +25,25 @@ const NO_UPGRADE: &str = "This address speaks WSTP over WebSockets. Open it with
 /// Who is at the other end of a TCP connection, and its place among them.
 #[derive(Clone)]
 pub struct Peer {
+    /// Names the connection.
+    pub number: u64,
     /// Address and port.
     pub address: SocketAddr,
     /// The server's own address and port.
     local: SocketAddr,
     /// Given back when the last user of the connection is done.
-    _slot: Arc<OwnedSemaphorePermit>,
+    slot: Arc<Slot>,
 }
 
 impl Peer {
     /// A peer that takes a place.
-    pub fn new(address: SocketAddr, local: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
-        Self { address, local, _slot: Arc::new(slot) }
+    pub fn new(number: u64, address: SocketAddr, local: SocketAddr, slot: Slot) -> Self {
+        Self { number, address, local, slot: Arc::new(slot) }
+    }
+
+    /// The one who takes what is sent.
+    pub fn reader(&self) -> &Arc<Reader> {
+        self.slot.reader()
     }
 }
 
@@ -46,7 +53,7 @@ pub fn routes(
     peer: Peer,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let own_address = peer.local.to_string();
-    let files = files(server.clone());
+    let files = files(server.clone(), peer.clone());
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -84,7 +91,10 @@ pub fn routes(
 }
 
 /// The shared files as they are, whatever the method.
-fn files(server: Arc<Server>) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+fn files(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
     warp::path(FILES_PATH)
         .and(warp::method())
@@ -93,7 +103,8 @@ fn files(server: Arc<Server>) -> impl Filter<Extract = (Response,), Error = Reje
         .and(warp::header::headers_cloned())
         .then(move |method, path: FullPath, query, headers| {
             let server = server.clone();
-            let request = Request { method, path: path.as_str().to_owned(), query, headers };
+            let reader = peer.reader().clone();
+            let request = Request { method, path: path.as_str().to_owned(), query, headers, reader };
             async move { plain_http::answer(&server, &request).await }
         })
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wstp_protocol::limits::MAX_MIRRORS;
@@ -14,6 +13,7 @@ use wstp_protocol::limits::MAX_MIRRORS;
 use crate::accept::accept;
 use crate::config::Config;
 use crate::hashing::{Hashing, TreeCache};
+use crate::places::Places;
 use crate::share::{Files, Share};
 
 /// How long clients have to close their side when the server stops.
@@ -50,7 +50,8 @@ pub struct Server {
     pub stopping: CancellationToken,
     /// Every task that serves a protocol connection.
     pub sessions: TaskTracker,
-    seats: Arc<Semaphore>,
+    /// The places of clients.
+    pub places: Arc<Places>,
     next_connection: AtomicU64,
 }
 
@@ -64,18 +65,13 @@ impl Server {
             files: Arc::new(Files::new(share, hashing)),
             stopping: CancellationToken::new(),
             sessions: TaskTracker::new(),
-            seats: Arc::new(Semaphore::new(config.max_connections)),
+            places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
             next_connection: AtomicU64::new(1),
             config,
         })
     }
 
-    /// A place among the protocol connections, `None` where all are taken.
-    pub fn seat(&self) -> Option<OwnedSemaphorePermit> {
-        self.seats.clone().try_acquire_owned().ok()
-    }
-
-    /// A number for the log that names a connection.
+    /// A number that names a connection.
     pub fn connection_number(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
     }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
 
+use crate::places::Seat;
 use crate::routes::Peer;
 use crate::server::Server;
 use crate::share::Refusal;
@@ -69,12 +69,14 @@ impl Ending {
 
 /// Serves the protocol on a connection once its upgrade is through.
 pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
-    let span = tracing::info_span!("connection", id = server.connection_number(), peer = %peer.address);
-    let seat = server.seat();
+    let span = tracing::info_span!("connection", id = peer.number, peer = %peer.address);
     let sessions = server.sessions.clone();
     let task = async move {
         match on_upgrade.await {
-            Ok(upgraded) => serve(&server, upgraded, seat).await,
+            Ok(upgraded) => {
+                let seat = server.places.seat(peer.reader()).await;
+                serve(&server, upgraded, seat).await;
+            }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
         drop(peer);
@@ -82,7 +84,7 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
     sessions.spawn(task.instrument(span));
 }
 
-async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<OwnedSemaphorePermit>) {
+async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<Seat>) {
     let (mut sender, mut receiver) = socket::open(upgraded);
     let ending = match handshake::handshake(server, seat.is_some(), &mut sender, &mut receiver).await {
         Ok(features) => converse(server, features, sender, &mut receiver).await,

@@ -7,7 +7,7 @@ mod support;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use support::{Client, Embedded, Folder, Server, hello, sample};
+use support::{Client, Embedded, Folder, Server, hello, sample, seat_comes_free};
 use tokio_tungstenite::tungstenite::Message;
 use wstp_protocol::*;
 use wstp_server::Config;
@@ -135,17 +135,6 @@ async fn a_client_too_many_is_told_to_come_back() {
     drop(seated);
     seat_comes_free(server.address()).await;
     server.stop().await;
-}
-
-/// Connects until there is a seat.
-async fn seat_comes_free(address: &str) {
-    loop {
-        let mut client = Client::open(address, None).await.unwrap();
-        client.send(&hello(VERSIONS)).await;
-        if matches!(client.receive().await, ServerMessage::Welcome(_)) {
-            return;
-        }
-    }
 }
 
 #[tokio::test]

@@ -1,8 +1,6 @@
 //! A file as an answer: its head, and its bytes in pieces that are read when the client has taken what came before.
 
-use std::future::Future;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,14 +10,14 @@ use headers::{AcceptRanges, ContentLength, ContentRange, ContentType, HeaderMapE
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use warp::reply::{Reply, Response};
 use wstp_protocol::{ErrorCode, SharePath};
 
 use super::Request;
 use super::byte_range::Wanted;
 use super::conditions::{Validators, Verdict, verdict};
+use super::delivery::{Delivery, Overdue};
+use crate::places::Seat;
 use crate::server::Server;
 use crate::share::SharedFile;
 
@@ -56,12 +54,7 @@ struct Download {
     server: Arc<Server>,
     file: Arc<SharedFile>,
     left: Range<u64>,
-    /// Completes when the server has waited for long enough after it was told to stop.
-    overdue: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-    /// A place among the connections.
-    _seat: OwnedSemaphorePermit,
-    /// The server waits for it when it stops.
-    _session: TaskTrackerToken,
+    delivery: Delivery,
 }
 
 /// Answers a request for a file.
@@ -70,7 +63,7 @@ pub fn respond(
     request: &Request,
     path: &SharePath,
     file: Arc<SharedFile>,
-    seat: OwnedSemaphorePermit,
+    seat: Seat,
 ) -> Response {
     let validators = validators(&file);
     let size = validators.size;
@@ -84,7 +77,8 @@ pub fn respond(
     tracing::debug!(%path, %status, "plain request");
     let mut response = match &sent {
         Some(range) if request.method == Method::GET => {
-            let download = Download::new(server.clone(), file, range.clone(), seat);
+            let delivery = Delivery::new(server, seat);
+            let download = Download { server: server.clone(), file, left: range.clone(), delivery };
             warp::reply::stream(stream::try_unfold(download, Download::next)).into_response()
         }
         _ => Response::default(),
@@ -140,16 +134,6 @@ fn attachment(path: &SharePath) -> HeaderValue {
 }
 
 impl Download {
-    fn new(server: Arc<Server>, file: Arc<SharedFile>, left: Range<u64>, seat: OwnedSemaphorePermit) -> Self {
-        let (stopping, drain) = (server.stopping.clone(), server.config.timeouts.drain);
-        let overdue = Box::pin(async move {
-            stopping.cancelled().await;
-            tokio::time::sleep(drain).await;
-        });
-        let session = server.sessions.token();
-        Self { server, file, left, overdue, _seat: seat, _session: session }
-    }
-
     /// The next piece, read now; `None` behind the last.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, DownloadError> {
         if self.left.is_empty() {
@@ -158,11 +142,7 @@ impl Download {
         let start = self.left.start;
         let end = self.left.end.min((start / PIECE + 1).saturating_mul(PIECE));
         let read = self.server.files.read_bytes(self.file.clone(), start, (end - start) as usize);
-        let piece = tokio::select! {
-            biased;
-            () = &mut self.overdue => return Err(DownloadError::Stopping),
-            piece = read => piece,
-        };
+        let piece = self.delivery.in_time(read).await.map_err(|Overdue| DownloadError::Stopping)?;
         self.left.start = end;
         match piece {
             Ok(piece) => Ok(Some((piece, self))),

@@ -144,10 +144,10 @@ impl Connection {
     async fn waits_in_vain(&self) {
         loop {
             let answered = self.answered.notified();
-            if self.unhashed.load(Ordering::Relaxed) && self.state().is_idle() {
+            while self.unhashed.load(Ordering::Relaxed) && self.state().is_idle() {
                 // Any frame of the client begins this anew.
                 tokio::time::sleep(SILENCE).await;
-                if self.state().is_idle() {
+                if self.state().is_idle() && self.outbox.is_empty() {
                     return;
                 }
             }

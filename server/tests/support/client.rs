@@ -289,3 +289,14 @@ fn answers(message: &ServerMessage) -> Option<RequestId> {
         _ => None,
     }
 }
+
+/// Connects until there is a seat.
+pub async fn seat_comes_free(address: &str) {
+    loop {
+        let mut client = Client::open(address, None).await.unwrap();
+        client.send(&hello(VERSIONS)).await;
+        if matches!(client.receive().await, ServerMessage::Welcome(_)) {
+            return;
+        }
+    }
+}

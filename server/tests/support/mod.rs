@@ -6,7 +6,7 @@ mod client;
 pub mod plain;
 mod server;
 
-pub use client::{Client, hello};
+pub use client::{Client, hello, seat_comes_free};
 pub use server::{Embedded, Options, Server};
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,225 @@
+//! Who has a place on the server, and who gives way.
+//!
+//! Each TCP connection has a slot. Those that speak the protocol or are sent files or folders have a seat too. A reader that pauses keeps
+//! both while there is room. When all are taken and another client comes, one connection ends: the one whose reader took nothing for
+//! longest, if that was as long as the configured grace. So paused readers can't keep everybody else out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// TCP connections beyond the seats: pages, health checks, and clients that are told to come back later.
+const SPARE_SLOTS: usize = 64;
+/// How long a connection that gives way may take to end.
+const MAKING_ROOM: Duration = Duration::from_secs(1);
+
+/// All places of a server.
+pub struct Places {
+    slots: Arc<Semaphore>,
+    seats: Arc<Semaphore>,
+    /// How long a reader may take nothing before it gives way.
+    grace: Duration,
+    readers: Mutex<HashMap<u64, Arc<Reader>>>,
+}
+
+/// The client of one TCP connection, as the one who takes what is sent.
+#[derive(Default)]
+pub struct Reader(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Since when something waits to be taken.
+    waiting_since: Option<Instant>,
+    has_seat: bool,
+    gives_way: bool,
+    /// The task that waits for the reader.
+    waker: Option<Waker>,
+}
+
+/// A slot: given back when the connection ends.
+pub struct Slot {
+    places: Arc<Places>,
+    number: u64,
+    reader: Arc<Reader>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A seat: given back when what it was taken for is done.
+pub struct Seat {
+    reader: Arc<Reader>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    /// So many seats, and some more slots.
+    pub fn new(seats: usize, grace: Duration) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(seats + SPARE_SLOTS)),
+            seats: Arc::new(Semaphore::new(seats)),
+            grace,
+            readers: Mutex::default(),
+        }
+    }
+
+    /// A slot for the connection of that number, as soon as there is one. No two connections have the same number.
+    pub async fn slot(self: &Arc<Self>, number: u64) -> Slot {
+        let permit = loop {
+            if let Some(permit) = self.take(&self.slots, |_| true).await {
+                break permit;
+            }
+            // By then some reader may have used up its grace.
+            if let Ok(Ok(permit)) = tokio::time::timeout(MAKING_ROOM, self.slots.clone().acquire_owned()).await {
+                break permit;
+            }
+        };
+        let reader = Arc::<Reader>::default();
+        self.readers().insert(number, reader.clone());
+        Slot { places: self.clone(), number, reader, _permit: permit }
+    }
+
+    /// A seat for a client that has a slot; `None` when all are taken and nobody has to give way.
+    pub async fn seat(&self, reader: &Arc<Reader>) -> Option<Seat> {
+        let permit = self.take(&self.seats, |other| other.has_seat).await?;
+        reader.state().has_seat = true;
+        Some(Seat { reader: reader.clone(), _permit: permit })
+    }
+
+    /// A free place, or the one of whoever has to give way.
+    async fn take(&self, free: &Arc<Semaphore>, may_go: impl Fn(&State) -> bool) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = free.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        self.make_room(may_go)?;
+        tokio::time::timeout(MAKING_ROOM, free.clone().acquire_owned()).await.ok()?.ok()
+    }
+
+    /// Ends the connection that waited longest for its reader; `None` when none waited for long enough.
+    fn make_room(&self, may_go: impl Fn(&State) -> bool) -> Option<()> {
+        let readers = self.readers();
+        let waiting = readers.iter().filter_map(|(number, reader)| {
+            let state = reader.state();
+            let since = state.waiting_since.filter(|_| may_go(&state) && !state.gives_way)?;
+            (since.elapsed() >= self.grace).then_some((since, number, reader))
+        });
+        let (since, number, reader) = waiting.min_by_key(|(since, ..)| *since)?;
+        tracing::info!(connection = number, waited = ?since.elapsed(), "a client that takes nothing gives way to another");
+        let mut state = reader.state();
+        state.gives_way = true;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+        Some(())
+    }
+
+    fn readers(&self) -> MutexGuard<'_, HashMap<u64, Arc<Reader>>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// Something waits to be taken. Whether the connection has to give way; if not yet, the task of `cx` is woken once it has.
+    pub fn waits(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.state();
+        state.waiting_since.get_or_insert_with(Instant::now);
+        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.waker = Some(cx.waker().clone());
+        }
+        state.gives_way
+    }
+
+    /// Something was taken, or nothing waits any more.
+    pub fn took(&self) {
+        self.state().waiting_since = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Whose slot it is.
+    pub fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.places.readers().remove(&self.number);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.reader.state().has_seat = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use futures_util::task::{Context, noop_waker_ref};
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    fn waits(slot: &Slot) -> bool {
+        slot.reader().waits(&Context::from_waker(noop_waker_ref()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_reader_that_waited_longest_gives_its_seat_to_the_next_client() {
+        let places = Arc::new(Places::new(2, GRACE));
+        let (first, second, newcomer) = (places.slot(1).await, places.slot(2).await, places.slot(3).await);
+        let first_seat = places.seat(first.reader()).await.unwrap();
+        let _second_seat = places.seat(second.reader()).await.unwrap();
+        assert!(!waits(&first));
+        tokio::time::advance(GRACE / 2).await;
+        assert!(!waits(&second));
+        assert!(places.seat(newcomer.reader()).await.is_none(), "nobody used up its grace");
+        tokio::time::advance(GRACE).await;
+        let seat = places.seat(newcomer.reader());
+        tokio::pin!(seat);
+        assert!(seat.as_mut().now_or_never().is_none());
+        assert!(waits(&first) && !waits(&second));
+        drop(first_seat);
+        assert!(seat.await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_reads_or_has_no_seat_does_not_give_way() {
+        let places = Arc::new(Places::new(1, GRACE));
+        let (reading, without, newcomer) = (places.slot(1).await, places.slot(2).await, places.slot(3).await);
+        let _seat = places.seat(reading.reader()).await.unwrap();
+        assert!(!waits(&reading) && !waits(&without));
+        tokio::time::advance(GRACE * 2).await;
+        reading.reader().took();
+        assert!(places.seat(newcomer.reader()).await.is_none());
+        assert!(!waits(&reading) && !waits(&without));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn any_paused_reader_gives_its_slot_to_the_next_client() {
+        let places = Arc::new(Places::new(0, GRACE));
+        let mut slots = Vec::new();
+        for number in 0..SPARE_SLOTS as u64 {
+            slots.push(places.slot(number).await);
+        }
+        let newcomer = places.slot(1000);
+        tokio::pin!(newcomer);
+        assert!(newcomer.as_mut().now_or_never().is_none());
+        assert!(!waits(&slots[5]));
+        tokio::time::advance(GRACE).await;
+        assert!(newcomer.as_mut().now_or_never().is_none());
+        tokio::time::advance(MAKING_ROOM).await;
+        assert!(newcomer.as_mut().now_or_never().is_none());
+        assert!(waits(&slots[5]));
+        slots.swap_remove(5);
+        newcomer.await;
+    }
+}
