@@ -50,7 +50,8 @@ pub struct Args {
     /// Most clients at once; more are told to come back later
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
-    /// Name of this server, besides localhost and IP addresses: its pages may connect, and /files/ is served; can be repeated
+    /// Name of this server, besides its machine's own names, localhost and IP addresses: its pages may connect, and /files/ is served;
+    /// can be repeated
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
     /// Where the same folder is served too, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder at

@@ -21,7 +21,7 @@ pub struct Config {
     pub max_connections: usize,
     /// Most bytes read for one connection and not yet taken by its client.
     pub send_budget: u32,
-    /// Names, besides `localhost` and IP addresses, under which pages of this server may open connections and files are served over
+    /// Names, besides those of the machine, `localhost` and IP addresses, under which pages of this server may open connections and files are served over
     /// plain HTTP.
     pub allowed_hosts: Vec<String>,
     /// Where else the folder is served, told to clients that ask; at most [`MAX_MIRRORS`](wstp_protocol::limits::MAX_MIRRORS).

@@ -15,6 +15,7 @@ mod config;
 mod guarded_io;
 mod hashing;
 mod origin;
+mod own_names;
 mod places;
 mod plain_http;
 mod routes;

@@ -11,6 +11,7 @@ mod download;
 mod folder_page;
 mod target;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use headers::HeaderMapExt;
@@ -45,11 +46,12 @@ pub struct Request {
 }
 
 /// Why a request is not done: status and words.
-struct Denied(StatusCode, &'static str);
+struct Denied(StatusCode, Cow<'static, str>);
 
 /// Answers any request to [`FILES_PATH`] and beneath.
 pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
-    let mut response = match respond(server, request).await {
+    let is_welcome = origin::is_allowed(&request.headers, &server.config.allowed_hosts).await;
+    let mut response = match respond(server, request, is_welcome).await {
         Ok(response) => response,
         Err(denied) => denied.response(),
     };
@@ -57,7 +59,7 @@ pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
     // Programs don't care; a page elsewhere can't even show a file as its own picture.
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = request.headers.get(header::ORIGIN).filter(|_| is_welcome(server, request)) {
+    if let Some(origin) = request.headers.get(header::ORIGIN).filter(|_| is_welcome) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         let shown = HeaderValue::from_static("accept-ranges, content-range, etag");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
@@ -65,18 +67,15 @@ pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
     response
 }
 
-async fn respond(server: &Arc<Server>, request: &Request) -> Result<Response, Denied> {
+async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> Result<Response, Denied> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Denied(StatusCode::METHOD_NOT_ALLOWED, "Files can only be read, with GET or HEAD.\n"));
+        return Err(Denied(StatusCode::METHOD_NOT_ALLOWED, "Files can only be read, with GET or HEAD.\n".into()));
     }
-    if !is_welcome(server, request) {
-        return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not read files here.\n"));
+    if !is_welcome {
+        return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not read files here.\n".into()));
     }
-    if !origin::is_own_name(&request.headers, &server.config.allowed_hosts) {
-        return Err(Denied(
-            StatusCode::MISDIRECTED_REQUEST,
-            "This server does not know itself by this name. Use its IP address, or start it with --allow-host NAME.\n",
-        ));
+    if let Some(name) = origin::foreign_name(&request.headers, &server.config.allowed_hosts).await {
+        return Err(Denied::foreign(&name));
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
     let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
@@ -86,10 +85,6 @@ async fn respond(server: &Arc<Server>, request: &Request) -> Result<Response, De
         Found::Folder if !target.is_folder => Ok(moved_to_folder(&request.path)),
         Found::Folder => folder_page::respond(server, request, target.path).await,
     }
-}
-
-fn is_welcome(server: &Server, request: &Request) -> bool {
-    origin::is_allowed(&request.headers, &server.config.allowed_hosts)
 }
 
 /// A folder's links are relative, so its address ends in a slash.
@@ -102,8 +97,17 @@ fn moved_to_folder(path: &str) -> Response {
 }
 
 impl Denied {
-    fn response(&self) -> Response {
-        let mut response = warp::reply::with_status(self.1, self.0).into_response();
+    /// The server was asked under a name that it does not know.
+    fn foreign(name: &str) -> Self {
+        let words = format!(
+            "This server does not know itself as {name}. Use its IP address or its machine's own name, or start it with:\n\
+             wstp-server --allow-host {name}\n"
+        );
+        Self(StatusCode::MISDIRECTED_REQUEST, words.into())
+    }
+
+    fn response(self) -> Response {
+        let mut response = warp::reply::with_status(self.1.into_owned(), self.0).into_response();
         let headers = response.headers_mut();
         headers.typed_insert(headers::ContentType::text_utf8());
         match self.0 {
@@ -125,6 +129,6 @@ impl From<Refusal> for Denied {
             ErrorCode::Busy | ErrorCode::Changed | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self(status, refusal.text())
+        Self(status, refusal.text().into())
     }
 }

@@ -59,13 +59,18 @@ pub fn routes(
         .and(warp::get())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
-        .map(move |headers: HeaderMap, upgrade: Option<OnUpgrade>| match upgrade_answer(&server, &headers) {
-            Ok(accept) if let Some(on_upgrade) = upgrade => {
-                session::spawn(server.clone(), peer.clone(), on_upgrade);
-                switching(accept)
+        .then(move |headers: HeaderMap, upgrade: Option<OnUpgrade>| {
+            let (server, peer) = (server.clone(), peer.clone());
+            async move {
+                match upgrade_answer(&server, &headers).await {
+                    Ok(accept) if let Some(on_upgrade) = upgrade => {
+                        session::spawn(server, peer, on_upgrade);
+                        switching(accept)
+                    }
+                    Ok(_) => words(StatusCode::UPGRADE_REQUIRED, NO_UPGRADE),
+                    Err((status, text)) => words(status, text),
+                }
             }
-            Ok(_) => words(StatusCode::UPGRADE_REQUIRED, NO_UPGRADE),
-            Err((status, text)) => words(status, text),
         });
     let health = warp::path("healthz").and(warp::path::end()).and(reads()).map(|| words(StatusCode::OK, "ok\n"));
     let page = warp::path::end().and(reads()).and(warp::header::headers_cloned()).map(move |headers: HeaderMap| {
@@ -114,8 +119,11 @@ fn reads() -> impl Filter<Extract = (), Error = Rejection> + Copy {
 }
 
 /// Checks the head of a request to the endpoint: what the handshake is answered with, or why not.
-fn upgrade_answer(server: &Server, headers: &HeaderMap) -> Result<SecWebsocketAccept, (StatusCode, &'static str)> {
-    if !origin::is_allowed(headers, &server.config.allowed_hosts) {
+async fn upgrade_answer(
+    server: &Server,
+    headers: &HeaderMap,
+) -> Result<SecWebsocketAccept, (StatusCode, &'static str)> {
+    if !origin::is_allowed(headers, &server.config.allowed_hosts).await {
         return Err((
             StatusCode::FORBIDDEN,
             "This origin may not connect. The WSTP extension and native programs may.\n",

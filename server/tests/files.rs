@@ -449,13 +449,35 @@ async fn extensions_may_read_and_pages_elsewhere_may_not() {
 }
 
 #[tokio::test]
-async fn a_name_that_anybody_could_own_is_not_the_servers() {
+async fn the_server_knows_its_own_names_and_no_name_that_anybody_could_own() {
     let folder = Folder::new();
     folder.file("file", b"x");
     let args = ["--allow-host", "files.example"];
     let server = Server::start_with(folder.path(), Options { args: &args, ..Options::default() }).await;
-    for (host, status) in [("rebound.example", 421), ("files.example", 200), ("localhost:3000", 200), ("[::1]", 200)] {
-        let request = head("GET", "/files/file", &[]).replace("127.0.0.1", host);
-        assert_eq!(send(server.address(), &request).await.status, status, "{host}");
+    let machine = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+    let short = machine.split('.').next().unwrap();
+    for (host, status) in [
+        (machine.clone(), 200),
+        (format!("{}:3000", machine.to_uppercase()), 200),
+        (format!("{machine}."), 200),
+        (format!("{short}.local"), 200),
+        (format!("{short}.local.:3000"), 200),
+        ("files.example".to_owned(), 200),
+        ("localhost:3000".to_owned(), 200),
+        ("[::1]".to_owned(), 200),
+        ("rebound.example:3000".to_owned(), 421),
+        (format!("{short}.rebound.example"), 421),
+    ] {
+        let request = head("GET", "/files/file", &[]).replace("127.0.0.1", &host);
+        let reply = send(server.address(), &request).await;
+        assert_eq!(reply.status, status, "{host}");
+        let name = host.trim_end_matches(":3000");
+        assert!(
+            status == 200 || reply.text().ends_with(&format!("wstp-server --allow-host {name}\n")),
+            "{}",
+            reply.text()
+        );
     }
+    let ancient = send(server.address(), "GET /files/file HTTP/1.0\r\n\r\n").await;
+    assert_eq!(ancient.status, 200);
 }
