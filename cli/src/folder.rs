@@ -221,13 +221,28 @@ impl Run<'_> {
 
     fn tick(&mut self) {
         let progress = self.tree.progress();
-        if progress.files_done != self.alive.1 || !self.fetching.is_idle() || self.ending.is_some() {
+        if progress.files_done != self.alive.1
+            || self.look_for_bytes()
+            || !self.fetching.is_idle()
+            || self.ending.is_some()
+        {
             self.alive = (Instant::now(), progress.files_done);
         }
         self.tell(&progress);
         if self.cx.options.patience.is_some_and(|patience| self.alive.0.elapsed() > patience) {
             self.stop_for(self.unreachable(&progress));
         }
+    }
+
+    /// Tells the engine of bytes that are no whole message yet; whether there are any.
+    fn look_for_bytes(&mut self) -> bool {
+        let now = self.now();
+        let Some((connection, socket)) = &self.socket else { return false };
+        let arriving = socket.arrivals().go_on();
+        if arriving {
+            self.tree.handle_bytes(now, *connection);
+        }
+        arriving
     }
 
     fn tell(&self, progress: &TreeProgress) {

@@ -14,6 +14,7 @@
 
 mod address;
 mod args;
+mod arrivals;
 mod bounded_head;
 mod disk;
 mod escape;

@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 use wstp_protocol::ClientMessage;
 
 use crate::address::Place;
+use crate::arrivals::Arrivals;
 use crate::plain::Plain;
 use crate::socket::{Full, Happening, Socket};
 
@@ -25,6 +26,14 @@ impl Link {
         match place {
             Place::Wstp(source) => Self::Socket(Socket::connect(source.address, name, happenings)),
             Place::Http(url) => Self::Plain(Plain::connect(url, name, happenings)),
+        }
+    }
+
+    /// What arrives on it.
+    pub fn arrivals(&self) -> &Arrivals {
+        match self {
+            Self::Socket(socket) => socket.arrivals(),
+            Self::Plain(plain) => plain.arrivals(),
         }
     }
 

@@ -15,6 +15,7 @@ use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_protocol::{ClientMessage, RequestId};
 
 use crate::address::FileUrl;
+use crate::arrivals::Arrivals;
 use crate::socket::{Full, Happening, SocketError};
 use crate::{AGENT, tls};
 
@@ -27,6 +28,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Plain {
     unsent: mpsc::Sender<ClientMessage>,
+    arrivals: Arrivals,
     task: AbortHandle,
 }
 
@@ -37,12 +39,19 @@ impl Plain {
         N: Copy + Send + 'static,
     {
         let (unsent, messages) = mpsc::channel(MAX_UNSENT);
+        let arrivals = Arrivals::default();
+        let counted = arrivals.clone();
         let task = tokio::spawn(async move {
-            let ended = live(&url, name, &happenings, messages).await;
+            let ended = live(&url, name, &happenings, messages, &counted).await;
             let closed = ended.err().unwrap_or_else(|| SocketError::Closed(url.label()));
             let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
         });
-        Self { unsent, task: task.abort_handle() }
+        Self { unsent, arrivals, task: task.abort_handle() }
+    }
+
+    /// What arrives in answer to its requests.
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// Does what the message asks for.
@@ -67,6 +76,7 @@ async fn live<N: Copy>(
     name: N,
     happenings: &mpsc::Sender<(N, Happening)>,
     mut messages: mpsc::Receiver<ClientMessage>,
+    arrivals: &Arrivals,
 ) -> Result<(), SocketError> {
     let client = client().map_err(|error| SocketError::Insecure(url.label(), error))?;
     let mut source = HttpSource::default();
@@ -78,7 +88,7 @@ async fn live<N: Copy>(
             match output {
                 HttpOutput::Frame(frame) => wanted &= happenings.send((name, Happening::Frame(frame))).await.is_ok(),
                 HttpOutput::Request(id, request) => {
-                    let asking = ask(client.clone(), url.clone(), request);
+                    let asking = ask(client.clone(), url.clone(), request, arrivals.clone());
                     handles.insert(id, requests.spawn(async move { (id, asking.await) }));
                 }
                 HttpOutput::Abort(id) => {
@@ -96,6 +106,7 @@ async fn live<N: Copy>(
             // One that was aborted ends without a result.
             Some(Ok((id, answer))) = requests.join_next() => {
                 handles.remove(&id);
+                arrivals.is_whole();
                 source.handle_answer(id, answer.map_err(|error| SocketError::Http(url.label(), error.without_url()))?);
             }
         }
@@ -103,7 +114,12 @@ async fn live<N: Copy>(
     Ok(())
 }
 
-async fn ask(client: Client, url: FileUrl, request: HttpRequest) -> Result<HttpAnswer, reqwest::Error> {
+async fn ask(
+    client: Client,
+    url: FileUrl,
+    request: HttpRequest,
+    arrivals: Arrivals,
+) -> Result<HttpAnswer, reqwest::Error> {
     let response = client.get(url.url().clone()).header(RANGE, request.range()).send().await?;
     let field = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     Ok(HttpAnswer {
@@ -112,16 +128,17 @@ async fn ask(client: Client, url: FileUrl, request: HttpRequest) -> Result<HttpA
         content_range: field(CONTENT_RANGE),
         etag: field(ETAG),
         retry_after: field(RETRY_AFTER),
-        body: body(response, request.most()).await?,
+        body: body(response, request.most(), &arrivals).await?,
     })
 }
 
 /// At most the first `most` bytes of the body.
-async fn body(mut response: Response, most: u64) -> Result<Bytes, reqwest::Error> {
+async fn body(mut response: Response, most: u64, arrivals: &Arrivals) -> Result<Bytes, reqwest::Error> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut bytes = BytesMut::new();
     while bytes.len() < most {
         let Some(piece) = response.chunk().await? else { break };
+        arrivals.add(piece.len());
         bytes.extend_from_slice(&piece[..piece.len().min(most - bytes.len())]);
     }
     Ok(bytes.freeze())

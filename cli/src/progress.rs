@@ -231,12 +231,12 @@ impl FileReport<'_> {
         }
     }
 
-    /// Of each source that the person named, once. Where it is the only one, the failure says it.
+    /// Tells once of each source that is left alone. Where there is one only, the failure says it.
     fn tell_troubled(&mut self, Standing { progress, places, named, .. }: &Standing<'_>) {
         if places.len() < 2 {
             return;
         }
-        for (source, place) in progress.sources.iter().zip(*places).take(*named) {
+        for (source, place) in progress.sources.iter().zip(*places) {
             let what = match source.standing {
                 wstp_engine::Standing::Benched => "is left alone for a while",
                 wstp_engine::Standing::GivenUp => "is not used any more",
@@ -245,7 +245,10 @@ impl FileReport<'_> {
             if self.told.insert((source.id, what)) {
                 let why = source.problem.as_ref().map(|problem| source_problem(problem, place));
                 let why = why.unwrap_or_else(|| "it failed too often".to_owned());
-                self.reporter.line(&format!("{} {what}: {why}", place.label()));
+                // Nobody typed the address of a mirror that the server offered.
+                let is_offered = source.id.0 as usize >= *named;
+                let who = if is_offered { ", a mirror that the server offers," } else { "" };
+                self.reporter.line(&format!("{}{who} {what}: {why}", place.label()));
             }
         }
     }

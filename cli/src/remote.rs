@@ -1,12 +1,11 @@
 //! One connection to a server for looking at it: listing, describing, hashes. One request at a time.
 //!
-//! Everything has a time limit, except that a server that is alive may take as long as it needs to hash a file.
+//! Everything has a time limit, in which nothing may arrive; but a server that is alive may take as long as it needs to hash a file.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use wstp_engine::session::{Event, Reply, Request, Session};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
@@ -52,24 +51,29 @@ impl Remote {
     /// When nobody answers in time, or not as a WSTP server does.
     pub async fn connect(address: &Address) -> Result<Self, Failure> {
         let label = address.label();
-        timeout(CONNECT_PATIENCE, Self::greet(address)).await.unwrap_or_else(|_| Err(silent(&label)))
+        let remote = Self::begin(address);
+        let arrivals = remote.socket.arrivals().clone();
+        arrivals.wait(CONNECT_PATIENCE, remote.greet()).await.unwrap_or_else(|| Err(silent(&label)))
     }
 
-    async fn greet(address: &Address) -> Result<Self, Failure> {
+    fn begin(address: &Address) -> Self {
         let (sender, happenings) = mpsc::channel(1);
-        let mut remote = Self {
+        Self {
             label: address.label(),
             socket: Socket::connect(address.clone(), (), sender),
             happenings,
             session: Session::default(),
             ready: None,
             stale: None,
-        };
-        remote.send(&Session::<()>::hello(AGENT, None))?;
+        }
+    }
+
+    async fn greet(mut self) -> Result<Self, Failure> {
+        self.send(&Session::<()>::hello(AGENT, None))?;
         loop {
-            let frame = remote.next_frame().await?;
-            if matches!(remote.read(frame)?, Some(Event::Welcome)) {
-                return Ok(remote);
+            let frame = self.next_frame().await?;
+            if matches!(self.read(frame)?, Some(Event::Welcome)) {
+                return Ok(self);
             }
         }
     }
@@ -134,15 +138,16 @@ impl Remote {
     pub async fn hashed(&mut self, opened: &Opened) -> Result<OpenFile, Failure> {
         let of_file = |ready: &RootReady| ready.handle == opened.handle;
         let mut root = opened.root.or_else(|| self.ready.filter(of_file).map(|ready| ready.root));
+        let arrivals = self.socket.arrivals().clone();
         let mut pinged = false;
         while root.is_none() {
-            match timeout(PING_EVERY, self.next_frame()).await {
-                Ok(frame) => {
+            match arrivals.wait(PING_EVERY, self.next_frame()).await {
+                Some(frame) => {
                     self.read(frame?)?;
                     pinged = false;
                 }
-                Err(_) if pinged => return Err(silent(&self.label)),
-                Err(_) => {
+                None if pinged => return Err(silent(&self.label)),
+                None => {
                     self.send(&ClientMessage::Ping(Ping { nonce: 0 }))?;
                     pinged = true;
                 }
@@ -180,7 +185,8 @@ impl Remote {
         let message = self.session.request(request, ());
         self.send(&message)?;
         let label = self.label.clone();
-        timeout(ANSWER_PATIENCE, self.answer()).await.unwrap_or_else(|_| Err(silent(&label)))
+        let arrivals = self.socket.arrivals().clone();
+        arrivals.wait(ANSWER_PATIENCE, self.answer()).await.unwrap_or_else(|| Err(silent(&label)))
     }
 
     async fn answer(&mut self) -> Result<Reply, Failure> {

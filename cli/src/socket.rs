@@ -13,13 +13,14 @@ use wstp_protocol::ClientMessage;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
 use crate::address::Address;
+use crate::arrivals::{Arrivals, Counted};
 use crate::bounded_head::BoundedHead;
 use crate::tls;
 
 /// Messages that wait to be written; a client has fewer requests under way.
 const MAX_UNSENT: usize = 4096;
 
-type Stream = WebSocketStream<BoundedHead<MaybeTlsStream<TcpStream>>>;
+type Stream = WebSocketStream<BoundedHead<MaybeTlsStream<Counted<TcpStream>>>>;
 
 /// What happened to a socket.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ pub enum SocketError {
 #[derive(Debug)]
 pub struct Socket {
     unsent: mpsc::Sender<Bytes>,
+    arrivals: Arrivals,
     task: AbortHandle,
 }
 
@@ -69,12 +71,19 @@ impl Socket {
         N: Copy + Send + 'static,
     {
         let (unsent, to_send) = mpsc::channel(MAX_UNSENT);
+        let arrivals = Arrivals::default();
+        let counted = arrivals.clone();
         let task = tokio::spawn(async move {
-            let ended = live(&address, name, &happenings, to_send).await;
+            let ended = live(&address, name, &happenings, to_send, &counted).await;
             let closed = ended.err().unwrap_or_else(|| SocketError::Closed(address.label()));
             let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
         });
-        Self { unsent, task: task.abort_handle() }
+        Self { unsent, arrivals, task: task.abort_handle() }
+    }
+
+    /// What arrives on it.
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// Sends a message. Where that is impossible, the socket ends and says so.
@@ -103,9 +112,10 @@ async fn live<N: Copy>(
     name: N,
     happenings: &mpsc::Sender<(N, Happening)>,
     mut to_send: mpsc::Receiver<Bytes>,
+    arrivals: &Arrivals,
 ) -> Result<(), SocketError> {
     let broken = |error| SocketError::Broken(address.label(), error);
-    let mut stream = open(address).await?;
+    let mut stream = open(address, arrivals).await?;
     let mut wanted = happenings.send((name, Happening::Opened)).await.is_ok();
     while wanted {
         tokio::select! {
@@ -113,6 +123,7 @@ async fn live<N: Copy>(
                 None => return Ok(()),
                 Some(message) => {
                     let message = message.map_err(broken)?;
+                    arrivals.is_whole();
                     if message.is_ping() {
                         // Answered before anything more is read, so that pongs can't pile up.
                         stream.flush().await.map_err(broken)?;
@@ -146,7 +157,7 @@ async fn write(
     stream.flush().await
 }
 
-async fn open(address: &Address) -> Result<Stream, SocketError> {
+async fn open(address: &Address, arrivals: &Arrivals) -> Result<Stream, SocketError> {
     let label = || address.label();
     let insecure = |error: String| SocketError::Insecure(label(), error);
     let not_wstp = |error| SocketError::NotWstp(label(), error);
@@ -155,7 +166,8 @@ async fn open(address: &Address) -> Result<Stream, SocketError> {
         .map_err(|error| SocketError::Unreachable(label(), error))?;
     tcp.set_nodelay(true).map_err(|error| SocketError::Unreachable(label(), error))?;
     let connector = tls::connector(address.secure).map_err(insecure)?;
-    let stream = connector.wrap(&address.host, tcp).await.map_err(|error| insecure(error.to_string()))?;
+    let stream =
+        connector.wrap(&address.host, arrivals.count(tcp)).await.map_err(|error| insecure(error.to_string()))?;
     let builder = ClientBuilder::new()
         .limits(Limits::default().max_payload_len(Some(MAX_SERVER_FRAME)))
         .config(Config::default().frame_size(MAX_SERVER_FRAME))

@@ -278,14 +278,28 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         self.tell();
         let progress = self.transfer.progress();
         let there = progress.verified + progress.received;
+        let arriving = self.look_for_bytes();
         // A server that hashes a large file may need hours for it.
         let busy = progress.phase == Phase::Verifying && progress.sources.iter().any(|source| source.connections > 0);
-        if there != self.alive.1 || busy || self.ending.is_some() {
+        if there != self.alive.1 || arriving || busy || self.ending.is_some() {
             self.alive = (Instant::now(), there);
         }
         if self.task.patience.is_some_and(|patience| self.alive.0.elapsed() > patience) {
             self.stop_for(self.unreachable(&progress));
         }
+    }
+
+    /// Tells the engine of bytes that are no whole message yet; whether there are any.
+    fn look_for_bytes(&mut self) -> bool {
+        let now = self.now();
+        let mut arriving = false;
+        for (connection, link) in &self.links {
+            if link.arrivals().go_on() {
+                self.transfer.handle_bytes(now, *connection);
+                arriving = true;
+            }
+        }
+        arriving
     }
 
     fn unreachable(&self, progress: &Progress) -> Failure {

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rustix::process::Signal;
-use support::{Liar, MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
+use support::{Liar, Link, MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
 use tempfile::tempdir;
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Failure, Listing, ServerMessage, StatReply};
 
@@ -32,6 +32,28 @@ async fn a_tree_arrives_whole() {
     assert_eq!(ended.events("skipped")[0]["path"], "top/dangling");
     let summary = &ended.events("summary")[0];
     assert_eq!((&summary["files"], &summary["bytes"], &summary["failed"]), (&5.into(), &20_110.into(), &0.into()));
+}
+
+/// What comes is counted in bytes: a message that takes longer than the patience is waited for while bytes of it arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_on_which_one_message_takes_longer_than_the_patience_carries_a_folder() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    for index in 0..2 {
+        write(share.path(), &format!("top/f{index}"), &sample(35_000, index));
+    }
+    let server = Server::start(share.path()).await;
+    let line = Proxy::over(server.address(), Link::Shared(10_000)).await;
+    let ended = wstp(here.path(), &["get", &line.source("top/"), "--timeout", "2", "--json"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for index in 0..2 {
+        assert_eq!(fs::read(here.path().join(format!("top/f{index}"))).unwrap(), sample(35_000, index));
+    }
+    assert!(line.passed() < 75_000, "{} bytes for 70,000", line.passed());
+    // One that says nothing is given up all the same.
+    line.hold_after(10_000);
+    fs::remove_dir_all(here.path().join("top")).unwrap();
+    let ended = wstp(here.path(), &["get", &line.source("top/"), "--timeout", "2", "--json"]).await;
+    assert_eq!(ended.code, Some(4), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

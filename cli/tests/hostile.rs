@@ -47,7 +47,16 @@ async fn that_a_mirror_is_left_alone_is_said_in_a_line() {
     let mirror = Spoiler::of_blocks(server.address()).await;
     let ended = wstp(here.path(), &["get", &honest.source("x"), &mirror.source("x"), "--connections", "2"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let line = format!("{} is left alone for a while: it sent bytes that do not belong to this file", mirror.address());
+    let why = "is left alone for a while: it sent bytes that do not belong to this file";
+    let line = format!("{} {why}", mirror.address());
+    assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
+    // The same of one that nobody named but the server.
+    let offering = Server::offering(share.path(), &[format!("ws://{}/ws", mirror.address())]).await;
+    let _hashed = hashed(offering.address(), "x").await;
+    let honest = Proxy::over(offering.address(), Link::Shared(6_000_000)).await;
+    let ended = wstp(here.path(), &["get", &honest.source("x"), "-o", "y", "--connections", "2"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let line = format!("{}, a mirror that the server offers, {why}", mirror.address());
     assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
 }
 

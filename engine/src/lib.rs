@@ -25,6 +25,7 @@ mod identity;
 pub mod journal;
 mod limit;
 mod output;
+mod patience;
 mod progress;
 mod ranges;
 mod rate;

@@ -148,6 +148,8 @@ struct Pending<C> {
     request: Kind,
     context: C,
     cancelled: bool,
+    /// With more answers than this, its own should have been among them.
+    due: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,11 +170,13 @@ pub struct Session<C> {
     mirrors_told: bool,
     next_id: RequestId,
     pending: BTreeMap<RequestId, Pending<C>>,
+    /// How many requests ended.
+    answers: u64,
 }
 
 impl<C> Default for Session<C> {
     fn default() -> Self {
-        Self { welcome: None, mirrors_told: false, next_id: 0, pending: BTreeMap::new() }
+        Self { welcome: None, mirrors_told: false, next_id: 0, pending: BTreeMap::new(), answers: 0 }
     }
 }
 
@@ -212,6 +216,12 @@ impl<C> Session<C> {
     #[must_use]
     pub fn oldest(&self) -> Option<&C> {
         self.pending.first_key_value().map(|(_, pending)| &pending.context)
+    }
+
+    /// Whether more answers came since the oldest request was made than could have been on their way before its own.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.pending.first_key_value().is_some_and(|(_, pending)| self.answers > pending.due)
     }
 
     /// The connection is gone: every request that has not ended, and whether it was cancelled.
@@ -274,6 +284,7 @@ impl<C> Session<C> {
             self.pending.insert(id, pending);
             return Err(SessionError::WrongReply);
         }
+        self.answers += 1;
         let context = pending.context;
         Ok(if pending.cancelled { Event::Cancelled { context } } else { Event::Reply { context, reply } })
     }
@@ -300,7 +311,9 @@ impl<C> Session<C> {
     pub fn request(&mut self, request: Request, context: C) -> ClientMessage {
         let id = self.free_id();
         let (kind, message) = request.into_message(id);
-        self.pending.insert(id, Pending { request: kind, context, cancelled: false });
+        // Answers may overtake each other: by then a server that takes so many requests at once had all of them twice.
+        let due = self.answers + 2 * self.limits().map_or(0, |limits| u64::from(limits.requests));
+        self.pending.insert(id, Pending { request: kind, context, cancelled: false, due });
         message
     }
 

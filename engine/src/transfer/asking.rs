@@ -14,6 +14,8 @@ use crate::{ConnectionId, Instant, Order};
 
 /// Requests for hash pages under way on one connection.
 const MOST_PAGES_IN_FLIGHT: u32 = 8;
+/// Bytes of a hash.
+const HASH_SIZE: u32 = 32;
 /// Blocks asked for ahead of the first that is missing, where they are to come in order: 16 MiB, more than what is under way on most lines.
 const LEAD: u64 = 2048;
 
@@ -70,7 +72,10 @@ impl Transfer {
     fn most_hashes(&self, id: ConnectionId) -> Option<u32> {
         let connection = self.connections.get(&id).filter(|own| own.has_pages())?;
         let takes = self.takes_requests(id, 0) && connection.pages_in_flight < MOST_PAGES_IN_FLIGHT;
-        connection.session.limits().filter(|_| takes).map(|limits| limits.page_nodes)
+        // No more than comes as fast as a run of blocks does.
+        let nodes_of_block = BLOCK_SIZE as u32 / HASH_SIZE;
+        let most = connection.window.run_blocks(self.config.memory_budget).saturating_mul(nodes_of_block);
+        connection.session.limits().filter(|_| takes).map(|limits| limits.page_nodes.min(most))
     }
 
     fn request_page(&mut self, id: ConnectionId, part: Part, twice: bool) {
@@ -120,7 +125,10 @@ impl Transfer {
         if !self.takes_requests(id, 1) {
             return None;
         }
-        let most = limits.run_blocks.min(connection.window.run_blocks(cap)).min(self.most_at_limit());
+        // One block shows how slow the line is, and that it carries anything, before a run of them could.
+        let is_first = connection.in_flight == 0 && connection.window.smoothed().is_none();
+        let run = if is_first { 1 } else { connection.window.run_blocks(cap) };
+        let most = limits.run_blocks.min(run).min(self.most_at_limit());
         let most = 1 << most.ilog2();
         let bytes = u64::from(most) * BLOCK_SIZE;
         let fits = connection.in_flight == 0 || connection.in_flight + bytes <= connection.window.size(cap);

@@ -121,7 +121,8 @@ impl Transfer {
     fn open_connection(&mut self, source: SourceId) {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        self.connections.insert(connection, Connection::new(source, self.now));
+        let stalls = self.sources.iter().find(|known| known.config.id == source).map(|known| known.stalls);
+        self.connections.insert(connection, Connection::new(source, self.now, stalls.unwrap_or_default()));
         self.outputs.push_back(Output::Connect { connection, source });
     }
 
@@ -132,7 +133,7 @@ impl Transfer {
             return;
         };
         connection.stage = Stage::Greeting;
-        connection.progressed = now;
+        connection.silence.broken(now);
         let source = connection.source;
         let token = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.config.token.clone());
         let hello = Session::<Ask>::hello_with(&self.config.agent, token.as_deref(), features::MIRRORS);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wstp_protocol::{BlockRun, Handle, RootReady};
 
 use super::pages::Part;
+use crate::patience::{Awaited, Silence, Stalls};
 use crate::session::Session;
 use crate::window::{Stamp, Window};
 use crate::{FileIdentity, Instant, SourceId};
@@ -107,8 +108,7 @@ pub(super) struct Connection {
     pub(super) pages_in_flight: u32,
     /// The server wants nothing asked before.
     pub(super) not_before: Instant,
-    /// When it last got further.
-    pub(super) progressed: Instant,
+    pub(super) silence: Silence,
     pub(super) last_sent: Instant,
     pub(super) ping_sent: Option<Instant>,
     /// A root that came before the handle it belongs to.
@@ -120,7 +120,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(source: SourceId, now: Instant) -> Self {
+    pub(super) fn new(source: SourceId, now: Instant, stalls: Stalls) -> Self {
         Self {
             source,
             stage: Stage::Connecting,
@@ -130,7 +130,7 @@ impl Connection {
             in_flight: 0,
             pages_in_flight: 0,
             not_before: now,
-            progressed: now,
+            silence: Silence::new(now, stalls),
             last_sent: now,
             ping_sent: None,
             early_root: None,
@@ -171,16 +171,16 @@ impl Connection {
     pub(super) fn stalled_at(&self) -> Option<Instant> {
         // Runs grow with the window, so once one arrived the round trip says how long the next may take.
         let is_first = self.window.smoothed().is_none();
-        let awaited = if is_first { self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES } else { 0 };
-        let patience = self.window.patience(awaited);
-        let asked = self.session.oldest().map(Ask::sent);
-        let under_way = match self.stage {
-            Stage::Connecting | Stage::Greeting => Some(self.progressed + patience),
-            // Answers come, but not the one to this request.
-            _ => asked.map(|asked| (self.progressed.max(asked) + patience).min(asked + patience * 3)),
+        let bytes = if is_first { self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES } else { 0 };
+        let awaited = match self.stage {
+            Stage::Connecting | Stage::Greeting => Awaited::Greeting,
+            _ => Awaited::Answers {
+                asked: self.session.oldest().map(Ask::sent),
+                overdue: self.session.is_overtaken(),
+                bytes,
+            },
         };
-        let silent = self.ping_sent.map(|sent| sent + patience);
-        [under_way, silent].into_iter().flatten().min()
+        self.silence.stalled_at(&self.window, awaited, self.ping_sent)
     }
 
     /// When to say something so that the server does not close the connection: at half of its idle timeout.
@@ -197,7 +197,7 @@ mod tests {
     /// A connection on which a block took so long.
     fn usually(source: u32, round_trip: Duration) -> Connection {
         let begin = Instant::default();
-        let mut connection = Connection::new(SourceId(source), begin);
+        let mut connection = Connection::new(SourceId(source), begin, Stalls::default());
         let stamp = connection.window.sent(begin, 0);
         connection.window.arrived(begin + round_trip, &stamp, 8192);
         connection
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn connections_to_one_server_wait_for_each_other_and_those_to_another_do_not() {
         let [quick, slow] = [10, 500].map(Duration::from_millis);
-        let (owing, new) = (usually(0, slow), Connection::new(SourceId(0), Instant::default()));
+        let (owing, new) = (usually(0, slow), Connection::new(SourceId(0), Instant::default(), Stalls::default()));
         for idle in [&new, &usually(0, quick)] {
             assert_eq!(owing.grace(idle), slow * 2 + STRAGGLER_MARGIN);
         }

@@ -65,7 +65,7 @@ impl Transfer {
             return;
         };
         connection.stage = Stage::Opening;
-        connection.progressed = now;
+        connection.silence.broken(now);
         let message = connection.session.request(Request::Open { path: path.clone() }, Ask::Open { sent: now });
         let has_room = connection.session.under_way() < most;
         self.send(id, message);
@@ -85,7 +85,7 @@ impl Transfer {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let early = connection.early_root.take().filter(|ready| ready.handle == opened.handle).map(|ready| ready.root);
         let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root.or(early) };
-        connection.progressed = self.now;
+        connection.silence.broken(self.now);
         connection.stage = Stage::Open { handle: opened.handle, offered, trusted: false };
         if std::mem::take(&mut connection.early_stale).contains(&opened.handle) {
             return self.reopen(id, opened.handle);

@@ -171,6 +171,14 @@ impl Transfer {
         self.drive();
     }
 
+    /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to tell.
+    pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        if let Some(open) = self.connections.get_mut(&connection) {
+            open.silence.broken(self.now);
+        }
+    }
+
     /// A connection broke, or could not be opened.
     pub fn handle_closed(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);

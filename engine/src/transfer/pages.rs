@@ -91,12 +91,14 @@ impl Pages {
 
     /// The next part to ask for, in requests of at most `most` nodes (a power of two); it counts as asked for from here on.
     pub(super) fn ask(&mut self, file: &FileIdentity, most: u32) -> Option<Part> {
-        let count = u64::from(most).min(PAGE_BLOCKS);
         for (&number, page) in self.open.range_mut(self.unasked_from..) {
             let blocks = blocks_of(number, file);
             let gap = page.asked.gaps(blocks.clone()).next();
             if let Some(gap) = gap {
-                let first = gap.start / count * count;
+                // As long as its place allows: a part of a page is aligned to its own length.
+                let aligned = PAGE_BLOCKS.min(1 << gap.start.trailing_zeros().min(PAGE_BLOCKS.ilog2()));
+                let count = u64::from(most).min(aligned);
+                let first = gap.start;
                 page.asked.insert(first..(first + count).min(blocks.end));
                 return Some(Part { level: 0, first, count: count as u32 });
             }

@@ -84,7 +84,7 @@ impl Transfer {
     /// However a request ended, it is no longer under way.
     fn request_ended(&mut self, id: ConnectionId, ask: &Ask) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        connection.progressed = self.now;
+        connection.silence.broken(self.now);
         match ask {
             Ask::Blocks(ask) => {
                 connection.in_flight -= ask.bytes;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wstp_protocol::{FileVersion, MirrorUrl};
 
 use crate::backoff::{Backoff, Jitter};
+use crate::patience::Stalls;
 use crate::rate::Rate;
 use crate::{Instant, NamedBy, Problem, RangeSet, SourceConfig, SourceKind, Standing};
 
@@ -47,6 +48,7 @@ pub(super) struct Source {
     pub(super) verified: u64,
     /// Where else it says its folder is served.
     pub(super) offered: Vec<MirrorUrl>,
+    pub(super) stalls: Stalls,
     backoff: Backoff,
     retry_at: Option<Instant>,
     benched_until: Option<Instant>,
@@ -66,6 +68,7 @@ impl Source {
             unverified: RangeSet::new(),
             verified: 0,
             offered: Vec::new(),
+            stalls: Stalls::default(),
             backoff: Backoff::default(),
             retry_at: None,
             benched_until: None,
@@ -117,11 +120,14 @@ impl Source {
 
     /// A connection to it failed: it is tried again later. Connections that fail together count once.
     pub(super) fn failed(&mut self, now: Instant, problem: Problem, wait: Wait, jitter: &mut Jitter) {
-        self.problem = Some(problem);
         if self.retry_at(now).is_none() {
+            if problem == Problem::Stalled {
+                self.stalls.add();
+            }
             let delay = if wait == Wait::Brief { jitter.around(BRIEF) } else { self.backoff.next_delay(jitter) };
             self.retry_at = Some(now + delay);
         }
+        self.problem = Some(problem);
         if let Wait::AtLeast(wait) = wait {
             self.retry_at = self.retry_at.max(Some(now + wait));
         }
@@ -148,6 +154,7 @@ impl Source {
     pub(super) fn delivered(&mut self, now: Instant, bytes: u64) {
         self.problem = None;
         self.backoff.reset();
+        self.stalls.forget();
         self.rate.add(now, bytes);
     }
 
@@ -167,6 +174,7 @@ impl Source {
         self.strikes = 0;
         self.retry_at = None;
         self.benched_until = None;
+        self.stalls.forget();
         self.backoff.reset();
     }
 }

@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
+use wstp_protocol::limits::MAX_LIST_ENTRIES;
 use wstp_protocol::{BundleReply, features};
 
 use super::output::{FileId, FolderId};
+use crate::patience::{Awaited, Silence, Stalls};
 use crate::session::Session;
 use crate::window::{Stamp, Window};
 use crate::{ConnectionId, Instant};
+
+/// Entries asked for in a page of a folder while nobody knows how fast the line is.
+const FIRST_ENTRIES: u32 = 125;
+/// A page that came within this time may be longer next time.
+const QUICK: Duration = Duration::from_secs(2);
+/// Bytes that an entry takes, about.
+const ENTRY_BYTES: u64 = 64;
 
 /// What was asked.
 #[derive(Debug)]
 pub(super) enum Ask {
     /// A page of a folder.
-    List { folder: FolderId, sent: Instant },
+    List { folder: FolderId, sent: Instant, entries: u32 },
     /// Files of one folder, reckoned at so many bytes.
     Bundle { files: Vec<FileId>, bytes: u64, stamp: Stamp, sent: Instant },
 }
@@ -48,16 +57,17 @@ pub(super) struct Link {
     pub(super) in_flight: u64,
     pub(super) bundles: usize,
     pub(super) listings: usize,
+    /// Entries to ask for in a page.
+    pub(super) entries: u32,
     /// The server wants nothing asked before.
     pub(super) not_before: Instant,
-    /// When it last got further.
-    pub(super) progressed: Instant,
+    pub(super) silence: Silence,
     pub(super) last_sent: Instant,
     pub(super) ping_sent: Option<Instant>,
 }
 
 impl Link {
-    pub(super) fn new(id: ConnectionId, now: Instant) -> Self {
+    pub(super) fn new(id: ConnectionId, now: Instant, stalls: Stalls) -> Self {
         Self {
             id,
             stage: Stage::Connecting,
@@ -66,8 +76,9 @@ impl Link {
             in_flight: 0,
             bundles: 0,
             listings: 0,
+            entries: FIRST_ENTRIES,
             not_before: now,
-            progressed: now,
+            silence: Silence::new(now, stalls),
             last_sent: now,
             ping_sent: None,
         }
@@ -86,9 +97,12 @@ impl Link {
 
     /// A request ended, however it did.
     pub(super) fn ended(&mut self, now: Instant, ask: &Ask) {
-        self.progressed = now;
+        self.silence.broken(now);
         match ask {
-            Ask::List { .. } => self.listings -= 1,
+            Ask::List { sent, entries, .. } => {
+                self.listings -= 1;
+                self.adapt_entries(now - *sent, *entries);
+            }
             Ask::Bundle { bytes, .. } => {
                 self.bundles -= 1;
                 self.in_flight -= bytes;
@@ -96,20 +110,30 @@ impl Link {
         }
     }
 
+    /// A page of so many entries at most took so long, the time in which others came before it included.
+    fn adapt_entries(&mut self, took: Duration, entries: u32) {
+        self.entries = if took <= QUICK {
+            self.entries.max(entries.saturating_mul(4)).min(MAX_LIST_ENTRIES)
+        } else {
+            self.entries.min((entries / 2).max(FIRST_ENTRIES))
+        };
+    }
+
+    fn bytes_of_listing(&self) -> u64 {
+        if self.listings > 0 { u64::from(self.entries) * ENTRY_BYTES } else { 0 }
+    }
+
     /// When it counts as stalled unless something happens.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
-        let patience = self.window.patience(self.in_flight + BundleReply::OVERHEAD);
-        let under_way = match self.stage {
-            Stage::Connecting | Stage::Greeting => Some(self.progressed + patience),
-            // Answers come, but not the one to this request.
-            Stage::Ready => self
-                .session
-                .oldest()
-                .map(Ask::sent)
-                .map(|asked| (self.progressed.max(asked) + patience).min(asked + patience * 3)),
+        let awaited = match self.stage {
+            Stage::Connecting | Stage::Greeting => Awaited::Greeting,
+            Stage::Ready => Awaited::Answers {
+                asked: self.session.oldest().map(Ask::sent),
+                overdue: self.session.is_overtaken(),
+                bytes: self.in_flight + BundleReply::OVERHEAD + self.bytes_of_listing(),
+            },
         };
-        let silent = self.ping_sent.map(|sent| sent + patience);
-        [under_way, silent].into_iter().flatten().min()
+        self.silence.stalled_at(&self.window, awaited, self.ping_sent)
     }
 
     /// When to say something so that the server does not close the connection: at half of its idle timeout.

@@ -25,7 +25,7 @@ impl TreeTransfer {
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        self.link = Some(Link::new(connection, self.now));
+        self.link = Some(Link::new(connection, self.now, self.stalls));
         self.outputs.push_back(TreeOutput::Connect { connection });
     }
 
@@ -48,7 +48,7 @@ impl TreeTransfer {
         let connecting = |link: &&mut Link| link.id == id && link.stage == Stage::Connecting;
         let Some(link) = self.link.as_mut().filter(connecting) else { return };
         link.stage = Stage::Greeting;
-        link.progressed = now;
+        link.silence.broken(now);
         let token = self.config.token.as_deref();
         let hello = Session::<Ask>::hello_with(&self.config.agent, token, features::BUNDLES);
         self.send(hello);
@@ -94,6 +94,7 @@ impl TreeTransfer {
     pub(super) fn pardon(&mut self) {
         self.strikes = 0;
         self.retry_at = None;
+        self.stalls.forget();
         self.backoff.reset();
     }
 
@@ -132,6 +133,7 @@ impl TreeTransfer {
     pub(super) fn expire_link(&mut self) {
         let Some(link) = &mut self.link else { return };
         if link.stalled_at().is_some_and(|at| at <= self.now) {
+            self.stalls.add();
             return self.drop_link(Problem::Stalled, None);
         }
         if link.ping_at().is_some_and(|at| at <= self.now) {

@@ -37,6 +37,7 @@ use self::retelling::Retelling;
 use self::stopping::Stop;
 use crate::backoff::{Backoff, Jitter};
 use crate::limit::Limit;
+use crate::patience::Stalls;
 use crate::rate::Rate;
 use crate::{ConnectionId, Instant, StoreError};
 
@@ -75,6 +76,7 @@ pub struct TreeTransfer {
     ledger: Ledger,
     link: Option<Link>,
     next_connection: u64,
+    stalls: Stalls,
     retry_at: Option<Instant>,
     backoff: Backoff,
     jitter: Jitter,
@@ -149,6 +151,7 @@ impl TreeTransfer {
             ledger: Ledger::new(journal.next_sequence),
             link: None,
             next_connection: 0,
+            stalls: Stalls::default(),
             retry_at: None,
             backoff: Backoff::default(),
             jitter: Jitter::new(config.seed),
@@ -178,6 +181,14 @@ impl TreeTransfer {
         self.advance(now);
         self.read_frame(connection, frame);
         self.drive();
+    }
+
+    /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to tell.
+    pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        if let Some(link) = self.link.as_mut().filter(|link| link.id == connection) {
+            link.silence.broken(self.now);
+        }
     }
 
     /// A connection broke, or could not be opened.

@@ -53,7 +53,7 @@ impl TreeTransfer {
         let now = self.now;
         if let Some(link) = &mut self.link {
             link.stage = Stage::Ready;
-            link.progressed = now;
+            link.silence.broken(now);
         }
     }
 
@@ -65,6 +65,7 @@ impl TreeTransfer {
             (Ask::List { folder, .. }, Reply::Listing(listing)) => self.listed(folder, listing),
             (Ask::Bundle { files, bytes, stamp, .. }, Reply::Bundle(bundle)) => {
                 link.window.arrived(now, &stamp, bytes);
+                self.stalls.forget();
                 self.bundle_arrived(files, bundle);
             }
             (Ask::List { folder, .. }, Reply::Failure(failure)) => self.list_failed(folder, &failure),

@@ -3,7 +3,7 @@
 //! A folder's entries come in the order the protocol gives them: folders first, then files, each by the bytes of their names. A server that breaks it
 //! lies; so no name comes twice, however many pages there are.
 
-use wstp_protocol::limits::{MAX_BUNDLED_FILE, MAX_LIST_ENTRIES};
+use wstp_protocol::limits::MAX_BUNDLED_FILE;
 use wstp_protocol::{Entry, EntryKind, ErrorCode, Failure};
 
 use super::link::Ask;
@@ -25,8 +25,9 @@ impl TreeTransfer {
             let cursor = self.position(folder).and_then(|position| position.cursor.clone());
             let Some(link) = &mut self.link else { return };
             link.listings += 1;
-            let request = Request::List { path, cursor, limit: MAX_LIST_ENTRIES };
-            let message = link.session.request(request, Ask::List { folder, sent: now });
+            let entries = link.entries;
+            let request = Request::List { path, cursor, limit: entries };
+            let message = link.session.request(request, Ask::List { folder, sent: now, entries });
             self.send(message);
         }
     }

@@ -125,7 +125,15 @@ impl ServerScript {
 
 impl Link {
     pub fn good() -> Self {
-        Self { delay: Duration::from_millis(5), rate: 50e6, shared: false, lifetime: None, stalls: 0.0, refused: 0.0 }
+        Self {
+            delay: Duration::from_millis(5),
+            rate: 50e6,
+            shared: false,
+            sees_bytes: false,
+            lifetime: None,
+            stalls: 0.0,
+            refused: 0.0,
+        }
     }
 }
 
@@ -162,6 +170,7 @@ fn link(random: &mut Random) -> Link {
         delay: Duration::from_micros(random.pick(&[50, 5_000, 50_000, 300_000])),
         rate: random.pick(&[50e3, 1e6, 20e6, 200e6]),
         shared: false,
+        sees_bytes: false,
         lifetime: random.chance(0.4).then(|| Duration::from_millis(random.in_range(1_000..20_000))),
         stalls: random.pick(&[0.0, 0.3]),
         refused: random.pick(&[0.0, 0.0, 0.3]),

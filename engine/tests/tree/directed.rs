@@ -49,6 +49,35 @@ fn larger_files_after_small_ones_on_a_slow_line_are_waited_for() {
     assert_eq!(completed(scenario).connects, 1);
 }
 
+/// A line of a few hundred bytes a second, where one message takes longer than a connection may be silent elsewhere.
+#[test]
+fn a_very_slow_line_carries_a_folder() {
+    for (size, rate, sees_bytes) in [50_000, 1000, MAX_BUNDLED_FILE]
+        .into_iter()
+        .flat_map(|size| [500.0, 1000.0, 2000.0, 3000.0].map(|rate| (size, rate)))
+        .flat_map(|(size, rate)| [true, false].map(|sees_bytes| (size, rate, sees_bytes)))
+    {
+        let count = 200_000 / size;
+        let mut share = Share::uniform(1, count, size);
+        for number in 0..200 {
+            share.folder("", &format!("a folder with nothing in it {number}"));
+        }
+        let mut scenario = Scenario::plain(share);
+        (scenario.delay, scenario.rate, scenario.sees_bytes) = (Duration::from_millis(300), rate, sees_bytes);
+        let world = completed(scenario);
+        let (connects, bytes) = (world.connects, world.arrived_bytes);
+        let case = format!("{size} bytes a file, {rate} a second, sees bytes: {sees_bytes}");
+        // Who sees no bytes may find out by trying how long one file takes.
+        assert!(connects <= if sees_bytes { 1 } else { 4 }, "{case}: {connects} connections");
+        let ideal = bytes as f64 / rate;
+        assert!(
+            world.now.0.as_secs_f64() < ideal * if sees_bytes { 1.1 } else { 2.0 } + 60.0,
+            "{case}: {:?}",
+            world.now
+        );
+    }
+}
+
 #[test]
 fn what_is_there_already_is_not_asked_for() {
     let mut scenario = Scenario::plain(Share::uniform(3, 10, 100));

@@ -28,6 +28,7 @@ impl Scenario {
             server: ServerScript::honest(),
             delay: Duration::from_micros(100),
             rate: 500e6,
+            sees_bytes: false,
             lifetime: None,
             stalls: 0.0,
             memory_budget: 8 << 20,
@@ -59,6 +60,7 @@ impl Scenario {
         };
         scenario.delay = random.pick(&[Duration::from_micros(50), ms(5), ms(80)]);
         scenario.rate = random.pick(&[100e3, 3e6, 1e9]);
+        scenario.sees_bytes = seed.is_multiple_of(2);
         scenario.lifetime = random.pick(&[None, Some(ms(300)), Some(ms(3000))]);
         scenario.stalls = random.pick(&[0.0, 0.3]);
         scenario.memory_budget = random.pick(&[1, 300_000, 8 << 20]);

@@ -41,6 +41,8 @@ pub struct Scenario {
     pub delay: Duration,
     /// Bytes a second, from the server.
     pub rate: f64,
+    /// Whether the program sees bytes arrive, or whole frames only, as a browser does.
+    pub sees_bytes: bool,
     /// Connections break after so long on average.
     pub lifetime: Option<Duration>,
     /// The chance that a connection falls silent instead of breaking.
@@ -63,6 +65,8 @@ enum Event {
     Silent(ConnectionId),
     ToServer(ConnectionId, ClientMessage),
     Answer(ConnectionId, ServerMessage),
+    /// Bytes of a frame.
+    Bytes(ConnectionId),
     Frame(ConnectionId, Bytes),
     Looked(FileId),
     Kept(FileId, Bytes, Hash),
@@ -244,6 +248,11 @@ impl World {
                     self.tree.handle_frame(self.now, id, frame);
                 }
             }
+            Event::Bytes(id) => {
+                if self.wires.get(&id).is_some_and(|wire| !wire.silent) {
+                    self.tree.handle_bytes(self.now, id);
+                }
+            }
             Event::Looked(file) => self.looked(file),
             Event::Kept(file, data, root) => self.kept(file, data, root),
             Event::Committed(record) => self.committed(&record),
@@ -385,8 +394,15 @@ impl World {
         let frame = Bytes::from(answer.encode());
         let time = Duration::from_secs_f64(frame.len() as f64 / self.scenario.rate);
         let Some(wire) = self.wires.get_mut(&id) else { return };
-        wire.free_at = wire.free_at.max(self.now) + time;
+        let begin = wire.free_at.max(self.now);
+        wire.free_at = begin + time;
         let after = (wire.free_at - self.now) + self.scenario.delay;
+        if self.scenario.sees_bytes {
+            let begin = (begin - self.now) + self.scenario.delay;
+            for second in 1..=(after - begin).as_secs() {
+                self.schedule(begin + Duration::from_secs(second), Event::Bytes(id));
+            }
+        }
         self.schedule(after, Event::Frame(id, frame));
     }
 

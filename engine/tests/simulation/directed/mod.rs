@@ -10,7 +10,7 @@ mod sources;
 use std::time::Duration;
 
 use wstp_engine::{Phase, Problem, RangeSet, StoreError};
-use wstp_protocol::ErrorCode;
+use wstp_protocol::{BLOCK_SIZE, ErrorCode};
 
 use crate::content::Edition;
 use crate::server::{Lie, Misheard, ServerScript};
@@ -143,6 +143,23 @@ fn a_slow_line_is_not_taken_for_a_stalled_one() {
         let world = completed(scenario);
         assert_eq!(world.connects, 1, "{rate} bytes a second");
         assert_eq!(world.fetched().1, 0, "{rate} bytes a second");
+    }
+}
+
+/// A line of a few hundred bytes a second that all connections share.
+#[test]
+fn a_very_slow_line_carries_a_file() {
+    for (size, connections) in [(100_000, 1), (100_000, 4), (900_000, 4)] {
+        for (rate, sees_bytes) in [500.0, 1000.0, 2000.0].into_iter().flat_map(|rate| [(rate, true), (rate, false)]) {
+            let mut scenario = Scenario::plain(size);
+            (scenario.connections, scenario.automatic) = (connections, true);
+            scenario.servers = vec![(ServerScript::honest(), Link { shared: true, sees_bytes, ..link(300, rate) })];
+            let world = completed(scenario);
+            let case = format!("{size} bytes, {rate} a second, {connections} connections, sees bytes: {sees_bytes}");
+            let (twice, ideal) = (world.fetched().1, size as f64 / rate);
+            assert!(twice * BLOCK_SIZE <= if sees_bytes { 0 } else { size / 2 }, "{case}: {twice} blocks came twice");
+            assert!(world.now.0.as_secs_f64() < ideal * 1.5 + 60.0, "{case}: {:?}, not {ideal:.0} s", world.now);
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Link {
     pub rate: f64,
     /// Whether all connections to the server share that.
     pub shared: bool,
+    /// Whether the program sees bytes arrive, or whole frames only, as a browser does.
+    pub sees_bytes: bool,
     /// Connections break after so long on average.
     pub lifetime: Option<Duration>,
     /// The chance that a connection falls silent instead of breaking.
@@ -86,6 +88,8 @@ enum Event {
     Closed(ConnectionId),
     ToServer(ConnectionId, ClientMessage),
     Answer(ConnectionId, Option<RequestId>, ServerMessage),
+    /// Bytes of a frame.
+    Bytes(ConnectionId),
     Frame(ConnectionId, Bytes),
     HttpRequest(ConnectionId, RequestId, HttpRequest),
     HttpAnswer(ConnectionId, RequestId, HttpAnswer),
@@ -311,6 +315,11 @@ impl World {
             Event::Closed(id) => self.closed(id),
             Event::ToServer(id, message) => self.deliver(id, &message),
             Event::Answer(id, request, message) => self.answer(id, request, message),
+            Event::Bytes(id) => {
+                if self.wires.get(&id).is_some_and(|wire| !wire.silent) {
+                    self.transfer.handle_bytes(self.now, id);
+                }
+            }
             Event::Frame(id, frame) => self.frame(id, frame),
             Event::HttpRequest(id, request, what) => self.http_request(id, request, &what),
             Event::HttpAnswer(id, request, answer) => self.http_answer(id, request, answer),
@@ -483,8 +492,13 @@ impl World {
         let wire = self.wires.get_mut(&id).expect("only what is open is sent on");
         let link = self.scenario.servers[wire.server].1;
         let free_at = if link.shared { &mut self.pipes[wire.server] } else { &mut wire.free_at };
-        *free_at = (*free_at).max(self.now) + Duration::from_secs_f64(bytes as f64 / link.rate);
-        *free_at + link.delay - self.now
+        let begin = (*free_at).max(self.now);
+        *free_at = begin + Duration::from_secs_f64(bytes as f64 / link.rate);
+        let (begin, end) = (begin + link.delay - self.now, *free_at + link.delay - self.now);
+        for second in (1..=(end - begin).as_secs()).filter(|_| link.sees_bytes) {
+            self.schedule(begin + Duration::from_secs(second), Event::Bytes(id));
+        }
+        end
     }
 
     fn frame(&mut self, id: ConnectionId, frame: Bytes) {

@@ -1,0 +1,102 @@
+//! What arrives on a connection, in bytes, before any of it is a whole message: a slow line is told from a silent one by it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::io::InspectReader;
+
+/// A stream whose bytes are counted.
+pub type Counted<S> = InspectReader<S, Box<dyn FnMut(&[u8]) + Send>>;
+
+/// The count of one connection.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    bytes: AtomicU64,
+    /// Of these, what had arrived when the last message was whole.
+    whole: AtomicU64,
+    /// What had arrived when somebody looked last.
+    seen: AtomicU64,
+}
+
+impl Arrivals {
+    /// Counts what is read from a stream.
+    pub fn count<S: tokio::io::AsyncRead>(&self, stream: S) -> Counted<S> {
+        let counts = self.clone();
+        InspectReader::new(stream, Box::new(move |bytes: &[u8]| counts.add(bytes.len())))
+    }
+
+    /// So many bytes arrived.
+    pub fn add(&self, bytes: usize) {
+        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A message is whole.
+    pub fn is_whole(&self) {
+        self.0.whole.store(self.bytes(), Ordering::Relaxed);
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether more of an unfinished message arrived since this was asked last.
+    pub fn go_on(&self) -> bool {
+        let bytes = self.bytes();
+        let before = self.0.seen.swap(bytes, Ordering::Relaxed);
+        bytes > before.max(self.0.whole.load(Ordering::Relaxed))
+    }
+
+    /// Waits for something as long as bytes arrive; `None` once none came for so long.
+    pub async fn wait<T>(&self, patience: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(future);
+        loop {
+            let before = self.bytes();
+            match timeout(patience, &mut future).await {
+                Ok(done) => return Some(done),
+                Err(_) if self.bytes() == before => return None,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    #[test]
+    fn only_bytes_of_an_unfinished_message_count() {
+        let arrivals = Arrivals::default();
+        assert!(!arrivals.go_on());
+        arrivals.add(10);
+        assert!(arrivals.go_on() && !arrivals.go_on());
+        arrivals.add(10);
+        arrivals.is_whole();
+        assert!(!arrivals.go_on());
+        arrivals.add(1);
+        assert!(arrivals.go_on());
+    }
+
+    #[tokio::test]
+    async fn what_bytes_come_for_is_waited_for() {
+        let patience = Duration::from_millis(1);
+        let arrivals = Arrivals::default();
+        let mut looks = 0;
+        // A byte has come whenever somebody looks.
+        let slow = std::future::poll_fn(|_| {
+            looks += 1;
+            arrivals.add(1);
+            if looks < 10 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        assert_eq!(arrivals.wait(patience, slow).await, Some(()));
+        assert_eq!(arrivals.wait(patience, std::future::pending::<()>()).await, None);
+    }
+}
