@@ -10,13 +10,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::places::Reader;
 
 /// Wraps a stream. A write fails with [`io::ErrorKind::TimedOut`] when it makes no progress for as long as the patience lasts, and sooner
 /// when the reader has to give way.
-pub struct GuardedIo<S> {
+pub struct GuardedIo<S: Reset> {
     stream: S,
     reader: Arc<Reader>,
     patience: Duration,
@@ -24,7 +25,29 @@ pub struct GuardedIo<S> {
     waiting: bool,
 }
 
-impl<S> GuardedIo<S> {
+/// A stream whose end can be made an error for its peer.
+pub trait Reset {
+    /// Has the stream end in an error once it is dropped.
+    fn reset(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!(%error, "cannot reset a connection");
+        }
+    }
+}
+
+impl<S: Reset> Drop for GuardedIo<S> {
+    fn drop(&mut self) {
+        if self.reader.breaks_off() {
+            self.stream.reset();
+        }
+    }
+}
+
+impl<S: Reset> GuardedIo<S> {
     /// Guards `stream`, whose peer is `reader`.
     pub fn new(stream: S, reader: Arc<Reader>, patience: Duration) -> Self {
         Self { stream, reader, patience, alarm: Box::pin(tokio::time::sleep(patience)), waiting: false }
@@ -49,13 +72,13 @@ impl<S> GuardedIo<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
+impl<S: AsyncRead + Reset + Unpin> AsyncRead for GuardedIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
+impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for GuardedIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.guard(cx, polled)
@@ -90,6 +113,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const PATIENCE: Duration = Duration::from_secs(600);
+
+    impl Reset for tokio::io::DuplexStream {
+        fn reset(&self) {}
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_nothing_is_given_up() {

@@ -36,6 +36,8 @@ struct State {
     waiting_since: Option<Instant>,
     has_seat: bool,
     gives_way: bool,
+    /// Whether the connection is to end so that its peer takes what came for incomplete.
+    breaks_off: bool,
     /// The task that waits for the reader.
     waker: Option<Waker>,
 }
@@ -134,6 +136,16 @@ impl Reader {
     /// Something was taken, or nothing waits any more.
     pub fn took(&self) {
         self.state().waiting_since = None;
+    }
+
+    /// What is sent now can't be completed: the connection ends in a reset.
+    pub fn break_off(&self) {
+        self.state().breaks_off = true;
+    }
+
+    /// Whether the connection ends in a reset.
+    pub fn breaks_off(&self) -> bool {
+        self.state().breaks_off
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -83,7 +83,7 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(file) => Ok(download::respond(server, request, &target.path, file, seat)),
         Found::Folder if !target.is_folder => Ok(moved_to_folder(&request.path)),
-        Found::Folder => folder_page::respond(server, request, target.path).await,
+        Found::Folder => folder_page::respond(server, request, target.path, seat).await,
     }
 }
 

@@ -8,8 +8,10 @@ mod folder;
 mod listing;
 mod refusal;
 mod stamp;
+mod walk;
 
 pub use file::{HashState, SharedFile};
 pub use files::{Files, Found};
 pub use folder::Share;
 pub use refusal::Refusal;
+pub use walk::Walk;

@@ -1,55 +1,149 @@
-//! A folder as a page of links. Names are text, never markup; links are relative and percent-encoded to their last special character, so
-//! that no name becomes a scheme, a query or a way out.
+//! A folder as a page of links: all of its entries, sent as the client takes them. Names are text, never markup; links are relative and
+//! percent-encoded to their last special character, so that no name becomes a scheme, a query or a way out.
+//!
+//! A page that ends is complete. One that can't be completed says why, and its connection is reset: without a length, that is the one sign
+//! that no client takes for an end.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::stream;
 use http::header::{self, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::{Reply, Response};
 use wstp_protocol::limits::{MAX_CURSOR, MAX_LIST_ENTRIES};
-use wstp_protocol::{Entry, EntryKind, ErrorCode, ListRequest, Listing, SharePath};
+use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath};
 
+use super::delivery::{Delivery, Overdue};
 use super::{Denied, Request};
+use crate::places::{Reader, Seat};
 use crate::server::Server;
-use crate::share::Refusal;
+use crate::share::{Refusal, Walk};
 
-/// Names the query's parameter that says where a page begins.
+/// Names the query's parameter that says behind which entry the page begins.
 const FROM: &str = "from";
+/// Names the one that says how many entries the page has at most.
+const LIMIT: &str = "limit";
 /// What need not be encoded in a path (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const TEMPLATE: &str = include_str!("../../../www/folder.html");
 
-/// Answers a request for a folder: one page of its entries, and a link to the next.
-pub async fn respond(server: &Arc<Server>, request: &Request, path: SharePath) -> Result<Response, Denied> {
-    let cursor = request.query.as_deref().and_then(cursor).map(str::to_owned);
+/// Answers a request for a folder: all of its entries, or as many as the query asks for and a link to the next.
+pub async fn respond(server: &Arc<Server>, request: &Request, path: SharePath, seat: Seat) -> Result<Response, Denied> {
+    let query = request.query.as_deref().unwrap_or_default();
+    let cursor = value(query, FROM).map(str::to_owned);
     if cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
         return Err(Refusal::from(ErrorCode::InvalidPath).into());
     }
-    let listing = server.files.list(ListRequest { id: 0, path: path.clone(), cursor, limit: MAX_LIST_ENTRIES }).await?;
-    let mut response = warp::reply::html(page(&path, &listing)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let limit = value(query, LIMIT).and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
+    let walk = server.files.walk(path.clone(), cursor).await?;
+    let page = Page {
+        server: server.clone(),
+        reader: request.reader.clone(),
+        delivery: Delivery::new(server, seat),
+        is_root: path.is_root(),
+        limit,
+        sent: 0,
+        stage: Stage::Head(path, walk),
+    };
+    let mut response = warp::reply::stream(stream::try_unfold(page, Page::next)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-fn cursor(query: &str) -> Option<&str> {
-    query.split('&').find_map(|pair| pair.strip_prefix(FROM)?.strip_prefix('='))
+/// The value of a parameter of the query.
+fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-fn page(path: &SharePath, listing: &Listing) -> String {
-    let mut rows = String::new();
-    if !path.is_root() {
-        rows.push_str("      <li><a href=\"../\">Up</a></li>\n");
+/// A page under way to a client.
+struct Page {
+    server: Arc<Server>,
+    reader: Arc<Reader>,
+    delivery: Delivery,
+    is_root: bool,
+    /// Most entries on the page.
+    limit: Option<u64>,
+    /// Entries on the page so far.
+    sent: u64,
+    stage: Stage,
+}
+
+/// What comes next.
+enum Stage {
+    Head(SharePath, Walk),
+    Rows(Walk),
+    Break(Refusal),
+    End,
+}
+
+/// Why a page is not complete; the connection ends with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the page of a folder broke off: {0}")]
+struct Broken(&'static str);
+
+impl Page {
+    /// The next part, made now; `None` behind the last.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
+        let part = match std::mem::replace(&mut self.stage, Stage::End) {
+            Stage::Head(path, walk) => {
+                self.stage = Stage::Rows(walk);
+                self.head(&path)
+            }
+            Stage::Rows(walk) => self.rows(walk).await,
+            Stage::Break(refusal) => {
+                tracing::info!(reason = refusal.text(), "the page of a folder broke off");
+                // What was said last is sent meanwhile.
+                tokio::task::yield_now().await;
+                self.reader.break_off();
+                return Err(Broken(refusal.text()));
+            }
+            Stage::End => return Ok(None),
+        };
+        Ok(Some((part.into(), self)))
     }
-    for entry in &listing.entries {
-        // Writing to a text can't fail.
-        let _infallible = writeln!(rows, "      <li>{}</li>", Row(entry));
+
+    fn head(&self, path: &SharePath) -> String {
+        let title = Text(path.name().unwrap_or("Shared files")).to_string();
+        let up = if self.is_root { "" } else { "      <li><a href=\"../\">Up</a></li>\n" };
+        around_rows().0.replace("{title}", &title) + up
     }
-    let more = match &listing.next {
-        Some(next) => format!("<p><a href=\"?{FROM}={}\">More</a></p>", Encoded(next)),
-        None => String::new(),
-    };
-    let title = path.name().unwrap_or("Shared files");
-    format!(include_str!("../../../www/folder.html"), title = Text(title), rows = rows.trim_end(), more = more)
+
+    async fn rows(&mut self, walk: Walk) -> String {
+        let left = self.limit.map_or(u64::MAX, |limit| limit - self.sent);
+        let step = self.server.files.step(walk, u32::try_from(left).unwrap_or(u32::MAX).min(MAX_LIST_ENTRIES));
+        let stepped = self.delivery.in_time(step).await;
+        let (walk, listing) = match stepped.unwrap_or_else(|Overdue| Err(ErrorCode::ShuttingDown.into())) {
+            Ok(stepped) => stepped,
+            Err(refusal) => {
+                self.stage = Stage::Break(refusal);
+                return format!("    </ul>\n    <p>The list is not complete. {}</p>\n", Text(refusal.text()));
+            }
+        };
+        let mut rows = String::new();
+        for entry in &listing.entries {
+            // Writing to a text can't fail.
+            let _infallible = writeln!(rows, "      <li>{}</li>", Row(entry));
+        }
+        self.sent += listing.entries.len() as u64;
+        match (&listing.next, self.limit) {
+            (None, _) => rows.push_str(&around_rows().1.replace("{more}", "")),
+            (Some(next), Some(limit)) if self.sent >= limit => {
+                let link = format!("?{FROM}={}&amp;{LIMIT}={limit}", Encoded(next));
+                rows.push_str(&around_rows().1.replace("{more}", &format!("<p><a href=\"{link}\">More</a></p>")));
+            }
+            (Some(_), _) => self.stage = Stage::Rows(walk),
+        }
+        rows
+    }
+}
+
+/// What stands before and behind the rows.
+fn around_rows() -> (&'static str, &'static str) {
+    TEMPLATE.split_once("{rows}\n").expect("the template has a place for rows")
 }
 
 /// A text as markup.
@@ -144,9 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_is_found_in_the_query() {
-        assert_eq!(cursor("from=d61"), Some("d61"));
-        assert_eq!(cursor("a=b&from=d61&c"), Some("d61"));
-        assert_eq!(cursor("fromage=d61"), None);
+    fn values_are_found_in_the_query() {
+        assert_eq!(value("from=d61", FROM), Some("d61"));
+        assert_eq!(value("a=b&from=d61&limit=5", FROM), Some("d61"));
+        assert_eq!(value("a=b&from=d61&limit=5", LIMIT), Some("5"));
+        assert_eq!(value("fromage=d61", FROM), None);
     }
 }

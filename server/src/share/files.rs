@@ -15,6 +15,7 @@ use super::folder::Share;
 use super::listing::Listings;
 use super::refusal::Refusal;
 use super::stamp::Stamp;
+use super::walk::Walk;
 use crate::hashing::{Hashing, PageError};
 
 /// Reads under way at once, over all connections.
@@ -69,6 +70,17 @@ impl Files {
     pub async fn list(&self, request: ListRequest) -> Result<Listing, Refusal> {
         let (share, listings) = (self.share.clone(), self.listings.clone());
         blocking(&self.listers, move || listings.page(&share, &request)).await
+    }
+
+    /// Begins to go through a folder's entries, behind `cursor` if there is one.
+    pub async fn walk(&self, path: SharePath, cursor: Option<String>) -> Result<Walk, Refusal> {
+        let (share, listings) = (self.share.clone(), self.listings.clone());
+        blocking(&self.readers, move || Walk::begin(share, listings, path, cursor)).await
+    }
+
+    /// The next entries of a walk, `limit` at most.
+    pub async fn step(&self, mut walk: Walk, limit: u32) -> Result<(Walk, Listing), Refusal> {
+        blocking(&self.listers, move || walk.next(limit).map(|listing| (walk, listing))).await
     }
 
     /// What is known about one entry.

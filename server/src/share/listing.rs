@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::CStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,13 +126,21 @@ impl Place {
     }
 }
 
+/// Sees to it that a cursor is one.
+pub fn check_cursor(cursor: &str) -> Result<(), Refusal> {
+    Place::parse(cursor).map(drop)
+}
+
+/// A folder whose names can be read: the capability itself can only be looked through.
+pub fn readable(dir: &Dir) -> Result<OwnedFd, Refusal> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(std::io::Error::from)?)
+}
+
 /// All shown names of a folder, in order.
 fn places(share: &Share, path: &SharePath, dir: &Dir) -> Result<Vec<Place>, Refusal> {
     let mut places = Vec::new();
-    // The capability itself can only be looked through, not read.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let readable = rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(std::io::Error::from)?;
-    for entry in rustix::fs::Dir::new(readable).map_err(std::io::Error::from)? {
+    for entry in rustix::fs::Dir::new(readable(dir)?).map_err(std::io::Error::from)? {
         let entry = entry.map_err(std::io::Error::from)?;
         let name = entry.file_name();
         let bytes = name.to_bytes();

@@ -18,7 +18,11 @@ impl Reply {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head, body: bytes[end + 4..].to_vec() }
+        let reply = Self { status, head, body: bytes[end + 4..].to_vec() };
+        match reply.header("transfer-encoding") {
+            Some("chunked") if !reply.body.is_empty() => Self { body: joined(&reply.body), ..reply },
+            _ => reply,
+        }
     }
 
     /// The value of a field, given in lower case.
@@ -32,6 +36,22 @@ impl Reply {
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// The body that came in chunks (RFC 9112, section 7.1), all of it.
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let line = chunks.windows(2).position(|window| window == b"\r\n").expect("a chunk begins with its size");
+        let size = usize::from_str_radix(std::str::from_utf8(&chunks[..line]).unwrap(), 16).unwrap();
+        let (chunk, rest) = chunks[line + 2..].split_at(size);
+        body.extend(chunk);
+        chunks = rest.strip_prefix(b"\r\n").expect("a chunk ends in a line");
+        if size == 0 {
+            assert!(chunks.is_empty(), "nothing follows the last chunk");
+            return body;
+        }
     }
 }
 
