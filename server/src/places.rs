@@ -104,17 +104,23 @@ impl Places {
         let readers = self.readers();
         let waiting = readers.iter().filter_map(|(number, reader)| {
             let state = reader.state();
-            let since = state.waiting_since.filter(|_| may_go(&state) && !state.gives_way)?;
-            (since.elapsed() >= self.grace).then_some((since, number, reader))
+            let since = state.waited(self.grace).filter(|_| may_go(&state))?;
+            Some((since, number, reader))
         });
         let (since, number, reader) = waiting.min_by_key(|(since, ..)| *since)?;
         tracing::info!(connection = number, waited = ?since.elapsed(), "a client that takes nothing gives way to another");
-        let mut state = reader.state();
-        state.gives_way = true;
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
+        reader.state().give_way();
         Some(())
+    }
+
+    /// Ends every connection whose reader has taken nothing for so long.
+    pub fn end_waiting(&self, least: Duration) {
+        for reader in self.readers().values() {
+            let mut state = reader.state();
+            if state.waited(least).is_some() {
+                state.give_way();
+            }
+        }
     }
 
     fn readers(&self) -> MutexGuard<'_, HashMap<u64, Arc<Reader>>> {
@@ -150,6 +156,20 @@ impl Reader {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Since when nothing was taken, if that is so long and the connection goes on.
+    fn waited(&self, least: Duration) -> Option<Instant> {
+        self.waiting_since.filter(|since| !self.gives_way && since.elapsed() >= least)
+    }
+
+    fn give_way(&mut self) {
+        self.gives_way = true;
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -213,6 +233,17 @@ mod tests {
         reading.reader().took();
         assert!(places.seat(newcomer.reader()).await.is_none());
         assert!(!waits(&reading) && !waits(&without));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_only_those_are_waited_for_who_read() {
+        let places = Arc::new(Places::new(2, GRACE));
+        let (paused, reading) = (places.slot(1).await, places.slot(2).await);
+        assert!(!waits(&paused));
+        tokio::time::advance(GRACE / 3).await;
+        assert!(!waits(&reading));
+        places.end_waiting(GRACE / 3);
+        assert!(waits(&paused) && !waits(&reading));
     }
 
     #[tokio::test(start_paused = true)]

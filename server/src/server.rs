@@ -100,9 +100,12 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         }
     }
     server.sessions.close();
-    // Twice: for requests under way, and for what is queued for a slow client.
-    let patience = 2 * server.config.timeouts.drain + LAST_WORDS;
-    if tokio::time::timeout(patience, server.sessions.wait()).await.is_err() {
+    let drain = server.config.timeouts.drain;
+    if tokio::time::timeout(drain, server.sessions.wait()).await.is_err() {
+        server.places.end_waiting(drain);
+    }
+    // Once more: for what is queued for a slow client.
+    if tokio::time::timeout(drain + LAST_WORDS, server.sessions.wait()).await.is_err() {
         tracing::warn!(left = server.sessions.len(), "connections did not end in time");
     }
     let hashing = tokio::task::spawn_blocking({
