@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
+use http::uri::Authority;
 use wstp_protocol::MirrorUrl;
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_server::Config;
@@ -52,7 +53,7 @@ pub struct Args {
     pub max_connections: u32,
     /// Name of this server, besides its machine's own names, localhost and IP addresses: its pages may connect, and /files/ is served;
     /// can be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub allow_host: Vec<String>,
     /// Where the same folder is served too, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder at
     /// `https://HOST/PATH/`; can be repeated, those to be used first in front
@@ -104,6 +105,14 @@ impl From<Args> for Config {
 /// A filter is kept as text, which unlike the parsed one can be cloned.
 fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
+}
+
+/// A name alone: with anything around it, it would never be the one that clients ask for.
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let authority = Authority::try_from(text).ok().filter(|authority| authority.host() == text);
+    authority
+        .map(|_| text.to_owned())
+        .ok_or("a name alone is needed, without scheme, port and path, such as nas.example")
 }
 
 fn default_cache_dir() -> Option<PathBuf> {

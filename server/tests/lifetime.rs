@@ -94,6 +94,9 @@ fn a_port_in_use_is_named() {
 fn wrong_arguments_are_explained_and_help_teaches() {
     assert_eq!(run(&["--listen", "nonsense"]).status.code(), Some(2));
     assert_eq!(run(&["--log", "=,=", "."]).status.code(), Some(2));
+    for name in ["nas.example:3000", "http://nas.example", "nas.example/files"] {
+        assert_eq!(run(&["--allow-host", name, "."]).status.code(), Some(2), "{name}");
+    }
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     for word in ["Examples:", "--listen", "--hidden", "--cache-dir", "Exit status"] {
         assert!(help.contains(word), "{word}: {help}");
