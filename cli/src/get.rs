@@ -124,6 +124,12 @@ async fn one(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     let sources = std::slice::from_ref(source);
     match alone(cx, sources, &file_target(cx.options.output.as_deref(), sources)?).await {
         Err(failure) if failure.refusal == Some(ErrorCode::NotAFile) => whole_folder(cx, source).await,
+        Err(failure) if matches!(failure.refusal, Some(ErrorCode::Forbidden | ErrorCode::NotFound)) => {
+            match unless_stopped(cx, cx.reach(sources)).await {
+                Ok((mut remote, _)) => Err(remote.explain(source.path.clone(), failure).await),
+                Err(_) => Err(failure),
+            }
+        }
         ended => ended,
     }
 }

@@ -74,6 +74,8 @@ const fn kind(kind: EntryKind) -> &'static str {
         EntryKind::File => "file",
         EntryKind::Dangling => "dangling",
         EntryKind::Unreadable => "unreadable",
+        EntryKind::LeadsOut => "leads-out",
+        EntryKind::Circle => "circle",
     }
 }
 

@@ -9,13 +9,15 @@ use tokio::sync::mpsc;
 use wstp_engine::session::{Event, Reply, Request, Session};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
-use wstp_protocol::{ClientMessage, Close, Entry, Handle, Hash, Listing, Opened, Ping, RootReady, SharePath};
+use wstp_protocol::{
+    ClientMessage, Close, Entry, ErrorCode, Handle, Hash, Listing, Opened, Ping, RootReady, SharePath, features,
+};
 
 use crate::AGENT;
 use crate::address::Address;
 use crate::exit::Failure;
 use crate::socket::{Happening, Socket};
-use crate::words::{no_connection, not_wstp, refused, silent};
+use crate::words::{astray, no_connection, not_wstp, refused, silent};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
@@ -69,7 +71,7 @@ impl Remote {
     }
 
     async fn greet(mut self) -> Result<Self, Failure> {
-        self.send(&Session::<()>::hello(AGENT, None))?;
+        self.send(&Session::<()>::hello_with(AGENT, None, features::LINKS))?;
         loop {
             let frame = self.next_frame().await?;
             if matches!(self.read(frame)?, Some(Event::Welcome)) {
@@ -114,10 +116,20 @@ impl Remote {
     ///
     /// When it is no file, or the server is lost.
     pub async fn open(&mut self, path: SharePath) -> Result<Opened, Failure> {
-        match self.request(Request::Open { path }).await? {
-            Reply::Opened(opened) => Ok(opened),
-            _ => Err(self.confused()),
+        match self.request(Request::Open { path: path.clone() }).await {
+            Ok(Reply::Opened(opened)) => Ok(opened),
+            Ok(_) => Err(self.confused()),
+            Err(failure) => Err(self.explain(path, failure).await),
         }
+    }
+
+    /// Why the server does not serve a path, in better words where a link is to blame.
+    pub async fn explain(&mut self, path: SharePath, failure: Failure) -> Failure {
+        if !matches!(failure.refusal, Some(ErrorCode::Forbidden | ErrorCode::NotFound)) {
+            return failure;
+        }
+        let kind = self.stat(path).await.map(|entry| entry.kind);
+        kind.ok().and_then(|kind| astray(kind, failure.refusal, &self.label)).unwrap_or(failure)
     }
 
     /// Has the server close a file. Nothing is answered.

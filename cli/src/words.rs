@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wstp_engine::{Problem, StoreError};
-use wstp_protocol::ErrorCode;
+use wstp_protocol::{EntryKind, ErrorCode};
 
 use crate::address::Place;
 use crate::exit::{Code, Failure};
@@ -43,10 +43,29 @@ pub fn refused(code: ErrorCode, text: &str, label: &str) -> Failure {
             format!("{label} could not read this from its disk."),
             "Ask who runs the server to look at its log.",
         ),
+        ErrorCode::ShareGone => (
+            Code::Unreachable,
+            format!(
+                "The folder that {label} shares is not there at the moment: it was removed, or its disk is not mounted."
+            ),
+            "Ask who runs the server, and run the same command again when it is back.",
+        ),
         ErrorCode::Changed => (Code::Changed, "The file changed on the server.".to_owned(), "Run it again."),
         _ => (Code::Failed, format!("{label} refused: {}", sentence(text)), "Try again."),
     };
     Failure { refusal: Some(code), ..Failure::new(kind, what, advice) }
+}
+
+/// Why a link of this kind leads to nothing that a server called `label` serves; `None` for anything else.
+#[must_use]
+pub fn astray(kind: EntryKind, refusal: Option<ErrorCode>, label: &str) -> Option<Failure> {
+    let what = match kind {
+        EntryKind::Dangling => "This is a link that leads nowhere.".to_owned(),
+        EntryKind::LeadsOut => format!("This is a link that leads out of what {label} shares; it is not followed."),
+        EntryKind::Circle => "This is a link that leads round in a circle.".to_owned(),
+        EntryKind::Directory | EntryKind::File | EntryKind::Unreadable => return None,
+    };
+    Some(Failure { refusal, ..Failure::new(Code::NotFound, what, "Ask who runs the server to mend the link.") })
 }
 
 /// What the engine ran into with servers called `label`.

@@ -51,6 +51,11 @@ def frames():
         {"name": "gone", "kind": "Dangling", "size": 0, "modified_ms": None},
         {"name": "locked", "kind": "Unreadable", "size": 0, "modified_ms": None},
     ]
+    links = [
+        {"name": "caf\uefe9", "kind": "File", "size": 3, "modified_ms": None},
+        {"name": "etc", "kind": "LeadsOut", "size": 0, "modified_ms": None},
+        {"name": "self", "kind": "Circle", "size": 0, "modified_ms": None},
+    ]
     bundled = [
         {"modified_ms": 1_700_000_000_000, "version": version, "root": blake3.blake3(b"abc").digest(), "data": b"abc"},
         {"modified_ms": None, "version": version, "root": blake3.blake3(b"").digest(), "data": b""},
@@ -98,6 +103,7 @@ def frames():
         ("stale", "Stale", {"handle": 1}),
         ("goodbye", "Goodbye", {"retry_after_ms": 2000}),
         ("bundle-reply", "BundleReply", {"id": 7, "files": bundled}),
+        ("listing-links", "Listing", {"id": 8, "entries": links, "next": None}),
     ]
     return client, server
 
@@ -188,7 +194,7 @@ def refused():
         "name ..": named(".."),
         "name with NUL": named("a\0"),
         "name of 1,025 bytes": named("n" * 1025),
-        "entry of unknown kind": named("a").replace(b"\x01a\x01", b"\x01a\x04"),
+        "entry of unknown kind": named("a").replace(b"\x01a\x01", b"\x01a\x06"),
         "listing of 1,001 entries": b"\x82\x01\xe9\x07" + b"\x01a\x01\x00\x00" * 1001 + b"\0",
         "hash page of 52 uncles": b"\x86\x01\x00\x34" + bytes(52 * 32),
         "sequence longer than the frame": b"\x82\x01\xff\xff\xff\xff\x0f",

@@ -150,7 +150,7 @@ class Struct:
 
 U8, U16, U32, U64, I64 = Byte(), Unsigned(16), Unsigned(32), Unsigned(64), Signed()
 TEXT, HASH = Text(), Raw(32)
-KINDS = ("Directory", "File", "Dangling", "Unreadable")
+KINDS = ("Directory", "File", "Dangling", "Unreadable", "LeadsOut", "Circle")
 
 
 class Kind:
@@ -217,6 +217,7 @@ BLOCKS_TAG = 0x85
 # Feature bits.
 MIRRORS = 1 << 0
 BUNDLES = 1 << 1
+LINKS = 1 << 2
 
 
 def fields(name, message):

@@ -74,6 +74,8 @@ error_codes! {
     DuplicateId = 17,
     /// The file is too large for a bundle and has to be opened.
     TooLarge = 18,
+    /// The shared folder itself is not there: removed, moved, or on a disk that is not mounted. It may come back.
+    ShareGone = 19,
 }
 
 impl Serialize for ErrorCode {

@@ -7,5 +7,8 @@ pub const MIRRORS: u64 = 1 << 0;
 /// The client asks for several small files of a folder at once: [`BundleRequest`](crate::BundleRequest).
 pub const BUNDLES: u64 = 1 << 1;
 
+/// The server says of links where they go wrong: the kinds [`LeadsOut`](crate::EntryKind::LeadsOut) and [`Circle`](crate::EntryKind::Circle).
+pub const LINKS: u64 = 1 << 2;
+
 /// Every bit this version knows.
-pub const KNOWN: u64 = MIRRORS | BUNDLES;
+pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS;

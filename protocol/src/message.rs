@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
+use crate::features;
 use crate::limits::{MAX_LIST_ENTRIES, MAX_MIRRORS, MAX_PAGE_NODES, MAX_UNCLES};
 use crate::{
     BlockRun, BundleReply, BundleRequest, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId, SharePath,
@@ -154,10 +155,25 @@ pub enum EntryKind {
     Directory,
     /// A regular file that can be opened.
     File,
-    /// A link to nothing, out of the share, or to a folder that it lies in.
+    /// A link to nothing. Without [`features::LINKS`] each link that leads to nothing that is served.
     Dangling,
     /// The server may not read it, or can't say its name.
     Unreadable,
+    /// A link out of the share. Only where both sides have [`features::LINKS`].
+    LeadsOut,
+    /// A link round in a circle, or to a folder that it lies in. Only where both sides have [`features::LINKS`].
+    Circle,
+}
+
+impl EntryKind {
+    /// The kind as a peer with these features knows it.
+    #[must_use]
+    pub const fn known_with(self, features: u64) -> Self {
+        match self {
+            Self::LeadsOut | Self::Circle if features & features::LINKS == 0 => Self::Dangling,
+            kind => kind,
+        }
+    }
 }
 
 /// Asks about one entry.

@@ -108,7 +108,14 @@ fn welcome() -> impl Strategy<Value = Welcome> {
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
-    const KINDS: &[EntryKind] = &[EntryKind::Directory, EntryKind::File, EntryKind::Dangling, EntryKind::Unreadable];
+    const KINDS: &[EntryKind] = &[
+        EntryKind::Directory,
+        EntryKind::File,
+        EntryKind::Dangling,
+        EntryKind::Unreadable,
+        EntryKind::LeadsOut,
+        EntryKind::Circle,
+    ];
     (name(), proptest::sample::select(KINDS), any::<(u64, Option<i64>)>())
         .prop_map(|(name, kind, (size, modified_ms))| Entry { name, kind, size, modified_ms })
 }

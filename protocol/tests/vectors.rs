@@ -105,6 +105,15 @@ fn entries() -> Vec<Entry> {
     ]
 }
 
+fn links() -> Vec<Entry> {
+    let entry = |name: &str, kind, size| Entry { name: name.into(), kind, size, modified_ms: None };
+    vec![
+        entry("caf\u{efe9}", EntryKind::File, 3),
+        entry("etc", EntryKind::LeadsOut, 0),
+        entry("self", EntryKind::Circle, 0),
+    ]
+}
+
 fn handshake_messages() -> Vec<(&'static str, ServerMessage)> {
     let limits = Limits { requests: 64, handles: 64, run_blocks: 32, page_nodes: 2048, idle_timeout_ms: 120_000 };
     let welcome = Welcome { version: 1, features: 0, agent: "wstp-server 0.1.0".into(), limits };
@@ -126,6 +135,7 @@ fn folder_messages() -> Vec<(&'static str, ServerMessage)> {
     vec![
         ("listing", S::Listing(Listing { id: 1, entries: entries(), next })),
         ("listing-empty", S::Listing(Listing { id: 2, entries: Vec::new(), next: None })),
+        ("listing-links", S::Listing(Listing { id: 8, entries: links(), next: None })),
         ("stat-reply", S::Stat(StatReply { id: 3, entry: photos })),
     ]
 }

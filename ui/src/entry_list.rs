@@ -233,6 +233,8 @@ const fn kind_name(kind: EntryKind) -> &'static str {
         EntryKind::Folder => "folder",
         EntryKind::File => "file",
         EntryKind::Dangling => "dangling",
+        EntryKind::LeadsOut => "leads-out",
+        EntryKind::Circle => "circle",
         EntryKind::Unreadable => "unreadable",
     }
 }

@@ -11,6 +11,10 @@ pub enum EntryKind {
     File,
     /// A link to nothing.
     Dangling,
+    /// A link out of what is shared.
+    LeadsOut,
+    /// A link round in a circle.
+    Circle,
     /// May not be read.
     Unreadable,
 }
@@ -26,6 +30,8 @@ impl EntryKind {
         match self {
             Self::Folder | Self::File => None,
             Self::Dangling => Some("broken link"),
+            Self::LeadsOut => Some("link leads out"),
+            Self::Circle => Some("link in a circle"),
             Self::Unreadable => Some("not readable"),
         }
     }
@@ -35,7 +41,7 @@ impl EntryKind {
 pub fn icon(kind: EntryKind, name: &str) -> Icon {
     match kind {
         EntryKind::Folder => Icon::Folder,
-        EntryKind::Dangling => Icon::Unlink,
+        EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle => Icon::Unlink,
         EntryKind::Unreadable => Icon::Lock,
         EntryKind::File => file_icon(name),
     }

@@ -69,13 +69,15 @@ impl Run<'_> {
     fn left_out(&mut self, around: &str, entry: Listed) {
         let Listed::LeftOut { name, reason } = entry else { return };
         let path = if around.is_empty() { name } else { format!("{around}/{name}") };
-        let (words, missed) = match reason {
-            LeftOut::Dangling => ("a link that leads nowhere", false),
-            LeftOut::Unreadable => ("the server may not read it", true),
-            LeftOut::PathTooLong => ("its path is too long", true),
+        let words = match reason {
+            LeftOut::Dangling => "a link that leads nowhere",
+            LeftOut::LeadsOut => "a link that leads out of what is shared",
+            LeftOut::Circle => "a link that leads round in a circle",
+            LeftOut::Unreadable => "the server may not read it",
+            LeftOut::PathTooLong => "its path is too long",
         };
         self.cx.reporter.skipped(&path, words);
-        if missed {
+        if reason.is_missed() {
             self.sum.fail(Code::NotFound);
         }
     }

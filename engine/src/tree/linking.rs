@@ -50,7 +50,7 @@ impl TreeTransfer {
         link.stage = Stage::Greeting;
         link.silence.broken(now);
         let token = self.config.token.as_deref();
-        let hello = Session::<Ask>::hello_with(&self.config.agent, token, features::BUNDLES);
+        let hello = Session::<Ask>::hello_with(&self.config.agent, token, features::BUNDLES | features::LINKS);
         self.send(hello);
     }
 

@@ -161,12 +161,24 @@ pub enum Listed {
 /// Why an entry is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// A link to nothing, out of the share, or to a folder that it lies in: nothing is missed by leaving it out.
+    /// A link to nothing, or one of which an older server does not say where it goes wrong.
     Dangling,
+    /// A link out of the share.
+    LeadsOut,
+    /// A link round in a circle, or to a folder that it lies in.
+    Circle,
     /// The server may not read it.
     Unreadable,
     /// Its path is longer than the protocol allows.
     PathTooLong,
+}
+
+impl LeftOut {
+    /// Whether something is missed. Links that lead to nothing that is shared have nothing to be had.
+    #[must_use]
+    pub const fn is_missed(self) -> bool {
+        !matches!(self, Self::Dangling | Self::LeadsOut | Self::Circle)
+    }
 }
 
 /// Where in the caller's storage a kept file is.

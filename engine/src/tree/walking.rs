@@ -82,6 +82,8 @@ impl TreeTransfer {
         for Entry { name, kind, size, modified_ms } in entries {
             let reason = match kind {
                 EntryKind::Dangling => LeftOut::Dangling,
+                EntryKind::LeadsOut => LeftOut::LeadsOut,
+                EntryKind::Circle => LeftOut::Circle,
                 EntryKind::Unreadable => LeftOut::Unreadable,
                 _ if path.join(&name).is_err() => LeftOut::PathTooLong,
                 EntryKind::Directory => {
@@ -93,7 +95,7 @@ impl TreeTransfer {
                     continue;
                 }
             };
-            page.left_out += u32::from(reason != LeftOut::Dangling);
+            page.left_out += u32::from(reason.is_missed());
             left_out.push(Listed::LeftOut { name, reason });
         }
         (page, left_out)
@@ -188,7 +190,7 @@ fn rank_of(kind: EntryKind) -> Option<Rank> {
     match kind {
         EntryKind::Directory => Some(Rank::Folder),
         EntryKind::File => Some(Rank::File),
-        EntryKind::Dangling | EntryKind::Unreadable => None,
+        EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => None,
     }
 }
 

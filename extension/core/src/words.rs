@@ -95,7 +95,7 @@ pub fn tree_problem(found: &TreeProblem, label: &str) -> Problem {
 /// Why something was left out of a folder, unless nothing is missed by that.
 pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
     match reason {
-        LeftOut::Dangling => None,
+        LeftOut::Dangling | LeftOut::LeadsOut | LeftOut::Circle => None,
         LeftOut::Unreadable => Some(problem("The server may not read this.", "Ask who runs the server to allow it.")),
         LeftOut::PathTooLong => Some(problem("Its path is too long.", "Download the folder it is in by itself.")),
     }
@@ -123,6 +123,12 @@ pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
         ErrorCode::Io => {
             problem("The server could not read this from its disk.", "Ask who runs the server to look at its log.")
         }
+        ErrorCode::ShareGone => problem(
+            format!(
+                "The folder that {label} shares is not there at the moment: it was removed, or its disk is not mounted."
+            ),
+            "Ask who runs the server. Downloads go on when it is back.",
+        ),
         ErrorCode::Changed => problem("The file changed on the server.", "Download it again."),
         _ => problem(format!("{label} refused: {}", one_line(text)), "Try again."),
     }

@@ -84,6 +84,10 @@ pub enum ListedKind {
     Dangling,
     /// The server may not read it.
     Unreadable,
+    /// A link out of what is shared.
+    LeadsOut,
+    /// A link round in a circle.
+    Circle,
 }
 
 /// What went wrong and what to do, in words.

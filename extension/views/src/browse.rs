@@ -180,7 +180,7 @@ impl Browse {
                 };
                 self.fetch_as(command, entry.name, on_existing);
             }
-            EntryKind::Dangling | EntryKind::Unreadable => {}
+            EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => {}
         }
     }
 
@@ -257,6 +257,8 @@ fn entry(listed: Listed) -> Entry {
             ListedKind::File => EntryKind::File,
             ListedKind::Dangling => EntryKind::Dangling,
             ListedKind::Unreadable => EntryKind::Unreadable,
+            ListedKind::LeadsOut => EntryKind::LeadsOut,
+            ListedKind::Circle => EntryKind::Circle,
         },
         size: listed.size,
         modified_ms: listed.modified_ms.map(|ms| ms as f64),

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{self, HeaderValue};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use warp::reply::{Reply, Response};
 use wstp_protocol::limits::{MAX_CURSOR, MAX_LIST_ENTRIES};
-use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath};
+use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath, spelling};
 
 use super::delivery::{Delivery, Overdue};
 use super::{Denied, Request};
@@ -132,7 +132,7 @@ impl Page {
         match (&listing.next, self.limit) {
             (None, _) => rows.push_str(&around_rows().1.replace("{more}", "")),
             (Some(next), Some(limit)) if self.sent >= limit => {
-                let link = format!("?{FROM}={}&amp;{LIMIT}={limit}", Encoded(next));
+                let link = format!("?{FROM}={}&amp;{LIMIT}={limit}", Encoded(next.as_bytes()));
                 rows.push_str(&around_rows().1.replace("{more}", &format!("<p><a href=\"{link}\">More</a></p>")));
             }
             (Some(_), _) => self.stage = Stage::Rows(walk),
@@ -149,8 +149,8 @@ fn around_rows() -> (&'static str, &'static str) {
 /// A text as markup.
 struct Text<'a>(&'a str);
 
-/// A text as a segment of a path or a value in a query.
-struct Encoded<'a>(&'a str);
+/// Bytes as a segment of a path or a value in a query.
+struct Encoded<'a>(&'a [u8]);
 
 /// A line of the list.
 struct Row<'a>(&'a Entry);
@@ -166,7 +166,7 @@ impl fmt::Display for Text<'_> {
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
-            control if control.is_control() => f.write_char('\u{fffd}'),
+            other if other.is_control() || spelling::is_stand_in(other) => f.write_char('\u{fffd}'),
             other => f.write_char(other),
         })
     }
@@ -174,17 +174,20 @@ impl fmt::Display for Text<'_> {
 
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        utf8_percent_encode(self.0, UNRESERVED).fmt(f)
+        percent_encode(self.0, UNRESERVED).fmt(f)
     }
 }
 
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (link, name) = (Encoded(&self.0.name), Text(&self.0.name));
+        let bytes = spelling::bytes(&self.0.name).unwrap_or_default();
+        let (link, name) = (Encoded(&bytes), Text(&self.0.name));
         match self.0.kind {
             EntryKind::Directory => write!(f, "<a href=\"{link}/\"><bdi>{name}</bdi>/</a>"),
             EntryKind::File => write!(f, "<a href=\"{link}\"><bdi>{name}</bdi></a> <span>{}</span>", Size(self.0.size)),
             EntryKind::Dangling => write!(f, "<bdi>{name}</bdi> <span>leads nowhere</span>"),
+            EntryKind::LeadsOut => write!(f, "<bdi>{name}</bdi> <span>leads out of what is shared</span>"),
+            EntryKind::Circle => write!(f, "<bdi>{name}</bdi> <span>leads round in a circle</span>"),
             EntryKind::Unreadable => write!(f, "<bdi>{name}</bdi> <span>can’t be read</span>"),
         }
     }

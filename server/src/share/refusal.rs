@@ -7,6 +7,8 @@ use wstp_protocol::{ErrorCode, Failure, RequestId};
 
 /// When a client that was told to come back later should do so.
 const RETRY_AFTER_MS: u32 = 500;
+/// When a client should see whether the shared folder is back.
+const RETURN_AFTER_MS: u32 = 5000;
 
 /// Why a request is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +35,11 @@ impl Refusal {
 
     /// The message for the client.
     pub fn failure(&self, id: Option<RequestId>) -> Failure {
-        let retry_after_ms = matches!(self.code, ErrorCode::Busy | ErrorCode::NotReady | ErrorCode::ShuttingDown)
-            .then_some(RETRY_AFTER_MS);
+        let retry_after_ms = match self.code {
+            ErrorCode::Busy | ErrorCode::NotReady | ErrorCode::ShuttingDown => Some(RETRY_AFTER_MS),
+            ErrorCode::ShareGone => Some(RETURN_AFTER_MS),
+            _ => None,
+        };
         Failure { id, code: self.code, text: self.text.to_owned(), retry_after_ms }
     }
 }
@@ -88,6 +93,7 @@ const fn words(code: ErrorCode) -> &'static str {
         ErrorCode::ShuttingDown => "The server is stopping. Connect again shortly.",
         ErrorCode::DuplicateId => "A request with this number is under way already.",
         ErrorCode::TooLarge => "This file is too large for a bundle. Open it.",
+        ErrorCode::ShareGone => "The shared folder is not there at the moment. Ask the server's owner to put it back.",
         ErrorCode::Unknown(_) => "The request failed.",
     }
 }

@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 use wstp_engine::Instant;
 use wstp_engine::session::{self, Event, Request, Session};
 use wstp_messages::{Listed, ListedKind, Problem, Reply, ServerView};
-use wstp_protocol::{EntryKind, Listing, SharePath};
+use wstp_protocol::{EntryKind, Listing, SharePath, features};
 
 use super::address::Address;
 use crate::socket::{Happening, Socket};
@@ -196,7 +196,7 @@ impl Connection {
             Happening::Opened => {
                 state.opened = true;
                 if let Some(socket) = &state.socket {
-                    socket.send(&Session::<()>::hello(AGENT, None).encode());
+                    socket.send(&Session::<()>::hello_with(AGENT, None, features::LINKS).encode());
                 }
                 true
             }
@@ -310,6 +310,8 @@ fn listed(listing: Listing) -> Reply {
             EntryKind::File => ListedKind::File,
             EntryKind::Dangling => ListedKind::Dangling,
             EntryKind::Unreadable => ListedKind::Unreadable,
+            EntryKind::LeadsOut => ListedKind::LeadsOut,
+            EntryKind::Circle => ListedKind::Circle,
         },
         size: entry.size,
         modified_ms: entry.modified_ms,
