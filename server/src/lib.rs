@@ -5,7 +5,8 @@
 //! protocol, `plain_http` serves `/files/` to everything else, `share` resolves paths and reads files, `hashing` computes and keeps block hashes.
 //!
 //! Invariants:
-//! - nothing outside the share is reachable: every path is resolved beneath one capability directory;
+//! - nothing outside the share is reachable: every path is resolved beneath the shared folder, which is looked up anew for each request;
+//! - nothing in the share stays open while nobody reads, so an idle server keeps no disk from being unmounted;
 //! - every queue, cache and table has a bound, and nothing is read for a client that does not take what it asked for;
 //! - bytes of two versions of a file never go out under one handle;
 //! - file system calls that may wait for the disk never run on the async threads (`docs/decisions/0003-cached-reads-on-the-network-threads.md`).

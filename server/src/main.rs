@@ -54,6 +54,10 @@ async fn serve(args: Args) -> ExitCode {
     if let Err(error) = std::fs::read_dir(&config.root) {
         return fail(NO_FOLDER, &format!("cannot share {:?}: {error}", config.root));
     }
+    let config = match leave_working_directory(config) {
+        Ok(config) => config,
+        Err(error) => return fail(FAILED, &format!("cannot start: {error}")),
+    };
     let mut lines = std::iter::once(format!("listening on ws://{address}/ws")).chain(reachable::hint(address));
     if let Err(error) = lines.try_for_each(|line| writeln!(std::io::stdout(), "{line}")) {
         tracing::debug!(%error, "nobody reads the standard output");
@@ -69,6 +73,14 @@ async fn serve(args: Args) -> ExitCode {
         Err(error @ StartError::Root { .. }) => fail(NO_FOLDER, &error.to_string()),
         Err(error) => fail(FAILED, &error.to_string()),
     }
+}
+
+/// A working directory on the shared disk would keep it from being unmounted.
+fn leave_working_directory(config: Config) -> std::io::Result<Config> {
+    let root = std::path::absolute(&config.root)?;
+    let cache_dir = config.cache_dir.as_ref().map(std::path::absolute).transpose()?;
+    std::env::set_current_dir("/")?;
+    Ok(Config { root, cache_dir, ..config })
 }
 
 /// Each open handle is an open file, and the system's usual limit is meant for programs that can't handle more than 1,024.

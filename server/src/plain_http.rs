@@ -126,7 +126,9 @@ impl From<Refusal> for Denied {
         let status = match refusal.code() {
             ErrorCode::NotFound | ErrorCode::InvalidPath => StatusCode::NOT_FOUND,
             ErrorCode::Forbidden | ErrorCode::NotAFile | ErrorCode::NotADirectory => StatusCode::FORBIDDEN,
-            ErrorCode::Busy | ErrorCode::Changed | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Busy | ErrorCode::Changed | ErrorCode::ShuttingDown | ErrorCode::ShareGone => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, refusal.text().into())

@@ -89,6 +89,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     }
     let server = tokio::task::spawn_blocking(|| Server::new(config)).await.expect("opening a folder does not panic")?;
     let server = Arc::new(server);
+    tokio::spawn(Files::close_unused(Arc::downgrade(&server.files)));
     let accepting = accept(listener, server.clone());
     tokio::pin!(accepting);
     tokio::select! {

@@ -9,10 +9,13 @@ use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use support::{Folder, Options, Server};
-use wstp_protocol::{EntryKind, ErrorCode};
+use support::{Client, Folder, Options, Server};
+use wstp_protocol::{ClientMessage, Close, EntryKind, ErrorCode, features};
 
 /// The user `nobody`, where the test itself may read everything.
 fn ordinary_user() -> Option<u32> {
@@ -171,11 +174,110 @@ async fn unreadable_entries_are_listed_as_such_and_refused() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_utf_8_is_shown_by_its_likeness() {
+async fn links_are_followed_wherever_they_stay_inside_and_the_others_told_apart() {
+    let outer = Folder::new();
+    outer.file("secret", b"secret");
+    outer.file("share/folder/file", b"inside");
+    let (share, alias) = (outer.path().join("share"), outer.path().join("alias"));
+    symlink(&share, &alias).unwrap();
+    let link = |target: &Path, name: &str| symlink(target, share.join(name)).unwrap();
+    let inside = ["absolute", "by the alias", "up and in again", "by another link", "to a folder/file"];
+    link(&share.join("folder/file"), "absolute");
+    link(&alias.join("folder/file"), "by the alias");
+    link(Path::new("../share/folder/file"), "up and in again");
+    link(&share.join("absolute"), "by another link");
+    link(&share.join("folder"), "to a folder");
+    link(&outer.path().join("secret"), "out");
+    link(Path::new("../nothing"), "out to nothing");
+    link(&share.join("out"), "out by another link");
+    link(&share.join("circle"), "circle");
+    link(&share, "the whole");
+    link(&share.join("nothing"), "nowhere");
+
+    for root in [&share, &alias] {
+        let server = Server::start(root).await;
+        let mut client = Client::open(server.address(), None).await.unwrap();
+        client.hello_with(features::LINKS).await;
+        for path in inside {
+            assert_eq!(client.fetch(path).await, b"inside", "{path}");
+        }
+        let entries = client.list("").await.unwrap();
+        let strays = [
+            ("out", EntryKind::LeadsOut, 403, "leads out"),
+            ("out to nothing", EntryKind::LeadsOut, 403, "leads out"),
+            ("out by another link", EntryKind::LeadsOut, 403, "leads out"),
+            ("circle", EntryKind::Circle, 404, "circle"),
+            ("nowhere", EntryKind::Dangling, 404, "nowhere"),
+        ];
+        for (name, kind, status, words) in strays {
+            assert_eq!(entries.iter().find(|entry| entry.name == name).unwrap().kind, kind, "{name}");
+            assert_eq!(client.stat(name).await.unwrap().kind, kind, "{name}");
+            let refused = client.open_file(name).await.unwrap_err().text;
+            assert!(refused.contains(words), "{name}: {refused}");
+            let target = format!("/files/{}", name.replace(' ', "%20"));
+            let reply = support::plain::request(server.address(), "GET", &target, &[]).await;
+            assert_eq!((reply.status, reply.text().contains(words)), (status, true), "{name}: {}", reply.text());
+        }
+        let whole = entries.iter().find(|entry| entry.name == "the whole").unwrap();
+        assert_eq!(whole.kind, EntryKind::Circle, "it lies in itself");
+        let served = support::plain::request(server.address(), "GET", "/files/absolute", &[]).await;
+        assert_eq!((served.status, served.text()), (200, "inside"));
+        let page = support::plain::request(server.address(), "GET", "/files/", &[]).await;
+        assert!(page.text().contains("leads out of what is shared") && page.text().contains("round in a circle"));
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_changes_all_the_time_never_leads_out() {
+    let outer = Folder::new();
+    outer.file("secret/file", b"secret");
+    outer.file("share/folder/file", b"inside");
+    let share = outer.path().join("share");
+    let (inside, outside) = (share.join("folder"), outer.path().join("secret"));
+    symlink(&inside, share.join("link")).unwrap();
+    let server = Server::start(&share).await;
+    let mut client = server.connect().await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let swapping = std::thread::spawn({
+        let (is_over, share) = (is_over.clone(), share.clone());
+        move || {
+            for target in [&outside, &inside].into_iter().cycle() {
+                symlink(target, share.join("new")).unwrap();
+                std::fs::rename(share.join("new"), share.join("link")).unwrap();
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
+    });
+    let mut served = 0;
+    for _ in 0..2000 {
+        if let Ok(opened) = client.open_file("link/file").await {
+            match client.blocks(opened.handle, 0, 1).await {
+                Ok(bytes) => {
+                    assert_eq!(bytes, b"inside"[..]);
+                    served += 1;
+                }
+                Err(failure) => assert_eq!(failure.code, ErrorCode::Changed),
+            }
+            client.send(&ClientMessage::Close(Close { handle: opened.handle })).await;
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    swapping.join().unwrap();
+    assert!(served > 0);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_utf_8_is_spelled_and_served() {
     let folder = Folder::new();
     folder.file("after", b"");
-    std::fs::write(folder.path().join(OsStr::from_bytes(b"\xff\xfename")), b"").unwrap();
+    let write = |name: &[u8], bytes: &[u8]| std::fs::write(folder.path().join(OsStr::from_bytes(name)), bytes).unwrap();
     std::fs::create_dir(folder.path().join(OsStr::from_bytes(b"dir\xff"))).unwrap();
+    write(b"caf\xe9", b"latin");
+    write("caf\u{efe9}".as_bytes(), b"private use");
+    write("caf\u{fffd}".as_bytes(), b"likeness");
+    write(b"dir\xff/\xfe\xfd", b"deep");
     let server = Server::start(folder.path()).await;
     let mut client = server.connect().await;
     let (mut entries, mut cursor) = (Vec::new(), None);
@@ -188,10 +290,25 @@ async fn a_name_that_is_not_utf_8_is_shown_by_its_likeness() {
         }
     }
     let expected = [
-        ("dir\u{fffd}", EntryKind::Unreadable),
+        ("dir\u{efff}", EntryKind::Directory),
         ("after", EntryKind::File),
-        ("\u{fffd}\u{fffd}name", EntryKind::Unreadable),
+        ("caf\u{efe9}", EntryKind::File),
+        ("caf\u{efee}\u{efbf}\u{efa9}", EntryKind::File),
+        ("caf\u{fffd}", EntryKind::File),
     ];
     assert_eq!(entries, expected.map(|(name, kind)| (name.to_owned(), kind)));
-    assert_eq!(client.open_file("\u{fffd}\u{fffd}name").await.unwrap_err().code, ErrorCode::NotFound);
+    for (path, url, bytes) in [
+        ("caf\u{efe9}", "caf%E9", &b"latin"[..]),
+        ("caf\u{efee}\u{efbf}\u{efa9}", "caf%EE%BF%A9", b"private use"),
+        ("caf\u{fffd}", "caf%ef%bf%bd", b"likeness"),
+        ("dir\u{efff}/\u{effe}\u{effd}", "dir%ff/%fe%fd", b"deep"),
+    ] {
+        assert_eq!(client.fetch(path).await, bytes, "{path:?}");
+        let reply = support::plain::request(server.address(), "GET", &format!("/files/{url}"), &[]).await;
+        assert_eq!((reply.status, &*reply.body), (200, bytes), "{url}");
+    }
+    let page = support::plain::request(server.address(), "GET", "/files/", &[]).await;
+    assert!(page.text().contains("href=\"caf%E9\"") && page.text().contains("href=\"dir%FF/\""), "{}", page.text());
+    assert_eq!(client.open_file("caf\u{efe8}").await.unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(client.open_file("\u{efc3}\u{efa4}").await.unwrap_err().code, ErrorCode::NotFound);
 }

@@ -78,6 +78,8 @@ async fn other_spellings_name_nothing() {
         "..%5csecret",
         "%252e%252e%252fsecret",
         "\u{ff0e}\u{ff0e}/secret",
+        "\u{ef2e}\u{ef2e}/secret",
+        "\u{efc0}\u{efae}\u{efc0}\u{efae}/secret",
         "\u{2025}/secret",
         "..\u{2215}secret",
         "C:\\Windows\\win.ini",

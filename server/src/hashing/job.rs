@@ -10,7 +10,7 @@ use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
 use super::cache::TreeCache;
 use super::layout::{FAN, Layout, Nodes};
 use super::tree::HashTree;
-use crate::share::SharedFile;
+use crate::share::{Reader, Refusal, SharedFile};
 
 /// Blocks hashed before another file has its turn: 32 MiB.
 const SLICE_BLOCKS: u64 = 4096;
@@ -73,14 +73,16 @@ impl Job {
                 self.progress.insert(Progress::new(file, (!self.without_cache).then_some(cache))?)
             }
         };
-        match progress.hash_slice(file, buffer) {
+        let reader = match file.reader() {
+            Ok(reader) => reader,
+            Err(refusal) => return unread(refusal),
+        };
+        match progress.hash_slice(file, &reader, buffer) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Step::Changed),
             hashed => hashed?,
         }
-        match file.check() {
-            Ok(()) => {}
-            Err(refusal) if refusal.code() == ErrorCode::Changed => return Ok(Step::Changed),
-            Err(_) => return Err(io::Error::other("the file can't be looked at any more")),
+        if let Err(refusal) = file.check() {
+            return unread(refusal);
         }
         if progress.next_block < file.tree().blocks() {
             return Ok(Step::More);
@@ -104,7 +106,7 @@ impl Progress {
         Ok(Self { layout, nodes, kept, next_block: 0 })
     }
 
-    fn hash_slice(&mut self, file: &SharedFile, buffer: &mut [u8]) -> io::Result<()> {
+    fn hash_slice(&mut self, file: &SharedFile, reader: &Reader, buffer: &mut [u8]) -> io::Result<()> {
         let first = self.next_block;
         let end = (first + SLICE_BLOCKS).min(file.tree().blocks());
         let mut leaves: Vec<Hash> = Vec::with_capacity(SLICE_BLOCKS as usize);
@@ -113,8 +115,8 @@ impl Progress {
         while offset < end_offset {
             let length = (end_offset - offset).min(buffer.len() as u64);
             let buffer = &mut buffer[..length as usize];
-            file.advise(offset + length, (end_offset - offset - length).min(2 * length));
-            file.read_exact_at(buffer, offset)?;
+            reader.advise(offset + length, (end_offset - offset - length).min(2 * length));
+            reader.read_exact_at(buffer, offset)?;
             for block in buffer.chunks(BLOCK_SIZE as usize) {
                 leaves.push(hash_block(file.tree(), first + leaves.len() as u64, block));
             }
@@ -142,6 +144,14 @@ impl Progress {
         let count = self.layout.nodes(top) as usize;
         let nodes = self.layout.read(&self.nodes, top, 0, count)?;
         Ok(fold(&nodes, true).expect("only files with blocks are hashed"))
+    }
+}
+
+/// What a file that is not given any more means for its hashes.
+fn unread(refusal: Refusal) -> io::Result<Step> {
+    match refusal.code() {
+        ErrorCode::Changed | ErrorCode::ShareGone => Ok(Step::Changed),
+        _ => Err(io::Error::other("the file can't be looked at any more")),
     }
 }
 

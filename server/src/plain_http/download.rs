@@ -11,7 +11,7 @@ use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::{Reply, Response};
-use wstp_protocol::{ErrorCode, SharePath};
+use wstp_protocol::{ErrorCode, SharePath, spelling};
 
 use super::Request;
 use super::byte_range::Wanted;
@@ -19,7 +19,7 @@ use super::conditions::{Validators, Verdict, verdict};
 use super::delivery::{Delivery, Overdue};
 use crate::places::Seat;
 use crate::server::Server;
-use crate::share::SharedFile;
+use crate::share::FileStream;
 
 /// Bytes read at once.
 const PIECE: u64 = 256 * 1024;
@@ -52,19 +52,13 @@ enum DownloadError {
 /// Bytes under way to a client.
 struct Download {
     server: Arc<Server>,
-    file: Arc<SharedFile>,
+    file: FileStream,
     left: Range<u64>,
     delivery: Delivery,
 }
 
 /// Answers a request for a file.
-pub fn respond(
-    server: &Arc<Server>,
-    request: &Request,
-    path: &SharePath,
-    file: Arc<SharedFile>,
-    seat: Seat,
-) -> Response {
+pub fn respond(server: &Arc<Server>, request: &Request, path: &SharePath, file: FileStream, seat: Seat) -> Response {
     let validators = validators(&file);
     let size = validators.size;
     let (status, sent) = match verdict(&request.method, &request.headers, &validators) {
@@ -78,6 +72,7 @@ pub fn respond(
     let mut response = match &sent {
         Some(range) if request.method == Method::GET => {
             let delivery = Delivery::new(server, seat);
+            let file = file.starting_at(range.start);
             let download = Download { server: server.clone(), file, left: range.clone(), delivery };
             warp::reply::stream(stream::try_unfold(download, Download::next)).into_response()
         }
@@ -88,13 +83,13 @@ pub fn respond(
     response
 }
 
-fn validators(file: &SharedFile) -> Validators {
+fn validators(file: &FileStream) -> Validators {
     let version = u128::from_be_bytes(file.version().0);
     Validators {
         etag: format!("\"{version:032x}\"").parse().expect("hexadecimal digits in quotes are a tag"),
         // A date in the future would be none (RFC 9110, section 8.8.2.1).
         modified: file.stamp().modified().map(|modified| modified.min(SystemTime::now())),
-        size: file.size(),
+        size: file.stamp().size,
     }
 }
 
@@ -129,7 +124,9 @@ fn describe(
 }
 
 fn attachment(path: &SharePath) -> HeaderValue {
-    let name = utf8_percent_encode(path.name().unwrap_or_default(), ATTR_CHAR);
+    // There is no charset for a name of any bytes: a likeness is told.
+    let name = path.name().unwrap_or_default().replace(spelling::is_stand_in, "\u{fffd}");
+    let name = utf8_percent_encode(&name, ATTR_CHAR);
     HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")).expect("what is encoded is plain ASCII")
 }
 
@@ -141,7 +138,7 @@ impl Download {
         }
         let start = self.left.start;
         let end = self.left.end.min((start / PIECE + 1).saturating_mul(PIECE));
-        let read = self.server.files.read_bytes(self.file.clone(), start, (end - start) as usize);
+        let read = self.file.next(&self.server.files, end - start);
         let piece = self.delivery.in_time(read).await.map_err(|Overdue| DownloadError::Stopping)?;
         self.left.start = end;
         match piece {

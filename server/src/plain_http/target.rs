@@ -1,10 +1,13 @@
 //! What a URL's path names within the share.
 //!
 //! Segments are decoded one by one (RFC 3986, section 2.1), so that an encoded slash never separates names; what comes of it is a
-//! [`SharePath`] like the protocol's, which has no relative, absolute or empty names.
+//! [`SharePath`] like the protocol's, which has no relative, absolute or empty names. They are the name's own bytes,
+//! whether UTF-8 or not.
+
+use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use wstp_protocol::SharePath;
+use wstp_protocol::{SharePath, spelling};
 
 use super::FILES_PATH;
 
@@ -35,8 +38,11 @@ impl Target {
 }
 
 fn name(segment: &str) -> Option<String> {
-    let name = percent_decode_str(segment).decode_utf8().ok()?;
-    (!name.is_empty() && !name.contains('/')).then(|| name.into_owned())
+    let bytes = Cow::from(percent_decode_str(segment));
+    if bytes.is_empty() || bytes.contains(&b'/') {
+        return None;
+    }
+    Some(spelling::of(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -58,6 +64,8 @@ mod tests {
             ("/files/%252e%252e", "%2e%2e", false),
             ("/files/..%5csecret", "..\\secret", false),
             ("/files/50%", "50%", false),
+            ("/files/caf%E9", "caf\u{efe9}", false),
+            ("/files/caf%EE%BF%A9", "caf\u{efee}\u{efbf}\u{efa9}", false),
         ] {
             assert_eq!(parsed(path), Some((name.to_owned(), is_folder)), "{path}");
         }
@@ -76,7 +84,6 @@ mod tests {
             "/files//etc/passwd",
             "/files/a//b",
             "/files/a%00",
-            "/files/%ff",
             "/files/./a",
             "/files//",
             "/filesystem",

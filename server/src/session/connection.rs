@@ -29,7 +29,7 @@ pub struct Connection {
     pub(super) outbox: Outbox,
     pub(super) tasks: TaskTracker,
     /// What client and server agreed on.
-    features: u64,
+    pub(super) features: u64,
     state: Mutex<State>,
     answered: Notify,
     /// Whether the hashes of an open file could not be computed.

@@ -8,8 +8,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 use wstp_protocol::{
-    BLOCK_SIZE, BlocksRequest, BundleRequest, ErrorCode, Handle, HashesRequest, ListRequest, OpenRequest, Opened,
-    RequestId, RootReady, ServerMessage, StatReply, StatRequest,
+    BLOCK_SIZE, BlocksRequest, BundleRequest, Entry, ErrorCode, Handle, HashesRequest, ListRequest, OpenRequest,
+    Opened, RequestId, RootReady, ServerMessage, StatReply, StatRequest,
 };
 
 use super::connection::Connection;
@@ -109,9 +109,17 @@ impl Connection {
         let room = self.outbox.room(work.answer_len()).await;
         let files = &self.server.files;
         let message = match work {
-            Work::List(request) => ServerMessage::Listing(files.list(request).await?),
+            Work::List(request) => {
+                let mut listing = files.list(request).await?;
+                for entry in &mut listing.entries {
+                    entry.kind = entry.kind.known_with(self.features);
+                }
+                ServerMessage::Listing(listing)
+            }
             Work::Stat(StatRequest { id, path }) => {
-                ServerMessage::Stat(StatReply { id, entry: files.stat(path).await? })
+                let entry = files.stat(path).await?;
+                let kind = entry.kind.known_with(self.features);
+                ServerMessage::Stat(StatReply { id, entry: Entry { kind, ..entry } })
             }
             Work::Open(request) => {
                 let (opened, file) = self.open(request).await?;

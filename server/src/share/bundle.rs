@@ -12,7 +12,10 @@ use super::stamp::Stamp;
 
 impl Share {
     /// The first of the files asked for, as many as a frame holds.
-    pub fn bundle(&self, request: &BundleRequest) -> BundleReply {
+    ///
+    /// # Errors
+    /// [`ErrorCode::ShareGone`]: that concerns none of the files.
+    pub fn bundle(&self, request: &BundleRequest) -> Result<BundleReply, Refusal> {
         let mut files = Vec::with_capacity(request.names.len());
         let mut room = MAX_SERVER_FRAME as u64 - BundleReply::OVERHEAD;
         for name in &request.names {
@@ -24,13 +27,15 @@ impl Share {
             let bundled = match path.and_then(|path| self.small_file(&path, room)) {
                 Ok(Some(file)) => Bundled::File(file),
                 Ok(None) => break,
+                Err(refusal) if refusal.code() == ErrorCode::ShareGone && files.is_empty() => return Err(refusal),
+                Err(refusal) if refusal.code() == ErrorCode::ShareGone => break,
                 Err(refusal) => Bundled::Refused(refusal.code()),
             };
             let size = if let Bundled::File(file) = &bundled { file.data.len() } else { 0 };
             room -= BundleReply::space_of(size as u64);
             files.push(bundled);
         }
-        BundleReply { id: request.id, files }
+        Ok(BundleReply { id: request.id, files })
     }
 
     /// A whole file; `None` where it takes more than `room` bytes of a frame.

@@ -1,30 +1,28 @@
-//! An open file, shared by all connections that read this version of it.
+//! A file that clients of the protocol have open, shared by all connections that read this version of it.
+//!
+//! Its descriptor is open while the file is read, and closed soon after, so that handles which are only held keep no disk from being unmounted. It is
+//! opened again by its path, and only if the same version is there.
 //!
 //! Invariant: once a difference between the file and its stamp was seen, nothing more is read from it under any handle.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
-use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::MetadataExt;
-use rustix::fs::Advice;
-use rustix::io::ReadWriteFlags;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
-use wstp_protocol::{BLOCKS_HEADER_LEN, BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
+use wstp_protocol::{BlockRun, BlocksHeader, ErrorCode, FileVersion, RequestId, SharePath};
 
 use super::buffers::Buffer;
 use super::folder::Share;
+use super::reader::{Read, Reader};
 use super::refusal::Refusal;
 use super::stamp::Stamp;
 use crate::hashing::HashTree;
 
-/// How far ahead of a reader that goes straight on the disk is asked to read.
-const READ_AHEAD: u64 = 4 << 20;
 /// How often it is looked up whether the path still leads to this file.
 const PATH_CHECK: Duration = Duration::from_secs(1);
 
@@ -41,62 +39,31 @@ pub enum HashState {
     Changed,
 }
 
-/// One version of a file, open.
+/// One version of a file.
 pub struct SharedFile {
-    file: File,
     share: Arc<Share>,
     path: SharePath,
     stamp: Stamp,
     tree: Tree,
     state: watch::Sender<HashState>,
-    /// Up to where the disk was asked to read ahead.
-    ahead: AtomicU64,
+    /// `None` while nobody reads.
+    reader: Mutex<Option<Arc<Reader>>>,
+    /// Whether it was read since somebody last asked.
+    is_used: AtomicBool,
     path_checked: Mutex<Instant>,
-}
-
-/// What is to be read: bytes of the file, all within it, and what stands before them.
-#[derive(Clone, Debug)]
-pub struct Read {
-    header: Option<[u8; BLOCKS_HEADER_LEN]>,
-    offset: u64,
-    length: usize,
-}
-
-impl Read {
-    /// Bytes and nothing else.
-    pub fn bytes(offset: u64, length: usize) -> Self {
-        Self { header: None, offset, length }
-    }
-
-    fn end(&self) -> u64 {
-        self.offset + self.length as u64
-    }
-
-    /// Whether it follows a reader that goes straight on, up to `ahead`.
-    fn goes_on(&self, ahead: u64) -> bool {
-        self.offset <= ahead && self.end() + 2 * READ_AHEAD > ahead
-    }
-
-    /// Room for all of it, with the header in place, and the header's length.
-    fn buffer(&self) -> (Buffer, usize) {
-        let header = self.header.as_ref().map_or(&[][..], |header| header);
-        let mut buffer = Buffer::of(header.len() + self.length);
-        buffer[..header.len()].copy_from_slice(header);
-        (buffer, header.len())
-    }
 }
 
 impl SharedFile {
     /// An opened file whose hashes are pending.
     pub fn new(share: Arc<Share>, path: SharePath, file: File, stamp: Stamp) -> Self {
         Self {
-            file,
             share,
             path,
             stamp,
             tree: Tree::of_size(stamp.size),
             state: watch::Sender::new(HashState::Pending),
-            ahead: AtomicU64::new(0),
+            reader: Mutex::new(Some(Arc::new(Reader::new(file, stamp.size)))),
+            is_used: AtomicBool::new(true),
             path_checked: Mutex::new(Instant::now()),
         }
     }
@@ -177,21 +144,21 @@ impl SharedFile {
     /// [`ErrorCode::OutOfRange`].
     pub fn frame(&self, id: RequestId, run: BlockRun) -> Result<Read, Refusal> {
         let (offset, length) = run.byte_range(self.size()).ok_or(Refusal::from(ErrorCode::OutOfRange))?;
-        Ok(Read { header: Some(BlocksHeader { id, run }.encode()), offset, length: length as usize })
+        Ok(Read::frame(BlocksHeader { id, run }.encode(), offset, length as usize))
     }
 
-    /// Reads, if that takes no waiting: the bytes are in the system's cache, and nothing is to be looked up on the disk. `None` otherwise.
+    /// Reads, if that takes no waiting: the file is open, its bytes are in the system's cache, and nothing is to be looked up on the disk. `None`
+    /// otherwise.
     ///
     /// # Errors
     /// [`ErrorCode::Changed`] or what the disk says.
     pub fn read_cached(&self, read: &Read) -> Option<Result<Buffer, Refusal>> {
-        if self.has_changed() || self.is_path_check_due() || self.wants_read_ahead(read) {
+        if self.has_changed() || self.is_path_check_due() {
             return None;
         }
-        let (mut buffer, header) = read.buffer();
-        let mut bytes = [IoSliceMut::new(&mut buffer[header..])];
-        let came = rustix::io::preadv2(&self.file, &mut bytes, read.offset, ReadWriteFlags::NOWAIT);
-        came.is_ok_and(|came| came == read.length).then(|| self.is_unchanged().map(|()| buffer))
+        let reader = self.open_reader()?;
+        let buffer = reader.read_cached(read)?;
+        Some(self.is_unchanged(&reader).map(|()| buffer))
     }
 
     /// Reads. Blocks.
@@ -202,27 +169,42 @@ impl SharedFile {
         if self.has_changed() {
             return Err(ErrorCode::Changed.into());
         }
-        self.read_ahead(read);
-        let (mut buffer, header) = read.buffer();
-        match self.file.read_exact_at(&mut buffer[header..], read.offset) {
+        let buffer = match self.reader()?.read(read) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed()),
             done => done?,
-        }
+        };
         self.check()?;
         Ok(buffer)
     }
 
-    /// Fills `buffer` with the bytes from `offset` on, for hashing. Blocks.
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+    /// The file, opened again if need be. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] where another version is at its path or none, and what the disk says.
+    pub fn reader(&self) -> Result<Arc<Reader>, Refusal> {
+        if let Some(reader) = self.open_reader() {
+            return Ok(reader);
+        }
+        let (file, stamp) = match self.share.file(&self.path) {
+            Ok(opened) => opened,
+            // It may be the same file again when it can be looked at.
+            Err(refusal) if matches!(refusal.code(), ErrorCode::Busy | ErrorCode::Io | ErrorCode::ShareGone) => {
+                return Err(refusal);
+            }
+            Err(_) => return Err(self.changed()),
+        };
+        if stamp != self.stamp {
+            return Err(self.changed());
+        }
+        let opened = Arc::new(Reader::new(file, stamp.size));
+        Ok(self.lock_reader().get_or_insert(opened).clone())
     }
 
-    /// Asks the disk to read a range soon.
-    pub fn advise(&self, offset: u64, length: u64) {
-        if let Some(length) = NonZeroU64::new(length)
-            && let Err(error) = rustix::fs::fadvise(&self.file, offset, Some(length), Advice::WillNeed)
-        {
-            tracing::trace!(%error, "the file system takes no advice");
+    /// Closes the descriptor, if nobody read since this was last called. It ends with the reads under way.
+    pub fn close_unused(&self) {
+        if !self.is_used.swap(false, Ordering::Relaxed) {
+            let unused = self.lock_reader().take();
+            drop(unused);
         }
     }
 
@@ -231,7 +213,8 @@ impl SharedFile {
     /// # Errors
     /// [`ErrorCode::Changed`] where it is not, and what the disk says.
     pub fn check(&self) -> Result<(), Refusal> {
-        self.is_unchanged()?;
+        let reader = self.reader()?;
+        self.is_unchanged(&reader)?;
         if self.is_path_check_due() {
             *self.path_checked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             if !self.is_at_path() {
@@ -241,8 +224,8 @@ impl SharedFile {
         Ok(())
     }
 
-    fn is_unchanged(&self) -> Result<(), Refusal> {
-        if Stamp::of(&self.file)? == self.stamp { Ok(()) } else { Err(self.changed()) }
+    fn is_unchanged(&self, reader: &Reader) -> Result<(), Refusal> {
+        if reader.stamp()? == self.stamp { Ok(()) } else { Err(self.changed()) }
     }
 
     fn changed(&self) -> Refusal {
@@ -252,27 +235,20 @@ impl SharedFile {
 
     /// A file that was moved away keeps its bytes, but is not what the client asked for any more.
     fn is_at_path(&self) -> bool {
-        self.share.metadata(&self.path).is_ok_and(|metadata| self.stamp.is_inode(metadata.dev(), metadata.ino()))
+        self.share.metadata(&self.path).is_ok_and(|metadata| self.stamp.file() == (metadata.dev(), metadata.ino()))
     }
 
     fn is_path_check_due(&self) -> bool {
         self.path_checked.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= PATH_CHECK
     }
 
-    /// Several connections may read one file at once, so the system's own guess, which is one per open file, does not do.
-    fn read_ahead(&self, read: &Read) {
-        let (end, ahead) = (read.end(), self.ahead.load(Ordering::Relaxed));
-        if !read.goes_on(ahead) {
-            self.ahead.store(end, Ordering::Relaxed);
-        } else if self.wants_read_ahead(read) {
-            let from = ahead.max(end);
-            self.ahead.store(from + READ_AHEAD, Ordering::Relaxed);
-            self.advise(from, READ_AHEAD);
-        }
+    /// The file where it is open, which is noted as use.
+    fn open_reader(&self) -> Option<Arc<Reader>> {
+        self.is_used.store(true, Ordering::Relaxed);
+        self.lock_reader().clone()
     }
 
-    fn wants_read_ahead(&self, read: &Read) -> bool {
-        let ahead = self.ahead.load(Ordering::Relaxed);
-        read.goes_on(ahead) && read.end() + READ_AHEAD / 2 > ahead && ahead < self.size()
+    fn lock_reader(&self) -> MutexGuard<'_, Option<Arc<Reader>>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,9 @@
 //! What connections ask of a share, in bounded numbers; whatever may wait for the disk is off the async threads.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -10,11 +12,14 @@ use wstp_protocol::{
     SharePath,
 };
 
-use super::file::{HashState, Read, SharedFile};
+use super::file::{HashState, SharedFile};
 use super::folder::Share;
 use super::listing::Listings;
+use super::reader::{Read, Reader};
 use super::refusal::Refusal;
 use super::stamp::Stamp;
+use super::stream::FileStream;
+use super::versions::Versions;
 use super::walk::Walk;
 use crate::hashing::{Hashing, PageError};
 
@@ -22,6 +27,8 @@ use crate::hashing::{Hashing, PageError};
 const READERS: usize = 32;
 /// Folders being listed at once: they take longer, and must not keep reads waiting.
 const LISTERS: usize = 4;
+/// A file that was not read for this long, or up to twice as long, is closed; its handles stay.
+const CLOSE_UNUSED: Duration = Duration::from_secs(1);
 /// Open files at which the table is first looked through for files that were closed.
 const SWEEP_AT: usize = 256;
 
@@ -31,6 +38,7 @@ pub struct Files {
     hashing: Hashing,
     listings: Arc<Listings>,
     open: Mutex<OpenFiles>,
+    versions: Arc<Versions>,
     readers: Arc<Semaphore>,
     listers: Arc<Semaphore>,
 }
@@ -39,8 +47,8 @@ pub struct Files {
 pub enum Found {
     /// A folder.
     Folder,
-    /// A regular file, open.
-    File(Arc<SharedFile>),
+    /// A regular file, open for one answer.
+    File(FileStream),
 }
 
 struct OpenFiles {
@@ -56,8 +64,20 @@ impl Files {
             hashing,
             listings: Arc::default(),
             open: Mutex::new(OpenFiles { by_version: HashMap::new(), sweep_at: SWEEP_AT }),
+            versions: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             listers: Arc::new(Semaphore::new(LISTERS)),
+        }
+    }
+
+    /// Closes files that nobody reads, until the server ends. A disk can then be unmounted, though clients hold handles.
+    pub async fn close_unused(files: Weak<Self>) {
+        let mut tick = tokio::time::interval(CLOSE_UNUSED);
+        loop {
+            tick.tick().await;
+            let Some(files) = files.upgrade() else { return };
+            let open = files.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.by_version.values().filter_map(Weak::upgrade).for_each(|file| file.close_unused());
         }
     }
 
@@ -97,33 +117,41 @@ impl Files {
 
     /// What a path names. A file is opened without having it hashed.
     pub async fn find(&self, path: SharePath) -> Result<Found, Refusal> {
-        let share = self.share.clone();
+        let (share, versions) = (self.share.clone(), self.versions.clone());
         blocking(&self.readers, move || {
-            if share.metadata(&path)?.is_dir() {
+            let spot = share.find(&path)?;
+            if spot.metadata.is_dir() {
                 return Ok(Found::Folder);
             }
-            let (file, stamp) = share.file(&path)?;
+            let (file, stamp) = spot.file()?;
             // Until then a change may not show in the stamp, and one version would name two.
             std::thread::sleep(stamp.settles_in());
-            Ok(Found::File(Arc::new(SharedFile::new(share.clone(), path, file, stamp))))
+            Ok(Found::File(FileStream::new(Reader::new(file, stamp.size), stamp, versions.of(stamp))))
         })
         .await
     }
 
-    /// `length` bytes of a file from `offset` on, all within the file.
-    pub async fn read_bytes(&self, file: Arc<SharedFile>, offset: u64, length: usize) -> Result<Bytes, Refusal> {
-        self.read(file, Read::bytes(offset, length)).await
+    /// Bytes of a file, whatever version they are of.
+    pub async fn read_bytes(&self, file: &Arc<Reader>, read: Read) -> Result<Bytes, Refusal> {
+        let buffer = match file.read_cached(&read) {
+            Some(cached) => cached,
+            None => {
+                let file = file.clone();
+                blocking(&self.readers, move || match file.read(&read) {
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ErrorCode::Changed.into()),
+                    read => Ok(read?),
+                })
+                .await?
+            }
+        };
+        Ok(Bytes::from_owner(buffer))
     }
 
     /// A run of blocks as a whole frame.
     pub async fn read_blocks(&self, file: Arc<SharedFile>, request: BlocksRequest) -> Result<Bytes, Refusal> {
         let read = file.frame(request.id, request.run)?;
-        self.read(file, read).await
-    }
-
-    /// What is in memory is taken from there at once. Only the disk is waited for on another thread: to change threads and back costs more than
-    /// to copy a quarter of a mebibyte.
-    async fn read(&self, file: Arc<SharedFile>, read: Read) -> Result<Bytes, Refusal> {
+        // What is in memory is taken from there at once. Only the disk is waited for on another thread: to change threads and back costs more than
+        // to copy a quarter of a mebibyte.
         let buffer = match file.read_cached(&read) {
             Some(cached) => cached?,
             None => blocking(&self.readers, move || file.read(&read)).await?,
@@ -134,7 +162,7 @@ impl Files {
     /// Whole small files, as a whole frame.
     pub async fn bundle(&self, request: BundleRequest) -> Result<Bytes, Refusal> {
         let share = self.share.clone();
-        blocking(&self.readers, move || Ok(ServerMessage::Bundle(share.bundle(&request)).encode().into())).await
+        blocking(&self.readers, move || Ok(ServerMessage::Bundle(share.bundle(&request)?).encode().into())).await
     }
 
     /// A page of hashes.

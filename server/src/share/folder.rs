@@ -1,39 +1,57 @@
-//! The shared folder: one capability directory beneath which every path is resolved.
+//! The shared folder: every path is resolved beneath it.
 //!
 //! The kernel resolves paths (openat2 with RESOLVE_BENEATH where it has it), so neither `..` nor a symbolic link leads out. Nothing
 //! but regular files is ever opened for reading; all calls block and are for blocking threads only.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
-use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath};
+use rustix::fs::{Access, AtFlags, OFlags};
+use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath, spelling};
 
+use super::links::{self, Astray, Way};
 use super::refusal::Refusal;
+use super::root::Root;
 use super::stamp::{Stamp, milliseconds};
 
 /// The shared folder.
 pub struct Share {
-    dir: Dir,
-    root: PathBuf,
+    root: Root,
     hidden: bool,
 }
 
+/// What a path named when it was looked up.
+pub struct Spot {
+    /// The shared folder as it was then.
+    dir: Dir,
+    /// Where it is beneath that folder.
+    path: PathBuf,
+    /// What is there, links followed.
+    pub metadata: Metadata,
+}
+
+/// Why there is nothing.
+enum Nothing {
+    /// A link on the path leads to nothing that is served.
+    Astray(Astray),
+    /// Any other reason.
+    Refused(Refusal),
+}
+
 impl Share {
-    /// Opens a folder to share it; with `hidden`, names that begin with a dot too.
+    /// Shares a folder; with `hidden`, names that begin with a dot too.
     pub fn open(root: &Path, hidden: bool) -> io::Result<Self> {
-        let dir = Dir::open_ambient_dir(root, ambient_authority())?;
-        dir.entries()?;
-        let root = root.canonicalize()?;
-        Ok(Self { dir, root, hidden })
+        Ok(Self { root: Root::new(root)?, hidden })
     }
 
     /// Where the folder is, to tell shares apart.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.root.path()
     }
 
     /// Whether entries of this name are shown.
@@ -43,62 +61,39 @@ impl Share {
 
     /// Opens a folder for listing.
     pub fn folder(&self, path: &SharePath) -> Result<Dir, Refusal> {
-        let metadata = self.metadata(path)?;
-        if metadata.is_file() {
+        let spot = self.find(path)?;
+        if spot.metadata.is_file() {
             return Err(ErrorCode::NotADirectory.into());
         }
-        if !metadata.is_dir() {
+        if !spot.metadata.is_dir() {
             return Err(ErrorCode::NotAFile.into());
         }
-        Ok(self.dir.open_dir(self.visible(path)?)?)
+        Ok(spot.dir.open_dir(&spot.path)?)
     }
 
     /// Opens a regular file.
     pub fn file(&self, path: &SharePath) -> Result<(File, Stamp), Refusal> {
-        // Looked at first, because opening can have effects on a device. Should the file be swapped in between, O_NONBLOCK keeps
-        // a FIFO from blocking and the second look refuses it.
-        if !self.metadata(path)?.is_file() {
-            return Err(ErrorCode::NotAFile.into());
-        }
-        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(flags.cast_signed());
-        let file = self.dir.open_with(self.visible(path)?, &options)?.into_std();
-        if !file.metadata()?.is_file() {
-            return Err(ErrorCode::NotAFile.into());
-        }
-        let stamp = Stamp::of(&file)?;
-        Ok((file, stamp))
+        self.find(path)?.file()
     }
 
     /// What a path names, links followed.
     pub fn metadata(&self, path: &SharePath) -> Result<Metadata, Refusal> {
-        Ok(self.dir.metadata(self.visible(path)?)?)
+        Ok(self.find(path)?.metadata)
     }
 
     /// What is known about one entry.
     pub fn entry(&self, path: &SharePath) -> Result<Entry, Refusal> {
         let name = path.name().unwrap_or_default().to_owned();
-        let metadata = match self.metadata(path) {
-            Ok(metadata) => metadata,
-            Err(refusal) => {
-                let link = self.dir.symlink_metadata(self.visible(path)?)?;
-                if !link.is_symlink() {
-                    return Err(refusal);
-                }
-                return Ok(Entry { name, kind: EntryKind::Dangling, size: 0, modified_ms: None });
+        let spot = match self.look_up(path) {
+            Ok(spot) => spot,
+            Err(Nothing::Astray(astray)) if self.is_link(path)? => {
+                return Ok(Entry { name, kind: astray.kind(), size: 0, modified_ms: None });
             }
+            Err(nothing) => return Err(nothing.into()),
         };
-        let kind = if metadata.is_dir() {
-            EntryKind::Directory
-        } else if metadata.is_file() {
-            EntryKind::File
-        } else {
-            return Err(ErrorCode::NotAFile.into());
-        };
-        let kind = if self.is_readable(path, kind)? { kind } else { EntryKind::Unreadable };
-        let size = if kind == EntryKind::File { metadata.len() } else { 0 };
-        Ok(Entry { name, kind, size, modified_ms: modified_ms(&metadata) })
+        let kind = spot.kind()?;
+        let size = if kind == EntryKind::File { spot.metadata.len() } else { 0 };
+        Ok(Entry { name, kind, size, modified_ms: modified_ms(&spot.metadata) })
     }
 
     /// Whether a link leads to a folder that it lies in: whoever goes down such links never comes to an end.
@@ -115,23 +110,110 @@ impl Share {
         Ok(false)
     }
 
-    fn is_readable(&self, path: &SharePath, kind: EntryKind) -> Result<bool, Refusal> {
-        let visible = self.visible(path)?;
-        match kind {
-            EntryKind::Directory => Ok(self.dir.open_dir(visible).and_then(|dir| dir.entries()).is_ok()),
-            _ => {
-                Ok(rustix::fs::accessat(&self.dir, visible, rustix::fs::Access::READ_OK, rustix::fs::AtFlags::EACCESS)
-                    .is_ok())
+    /// What a path names, links followed.
+    pub fn find(&self, path: &SharePath) -> Result<Spot, Refusal> {
+        Ok(self.look_up(path)?)
+    }
+
+    /// Whether the entry itself is a link.
+    fn is_link(&self, path: &SharePath) -> Result<bool, Refusal> {
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(false) };
+        let Some(name) = spelling::bytes(name) else { return Ok(false) };
+        let around = self.find(&parent)?;
+        Ok(around.dir.symlink_metadata(around.path.join(OsStr::from_bytes(&name)))?.is_symlink())
+    }
+
+    fn look_up(&self, path: &SharePath) -> Result<Spot, Nothing> {
+        let path = self.visible(path)?;
+        let dir = self.root.look_up()?;
+        let error = match dir.metadata(&path) {
+            Ok(metadata) => return Ok(Spot { dir, path: path.into_owned(), metadata }),
+            Err(error) if is_about_links(&error) => error,
+            Err(error) => return Err(error.into()),
+        };
+        match links::follow(self.root(), &path)? {
+            Way::Inside(path) => {
+                let metadata = dir.metadata(&path)?;
+                Ok(Spot { dir, path, metadata })
             }
+            Way::Astray(astray) => Err(Nothing::Astray(astray)),
+            Way::Missing => Err(error.into()),
         }
     }
 
     /// The path as the file system knows it; hidden names are as good as not there.
-    fn visible<'a>(&self, path: &'a SharePath) -> Result<&'a Path, Refusal> {
-        if !path.names().all(|name| self.shows(name.as_bytes())) {
+    fn visible<'a>(&self, path: &'a SharePath) -> Result<Cow<'a, Path>, Refusal> {
+        let bytes = spelling::bytes(path.as_str()).ok_or(Refusal::from(ErrorCode::NotFound))?;
+        if !bytes.split(|byte| *byte == b'/').all(|name| self.shows(name)) {
             return Err(ErrorCode::NotFound.into());
         }
-        Ok(if path.is_root() { Path::new(".") } else { Path::new(path.as_str()) })
+        Ok(match bytes {
+            Cow::Borrowed([]) => Path::new(".").into(),
+            Cow::Borrowed(bytes) => Path::new(OsStr::from_bytes(bytes)).into(),
+            Cow::Owned(bytes) => PathBuf::from(OsStr::from_bytes(&bytes)).into(),
+        })
+    }
+}
+
+impl Spot {
+    /// Opens it, if it is a regular file.
+    pub fn file(&self) -> Result<(File, Stamp), Refusal> {
+        // Looked at first, because opening can have effects on a device. Should the file be swapped in between, O_NONBLOCK keeps
+        // a FIFO from blocking and the second look refuses it.
+        if !self.metadata.is_file() {
+            return Err(ErrorCode::NotAFile.into());
+        }
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flags.cast_signed());
+        let file = self.dir.open_with(&self.path, &options)?.into_std();
+        if !file.metadata()?.is_file() {
+            return Err(ErrorCode::NotAFile.into());
+        }
+        let stamp = Stamp::of(&file)?;
+        Ok((file, stamp))
+    }
+
+    fn kind(&self) -> Result<EntryKind, Refusal> {
+        let (kind, is_readable) = if self.metadata.is_dir() {
+            (EntryKind::Directory, self.dir.open_dir(&self.path).and_then(|dir| dir.entries()).is_ok())
+        } else if self.metadata.is_file() {
+            let access = rustix::fs::accessat(&self.dir, &self.path, Access::READ_OK, AtFlags::EACCESS);
+            (EntryKind::File, access.is_ok())
+        } else {
+            return Err(ErrorCode::NotAFile.into());
+        };
+        Ok(if is_readable { kind } else { EntryKind::Unreadable })
+    }
+}
+
+impl From<Nothing> for Refusal {
+    fn from(nothing: Nothing) -> Self {
+        match nothing {
+            Nothing::Astray(astray) => astray.refusal(),
+            Nothing::Refused(refusal) => refusal,
+        }
+    }
+}
+
+impl From<Refusal> for Nothing {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<io::Error> for Nothing {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+/// Whether a link may be to blame: it leads out of the folder as the kernel sees it (an error without a number), in a circle, or nowhere.
+fn is_about_links(error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+        io::ErrorKind::PermissionDenied => error.raw_os_error().is_none(),
+        _ => error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()),
     }
 }
 

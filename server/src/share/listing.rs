@@ -1,23 +1,25 @@
 //! Listings: a folder's names in order, kept between the requests for its pages.
 //!
-//! Order: folders first, then by the bytes of the name. Only what decides the order is read for the whole folder; sizes and times are
+//! Order: folders first, then by the bytes of the name as it is spelled. Only what decides the order is read for the whole folder; sizes and times are
 //! looked up for the entries of one page. A cursor is the last entry's place in the order, so it holds when the folder changes and
 //! when the server has forgotten the names.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, MetadataExt};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use wstp_protocol::limits::{MAX_CURSOR, MAX_NAME, MAX_SERVER_FRAME};
-use wstp_protocol::{Entry, EntryKind, ErrorCode, ListRequest, Listing, SharePath};
+use wstp_protocol::{Entry, EntryKind, ErrorCode, ListRequest, Listing, SharePath, spelling};
 
 use super::folder::Share;
 use super::refusal::Refusal;
+use super::stamp::FileId;
 
 /// Names in one folder that can be listed.
 const MAX_NAMES: usize = 1_000_000;
@@ -36,7 +38,8 @@ const PAGE_BYTES: usize = MAX_SERVER_FRAME - MAX_CURSOR - 64;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     group: Group,
-    name: Box<[u8]>,
+    /// As it is spelled.
+    name: Box<str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +51,14 @@ enum Group {
 /// The names of folders listed lately, shared by all connections.
 #[derive(Default)]
 pub struct Listings {
-    kept: Mutex<VecDeque<(SharePath, Arc<[Place]>)>>,
+    kept: Mutex<VecDeque<(Listed, Arc<[Place]>)>>,
+}
+
+/// Which folder was listed: where, and which one stood there then.
+#[derive(Clone, PartialEq, Eq)]
+struct Listed {
+    path: SharePath,
+    file: FileId,
 }
 
 impl Listings {
@@ -56,9 +66,11 @@ impl Listings {
     pub fn page(&self, share: &Share, request: &ListRequest) -> Result<Listing, Refusal> {
         let after = request.cursor.as_deref().map(Place::parse).transpose()?;
         let dir = share.folder(&request.path)?;
-        let places = match after.as_ref().and_then(|_| self.kept(&request.path)) {
+        let metadata = dir.dir_metadata()?;
+        let listed = Listed { path: request.path.clone(), file: (metadata.dev(), metadata.ino()) };
+        let places = match after.as_ref().and_then(|_| self.kept(&listed)) {
             Some(places) => places,
-            None => self.keep(&request.path, places(share, &request.path, &dir)?),
+            None => self.keep(listed, places(share, &request.path, &dir)?),
         };
         let start = after.map_or(0, |after| places.partition_point(|place| *place <= after));
         let mut listing = Listing { id: request.id, entries: Vec::new(), next: None };
@@ -76,16 +88,16 @@ impl Listings {
         Ok(listing)
     }
 
-    fn kept(&self, path: &SharePath) -> Option<Arc<[Place]>> {
+    fn kept(&self, listed: &Listed) -> Option<Arc<[Place]>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(other, _)| other == path).map(|(_, places)| places.clone())
+        kept.iter().find(|(other, _)| other == listed).map(|(_, places)| places.clone())
     }
 
-    fn keep(&self, path: &SharePath, places: Vec<Place>) -> Arc<[Place]> {
+    fn keep(&self, listed: Listed, places: Vec<Place>) -> Arc<[Place]> {
         let places: Arc<[Place]> = places.into();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(other, _)| other != path);
-        kept.push_back((path.clone(), places.clone()));
+        kept.retain(|(other, _)| other.path != listed.path);
+        kept.push_back((listed, places.clone()));
         while kept.len() > MAX_KEPT_FOLDERS
             || kept.iter().map(|(_, places)| places.len()).sum::<usize>() > MAX_KEPT_NAMES
         {
@@ -96,11 +108,17 @@ impl Listings {
 }
 
 impl Place {
+    /// The name as the file system has it.
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        spelling::bytes(&self.name).expect("the name was spelled from bytes")
+    }
+
     fn cursor(&self) -> String {
         use std::fmt::Write;
-        let mut text = String::with_capacity(1 + 2 * self.name.len());
+        let bytes = self.bytes();
+        let mut text = String::with_capacity(1 + 2 * bytes.len());
         text.push(if self.group == Group::Folder { 'd' } else { 'f' });
-        for byte in &self.name {
+        for byte in bytes.iter() {
             let _infallible = write!(text, "{byte:02x}");
         }
         text
@@ -121,8 +139,8 @@ impl Place {
         if !rest.is_empty() {
             return Err(REFUSAL);
         }
-        let name = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect::<Option<_>>();
-        Ok(Self { group, name: name.ok_or(REFUSAL)? })
+        let name = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect::<Option<Vec<_>>>();
+        Ok(Self { group, name: spelling::of(&name.ok_or(REFUSAL)?).into() })
     }
 }
 
@@ -154,7 +172,7 @@ fn places(share: &Share, path: &SharePath, dir: &Dir) -> Result<Vec<Place>, Refu
                 "This folder has more than a million entries and can't be listed.",
             ));
         }
-        places.push(Place { group, name: bytes.into() });
+        places.push(Place { group, name: spelling::of(bytes).into() });
     }
     places.sort_unstable();
     Ok(places)
@@ -182,18 +200,19 @@ fn group(share: &Share, path: &SharePath, dir: &Dir, name: &CStr, file_type: Fil
 
 /// What a link leads to within the share.
 fn target(share: &Share, folder: &SharePath, name: &[u8]) -> Option<cap_std::fs::Metadata> {
-    let path = folder.join(std::str::from_utf8(name).ok()?).ok()?;
+    let path = folder.join(&spelling::of(name)).ok()?;
     share.metadata(&path).ok()
 }
 
 /// What the client is told about an entry; `None` if it is gone or not served.
 fn entry(share: &Share, folder: &SharePath, dir: &Dir, place: &Place) -> Option<Entry> {
     let unreadable = |name: String| Entry { name, kind: EntryKind::Unreadable, size: 0, modified_ms: None };
-    let Ok(name) = std::str::from_utf8(&place.name) else {
-        return Some(unreadable(likeness(&place.name)));
-    };
-    let os_name = Path::new(std::ffi::OsStr::from_bytes(&place.name));
-    let name = name.to_owned();
+    if place.name.len() > MAX_NAME {
+        return Some(unreadable(place.name[..place.name.floor_char_boundary(MAX_NAME)].to_owned()));
+    }
+    let bytes = place.bytes();
+    let os_name = Path::new(OsStr::from_bytes(&bytes));
+    let name = String::from(&*place.name);
     let stat = match rustix::fs::statat(dir, os_name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
         Err(rustix::io::Errno::NOENT) => return None,
@@ -224,15 +243,8 @@ fn entry(share: &Share, folder: &SharePath, dir: &Dir, place: &Place) -> Option<
 /// What is told about a link.
 fn linked(share: &Share, link: &SharePath) -> Result<Entry, Refusal> {
     let entry = share.entry(link)?;
-    let leads_nowhere = entry.kind == EntryKind::Directory && share.leads_around(link)?;
-    Ok(if leads_nowhere { Entry { kind: EntryKind::Dangling, modified_ms: None, ..entry } } else { entry })
-}
-
-/// A readable likeness of a name that is not UTF-8.
-fn likeness(name: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(name).into_owned();
-    text.truncate(text.floor_char_boundary(MAX_NAME));
-    text
+    let leads_around = entry.kind == EntryKind::Directory && share.leads_around(link)?;
+    Ok(if leads_around { Entry { kind: EntryKind::Circle, modified_ms: None, ..entry } } else { entry })
 }
 
 #[cfg(test)]
@@ -243,7 +255,7 @@ mod tests {
     fn a_cursor_leads_back_to_its_place() {
         for name in [b"a".as_slice(), b"\xff\x00z", "späß".as_bytes()] {
             for group in [Group::Folder, Group::Other] {
-                let place = Place { group, name: name.into() };
+                let place = Place { group, name: spelling::of(name).into() };
                 assert_eq!(Place::parse(&place.cursor()).unwrap(), place);
             }
         }

@@ -10,7 +10,10 @@ use wstp_protocol::FileVersion;
 /// How coarse the clock of a file system may be. A file changed that recently may change again under the same stamp.
 const CLOCK_GRAIN: Duration = Duration::from_millis(20);
 
-/// Size, times and identity of a file. The change time can't be set back by a program, so a restored modification time does not
+/// Tells files apart: device and inode.
+pub type FileId = (u64, u64);
+
+/// Size, times, rights and identity of a file. The change time can't be set back by a program, so a restored modification time does not
 /// hide a change; it moves with the file's name and rights too, so a file that is replaced or removed while open is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
@@ -20,6 +23,15 @@ pub struct Stamp {
     changed: (i64, i64),
     inode: u64,
     device: u64,
+    rights: Rights,
+}
+
+/// What changes the change time of a file and is no matter of its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Rights {
+    mode: u32,
+    owner: (u32, u32),
+    names: u64,
 }
 
 impl Stamp {
@@ -32,12 +44,23 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
             device: metadata.dev(),
+            rights: Rights { mode: metadata.mode(), owner: (metadata.uid(), metadata.gid()), names: metadata.nlink() },
         })
     }
 
-    /// Whether this is the file with that device and inode.
-    pub fn is_inode(&self, device: u64, inode: u64) -> bool {
-        (self.device, self.inode) == (device, inode)
+    /// Which file it is of.
+    pub fn file(&self) -> FileId {
+        (self.device, self.inode)
+    }
+
+    /// Whether the bytes may still be those of an earlier stamp of the same file. The change time differs, so they need not be.
+    pub fn may_be_touched_only(&self, before: &Self) -> bool {
+        (self.file(), self.size, self.modified) == (before.file(), before.size, before.modified)
+    }
+
+    /// Whether a change of rights or of the number of names accounts for the difference to an earlier stamp.
+    pub fn has_other_rights_only(&self, before: &Self) -> bool {
+        self.may_be_touched_only(before) && self.rights != before.rights
     }
 
     /// When the bytes were last changed, as far as the file system says; `None` before 1970.

@@ -23,6 +23,10 @@ pub struct Options<'a> {
     pub temp: Option<&'a Path>,
     /// The user it runs as; the current one by default.
     pub uid: Option<u32>,
+    /// A command that starts it: the server and its arguments are added.
+    pub wrapper: &'a [&'a str],
+    /// Where its log goes.
+    pub log: Option<&'a Path>,
 }
 
 /// A running server.
@@ -44,9 +48,19 @@ impl Server {
         let own_cache = options.cache.is_none().then(|| tempfile::tempdir().unwrap());
         let cache = options.cache.unwrap_or_else(|| own_cache.as_ref().unwrap().path());
         let (binary, _binary_folder) = binary(options.uid);
-        let mut command = Command::new(binary);
+        let mut command = match options.wrapper.split_first() {
+            Some((wrapper, args)) => {
+                let mut command = Command::new(wrapper);
+                command.args(args).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         command.arg(dir).args(["--listen", "127.0.0.1:0", "--log", "warn"]).arg("--cache-dir").arg(cache);
         command.args(options.args).stdout(Stdio::piped()).kill_on_drop(true);
+        if let Some(log) = options.log {
+            command.stderr(std::fs::File::create(log).unwrap());
+        }
         if let Some(temp) = options.temp {
             command.env("TMPDIR", temp);
         }
@@ -76,9 +90,14 @@ impl Server {
         Client::connect(self.address()).await
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id().unwrap()).unwrap()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        let pid = self.pid();
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 

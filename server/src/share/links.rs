@@ -1,0 +1,108 @@
+//! Where symbolic links lead. The kernel follows those that stay beneath the shared folder; it refuses those that are absolute or go up and come back in.
+//! These are followed here by hand, name by name. What comes of it is a path without links, and opening it is again the kernel's, beneath the folder: so
+//! links that change meanwhile lead to an error or to something else in the folder, but never out of it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use wstp_protocol::{EntryKind, ErrorCode};
+
+use super::refusal::Refusal;
+
+/// Links followed on one way, as many as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Why a link leads to nothing that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// Out of the shared folder.
+    Out,
+    /// Round in a circle.
+    Round,
+    /// To nothing.
+    Nowhere,
+}
+
+impl Astray {
+    /// How it is listed.
+    pub const fn kind(self) -> EntryKind {
+        match self {
+            Self::Out => EntryKind::LeadsOut,
+            Self::Round => EntryKind::Circle,
+            Self::Nowhere => EntryKind::Dangling,
+        }
+    }
+
+    /// How a request for it is answered.
+    pub const fn refusal(self) -> Refusal {
+        match self {
+            Self::Out => Refusal::new(
+                ErrorCode::Forbidden,
+                "This is a link that leads out of the shared folder. It is not followed.",
+            ),
+            Self::Round => Refusal::new(ErrorCode::NotFound, "This is a link that leads round in a circle."),
+            Self::Nowhere => {
+                Refusal::new(ErrorCode::NotFound, "This is a link that leads nowhere: what it names is not there.")
+            }
+        }
+    }
+}
+
+/// What became of a path.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A path beneath the folder, without links.
+    Inside(PathBuf),
+    /// A link on it leads to nothing that is served.
+    Astray(Astray),
+    /// There is no such name, and no link is to blame.
+    Missing,
+}
+
+/// Follows every link on the way of `path`, which is beneath the folder at `root`.
+pub fn follow(root: &Path, path: &Path) -> io::Result<Way> {
+    let root = root.canonicalize()?;
+    let mut place = root.clone();
+    let mut ahead = steps(path);
+    let mut links = 0;
+    while let Some(step) = ahead.pop() {
+        match Path::new(&step).components().next() {
+            Some(Component::RootDir) => place = PathBuf::from("/"),
+            Some(Component::ParentDir) => {
+                place.pop();
+            }
+            Some(Component::Normal(name)) => {
+                let next = place.join(name);
+                match next.read_link() {
+                    Ok(target) if links < MAX_LINKS => {
+                        links += 1;
+                        ahead.extend(steps(&target));
+                    }
+                    Ok(_) => return Ok(Way::Astray(Astray::Round)),
+                    // What is no link is gone through.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => place = next,
+                    Err(error) if is_absence(&error) && links == 0 => return Ok(Way::Missing),
+                    Err(_) if !next.starts_with(&root) => return Ok(Way::Astray(Astray::Out)),
+                    Err(error) if is_absence(&error) => return Ok(Way::Astray(Astray::Nowhere)),
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(match place.strip_prefix(&root) {
+        Ok(inside) if inside.as_os_str().is_empty() => Way::Inside(PathBuf::from(".")),
+        Ok(inside) => Way::Inside(inside.to_owned()),
+        Err(_) => Way::Astray(Astray::Out),
+    })
+}
+
+/// The steps of a path, the first of them last.
+fn steps(path: &Path) -> Vec<OsString> {
+    path.components().rev().map(|step| step.as_os_str().to_owned()).collect()
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename)
+}

@@ -1,0 +1,124 @@
+//! An open file that is read by several at once: from the system's cache where that takes no waiting, and ahead of those who go straight on.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::Advice;
+use rustix::io::ReadWriteFlags;
+use wstp_protocol::BLOCKS_HEADER_LEN;
+
+use super::buffers::Buffer;
+use super::stamp::Stamp;
+
+/// How far ahead of a reader that goes straight on the disk is asked to read.
+const READ_AHEAD: u64 = 4 << 20;
+
+/// What is to be read: bytes of the file, all within it, and what stands before them.
+#[derive(Clone, Debug)]
+pub struct Read {
+    header: Option<[u8; BLOCKS_HEADER_LEN]>,
+    offset: u64,
+    length: usize,
+}
+
+impl Read {
+    /// Bytes and nothing else.
+    pub fn bytes(offset: u64, length: usize) -> Self {
+        Self { header: None, offset, length }
+    }
+
+    /// Bytes behind the header of a frame.
+    pub fn frame(header: [u8; BLOCKS_HEADER_LEN], offset: u64, length: usize) -> Self {
+        Self { header: Some(header), offset, length }
+    }
+
+    fn end(&self) -> u64 {
+        self.offset + self.length as u64
+    }
+
+    /// Whether it follows a reader that goes straight on, up to `ahead`.
+    fn goes_on(&self, ahead: u64) -> bool {
+        self.offset <= ahead && self.end() + 2 * READ_AHEAD > ahead
+    }
+
+    /// Room for all of it, with the header in place, and the header's length.
+    fn buffer(&self) -> (Buffer, usize) {
+        let header = self.header.as_ref().map_or(&[][..], |header| header);
+        let mut buffer = Buffer::of(header.len() + self.length);
+        buffer[..header.len()].copy_from_slice(header);
+        (buffer, header.len())
+    }
+}
+
+/// An open file.
+pub struct Reader {
+    file: File,
+    size: u64,
+    /// Up to where the disk was asked to read ahead.
+    ahead: AtomicU64,
+}
+
+impl Reader {
+    /// Reads a file of so many bytes.
+    pub fn new(file: File, size: u64) -> Self {
+        Self { file, size, ahead: AtomicU64::new(0) }
+    }
+
+    /// The file's stamp as it is now.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        Stamp::of(&self.file)
+    }
+
+    /// Reads, if that takes no waiting: the bytes are in the system's cache, and the disk need not be told to read ahead. `None` otherwise.
+    pub fn read_cached(&self, read: &Read) -> Option<Buffer> {
+        if self.wants_read_ahead(read) {
+            return None;
+        }
+        let (mut buffer, header) = read.buffer();
+        let mut bytes = [IoSliceMut::new(&mut buffer[header..])];
+        let came = rustix::io::preadv2(&self.file, &mut bytes, read.offset, ReadWriteFlags::NOWAIT);
+        came.is_ok_and(|came| came == read.length).then_some(buffer)
+    }
+
+    /// Reads. Blocks.
+    pub fn read(&self, read: &Read) -> io::Result<Buffer> {
+        self.read_ahead(read);
+        let (mut buffer, header) = read.buffer();
+        self.file.read_exact_at(&mut buffer[header..], read.offset)?;
+        Ok(buffer)
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on. Blocks.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Asks the disk to read a range soon.
+    pub fn advise(&self, offset: u64, length: u64) {
+        if let Some(length) = NonZeroU64::new(length)
+            && let Err(error) = rustix::fs::fadvise(&self.file, offset, Some(length), Advice::WillNeed)
+        {
+            tracing::trace!(%error, "the file system takes no advice");
+        }
+    }
+
+    /// Several connections may read one file at once, so the system's own guess, which is one per open file, does not do.
+    fn read_ahead(&self, read: &Read) {
+        let (end, ahead) = (read.end(), self.ahead.load(Ordering::Relaxed));
+        if !read.goes_on(ahead) {
+            self.ahead.store(end, Ordering::Relaxed);
+        } else if self.wants_read_ahead(read) {
+            let from = ahead.max(end);
+            self.ahead.store(from + READ_AHEAD, Ordering::Relaxed);
+            self.advise(from, READ_AHEAD);
+        }
+    }
+
+    fn wants_read_ahead(&self, read: &Read) -> bool {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        read.goes_on(ahead) && read.end() + READ_AHEAD / 2 > ahead && ahead < self.size
+    }
+}
