@@ -128,21 +128,6 @@ async fn a_file_that_cannot_be_had_does_not_keep_the_others_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_mean_something_elsewhere_become_plain_ones() {
-    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-    for name in ["..\\up", "C:x", "NUL", ".x.wstp", "\u{1b}[2J", "a:", "a?", "new\nline", "dot."] {
-        write(share.path(), &format!("top/{name}"), name.as_bytes());
-    }
-    let server = Server::start(share.path()).await;
-    let ended = wstp(here.path(), &["get", &server.source("top")]).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(!ended.stderr.contains('\u{1b}'), "{ended:?}");
-    assert_eq!(names_in(here.path()), ["top"]);
-    let expected = [".._up", "C_x", "_.x.wstp", "_NUL", "_[2J", "a_", "a_ (2)", "dot_", "new_line"];
-    assert_eq!(names_in(&here.path().join("top")), expected);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_link_in_the_output_is_not_followed() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "top/sub/x", b"x");
@@ -199,14 +184,41 @@ async fn a_name_that_leads_out_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_without_bottom_ends_it() {
-    let liar = lists(|_| (vec![("again", EntryKind::Directory)], false)).await;
-    fails(&liar, "64 folders deep").await;
+    let (liar, here) = (lists(|_| (vec![("again", EntryKind::Directory)], false)).await, tempdir().unwrap());
+    let ended = wstp(here.path(), &["get", &liar.source("top")]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("64 folders deep; fetch it by itself"), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_without_end_ends_it() {
-    let liar = lists(|_| (vec![], true)).await;
-    fails(&liar, "without an end").await;
+async fn a_listing_without_end_is_left_there() {
+    let (liar, here) = (lists(|_| (vec![], true)).await, tempdir().unwrap());
+    let ended = wstp(here.path(), &["get", &liar.source("top")]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("lists this folder without an end"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_lies_too_deep_is_missed_alone() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let deep = |depth: usize| format!("top/{}f", "d/".repeat(depth));
+    for depth in [1, 64, 65, 70] {
+        write(share.path(), &deep(depth), b"x");
+    }
+    write(share.path(), "top/z/f", b"x");
+    let server = Server::start(share.path()).await;
+    for _ in 0..2 {
+        let ended = wstp(here.path(), &["get", &server.source("top"), "--json"]).await;
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        for path in [deep(1), deep(64), "top/z/f".to_owned()] {
+            assert_eq!(fs::read(here.path().join(path)).unwrap(), b"x");
+        }
+        assert!(!here.path().join(deep(65)).exists());
+        let left_out = &ended.events("skipped")[0];
+        assert_eq!(left_out["path"], deep(64).replace("/f", "/d"), "{ended:?}");
+        let summary = &ended.events("summary")[0];
+        assert_eq!((&summary["files"], &summary["failed"]), (&3.into(), &1.into()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

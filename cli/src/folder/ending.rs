@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indicatif::DecimalBytes;
-use wstp_engine::tree::{FileId, MAX_DEPTH, MAX_ENTRIES, TreeProblem, TreeProgress};
+use wstp_engine::tree::{FileId, MAX_ENTRIES, TreeProblem, TreeProgress};
 use wstp_engine::{Phase, Problem};
 
 use super::Run;
@@ -69,17 +69,19 @@ pub(super) fn defect(ended: &Ended) -> Failure {
 }
 
 /// What the engine ran into with the server called `label`.
-fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
+pub(super) fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
     match problem {
         TreeProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),
         TreeProblem::Source(problem) => engine_problem(problem, label),
-        TreeProblem::TooDeep => endless(&format!("The folder is more than {MAX_DEPTH} folders deep.")),
-        TreeProblem::TooManyEntries => endless(&format!("The folder has more than {MAX_ENTRIES} entries.")),
-        TreeProblem::EndlessListing => endless(&format!("{label} lists a folder without an end.")),
+        TreeProblem::TooManyEntries => Failure::new(
+            Code::Failed,
+            format!("The download has more than {MAX_ENTRIES} entries. The rest of this folder is left out."),
+            "Fetch this folder by itself.",
+        ),
+        TreeProblem::EndlessListing => Failure::new(
+            Code::Failed,
+            format!("{label} lists this folder without an end. The rest of it is left out."),
+            "Ask who runs the server.",
+        ),
     }
-}
-
-fn endless(what: &str) -> Failure {
-    let advice = "Links on the server may make it endless. Fetch the folders in it one by one.";
-    Failure::new(Code::Failed, what, advice)
 }

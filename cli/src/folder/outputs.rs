@@ -1,9 +1,10 @@
 //! Does what the engine's tree wants, and tells it what came of it.
 
 use wstp_engine::StoreError;
-use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, TreeOutput};
+use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, MAX_DEPTH, TreeOutput};
 
 use super::Run;
+use super::ending::tree_problem;
 use crate::exit::{Code, Failure};
 use crate::folder_store::{Found, Reply, Request, Saved, ToKeep, ToLook};
 use crate::socket::Socket;
@@ -49,7 +50,7 @@ impl Run<'_> {
                 }
                 TreeOutput::FolderFailed { folder, problem } => {
                     let place = self.layout.folder(folder).map(|place| self.output.join(place));
-                    self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), None);
+                    self.failed(place.as_deref(), tree_problem(&problem, &self.source.address.label()), None);
                 }
             }
         }
@@ -74,7 +75,8 @@ impl Run<'_> {
             LeftOut::LeadsOut => "a link that leads out of what is shared",
             LeftOut::Circle => "a link that leads round in a circle",
             LeftOut::Unreadable => "the server may not read it",
-            LeftOut::PathTooLong => "its path is too long",
+            LeftOut::PathTooLong => "its path is too long; fetch the folder around it by itself",
+            LeftOut::TooDeep => &format!("it lies more than {MAX_DEPTH} folders deep; fetch it by itself"),
         };
         self.cx.reporter.skipped(&path, words);
         if reason.is_missed() {

@@ -128,6 +128,11 @@ impl Entries {
         (0..self.files()).map(FileId)
     }
 
+    /// Whether a folder lies so deep that no folder in it counts.
+    pub(super) fn is_deepest(&self, id: FolderId) -> bool {
+        self.folder(id).is_some_and(|folder| usize::from(folder.depth) >= MAX_DEPTH)
+    }
+
     /// A folder's path on the server. `None` of one that is not there.
     pub(super) fn folder_path(&self, id: FolderId) -> Option<SharePath> {
         let mut names = Vec::new();
@@ -156,8 +161,8 @@ impl Entries {
             return Ok(None);
         }
         let depth = folder.depth;
-        if usize::from(depth) >= MAX_DEPTH && !page.folders.is_empty() {
-            return Err(TreeProblem::TooDeep);
+        if self.is_deepest(page.folder) && !page.folders.is_empty() {
+            return Ok(None);
         }
         self.count(page)?;
         let told = self.append(page, depth + 1);

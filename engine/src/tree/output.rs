@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wstp_protocol::{ClientMessage, Hash, SharePath};
 
+use super::progress::TreeProblem;
 use crate::{ConnectionId, Problem, StoreError};
 
 /// Names a folder within one tree. The one that was asked for is 0; the others count up as they are listed, outer ones before those in them. The
@@ -118,7 +119,7 @@ pub enum TreeOutput {
         /// Which.
         folder: FolderId,
         /// Why.
-        problem: Problem,
+        problem: TreeProblem,
     },
     /// Make every file durable that was kept so far (`handle_kept` was called), then append this record to the journal, then make that durable; then
     /// answer with `handle_committed`. There is one at a time. Of a record that failed, nothing may be left in the journal.
@@ -171,6 +172,8 @@ pub enum LeftOut {
     Unreadable,
     /// Its path is longer than the protocol allows.
     PathTooLong,
+    /// A folder in more than [`MAX_DEPTH`](super::MAX_DEPTH) others.
+    TooDeep,
 }
 
 impl LeftOut {

@@ -9,13 +9,11 @@ use super::entries::{Entries, State};
 use super::output::FileId;
 use crate::{Instant, Phase, Problem};
 
-/// What went wrong with a tree as a whole.
+/// What went wrong with a tree as a whole, or with one of its folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeProblem {
     /// As with a single file.
     Source(Problem),
-    /// Folders lie in folders more than [`MAX_DEPTH`](super::MAX_DEPTH) deep: a link on the server may lead in a circle.
-    TooDeep,
     /// There are more than [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, or their names are longer than any sensible tree's.
     TooManyEntries,
     /// The server says for ever that a folder has another page.
@@ -52,7 +50,7 @@ pub struct TreeProgress {
     pub bytes_failed: u64,
     /// Folders that can't be listed to their end.
     pub folders_failed: u32,
-    /// Entries that are left out because the server may not read them or their paths are too long.
+    /// Entries that are left out because the server may not read them, or because they lie too deep.
     pub left_out: u32,
     /// Bytes of small files a second over the last seconds.
     pub rate: f64,

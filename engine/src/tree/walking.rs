@@ -67,16 +67,14 @@ impl TreeTransfer {
                 self.ledger.listed(self.now, page);
             }
             Ok(None) => {}
-            Err(problem) => {
-                self.to_list.push_front(folder);
-                self.fail(problem);
-            }
+            Err(problem) => self.give_up_listing(folder, problem),
         }
     }
 
     /// What of the entries is of use, and what is left out.
     fn page(&self, folder: FolderId, entries: Vec<Entry>, next: Option<String>) -> (Page, Vec<Listed>) {
         let path = self.folder_path(folder);
+        let is_deepest = self.entries.is_deepest(folder);
         let mut page = Page { folder, folders: Vec::new(), files: Vec::new(), left_out: 0, next };
         let mut left_out = Vec::new();
         for Entry { name, kind, size, modified_ms } in entries {
@@ -86,6 +84,7 @@ impl TreeTransfer {
                 EntryKind::Circle => LeftOut::Circle,
                 EntryKind::Unreadable => LeftOut::Unreadable,
                 _ if path.join(&name).is_err() => LeftOut::PathTooLong,
+                EntryKind::Directory if is_deepest => LeftOut::TooDeep,
                 EntryKind::Directory => {
                     page.folders.push(name);
                     continue;
@@ -153,6 +152,11 @@ impl TreeTransfer {
             self.to_list.push_front(folder);
             return self.fail(TreeProblem::Source(problem));
         }
+        self.give_up_listing(folder, TreeProblem::Source(problem));
+    }
+
+    /// A folder can't be listed to its end. What was listed of it is fetched, and everything else too.
+    fn give_up_listing(&mut self, folder: FolderId, problem: TreeProblem) {
         self.entries.fail_folder(folder);
         self.outputs.push_back(TreeOutput::FolderFailed { folder, problem });
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_engine::tree::{MAX_DEPTH, TreeCommand, TreeProblem};
+use wstp_engine::tree::{FolderId, MAX_DEPTH, MAX_ENTRIES, TreeCommand, TreeProblem};
 use wstp_engine::{Phase, Problem};
 use wstp_protocol::ErrorCode;
 use wstp_protocol::limits::MAX_BUNDLED_FILE;
@@ -184,17 +184,25 @@ fn lied_to(lie: Lie) -> World {
 }
 
 #[test]
-fn lies_about_the_tree_end_with_a_problem() {
-    for (lie, problem) in [
-        (Lie::EndlessFiles, TreeProblem::TooManyEntries),
-        (Lie::EmptyPages, TreeProblem::EndlessListing),
-        (Lie::Bottomless, TreeProblem::TooDeep),
-    ] {
-        let world = lied_to(lie);
+fn a_listing_without_end_fails_alone() {
+    for (lie, problem) in
+        [(Lie::EndlessFiles, TreeProblem::TooManyEntries), (Lie::EmptyPages, TreeProblem::EndlessListing)]
+    {
+        let server = ServerScript { lie: Some(lie), ..ServerScript::honest() };
+        let mut world = world(Scenario { server, ..Scenario::plain(Share::uniform(1, 30, 100)) });
+        assert!(world.run_until(|world| !world.folders_failed.is_empty()), "{lie:?}");
+        assert_eq!(world.folders_failed, [(FolderId(0), problem)], "{lie:?}");
         let progress = world.tree.progress();
-        assert_eq!((progress.phase, progress.problem), (Phase::Failed, Some(problem)), "{lie:?}");
-        assert!(progress.folders as usize <= MAX_DEPTH + 1);
+        assert!(progress.problem.is_none() && progress.files as usize <= MAX_ENTRIES, "{lie:?}: {progress:?}");
     }
+}
+
+#[test]
+fn a_folder_that_lies_too_deep_is_left_out_alone() {
+    let world = lied_to(Lie::Bottomless);
+    let progress = world.tree.progress();
+    assert_eq!((progress.phase, progress.problem, progress.left_out), (Phase::Complete, None, 1));
+    assert_eq!(progress.folders as usize, MAX_DEPTH + 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use wstp_engine::tree::journal::{Form, Recovered, replay};
 use wstp_engine::tree::{
     FetchReply, FileId, FolderId, KeepReply, Listed, LookReply, Place, TreeCommand, TreeConfig, TreeOutput,
-    TreeTransfer,
+    TreeProblem, TreeTransfer,
 };
 use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
 use wstp_protocol::limits::MAX_SERVER_FRAME;
@@ -113,6 +113,8 @@ pub struct World {
     wires: BTreeMap<ConnectionId, Wire>,
     away: bool,
     folders: BTreeMap<FolderId, String>,
+    /// Folders that could not be listed to their end.
+    pub folders_failed: Vec<(FolderId, TreeProblem)>,
     /// Paths as they were told.
     pub paths: BTreeMap<FileId, String>,
     disk: BTreeMap<FileId, Copy>,
@@ -150,6 +152,7 @@ impl World {
             wires: BTreeMap::new(),
             away: false,
             folders: BTreeMap::from([(FolderId(0), String::new())]),
+            folders_failed: Vec::new(),
             paths: BTreeMap::new(),
             disk: BTreeMap::new(),
             journal: Vec::new(),
@@ -310,7 +313,10 @@ impl World {
                     self.schedule(time, Event::Committed(record));
                 }
                 TreeOutput::FileFailed { file, .. } => assert!(self.paths.contains_key(&file)),
-                TreeOutput::FolderFailed { folder, .. } => assert!(self.folders.contains_key(&folder)),
+                TreeOutput::FolderFailed { folder, problem } => {
+                    assert!(self.folders.contains_key(&folder));
+                    self.folders_failed.push((folder, problem));
+                }
             }
         }
     }

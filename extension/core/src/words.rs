@@ -81,14 +81,18 @@ pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     }
 }
 
-/// What the engine ran into with a whole folder on a server called `label`.
+/// What the engine ran into with a folder on a server called `label`.
 pub fn tree_problem(found: &TreeProblem, label: &str) -> Problem {
-    let advice = "A link on the server may lead in a circle. Download the folders in it one by one.";
     match found {
         TreeProblem::Source(found) => engine_problem(found, label),
-        TreeProblem::TooDeep => problem(format!("The folder is more than {MAX_DEPTH} folders deep."), advice),
-        TreeProblem::TooManyEntries => problem("The folder has more files than can be downloaded at once.", advice),
-        TreeProblem::EndlessListing => problem(format!("{label} lists files without end."), advice),
+        TreeProblem::TooManyEntries => problem(
+            "There are more files than can be downloaded at once. The rest of this folder is left out.",
+            "Download this folder by itself.",
+        ),
+        TreeProblem::EndlessListing => problem(
+            format!("{label} lists this folder without an end. The rest of it is left out."),
+            "Ask who runs the server.",
+        ),
     }
 }
 
@@ -97,6 +101,10 @@ pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
     match reason {
         LeftOut::Dangling | LeftOut::LeadsOut | LeftOut::Circle => None,
         LeftOut::Unreadable => Some(problem("The server may not read this.", "Ask who runs the server to allow it.")),
+        LeftOut::TooDeep => {
+            let what = format!("It lies more than {MAX_DEPTH} folders deep.");
+            Some(problem(what, "Download it by itself. The other files are not affected."))
+        }
         LeftOut::PathTooLong => Some(problem("Its path is too long.", "Download the folder it is in by itself.")),
     }
 }

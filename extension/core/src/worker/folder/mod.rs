@@ -173,7 +173,7 @@ impl FolderJob {
             }
             TreeOutput::FolderFailed { folder, problem } => {
                 let path = self.tree.folder_path(folder);
-                self.trouble(&path, 0, engine_problem(&problem, &self.label()), false);
+                self.trouble(&path, 0, tree_problem(&problem, &self.label()), false);
             }
         }
         None
