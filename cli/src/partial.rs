@@ -1,4 +1,5 @@
-//! The partial folder: what of a file is already here. For `dir/NAME` it is `dir/.NAME.wstp/` with `data`, `hashes` and `journal`.
+//! The partial folder: what of a file is already here. For `dir/NAME` it is `dir/.NAME.wstp/` with `data`, `hashes` and `journal`. A long NAME is cut
+//! and its hash put in, for the folder's own name has to fit the disk too.
 //!
 //! Invariants: one process at a time has it, by a lock on the journal that ends with the process. The target appears only complete, in one step, and
 //! never over something that was not there before, unless that was asked for. A symbolic link is nowhere followed.
@@ -18,6 +19,11 @@ use crate::names::PARTIAL_SUFFIX;
 use crate::store::Store;
 use crate::times;
 
+/// Longest target name, in bytes, that the partial folder's name holds whole. Some encrypted disks have no room for more than 143.
+const LONGEST_WHOLE: usize = 120;
+/// How much of a longer one it begins with.
+const BEGINNING: usize = 64;
+
 /// Longest journal that is read; that of a tree has every name in it.
 const MAX_JOURNAL: u64 = 512 << 20;
 
@@ -34,10 +40,19 @@ impl Partial {
     /// Where the partial folder of `target` is.
     #[must_use]
     pub fn folder_of(target: &Path) -> PathBuf {
+        let own = target.file_name().unwrap_or_default();
         let mut name = OsString::from(".");
-        name.push(target.file_name().unwrap_or_default());
+        name.push(own);
         name.push(PARTIAL_SUFFIX);
-        target.with_file_name(name)
+        let whole = target.with_file_name(name);
+        // Earlier builds put every name in whole. A download that one of them began is resumed.
+        if own.len() <= LONGEST_WHOLE || fs::symlink_metadata(&whole).is_ok() {
+            return whole;
+        }
+        let hash = blake3::hash(own.as_encoded_bytes()).to_hex();
+        let own = own.to_string_lossy();
+        let beginning = &own[..own.floor_char_boundary(BEGINNING)];
+        target.with_file_name(format!(".{beginning}-{}{PARTIAL_SUFFIX}", &hash[..16]))
     }
 
     /// Opens the partial folder of `target`, or makes it, and reads the journal back.
@@ -98,7 +113,8 @@ impl Partial {
         for name in ["data", "hashes", "journal"] {
             let _stays = fs::remove_file(self.folder.join(name));
         }
-        let _stays = fs::remove_dir(&self.folder);
+        drop(self.store);
+        remove_emptied(&self.folder);
     }
 
     /// Removes it if nothing is on record, so that a mistyped name leaves nothing behind.
@@ -131,6 +147,20 @@ pub(crate) fn open_journal(folder: &Path, target: &Path) -> Result<(File, Vec<u8
     let mut bytes = Vec::new();
     Read::by_ref(&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(failed)?;
     Ok((journal, bytes))
+}
+
+/// Removes a folder of which all files are removed and closed. Some disks (FUSE, NFS) keep a file that was open when it was removed, under another name.
+pub(crate) fn remove_emptied(folder: &Path) {
+    if fs::remove_dir(folder).is_ok() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if [".fuse_hidden", ".nfs"].iter().any(|kept| name.as_encoded_bytes().starts_with(kept.as_bytes())) {
+            let _stays = fs::remove_file(entry.path());
+        }
+    }
+    let _stays = fs::remove_dir(folder);
 }
 
 /// Makes a folder where there is none. A link to one is not taken for one.
@@ -212,6 +242,25 @@ mod tests {
     fn the_partial_folder_stands_beside_the_target() {
         assert_eq!(Partial::folder_of(Path::new("a/b.txt")), Path::new("a/.b.txt.wstp"));
         assert_eq!(Partial::folder_of(Path::new("b.txt")), Path::new(".b.txt.wstp"));
+    }
+
+    #[test]
+    fn the_partial_folder_of_a_long_name_is_short_and_its_own() {
+        let names = ["x".repeat(255), format!("{}y", "x".repeat(254)), "é".repeat(127)];
+        let folders = names.each_ref().map(|name| Partial::folder_of(Path::new(name)));
+        for folder in &folders {
+            assert!(folder.as_os_str().len() <= 120, "{folder:?}");
+        }
+        assert!(folders[0] != folders[1]);
+    }
+
+    #[test]
+    fn the_long_partial_folder_of_an_earlier_version_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = "x".repeat(245);
+        let whole = dir.path().join(format!(".{name}.wstp"));
+        fs::create_dir(&whole).unwrap();
+        assert_eq!(Partial::folder_of(&dir.path().join(name)), whole);
     }
 
     #[test]
