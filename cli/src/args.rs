@@ -20,9 +20,10 @@ Exit status:
     3  the server does not have it, or does not give it
     4  no source could be reached, or nothing arrived for --timeout seconds
     5  the file changed on the server
-    6  the local disk failed
+    6  the local disk failed, or the standard output did
     7  the local file differs
-  130  stopped by Ctrl-C or SIGTERM; what arrived is kept";
+  130  stopped by Ctrl-C or SIGTERM; what arrived is kept
+  141  whoever read the standard output went away";
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -31,6 +32,7 @@ Examples:
   wstp get a:3000/x.iso b:3000/mirror/x.iso   one file from two servers at once
   wstp get nas:3000/x.iso https://mirror.example/x.iso   blocks over plain HTTP too, checked against nas's hashes
   wstp get nas:3000/x.iso --json              progress for a program
+  wstp get nas:3000/a.tar -o - | tar x        each block verified before it is passed on
 
 What arrived of NAME is kept in .NAME.wstp beside it until it is complete: run the same command again to go on.";
 
@@ -63,7 +65,7 @@ pub struct GetArgs {
     /// Where from; several are mirrors of one file on as many servers, and all but one of them may be links, http://host/file or https://host/file
     #[arg(required = true, value_name = "SOURCE", value_parser = place)]
     pub sources: Vec<Place>,
-    /// Where to: a file, or a folder [default: the name it has on the server, here]
+    /// Where to: a file, a folder, or - for the standard output [default: the name it has on the server, here]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Connections at once [default: as many as help, up to 8]

@@ -23,12 +23,14 @@ pub enum Code {
     Unreachable = 4,
     /// The file changed on the server.
     Changed = 5,
-    /// The local disk failed.
+    /// The local disk failed, or the standard output did.
     Disk = 6,
     /// The local file and the server's differ.
     Differs = 7,
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted = 130,
+    /// Whoever read the standard output went away: the number shells show for a program that a closed pipe ended.
+    Unread = 141,
 }
 
 impl From<Code> for ExitCode {

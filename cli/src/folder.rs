@@ -8,12 +8,12 @@ mod fetching;
 mod outputs;
 mod sum;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use wstp_engine::tree::{TreeCommand, TreeConfig, TreeProgress, TreeTransfer};
+use wstp_engine::tree::{FileState, TreeCommand, TreeConfig, TreeProgress, TreeTransfer};
 use wstp_engine::{ConnectionId, Phase};
 
 use self::ending::defect;
@@ -25,12 +25,13 @@ use crate::disk::Disk;
 use crate::exit::{Code, Failure};
 use crate::folder_store::FolderStore;
 use crate::get::{Context, MEMORY};
-use crate::layout::Layout;
-use crate::names::safe_name;
+use crate::layout::{Entry, Layout};
+use crate::names::Why;
 use crate::partial::shown;
 use crate::progress::FolderReport;
 use crate::socket::{Happening, Socket};
 use crate::transfer::seed;
+use crate::trial::Trial;
 
 /// Files fetched by transfers of their own at once.
 const MAX_PARALLEL: u8 = 4;
@@ -50,9 +51,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 ///
 /// When nothing can be fetched at all, or nothing more.
 pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
-    let output = output(cx, source)?;
+    let (output, why) = output(cx, source)?;
     let (store, mut recovered) = FolderStore::open(&output, cx.options.update)?;
-    let mut layout = Layout::default();
+    let mut layout = Layout::new(store.trial());
     for (folder, entries) in recovered.listing() {
         layout.add(folder, &entries);
     }
@@ -75,15 +76,15 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     };
     let (happenings, happened) = mpsc::channel(QUEUE);
     let began = Instant::now();
-    let run = Run {
+    let mut run = Run {
         cx,
         source,
         sum: Sum::of(&recovered),
         tree: TreeTransfer::resume(config, recovered, wstp_engine::Instant(Duration::ZERO)),
         layout,
+        fetching: Fetching::new(cx, source, (&output, store.claims()), parallel, memory),
         disk: Disk::start(store),
-        fetching: Fetching::new(cx, source, &output, parallel, memory),
-        output,
+        output: output.clone(),
         socket: None,
         happenings,
         began,
@@ -94,13 +95,23 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         rate: cx.options.rate,
         report: cx.reporter.folder(),
     };
-    run.finish(happened).await
+    // What failed in an earlier run is tried again.
+    run.tree.handle_command(wstp_engine::Instant(Duration::ZERO), TreeCommand::Resume);
+    let ended = run.finish(happened).await;
+    if let (true, Some(why), Some(name)) = (output.is_dir(), why, source.path.name()) {
+        cx.reporter.renamed(name, &output.to_string_lossy(), why);
+    }
+    ended
 }
 
-fn output(cx: &Context<'_>, source: &Source) -> Result<PathBuf, Failure> {
+/// Where it goes, and why under another name than the server's.
+fn output(cx: &Context<'_>, source: &Source) -> Result<(PathBuf, Option<Why>), Failure> {
     match (&cx.options.output, source.path.name()) {
-        (Some(output), _) => Ok(output.clone()),
-        (None, Some(name)) => Ok(safe_name(name).into()),
+        (Some(output), _) => Ok((output.clone(), None)),
+        (None, Some(name)) => {
+            let (name, why) = Trial::within(Path::new("")).fit(name);
+            Ok((name.into(), why))
+        }
         (None, None) => Err(Failure::new(
             Code::Usage,
             "A whole server has no name to be saved under.",
@@ -139,6 +150,10 @@ impl Run<'_> {
         let progress = self.tree.progress();
         self.tell(&progress);
         self.report.finish();
+        if result.is_ok() {
+            self.renamed();
+            self.missed(&progress);
+        }
         let Ok(mut store) = self.disk.stop().await else { return result };
         match &result {
             Ok(_) => {
@@ -157,6 +172,31 @@ impl Run<'_> {
             self.cx.reporter.summary(self.sum.files, self.sum.bytes, self.sum.failed);
         }
         result.map(|_| self.sum.code.unwrap_or(Code::Ok))
+    }
+
+    /// Tells what is here under another name than on the server.
+    fn renamed(&self) {
+        for (entry, why) in self.layout.renamed() {
+            let path = match *entry {
+                Entry::Folder(id) => Some(self.tree.folder_path(id)),
+                Entry::File(id) => {
+                    self.tree.file(id).filter(|file| file.state == FileState::Done).map(|file| file.path)
+                }
+            };
+            if let (Some(path), Some(place)) = (path, self.layout.place(*entry)) {
+                self.cx.reporter.renamed(path.as_str(), &self.output.join(place).to_string_lossy(), *why);
+            }
+        }
+    }
+
+    /// An earlier run of this download may have told of entries that are left out, and they are still missed.
+    fn missed(&mut self, progress: &TreeProgress) {
+        if progress.left_out > 0 && self.sum.code.is_none() {
+            let what = format!("{} entries of the folder are left out.", progress.left_out);
+            let failure = Failure::new(Code::NotFound, what, "Run the same command again to see which.");
+            self.cx.reporter.failed(None, &failure);
+            self.sum.fail(failure.code);
+        }
     }
 
     async fn until_settled(

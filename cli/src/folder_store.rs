@@ -6,6 +6,7 @@
 //! Invariants: one process at a time has the folder, by a lock on the journal. What stands in a file's place is replaced only if that is wanted. A link
 //! within the output is not followed; the output itself is the person's own, and may be one.
 
+mod claims;
 mod looking;
 
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ use std::iter;
 use std::os::unix::fs::FileExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
@@ -23,14 +24,18 @@ use wstp_engine::tree::FileId;
 use wstp_engine::tree::journal::{Recovered, replay};
 use wstp_protocol::Hash;
 
+pub use self::claims::Claims;
 pub use self::looking::{Found, ToLook};
 use crate::disk::Storage;
 use crate::exit::{Code, Failure};
 use crate::layout::Layout;
 use crate::names::PARTIAL_SUFFIX;
-use crate::partial::{exists, make_folder, open_journal, place, shown, sync_folder};
+use crate::partial::{exists, make_folder, open_journal, place, remove_emptied, shown, sync_folder};
 use crate::times;
+use crate::trial::Trial;
 
+/// Where in the store's folder names are tried.
+const NAMES: &str = "names";
 /// Threads that keep files at most.
 const MOST_THREADS: usize = 4;
 /// So many files take longer to keep than a thread to start.
@@ -100,6 +105,7 @@ pub struct FolderStore {
     /// Threads that keep files at most.
     threads: usize,
     made: Made,
+    claims: Arc<Claims>,
     kept: Vec<Kept>,
 }
 
@@ -128,6 +134,7 @@ enum Written {
 /// A file that is to be moved to its place.
 #[derive(Debug)]
 struct Kept {
+    file: FileId,
     data: PathBuf,
     saved: Saved,
     replace: bool,
@@ -164,9 +171,10 @@ impl FolderStore {
         let (recovered, journal_len) = replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
-        let (output, made, kept) = (output.to_owned(), Made::default(), Vec::new());
+        let (output, kept) = (output.to_owned(), Vec::new());
+        let (made, claims) = Default::default();
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let store = Self { output, is_new, folder, journal, journal_len, update, threads, made, kept };
+        let store = Self { output, is_new, folder, journal, journal_len, update, threads, made, claims, kept };
         store.remove_leftovers();
         Ok((store, recovered))
     }
@@ -176,7 +184,7 @@ impl FolderStore {
         let is_there = |file, size| {
             let place = layout.file(file).map(|place| self.output.join(place));
             let there = place.and_then(|place| fs::symlink_metadata(place).ok());
-            there.is_some_and(|there| there.is_file() && there.len() == size)
+            there.is_some_and(|there| there.is_file() && there.len() == size && self.claims.claim(&there, file))
         };
         let gone: Vec<_> =
             recovered.stored().filter(|(file, stored)| !is_there(*file, stored.size)).map(|(file, _)| file).collect();
@@ -194,7 +202,8 @@ impl FolderStore {
         self.remove_leftovers();
         // The journal last, since it holds the lock.
         let _stays = fs::remove_file(self.folder.join("journal"));
-        let _stays = fs::remove_dir(&self.folder);
+        drop(self.journal);
+        remove_emptied(&self.folder);
     }
 
     /// Removes it, and the output too if that was not there before and has nothing in it.
@@ -212,6 +221,17 @@ impl FolderStore {
         for entry in entries.filter(|entry| entry.file_name() != "journal") {
             let _stays = fs::remove_file(entry.path());
         }
+        let _stays = fs::remove_dir_all(self.folder.join(NAMES));
+    }
+
+    /// Where names are tried on the disk of the output.
+    pub fn trial(&self) -> Trial {
+        Trial::at(self.folder.join(NAMES))
+    }
+
+    /// Which files stand where.
+    pub fn claims(&self) -> Arc<Claims> {
+        self.claims.clone()
     }
 
     /// Whether the output was not there before.
@@ -251,11 +271,13 @@ impl FolderStore {
         let target = self.output.join(place);
         let failed = |error| Failure::disk(format!("{} can't be written", shown(&target)), &error);
         self.make_around(place)?;
+        self.claims.check(&target, *file)?;
         let saved = Saved { target: target.clone(), size: data.len() as u64, root: *root };
         let replace = match standing(&target, data).map_err(failed)? {
             Standing::Nothing => false,
             Standing::Same => {
                 times::set(&target, *modified_ms);
+                self.claims.take(&target, *file)?;
                 return Ok(Written::InPlace(saved));
             }
             Standing::Other if self.update => true,
@@ -269,7 +291,8 @@ impl FolderStore {
         let mut own = File::create(&path).map_err(failed)?;
         own.write_all(data).map_err(failed)?;
         times::set_of(&own, *modified_ms);
-        Ok(Written::Aside(Kept { data: path, saved, replace }))
+        self.claims.claim(&own.metadata().map_err(failed)?, *file);
+        Ok(Written::Aside(Kept { file: *file, data: path, saved, replace }))
     }
 
     /// Makes the folders around a place.
@@ -289,9 +312,15 @@ impl FolderStore {
         if !self.kept.is_empty() {
             sync(&self.folder, self.kept.iter().map(|kept| kept.data.as_path())).map_err(failed)?;
             for kept in self.kept.drain(..) {
-                match place(&kept.data, &kept.saved.target, kept.replace) {
+                let target = &kept.saved.target;
+                match place(&kept.data, target, kept.replace) {
+                    // It came while this one was kept, from this download or from somebody else.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        return Err(exists(&kept.saved.target));
+                        self.claims.check(target, kept.file)?;
+                        if !self.update {
+                            return Err(exists(target));
+                        }
+                        place(&kept.data, target, true).map_err(failed)?;
                     }
                     placed => placed.map_err(failed)?,
                 }

@@ -13,13 +13,16 @@ use wstp_engine::{Connections, Phase};
 use wstp_protocol::{EntryKind, ErrorCode};
 
 use crate::address::{FileUrl, Place, Source};
+use crate::answers::Answers;
 use crate::exit::{Code, Failure};
-use crate::names::safe_name;
+use crate::names::Why;
 use crate::partial::{Partial, exists, parent, shown};
 use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::same::Idle;
+use crate::stream::{self, is_stdout};
 use crate::transfer::{self, Fetched, Standing, Task};
+use crate::trial::Trial;
 use crate::words::{go_on_later, interrupted, no_connection};
 use crate::{folder, reach, same, times};
 
@@ -67,7 +70,7 @@ impl Options {
 
 impl Share {
     /// Everything there is.
-    fn whole(options: &Options) -> Self {
+    pub(crate) fn whole(options: &Options) -> Self {
         Self { connections: options.connections_of(1), memory: MEMORY, rate: watch::channel(options.rate).1 }
     }
 }
@@ -91,29 +94,35 @@ pub struct Context<'a> {
 /// # Errors
 ///
 /// In words, with the code to end with.
-pub async fn run(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
+pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Result<Code, Failure> {
+    check_copies(sources)?;
     match sources {
         [] => {
             let advice = "Put the address of a WSTP server in front: its hashes prove what the others send.";
             Err(Failure::new(Code::Usage, "Plain HTTP alone proves nothing.", advice))
         }
+        _ if is_stdout(cx.options.output.as_deref()) => stream::run(cx, sources, answers).await,
         [source] => one(cx, source).await,
         _ => mirrors(cx, sources).await,
     }
 }
 
+/// Sources are copies of one file, so none of them may be another path on the same server.
+fn check_copies(sources: &[Source]) -> Result<(), Failure> {
+    let is_other = |a: &Source, b: &Source| a.address == b.address && a.path != b.path;
+    let Some(source) = sources.iter().find(|source| sources.iter().any(|other| is_other(source, other))) else {
+        return Ok(());
+    };
+    let server = source.address.label();
+    let what = format!("Several sources are taken for copies of one file, and {server} is named with several paths.");
+    let advice = "To fetch several files, run it once for each, or fetch the folder that they are in.";
+    Err(Failure::new(Code::Usage, what, advice))
+}
+
 /// Fetches one file from several servers. It is named after the first source, whoever answers: the same command goes on with the same file.
 async fn mirrors(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
-    let is_other = |a: &Source, b: &Source| a.address == b.address && a.path != b.path;
-    if let Some(source) = sources.iter().find(|source| sources.iter().any(|other| is_other(source, other))) {
-        let server = source.address.label();
-        let what =
-            format!("Several sources are taken for copies of one file, and {server} is named with several paths.");
-        let advice = "To fetch several files, run it once for each, or fetch the folder that they are in.";
-        return Err(Failure::new(Code::Usage, what, advice));
-    }
     let target = file_target(cx.options.output.as_deref(), sources)?;
-    alone(cx, &beginning_with_one_that_answers(cx, sources).await?, &target).await
+    alone(cx, &begin_with_one_that_answers(cx, sources).await?, &target).await
 }
 
 /// Fetches what stands at a source. It is taken for a file, which costs a file no question; a server says where that is wrong.
@@ -140,7 +149,7 @@ async fn may_be_file(cx: &Context<'_>, source: &Source) -> Result<bool, Failure>
         return Ok(false);
     }
     let target = file_target(cx.options.output.as_deref(), std::slice::from_ref(source))?;
-    if !target.is_dir() {
+    if !target.path.is_dir() {
         return Ok(true);
     }
     let asking = async {
@@ -158,8 +167,8 @@ async fn whole_folder(cx: &Context<'_>, source: &Source) -> Result<Code, Failure
 }
 
 /// Fetches a file that is no part of a folder. If that fails, no new folder without anything in it is left behind.
-async fn alone(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result<Code, Failure> {
-    let around = parent(target);
+async fn alone(cx: &Context<'_>, sources: &[Source], target: &Target) -> Result<Code, Failure> {
+    let around = parent(&target.path);
     let new: Vec<_> = around
         .ancestors()
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
@@ -167,12 +176,16 @@ async fn alone(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result<Co
         .collect();
     fs::create_dir_all(around)
         .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
-    let fetched = file(cx, sources, target, Share::whole(&cx.options)).await;
+    let fetched = file(cx, sources, &target.path, Share::whole(&cx.options)).await;
     if fetched.is_err() {
         // One with something in it stays, and so do those around it.
         let _stays = new.iter().try_for_each(fs::remove_dir);
     }
-    fetched.map(|_| Code::Ok)
+    fetched?;
+    if let (Some(why), Some(name)) = (target.renamed, sources.first().and_then(|source| source.path.name())) {
+        cx.reporter.renamed(name, &target.path.to_string_lossy(), why);
+    }
+    Ok(Code::Ok)
 }
 
 impl Context<'_> {
@@ -187,7 +200,7 @@ impl Context<'_> {
 }
 
 /// The engine lets its first source say which file it is, and waits for it.
-async fn beginning_with_one_that_answers(cx: &Context<'_>, sources: &[Source]) -> Result<Vec<Source>, Failure> {
+pub(crate) async fn begin_with_one_that_answers(cx: &Context<'_>, sources: &[Source]) -> Result<Vec<Source>, Failure> {
     let (_, first) = unless_stopped(cx, cx.reach(sources)).await?;
     let mut sources = sources.to_vec();
     sources[..=first].rotate_right(1);
@@ -206,25 +219,33 @@ pub(crate) async fn unless_stopped<T>(
     }
 }
 
+/// Where a file goes.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    path: PathBuf,
+    /// Why its name is another one than on the server.
+    renamed: Option<Why>,
+}
+
 /// Where a file goes: into an output that is a folder, else to the output itself, else here.
-fn file_target(output: Option<&Path>, sources: &[Source]) -> Result<PathBuf, Failure> {
-    let name = || {
-        sources.first().and_then(|source| source.path.name()).map(safe_name).ok_or_else(|| {
+fn file_target(output: Option<&Path>, sources: &[Source]) -> Result<Target, Failure> {
+    let within = |folder: &Path| {
+        let name = sources.first().and_then(|source| source.path.name()).ok_or_else(|| {
             let advice = "Put the path of a file behind the address; `wstp ls` shows what is there.";
             Failure::new(Code::Usage, "A whole server can't be a mirror of a file.", advice)
-        })
+        })?;
+        let (name, renamed) = Trial::within(folder).fit(name);
+        Ok(Target { path: folder.join(name), renamed })
     };
     match output {
-        None => Ok(name()?.into()),
-        Some(output) if output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/") => {
-            Ok(output.join(name()?))
-        }
+        None => within(Path::new("")),
+        Some(output) if output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/") => within(output),
         Some(output) if output.file_name().is_none() => Err(Failure::new(
             Code::Usage,
             format!("{} names no file.", shown(output)),
             "Give -o a name that ends in one.",
         )),
-        Some(output) => Ok(output.to_owned()),
+        Some(output) => Ok(Target { path: output.to_owned(), renamed: None }),
     }
 }
 
@@ -293,6 +314,19 @@ async fn complete(
     Ok((partial, Err(Recovered::default())))
 }
 
+/// What a transfer is to fetch and how.
+pub(crate) fn task(cx: &Context<'_>, sources: &[Source], share: Share) -> Task {
+    let links = cx.links.iter().cloned().map(Place::Http);
+    Task {
+        places: sources.iter().cloned().map(Place::Wstp).chain(links).collect(),
+        share,
+        mirrors: cx.options.mirrors,
+        patience: cx.options.patience,
+        update: cx.options.update,
+        queue: None,
+    }
+}
+
 async fn transferred(
     cx: &Context<'_>,
     sources: &[Source],
@@ -300,14 +334,7 @@ async fn transferred(
     share: Share,
     (partial, recovered): (Partial, Recovered),
 ) -> Result<(Partial, Fetched), Failure> {
-    let links = cx.links.iter().cloned().map(Place::Http);
-    let task = Task {
-        places: sources.iter().cloned().map(Place::Wstp).chain(links).collect(),
-        share,
-        mirrors: cx.options.mirrors,
-        patience: cx.options.patience,
-        update: cx.options.update,
-    };
+    let task = task(cx, sources, share);
     let mut report = cx.reporter.file(target.to_string_lossy().into_owned());
     let (mut kept, mut size, mut waits_until) = (0, None, None);
     let (partial, result) = transfer::fetch(&task, partial, recovered, &cx.stop, |standing| {
@@ -361,10 +388,10 @@ mod tests {
     fn a_file_goes_where_it_is_wanted() {
         let dir = tempfile::tempdir().unwrap();
         let sources = [Source::parse("host/a/b:c.txt").unwrap()];
-        let target = |output: Option<&Path>| file_target(output, &sources).unwrap();
-        assert_eq!(target(None), Path::new("b_c.txt"));
-        assert_eq!(target(Some(dir.path())), dir.path().join("b_c.txt"));
-        assert_eq!(target(Some(Path::new("new/"))), Path::new("new/b_c.txt"));
+        let target = |output: Option<&Path>| file_target(output, &sources).unwrap().path;
+        assert_eq!(target(None), Path::new("b:c.txt"));
+        assert_eq!(target(Some(dir.path())), dir.path().join("b:c.txt"));
+        assert_eq!(target(Some(Path::new("new/"))), Path::new("new/b:c.txt"));
         assert_eq!(target(Some(Path::new("x/y"))), Path::new("x/y"));
         assert!(file_target(Some(Path::new("nowhere/..")), &sources).is_err());
         assert!(file_target(None, &[Source::parse("host").unwrap()]).is_err());

@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wstp_protocol::Hash;
 
+use crate::answers::Answers;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
 
 /// Hashes files in order and prints a line for each; goes on after those that can't be read.
-pub fn run(paths: &[PathBuf], tell: impl Fn(&Failure)) -> Code {
+pub fn run(paths: &[PathBuf], answers: &Answers, tell: impl Fn(&Failure)) -> Code {
     let mut code = Code::Ok;
     for path in paths {
         match of_file(path) {
             Ok(hash) => {
-                if !crate::print_line(&line(&hash, &path.to_string_lossy())) {
+                if !answers.line(&line(&hash, &path.to_string_lossy())) {
                     return code;
                 }
             }

@@ -1,19 +1,32 @@
 //! Where on the local disk everything in a folder goes.
 //!
-//! The server is a stranger, and its names may be anything. Every local path is made of safe names, no two the same.
+//! The server is a stranger, and its names may be anything. Every local path is made of names that stay in their folder, and no two are the same for the
+//! disk. Names are given in the order of the listing, so that every run gives the same ones.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use wstp_engine::tree::{FileId, FolderId, Listed};
 
-use crate::names::{numbered, safe_name};
+use crate::names::{Why, key, numbered};
+use crate::trial::Trial;
 
 /// Local places, relative to the folder's own.
 #[derive(Debug)]
 pub struct Layout {
+    trial: Trial,
     folders: HashMap<FolderId, Folder>,
     files: HashMap<FileId, (FolderId, Box<str>)>,
+    renamed: Vec<(Entry, Why)>,
+}
+
+/// Something that has a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A folder.
+    Folder(FolderId),
+    /// A file.
+    File(FileId),
 }
 
 #[derive(Debug)]
@@ -22,34 +35,46 @@ struct Folder {
     names: Names,
 }
 
-impl Default for Layout {
-    fn default() -> Self {
-        let outermost = Folder { place: PathBuf::new(), names: Names::default() };
-        Self { folders: HashMap::from([(FolderId(0), outermost)]), files: HashMap::new() }
-    }
-}
-
 impl Layout {
-    /// Gives what was listed a place. What has one keeps it.
+    /// Of a folder on the disk of which names are tried.
+    #[must_use]
+    pub fn new(trial: Trial) -> Self {
+        let outermost = Folder { place: PathBuf::new(), names: Names::default() };
+        let folders = HashMap::from([(FolderId(0), outermost)]);
+        Self { trial, folders, files: HashMap::new(), renamed: Vec::new() }
+    }
+
+    /// Gives what was listed a place. What has one keeps it. Blocks the thread where names have to be tried.
     pub fn add(&mut self, folder: FolderId, entries: &[Listed]) {
         for entry in entries {
-            let known = match entry {
-                Listed::Folder { id, .. } => self.folders.contains_key(id),
-                Listed::File { id, .. } => self.files.contains_key(id),
-                Listed::LeftOut { .. } => true,
+            let (entry, name) = match entry {
+                Listed::Folder { id, name } if !self.folders.contains_key(id) => (Entry::Folder(*id), name),
+                Listed::File { id, name, .. } if !self.files.contains_key(id) => (Entry::File(*id), name),
+                _ => continue,
             };
-            let Some(around) = self.folders.get_mut(&folder).filter(|_| !known) else { continue };
+            let Some(around) = self.folders.get_mut(&folder) else { continue };
+            let (name, why) = around.names.take(name, &mut Group { trial: &mut self.trial, folder });
             match entry {
-                Listed::Folder { id, name } => {
-                    let place = around.place.join(around.names.take(name));
-                    self.folders.insert(*id, Folder { place, names: Names::default() });
+                Entry::Folder(id) => {
+                    let place = around.place.join(name);
+                    self.folders.insert(id, Folder { place, names: Names::default() });
                 }
-                Listed::File { id, name, .. } => {
-                    let name = around.names.take(name).into();
-                    self.files.insert(*id, (folder, name));
-                }
-                Listed::LeftOut { .. } => {}
+                Entry::File(id) => drop(self.files.insert(id, (folder, name.into()))),
             }
+            self.renamed.extend(why.map(|why| (entry, why)));
+        }
+    }
+
+    /// What has another name here than on the server, and why.
+    pub fn renamed(&self) -> &[(Entry, Why)] {
+        &self.renamed
+    }
+
+    /// Where something goes.
+    pub fn place(&self, entry: Entry) -> Option<PathBuf> {
+        match entry {
+            Entry::Folder(id) => self.folder(id),
+            Entry::File(id) => self.file(id),
         }
     }
 
@@ -72,31 +97,83 @@ impl Layout {
     }
 }
 
-/// The local names taken in one folder.
-#[derive(Debug, Default)]
-struct Names {
-    /// How often a name was wanted.
-    wanted: HashMap<String, u64>,
+/// The names of one folder, tried beside each other.
+struct Group<'a> {
+    trial: &'a mut Trial,
+    folder: FolderId,
 }
 
-impl Names {
-    /// A name of its own for an entry.
-    fn take(&mut self, name: &str) -> String {
-        let plain = safe_name(name);
-        let mut candidate = plain.clone();
-        while self.wanted.contains_key(&key(&candidate)) {
-            let number = self.wanted.entry(key(&plain)).or_insert(1);
-            *number += 1;
-            candidate = numbered(&plain, *number);
-        }
-        self.wanted.insert(key(&candidate), 1);
-        candidate
+impl Group<'_> {
+    fn put(&mut self, name: &str) -> bool {
+        self.trial.put(&self.folder.0.to_string(), name)
     }
 }
 
-/// What may not be the same for two names: on some systems the case of letters makes no difference.
-fn key(name: &str) -> String {
-    if cfg!(any(windows, target_os = "macos")) { name.to_lowercase() } else { name.to_owned() }
+/// The local names taken in one folder, by their keys.
+#[derive(Debug, Default)]
+struct Names {
+    taken: HashMap<Box<str>, Alike>,
+}
+
+/// Names of one key: most often one.
+#[derive(Debug)]
+struct Alike {
+    /// The first one, which is tried only once another comes.
+    first: First,
+    /// The last number that was given to one of them.
+    number: u64,
+}
+
+#[derive(Debug)]
+enum First {
+    /// It is the key.
+    Key,
+    /// It is this.
+    Name(Box<str>),
+    /// It was put among those that are tried.
+    Put,
+}
+
+impl Names {
+    /// A name of its own for an entry, and why it is not the server's.
+    fn take(&mut self, name: &str, group: &mut Group<'_>) -> (String, Option<Why>) {
+        let (plain, why) = group.trial.fit(name);
+        if self.is_free(&plain, group) {
+            return (plain, why);
+        }
+        loop {
+            let candidate = numbered(&plain, self.next_number(&plain));
+            if self.is_free(&candidate, group) {
+                return (candidate, Some(why.unwrap_or(Why::Same)));
+            }
+        }
+    }
+
+    /// Takes a name, if the disk tells it from those that are taken.
+    fn is_free(&mut self, name: &str, group: &mut Group<'_>) -> bool {
+        let key = key(name);
+        match self.taken.get_mut(&*key) {
+            None => {
+                let first = if key == name { First::Key } else { First::Name(name.into()) };
+                self.taken.insert(key.into(), Alike { first, number: 1 });
+                true
+            }
+            Some(alike) => {
+                match std::mem::replace(&mut alike.first, First::Put) {
+                    First::Key => drop(group.put(&key)),
+                    First::Name(first) => drop(group.put(&first)),
+                    First::Put => {}
+                }
+                group.put(name)
+            }
+        }
+    }
+
+    fn next_number(&mut self, name: &str) -> u64 {
+        let Some(alike) = self.taken.get_mut(&*key(name)) else { return 2 };
+        alike.number += 1;
+        alike.number
+    }
 }
 
 #[cfg(test)]
@@ -106,32 +183,46 @@ mod tests {
     use std::collections::HashSet;
     use std::path::Path;
 
+    fn layout(dir: &Path) -> Layout {
+        Layout::new(Trial::at(dir.join("names")))
+    }
+
+    fn take(names: &mut Names, layout: &mut Layout, name: &str) -> String {
+        names.take(name, &mut Group { trial: &mut layout.trial, folder: FolderId(0) }).0
+    }
+
     #[test]
     fn names_that_become_the_same_are_told_apart() {
-        let mut names = Names::default();
-        let taken = ["a:b.txt", "a?b.txt", "a_b (2).txt", "a_b.txt"].map(|name| names.take(name));
-        assert_eq!(taken, ["a_b.txt", "a_b (2).txt", "a_b (2) (2).txt", "a_b (3).txt"]);
+        let dir = tempfile::tempdir().unwrap();
+        let (mut names, mut layout) = (Names::default(), layout(dir.path()));
+        let taken = [".a.wstp", "_.a (2).wstp", "_.a.wstp", "_.a.wstp"].map(|name| take(&mut names, &mut layout, name));
+        assert_eq!(taken, ["_.a.wstp", "_.a (2).wstp", "_.a (3).wstp", "_.a (4).wstp"]);
     }
 
     #[test]
     fn what_is_told_again_keeps_its_place() {
-        let mut layout = Layout::default();
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = layout(dir.path());
         let file = |id, name: &str| Listed::File { id: FileId(id), name: name.into(), size: 0, modified_ms: None };
-        let folder = Listed::Folder { id: FolderId(1), name: "..".into() };
+        let folder = Listed::Folder { id: FolderId(1), name: ".x.wstp".into() };
         for _ in 0..2 {
-            layout.add(FolderId(0), &[folder.clone(), file(0, "a:"), file(1, "a?")]);
+            layout.add(FolderId(0), &[folder.clone(), file(0, "_.x.wstp"), file(1, "a?")]);
             layout.add(FolderId(1), &[file(2, "b")]);
         }
         let places: Vec<_> = (0..3).filter_map(|id| layout.file(FileId(id))).collect();
-        assert_eq!(places, ["a_", "a_ (2)", "__/b"].map(PathBuf::from));
-        assert_eq!(layout.folders(), [Path::new("__")]);
+        assert_eq!(places, ["_.x (2).wstp", "a?", "_.x.wstp/b"].map(PathBuf::from));
+        assert_eq!(layout.folders(), [Path::new("_.x.wstp")]);
+        let renamed = [(Entry::Folder(FolderId(1)), Why::Own), (Entry::File(FileId(0)), Why::Same)];
+        assert_eq!(layout.renamed(), renamed);
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn no_two_entries_get_one_name(entries in prop::collection::vec("[a:?.()2 ]{0,6}", 0..40)) {
-            let mut names = Names::default();
-            let taken: HashSet<String> = entries.iter().map(|name| names.take(name)).collect();
+        fn no_two_entries_get_one_name(entries in prop::collection::vec("[aA:?.()2 ]{0,6}", 0..40)) {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut names, mut layout) = (Names::default(), layout(dir.path()));
+            let taken: HashSet<String> = entries.iter().map(|name| take(&mut names, &mut layout, name)).collect();
             prop_assert_eq!(taken.len(), entries.len());
         }
     }

@@ -1,18 +1,21 @@
 //! `wstp`, the native client: the engine of the browser extension on tokio sockets and local files, with the same journal.
 //!
 //! [`run`] does what the command line says. The way of a file: `get` decides what is to be fetched and where to, `partial` keeps what of it is
-//! here, `transfer` is the engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, `store` does what is wanted of the disk. The way of a
-//! folder: `folder` is the run loop of the engine's tree, `layout` says where everything goes, `folder_store` puts it there. `remote` looks at servers,
-//! for `ls` and `verify`.
+//! here, `transfer` is the engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, `store` does what is wanted of the disk. `stream` gives
+//! a file to the standard output instead. The way of a folder: `folder` is the run loop of the engine's tree, `layout` says where everything goes, with
+//! names that `trial` tried on the disk, `folder_store` puts it there. `remote` looks at servers, for `ls` and `verify`. All that is printed on the
+//! standard output goes through `answers`.
 //!
 //! Invariants:
-//! - the server is a stranger: its names become safe ones before they touch the disk (`names`) and harmless ones before they
-//!   touch the terminal (`escape`), and whatever it can make longer has a bound;
+//! - the server is a stranger: its names stay in their folder (`names`) and become harmless before they touch the terminal (`escape`), and whatever it
+//!   can make longer has a bound;
+//! - no two files of a download are one on the disk (`layout`, `folder_store::claims`);
 //! - a file appears in its place only complete and verified, in one step;
 //! - storage is used from threads of its own, never from those of the network;
 //! - every command ends with a code that says how, and with words that say what can be done.
 
 mod address;
+mod answers;
 mod args;
 mod arrivals;
 mod bounded_head;
@@ -36,22 +39,26 @@ mod remote;
 mod same;
 mod socket;
 mod store;
+mod stream;
 mod times;
 mod tls;
 mod transfer;
+mod trial;
 mod verify;
 mod words;
 
-use std::io::Write;
 use std::rc::Rc;
 
 use tokio_util::sync::CancellationToken;
 
 use address::Place;
+use answers::Answers;
+pub use answers::unprinted;
 pub use args::Args;
 use args::Command;
 pub use exit::{Code, Failure};
 use progress::{Audience, Reporter};
+use stream::is_stdout;
 use words::interrupted;
 
 /// Program and version, as told to servers.
@@ -59,32 +66,49 @@ pub const AGENT: &str = concat!("wstp/", env!("CARGO_PKG_VERSION"));
 
 /// Does what the command line says, until it is done or `stop` says to stop; tells what failed.
 pub async fn run(args: Args, stop: CancellationToken) -> Code {
-    let reporter = Reporter::new(match &args.command {
+    let audience = match &args.command {
         Command::Get(args) => Audience::of(args.json, args.quiet),
         Command::Ls(args) => Audience::of(args.json, false),
         Command::Verify(args) => Audience::of(args.json, args.quiet),
         Command::Hash(_) => Audience::Log,
-    });
-    perform(args.command, &reporter, stop).await.unwrap_or_else(|failure| {
+    };
+    let answers = match &args.command {
+        Command::Get(args) if is_stdout(args.output.as_deref()) => Answers::beside_a_file(stop.clone()),
+        _ => Answers::new(stop.clone()),
+    };
+    let reporter = Reporter::new(audience, answers.clone());
+    let ended = perform(args.command, &reporter, &answers, stop).await;
+    answers.ending(ended).unwrap_or_else(|failure| {
         reporter.failed(None, &failure);
         failure.code
     })
 }
 
-async fn perform(command: Command, reporter: &Reporter, stop: CancellationToken) -> Result<Code, Failure> {
+async fn perform(
+    command: Command,
+    reporter: &Reporter,
+    answers: &Answers,
+    stop: CancellationToken,
+) -> Result<Code, Failure> {
     match command {
-        Command::Get(args) => get(args, reporter, stop).await,
-        Command::Ls(args) => unless(stop, ls::run(&args.source, args.style())).await,
+        Command::Get(args) => get(args, reporter, answers, stop).await,
+        Command::Ls(args) => unless(stop, ls::run(&args.source, args.style(), answers)).await,
         Command::Hash(args) => {
             let tell = |failure: &Failure| eprintln!("wstp: {failure}");
-            let hashing = tokio::task::spawn_blocking(move || hash::run(&args.paths, tell));
+            let answers = answers.clone();
+            let hashing = tokio::task::spawn_blocking(move || hash::run(&args.paths, &answers, tell));
             unless(stop, async { Ok(hashing.await.unwrap_or(Code::Failed)) }).await
         }
         Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, reporter)).await,
     }
 }
 
-async fn get(args: args::GetArgs, reporter: &Reporter, stop: CancellationToken) -> Result<Code, Failure> {
+async fn get(
+    args: args::GetArgs,
+    reporter: &Reporter,
+    answers: &Answers,
+    stop: CancellationToken,
+) -> Result<Code, Failure> {
     let (mut sources, mut links) = (Vec::new(), Vec::new());
     for place in &args.sources {
         match place {
@@ -92,7 +116,8 @@ async fn get(args: args::GetArgs, reporter: &Reporter, stop: CancellationToken) 
             Place::Http(url) => links.push(url.clone()),
         }
     }
-    get::run(&get::Context { options: args.options(), links, idle: Rc::default(), reporter, stop }, &sources).await
+    let cx = get::Context { options: args.options(), links, idle: Rc::default(), reporter, stop };
+    get::run(&cx, &sources, answers).await
 }
 
 async fn unless(stop: CancellationToken, work: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {
@@ -100,9 +125,4 @@ async fn unless(stop: CancellationToken, work: impl Future<Output = Result<Code,
         () = stop.cancelled() => Err(interrupted("Run it again.")),
         done = work => done,
     }
-}
-
-/// Prints a line on the standard output; says whether anybody still reads.
-fn print_line(line: &str) -> bool {
-    writeln!(std::io::stdout().lock(), "{line}").is_ok()
 }

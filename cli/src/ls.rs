@@ -4,11 +4,11 @@ use serde::Serialize;
 use wstp_protocol::{Entry, EntryKind};
 
 use crate::address::Source;
+use crate::answers::Answers;
+use crate::escape;
 use crate::exit::{Code, Failure};
 use crate::pages::Pages;
-use crate::progress::print_json;
 use crate::remote::Remote;
-use crate::{escape, print_line};
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +35,16 @@ struct Line<'a> {
 /// # Errors
 ///
 /// When it is not there, or the server can't be reached.
-pub async fn run(source: &Source, style: Style) -> Result<Code, Failure> {
+pub async fn run(source: &Source, style: Style, answers: &Answers) -> Result<Code, Failure> {
     let mut remote = Remote::connect(&source.address).await?;
     let entry = remote.stat(source.path.clone()).await?;
     if entry.kind != EntryKind::Directory {
-        print(&entry, style);
+        print(&entry, style, answers);
         return Ok(Code::Ok);
     }
     let mut pages = Pages::new(source.path.clone());
     while let Some(entries) = pages.next(&mut remote).await? {
-        if !entries.iter().all(|entry| print(entry, style)) {
+        if !entries.iter().all(|entry| print(entry, style, answers)) {
             break;
         }
     }
@@ -52,18 +52,18 @@ pub async fn run(source: &Source, style: Style) -> Result<Code, Failure> {
 }
 
 /// Says whether anybody still reads.
-fn print(entry: &Entry, style: Style) -> bool {
+fn print(entry: &Entry, style: Style, answers: &Answers) -> bool {
     let slash = if entry.kind == EntryKind::Directory { "/" } else { "" };
     let name = escape::name(&entry.name);
     match style {
-        Style::Names => print_line(&format!("{name}{slash}")),
+        Style::Names => answers.line(&format!("{name}{slash}")),
         Style::Long => {
             let time = entry.modified_ms.map_or_else(|| "-".to_owned(), time);
-            print_line(&format!("{:<10} {:>14}  {time:<20}  {name}{slash}", kind(entry.kind), entry.size))
+            answers.line(&format!("{:<10} {:>14}  {time:<20}  {name}{slash}", kind(entry.kind), entry.size))
         }
         Style::Json => {
             let Entry { name, kind: of_kind, size, modified_ms } = entry;
-            print_json(&Line { name, kind: kind(*of_kind), size: *size, modified_ms: *modified_ms })
+            answers.object(&Line { name, kind: kind(*of_kind), size: *size, modified_ms: *modified_ms })
         }
     }
 }

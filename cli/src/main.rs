@@ -1,14 +1,18 @@
 //! `wstp`: gets, lists, hashes and verifies files of WSTP servers.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use wstp_cli::{Args, Code};
+use wstp_cli::{Args, Code, unprinted};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(words) => return told(&words).into(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -24,6 +28,19 @@ fn main() -> ExitCode {
     // Hashing of a file that nobody waits for any more ends with the process.
     runtime.shutdown_background();
     code.into()
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn told(words: &clap::Error) -> Code {
+    let printed = words.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        _ if words.use_stderr() => Code::Usage,
+        Ok(()) => Code::Ok,
+        Err(error) => unprinted(&error, "Make room there, or send it elsewhere.").unwrap_or_else(|failure| {
+            eprintln!("wstp: {failure}");
+            failure.code
+        }),
+    }
 }
 
 /// The first signal stops in good order, a second one at once.

@@ -15,8 +15,10 @@ use wstp_engine::tree::TreeProgress;
 use wstp_engine::{Phase, SourceId};
 
 pub use self::event::{Event, SourceView};
+use crate::answers::Answers;
 use crate::escape;
 use crate::exit::Failure;
+use crate::names::Why;
 use crate::transfer::Standing;
 use crate::words::source_problem;
 
@@ -49,6 +51,7 @@ impl Audience {
 /// Tells how a folder stands.
 pub struct FolderReport {
     audience: Audience,
+    answers: Answers,
     bar: ProgressBar,
 }
 
@@ -56,7 +59,7 @@ impl FolderReport {
     /// Tells how it stands, and how long until the next try.
     pub fn tell(&self, progress: &TreeProgress, wait: Option<Duration>) {
         match self.audience {
-            Audience::Json => drop(print_json(&Event::Folder {
+            Audience::Json => drop(self.answers.object(&Event::Folder {
                 state: state(progress.phase),
                 listed: progress.walked,
                 files: progress.files,
@@ -89,6 +92,7 @@ impl FolderReport {
 /// Tells how things stand.
 pub struct Reporter {
     audience: Audience,
+    answers: Answers,
     bars: MultiProgress,
 }
 
@@ -104,13 +108,13 @@ pub struct FileReport<'a> {
 impl Reporter {
     /// For such an audience.
     #[must_use]
-    pub fn new(audience: Audience) -> Self {
+    pub fn new(audience: Audience, answers: Answers) -> Self {
         let target = if audience == Audience::Terminal {
             ProgressDrawTarget::stderr_with_hz(5)
         } else {
             ProgressDrawTarget::hidden()
         };
-        Self { audience, bars: MultiProgress::with_draw_target(target) }
+        Self { audience, answers, bars: MultiProgress::with_draw_target(target) }
     }
 
     /// Begins to tell about a file: its local path.
@@ -131,6 +135,7 @@ impl Reporter {
     pub fn folder(&self) -> FolderReport {
         FolderReport {
             audience: self.audience,
+            answers: self.answers.clone(),
             bar: self.bars.add(ProgressBar::no_length().with_style(overall_style())),
         }
     }
@@ -158,6 +163,16 @@ impl Reporter {
         }
     }
 
+    /// Tells that a file was given out.
+    pub fn given(&self, size: u64, root: &[u8; 32]) {
+        let hash = blake3::Hash::from(*root).to_hex();
+        match self.audience {
+            Audience::Json => self.json(&Event::Saved { file: "-", size, blake3: &hash, already: false }),
+            Audience::Nobody => {}
+            _ => self.line(&format!("written to the standard output ({}, blake3 {hash})", DecimalBytes(size))),
+        }
+    }
+
     /// Tells that something is left out.
     pub fn skipped(&self, path: &str, reason: &str) {
         match self.audience {
@@ -167,9 +182,21 @@ impl Reporter {
         }
     }
 
+    /// Tells that something has another name here than on the server.
+    pub fn renamed(&self, path: &str, file: &str, why: Why) {
+        match self.audience {
+            Audience::Json => self.json(&Event::Renamed { path, file, reason: why.words() }),
+            Audience::Nobody => {}
+            _ => {
+                let (path, file) = (escape::name(path), escape::name(file));
+                self.line(&format!("renamed: {path} is here as {file}, for {}", why.words()));
+            }
+        }
+    }
+
     /// Tells that something failed, also to those who want to hear nothing else.
     pub fn failed(&self, file: Option<&str>, failure: &Failure) {
-        if self.audience == Audience::Json {
+        if self.audience == Audience::Json && !self.answers.is_lost() {
             let Failure { code, what, advice, .. } = failure;
             return self.json(&Event::Failed { file, code: code.number(), what, advice });
         }
@@ -192,14 +219,14 @@ impl Reporter {
     /// Tells what was asked for, on the standard output: an object to a program, a line to a person.
     pub fn answer(&self, object: &impl Serialize, text: &str) {
         match self.audience {
-            Audience::Json => drop(print_json(object)),
+            Audience::Json => drop(self.answers.object(object)),
             Audience::Nobody => {}
-            _ => drop(self.bars.suspend(|| crate::print_line(text))),
+            _ => drop(self.bars.suspend(|| self.answers.line(text))),
         }
     }
 
     fn json(&self, event: &Event<'_>) {
-        print_json(event);
+        self.answers.object(event);
     }
 
     /// A line above the bars. Where nobody reads it, that is no reason to stop.
@@ -209,12 +236,6 @@ impl Reporter {
             let _nobody_reads = writeln!(std::io::stderr().lock(), "{text}");
         });
     }
-}
-
-/// Prints an object as a line on the standard output; says whether anybody still reads.
-pub fn print_json(object: &impl Serialize) -> bool {
-    let text = serde_json::to_string(object).expect("texts and numbers can be written as JSON");
-    crate::print_line(&escape::json(&text))
 }
 
 impl FileReport<'_> {

@@ -2,6 +2,7 @@
 //! when it is no use to wait any longer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,19 +11,19 @@ use tokio_util::sync::CancellationToken;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
     Command, Config, ConnectionId, NamedBy, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId,
-    SourceKind, StoreError, Transfer,
+    SourceKind, StoreError, StoreRequest, Transfer,
 };
-use wstp_protocol::{Hash, MirrorUrl, SharePath};
+use wstp_protocol::{BLOCK_SIZE, Hash, MirrorUrl, SharePath};
 
 use crate::AGENT;
 use crate::address::Place;
-use crate::disk::{Disk, Ended};
+use crate::disk::{Disk, Ended, Storage};
 use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
 use crate::link::Link;
-use crate::partial::Partial;
 use crate::socket::Happening;
 use crate::store::{Stored, kind_of};
+use crate::stream::Queue;
 use crate::words::{engine_problem, interrupted, nothing_arrived};
 
 const COMMIT_BYTES: u64 = 32 << 20;
@@ -49,6 +50,8 @@ pub(crate) struct Task {
     pub patience: Option<Duration>,
     /// Whether a file that changed on the server is fetched as it is now.
     pub update: bool,
+    /// Who is told how much from the start is verified.
+    pub(crate) queue: Option<Arc<Queue>>,
 }
 
 /// How a transfer stands, with what only the run loop knows.
@@ -77,12 +80,12 @@ pub struct Fetched {
     pub modified_ms: Option<i64>,
 }
 
-struct Loop<'a, W> {
+struct Loop<'a, S: Storage, W> {
     task: &'a Task,
     /// Where from, those that were offered included.
     places: Vec<Place>,
     transfer: Transfer,
-    disk: Disk<Partial>,
+    disk: Disk<S>,
     links: HashMap<ConnectionId, Link>,
     happenings: mpsc::Sender<(ConnectionId, Happening)>,
     began: Instant,
@@ -97,26 +100,26 @@ struct Loop<'a, W> {
     watch: W,
 }
 
-/// Fetches a file into its partial folder, until it is complete there, can't go on, or `stop` says so. Whatever happens, what arrived is on
-/// record when this returns, and the partial folder is given back.
+/// Fetches a file into a storage, most often its partial folder, until it is complete there, can't go on, or `stop` says so. Whatever happens, what
+/// arrived is on record when this returns, and the storage is given back.
 ///
 /// # Errors
 ///
 /// In words, with the code to end with.
-pub(crate) async fn fetch(
+pub(crate) async fn fetch<S: Storage<Request = StoreRequest, Reply = Stored>>(
     task: &Task,
-    partial: Partial,
+    storage: S,
     recovered: Recovered,
     stop: &CancellationToken,
     watch: impl FnMut(&Standing<'_>),
-) -> (Option<Partial>, Result<Fetched, Failure>) {
+) -> (Option<S>, Result<Fetched, Failure>) {
     let (happenings, mut happened) = mpsc::channel(QUEUE);
     let began = Instant::now();
     let mut run = Loop {
         transfer: Transfer::resume(config(task), recovered, wstp_engine::Instant(Duration::ZERO)),
         task,
         places: task.places.clone(),
-        disk: Disk::start(partial),
+        disk: Disk::start(storage),
         links: HashMap::new(),
         happenings,
         began,
@@ -130,6 +133,9 @@ pub(crate) async fn fetch(
     let result = run.until_end(&mut happened, stop).await;
     run.tell();
     run.links.clear();
+    if let Some(queue) = task.queue.as_ref().filter(|_| result.is_err()) {
+        queue.open();
+    }
     (run.disk.stop().await.ok(), result)
 }
 
@@ -164,7 +170,7 @@ pub(crate) fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
+impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)> Loop<'_, S, W> {
     async fn until_end(
         &mut self,
         happened: &mut mpsc::Receiver<(ConnectionId, Happening)>,
@@ -281,7 +287,8 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
         let arriving = self.look_for_bytes();
         // A server that hashes a large file may need hours for it.
         let busy = progress.phase == Phase::Verifying && progress.sources.iter().any(|source| source.connections > 0);
-        if there != self.alive.1 || arriving || busy || self.ending.is_some() {
+        let held = self.task.queue.as_ref().is_some_and(|queue| queue.holds());
+        if there != self.alive.1 || arriving || busy || held || self.ending.is_some() {
             self.alive = (Instant::now(), there);
         }
         if self.task.patience.is_some_and(|patience| self.alive.0.elapsed() > patience) {
@@ -307,6 +314,9 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
     }
 
     fn stop_for(&mut self, failure: Failure) {
+        if let Some(queue) = &self.task.queue {
+            queue.open();
+        }
         self.ending = Some(failure);
         self.transfer.handle_command(self.now(), Command::Pause);
     }
@@ -343,6 +353,12 @@ impl<W: FnMut(&Standing<'_>)> Loop<'_, W> {
     /// The end, once everything is on record.
     fn end(&mut self) -> Option<Result<Fetched, Failure>> {
         let progress = self.transfer.progress();
+        if let Some(queue) = &self.task.queue {
+            let verified =
+                self.transfer.verified().next().filter(|range| range.start == 0).map_or(0, |range| range.end);
+            let ready = verified.saturating_mul(BLOCK_SIZE).min(progress.size.unwrap_or(0));
+            queue.tell(ready, progress.root.is_some());
+        }
         match progress.phase {
             Phase::Complete => Some(match (progress.size, progress.root) {
                 (Some(size), Some(root)) => Ok(Fetched { size, root, modified_ms: self.modified_ms }),

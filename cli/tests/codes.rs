@@ -4,7 +4,7 @@
 
 use wstp_cli::Code;
 
-const ALL: [Code; 9] = [
+const ALL: [Code; 10] = [
     Code::Ok,
     Code::Failed,
     Code::Usage,
@@ -14,6 +14,7 @@ const ALL: [Code; 9] = [
     Code::Disk,
     Code::Differs,
     Code::Interrupted,
+    Code::Unread,
 ];
 
 /// Words by which the documentation has to tell each of them from the others.
@@ -28,6 +29,7 @@ const fn words(code: Code) -> &'static str {
         Code::Disk => "the local disk failed",
         Code::Differs => "the local file differs",
         Code::Interrupted => "stopped by Ctrl-C or SIGTERM",
+        Code::Unread => "whoever read the standard output went away",
     }
 }
 

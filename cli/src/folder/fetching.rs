@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -15,7 +16,7 @@ use wstp_protocol::SharePath;
 use super::Run;
 use crate::address::Source;
 use crate::exit::{Code, Failure};
-use crate::folder_store::make_around;
+use crate::folder_store::{Claims, make_around};
 use crate::get::{Context, Share, file};
 use crate::transfer::Fetched;
 
@@ -26,6 +27,7 @@ pub(super) struct Fetching<'a> {
     cx: &'a Context<'a>,
     source: &'a Source,
     output: PathBuf,
+    claims: Arc<Claims>,
     share: Share,
     /// Bytes a second that each of them may have.
     rate: watch::Sender<Option<u64>>,
@@ -35,11 +37,17 @@ pub(super) struct Fetching<'a> {
 
 impl<'a> Fetching<'a> {
     /// Nothing yet; `parallel` files at once, each with so much memory.
-    pub(super) fn new(cx: &'a Context<'a>, source: &'a Source, output: &Path, parallel: u8, memory: u64) -> Self {
+    pub(super) fn new(
+        cx: &'a Context<'a>,
+        source: &'a Source,
+        (output, claims): (&Path, Arc<Claims>),
+        parallel: u8,
+        memory: u64,
+    ) -> Self {
         let (rate, each) = watch::channel(cx.options.rate);
         let share = Share { connections: cx.options.connections_of(parallel), memory, rate: each };
         let (under_way, stops) = Default::default();
-        Self { cx, source, output: output.to_owned(), share, rate, under_way, stops }
+        Self { cx, source, output: output.to_owned(), claims, share, rate, under_way, stops }
     }
 
     /// Begins with a file.
@@ -55,12 +63,17 @@ impl<'a> Fetching<'a> {
         };
         let sources = [Source { path, ..self.source.clone() }];
         let (output, place, share) = (self.output.clone(), place.to_owned(), self.share.clone());
+        let claims = self.claims.clone();
         self.under_way.push(Box::pin(async move {
             let target = output.join(&place);
-            let result = match make_around(&output, &place) {
-                Ok(()) => file(&cx, &sources, &target, share).await,
-                Err(failure) => Err(failure),
+            let fetch = async {
+                make_around(&output, &place)?;
+                claims.check(&target, id)?;
+                let fetched = file(&cx, &sources, &target, share).await?;
+                claims.take(&target, id)?;
+                Ok(fetched)
             };
+            let result = fetch.await;
             (id, target, result)
         }));
     }

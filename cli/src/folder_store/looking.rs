@@ -48,7 +48,7 @@ impl Found {
 
 impl FolderStore {
     /// What is there of a file. What can't be read is not there; whoever writes it will tell.
-    pub(super) fn look(&self, ToLook { place, size, modified_ms, .. }: &ToLook) -> Found {
+    pub(super) fn look(&self, ToLook { file, place, size, modified_ms }: &ToLook) -> Found {
         let target = self.output.join(place);
         let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && there.len() == *size);
         let Some(there) = there.filter(|_| self.has_around(place)) else { return Found::Nothing };
@@ -56,8 +56,8 @@ impl FolderStore {
             return Found::Unsure;
         }
         match hash::of_file(&target) {
-            Ok(root) => Found::Same(Saved { target, size: *size, root }),
-            Err(_) => Found::Nothing,
+            Ok(root) if self.claims.claim(&there, *file) => Found::Same(Saved { target, size: *size, root }),
+            Ok(_) | Err(_) => Found::Nothing,
         }
     }
 

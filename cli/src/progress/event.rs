@@ -90,6 +90,15 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Something has another name here than on the server.
+    Renamed {
+        /// The path on the server.
+        path: &'a str,
+        /// The local path.
+        file: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// Something failed.
     Failed {
         /// The local path of the file, where it is about one.

@@ -18,7 +18,7 @@ pub use server::Server;
 pub use spoiler::Spoiler;
 pub use tls::Tls;
 pub use web_server::{Manner, WebServer};
-pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_trusting};
+pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_into, wstp_trusting};
 
 use std::path::Path;
 use std::time::Duration;

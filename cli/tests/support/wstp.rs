@@ -25,6 +25,16 @@ pub async fn wstp(dir: &Path, args: &[&str]) -> Ended {
     Wstp::start(dir, args).end().await
 }
 
+/// Runs it until it ends, with this as its standard output, and in place of what it printed nothing.
+pub async fn wstp_into(dir: &Path, stdout: impl Into<Stdio>, args: &[&str]) -> Ended {
+    let mut command = command(dir, args);
+    command.stdout(stdout);
+    let run = command.spawn().unwrap().wait_with_output();
+    let ended = timeout(PATIENCE, run).await.expect("it ends in time").unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    Ended { code: ended.status.code(), stdout: String::new(), stderr }
+}
+
 /// Runs it until it ends, with these certificates as the only ones to trust.
 pub async fn wstp_trusting(dir: &Path, certificates: &Path, args: &[&str]) -> Ended {
     let mut command = command(dir, args);

@@ -1,0 +1,309 @@
+//! `wstp get -o -`: a file to the standard output, in order, each block verified before it is given out.
+//!
+//! What arrives waits in a temporary file without a name until everything before it is verified. Neither that file nor memory grows with the file that is
+//! fetched: when the reader is slow, or the server does not know the hash yet, storing waits, and with it the network. What was given out is freed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use indicatif::DecimalBytes;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+use wstp_engine::journal::Recovered;
+use wstp_engine::{StoreReply, StoreRequest};
+use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
+
+use crate::address::Source;
+use crate::answers::Answers;
+use crate::disk::Storage;
+use crate::exit::{Code, Failure};
+use crate::get::{Context, Share, begin_with_one_that_answers, task};
+use crate::store::{Store, Stored};
+use crate::transfer;
+
+/// Verified bytes that may wait for the reader, and bytes that may wait for the server's hash.
+const AHEAD: u64 = 64 << 20;
+/// Bytes read back and given out at once.
+const PIECE: u64 = 256 << 10;
+
+/// Gives a file out.
+///
+/// # Errors
+///
+/// In words, with the code to end with. What was given out by then is right, and not all.
+pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Result<Code, Failure> {
+    if cx.options.update {
+        let advice = "Leave --update out. A file that changes meanwhile ends the command with 5.";
+        return Err(Failure::new(Code::Usage, "What was given out can't be updated.", advice));
+    }
+    let Some(name) = sources.first().and_then(|source| source.path.name()) else { return Err(only_files()) };
+    let sources = match sources {
+        [_] => sources.to_vec(),
+        _ => begin_with_one_that_answers(cx, sources).await?,
+    };
+    let queue = Arc::new(Queue::default());
+    let stop = cx.stop.child_token();
+    let (spool, giving) = Spool::new(&queue, answers, &stop).map_err(|error| {
+        let place = std::env::temp_dir();
+        Failure::disk(format!("What arrives early can't be kept in {}", crate::partial::shown(&place)), &error)
+    })?;
+    let giving = spawn_blocking(move || giving.run());
+    let task = transfer::Task { queue: Some(queue.clone()), ..task(cx, &sources, Share::whole(&cx.options)) };
+    let mut report = cx.reporter.file(name.to_owned());
+    let (_, fetched) =
+        transfer::fetch(&task, spool, Recovered::default(), &stop, |standing| report.tell(standing)).await;
+    let fetched = match fetched {
+        Err(failure) if failure.refusal == Some(ErrorCode::NotAFile) => return Err(only_files()),
+        // The temporary file ended it.
+        Err(_) if stop.is_cancelled() && !cx.stop.is_cancelled() => return Err(spoiled(giving.await)),
+        fetched => fetched.map_err(|failure| begin_again(failure, queue.given()))?,
+    };
+    queue.end(fetched.size);
+    let given = tokio::select! {
+        given = giving => given,
+        () = cx.stop.cancelled() => return Err(begin_again(crate::words::interrupted(String::new()), queue.given())),
+    };
+    drop(report);
+    match given {
+        Ok(Ok(root)) if root == fetched.root => {
+            cx.reporter.given(fetched.size, &root);
+            Ok(Code::Ok)
+        }
+        given => Err(spoiled(given)),
+    }
+}
+
+/// The temporary file did not give back what was stored.
+fn spoiled(given: Result<io::Result<Hash>, JoinError>) -> Failure {
+    let error = match given.map_err(io::Error::other).flatten() {
+        Ok(_) => other_bytes(),
+        Err(error) => error,
+    };
+    Failure::disk(format!("The disk of {} failed", crate::partial::shown(&std::env::temp_dir())), &error)
+}
+
+fn other_bytes() -> io::Error {
+    io::Error::other("it gave back other bytes than were stored")
+}
+
+fn only_files() -> Failure {
+    Failure::new(Code::Usage, "The standard output takes one file, and this is a folder.", "Give -o a folder to fill.")
+}
+
+/// Nothing is kept of what was given out.
+fn begin_again(mut failure: Failure, given: u64) -> Failure {
+    if matches!(failure.code, Code::Interrupted | Code::Unreachable | Code::Changed) {
+        let given = DecimalBytes(given);
+        failure.advice = format!("{given} were given out. The same command begins from the start.");
+    }
+    failure
+}
+
+/// How far a file is on its way to the reader.
+#[derive(Debug, Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes from the start that are verified.
+    ready: u64,
+    /// Bytes that were given out.
+    given: u64,
+    /// Bytes that were stored.
+    stored: u64,
+    /// Whether the hash of the file is known.
+    is_rooted: bool,
+    /// Whether storing waits.
+    holds: bool,
+    /// Whether nothing more is to wait: the transfer ends.
+    is_open: bool,
+    /// The size, once everything is verified.
+    end: Option<u64>,
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many bytes from the start are verified.
+    pub fn tell(&self, ready: u64, is_rooted: bool) {
+        let mut state = self.state();
+        if ready > state.ready || is_rooted != state.is_rooted {
+            state.ready = ready.max(state.ready);
+            state.is_rooted = is_rooted;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether it is the reader, or the server's hash, that everything waits for.
+    pub fn holds(&self) -> bool {
+        self.state().holds
+    }
+
+    /// The transfer is to end: storing does not wait any more.
+    pub fn open(&self) {
+        self.state().is_open = true;
+        self.changed.notify_all();
+    }
+
+    fn end(&self, size: u64) {
+        let mut state = self.state();
+        (state.ready, state.end) = (size, Some(size));
+        self.changed.notify_all();
+    }
+
+    fn given(&self) -> u64 {
+        self.state().given
+    }
+
+    /// Waits until more may be stored. The reader and the run loop go on meanwhile, so this ends.
+    fn room(&self, bytes: u64) {
+        let mut state = self.state();
+        state.stored += bytes;
+        loop {
+            let is_slow = state.ready.saturating_sub(state.given) > AHEAD;
+            let is_unsure = !state.is_rooted && state.stored > AHEAD;
+            state.holds = (is_slow || is_unsure) && !state.is_open;
+            if !state.holds {
+                return;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// The next bytes to give out; `None` at the end.
+    fn next(&self) -> Option<(u64, u64)> {
+        let mut state = self.state();
+        while state.ready <= state.given {
+            if state.end.is_some() || state.is_open {
+                return None;
+            }
+            state = self.wait(state);
+        }
+        Some((state.given, state.ready.min(state.given + PIECE)))
+    }
+
+    fn gave(&self, end: u64) {
+        self.state().given = end;
+        self.changed.notify_all();
+    }
+}
+
+/// Sums of the blocks in the temporary file, by their offsets: a disk may give back others than it was given.
+type Sums = Arc<Mutex<BTreeMap<u64, Hash>>>;
+
+/// The transfer's storage: nothing in it outlives the process.
+#[derive(Debug)]
+struct Spool {
+    store: Store,
+    sums: Sums,
+    queue: Arc<Queue>,
+}
+
+impl Spool {
+    fn new(queue: &Arc<Queue>, answers: &Answers, stop: &CancellationToken) -> io::Result<(Self, Giving)> {
+        let file = tempfile::tempfile;
+        let store = Store { data: file()?, hashes: file()?, journal: file()?, journal_len: 0 };
+        let sums = Sums::default();
+        let data = store.data.try_clone()?;
+        let (sums_of, queue_of, answers, stop) = (sums.clone(), queue.clone(), answers.clone(), stop.clone());
+        let giving = Giving { data, sums: sums_of, queue: queue_of, answers, stop };
+        Ok((Self { store, sums, queue: queue.clone() }, giving))
+    }
+}
+
+impl Storage for Spool {
+    type Request = StoreRequest;
+    type Reply = Stored;
+
+    fn perform(&mut self, request: StoreRequest) -> Stored {
+        match &request {
+            StoreRequest::Write { offset, data } => {
+                self.queue.room(data.len() as u64);
+                let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+                let blocks = data.chunks(BLOCK_SIZE as usize);
+                sums.extend((*offset..).step_by(BLOCK_SIZE as usize).zip(blocks.map(sum)));
+            }
+            // Nobody goes on with it.
+            StoreRequest::Commit { .. } => return Stored { reply: StoreReply::Done, error: None },
+            _ => {}
+        }
+        self.store.perform(request)
+    }
+}
+
+fn sum(block: &[u8]) -> Hash {
+    *blake3::hash(block).as_bytes()
+}
+
+/// Gives out what is ready.
+struct Giving {
+    data: File,
+    sums: Sums,
+    queue: Arc<Queue>,
+    answers: Answers,
+    /// Ends the transfer.
+    stop: CancellationToken,
+}
+
+impl Giving {
+    /// To the end; the hash of all. Blocks the thread.
+    fn run(self) -> io::Result<Hash> {
+        let mut whole = blake3::Hasher::new();
+        let mut piece = Vec::new();
+        while let Some((start, end)) = self.queue.next() {
+            piece.resize(usize::try_from(end - start).unwrap_or_default(), 0);
+            let read = self.data.read_exact_at(&mut piece, start).and_then(|()| self.check(start, &piece));
+            if let Err(error) = read {
+                self.stop.cancel();
+                return Err(error);
+            }
+            if !self.answers.bytes(&piece) {
+                break;
+            }
+            whole.update(&piece);
+            free(&self.data, start, end);
+            self.queue.gave(end);
+        }
+        Ok(*whole.finalize().as_bytes())
+    }
+
+    fn check(&self, start: u64, piece: &[u8]) -> io::Result<()> {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        for (offset, block) in (start..).step_by(BLOCK_SIZE as usize).zip(piece.chunks(BLOCK_SIZE as usize)) {
+            if sums.remove(&offset) != Some(sum(block)) {
+                return Err(other_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Frees what was given out, where the file system can do that.
+fn free(data: &File, start: u64, end: u64) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _stays = fallocate(data, hole, start, end - start);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (data, start, end);
+}
+
+/// Whether an output means the standard output.
+pub fn is_stdout(output: Option<&Path>) -> bool {
+    output == Some(Path::new("-"))
+}
