@@ -73,7 +73,7 @@ async fn extensions_own_pages_and_programs_may_connect_and_others_not() {
 }
 
 #[tokio::test]
-async fn a_configured_name_makes_its_pages_own_pages() {
+async fn a_configured_name_and_the_machines_make_their_pages_own_pages() {
     let folder = Folder::new();
     let server =
         Server::start_with(folder.path(), Options { args: &["--allow-host", "files.example"], ..Options::default() })
@@ -84,7 +84,10 @@ async fn a_configured_name_makes_its_pages_own_pages() {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
     };
-    assert!(first_line(server.address(), &upgrade("files.example")).await.starts_with("HTTP/1.1 101 "));
+    let machine = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+    for own in ["files.example", &machine] {
+        assert!(first_line(server.address(), &upgrade(own)).await.starts_with("HTTP/1.1 101 "), "{own}");
+    }
     // A name of somebody else's that leads to this server.
     assert!(first_line(server.address(), &upgrade("rebound.example")).await.starts_with("HTTP/1.1 403 "));
 }
