@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use support::plain::{request, send};
 use support::{Folder, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +46,43 @@ fn many() -> Folder {
         folder.file(&format!("f{number:04}"), b"");
     }
     folder
+}
+
+#[tokio::test]
+async fn a_folder_is_a_page_of_links() {
+    let folder = Folder::new();
+    folder.file("<b>&'\".txt", &[0; 2048]);
+    folder.file("javascript:alert(1)", b"");
+    folder.file("sub folder/späß", b"fun");
+    folder.file(".hidden", b"");
+    mknodat(CWD, folder.path().join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
+    let server = Server::start(folder.path()).await;
+    let page = request(server.address(), "GET", "/files/", &[]).await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    let text = page.text();
+    assert!(text.contains("<a href=\"sub%20folder/\"><bdi>sub folder</bdi>/</a>"), "{text}");
+    assert!(text.contains("<bdi>&lt;b&gt;&amp;&#39;&quot;.txt</bdi></a> <span>2.0 KiB</span>"), "{text}");
+    assert!(text.contains("href=\"%3Cb%3E%26%27%22.txt\""), "{text}");
+    assert!(text.contains("href=\"javascript%3Aalert%281%29\""), "{text}");
+    assert!(!text.contains("hidden") && !text.contains("fifo") && !text.contains("<b>"), "{text}");
+    let sub = request(server.address(), "GET", "/files/sub%20folder/", &[]).await;
+    assert!(sub.text().contains("href=\"sp%C3%A4%C3%9F\"") && sub.text().contains("href=\"../\""), "{}", sub.text());
+    let file = request(server.address(), "GET", "/files/sub%20folder/sp%C3%A4%C3%9F", &[]).await;
+    assert_eq!(file.text(), "fun");
+    let head = request(server.address(), "HEAD", "/files/", &[]).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[tokio::test]
+async fn a_folders_address_ends_in_a_slash() {
+    let folder = Folder::new();
+    folder.file("sub folder/file", b"");
+    let server = Server::start(folder.path()).await;
+    for (target, location) in [("/files", "/files/"), ("/files/sub%20folder", "/files/sub%20folder/")] {
+        let reply = request(server.address(), "GET", target, &[]).await;
+        assert_eq!((reply.status, reply.header("location")), (301, Some(location)), "{target}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod support;
 
+use support::plain::{head, send};
 use support::{Client, Folder, Options, Server, http};
 use tokio_tungstenite::tungstenite::Error;
 
@@ -90,6 +91,40 @@ async fn a_configured_name_and_the_machines_make_their_pages_own_pages() {
     }
     // A name of somebody else's that leads to this server.
     assert!(first_line(server.address(), &upgrade("rebound.example")).await.starts_with("HTTP/1.1 403 "));
+}
+
+#[tokio::test]
+async fn the_server_knows_its_own_names_and_no_name_that_anybody_could_own() {
+    let folder = Folder::new();
+    folder.file("file", b"x");
+    let args = ["--allow-host", "files.example"];
+    let server = Server::start_with(folder.path(), Options { args: &args, ..Options::default() }).await;
+    let machine = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+    let short = machine.split('.').next().unwrap();
+    for (host, status) in [
+        (machine.clone(), 200),
+        (format!("{}:3000", machine.to_uppercase()), 200),
+        (format!("{machine}."), 200),
+        (format!("{short}.local"), 200),
+        (format!("{short}.local.:3000"), 200),
+        ("files.example".to_owned(), 200),
+        ("localhost:3000".to_owned(), 200),
+        ("[::1]".to_owned(), 200),
+        ("rebound.example:3000".to_owned(), 421),
+        (format!("{short}.rebound.example"), 421),
+    ] {
+        let request = head("GET", "/files/file", &[]).replace("127.0.0.1", &host);
+        let reply = send(server.address(), &request).await;
+        assert_eq!(reply.status, status, "{host}");
+        let name = host.trim_end_matches(":3000");
+        assert!(
+            status == 200 || reply.text().ends_with(&format!("wstp-server --allow-host {name}\n")),
+            "{}",
+            reply.text()
+        );
+    }
+    let ancient = send(server.address(), "GET /files/file HTTP/1.0\r\n\r\n").await;
+    assert_eq!(ancient.status, 200);
 }
 
 async fn first_line(address: &str, request: &str) -> String {

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use support::plain::{head, request};
-use support::{Client, Embedded, Folder, seat_comes_free};
+use support::{Client, Embedded, Folder, Server, seat_comes_free};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, interval};
@@ -108,5 +108,46 @@ async fn a_paused_reader_keeps_its_place_until_another_client_needs_it() {
     let paused = begin(server.address(), None).await;
     tokio::time::timeout(PATIENCE, seat_comes_free(server.address())).await.expect("the paused reader gives way");
     assert!(rest(paused).await < SIZE);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_read_for_clients_that_take_nothing() {
+    const CLIENTS: usize = 40;
+    let folder = Folder::new();
+    folder.sparse("large", 1 << 30);
+    let server = Server::start(folder.path()).await;
+    let before = server.peak_memory();
+    let mut idle = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(head("GET", "/files/large", &[]).as_bytes()).await.unwrap();
+        // The head is here, so the body is on its way.
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+        idle.push(stream);
+    }
+    let mut busy = TcpStream::connect(server.address()).await.unwrap();
+    busy.write_all(head("GET", "/files/large", &["Range: bytes=0-99999999"]).as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    busy.read_to_end(&mut all).await.unwrap();
+    assert!(all.len() > 99_999_999);
+    let growth = server.peak_memory() - before;
+    assert!(growth < CLIENTS as u64 * (2 << 20), "{growth} bytes more");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let folder = Folder::new();
+    folder.sparse("large", 1 << 30);
+    let mut config = Config { max_connections: 1, ..Config::new(folder.path()) };
+    config.timeouts.write = Duration::from_millis(100);
+    let server = Embedded::start(config).await;
+    let mut idle = TcpStream::connect(server.address()).await.unwrap();
+    idle.write_all(head("GET", "/files/large", &[]).as_bytes()).await.unwrap();
+    idle.read_exact(&mut [0; 16]).await.unwrap();
+    // Its place among the connections comes back.
+    while request(server.address(), "HEAD", "/files/large", &[]).await.status != 200 {
+        tokio::task::yield_now().await;
+    }
     server.stop().await;
 }
