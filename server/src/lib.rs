@@ -1,7 +1,7 @@
 //! The WSTP server: lists the folders of one share and serves blocks of its files.
 //!
 //! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a
-//! request: `accept` admits a TCP connection and speaks HTTP, `routes` answers pages and upgrades `/ws`, `session` speaks the
+//! request: `accept` admits a TCP connection and speaks HTTP, `places` says who gives way when there is no room, `routes` answers pages and upgrades `/ws`, `session` speaks the
 //! protocol, `plain_http` serves `/files/` to everything else, `share` resolves paths and reads files, `hashing` computes and keeps block hashes.
 //!
 //! Invariants:
