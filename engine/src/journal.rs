@@ -2,8 +2,8 @@
 //!
 //! Its frame is that of `records.rs`: only a prefix of good records is believed; a caller truncates the file to it and goes on there.
 //!
-//! A record is written only after the data and hashes it speaks of are durable, so what [`replay`] returns was on disk once. Blocks of the last
-//! record that no earlier one has are in `Recovered::last`: the engine reads them back before it counts them.
+//! A record is written only after the data it speaks of is durable, so what [`replay`] returns was on disk once. Whether it still is, nobody knows: disks
+//! fail, and other programs touch files. The engine reads every block back before it counts as verified.
 
 use std::ops::Range;
 
@@ -45,7 +45,6 @@ pub struct Recovered {
     pub(crate) file: Option<FileIdentity>,
     pub(crate) verified: RangeSet,
     pub(crate) received: RangeSet,
-    pub(crate) last: RangeSet,
     pub(crate) complete: bool,
     pub(crate) next_sequence: u64,
 }
@@ -57,7 +56,7 @@ impl Recovered {
         self.file.as_ref()
     }
 
-    /// The verified blocks.
+    /// The blocks that were verified.
     #[must_use]
     pub fn verified(&self) -> &RangeSet {
         &self.verified
@@ -99,9 +98,6 @@ impl Recovered {
             self.received.remove(range.clone());
             self.verified.remove(range);
         }
-        // What an earlier record has was durable before this one was begun.
-        let new = |range: &Range<u64>| self.received.gaps(range.clone()).flat_map(|gap| self.verified.gaps(gap));
-        self.last = record.received.iter().chain(&record.verified).flat_map(new).collect();
         for range in record.received {
             self.received.insert(range);
         }
@@ -184,17 +180,7 @@ mod tests {
         assert_eq!(recovered.file, Some(FileIdentity { root: Some([1; 32]), ..file(100 * 8192, 1) }));
         assert_eq!(recovered.verified.iter().collect::<Vec<_>>(), [0..2, 3..8]);
         assert_eq!(recovered.received.iter().collect::<Vec<_>>(), [8..10]);
-        assert!(recovered.last.is_empty(), "all of it was on record before");
         assert_eq!(recovered.next_sequence, 3);
-    }
-
-    #[test]
-    fn of_the_last_record_is_read_back_what_no_earlier_one_has() {
-        let first = Record { file: Some(file(100 * 8192, 1)), received: vec![0..10], ..Record::default() };
-        let second = Record { lost: vec![8..10], ..Record::default() };
-        let third = Record { received: vec![20..22], verified: vec![0..12], ..Record::default() };
-        let (recovered, _) = replay(&written(&[first, second, third]).concat());
-        assert_eq!(recovered.last.iter().collect::<Vec<_>>(), [8..12, 20..22]);
     }
 
     #[test]

@@ -12,10 +12,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// What a transfer is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Connects, opens the file, or reads back what it has.
+    /// Connects or opens the file.
     Starting,
     /// Blocks arrive.
     Downloading,
+    /// Everything arrived, and what an earlier run stored is being read back.
+    Checking,
     /// Everything arrived, and the root hash is not known yet or blocks are still being compared; or the server is to prove by its hash that the file,
     /// whose version changed, has the same bytes as before.
     Verifying,
@@ -84,12 +86,28 @@ pub struct Progress {
     pub verified: u64,
     /// Bytes written and not yet verified.
     pub received: u64,
+    /// Those of them that an earlier run stored and that were not read back yet.
+    pub unchecked: u64,
     /// Bytes a second over the last seconds.
     pub rate: f64,
     /// Time left at that rate, where it can be said.
     pub time_left: Option<Duration>,
     /// Every source.
     pub sources: Vec<SourceProgress>,
+}
+
+impl Progress {
+    /// How much of what is here this run has verified or read back, in percent, rounded down.
+    #[must_use]
+    pub fn checked_percent(&self) -> u8 {
+        checked_percent(self.verified.saturating_add(self.received), self.unchecked)
+    }
+}
+
+/// How much of so many bytes is checked of which so many are not, in percent, rounded down.
+pub(crate) fn checked_percent(here: u64, unchecked: u64) -> u8 {
+    let percent = u128::from(here.saturating_sub(unchecked)) * 100 / u128::from(here.max(1));
+    u8::try_from(percent).unwrap_or(100)
 }
 
 /// Whether a source is used, and why not.

@@ -1,7 +1,7 @@
 //! Where every block stands, as sets of ranges.
 //!
-//! Invariants: `verified` and `received` are disjoint and written; both lie in `held`, which also has what is being written and what is lost and not yet
-//! recorded as such; `held` lies in `taken`, which also has what is asked for. Only what is not taken may be asked for.
+//! Invariants: `verified`, `received` and `claimed` are disjoint and written; all lie in `held`, which also has what is being written and what is lost and
+//! not yet recorded as such; `held` lies in `taken`, which also has what is asked for. Only what is not taken may be asked for.
 
 use std::ops::Range;
 
@@ -15,6 +15,8 @@ pub(super) struct Blocks {
     count: u64,
     verified: RangeSet,
     received: RangeSet,
+    /// Written by an earlier run, as its journal says, and not read back by this one.
+    claimed: RangeSet,
     held: RangeSet,
     taken: RangeSet,
 }
@@ -36,28 +38,23 @@ impl Blocks {
         Self { count: file.blocks(), ..Self::default() }
     }
 
-    /// What the journal says, less the blocks that only the last commit has: they are held, and count once they were read back.
+    /// What the journal says: nothing of it counts before it was read back, and nothing of it is fetched again.
     pub(super) fn recovered(file: &FileIdentity, journal: &Recovered) -> Self {
-        let mut blocks = Self::of(file);
-        blocks.verified = journal.verified.clone();
-        blocks.received = journal.received.clone();
-        blocks.held.extend(&journal.verified);
-        blocks.held.extend(&journal.received);
-        blocks.taken = blocks.held.clone();
-        if !journal.complete {
-            blocks.verified.subtract(&journal.last);
-            blocks.received.subtract(&journal.last);
-        }
-        blocks
+        let mut claimed = journal.verified.clone();
+        claimed.extend(&journal.received);
+        Self { held: claimed.clone(), taken: claimed.clone(), claimed, ..Self::of(file) }
     }
 
     /// The file changed into `new`: what is comparable stays as received, everything else is missing.
     pub(super) fn changed(&mut self, old: &FileIdentity, new: &FileIdentity) {
         self.count = new.blocks();
         self.received.extend(&std::mem::take(&mut self.verified));
-        self.received.remove(old.comparable(new).end..u64::MAX);
+        let end = old.comparable(new).end;
+        self.received.remove(end..u64::MAX);
+        self.claimed.remove(end..u64::MAX);
         self.held = self.received.clone();
-        self.taken = self.received.clone();
+        self.held.extend(&self.claimed);
+        self.taken = self.held.clone();
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -72,6 +69,10 @@ impl Blocks {
         &self.received
     }
 
+    pub(super) fn claimed(&self) -> &RangeSet {
+        &self.claimed
+    }
+
     /// Whether no block is here, not even one that is being written or read back.
     pub(super) fn holds_nothing(&self) -> bool {
         self.held.is_empty()
@@ -82,9 +83,13 @@ impl Blocks {
         self.taken.len() == self.count
     }
 
-    /// Whether every block is written.
+    /// How many blocks are written.
+    pub(super) fn written(&self) -> u64 {
+        self.verified.len() + self.received.len() + self.claimed.len()
+    }
+
     pub(super) fn all_written(&self) -> bool {
-        self.verified.len() + self.received.len() == self.count
+        self.written() == self.count
     }
 
     pub(super) fn all_verified(&self) -> bool {
@@ -130,8 +135,9 @@ impl Blocks {
         self.taken.remove(range);
     }
 
-    /// Blocks are written, and not verified yet.
+    /// Blocks are written, or were read back, and are not verified yet.
     pub(super) fn receive(&mut self, range: Range<BlockIndex>) {
+        self.claimed.remove(range.clone());
         self.received.insert(range);
     }
 
@@ -141,8 +147,9 @@ impl Blocks {
         self.verified.insert(range);
     }
 
-    /// Received blocks turned out wrong. They stay held until [`Blocks::release`].
+    /// Blocks that were not verified turned out wrong. They stay held until [`Blocks::release`].
     pub(super) fn lose(&mut self, range: Range<BlockIndex>) {
+        self.claimed.remove(range.clone());
         self.received.remove(range);
     }
 }

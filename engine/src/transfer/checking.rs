@@ -112,7 +112,8 @@ impl Transfer {
         }
     }
 
-    /// Compares received blocks whose pages can be had, lowest first.
+    /// Compares received blocks whose pages can be had, lowest first. A page of which some blocks still have to be read back waits for them: the node above
+    /// it may prove it as a whole.
     pub(super) fn check_received(&mut self) {
         let Some(file) = self.file.filter(|file| file.root.is_some()) else { return };
         let mut from = 0;
@@ -121,7 +122,7 @@ impl Transfer {
             let Some(next) = self.blocks.received().overlaps(from..file.blocks()).next() else { return };
             let page = page_of(next.start);
             from = (page + 1) * PAGE_BLOCKS;
-            if self.is_left_to_summit(page, &file) {
+            if self.is_claimed(blocks_of(page, &file)) || self.is_left_to_summit(page, &file) {
                 continue;
             }
             // The page of a file of one block needs no server.

@@ -113,8 +113,7 @@ impl Transfer {
     }
 
     fn useful_connections(&self) -> usize {
-        let written = self.blocks.verified().len() + self.blocks.received().len();
-        let left = (self.blocks.count() - written).saturating_mul(BLOCK_SIZE);
+        let left = (self.blocks.count() - self.blocks.written()).saturating_mul(BLOCK_SIZE);
         usize::try_from(left.div_ceil(BYTES_PER_CONNECTION)).unwrap_or(usize::MAX).max(1)
     }
 

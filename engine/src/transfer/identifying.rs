@@ -128,7 +128,7 @@ impl Transfer {
         let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
         let version = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.version);
         let contradicts = version == Some(offered.version) && clash;
-        let is_unproven = is_origin && self.blocks.verified().is_empty();
+        let is_unproven = is_origin && self.blocks.verified().is_empty() && !self.proven_before;
         let may_be_misheard = is_unproven && self.corrections < MOST_CORRECTIONS;
         let is_unknown = !clash && file.root.is_none();
         match () {
@@ -273,7 +273,7 @@ impl Transfer {
         self.pages.clear();
         self.summits.clear();
         self.suspects.clear();
-        self.to_rehash = RangeSet::new();
+        self.proven_before = false;
         self.change_unrecorded = true;
         for other in &mut self.sources {
             other.version = None;
@@ -363,12 +363,11 @@ impl Transfer {
         self.request_open(id);
     }
 
-    /// Makes the data file as long as it has to be and reads back what only the last record before the start claimed.
+    /// Makes the data file as long as it has to be.
     pub(super) fn prepare_storage(&mut self) {
         if !self.change_unrecorded {
             self.set_length();
         }
-        self.rehash();
     }
 
     pub(super) fn set_length(&mut self) {

@@ -134,6 +134,11 @@ impl Ledger {
         self.unhashed.remove(range);
     }
 
+    /// Whether storage has the hashes of all these blocks. If it has not, what it gives for them may be what an earlier run left there.
+    pub(super) fn are_hashes_written(&self, range: Range<BlockIndex>) -> bool {
+        self.unhashed.overlaps(range).next().is_none()
+    }
+
     /// Whether the hash of some of these blocks is not with storage yet.
     pub(super) fn is_gathered(&self, range: &Range<BlockIndex>) -> bool {
         self.gathered.range(..range.end).next_back().is_some_and(|(start, run)| start + run.len() as u64 > range.start)

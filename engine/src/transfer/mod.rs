@@ -1,7 +1,7 @@
 //! The transfer of one file: the state, the way in and the way out. Each concern has a module of its own beside this one.
 //!
-//! Invariants: a block is `verified` only after its hash equalled one that was proved against the file's root, and after it was written. What
-//! is asked for and what waits to be written never exceed the memory budget together. Whatever a server says, no memory is taken
+//! Invariants: a block is `verified` only after its hash equalled one that was proved against the file's root, and after it was written; one that an earlier
+//! run stored, only after it was read back and hashed by this one. What is asked for and what waits to be written never exceed the memory budget together. Whatever a server says, no memory is taken
 //! that its words could size.
 
 mod asking;
@@ -12,6 +12,7 @@ mod connection;
 mod identifying;
 mod ledger;
 mod pages;
+mod reading_back;
 mod replies;
 mod source;
 mod standing;
@@ -29,6 +30,7 @@ use self::blocks::Blocks;
 use self::connection::Connection;
 use self::ledger::Ledger;
 use self::pages::Pages;
+use self::reading_back::ReadBack;
 use self::source::Source;
 use self::stopping::Stop;
 use self::storage::Storage;
@@ -38,7 +40,7 @@ use crate::journal::Recovered;
 use crate::limit::Limit;
 use crate::rate::Rate;
 use crate::width::Width;
-use crate::{Command, Config, ConnectionId, FileIdentity, Instant, Output, Problem, RangeSet, SourceId, StoreReply};
+use crate::{Command, Config, ConnectionId, FileIdentity, Instant, Output, Problem, SourceId, StoreReply};
 
 /// Fetches one file. See the run loop's contract at the top of the crate.
 #[derive(Debug)]
@@ -54,8 +56,9 @@ pub struct Transfer {
     ledger: Ledger,
     /// Writes of hashes that have to be answered before the next record.
     flush_mark: u64,
-    /// Blocks that only the journal's last record has and that were not read back yet.
-    to_rehash: RangeSet,
+    readback: ReadBack,
+    /// An earlier run proved blocks of this file.
+    proven_before: bool,
     sources: Vec<Source>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
@@ -96,25 +99,21 @@ impl Transfer {
         Self::resume(config, Recovered::default(), now)
     }
 
-    /// Goes on where a journal ends, of which [`crate::journal::replay`] made `journal`.
+    /// Goes on where a journal ends, of which [`crate::journal::replay`] made `journal`. Of a complete one too every block is read back before it is
+    /// complete again.
     #[must_use]
     pub fn resume(config: Config, journal: Recovered, now: Instant) -> Self {
         let mut transfer = Self::idle(config, journal.next_sequence, now);
         if let Some(file) = journal.file {
             transfer.blocks = Blocks::recovered(&file, &journal);
+            transfer.proven_before = !journal.verified.is_empty();
             transfer.file = Some(file);
-            transfer.complete = journal.complete;
             if let Some(first) = transfer.sources.iter_mut().find(|source| source.may_be_origin()) {
                 first.version = Some(file.version);
             }
-            if !journal.complete {
-                transfer.to_rehash = journal.last;
-                transfer.prepare_storage();
-            }
+            transfer.prepare_storage();
         }
-        if !transfer.complete {
-            transfer.fail_without_origin(Problem::Connection);
-        }
+        transfer.fail_without_origin(Problem::Connection);
         transfer.drive();
         transfer
     }
@@ -135,7 +134,8 @@ impl Transfer {
             storage: Storage::default(),
             ledger: Ledger::new(sequence),
             flush_mark: 0,
-            to_rehash: RangeSet::new(),
+            readback: ReadBack::default(),
+            proven_before: false,
             connections: BTreeMap::new(),
             next_connection: 0,
             asked_bytes: 0,
@@ -234,7 +234,7 @@ impl Transfer {
         let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.recording_failed);
         let own =
             [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
-        let own = own.into_iter().chain([self.stand_in_at()]);
+        let own = own.into_iter().chain([self.stand_in_at(), self.readback.due_at]);
         connections.chain(sources).chain(own).flatten().min()
     }
 
@@ -257,6 +257,7 @@ impl Transfer {
             self.choose_origin();
             self.check_received();
             self.ask();
+            self.read_back();
         }
         self.commit();
         self.settle();

@@ -84,6 +84,11 @@ impl Pages {
         self.open.clear();
     }
 
+    /// The open pages.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.open.keys().copied()
+    }
+
     /// The first open page after `page`.
     pub(super) fn next_open(&self, page: u64) -> Option<u64> {
         self.open.range(page + 1..).next().map(|(number, _)| *number)

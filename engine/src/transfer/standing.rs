@@ -15,7 +15,8 @@ impl Transfer {
     #[must_use]
     pub fn progress(&self) -> Progress {
         let verified = self.bytes_in(self.blocks.verified());
-        let received = self.bytes_in(self.blocks.received());
+        let unchecked = self.bytes_in(self.blocks.claimed());
+        let received = self.bytes_in(self.blocks.received()) + unchecked;
         let rate = self.rate.at(self.now);
         Progress {
             phase: self.phase(),
@@ -24,6 +25,7 @@ impl Transfer {
             root: self.file.and_then(|file| file.root),
             verified,
             received,
+            unchecked,
             rate,
             time_left: self.file.and_then(|file| time_left(file.size - verified - received, rate)),
             sources: self.sources.iter().map(|source| self.source_progress(source)).collect(),
@@ -37,7 +39,14 @@ impl Transfer {
 
     /// The blocks that are written and not verified, in order.
     pub fn received(&self) -> impl Iterator<Item = Range<BlockIndex>> {
-        self.blocks.received().iter()
+        let mut here = self.blocks.received().clone();
+        here.extend(self.blocks.claimed());
+        here.iter().collect::<Vec<_>>().into_iter()
+    }
+
+    /// Those of them that an earlier run stored and that were not read back yet, in order.
+    pub fn unchecked(&self) -> impl Iterator<Item = Range<BlockIndex>> {
+        self.blocks.claimed().iter()
     }
 
     /// The blocks that are asked for, in order.
@@ -83,10 +92,16 @@ impl Transfer {
 
     fn phase_of_blocks(&self) -> Phase {
         match () {
-            () if self.file.is_none() || self.storage.is_rehashing() => Phase::Starting,
+            () if self.file.is_none() => Phase::Starting,
+            () if self.is_checking() => Phase::Checking,
             () if self.blocks.all_written() || self.awaits_proof() => Phase::Verifying,
             () => Phase::Downloading,
         }
+    }
+
+    /// Whether everything arrived and only what an earlier run stored is still to be read back.
+    fn is_checking(&self) -> bool {
+        self.blocks.all_written() && !self.blocks.claimed().is_empty()
     }
 
     fn standing_of(&self, source: &super::Source) -> Standing {

@@ -41,6 +41,7 @@ impl Transfer {
         self.stop = Some(Stop { failure, settled: false, resume: false });
         self.endgame_at = None;
         self.unlimited_at = None;
+        self.readback.due_at = None;
         self.disconnect_all();
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use wstp_protocol::{BlockIndex, BlockRun, Hash};
 
-use crate::SourceId;
+use crate::{Instant, SourceId};
 
 /// Comparisons of received blocks under way at once.
 const MOST_CHECKS: usize = 8;
@@ -32,9 +32,11 @@ pub(super) enum Pending {
         run: BlockRun,
         blocks: Vec<Range<BlockIndex>>,
     },
-    /// Blocks of the last commit before the start become received.
+    /// Blocks that an earlier run stored become received.
     Rehash {
         run: BlockRun,
+        /// When that was asked for.
+        asked: Instant,
     },
     Commit,
 }
@@ -98,7 +100,8 @@ impl Storage {
         self.checks < MOST_CHECKS
     }
 
-    pub(super) fn is_rehashing(&self) -> bool {
-        self.rehashes > 0
+    /// How many runs are being read back.
+    pub(super) fn rehashes(&self) -> usize {
+        self.rehashes
     }
 }

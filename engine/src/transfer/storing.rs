@@ -1,12 +1,7 @@
 //! What storage answers, and the order in which things become durable: data and hashes first, then the record that speaks of them.
 
-use std::ops::Range;
-
-use wstp_protocol::{BlockIndex, BlockRun};
-
 use super::Transfer;
-use super::blocks::{range_of, run_of};
-use super::pages::PAGE_BLOCKS;
+use super::blocks::range_of;
 use super::storage::Pending;
 use crate::{Output, Problem, StoreError, StoreReply, StoreRequest};
 
@@ -22,8 +17,14 @@ impl Transfer {
             StoreReply::Failed(error) => self.store_failed(pending, error),
             StoreReply::Done => self.store_done(pending),
             StoreReply::Hashes(hashes) => match pending {
+                // They were to be written before, and that failed.
+                Pending::Check { page, run, .. } if !self.ledger.are_hashes_written(range_of(run)) => {
+                    self.check_failed(page);
+                }
                 Pending::Check { page, run, blocks } => self.checked(page, run, blocks, &hashes),
-                Pending::Rehash { run } if hashes.len() == run.count as usize => self.rehashed(run, &hashes),
+                Pending::Rehash { run, asked } if hashes.len() == run.count as usize => {
+                    self.rehashed(run, asked, &hashes)
+                }
                 other => self.store_failed(other, StoreError::Io),
             },
         }
@@ -52,10 +53,7 @@ impl Transfer {
                 return blocks.into_iter().for_each(|range| self.lose(range));
             }
             Pending::Check { page, .. } => self.check_failed(page),
-            Pending::Rehash { run } if error == StoreError::Missing => return self.lose(range_of(run)),
-            Pending::Rehash { run } => {
-                self.to_rehash.insert(range_of(run));
-            }
+            Pending::Rehash { run, asked } => return self.unreadable(run, asked),
             Pending::Commit => self.ledger.failed(self.now),
         }
         self.storage_failed = true;
@@ -116,29 +114,4 @@ impl Transfer {
             self.disconnect_all();
         }
     }
-
-    /// Reads back what only the last record before the start claimed.
-    pub(super) fn rehash(&mut self) {
-        let Some(file) = self.file else { return };
-        for range in std::mem::take(&mut self.to_rehash).iter() {
-            for run in runs(range) {
-                self.store(StoreRequest::Rehash { run, size: file.size }, Pending::Rehash { run });
-            }
-        }
-    }
-
-    /// Blocks of that record were read back: they count as received, with the hashes they have now.
-    fn rehashed(&mut self, run: BlockRun, hashes: &[wstp_protocol::Hash]) {
-        self.ledger.gather(run.first, hashes);
-        self.blocks.receive(range_of(run));
-        if self.ledger.is_full() {
-            self.flush_hashes();
-        }
-    }
-}
-
-/// A range in runs of at most a page.
-fn runs(range: Range<BlockIndex>) -> impl Iterator<Item = BlockRun> {
-    let step = usize::try_from(PAGE_BLOCKS).expect("a page's blocks are counted in a few bits");
-    range.clone().step_by(step).map(move |first| run_of(&(first..range.end.min(first + PAGE_BLOCKS))))
 }

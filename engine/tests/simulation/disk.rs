@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_engine::{RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
@@ -46,6 +46,12 @@ impl File {
         self.unflushed.push(change);
     }
 
+    /// Something else than the program changes it, durably.
+    fn tamper(&mut self, change: &Change) {
+        change.apply(&mut self.seen);
+        change.apply(&mut self.durable);
+    }
+
     fn flush(&mut self) {
         for change in self.unflushed.drain(..) {
             change.apply(&mut self.durable);
@@ -85,12 +91,27 @@ pub enum Crash {
     PowerLoss,
 }
 
+/// What a failing disk, a repaired file system or another program does to stored bytes. Numbers are parts of the data in 1,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Bytes from here on, so many, are others.
+    Changed(u64, usize),
+    /// The data ends here.
+    Cut(u64),
+    /// Two stretches of so many blocks have changed places.
+    Swapped(u64, u64, u64),
+    /// The file of hashes is gone.
+    NoHashes,
+}
+
 /// The three files of a transfer.
 #[derive(Default)]
 pub struct Disk {
     data: File,
     hashes: File,
     pub journal: Vec<u8>,
+    /// Blocks that were damaged and not written since.
+    pub damaged: RangeSet,
     /// Requests that still succeed before the disk is full; `None` while there is space.
     pub full_after: Option<u32>,
 }
@@ -113,6 +134,44 @@ impl Disk {
         self.data.flush();
     }
 
+    /// Does this to what is stored of these blocks.
+    pub fn damage(&mut self, damage: Damage, within: &RangeSet) {
+        let length = self.data.seen.len();
+        let at = |part: u64| (length as u64 * part / 1000) as usize;
+        let block = |part: u64| at(part) as u64 / BLOCK_SIZE;
+        let mut changed = self.data.seen.clone();
+        match damage {
+            Damage::Changed(from, bytes) => {
+                let range = at(from)..length.min(at(from) + bytes);
+                changed[range].iter_mut().for_each(|byte| *byte ^= 0x55);
+            }
+            Damage::Cut(from) => changed.truncate(at(from)),
+            Damage::Swapped(one, other, blocks) => {
+                let (one, other) = (block(one.min(other)), block(one.max(other)));
+                let end = length as u64 / BLOCK_SIZE;
+                for (one, other) in (one..one + blocks).zip(other.max(one + blocks)..end) {
+                    let (one, other) = ((one * BLOCK_SIZE) as usize, (other * BLOCK_SIZE) as usize);
+                    let (left, right) = changed.split_at_mut(other);
+                    left[one..one + BLOCK_SIZE as usize].swap_with_slice(&mut right[..BLOCK_SIZE as usize]);
+                }
+            }
+            Damage::NoHashes => self.hashes = File::default(),
+        }
+        for block in within.iter().flatten() {
+            let range = (block * BLOCK_SIZE) as usize..length.min(((block + 1) * BLOCK_SIZE) as usize);
+            if range.start >= range.end || self.data.seen.get(range.clone()) == changed.get(range.clone()) {
+                continue;
+            }
+            self.damaged.insert(block..block + 1);
+            if let Some(bytes) = changed.get(range.clone()) {
+                self.data.tamper(&Change::Write(range.start, Bytes::copy_from_slice(bytes)));
+            }
+        }
+        if changed.len() < length {
+            self.data.tamper(&Change::Length(changed.len()));
+        }
+    }
+
     pub fn perform(&mut self, request: StoreRequest) -> StoreReply {
         let writes = !matches!(request, StoreRequest::ReadHashes { .. } | StoreRequest::Rehash { .. });
         if writes && let Some(left) = &mut self.full_after {
@@ -125,6 +184,7 @@ impl Disk {
             StoreRequest::SetLength { size } => self.set_length(size),
             StoreRequest::Write { offset, data } => {
                 assert!(offset as usize + data.len() <= self.data.seen.len(), "a write past the end of the file");
+                self.damaged.remove(offset / BLOCK_SIZE..(offset + data.len() as u64).div_ceil(BLOCK_SIZE));
                 self.data.write(offset as usize, data);
                 StoreReply::Done
             }

@@ -6,7 +6,7 @@ use wstp_engine::{Connections, Order};
 use wstp_protocol::{BLOCK_SIZE, Limits};
 
 use crate::content::Edition;
-use crate::disk::Crash;
+use crate::disk::{Crash, Damage};
 use crate::random::Random;
 use crate::server::{Lie, ServerScript};
 use crate::world::{Blow, Link, Scenario};
@@ -58,6 +58,14 @@ impl Scenario {
             scenario.servers.push((mirror(&mut random, scenario.edition), link(&mut random)));
         }
         scenario.automatic = Random::new(seed ^ 0x7a1d).chance(0.3);
+        let mut random = Random::new(seed ^ 0xdead);
+        let spread = random.pick(&[200_000, 3_000_000, 20_000_000]);
+        for _ in 0..random.pick(&[0, 0, 1, 2, 4]) {
+            let at = [(); 2].map(|()| Duration::from_micros(random.below(spread)));
+            let crash = random.pick(&[Crash::Kill, Crash::PowerLoss]);
+            scenario.blows.push((at[0], Blow::DamagedCrash(crash, damage(&mut random))));
+            scenario.blows.push((at[1], Blow::Damage(damage(&mut random))));
+        }
         scenario
     }
 
@@ -184,6 +192,17 @@ fn wish(random: &mut Random, size: u64) -> Blow {
         1 => Blow::Order(Order::From(random.below(size / BLOCK_SIZE + 2))),
         2 => Blow::Order(Order::HeadFirst),
         _ => Blow::Budget(random.pick(&[256 << 10, 1 << 20, 64 << 20])),
+    }
+}
+
+fn damage(random: &mut Random) -> Damage {
+    let mut part = || random.below(1000);
+    let (one, other) = (part(), part());
+    match random.below(4) {
+        0 => Damage::Changed(one, random.in_range(1..200_000) as usize),
+        1 => Damage::Cut(one),
+        2 => Damage::Swapped(one, other, random.in_range(1..20)),
+        _ => Damage::NoHashes,
     }
 }
 

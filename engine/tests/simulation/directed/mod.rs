@@ -6,6 +6,7 @@ mod limit;
 mod mirrors;
 mod order;
 mod sources;
+mod stored;
 
 use std::time::Duration;
 

@@ -4,15 +4,28 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use wstp_engine::{Command, Config, Problem, RangeSet, SourceId, Transfer, journal};
+use wstp_protocol::BLOCK_SIZE;
 
 use super::{Blow, Event, World};
 use crate::content::Edition;
-use crate::disk::Crash;
+use crate::disk::{Crash, Damage};
 
 impl World {
     pub(super) fn blow(&mut self, blow: Blow) {
         match blow {
             Blow::Crash(crash) => self.crash(crash),
+            Blow::DamagedCrash(crash, damage) => {
+                self.check_verified();
+                self.stop(crash);
+                self.damage(damage);
+                self.restart();
+            }
+            // A shorter file would be noticed at the next write.
+            Blow::Damage(Damage::Cut(_)) => {}
+            Blow::Damage(damage) => {
+                let unchecked: RangeSet = self.transfer.unchecked().collect();
+                self.disk.damage(damage, &unchecked);
+            }
             Blow::RestartServers { down } => self.restart_servers(down),
             Blow::ChangeFile(edition) => self.change_file(edition),
             Blow::Pause => {
@@ -79,9 +92,19 @@ impl World {
     /// The program dies and is started again.
     pub fn crash(&mut self, crash: Crash) {
         self.check_verified();
+        self.stop(crash);
+        self.restart();
+    }
+
+    fn stop(&mut self, crash: Crash) {
         let under_way = self.stores.pop_front();
         self.disk.crash(crash, under_way, &mut self.random);
-        self.restart();
+    }
+
+    /// This happens to what is stored, while the program does not run.
+    pub fn damage(&mut self, damage: Damage) {
+        let all = std::iter::once(0..self.disk.data().len().div_ceil(BLOCK_SIZE as usize) as u64).collect();
+        self.disk.damage(damage, &all);
     }
 
     /// The program is started on what is on disk.

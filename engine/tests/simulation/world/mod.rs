@@ -17,7 +17,7 @@ use wstp_engine::{
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
 
 use crate::content::Edition;
-use crate::disk::{Crash, Disk};
+use crate::disk::{Crash, Damage, Disk};
 use crate::random::Random;
 use crate::server::{Server, ServerScript};
 
@@ -43,6 +43,10 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
     Crash(Crash),
+    /// The same, and before the program is started again, this happens to what is stored.
+    DamagedCrash(Crash, Damage),
+    /// This happens, while the program runs, to what an earlier run stored and this one has not read back.
+    Damage(Damage),
     RestartServers {
         down: Duration,
     },
@@ -125,6 +129,8 @@ pub struct World {
     pub arrived: Vec<BlockRun>,
     /// Bytes of these.
     pub arrived_bytes: u64,
+    /// Every run that was read back, in order.
+    pub rehashed: Vec<BlockRun>,
     /// Hashes that came, without uncles.
     pub arrived_hashes: usize,
     /// The most bytes ever asked for and not written.
@@ -176,6 +182,7 @@ impl World {
             random,
             asked: Vec::new(),
             arrived: Vec::new(),
+            rehashed: Vec::new(),
             arrived_bytes: 0,
             arrived_hashes: 0,
             peak: 0,
@@ -523,6 +530,9 @@ impl World {
 
     fn stored(&mut self) {
         let Some(request) = self.stores.pop_front() else { return };
+        if let StoreRequest::Rehash { run, .. } = request {
+            self.rehashed.push(run);
+        }
         let reply = self.disk.perform(request);
         if !self.stores.is_empty() {
             self.begin_store();

@@ -1,0 +1,101 @@
+//! Reading back what an earlier run stored. Its journal says what was on disk once, not what is there now: a block of it counts as received once it was
+//! read and hashed, and then is proved like any other.
+//!
+//! It goes on beside the download and is not to be felt there: while blocks are on their way it takes short runs, and no more than a twentieth of the
+//! time. When nothing is on its way it goes as fast as storage does.
+
+use std::ops::Range;
+
+use wstp_protocol::{BlockIndex, BlockRun, Hash};
+
+use super::Transfer;
+use super::blocks::{range_of, run_of};
+use super::pages::{PAGE_BLOCKS, blocks_of};
+use super::storage::Pending;
+use crate::{FileIdentity, Instant, RangeSet, StoreRequest};
+
+/// Blocks read back at once beside a download: 1 MiB, so that nothing written waits for long.
+const SHORT_RUN: u64 = 128;
+/// Runs asked for at once when nothing else is to be done: one is handed over while another one is read.
+const MOST_AT_ONCE: usize = 2;
+/// How many times longer than the last run took the next one is put off, beside a download.
+const REST: u32 = 19;
+
+/// What is being read back, and when the next run may be.
+#[derive(Debug, Default)]
+pub(super) struct ReadBack {
+    under_way: RangeSet,
+    rests_until: Instant,
+    /// When to go on, where something is left.
+    pub(super) due_at: Option<Instant>,
+}
+
+impl Transfer {
+    /// Has the next runs read back that there is time for.
+    pub(super) fn read_back(&mut self) {
+        self.readback.due_at = None;
+        let Some(file) = self.file else { return };
+        if self.change_unrecorded || self.blocks.claimed().is_empty() || !self.is_served() {
+            return;
+        }
+        let (at_once, blocks) = if self.is_fetching() { (1, SHORT_RUN) } else { (MOST_AT_ONCE, PAGE_BLOCKS) };
+        while self.storage.rehashes() < at_once {
+            if at_once == 1 && self.readback.rests_until > self.now {
+                self.readback.due_at = Some(self.readback.rests_until);
+                return;
+            }
+            let Some(run) = self.next_claim(&file, blocks) else { return };
+            self.readback.under_way.insert(range_of(run));
+            let pending = Pending::Rehash { run, asked: self.now };
+            self.store(StoreRequest::Rehash { run, size: file.size }, pending);
+        }
+    }
+
+    /// Whether a source has this file open: without one nothing that is read could be proved, and the file may have changed.
+    fn is_served(&self) -> bool {
+        self.connections.values().any(|connection| connection.handle().is_some())
+    }
+
+    /// Whether blocks are on their way from a source to the disk.
+    fn is_fetching(&self) -> bool {
+        self.asked_bytes > 0 || self.storage.unwritten() > 0
+    }
+
+    /// The next blocks to read back, at most so many and of one page: those first that keep a page of hashes open.
+    fn next_claim(&self, file: &FileIdentity, most: u64) -> Option<BlockRun> {
+        let open = self.pages.numbers().map(|page| blocks_of(page, file));
+        let unread = open.chain([0..file.blocks()]).find_map(|within| self.unread_in(within))?;
+        let end_of_page = (unread.start / PAGE_BLOCKS + 1) * PAGE_BLOCKS;
+        Some(run_of(&(unread.start..unread.end.min(end_of_page).min(unread.start + most))))
+    }
+
+    fn unread_in(&self, within: Range<BlockIndex>) -> Option<Range<BlockIndex>> {
+        self.blocks.claimed().overlaps(within).flat_map(|claimed| self.readback.under_way.gaps(claimed)).next()
+    }
+
+    /// Whether blocks of this range wait to be read back.
+    pub(super) fn is_claimed(&self, range: Range<BlockIndex>) -> bool {
+        self.blocks.claimed().overlaps(range).next().is_some()
+    }
+
+    /// Blocks were read back: they count as received, with the hashes they have now.
+    pub(super) fn rehashed(&mut self, run: BlockRun, asked: Instant, hashes: &[Hash]) {
+        self.reading_ended(run, asked);
+        self.ledger.gather(run.first, hashes);
+        self.blocks.receive(range_of(run));
+        if self.ledger.is_full() {
+            self.flush_hashes();
+        }
+    }
+
+    /// What can't be read is not here. If the disk is at fault altogether, writing it anew says so.
+    pub(super) fn unreadable(&mut self, run: BlockRun, asked: Instant) {
+        self.reading_ended(run, asked);
+        self.lose(range_of(run));
+    }
+
+    fn reading_ended(&mut self, run: BlockRun, asked: Instant) {
+        self.readback.under_way.remove(range_of(run));
+        self.readback.rests_until = self.now + (self.now - asked).saturating_mul(REST);
+    }
+}
