@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
 
 use super::entries::{Entries, State};
-use super::output::{FileId, FolderId, Listed, Place};
+use super::output::{FileId, Place};
 use super::page::Page;
 use super::progress::FileView;
-use super::retelling::Retelling;
 use crate::records::Format;
 
 pub(super) const FORMAT: Format = Format { header: *b"WSTPTREE\x01\0\0\0" };
@@ -53,7 +52,7 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     pub(super) entries: Entries,
-    stored: BTreeMap<FileId, Stored>,
+    pub(super) stored: BTreeMap<FileId, Stored>,
     pub(super) complete: bool,
     pub(super) next_sequence: u64,
 }
@@ -81,12 +80,6 @@ impl Recovered {
     /// The files that are durable.
     pub fn stored(&self) -> impl Iterator<Item = (FileId, &Stored)> {
         self.stored.iter().map(|(file, stored)| (*file, stored))
-    }
-
-    /// What was listed, as [`TreeOutput::Listed`](super::TreeOutput::Listed) will tell it again.
-    pub fn listing(&self) -> impl Iterator<Item = (FolderId, Vec<Listed>)> {
-        let mut retelling = Retelling::of(&self.entries);
-        std::iter::from_fn(move || retelling.next(&self.entries))
     }
 
     /// The names along a file's path, from the tree's folder inwards.
@@ -169,6 +162,7 @@ fn replay_prefix(bytes: &[u8]) -> (Recovered, bool, u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::output::FolderId;
     use super::super::page::PageFile;
     use super::*;
     use proptest::prelude::*;

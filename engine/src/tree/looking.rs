@@ -25,7 +25,7 @@ impl TreeTransfer {
 
     /// The caller says what is there of a file.
     pub(super) fn looked(&mut self, file: FileId, reply: LookReply) {
-        if !self.looking.remove(&file) {
+        if self.checked(file, reply) || !self.looking.remove(&file) {
             return;
         }
         match reply {

@@ -8,6 +8,7 @@
 //! one name, but not safe for any file system; that is the caller's to see to.
 
 mod bundling;
+mod checking;
 mod entries;
 pub mod journal;
 mod link;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use wstp_protocol::{ClientMessage, SharePath};
 
 use self::bundling::Held;
+use self::checking::Claims;
 use self::entries::{Entries, State};
 use self::journal::Recovered;
 use self::link::Link;
@@ -56,6 +58,7 @@ pub struct TreeTransfer {
     /// What a journal brought back and is still to be told.
     retelling: Retelling,
     entries: Entries,
+    claims: Claims,
     /// Folders that have a page to be asked for.
     to_list: VecDeque<FolderId>,
     /// Small files for which the caller is to look.
@@ -109,14 +112,15 @@ impl TreeTransfer {
         Self::resume(config, Recovered::default(), now)
     }
 
-    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`.
+    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`. Every file that it says is stored is read back before the tree is complete.
     #[must_use]
     pub fn resume(config: TreeConfig, journal: Recovered, now: Instant) -> Self {
+        let was_complete = journal.complete;
         let mut tree = Self::idle(config, journal, now);
         for folder in tree.entries.folder_ids() {
             match tree.entries.folder(folder).map(|folder| &folder.listing) {
                 Some(Listing::Done) | None => {}
-                Some(_) if tree.complete => drop(tree.entries.fail_folder(folder)),
+                Some(_) if was_complete => drop(tree.entries.fail_folder(folder)),
                 Some(_) => {
                     // The journal does not say whether the listing had begun anew.
                     tree.entries.pass_over_known(folder);
@@ -137,6 +141,7 @@ impl TreeTransfer {
         let entries = journal.entries.beneath(config.path.clone());
         Self {
             retelling: Retelling::of(&entries),
+            claims: Claims::of(journal.stored),
             entries,
             outputs: VecDeque::new(),
             to_list: VecDeque::new(),
@@ -163,7 +168,7 @@ impl TreeTransfer {
             rate: Rate::default(),
             problem: None,
             stop: None,
-            complete: journal.complete,
+            complete: false,
             config,
             now,
         }
@@ -198,7 +203,7 @@ impl TreeTransfer {
         self.drive();
     }
 
-    /// What came of [`TreeOutput::Look`] for one of its files.
+    /// What came of [`TreeOutput::Look`] for one of its files, or of [`TreeOutput::Check`].
     pub fn handle_looked(&mut self, now: Instant, file: FileId, reply: LookReply) {
         self.advance(now);
         self.looked(file, reply);
@@ -264,7 +269,10 @@ impl TreeTransfer {
         });
         let retry = self.retry_at.filter(|at| later(at) && self.link.is_none() && self.needs_link());
         let commit = self.commit_due_at();
-        [link.flatten(), retry, commit, self.unlimited_at, self.rate.next_change(self.now)].into_iter().flatten().min()
+        [link.flatten(), retry, commit, self.unlimited_at, self.rate.next_change(self.now), self.claims.due_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The caller's clock may step back; ours does not.
@@ -285,6 +293,7 @@ impl TreeTransfer {
             self.look();
             self.ask();
             self.hand_out();
+            self.check();
             self.release_link();
         }
         self.commit();
@@ -303,8 +312,12 @@ impl TreeTransfer {
         self.to_list.is_empty() && self.link.as_ref().is_none_or(|link| link.listings == 0)
     }
 
-    /// Whether there is nothing left to ask for, to keep or to fetch.
+    /// Whether there is nothing left to ask for, to keep, to fetch or to read back.
     fn is_done(&self) -> bool {
+        self.claims.is_empty() && self.is_done_but_for_claims()
+    }
+
+    fn is_done_but_for_claims(&self) -> bool {
         self.is_walked()
             && self.looking.is_empty()
             && self.small.is_empty()

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wstp_protocol::{ClientMessage, Hash, SharePath};
 
+use super::journal::Stored;
 use super::progress::TreeProblem;
 use crate::{ConnectionId, Problem, StoreError};
 
@@ -78,6 +79,14 @@ pub enum TreeOutput {
     Look {
         /// Which.
         files: Vec<FileId>,
+    },
+    /// Read back and hash a file that an earlier run stored, and answer with `handle_looked`: [`LookReply::Same`] with the hash that it has, or
+    /// [`LookReply::Missing`] where it is to be fetched anew. Others of these may be out, but never many bytes.
+    Check {
+        /// Which.
+        file: FileId,
+        /// What it was when it was stored.
+        stored: Stored,
     },
     /// Keep a whole file, whose bytes are verified, and answer with `handle_kept`, in any order. It need not be durable before the next commit.
     Keep {

@@ -23,7 +23,7 @@ pub enum TreeProblem {
 /// How a tree stands. What is under way of large files is not in these figures: the caller knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeProgress {
-    /// What it is doing. There is no [`Phase::Verifying`]. [`Phase::Complete`] says that nothing is left to do; `files_failed` and `folders_failed` say
+    /// What it is doing. There is no [`Phase::Verifying`], and [`Phase::Checking`] is said of files that an earlier run stored. [`Phase::Complete`] says that nothing is left to do; `files_failed` and `folders_failed` say
     /// whether anything is missing.
     pub phase: Phase,
     /// What went wrong last, until something goes right again.
@@ -44,6 +44,8 @@ pub struct TreeProgress {
     pub files_done: u32,
     /// Bytes in them.
     pub bytes_done: u64,
+    /// Those of them that an earlier run stored and that were not read back yet.
+    pub bytes_unchecked: u64,
     /// Files that can't be had.
     pub files_failed: u32,
     /// Bytes in them, as they were listed.
@@ -84,6 +86,14 @@ pub struct FileView {
     pub state: FileState,
 }
 
+impl TreeProgress {
+    /// How much of what is here this run has verified or read back, in percent, rounded down.
+    #[must_use]
+    pub fn checked_percent(&self) -> u8 {
+        crate::progress::checked_percent(self.bytes_done, self.bytes_unchecked)
+    }
+}
+
 impl TreeTransfer {
     /// How it stands.
     #[must_use]
@@ -105,6 +115,7 @@ impl TreeTransfer {
             bytes: totals.bytes,
             files_done: totals.files_done,
             bytes_done: totals.bytes_done,
+            bytes_unchecked: self.claims.bytes(),
             files_failed: totals.files_failed,
             bytes_failed: totals.bytes_failed,
             folders_failed: totals.folders_failed,
@@ -127,6 +138,7 @@ impl TreeTransfer {
             Some(stop) if stop.settled => Phase::Paused,
             _ => match self.retry_at.filter(|at| *at > self.now && self.needs_link()) {
                 Some(at) if self.fetching.is_empty() => Phase::Waiting(at),
+                _ if self.is_checking() => Phase::Checking,
                 _ if self.entries.is_untouched() => Phase::Starting,
                 _ => Phase::Downloading,
             },

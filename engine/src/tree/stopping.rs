@@ -56,6 +56,7 @@ impl TreeTransfer {
     fn stop_for(&mut self, problem: Option<TreeProblem>) {
         self.stop = Some(Stop { problem, settled: false, storage: false, resume: false });
         self.unlimited_at = None;
+        self.claims.due_at = None;
         self.disconnect();
         for file in &self.fetching {
             self.outputs.push_back(TreeOutput::StopFetch { file: *file });
@@ -69,7 +70,8 @@ impl TreeTransfer {
     /// Sees whether everything that was under way has ended.
     pub(super) fn settle(&mut self) {
         let is_recorded = !self.ledger.is_recording() && (self.storage_is_bad() || !self.ledger.is_dirty());
-        let is_answered = self.looking.len() == self.to_look.len() && self.held.is_empty() && self.fetching.is_empty();
+        let is_asked = self.looking.len() > self.to_look.len() || !self.claims.is_quiet();
+        let is_answered = !is_asked && self.held.is_empty() && self.fetching.is_empty();
         let quiet = is_answered && is_recorded;
         let Some(stop) = &mut self.stop else { return };
         stop.settled |= quiet;

@@ -247,3 +247,37 @@ fn a_listing_whose_cursor_is_refused_begins_anew() {
     world.check_complete();
     assert_eq!(world.keeps, 30);
 }
+
+#[test]
+fn what_an_earlier_run_stored_is_read_back_and_only_what_is_wrong_is_fetched_again() {
+    let mut share = Share::uniform(3, 40, 1000);
+    share.file("", "large", MAX_BUNDLED_FILE + 1);
+    for crash in [Blow::Crash, Blow::DamagedCrash] {
+        let mut world = completed(Scenario::plain(share.clone()));
+        let (keeps, fetches) = (world.keeps, world.fetches);
+        world.blow(crash);
+        let wrong = world.damaged.len() as u32;
+        assert!(world.run_until(|world| world.tree.progress().phase == Phase::Checking));
+        world.run();
+        world.check_complete();
+        let again = (world.keeps - keeps) + (world.fetches - fetches);
+        assert!(again == wrong && (wrong > 0) == (crash == Blow::DamagedCrash), "{again} again, {wrong} wrong");
+    }
+}
+
+#[test]
+fn reading_back_hardly_takes_time_from_a_download() {
+    let mut scenario = Scenario::plain(Share::uniform(3, 400, 1000));
+    scenario.rate = 200e3;
+    let mut world = world(scenario);
+    assert!(world.run_until(|world| world.tree.progress().files_done > 300));
+    world.blow(Blow::Crash);
+    let unchecked = world.tree.progress().bytes_unchecked;
+    assert!(unchecked > 0);
+    let (began, mut spent) = (world.now, world.checks);
+    assert!(world.run_until(|world| world.tree.progress().files_done > 1100));
+    spent = world.checks - spent;
+    // Each takes half of the time that storage takes at most.
+    let share = world.scenario.store_time.as_secs_f64() / 2.0 * f64::from(spent) / (world.now - began).as_secs_f64();
+    assert!(spent > 0 && share < 0.08, "{spent} files were read back in {:?}: {share}", world.now - began);
+}

@@ -83,6 +83,10 @@ impl Scenario {
         }
         scenario.blows.push((ms(spread + 1000), Blow::Resume));
         scenario.looks = random.chance(0.3);
+        let mut random = Random::new(seed ^ 0xdead);
+        for _ in 0..random.pick(&[0, 0, 1, 2]) {
+            scenario.blows.push((ms(random.below(spread)), Blow::DamagedCrash));
+        }
         scenario
     }
 }

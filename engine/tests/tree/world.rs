@@ -26,6 +26,8 @@ pub enum Blow {
     Resume,
     Budget(u64),
     RateLimit(Option<u64>),
+    /// A crash, and before the program is started again, some of what is on disk becomes wrong.
+    DamagedCrash,
     /// The server is away for so long.
     Outage(Duration),
     DiskFull {
@@ -69,6 +71,7 @@ enum Event {
     Bytes(ConnectionId),
     Frame(ConnectionId, Bytes),
     Looked(FileId),
+    Checked(FileId, Form),
     Kept(FileId, Bytes, Hash),
     Committed(Vec<u8>),
     Fetched(FileId, String),
@@ -103,6 +106,8 @@ pub struct World {
     pub keeps: u32,
     pub fetches: u32,
     pub commits: u32,
+    /// Files read back.
+    pub checks: u32,
     /// Files handed out at the same time, at most.
     pub most_fetches: usize,
     pub arrived_bytes: u64,
@@ -118,6 +123,10 @@ pub struct World {
     /// Paths as they were told.
     pub paths: BTreeMap<FileId, String>,
     disk: BTreeMap<FileId, Copy>,
+    /// Files that were changed on disk and not written since.
+    pub damaged: BTreeSet<FileId>,
+    /// Files that were written anew because of that: the journal may not have come to say where they are now.
+    mended: BTreeSet<FileId>,
     journal: Vec<u8>,
     pack: u64,
     /// Bytes that the tree handed out and was not answered for.
@@ -143,6 +152,7 @@ impl World {
             keeps: 0,
             fetches: 0,
             commits: 0,
+            checks: 0,
             most_fetches: 0,
             arrived_bytes: 0,
             failures: 0,
@@ -155,6 +165,8 @@ impl World {
             folders_failed: Vec::new(),
             paths: BTreeMap::new(),
             disk: BTreeMap::new(),
+            damaged: BTreeSet::new(),
+            mended: BTreeSet::new(),
             journal: Vec::new(),
             pack: 0,
             held: BTreeMap::new(),
@@ -257,6 +269,7 @@ impl World {
                 }
             }
             Event::Looked(file) => self.looked(file),
+            Event::Checked(file, form) => self.checked(file, form),
             Event::Kept(file, data, root) => self.kept(file, data, root),
             Event::Committed(record) => self.committed(&record),
             Event::Fetched(file, path) => self.fetched(file, &path),
@@ -288,6 +301,11 @@ impl World {
                         let time = self.random.up_to(self.scenario.store_time);
                         self.schedule(time, Event::Looked(file));
                     }
+                }
+                TreeOutput::Check { file, stored } => {
+                    self.checks += 1;
+                    let time = self.random.up_to(self.scenario.store_time);
+                    self.schedule(time, Event::Checked(file, stored.form));
                 }
                 TreeOutput::Keep { file, path, root, data, .. } => {
                     self.check_path(file, &path);
@@ -326,13 +344,32 @@ impl World {
         let reply = match (file.0 % 3, self.scenario.share.find(&path)) {
             (1, Some(node)) if node.trouble.is_none() => {
                 let (data, size, root) = (node.data.clone(), node.data.len() as u64, root_of(&node.data));
-                self.disk.insert(file, Copy { data, form: Form::Own, durable: true });
+                self.store(file, Copy { data, form: Form::Own, durable: true });
                 LookReply::Same { size, root }
             }
             (2, _) => LookReply::Unsure,
             _ => LookReply::Missing,
         };
         self.tree.handle_looked(self.now, file, reply);
+    }
+
+    /// What is on disk of a file that was stored before.
+    fn checked(&mut self, file: FileId, form: Form) {
+        let reply = match self.disk.get(&file).filter(|copy| copy.form == form) {
+            Some(copy) if !self.damaged.contains(&file) => {
+                LookReply::Same { size: copy.data.len() as u64, root: root_of(&copy.data) }
+            }
+            Some(copy) if copy.form == Form::Fetched => LookReply::Unsure,
+            _ => LookReply::Missing,
+        };
+        self.tree.handle_looked(self.now, file, reply);
+    }
+
+    fn store(&mut self, file: FileId, copy: Copy) {
+        self.disk.insert(file, copy);
+        if self.damaged.remove(&file) {
+            self.mended.insert(file);
+        }
     }
 
     fn check_path(&self, file: FileId, path: &SharePath) {
@@ -433,7 +470,7 @@ impl World {
         let length = data.len() as u64;
         let place = self.random.chance(0.5).then_some(Place { offset: self.pack, length });
         self.pack += length;
-        self.disk.insert(file, Copy { data, form: place.map_or(Form::Own, Form::Packed), durable: false });
+        self.store(file, Copy { data, form: place.map_or(Form::Own, Form::Packed), durable: false });
         self.tree.handle_kept(self.now, file, KeepReply::Done(place));
     }
 
@@ -454,7 +491,7 @@ impl World {
             Some(code) => FetchReply::FileFailed(Problem::Server { code, text: String::new() }),
             None => {
                 let (size, root) = (node.data.len() as u64, root_of(&node.data));
-                self.disk.insert(file, Copy { data: node.data, form: Form::Fetched, durable: true });
+                self.store(file, Copy { data: node.data, form: Form::Fetched, durable: true });
                 FetchReply::Done { size, root }
             }
         };
@@ -465,6 +502,16 @@ impl World {
     pub fn blow(&mut self, blow: Blow) {
         match blow {
             Blow::Crash => self.crash(),
+            Blow::DamagedCrash => {
+                let chance = self.random.pick(&[0.1, 0.5, 1.0]);
+                let files: Vec<_> = self.disk.keys().copied().collect();
+                for file in files {
+                    if self.random.chance(chance) {
+                        self.damaged.insert(file);
+                    }
+                }
+                self.crash();
+            }
             Blow::Pause => {
                 self.paused = true;
                 self.tree.handle_command(self.now, TreeCommand::Pause);
@@ -501,6 +548,7 @@ impl World {
             self.journal.extend_from_slice(&record[..torn]);
         }
         self.disk.retain(|_, copy| copy.durable);
+        self.damaged.retain(|file| self.disk.contains_key(file));
         self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::Back));
         (self.wires, self.held, self.fetching) = Default::default();
         self.folders = BTreeMap::from([(FolderId(0), String::new())]);
@@ -516,8 +564,12 @@ impl World {
 
     /// What the journal claims is on disk, as it is on the server.
     fn check_recovered(&self, recovered: &Recovered) {
-        for (file, stored) in recovered.stored() {
-            let copy = self.disk.get(&file).expect("the journal claims a file that is not there");
+        for (file, stored) in recovered.stored().filter(|(file, _)| !self.damaged.contains(file)) {
+            let copy = self.disk.get(&file).filter(|copy| copy.form == stored.form || !self.mended.contains(&file));
+            let Some(copy) = copy else {
+                assert!(self.mended.contains(&file), "the journal claims a file that is not there");
+                continue;
+            };
             let path = recovered.path(file).expect("a stored file has a path");
             let node = self.scenario.share.find(path.as_str()).expect("the server has it");
             assert_eq!(
@@ -580,6 +632,9 @@ impl World {
                 bad += 1;
             } else {
                 assert!(stored.contains_key(file), "{path} is not on record");
+                assert!(!self.damaged.contains(file), "{path} is wrong, and called complete");
+                let form = self.disk.get(file).map(|copy| copy.form);
+                assert_eq!(form, stored.get(file).map(|stored| stored.form), "{path} is not where the journal says");
                 good += 1;
             }
         }

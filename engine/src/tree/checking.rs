@@ -1,0 +1,111 @@
+//! Reading back what an earlier run stored. The journal says which files were durable once, not what is there now: each is read back and hashed before the
+//! tree is complete, and fetched again where it is not what it was.
+//!
+//! It goes on beside everything else and is not to be felt there: while something is fetched, small files are read, and no more than a twentieth of the
+//! time. Nothing else has to wait for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::TreeTransfer;
+use super::entries::State;
+use super::journal::Stored;
+use super::output::{FileId, LookReply, TreeOutput};
+use crate::Instant;
+
+/// Files that are longer are read back when nothing else is to be done: 1 MiB.
+const SHORT: u64 = 1 << 20;
+/// Bytes of files read back at once, then: 8 MiB, or one file.
+const MOST_AT_ONCE: u64 = 8 << 20;
+/// How many times longer than the last file took the next one is put off, beside a download.
+const REST: u32 = 19;
+
+/// What an earlier run stored and this one has not read back.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    short: BTreeMap<FileId, Stored>,
+    long: BTreeMap<FileId, Stored>,
+    under_way: BTreeMap<FileId, (Stored, Instant)>,
+    /// Bytes in all of them.
+    bytes: u64,
+    rests_until: Instant,
+    /// When to go on, where something is left.
+    pub(super) due_at: Option<Instant>,
+}
+
+impl Claims {
+    pub(super) fn of(stored: BTreeMap<FileId, Stored>) -> Self {
+        let bytes = stored.values().map(|stored| stored.size).sum();
+        let (short, long) = stored.into_iter().partition(|(_, stored)| stored.size <= SHORT);
+        Self { short, long, bytes, ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.short.is_empty() && self.long.is_empty() && self.under_way.is_empty()
+    }
+
+    /// Whether the caller owes no answer.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn next(&mut self, is_beside: bool) -> Option<(FileId, Stored)> {
+        let short = self.short.pop_first();
+        short.or_else(|| if is_beside { None } else { self.long.pop_first() })
+    }
+
+    fn bytes_under_way(&self) -> u64 {
+        self.under_way.values().map(|(stored, _)| stored.size).sum()
+    }
+}
+
+impl TreeTransfer {
+    /// Has the next files read back that there is time for.
+    pub(super) fn check(&mut self) {
+        self.claims.due_at = None;
+        let is_beside = !self.is_done_but_for_claims();
+        loop {
+            let (busy, rests_until) = (!self.claims.is_quiet(), self.claims.rests_until);
+            let is_enough = if is_beside { busy } else { busy && self.claims.bytes_under_way() >= MOST_AT_ONCE };
+            if is_enough {
+                return;
+            }
+            if is_beside && rests_until > self.now {
+                self.claims.due_at = Some(rests_until).filter(|_| !self.claims.short.is_empty());
+                return;
+            }
+            let Some((file, stored)) = self.claims.next(is_beside) else { return };
+            self.claims.under_way.insert(file, (stored, self.now));
+            self.outputs.push_back(TreeOutput::Check { file, stored });
+        }
+    }
+
+    /// Whether only files that an earlier run stored are left to be read back.
+    pub(super) fn is_checking(&self) -> bool {
+        !self.claims.is_empty() && self.is_done_but_for_claims()
+    }
+
+    /// The caller says what is there of a file that an earlier run stored; false where it was not asked.
+    pub(super) fn checked(&mut self, file: FileId, reply: LookReply) -> bool {
+        let Some((stored, asked)) = self.claims.under_way.remove(&file) else { return false };
+        self.claims.bytes -= stored.size;
+        let took: Duration = self.now - asked;
+        self.claims.rests_until = self.now + took.saturating_mul(REST);
+        match reply {
+            LookReply::Same { root, .. } if root == stored.root => {}
+            LookReply::Missing => {
+                self.entries.set(file, State::Waiting);
+                self.enqueue(file);
+            }
+            LookReply::Same { .. } | LookReply::Unsure => {
+                self.entries.set(file, State::Waiting);
+                self.large.push_back(file);
+            }
+        }
+        true
+    }
+}
