@@ -261,11 +261,8 @@ impl Run<'_> {
 
     fn tick(&mut self) {
         let progress = self.tree.progress();
-        if progress.files_done != self.alive.1
-            || self.look_for_bytes()
-            || !self.fetching.is_idle()
-            || self.ending.is_some()
-        {
+        let busy = !self.fetching.is_idle() || progress.phase == Phase::Checking;
+        if progress.files_done != self.alive.1 || self.look_for_bytes() || busy || self.ending.is_some() {
             self.alive = (Instant::now(), progress.files_done);
         }
         self.tell(&progress);

@@ -20,12 +20,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use wstp_engine::tree::FileId;
 use wstp_engine::tree::journal::{Recovered, replay};
+use wstp_engine::tree::{FileId, LookReply};
 use wstp_protocol::Hash;
 
 pub use self::claims::Claims;
-pub use self::looking::{Found, ToLook};
+pub use self::looking::{Found, ToCheck, ToLook};
 use crate::disk::Storage;
 use crate::exit::{Code, Failure};
 use crate::layout::Layout;
@@ -46,6 +46,8 @@ const WORTH_A_THREAD: usize = 8;
 pub enum Request {
     /// See what is there of files.
     Look(Vec<ToLook>),
+    /// Read back a file that an earlier run put into its place.
+    Check(ToCheck),
     /// Keep files: those of a message together, since a change of threads costs more than a small file.
     Keep(Vec<ToKeep>),
     /// Put what is kept into its places, and then the record into the journal; all durable.
@@ -75,6 +77,8 @@ pub struct ToKeep {
 pub enum Reply {
     /// What is there of each file.
     Looked(Vec<(FileId, Found)>),
+    /// What is there of the file.
+    Checked(ToCheck, LookReply),
     /// Of each file, that it is kept, or that it was in its place before.
     Kept(Vec<(FileId, Result<Option<Saved>, Failure>)>),
     /// These files are in their places.
@@ -148,6 +152,10 @@ impl Storage for FolderStore {
         match request {
             Request::Look(files) => {
                 Reply::Looked(files.into_iter().map(|file| (file.file, self.look(&file))).collect())
+            }
+            Request::Check(file) => {
+                let found = self.check(&file);
+                Reply::Checked(file, found)
             }
             Request::Keep(files) => Reply::Kept(self.keep(&files)),
             Request::Commit { record } => Reply::Committed(self.commit(&record)),

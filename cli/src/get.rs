@@ -261,16 +261,7 @@ pub(crate) async fn file(
         Existing::Same(fetched) => return Ok(fetched),
         Existing::Replaceable => true,
     };
-    let (partial, recovered) = Partial::open(target)?;
-    let (partial, fetched) = if recovered.is_complete() {
-        unless_stopped(cx, complete(cx, sources, target, partial)).await?
-    } else {
-        (partial, Err(recovered))
-    };
-    let (partial, fetched) = match fetched {
-        Ok(fetched) => (partial, fetched),
-        Err(recovered) => transferred(cx, sources, target, share, (partial, recovered)).await?,
-    };
+    let (partial, fetched) = transferred(cx, sources, target, share, Partial::open(target)?).await?;
     partial.finish(replace, fetched.modified_ms)?;
     cx.reporter.saved(&target.to_string_lossy(), fetched.size, &fetched.root, false);
     Ok(fetched)
@@ -289,7 +280,7 @@ async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result
         let what = format!("{} is already there, and not a file.", shown(target));
         return Err(Failure::new(Code::Differs, what, "Choose another place with -o."));
     }
-    if let Some(fetched) = same::as_on_server(cx, sources, target, target).await? {
+    if let Some(fetched) = same::as_on_server(cx, sources, target).await? {
         if Partial::folder_of(target).exists() {
             Partial::open(target)?.0.discard();
         }
@@ -298,20 +289,6 @@ async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result
         return Ok(Existing::Same(fetched));
     }
     if cx.options.update { Ok(Existing::Replaceable) } else { Err(exists(target)) }
-}
-
-/// Everything arrived before and was not put into its place. If it is not what the server has now, it is fetched anew.
-async fn complete(
-    cx: &Context<'_>,
-    sources: &[Source],
-    target: &Path,
-    mut partial: Partial,
-) -> Result<(Partial, Result<Fetched, Recovered>), Failure> {
-    if let Some(fetched) = same::as_on_server(cx, sources, &partial.data_path(), target).await? {
-        return Ok((partial, Ok(fetched)));
-    }
-    partial.reset()?;
-    Ok((partial, Err(Recovered::default())))
 }
 
 /// What a transfer is to fetch and how.
@@ -327,6 +304,7 @@ pub(crate) fn task(cx: &Context<'_>, sources: &[Source], share: Share) -> Task {
     }
 }
 
+/// Fetches what is missing into the partial folder. What is there is read back, also where everything arrived before and was not put into its place.
 async fn transferred(
     cx: &Context<'_>,
     sources: &[Source],
@@ -334,7 +312,9 @@ async fn transferred(
     share: Share,
     (partial, recovered): (Partial, Recovered),
 ) -> Result<(Partial, Fetched), Failure> {
-    let task = task(cx, sources, share);
+    let mut task = task(cx, sources, share);
+    // Of a file that was complete nobody wants an older one than there is now.
+    task.update |= recovered.is_complete();
     let mut report = cx.reporter.file(target.to_string_lossy().into_owned());
     let (mut kept, mut size, mut waits_until) = (0, None, None);
     let (partial, result) = transfer::fetch(&task, partial, recovered, &cx.stop, |standing| {

@@ -80,15 +80,6 @@ impl Partial {
         self.folder.join("data")
     }
 
-    /// Forgets everything that was fetched.
-    ///
-    /// # Errors
-    ///
-    /// When the disk fails.
-    pub fn reset(&mut self) -> Result<(), Failure> {
-        self.store.reset().map_err(|error| Failure::disk(format!("{} can't be emptied", shown(&self.folder)), &error))
-    }
-
     /// Puts the complete data, last changed at this time, into its place and removes the rest. Something that stands there already is replaced only if that is wanted.
     ///
     /// # Errors

@@ -67,6 +67,7 @@ impl FolderReport {
                 files_done: progress.files_done,
                 bytes_done: progress.bytes_done,
                 files_failed: progress.files_failed,
+                bytes_unchecked: progress.bytes_unchecked,
                 rate: progress.rate,
                 retry_seconds: wait.map(|wait| wait.as_secs_f64()),
             })),
@@ -75,9 +76,12 @@ impl FolderReport {
                     self.bar.set_length(progress.bytes);
                 }
                 self.bar.set_position(progress.bytes_done + progress.bytes_failed);
-                let waiting =
+                let mut doing =
                     wait.map_or_else(String::new, |wait| format!(", waiting {} s", wait.as_secs_f64().ceil()));
-                self.bar.set_message(format!("{} of {} files{waiting}", progress.files_done, progress.files));
+                if progress.phase == Phase::Checking {
+                    doing = format!(", checking what is here, {} %", progress.checked_percent());
+                }
+                self.bar.set_message(format!("{} of {} files{doing}", progress.files_done, progress.files));
             }
             Audience::Log | Audience::Nobody => {}
         }
@@ -282,6 +286,7 @@ impl FileReport<'_> {
             size: progress.size,
             verified: progress.verified,
             received: progress.received,
+            unchecked: progress.unchecked,
             rate: progress.rate,
             seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
             retry_seconds: wait.map(|wait| wait.as_secs_f64()),
@@ -311,6 +316,7 @@ const fn state(phase: Phase) -> &'static str {
     match phase {
         Phase::Starting => "starting",
         Phase::Downloading => "downloading",
+        Phase::Checking => "checking",
         Phase::Verifying => "verifying",
         Phase::Waiting(_) => "waiting",
         Phase::Paused => "paused",
@@ -331,6 +337,7 @@ fn in_words(Standing { progress, wait, problem, .. }: &Standing<'_>) -> String {
             let sources = if progress.sources.len() > 1 { format!(", {active} sources") } else { String::new() };
             format!("{rate}{}{sources}{because}", left.unwrap_or_default())
         }
+        Phase::Checking => format!("checking what is here, {} %", progress.checked_percent()),
         Phase::Verifying if progress.root.is_none() => "all here, the server still hashes it".to_owned(),
         Phase::Verifying => "verifying".to_owned(),
         Phase::Waiting(_) => format!("waiting {} s{because}", wait.unwrap_or_default().as_secs_f64().ceil()),
@@ -376,6 +383,7 @@ mod tests {
             root: None,
             verified: 0,
             received: 50,
+            unchecked: 30,
             rate: 2048.0,
             time_left: Some(Duration::from_secs(3)),
             sources: Vec::new(),
@@ -393,6 +401,7 @@ mod tests {
             "waiting 4 s, h:1 closed the connection"
         );
         assert_eq!(words(Phase::Downloading, None, None), "2.05 kB/s, 3s left");
+        assert_eq!(words(Phase::Checking, None, None), "checking what is here, 40 %");
         assert_eq!(words(Phase::Verifying, None, None), "all here, the server still hashes it");
         assert_eq!(words(Phase::Starting, None, problem()), "connecting, h:1 closed the connection");
     }

@@ -15,22 +15,16 @@ use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::transfer::Fetched;
 
-/// What the file is, if it is the one the first source that can be reached has; `None` if it differs. People are told of it as `target`.
+/// What the file is, if it is the one the first source that can be reached has; `None` if it differs.
 ///
 /// # Errors
 ///
 /// When no source can be reached, or the local file can't be read.
-pub async fn as_on_server(
-    cx: &Context<'_>,
-    sources: &[Source],
-    local: &Path,
-    target: &Path,
-) -> Result<Option<Fetched>, Failure> {
-    let files = (local, target);
+pub async fn as_on_server(cx: &Context<'_>, sources: &[Source], local: &Path) -> Result<Option<Fetched>, Failure> {
     if let [source] = sources
         && let Some(mut remote) = cx.idle.take(&source.address)
     {
-        match compare(cx.reporter, &mut remote, &source.path, files).await {
+        match compare(cx.reporter, &mut remote, &source.path, local).await {
             // It may have been closed while it was idle.
             Err(failure) if failure.code == Code::Unreachable => {}
             compared => {
@@ -40,7 +34,7 @@ pub async fn as_on_server(
         }
     }
     let (mut remote, index) = cx.reach(sources).await?;
-    let compared = compare(cx.reporter, &mut remote, &sources[index].path, files).await;
+    let compared = compare(cx.reporter, &mut remote, &sources[index].path, local).await;
     cx.idle.put(&sources[index], remote, &compared);
     compared
 }
@@ -68,7 +62,7 @@ async fn compare(
     reporter: &Reporter,
     remote: &mut Remote,
     path: &SharePath,
-    (local, target): (&Path, &Path),
+    local: &Path,
 ) -> Result<Option<Fetched>, Failure> {
     let unreadable = |error| Failure::disk(format!("{} can't be read", crate::partial::shown(local)), &error);
     let size = fs::metadata(local).map_err(unreadable)?.len();
@@ -77,7 +71,7 @@ async fn compare(
         remote.close(&opened)?;
         return Ok(None);
     }
-    let report = reporter.comparing(target, size);
+    let report = reporter.comparing(local, size);
     let (path_here, done) = (local.to_owned(), report.done());
     let hashing = spawn_blocking(move || hash::of_file_counted(&path_here, &done));
     let theirs_and_mine = async {

@@ -63,15 +63,6 @@ impl Store {
         }
     }
 
-    /// Makes everything as if nothing had ever been fetched.
-    pub(crate) fn reset(&mut self) -> io::Result<()> {
-        self.journal.set_len(0)?;
-        self.journal.sync_all()?;
-        self.journal_len = 0;
-        self.data.set_len(0)?;
-        self.hashes.set_len(0)
-    }
-
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let written = self.data.write_all_at(data, offset);
         #[cfg(target_os = "linux")]

@@ -285,8 +285,9 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         let progress = self.transfer.progress();
         let there = progress.verified + progress.received;
         let arriving = self.look_for_bytes();
-        // A server that hashes a large file may need hours for it.
-        let busy = progress.phase == Phase::Verifying && progress.sources.iter().any(|source| source.connections > 0);
+        // A server that hashes a large file may need hours for it, and a disk that reads one back.
+        let busy = matches!(progress.phase, Phase::Checking | Phase::Verifying)
+            && progress.sources.iter().any(|source| source.connections > 0);
         let held = self.task.queue.as_ref().is_some_and(|queue| queue.holds());
         if there != self.alive.1 || arriving || busy || held || self.ending.is_some() {
             self.alive = (Instant::now(), there);

@@ -1,12 +1,12 @@
 //! Does what the engine's tree wants, and tells it what came of it.
 
 use wstp_engine::StoreError;
-use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, MAX_DEPTH, TreeOutput};
+use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, LookReply, MAX_DEPTH, TreeOutput};
 
 use super::Run;
 use super::ending::tree_problem;
 use crate::exit::{Code, Failure};
-use crate::folder_store::{Found, Reply, Request, Saved, ToKeep, ToLook};
+use crate::folder_store::{Found, Reply, Request, Saved, ToCheck, ToKeep, ToLook};
 use crate::socket::Socket;
 use crate::words::engine_problem;
 
@@ -34,6 +34,10 @@ impl Run<'_> {
                     entries.into_iter().for_each(|entry| self.left_out(around.as_str(), entry));
                 }
                 TreeOutput::Look { files } => self.look(files),
+                TreeOutput::Check { file, stored } => {
+                    let Some(place) = self.layout.file(file) else { continue };
+                    self.disk.push(Request::Check(ToCheck { file, place, stored }));
+                }
                 TreeOutput::Keep { file, root, data, modified_ms, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };
                     to_keep.push(ToKeep { file, place, root, modified_ms, data });
@@ -94,6 +98,12 @@ impl Run<'_> {
                     }
                     self.tree.handle_looked(now, file, found.reply());
                 }
+            }
+            Reply::Checked(ToCheck { file, stored, .. }, found) => {
+                if !matches!(found, LookReply::Same { .. }) {
+                    self.sum.take_back(stored.size);
+                }
+                self.tree.handle_looked(now, file, found);
             }
             Reply::Kept(files) => files.into_iter().for_each(|(file, result)| self.kept(file, result)),
             Reply::Committed(Ok(saved)) => {

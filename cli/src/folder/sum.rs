@@ -32,6 +32,12 @@ impl Sum {
         self.bytes += size;
     }
 
+    /// A file that counted is not there any more, or not what it was.
+    pub(super) fn take_back(&mut self, size: u64) {
+        self.files -= 1;
+        self.bytes -= size;
+    }
+
     /// The first failure decides how the command ends.
     pub(super) fn fail(&mut self, code: Code) {
         self.failed += 1;

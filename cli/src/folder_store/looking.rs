@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wstp_engine::tree::journal::Stored;
 use wstp_engine::tree::{FileId, LookReply};
 
 use super::{FolderStore, Saved};
@@ -22,6 +23,17 @@ pub struct ToLook {
     pub size: u64,
     /// Its last change there, in milliseconds since 1970-01-01 UTC, where known.
     pub modified_ms: Option<i64>,
+}
+
+/// A file that an earlier run put into its place.
+#[derive(Debug)]
+pub struct ToCheck {
+    /// Which.
+    pub file: FileId,
+    /// Where it is, relative to the output.
+    pub place: PathBuf,
+    /// What it was then.
+    pub stored: Stored,
 }
 
 /// What is there of a file.
@@ -58,6 +70,17 @@ impl FolderStore {
         match hash::of_file(&target) {
             Ok(root) if self.claims.claim(&there, *file) => Found::Same(Saved { target, size: *size, root }),
             Ok(_) | Err(_) => Found::Nothing,
+        }
+    }
+
+    /// What is there of a file that was put into its place: it is read and hashed. One that is another now is somebody else's, and not replaced unasked.
+    pub(super) fn check(&self, ToCheck { place, stored, .. }: &ToCheck) -> LookReply {
+        let target = self.output.join(place);
+        let is_file = fs::symlink_metadata(&target).is_ok_and(|there| there.is_file()) && self.has_around(place);
+        match is_file.then(|| hash::of_file(&target)) {
+            None => LookReply::Missing,
+            Some(Ok(root)) if root == stored.root => LookReply::Same { size: stored.size, root },
+            Some(_) => LookReply::Unsure,
         }
     }
 

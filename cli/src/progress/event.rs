@@ -14,7 +14,7 @@ pub enum Event<'a> {
     Progress {
         /// The local path.
         file: &'a str,
-        /// `starting`, `downloading`, `verifying`, `waiting`, `paused`, `complete`, `failed`.
+        /// `starting`, `downloading`, `checking`, `verifying`, `waiting`, `paused`, `complete`, `failed`.
         state: &'a str,
         /// Bytes, once known.
         size: Option<u64>,
@@ -22,6 +22,8 @@ pub enum Event<'a> {
         verified: u64,
         /// Bytes here and not verified yet.
         received: u64,
+        /// Those of them that an earlier run stored and that were not read back yet.
+        unchecked: u64,
         /// Bytes a second.
         rate: f64,
         /// Seconds left at that rate.
@@ -35,7 +37,7 @@ pub enum Event<'a> {
     },
     /// How a folder stands. What is under way of files that are told of by themselves is not in it.
     Folder {
-        /// `starting`, `downloading`, `waiting`, `paused`, `complete`, `failed`.
+        /// `starting`, `downloading`, `checking`, `waiting`, `paused`, `complete`, `failed`.
         state: &'a str,
         /// Whether everything in it is listed, so that `files` and `bytes` are final.
         listed: bool,
@@ -47,6 +49,8 @@ pub enum Event<'a> {
         files_done: u32,
         /// Bytes in them.
         bytes_done: u64,
+        /// Those of them that an earlier run stored and that were not read back yet.
+        bytes_unchecked: u64,
         /// Files that can't be had.
         files_failed: u32,
         /// Bytes a second.

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
 
 use super::entries::{Entries, State};
-use super::output::{FileId, Place};
+use super::output::{FileId, FolderId, Listed, Place};
 use super::page::Page;
 use super::progress::FileView;
+use super::retelling::Retelling;
 use crate::records::Format;
 
 pub(super) const FORMAT: Format = Format { header: *b"WSTPTREE\x01\0\0\0" };
@@ -75,6 +76,12 @@ impl Recovered {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// What was listed, as [`TreeOutput::Listed`](super::TreeOutput::Listed) will tell it again.
+    pub fn listing(&self) -> impl Iterator<Item = (FolderId, Vec<Listed>)> {
+        let mut retelling = Retelling::of(&self.entries);
+        std::iter::from_fn(move || retelling.next(&self.entries))
     }
 
     /// The files that are durable.
@@ -162,7 +169,6 @@ fn replay_prefix(bytes: &[u8]) -> (Recovered, bool, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::output::FolderId;
     use super::super::page::PageFile;
     use super::*;
     use proptest::prelude::*;
