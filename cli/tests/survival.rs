@@ -7,49 +7,8 @@ mod support;
 use std::fs;
 
 use rustix::process::Signal;
-use support::{MIB, Proxy, Server, Wstp, names_in, on_record, sample, write, wstp};
-use tempfile::{TempDir, tempdir};
-
-const SIZE: usize = 12 * MIB;
-const HELD: u64 = 6 * MIB as u64;
-/// What has surely been recorded of what was let through: less the hashes, and the run that was cut in the middle.
-const RECORDED: u64 = 5 * MIB as u64;
-
-/// A download that stands still in the middle, for certain.
-struct Halfway {
-    share: TempDir,
-    here: TempDir,
-    server: Server,
-    proxy: Proxy,
-    bytes: Vec<u8>,
-    run: Wstp,
-}
-
-impl Halfway {
-    async fn reach() -> Self {
-        let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-        let bytes = sample(SIZE, 1);
-        write(share.path(), "x", &bytes);
-        let server = Server::start(share.path()).await;
-        let proxy = Proxy::start(server.address()).await;
-        proxy.hold_after(HELD);
-        let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json", "--connections", "1"]);
-        proxy.held().await;
-        run.recorded(&here.path().join("x"), RECORDED).await;
-        Self { share, here, server, proxy, bytes, run }
-    }
-
-    /// Runs it again to the end; the bytes that had to be sent for it.
-    async fn again(here: &TempDir, proxy: &Proxy, bytes: &[u8], args: &[&str]) -> u64 {
-        let before = proxy.passed();
-        proxy.release();
-        let ended = wstp(here.path(), &[&["get", &proxy.source("x")], args].concat()).await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(fs::read(here.path().join("x")).unwrap() == bytes);
-        assert_eq!(names_in(here.path()), ["x"]);
-        proxy.passed() - before
-    }
-}
+use support::{HELD, Halfway, MIB, Proxy, RECORDED, SIZE, Server, on_record, sample, write, wstp};
+use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_it_fetches_only_the_rest() {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
+mod halfway;
 mod hashed;
 mod liar;
 mod proxy;
@@ -11,6 +12,7 @@ mod tls;
 mod web_server;
 mod wstp;
 
+pub use halfway::{HELD, Halfway, RECORDED, SIZE};
 pub use hashed::hashed;
 pub use liar::Liar;
 pub use proxy::{Link, Proxy};
