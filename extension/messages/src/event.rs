@@ -264,10 +264,15 @@ pub enum SourceStanding {
 pub enum TransferState {
     /// Waits for a place among the active ones.
     Queued,
-    /// Connects, opens the file, or reads back what it has.
+    /// Connects or opens the file.
     Starting,
     /// Blocks arrive.
     Downloading,
+    /// Everything arrived, and what an earlier run stored is being read back.
+    Checking {
+        /// How much of it is checked, in percent.
+        percent: u8,
+    },
     /// Everything arrived; the server still computes the hashes to verify it with.
     Verifying,
     /// The connection was lost; the next try comes by itself.

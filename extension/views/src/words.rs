@@ -36,6 +36,7 @@ pub const fn name(state: TransferState) -> &'static str {
         TransferState::Queued => "queued",
         TransferState::Starting => "starting",
         TransferState::Downloading => "downloading",
+        TransferState::Checking { .. } => "checking",
         TransferState::Verifying => "verifying",
         TransferState::Waiting { .. } => "waiting",
         TransferState::Paused => "paused",
@@ -54,6 +55,7 @@ pub const fn is_active(state: TransferState) -> bool {
         TransferState::Queued
             | TransferState::Starting
             | TransferState::Downloading
+            | TransferState::Checking { .. }
             | TransferState::Verifying
             | TransferState::Waiting { .. }
     )
@@ -68,6 +70,7 @@ pub const fn is_complete(view: &TransferView) -> bool {
 pub fn short(view: &TransferView) -> String {
     match view.state {
         TransferState::Queued | TransferState::Starting => "waiting".to_owned(),
+        TransferState::Checking { percent } => format!("checked {percent} %"),
         TransferState::Downloading | TransferState::Verifying => {
             format!("{} %", wstp_ui::format::percent(here(view), view.size).min(99))
         }
@@ -111,6 +114,7 @@ pub fn words(view: &TransferView) -> String {
         TransferState::Queued => turn(view.place),
         TransferState::Starting => "Starting".to_owned(),
         TransferState::Downloading => "Downloading".to_owned(),
+        TransferState::Checking { percent } => format!("Checking what is here, {percent} %"),
         TransferState::Verifying => "Verifying".to_owned(),
         TransferState::Waiting { retry_seconds } if retry_seconds >= 0.5 => {
             format!("Retry in {}", duration(retry_seconds))
@@ -151,9 +155,11 @@ fn turn(place: Option<u32>) -> String {
 const fn tone(view: &TransferView) -> Tone {
     match view.state {
         TransferState::Saving if view.problem.is_some() => Tone::Warn,
-        TransferState::Downloading | TransferState::Verifying | TransferState::Starting | TransferState::Saving => {
-            Tone::Active
-        }
+        TransferState::Downloading
+        | TransferState::Checking { .. }
+        | TransferState::Verifying
+        | TransferState::Starting
+        | TransferState::Saving => Tone::Active,
         TransferState::Complete | TransferState::Saved if view.problem.is_some() || lacks_files(view) => Tone::Warn,
         TransferState::Complete | TransferState::Saved => Tone::Good,
         TransferState::Waiting { .. } => Tone::Warn,
@@ -195,7 +201,11 @@ fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
-        TransferState::Queued | TransferState::Starting | TransferState::Downloading | TransferState::Verifying => {
+        TransferState::Queued
+        | TransferState::Starting
+        | TransferState::Downloading
+        | TransferState::Checking { .. }
+        | TransferState::Verifying => {
             vec![Action::Pause, Action::Cancel]
         }
         TransferState::Waiting { .. } => vec![Action::Retry, Action::Pause, Action::Cancel],
@@ -449,6 +459,11 @@ mod tests {
     fn the_next_try_is_announced_in_seconds() {
         assert_eq!(words(&view(TransferState::Waiting { retry_seconds: 3.2 })), "Retry in 4 s");
         assert_eq!(words(&view(TransferState::Waiting { retry_seconds: 0.0 })), "Retrying");
+    }
+
+    #[test]
+    fn what_is_left_of_checking_is_told_in_percent() {
+        assert_eq!(words(&view(TransferState::Checking { percent: 40 })), "Checking what is here, 40 %");
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Job for FileJob {
         if self.waiting.is_over(clock::now()) {
             self.try_again();
         }
-        self.run.transfer.handle_timeout(clock::now());
+        self.run.handle_timeout();
     }
 
     fn poll_act(&mut self) -> Option<Act> {
@@ -189,7 +189,7 @@ impl Job for FileJob {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.until().into_iter().chain(self.run.transfer.poll_timeout()).min()
+        self.waiting.until().into_iter().chain(self.run.poll_timeout()).min()
     }
 
     fn view(&self) -> TransferView {

@@ -50,7 +50,7 @@ pub fn view(
             .filter_map(|source| Some(source_view(sources.iter().find(|task| task.id == source.id.0)?, source, now)))
             .collect(),
         root: progress.root.map(|root| blake3::Hash::from(root).to_hex().to_string()),
-        ..empty(transfer, state(progress.phase, now))
+        ..empty(transfer, state(progress.phase, progress.checked_percent(), now))
     }
 }
 
@@ -122,9 +122,10 @@ fn source_view(task: &SourceTask, source: &SourceProgress, now: Instant) -> Sour
     }
 }
 
-/// Where a transfer stands.
-pub fn state(phase: Phase, now: Instant) -> TransferState {
+/// Where a transfer stands of which so much is checked, in percent.
+pub fn state(phase: Phase, checked: u8, now: Instant) -> TransferState {
     match phase {
+        Phase::Checking => TransferState::Checking { percent: checked },
         Phase::Starting => TransferState::Starting,
         Phase::Downloading => TransferState::Downloading,
         Phase::Verifying => TransferState::Verifying,

@@ -1,7 +1,9 @@
 //! One file being fetched: the engine's transfer with its storage.
 
+use std::collections::VecDeque;
+
 use wstp_engine::journal::Recovered;
-use wstp_engine::{Config, Output, Transfer};
+use wstp_engine::{Config, Instant, Output, StoreRequest, Transfer};
 
 use super::job::{Act, Wire};
 use super::store::Store;
@@ -14,12 +16,17 @@ pub struct Run {
     /// The engine's part.
     pub transfer: Transfer,
     store: Store,
+    /// What storage is to do, in order.
+    due: VecDeque<StoreRequest>,
+    /// A run of blocks was read back, and the thread has to get to other things before the next one.
+    has_read: bool,
 }
 
 impl Run {
     /// Goes on where the journal ends.
     pub fn new(id: u32, config: Config, store: Store, recovered: Recovered) -> Self {
-        Self { id, transfer: Transfer::resume(config, recovered, clock::now()), store }
+        let transfer = Transfer::resume(config, recovered, clock::now());
+        Self { id, transfer, store, due: VecDeque::new(), has_read: false }
     }
 
     /// Whether storage has room for so many bytes more.
@@ -37,10 +44,37 @@ impl Run {
         }
     }
 
+    /// When to call [`Run::handle_timeout`], if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.due.is_empty() { self.transfer.poll_timeout() } else { Some(clock::now()) }
+    }
+
+    /// The time has come.
+    pub fn handle_timeout(&mut self) {
+        self.has_read = false;
+        self.transfer.handle_timeout(clock::now());
+    }
+
+    /// Does what storage is to do, but reads no more than one run of blocks back at a time.
+    fn perform_due(&mut self) {
+        while let Some(request) = self.due.front() {
+            let reads = matches!(request, StoreRequest::Rehash { .. });
+            if reads && std::mem::replace(&mut self.has_read, true) {
+                return;
+            }
+            if let Some(request) = self.due.pop_front() {
+                let reply = self.store.perform(request);
+                self.transfer.handle_stored(clock::now(), reply);
+            }
+        }
+    }
+
     /// What is to be done next; what storage is to do it does by itself.
     pub fn poll_act(&mut self) -> Option<Act> {
-        let wire = |connection| Wire { run: self.id, connection };
+        let id = self.id;
+        let wire = |connection| Wire { run: id, connection };
         loop {
+            self.perform_due();
             match self.transfer.poll_output()? {
                 Output::Connect { connection, source } => return Some(Act::Connect(wire(connection), source.0)),
                 Output::Send { connection, message } => {
@@ -52,10 +86,7 @@ impl Run {
                     return Some(Act::TellMirrors(urls.iter().map(ToString::to_string).collect()));
                 }
                 Output::Mirrors { .. } | Output::Modified { .. } => {}
-                Output::Store(request) => {
-                    let reply = self.store.perform(request);
-                    self.transfer.handle_stored(clock::now(), reply);
-                }
+                Output::Store(request) => self.due.push_back(request),
             }
         }
     }

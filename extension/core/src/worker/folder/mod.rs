@@ -2,12 +2,14 @@
 
 mod pack;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
+use wstp_engine::tree::journal::{Form, Stored};
 use wstp_engine::tree::{
-    FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress, TreeTransfer,
+    FetchReply, FileId, KeepReply, Listed, LookReply, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress,
+    TreeTransfer,
 };
 use wstp_engine::{Command, Instant, Phase, Problem, Progress, RangeSet, StoreError};
 use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
@@ -40,6 +42,8 @@ pub struct FolderJob {
     tree: TreeTransfer,
     pack: Pack,
     large: BTreeMap<FileId, Large>,
+    /// Files to be read back when the thread has got to other things.
+    to_check: VecDeque<(FileId, Stored)>,
     /// What each part may use, as last told: large files under way, and whether anything else is left.
     shared: (usize, bool),
     /// Files that are there.
@@ -86,6 +90,7 @@ impl FolderJob {
             tree,
             pack,
             large: BTreeMap::new(),
+            to_check: VecDeque::new(),
             shared: (0, true),
             done,
             troubles,
@@ -149,6 +154,7 @@ impl FolderJob {
             }
             // It is not asked for.
             TreeOutput::Look { .. } => {}
+            TreeOutput::Check { file, stored } => self.to_check.push_back((file, stored)),
             TreeOutput::Commit { record } => {
                 let troubles: Option<Vec<_>> = self.has_news.then(|| self.troubles.values().cloned().collect());
                 let committed = self.pack.commit(&record, troubles.as_deref());
@@ -177,6 +183,22 @@ impl FolderJob {
             }
         }
         None
+    }
+
+    /// Reads back what is to be read back; the tree wants no more of that at a time than takes a moment.
+    fn check(&mut self) {
+        for (file, Stored { size, root, form }) in std::mem::take(&mut self.to_check) {
+            let reply = match form {
+                Form::Packed(place) if self.pack.hash(place) == Some(root) => LookReply::Same { size, root },
+                // A transfer of its own reads it back, and fetches only the blocks that are wrong.
+                Form::Fetched => LookReply::Unsure,
+                Form::Packed(_) | Form::Own => LookReply::Missing,
+            };
+            if !matches!(reply, LookReply::Same { .. }) {
+                self.done.remove(range_of(file));
+            }
+            self.tree.handle_looked(clock::now(), file, reply);
+        }
     }
 
     /// Tries again now what would be tried later.
@@ -371,12 +393,13 @@ impl Job for FolderJob {
                 self.go_on();
             }
         }
+        self.check();
         if self.tree.poll_timeout().is_some_and(|due| due <= now) {
             self.tree.handle_timeout(now);
         }
         for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
-            if run.transfer.poll_timeout().is_some_and(|due| due <= now) {
-                run.transfer.handle_timeout(now);
+            if run.poll_timeout().is_some_and(|due| due <= now) {
+                run.handle_timeout();
             }
         }
     }
@@ -403,8 +426,9 @@ impl Job for FolderJob {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let runs = self.large.values().filter_map(|large| large.run.as_ref()?.transfer.poll_timeout());
-        runs.chain(self.tree.poll_timeout()).chain(self.waiting.until()).min()
+        let runs = self.large.values().filter_map(|large| large.run.as_ref()?.poll_timeout());
+        let check = (!self.to_check.is_empty()).then(clock::now);
+        runs.chain(self.tree.poll_timeout()).chain(self.waiting.until()).chain(check).min()
     }
 
     fn view(&self) -> TransferView {
@@ -413,9 +437,10 @@ impl Job for FolderJob {
         let runs: Vec<_> =
             self.large.values().filter_map(|large| Some(large.run.as_ref()?.transfer.progress())).collect();
         let rate = tree.rate + runs.iter().map(|run| run.rate).sum::<f64>();
-        let verified = tree.bytes_done + runs.iter().map(|run| run.verified).sum::<u64>();
-        let received = runs.iter().map(|run| run.received).sum::<u64>();
-        let left = tree.bytes.saturating_sub(verified + tree.bytes_failed);
+        let unchecked = tree.bytes_unchecked.min(tree.bytes_done);
+        let verified = tree.bytes_done - unchecked + runs.iter().map(|run| run.verified).sum::<u64>();
+        let received = unchecked + runs.iter().map(|run| run.received).sum::<u64>();
+        let left = tree.bytes.saturating_sub(verified + unchecked + tree.bytes_failed);
         let ranges = |set: &RangeSet| progress::joined(set.iter());
         let view = TransferView {
             size: tree.bytes,
@@ -438,7 +463,7 @@ impl Job for FolderJob {
                 .keys()
                 .map(|file| BlockRange { first: file.0.into(), end: u64::from(file.0) + 1 })
                 .collect(),
-            ..progress::empty(&self.task.transfer, progress::state(tree.phase, now))
+            ..progress::empty(&self.task.transfer, progress::state(tree.phase, tree.checked_percent(), now))
         };
         match (self.waiting.until(), &tree.problem) {
             (Some(until), Some(TreeProblem::Source(found))) => {

@@ -8,6 +8,7 @@ use wstp_engine::StoreError;
 use wstp_engine::tree::Place;
 use wstp_engine::tree::journal::{self, Form, Recovered};
 use wstp_messages::TransferId;
+use wstp_protocol::Hash;
 
 use crate::folder_layout::{JOURNAL, MAX_JOURNAL, PACK, PROBLEMS, Trouble, encode_problems, read_problems};
 use crate::opfs::{File, Folder};
@@ -63,6 +64,13 @@ impl Pack {
             self.write()?;
         }
         Ok(place)
+    }
+
+    /// The hash of what the pack has at a place; `None` where that can't be read.
+    pub fn hash(&self, Place { offset, length }: Place) -> Option<Hash> {
+        let mut data = vec![0; usize::try_from(length).ok()?];
+        self.pack.read_at(offset, &mut data).ok()?;
+        Some(*blake3::hash(&data).as_bytes())
     }
 
     /// Makes everything kept so far durable, then the record of it.
