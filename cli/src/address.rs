@@ -1,16 +1,17 @@
 //! What a person types to name a server, and something on it.
 //!
 //! `host`, `host:port`, `ws://…` and `wss://…`, each with a path behind it. The path is the one that `wstp ls` shows: nothing in it is decoded, `%20`
-//! is three characters. A URL that ends in `/ws`, as servers print it, is the server itself.
+//! is three characters. A URL that ends in `/ws`, as servers print it, is the server itself. `http://…` and `https://…` are what a browser shows,
+//! and percent-encoded (`place`).
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
-use wstp_engine::http_source::file_url;
-use wstp_protocol::{ENDPOINT_PATH, MirrorUrl, SharePath};
+use wstp_protocol::{ENDPOINT_PATH, SharePath};
 
 use crate::exit::{Code, Failure};
+use crate::place::FileUrl;
 
 const DEFAULT_PORT: u16 = 3000;
 const MAX_AUTHORITY: usize = 512;
@@ -42,91 +43,18 @@ impl Address {
     pub fn url(&self) -> String {
         format!("{}://{}{ENDPOINT_PATH}", if self.secure { "wss" } else { "ws" }, self.label())
     }
-}
 
-/// Where a file is: on a server of the protocol, or at an HTTP server under a URL.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// A server of the protocol.
-    Wstp(Source),
-    /// Plain HTTP.
-    Http(FileUrl),
-}
-
-impl Place {
-    /// Understands what was typed.
-    ///
-    /// # Errors
-    ///
-    /// In words for the one who typed it.
-    pub fn parse(typed: &str) -> Result<Self, Failure> {
-        match typed.starts_with("http://") || typed.starts_with("https://") {
-            true => FileUrl::parse(typed).map(Self::Http),
-            false => Source::parse(typed).map(Self::Wstp),
-        }
-    }
-}
-
-/// The URL of a file at an HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FileUrl(Url);
-
-impl FileUrl {
-    /// Understands what was typed.
-    ///
-    /// # Errors
-    ///
-    /// In words for the one who typed it.
-    pub fn parse(typed: &str) -> Result<Self, Failure> {
-        let advice = "Copy the link from where the file can be downloaded.";
-        let refused =
-            |why: String| Failure::new(Code::Usage, format!("\"{typed}\" is no link to a file: {why}."), advice);
-        let url = Url::parse(typed).map_err(|error| refused(error.to_string()))?;
-        if url.path() == "/" {
-            return Err(refused("it has no path".to_owned()));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("a name and a password don't belong into it".to_owned()));
-        }
-        Ok(Self(url))
-    }
-
-    /// What to show: `host` or `host:port`.
+    /// The same for a request of plain HTTP.
     #[must_use]
-    pub fn label(&self) -> String {
-        let host = self.0.host_str().unwrap_or_default();
-        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    pub fn web_url(&self) -> String {
+        format!("{}://{}{ENDPOINT_PATH}", if self.secure { "https" } else { "http" }, self.label())
     }
 
-    /// The URL.
+    /// The server that an `http://` or `https://` URL leads to.
     #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.0
-    }
-}
-
-impl Place {
-    /// What to show: `host:port`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self {
-            Self::Wstp(source) => source.address.label(),
-            Self::Http(url) => url.label(),
-        }
-    }
-
-    /// Where a mirror that the server at `from` offers has what is at `path` there; `None` where it is not to be followed.
-    #[must_use]
-    pub fn offered(mirror: &MirrorUrl, from: &Address, path: &SharePath) -> Option<Self> {
-        if !mirror.may_be_followed_from(&from.url()) {
-            return None;
-        }
-        if !mirror.is_wstp() {
-            return FileUrl::parse(&file_url(mirror, path)).ok().map(Self::Http);
-        }
-        // Every address that is typed leads to the one endpoint, so no other is followed.
-        let server = mirror.as_str().strip_suffix(ENDPOINT_PATH)?;
-        Source::parse(server).ok().map(|source| Self::Wstp(Source { path: path.clone(), ..source }))
+    pub fn of_web(url: &Url) -> Option<Self> {
+        let host = parse_host(url.host_str()?)?;
+        Some(Self { secure: url.scheme() == "https", host, port: url.port_or_known_default()? })
     }
 }
 
@@ -146,8 +74,14 @@ impl Source {
     ///
     /// In words for the one who typed it.
     pub fn parse(typed: &str) -> Result<Self, Failure> {
+        if FileUrl::is_meant_by(typed) {
+            return FileUrl::parse(typed)?.on_server();
+        }
         let (secure, port, rest) = split_scheme(typed)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return Err(no_password());
+        }
         if authority.len() > MAX_AUTHORITY {
             return Err(not_an_address(typed));
         }
@@ -200,6 +134,10 @@ fn parse_host(host: &str) -> Option<String> {
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
         return Some(address.to_string());
     }
+    if !host.is_ascii() {
+        // A name of another script, in the spelling that the domain name system has for it.
+        return parse_host(Url::parse(&format!("http://{host}/")).ok()?.host_str().filter(|host| host.is_ascii())?);
+    }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let is_label = |label: &str| {
         let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
@@ -213,6 +151,12 @@ fn parse_host(host: &str) -> Option<String> {
 fn not_an_address(typed: &str) -> Failure {
     let advice = "Type one like 192.168.1.5:3000/path/to/file or wss://files.example.org/path.";
     Failure::new(Code::Usage, format!("\"{typed}\" is not the address of something on a server."), advice)
+}
+
+/// The address is not repeated, for it may have a password in it.
+pub(crate) fn no_password() -> Failure {
+    let advice = "Leave out what stands before the @: wstp can't give a name and a password yet.";
+    Failure::new(Code::Usage, "A name and a password don't belong into an address.", advice)
 }
 
 #[cfg(test)]
@@ -238,6 +182,11 @@ mod tests {
             ("ws://host:3000/ws/", "ws://host:3000/ws/"),
             ("ws://host:3000/ws/x", "ws://host:3000/ws/x"),
             ("host/ws", "ws://host:3000/ws/"),
+            ("WS://host/a@b", "ws://host:80/a@b"),
+            ("b\u{fc}cher.example/x", "ws://xn--bcher-kva.example:3000/x"),
+            ("http://host:3000/files/sub%20dir/", "ws://host:3000/sub dir"),
+            ("HTTPS://Host/files/50%25", "wss://host:443/50%"),
+            ("http://[::1]:3000", "ws://[::1]:3000/"),
         ] {
             assert_eq!(Source::parse(typed).map(|source| source.to_string()).as_deref(), Ok(source), "{typed}");
         }

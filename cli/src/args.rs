@@ -3,15 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{StringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::address::{Place, Source};
+use crate::address::Source;
+use crate::exit::Failure;
 use crate::get;
 use crate::ls::Style;
+use crate::place::Place;
 
 const AFTER: &str = "\
 A SOURCE is a server and a path on it: host:3000/path, ws://host:3000/path, or wss://host/path over TLS. Without a scheme the
-port is 3000 unless it is given. The path is spelled as `wstp ls` shows it: %20 is three characters, not a space.
+port is 3000 unless it is given. The path is spelled as `wstp ls` shows it: %20 is three characters, not a space. A link that
+a browser shows, http://host:3000/files/path, is decoded.
+
+The environment's http_proxy, https_proxy, all_proxy and no_proxy are honoured as curl does.
 
 Exit status:
     0  done, or the same
@@ -40,6 +47,9 @@ What arrived of NAME is kept in .NAME.wstp beside it until it is complete: run t
 #[derive(Debug, Parser)]
 #[command(name = "wstp", version, after_help = AFTER)]
 pub struct Args {
+    /// Trust the certificate authorities in this PEM file too, or this server's own certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca: Vec<PathBuf>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -63,7 +73,7 @@ pub enum Command {
 #[command(after_help = GET_EXAMPLES)]
 pub struct GetArgs {
     /// Where from; several are mirrors of one file on as many servers, and all but one of them may be links, http://host/file or https://host/file
-    #[arg(required = true, value_name = "SOURCE", value_parser = place)]
+    #[arg(required = true, value_name = "SOURCE", value_parser = Typed(Place::parse))]
     pub sources: Vec<Place>,
     /// Where to: a file, a folder, or - for the standard output [default: the name it has on the server, here]
     #[arg(short, long, value_name = "PATH")]
@@ -95,7 +105,7 @@ pub struct GetArgs {
 #[derive(Debug, clap::Args)]
 pub struct LsArgs {
     /// The folder
-    #[arg(value_name = "SOURCE", value_parser = source)]
+    #[arg(value_name = "SOURCE", value_parser = Typed(Source::parse))]
     pub source: Source,
     /// Kind, size and time of change too
     #[arg(short, long)]
@@ -119,7 +129,7 @@ pub struct VerifyArgs {
     /// The local file
     pub path: PathBuf,
     /// The file on a server
-    #[arg(value_name = "SOURCE", value_parser = source)]
+    #[arg(value_name = "SOURCE", value_parser = Typed(Source::parse))]
     pub source: Source,
     /// An object a line
     #[arg(long, conflicts_with = "quiet")]
@@ -176,12 +186,23 @@ fn rate(typed: &str) -> Result<u64, String> {
     }
 }
 
-fn place(typed: &str) -> Result<Place, String> {
-    Place::parse(typed).map_err(|failure| failure.to_string())
-}
+/// Reads an argument and refuses it in its own words: clap's would repeat what was typed, which may have a password in it.
+#[derive(Clone)]
+struct Typed<T>(fn(&str) -> Result<T, Failure>);
 
-fn source(typed: &str) -> Result<Source, String> {
-    Source::parse(typed).map_err(|failure| failure.to_string())
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Typed<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<T, clap::Error> {
+        let typed = StringValueParser::new().parse_ref(command, argument, value)?;
+        let refused = |failure| clap::Error::raw(ErrorKind::ValueValidation, format!("{failure}\n")).with_cmd(command);
+        (self.0)(&typed).map_err(refused)
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ pub struct Failure {
     pub advice: String,
     /// Whether nothing else would fare better, so that there is no use in going on with other files.
     pub ends_all: bool,
+    /// Whether waiting changes nothing, so that there is no use in trying again.
+    pub lasting: bool,
     /// What the server said, where it was the server that refused.
     pub refusal: Option<ErrorCode>,
 }
@@ -66,7 +68,7 @@ impl Failure {
     /// A failure from its two sentences.
     pub fn new(code: Code, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let ends_all = matches!(code, Code::Interrupted | Code::Unreachable);
-        Self { code, what: what.into(), advice: advice.into(), ends_all, refusal: None }
+        Self { code, what: what.into(), advice: advice.into(), ends_all, lasting: false, refusal: None }
     }
 
     /// The disk did not do what it was asked for.

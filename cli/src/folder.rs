@@ -90,6 +90,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         began,
         alive: (began, 0),
         last_words: None,
+        opened: false,
         disk_failure: None,
         ending: None,
         rate: cx.options.rate,
@@ -134,7 +135,9 @@ struct Run<'a> {
     /// When something happened last, and how many files were done then.
     alive: (Instant, u32),
     /// Why the last connection ended.
-    last_words: Option<String>,
+    last_words: Option<Failure>,
+    /// Whether there was a connection in this run.
+    opened: bool,
     disk_failure: Option<Failure>,
     /// Why it is being stopped.
     ending: Option<Failure>,
@@ -243,7 +246,10 @@ impl Run<'_> {
         }
         let now = self.now();
         match happening {
-            Happening::Opened => self.tree.handle_opened(now, connection),
+            Happening::Opened => {
+                self.opened = true;
+                self.tree.handle_opened(now, connection);
+            }
             Happening::Frame(frame) => {
                 self.tree.handle_frame(now, connection, frame);
                 // A server that lists for long is alive, though nothing of it arrived yet.
@@ -251,10 +257,13 @@ impl Run<'_> {
                     self.alive.0 = Instant::now();
                 }
             }
-            Happening::Closed(error) => {
-                self.last_words = Some(error.to_string());
+            Happening::Closed(failure) => {
                 self.socket = None;
                 self.tree.handle_closed(now, connection);
+                if failure.lasting && !self.opened && self.ending.is_none() {
+                    self.stop_for(failure.clone());
+                }
+                self.last_words = Some(failure);
             }
         }
     }

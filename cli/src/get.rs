@@ -12,11 +12,12 @@ use wstp_engine::journal::Recovered;
 use wstp_engine::{Connections, Phase};
 use wstp_protocol::{EntryKind, ErrorCode};
 
-use crate::address::{FileUrl, Place, Source};
+use crate::address::Source;
 use crate::answers::Answers;
 use crate::exit::{Code, Failure};
 use crate::names::Why;
 use crate::partial::{Partial, exists, parent, shown};
+use crate::place::{FileUrl, Place};
 use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::same::Idle;
@@ -354,6 +355,9 @@ fn with_what_is_kept(mut failure: Failure, target: &Path, kept: u64, size: Optio
     let words = format!("Of {}, {}{of} are kept.", shown(target), DecimalBytes(kept));
     match failure.code {
         Code::Interrupted => failure.advice = format!("{words} Run the same command again to go on."),
+        Code::Unreachable if kept > 0 && failure.lasting => {
+            failure.advice = format!("{} {words} The same command then goes on.", failure.advice);
+        }
         Code::Unreachable if kept > 0 => failure.advice = go_on_later(&words),
         _ => {}
     }

@@ -6,6 +6,9 @@
 //! names that `trial` tried on the disk, `folder_store` puts it there. `remote` looks at servers, for `ls` and `verify`. All that is printed on the
 //! standard output goes through `answers`.
 //!
+//! `place` and `address` understand what was typed. `dial` connects, through the `proxy` that the environment names, `tls` encrypts, `socket` shakes
+//! hands, and `diagnosis` finds out why that fails.
+//!
 //! Invariants:
 //! - the server is a stranger: its names stay in their folder (`names`) and become harmless before they touch the terminal (`escape`), and whatever it
 //!   can make longer has a bound;
@@ -19,6 +22,8 @@ mod answers;
 mod args;
 mod arrivals;
 mod bounded_head;
+mod diagnosis;
+mod dial;
 mod disk;
 mod escape;
 mod exit;
@@ -32,8 +37,10 @@ mod ls;
 mod names;
 mod pages;
 mod partial;
+mod place;
 mod plain;
 mod progress;
+mod proxy;
 mod reach;
 mod remote;
 mod same;
@@ -45,18 +52,19 @@ mod tls;
 mod transfer;
 mod trial;
 mod verify;
+mod web;
 mod words;
 
 use std::rc::Rc;
 
 use tokio_util::sync::CancellationToken;
 
-use address::Place;
 use answers::Answers;
 pub use answers::unprinted;
 pub use args::Args;
 use args::Command;
 pub use exit::{Code, Failure};
+use place::Place;
 use progress::{Audience, Reporter};
 use stream::is_stdout;
 use words::interrupted;
@@ -77,11 +85,23 @@ pub async fn run(args: Args, stop: CancellationToken) -> Code {
         _ => Answers::new(stop.clone()),
     };
     let reporter = Reporter::new(audience, answers.clone());
-    let ended = perform(args.command, &reporter, &answers, stop).await;
+    let ended = match connectable(&args) {
+        Ok(()) => perform(args.command, &reporter, &answers, stop).await,
+        Err(failure) => Err(failure),
+    };
     answers.ending(ended).unwrap_or_else(|failure| {
         reporter.failed(None, &failure);
         failure.code
     })
+}
+
+/// Looks at what all connections have in common, before there are any.
+fn connectable(args: &Args) -> Result<(), Failure> {
+    if matches!(args.command, Command::Hash(_)) {
+        return Ok(());
+    }
+    proxy::check()?;
+    tls::trust(&args.ca)
 }
 
 async fn perform(
@@ -116,7 +136,20 @@ async fn get(
             Place::Http(url) => links.push(url.clone()),
         }
     }
-    let cx = get::Context { options: args.options(), links, idle: Rc::default(), reporter, stop };
+    let options = args.options();
+    if sources.is_empty() {
+        let tell = |failure: &Failure, wait| reporter.waiting(failure, wait);
+        let asking = reach::server_among(&mut links, options.patience, tell);
+        sources.push(tokio::select! {
+            () = stop.cancelled() => return Err(interrupted("Nothing was lost; run the same command again.")),
+            server = asking => server?,
+        });
+    }
+    if let Some(link) = links.iter().find(|link| !link.has_path()) {
+        let what = format!("The link to {} has no path, so it leads to no file.", link.label());
+        return Err(Failure::new(Code::Usage, what, "Copy the link from where the file can be downloaded."));
+    }
+    let cx = get::Context { options, links, idle: Rc::default(), reporter, stop };
     get::run(&cx, &sources, answers).await
 }
 

@@ -3,8 +3,8 @@
 use tokio::sync::mpsc;
 use wstp_protocol::ClientMessage;
 
-use crate::address::Place;
 use crate::arrivals::Arrivals;
+use crate::place::Place;
 use crate::plain::Plain;
 use crate::socket::{Full, Happening, Socket};
 

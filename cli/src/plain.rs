@@ -3,26 +3,24 @@
 //! No more of an answer is read than was asked for. What comes in goes into the same bounded queue as that of sockets.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, RANGE, RETRY_AFTER};
-use reqwest::{Client, Response};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::{Client, Response, Url};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_protocol::{ClientMessage, RequestId};
 
-use crate::address::FileUrl;
 use crate::arrivals::Arrivals;
-use crate::socket::{Full, Happening, SocketError};
-use crate::{AGENT, tls};
+use crate::exit::{Code, Failure};
+use crate::place::FileUrl;
+use crate::socket::{Full, Happening};
+use crate::web;
+use crate::words::connecting::{closed, not_followed, request_failed};
 
 /// Messages that wait to be looked at; a transfer has fewer requests under way.
 const MAX_UNSENT: usize = 64;
-/// How long an answer may stand still.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// A file at an HTTP server, whose requests end when this is dropped.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ impl Plain {
         let counted = arrivals.clone();
         let task = tokio::spawn(async move {
             let ended = live(&url, name, &happenings, messages, &counted).await;
-            let closed = ended.err().unwrap_or_else(|| SocketError::Closed(url.label()));
+            let closed = ended.err().unwrap_or_else(|| closed(&url.label()));
             let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
         });
         Self { unsent, arrivals, task: task.abort_handle() }
@@ -77,8 +75,9 @@ async fn live<N: Copy>(
     happenings: &mpsc::Sender<(N, Happening)>,
     mut messages: mpsc::Receiver<ClientMessage>,
     arrivals: &Arrivals,
-) -> Result<(), SocketError> {
-    let client = client().map_err(|error| SocketError::Insecure(url.label(), error))?;
+) -> Result<(), Failure> {
+    let no_client = |error| Failure::new(Code::Unreachable, format!("{} can't be asked.", url.label()), error);
+    let client = web::client().map_err(no_client)?;
     let mut source = HttpSource::default();
     let mut requests = JoinSet::new();
     let mut handles = HashMap::<RequestId, AbortHandle>::new();
@@ -107,20 +106,20 @@ async fn live<N: Copy>(
             Some(Ok((id, answer))) = requests.join_next() => {
                 handles.remove(&id);
                 arrivals.is_whole();
-                source.handle_answer(id, answer.map_err(|error| SocketError::Http(url.label(), error.without_url()))?);
+                source.handle_answer(id, answer?);
             }
         }
     }
     Ok(())
 }
 
-async fn ask(
-    client: Client,
-    url: FileUrl,
-    request: HttpRequest,
-    arrivals: Arrivals,
-) -> Result<HttpAnswer, reqwest::Error> {
-    let response = client.get(url.url().clone()).header(RANGE, request.range()).send().await?;
+async fn ask(client: Client, url: FileUrl, request: HttpRequest, arrivals: Arrivals) -> Result<HttpAnswer, Failure> {
+    let failed = |error| request_failed(&url.label(), web::proxy_of(url.url()).as_ref(), &error);
+    let response = client.get(url.url().clone()).header(RANGE, request.range()).send().await.map_err(failed)?;
+    if let Some(to) = unfollowed(&response) {
+        let why = web::reason_to_stay(response.url(), &to).unwrap_or("the way there is a circle");
+        return Err(not_followed(&url.label(), &web::origin(&to), why));
+    }
     let field = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     Ok(HttpAnswer {
         status: response.status().as_u16(),
@@ -128,8 +127,14 @@ async fn ask(
         content_range: field(CONTENT_RANGE),
         etag: field(ETAG),
         retry_after: field(RETRY_AFTER),
-        body: body(response, request.most(), &arrivals).await?,
+        body: body(response, request.most(), &arrivals).await.map_err(failed)?,
     })
+}
+
+/// Where a redirect leads that was not followed.
+fn unfollowed(response: &Response) -> Option<Url> {
+    let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    response.url().join(to.to_str().ok()?).ok()
 }
 
 /// At most the first `most` bytes of the body.
@@ -142,14 +147,4 @@ async fn body(mut response: Response, most: u64, arrivals: &Arrivals) -> Result<
         bytes.extend_from_slice(&piece[..piece.len().min(most - bytes.len())]);
     }
     Ok(bytes.freeze())
-}
-
-/// One for all: it keeps connections open.
-fn client() -> Result<Client, String> {
-    static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
-    let make = || {
-        let builder = Client::builder().user_agent(AGENT).no_proxy().read_timeout(SILENCE).connect_timeout(SILENCE);
-        builder.tls_backend_preconfigured(tls::config()?).build().map_err(|error| error.to_string())
-    };
-    CLIENT.get_or_init(make).clone()
 }

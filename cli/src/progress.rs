@@ -12,7 +12,7 @@ use std::time::Duration;
 use indicatif::{DecimalBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use wstp_engine::tree::TreeProgress;
-use wstp_engine::{Phase, SourceId};
+use wstp_engine::{Phase, Problem, SourceId};
 
 pub use self::event::{Event, SourceView};
 use crate::answers::Answers;
@@ -257,18 +257,21 @@ impl FileReport<'_> {
     }
 
     /// Tells once of each source that is left alone. Where there is one only, the failure says it.
-    fn tell_troubled(&mut self, Standing { progress, places, named, .. }: &Standing<'_>) {
+    fn tell_troubled(&mut self, Standing { progress, places, named, last_words, .. }: &Standing<'_>) {
         if places.len() < 2 {
             return;
         }
-        for (source, place) in progress.sources.iter().zip(*places) {
+        for ((source, place), words) in progress.sources.iter().zip(*places).zip(*last_words) {
+            let lasting = words.as_ref().filter(|words| words.lasting && source.connections == 0);
             let what = match source.standing {
                 wstp_engine::Standing::Benched => "is left alone for a while",
                 wstp_engine::Standing::GivenUp => "is not used any more",
+                _ if lasting.is_some() => "can't be used",
                 _ => continue,
             };
             if self.told.insert((source.id, what)) {
-                let why = source.problem.as_ref().map(|problem| source_problem(problem, place));
+                let problem = source.problem.as_ref().or(lasting.map(|_| &Problem::Connection));
+                let why = problem.map(|problem| source_problem(problem, place, words.as_ref()));
                 let why = why.unwrap_or_else(|| "it failed too often".to_owned());
                 // Nobody typed the address of a mirror that the server offered.
                 let is_offered = source.id.0 as usize >= *named;
@@ -278,8 +281,8 @@ impl FileReport<'_> {
         }
     }
 
-    fn tell_json(&self, Standing { progress, places, wait, problem, .. }: &Standing<'_>) {
-        let sources = progress.sources.iter().zip(*places);
+    fn tell_json(&self, Standing { progress, places, last_words, wait, problem, .. }: &Standing<'_>) {
+        let sources = progress.sources.iter().zip(*places).zip(*last_words);
         self.reporter.json(&Event::Progress {
             file: &self.file,
             state: state(progress.phase),
@@ -291,7 +294,7 @@ impl FileReport<'_> {
             seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
             retry_seconds: wait.map(|wait| wait.as_secs_f64()),
             problem: problem.as_deref(),
-            sources: sources.map(|(source, place)| SourceView::of(source, place)).collect(),
+            sources: sources.map(|((source, place), words)| SourceView::of(source, place, words.as_ref())).collect(),
         });
     }
 
@@ -394,7 +397,7 @@ mod tests {
     fn every_phase_has_words() {
         let problem = || Some("h:1 closed the connection".to_owned());
         let words = |phase, wait, problem| {
-            in_words(&Standing { places: &[], named: 0, progress: &progress(phase), wait, problem })
+            in_words(&Standing { places: &[], named: 0, last_words: &[], progress: &progress(phase), wait, problem })
         };
         assert_eq!(
             words(Phase::Waiting(Instant::default()), Some(Duration::from_millis(3200)), problem()),

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::Source;
 use crate::exit::{Code, Failure};
+use crate::place::FileUrl;
 use crate::remote::Remote;
 use crate::words::silent;
 
@@ -26,7 +27,7 @@ pub async fn first(
     let mut wait = FIRST_RETRY;
     loop {
         let failure = match each(sources).await {
-            Err(failure) if failure.code == Code::Unreachable => failure,
+            Err(failure) if may_pass(&failure) => failure,
             other => return other,
         };
         if patience.is_some_and(|patience| began.elapsed() + wait > patience) {
@@ -38,6 +39,35 @@ pub async fn first(
     }
 }
 
+fn may_pass(failure: &Failure) -> bool {
+    failure.code == Code::Unreachable && !failure.lasting
+}
+
+/// The first of these links that leads to a WSTP server, taken out of them, as what it names there.
+///
+/// # Errors
+///
+/// When none does: an ordinary web server can't prove what it sends.
+pub async fn server_among(
+    links: &mut Vec<FileUrl>,
+    patience: Option<Duration>,
+    tell: impl FnMut(&Failure, Duration),
+) -> Result<Source, Failure> {
+    let sources = links.iter().map(FileUrl::on_server).collect::<Result<Vec<_>, _>>()?;
+    match first(&sources, patience, tell).await {
+        Ok((_, index)) => {
+            links.remove(index);
+            Ok(sources[index].clone())
+        }
+        Err(failure) if failure.code == Code::Unreachable => Err(failure),
+        Err(failure) => {
+            let advice = "Put the address of a WSTP server in front: its hashes prove what the others send.";
+            let what = format!("{} Plain HTTP alone proves nothing.", failure.what);
+            Err(Failure::new(Code::Usage, what, advice))
+        }
+    }
+}
+
 /// Tries each once. One that may answer later outweighs one that never will.
 async fn each(sources: &[Source]) -> Result<(Remote, usize), Failure> {
     let mut worst = silent("Nobody");
@@ -45,7 +75,7 @@ async fn each(sources: &[Source]) -> Result<(Remote, usize), Failure> {
     for (index, source) in sources.iter().enumerate() {
         match Remote::connect(&source.address).await {
             Ok(remote) => return Ok((remote, index)),
-            Err(failure) if failure.code == Code::Unreachable => later = Some(failure),
+            Err(failure) if may_pass(&failure) => later = Some(failure),
             Err(failure) => worst = failure,
         }
     }

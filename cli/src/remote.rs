@@ -17,7 +17,7 @@ use crate::AGENT;
 use crate::address::Address;
 use crate::exit::Failure;
 use crate::socket::{Happening, Socket};
-use crate::words::{astray, no_connection, not_wstp, refused, silent};
+use crate::words::{astray, not_wstp, refused, silent};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
@@ -236,7 +236,7 @@ impl Remote {
             match self.happenings.recv().await {
                 Some((_, Happening::Opened)) => {}
                 Some((_, Happening::Frame(frame))) => return Ok(frame),
-                Some((_, Happening::Closed(error))) => return Err(no_connection(&error.to_string())),
+                Some((_, Happening::Closed(failure))) => return Err(failure),
                 None => return Err(silent(&self.label)),
             }
         }

@@ -5,22 +5,27 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio_websockets::{ClientBuilder, Config, Limits, MaybeTlsStream, Message, WebSocketStream};
+use tokio_websockets::{ClientBuilder, Config, Limits, Message, WebSocketStream};
 use wstp_protocol::ClientMessage;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
 use crate::address::Address;
-use crate::arrivals::{Arrivals, Counted};
+use crate::arrivals::Arrivals;
 use crate::bounded_head::BoundedHead;
+use crate::diagnosis::{self, Diagnosis};
+use crate::dial::{Line, dial};
+use crate::exit::Failure;
 use crate::tls;
+use crate::web::MOST_REDIRECTS;
+use crate::words::connecting::{broken, closed, insecure, not_followed};
+use crate::words::not_wstp;
 
 /// Messages that wait to be written; a client has fewer requests under way.
 const MAX_UNSENT: usize = 4096;
 
-type Stream = WebSocketStream<BoundedHead<MaybeTlsStream<Counted<TcpStream>>>>;
+type Stream = WebSocketStream<BoundedHead<Line>>;
 
 /// What happened to a socket.
 #[derive(Debug)]
@@ -30,30 +35,7 @@ pub enum Happening {
     /// A frame came.
     Frame(Bytes),
     /// It could not be opened, or ended. Nothing more follows.
-    Closed(SocketError),
-}
-
-/// Why there is no connection, in words that begin a clause.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    /// No TCP connection.
-    #[error("nobody answers at {0} ({1})")]
-    Unreachable(String, std::io::Error),
-    /// No encryption.
-    #[error("no secure connection to {0} could be made ({1})")]
-    Insecure(String, String),
-    /// An answer that is no WebSocket.
-    #[error("what answers at {0} is not a WSTP server ({1})")]
-    NotWstp(String, tokio_websockets::Error),
-    /// It broke.
-    #[error("the connection to {0} broke ({1})")]
-    Broken(String, tokio_websockets::Error),
-    /// A request of plain HTTP failed.
-    #[error("{0} can't be read ({1})")]
-    Http(String, reqwest::Error),
-    /// The server ended it.
-    #[error("{0} closed the connection")]
-    Closed(String),
+    Closed(Failure),
 }
 
 /// A socket, which is closed when this is dropped.
@@ -75,7 +57,7 @@ impl Socket {
         let counted = arrivals.clone();
         let task = tokio::spawn(async move {
             let ended = live(&address, name, &happenings, to_send, &counted).await;
-            let closed = ended.err().unwrap_or_else(|| SocketError::Closed(address.label()));
+            let closed = ended.err().unwrap_or_else(|| closed(&address.label()));
             let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
         });
         Self { unsent, arrivals, task: task.abort_handle() }
@@ -113,8 +95,8 @@ async fn live<N: Copy>(
     happenings: &mpsc::Sender<(N, Happening)>,
     mut to_send: mpsc::Receiver<Bytes>,
     arrivals: &Arrivals,
-) -> Result<(), SocketError> {
-    let broken = |error| SocketError::Broken(address.label(), error);
+) -> Result<(), Failure> {
+    let broken = |error| broken(&address.label(), error);
     let mut stream = open(address, arrivals).await?;
     let mut wanted = happenings.send((name, Happening::Opened)).await.is_ok();
     while wanted {
@@ -157,23 +139,38 @@ async fn write(
     stream.flush().await
 }
 
-async fn open(address: &Address, arrivals: &Arrivals) -> Result<Stream, SocketError> {
-    let label = || address.label();
-    let insecure = |error: String| SocketError::Insecure(label(), error);
-    let not_wstp = |error| SocketError::NotWstp(label(), error);
-    let tcp = TcpStream::connect((address.host.as_str(), address.port))
-        .await
-        .map_err(|error| SocketError::Unreachable(label(), error))?;
-    tcp.set_nodelay(true).map_err(|error| SocketError::Unreachable(label(), error))?;
-    let connector = tls::connector(address.secure).map_err(insecure)?;
-    let stream =
-        connector.wrap(&address.host, arrivals.count(tcp)).await.map_err(|error| insecure(error.to_string()))?;
+/// Opens it where the address leads to.
+async fn open(address: &Address, arrivals: &Arrivals) -> Result<Stream, Failure> {
+    let mut at = address.clone();
+    for _ in 0..=MOST_REDIRECTS {
+        match shake_hands(&at, arrivals).await? {
+            Ok(stream) => return Ok(stream),
+            Err(elsewhere) => at = elsewhere,
+        }
+    }
+    Err(not_followed(&address.label(), &at.label(), "the way there is a circle"))
+}
+
+/// Opens it at this address, or says where else it is.
+async fn shake_hands(address: &Address, arrivals: &Arrivals) -> Result<Result<Stream, Address>, Failure> {
+    let label = address.label();
+    let mut line: Line = Box::new(arrivals.count(dial(address).await?));
+    if address.secure {
+        line = tls::wrap(&address.host, line).await.map_err(|error| insecure(&label, &error))?;
+    }
     let builder = ClientBuilder::new()
         .limits(Limits::default().max_payload_len(Some(MAX_SERVER_FRAME)))
         .config(Config::default().frame_size(MAX_SERVER_FRAME))
         .uri(&address.url())
-        .map_err(|_| insecure("its name can't stand in an address".to_owned()))?;
-    let (mut stream, _) = builder.connect_on(BoundedHead::new(stream)).await.map_err(not_wstp)?;
-    stream.get_mut().head_is_over();
-    Ok(stream)
+        .map_err(|_| not_wstp(&label, "its name can't stand in an address"))?;
+    match builder.connect_on(BoundedHead::new(line)).await {
+        Ok((mut stream, _)) => {
+            stream.get_mut().head_is_over();
+            Ok(Ok(stream))
+        }
+        Err(error) => match diagnosis::of(address, &error).await {
+            Diagnosis::Moved(to) => Ok(Err(to)),
+            Diagnosis::Refused(failure) => Err(failure),
+        },
+    }
 }

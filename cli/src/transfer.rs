@@ -16,15 +16,15 @@ use wstp_engine::{
 use wstp_protocol::{BLOCK_SIZE, Hash, MirrorUrl, SharePath};
 
 use crate::AGENT;
-use crate::address::Place;
 use crate::disk::{Disk, Ended, Storage};
 use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
 use crate::link::Link;
+use crate::place::Place;
 use crate::socket::Happening;
 use crate::store::{Stored, kind_of};
 use crate::stream::Queue;
-use crate::words::{engine_problem, interrupted, nothing_arrived};
+use crate::words::{clause, engine_problem, interrupted, no_connection, nothing_arrived};
 
 const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,6 +63,8 @@ pub struct Standing<'a> {
     pub places: &'a [Place],
     /// How many of them, the first ones, the person named.
     pub named: usize,
+    /// Why the last connection to each of them ended.
+    pub last_words: &'a [Option<Failure>],
     /// Time until the next try, while it waits.
     pub wait: Option<Duration>,
     /// What went wrong last, begins a clause.
@@ -86,13 +88,18 @@ struct Loop<'a, S: Storage, W> {
     places: Vec<Place>,
     transfer: Transfer,
     disk: Disk<S>,
-    links: HashMap<ConnectionId, Link>,
+    /// Connections, each to one of the places.
+    links: HashMap<ConnectionId, (usize, Link)>,
+    /// Whether there was a connection in this run.
+    opened: bool,
     happenings: mpsc::Sender<(ConnectionId, Happening)>,
     began: Instant,
     /// When something arrived last, and how much there was then.
     alive: (Instant, u64),
-    /// Why the last connection ended.
-    last_words: Option<String>,
+    /// Why the last connection to each of the places ended.
+    last_words: Vec<Option<Failure>>,
+    /// The place at whose connection something went wrong last.
+    last_trouble: usize,
     disk_error: Option<std::io::Error>,
     modified_ms: Option<i64>,
     /// Why it is being stopped.
@@ -121,10 +128,12 @@ pub(crate) async fn fetch<S: Storage<Request = StoreRequest, Reply = Stored>>(
         places: task.places.clone(),
         disk: Disk::start(storage),
         links: HashMap::new(),
+        opened: false,
         happenings,
         began,
         alive: (began, 0),
-        last_words: None,
+        last_words: vec![None; task.places.len()],
+        last_trouble: 0,
         disk_error: None,
         modified_ms: None,
         ending: None,
@@ -210,19 +219,33 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
     }
 
     fn handle(&mut self, connection: ConnectionId, happening: Happening) {
-        // Of a socket the engine closed, nothing is to be handed in any more.
-        if !self.links.contains_key(&connection) {
-            return;
-        }
-        let now = self.now();
+        // After the engine closed a socket, nothing that comes from it is handed in any more.
+        let Some((place, _)) = self.links.get(&connection) else { return };
+        let (place, now) = (*place, self.now());
         match happening {
-            Happening::Opened => self.transfer.handle_opened(now, connection),
+            Happening::Opened => {
+                self.opened |= matches!(self.places.get(place), Some(Place::Wstp(_)));
+                self.transfer.handle_opened(now, connection);
+            }
             Happening::Frame(frame) => self.transfer.handle_frame(now, connection, frame),
-            Happening::Closed(error) => {
-                self.last_words = Some(error.to_string());
+            Happening::Closed(failure) => {
                 self.links.remove(&connection);
                 self.transfer.handle_closed(now, connection);
+                self.closed(place, failure);
             }
+        }
+    }
+
+    /// Ends the run where the only server can't be reached, for a reason that will be the same at the next try.
+    fn closed(&mut self, place: usize, failure: Failure) {
+        let is_server = |place: &&Place| matches!(place, Place::Wstp(_));
+        let is_only = place == 0 && self.task.places.iter().filter(is_server).count() == 1;
+        if failure.lasting && is_only && !self.opened && self.ending.is_none() {
+            self.stop_for(failure.clone());
+        }
+        self.last_trouble = place;
+        if let Some(words) = self.last_words.get_mut(place) {
+            *words = Some(failure);
         }
     }
 
@@ -243,7 +266,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
             match output {
                 Output::Connect { connection, source } => self.connect(connection, source),
                 Output::Send { connection, message } => {
-                    let sent = self.links.get(&connection).map(|link| link.send(&message));
+                    let sent = self.links.get(&connection).map(|(_, link)| link.send(&message));
                     if sent.is_some_and(|sent| sent.is_err()) {
                         self.links.remove(&connection);
                         self.transfer.handle_closed(self.now(), connection);
@@ -265,6 +288,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
             if !self.places.contains(&place) && self.places.len() < self.task.places.len() + MAX_OFFERED {
                 let config = source(self.places.len(), &place, NamedBy::Server);
                 self.places.push(place);
+                self.last_words.push(None);
                 self.transfer.handle_command(self.now(), Command::AddSource(config));
             }
         }
@@ -274,7 +298,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         match self.places.get(index as usize) {
             Some(place) => {
                 let link = Link::connect(place.clone(), connection, self.happenings.clone());
-                self.links.insert(connection, link);
+                self.links.insert(connection, (index as usize, link));
             }
             None => self.transfer.handle_closed(self.now(), connection),
         }
@@ -301,7 +325,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
     fn look_for_bytes(&mut self) -> bool {
         let now = self.now();
         let mut arriving = false;
-        for (connection, link) in &self.links {
+        for (connection, (_, link)) in &self.links {
             if link.arrivals().go_on() {
                 self.transfer.handle_bytes(now, *connection);
                 arriving = true;
@@ -311,7 +335,18 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
     }
 
     fn unreachable(&self, progress: &Progress) -> Failure {
-        nothing_arrived(self.problem(progress).as_deref(), self.task.patience.unwrap_or_default())
+        let reason = match (&progress.problem, self.last_failure()) {
+            (Some(Problem::Connection), Some(failure)) => Some(failure.clone()),
+            (problem, _) => {
+                problem.as_ref().map(|problem| no_connection(&clause(&engine_problem(problem, &self.label()).what)))
+            }
+        };
+        nothing_arrived(reason, self.task.patience.unwrap_or_default())
+    }
+
+    /// Why the last connection that ended did.
+    fn last_failure(&self) -> Option<&Failure> {
+        self.last_words.get(self.last_trouble)?.as_ref()
     }
 
     fn stop_for(&mut self, failure: Failure) {
@@ -330,13 +365,17 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         };
         let problem = self.problem(&progress);
         let named = self.task.places.len();
-        (self.watch)(&Standing { progress: &progress, places: &self.places, named, wait, problem });
+        let last_words = &self.last_words;
+        (self.watch)(&Standing { progress: &progress, places: &self.places, named, last_words, wait, problem });
     }
 
     /// What went wrong last, in words that begin a clause.
     fn problem(&self, progress: &Progress) -> Option<String> {
         match progress.problem.as_ref()? {
-            Problem::Connection => self.last_words.clone().or_else(|| Some("the connection was lost".to_owned())),
+            Problem::Connection => Some(
+                self.last_failure()
+                    .map_or_else(|| "the connection was lost".to_owned(), |failure| clause(&failure.what)),
+            ),
             other => {
                 let what = engine_problem(other, &self.label()).what;
                 Some(what.trim_end_matches('.').to_owned())

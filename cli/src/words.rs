@@ -1,12 +1,14 @@
 //! What went wrong between here and a server, in words, with what can be done and how the command ends.
 
+pub mod connecting;
+
 use std::time::Duration;
 
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::{EntryKind, ErrorCode};
 
-use crate::address::Place;
 use crate::exit::{Code, Failure};
+use crate::place::Place;
 
 const CHECK_ADDRESS: &str = "Check the address. WSTP servers usually listen on port 3000.";
 const UPDATE_HINT: &str = "Run it again with --update to get it as it is now; what still matches is kept.";
@@ -96,16 +98,24 @@ pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
     }
 }
 
-/// What is wrong with one source among several, in a clause.
+/// What is wrong with one source among several, in a clause; `words` are why there was no connection to it last.
 #[must_use]
-pub fn source_problem(problem: &Problem, place: &Place) -> String {
-    let mut clause = match (problem, place) {
-        (Problem::Connection, _) => "there is no connection to it".to_owned(),
+pub fn source_problem(problem: &Problem, place: &Place, words: Option<&Failure>) -> String {
+    match (problem, place) {
+        (Problem::Connection, _) => {
+            words.map_or_else(|| "there is no connection to it".to_owned(), |words| clause(&words.what))
+        }
         (Problem::Changed, _) => "it has another file".to_owned(),
         // A web server knows no codes of the protocol; the words about its answers are the engine's own.
-        (Problem::Server { text, .. }, Place::Http(_)) => text.trim_end_matches('.').to_owned(),
-        (other, _) => engine_problem(other, "it").what.trim_end_matches('.').to_owned(),
-    };
+        (Problem::Server { text, .. }, Place::Http(_)) => clause(text),
+        (other, _) => clause(&engine_problem(other, "it").what),
+    }
+}
+
+/// A sentence without its full stop, to stand within another.
+#[must_use]
+pub fn clause(sentence: &str) -> String {
+    let mut clause = sentence.trim_end_matches('.').to_owned();
     if let Some(first) = clause.get_mut(..1) {
         first.make_ascii_lowercase();
     }
@@ -115,7 +125,8 @@ pub fn source_problem(problem: &Problem, place: &Place) -> String {
 /// What answers does not speak the protocol.
 #[must_use]
 pub fn not_wstp(label: &str, reason: impl std::fmt::Display) -> Failure {
-    Failure::new(Code::Failed, format!("What answers at {label} is not a WSTP server ({reason})."), CHECK_ADDRESS)
+    let what = format!("What answers at {label} is not a WSTP server ({reason}).");
+    Failure { lasting: true, ..Failure::new(Code::Failed, what, CHECK_ADDRESS) }
 }
 
 /// The server says nothing.
@@ -138,14 +149,12 @@ pub fn no_connection(reason: &str) -> Failure {
     )
 }
 
-/// Nothing arrived for as long as was to be waited; the reason begins a clause, where there is one.
+/// Nothing arrived for as long as was to be waited, for this reason, where one is known.
 #[must_use]
-pub fn nothing_arrived(reason: Option<&str>, patience: Duration) -> Failure {
-    let nothing = format!("nothing arrived for {} s", patience.as_secs());
-    let Some(reason) = reason else { return no_connection(&nothing) };
-    let Failure { what, .. } = no_connection(&nothing);
-    let failure = no_connection(reason);
-    Failure { what: format!("{} {what}", failure.what), ..failure }
+pub fn nothing_arrived(reason: Option<Failure>, patience: Duration) -> Failure {
+    let nothing = no_connection(&format!("nothing arrived for {} s", patience.as_secs()));
+    let Some(reason) = reason else { return nothing };
+    Failure { what: format!("{} {}", reason.what, nothing.what), ..reason }
 }
 
 /// What can be done when nothing arrives any more of something of which this sentence says how much is kept.
@@ -211,17 +220,20 @@ mod tests {
             (server(ErrorCode::NotFound), "it has nothing of that name", "the server says"),
             (server(ErrorCode::NotAFile), "this is not a file", "the server says"),
         ] {
-            assert_eq!([&places[0], &places[1]].map(|place| source_problem(&problem, place)), [words, words_of_link]);
+            assert_eq!(
+                [&places[0], &places[1]].map(|place| source_problem(&problem, place, None)),
+                [words, words_of_link]
+            );
         }
         let protocol = Problem::Protocol("x".to_owned());
-        assert_eq!(source_problem(&protocol, &places[0]), "what it says can't be understood (x)");
+        assert_eq!(source_problem(&protocol, &places[0], None), "what it says can't be understood (x)");
     }
 
     #[test]
     fn that_nothing_arrived_is_said_once() {
         let words = |reason| nothing_arrived(reason, Duration::from_secs(60)).what;
         assert_eq!(words(None), "Nothing arrived for 60 s.");
-        assert_eq!(words(Some("h:1 does not answer")), "H:1 does not answer. Nothing arrived for 60 s.");
+        assert_eq!(words(Some(silent("h:1"))), "h:1 does not answer. Nothing arrived for 60 s.");
     }
 
     #[test]

@@ -218,6 +218,8 @@ impl HttpSource {
         match answer.status {
             404 | 410 => self.fail(id, ErrorCode::NotFound, "The server does not have this file.", None),
             429 | 503 => self.fail(id, ErrorCode::Busy, "The server is busy.", wait.or(Some(BUSY_WAIT))),
+            401 => self.fail(id, ErrorCode::Forbidden, "The server asks for a name and a password.", None),
+            407 => self.fail(id, ErrorCode::Forbidden, "A proxy asks for a name and a password.", None),
             500..=599 => self.fail_all(ErrorCode::Io, "The server failed.", wait),
             _ => self.fail(id, ErrorCode::Forbidden, "The server does not give this file.", None),
         }

@@ -16,7 +16,7 @@ impl Run<'_> {
     pub(super) fn unreachable(&self, progress: &TreeProgress) -> Failure {
         match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.label())) {
             Some(failure) if failure.code != Code::Unreachable => failure,
-            _ => nothing_arrived(self.last_words.as_deref(), self.cx.options.patience.unwrap_or_default()),
+            _ => nothing_arrived(self.last_words.clone(), self.cx.options.patience.unwrap_or_default()),
         }
     }
 

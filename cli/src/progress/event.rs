@@ -3,7 +3,8 @@
 use serde::Serialize;
 use wstp_engine::{SourceProgress, Standing};
 
-use crate::address::Place;
+use crate::exit::Failure;
+use crate::place::Place;
 use crate::words::source_problem;
 
 /// A line of JSON; `docs/cli.md` describes them for users.
@@ -138,14 +139,14 @@ pub struct SourceView {
 }
 
 impl SourceView {
-    pub(super) fn of(source: &SourceProgress, place: &Place) -> Self {
+    pub(super) fn of(source: &SourceProgress, place: &Place, last_words: Option<&Failure>) -> Self {
         let standing = match source.standing {
             Standing::Good => "good",
             Standing::Waiting(_) => "waiting",
             Standing::Benched => "benched",
             Standing::GivenUp => "given_up",
         };
-        let problem = source.problem.as_ref().map(|problem| source_problem(problem, place));
+        let problem = source.problem.as_ref().map(|problem| source_problem(problem, place, last_words));
         Self { address: place.label(), connections: source.connections, rate: source.rate, standing, problem }
     }
 }

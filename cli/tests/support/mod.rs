@@ -3,8 +3,10 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod halfway;
+mod canned;
 mod hashed;
 mod liar;
+mod programs;
 mod proxy;
 mod server;
 mod spoiler;
@@ -13,14 +15,16 @@ mod web_server;
 mod wstp;
 
 pub use halfway::{HELD, Halfway, RECORDED, SIZE};
+pub use canned::Canned;
 pub use hashed::hashed;
 pub use liar::Liar;
+pub use programs::Program;
 pub use proxy::{Link, Proxy};
 pub use server::Server;
 pub use spoiler::Spoiler;
-pub use tls::Tls;
+pub use tls::{Certificate, Tls};
 pub use web_server::{Manner, WebServer};
-pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_into, wstp_trusting};
+pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
 
 use std::path::Path;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
@@ -11,7 +12,33 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// TLS in front of a server, for `localhost`; it ends when dropped.
+/// What is peculiar about a certificate that signs itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Nothing: it is for `localhost`.
+    Usual,
+    /// It is marked as an authority's.
+    Authority,
+    /// It is out of date.
+    Expired,
+    /// It is for another host.
+    Elsewhere,
+}
+
+impl Certificate {
+    fn parameters(self) -> CertificateParams {
+        let name = if self == Self::Elsewhere { "elsewhere.example" } else { "localhost" };
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        match self {
+            Self::Authority => parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            Self::Expired => parameters.not_after = rcgen::date_time_ymd(2001, 2, 3),
+            Self::Usual | Self::Elsewhere => {}
+        }
+        parameters
+    }
+}
+
+/// TLS in front of a server; it ends when dropped.
 pub struct Tls {
     address: SocketAddr,
     certificate: tempfile::NamedTempFile,
@@ -21,15 +48,21 @@ pub struct Tls {
 impl Tls {
     /// Passes everything on to `upstream`.
     pub async fn start(upstream: SocketAddr) -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self::with(Certificate::Usual, upstream).await
+    }
+
+    /// The same with such a certificate.
+    pub async fn with(certificate: Certificate, upstream: SocketAddr) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let made = certificate.parameters().self_signed(&key).unwrap();
         let certificate = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(certificate.path(), made.cert.pem()).unwrap();
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        std::fs::write(certificate.path(), made.pem()).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .with_single_cert(vec![made.der().clone()], key.into())
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -45,6 +78,16 @@ impl Tls {
     /// A source behind it.
     pub fn source(&self, path: &str) -> String {
         format!("wss://localhost:{}/{path}", self.address.port())
+    }
+
+    /// The same as a link of plain HTTP.
+    pub fn link(&self, path: &str) -> String {
+        format!("https://localhost:{}/{path}", self.address.port())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The file with its certificate.

@@ -62,6 +62,11 @@ impl WebServer {
         Self { address, shared, task: tokio::spawn(accept).abort_handle() }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where the file is.
     pub fn link(&self) -> String {
         format!("http://{}/a/file", self.address)

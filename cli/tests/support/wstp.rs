@@ -42,6 +42,13 @@ pub async fn wstp_trusting(dir: &Path, certificates: &Path, args: &[&str]) -> En
     Wstp::spawn(command).end().await
 }
 
+/// Runs it until it ends, with these variables in its environment.
+pub async fn wstp_in(dir: &Path, environment: &[(&str, &str)], args: &[&str]) -> Ended {
+    let mut command = command(dir, args);
+    command.envs(environment.iter().copied());
+    Wstp::spawn(command).end().await
+}
+
 /// Fetches from sources of which the first, behind `slow`, says what the hash is and then nothing more: the others have to fetch the file.
 pub async fn with_a_stalled_first_source(here: &Path, slow: &Proxy, args: &[&str]) -> Ended {
     let mut run = Wstp::start(here, &[&["get", "--json"], args].concat());
@@ -54,6 +61,9 @@ pub async fn with_a_stalled_first_source(here: &Path, slow: &Proxy, args: &[&str
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wstp"));
     command.args(args).current_dir(dir);
+    for scheme in ["http", "https", "all", "no"].map(|scheme| format!("{scheme}_proxy")) {
+        command.env_remove(&scheme).env_remove(scheme.to_uppercase());
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -1,0 +1,189 @@
+//! Where a file is: on a server of the protocol, or at an HTTP server under a URL.
+//!
+//! A URL is what a browser shows: percent-encoded, with a query perhaps, and a fragment that is of no meaning to a server. On a WSTP server, the
+//! URL of its pages and files names what the protocol calls by its path.
+
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
+use wstp_engine::http_source::file_url;
+use wstp_protocol::{ENDPOINT_PATH, MirrorUrl, SharePath};
+
+use crate::address::{Address, Source, no_password};
+use crate::exit::{Code, Failure};
+
+/// The path of a WSTP server's plain files.
+const FILES_PATH: &str = "files";
+
+/// Where a file is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A server of the protocol.
+    Wstp(Source),
+    /// Plain HTTP.
+    Http(FileUrl),
+}
+
+impl Place {
+    /// Understands what was typed.
+    ///
+    /// # Errors
+    ///
+    /// In words for the one who typed it.
+    pub fn parse(typed: &str) -> Result<Self, Failure> {
+        match FileUrl::is_meant_by(typed) {
+            true => FileUrl::parse(typed).map(Self::Http),
+            false => Source::parse(typed).map(Self::Wstp),
+        }
+    }
+
+    /// What to show: `host:port`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Wstp(source) => source.address.label(),
+            Self::Http(url) => url.label(),
+        }
+    }
+
+    /// Where a mirror that the server at `from` offers has what is at `path` there; `None` where it is not to be followed.
+    #[must_use]
+    pub fn offered(mirror: &MirrorUrl, from: &Address, path: &SharePath) -> Option<Self> {
+        if !mirror.may_be_followed_from(&from.url()) {
+            return None;
+        }
+        if !mirror.is_wstp() {
+            return FileUrl::parse(&file_url(mirror, path)).ok().map(Self::Http);
+        }
+        // Every address that is typed leads to the one endpoint, so no other is followed.
+        let server = mirror.as_str().strip_suffix(ENDPOINT_PATH)?;
+        Source::parse(server).ok().map(|source| Self::Wstp(Source { path: path.clone(), ..source }))
+    }
+}
+
+/// The URL of a file at an HTTP server, or of something at the pages of a WSTP server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FileUrl(Url);
+
+impl FileUrl {
+    /// Whether what was typed begins as such a URL does.
+    #[must_use]
+    pub fn is_meant_by(typed: &str) -> bool {
+        let scheme = typed.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        matches!(scheme.as_deref(), Some("http" | "https"))
+    }
+
+    /// Understands what was typed.
+    ///
+    /// # Errors
+    ///
+    /// In words for the one who typed it.
+    pub fn parse(typed: &str) -> Result<Self, Failure> {
+        let has_user = |rest: &str| rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'));
+        if typed.split_once("://").is_some_and(|(_, rest)| has_user(rest)) {
+            return Err(no_password());
+        }
+        let mut url = Url::parse(typed).map_err(|error| not_a_link(typed, &error.to_string()))?;
+        url.set_fragment(None);
+        if Address::of_web(&url).is_none() {
+            return Err(not_a_link(typed, "its host can't be one"));
+        }
+        Ok(Self(url))
+    }
+
+    /// What it names on a server of the protocol, if one answers there: beneath its files, or from the root on. A query is of its pages only.
+    ///
+    /// # Errors
+    ///
+    /// When no server can have such a path.
+    pub fn on_server(&self) -> Result<Source, Failure> {
+        let names = self.0.path().trim_matches('/');
+        let is_endpoint = ENDPOINT_PATH.strip_prefix('/') == Some(names);
+        let names = match names.split_once('/') {
+            Some((FILES_PATH, names)) => names,
+            None if names == FILES_PATH || is_endpoint => "",
+            _ => names,
+        };
+        let decoded: Option<Vec<_>> = names.split('/').map(decoded_name).collect();
+        let path = decoded.and_then(|names| SharePath::parse(names.join("/")).ok());
+        let path = path.ok_or_else(|| not_a_link(self.0.as_str(), "no server can have this path"))?;
+        let address = Address::of_web(&self.0).ok_or_else(|| not_a_link(self.0.as_str(), "its host can't be one"))?;
+        Ok(Source { address, path })
+    }
+
+    /// Whether it can be of a file at an ordinary web server: its root is none.
+    #[must_use]
+    pub fn has_path(&self) -> bool {
+        self.0.path() != "/"
+    }
+
+    /// What to show: `host` or `host:port`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+/// Decoded once; an encoded slash separates no names.
+fn decoded_name(name: &str) -> Option<String> {
+    let name = percent_decode_str(name).decode_utf8().ok()?;
+    (!name.contains('/')).then(|| name.into_owned())
+}
+
+/// The link is repeated without its query, which may be a secret.
+fn not_a_link(typed: &str, why: &str) -> Failure {
+    let shown = typed.split(['?', '#']).next().unwrap_or_default();
+    let advice = "Copy the link from where the file can be downloaded.";
+    Failure::new(Code::Usage, format!("\"{shown}\" is no link to a file: {why}."), advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_page_or_a_file_names_it_on_the_server() {
+        for (typed, source) in [
+            ("http://host:3000", "ws://host:3000/"),
+            ("http://host:3000/", "ws://host:3000/"),
+            ("http://host:3000/ws", "ws://host:3000/"),
+            ("http://host:3000/files", "ws://host:3000/"),
+            ("http://host:3000/files/sub%20dir/", "ws://host:3000/sub dir"),
+            ("http://host:3000/files/sub dir/a.mkv?x=y#z", "ws://host:3000/sub dir/a.mkv"),
+            ("http://host:3000/files/files/x", "ws://host:3000/files/x"),
+            ("http://host:3000/films/%2520", "ws://host:3000/films/%20"),
+            ("HTTPS://HOST/files/sp%C3%A4%c3%9f", "wss://host:443/späß"),
+            ("http://[::1]:4000/files/a", "ws://[::1]:4000/a"),
+        ] {
+            let url = FileUrl::parse(typed).unwrap();
+            assert_eq!(url.on_server().map(|source| source.to_string()).as_deref(), Ok(source), "{typed}");
+        }
+        for typed in ["http://host/files/a%2fb", "http://host/files/a%00", "http://host/files/a//b", "http://host/%ff"]
+        {
+            let refused = FileUrl::parse(typed).unwrap().on_server().unwrap_err();
+            assert_eq!(refused.code, Code::Usage, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_an_address_is_refused_and_not_repeated() {
+        for typed in [
+            "http://user:secret@host/file",
+            "HTTPS://secret@host",
+            "http://user:secret@/",
+            "ws://user:secret@host/file",
+            "user:secret@host:3000/file",
+            "http://ho st/file?token=secret",
+        ] {
+            let refused = Place::parse(typed).unwrap_err();
+            assert_eq!(refused.code, Code::Usage, "{typed}");
+            assert!(!refused.to_string().contains("secret"), "{refused}");
+        }
+    }
+}

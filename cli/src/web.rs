@@ -1,0 +1,101 @@
+//! Requests of plain HTTP: one client for all, so that connections are used again. It goes through the proxies that the environment names, trusts
+//! what `tls` trusts, and follows where that is safe.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, Proxy as Via, Url};
+use wstp_protocol::MirrorUrl;
+
+use crate::proxy::Proxy;
+use crate::{AGENT, tls};
+
+/// How long an answer may stand still.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How often one address leads to another, before it is taken for a circle.
+pub const MOST_REDIRECTS: usize = 5;
+
+/// The client that follows redirects.
+///
+/// # Errors
+///
+/// In words, when there are no certificates to trust.
+pub fn client() -> Result<Client, String> {
+    static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
+    CLIENT.get_or_init(|| make(Policy::custom(follow))).clone()
+}
+
+/// The client that follows none.
+///
+/// # Errors
+///
+/// As [`client`].
+pub fn client_that_stays() -> Result<Client, String> {
+    static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
+    CLIENT.get_or_init(|| make(Policy::none())).clone()
+}
+
+fn make(policy: Policy) -> Result<Client, String> {
+    let builder = Client::builder().user_agent(AGENT).read_timeout(SILENCE).connect_timeout(SILENCE);
+    // A referrer would tell one server the query of a link to another.
+    let builder = builder.redirect(policy).referer(false);
+    let builder = builder.proxy(Via::custom(|url| proxy_of(url).map(|proxy| proxy.secret_url().to_owned())));
+    builder.tls_backend_preconfigured(tls::config()?).build().map_err(|error| error.to_string())
+}
+
+/// The proxy for a URL, by the environment.
+#[must_use]
+pub fn proxy_of(url: &Url) -> Option<Proxy> {
+    Proxy::of(url.scheme() == "https", url.host_str()?, url.port_or_known_default()?)
+}
+
+fn follow(attempt: Attempt<'_>) -> Action {
+    let is_safe = attempt.previous().last().is_some_and(|from| reason_to_stay(from, attempt.url()).is_none());
+    if is_safe && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
+}
+
+/// Why an answer at `from` that leads to `to` is not to be followed, in a clause; `None` where it is.
+#[must_use]
+pub fn reason_to_stay(from: &Url, to: &Url) -> Option<&'static str> {
+    let is_web = matches!(to.scheme(), "http" | "https");
+    let Some(target) = MirrorUrl::parse(origin(to)).ok().filter(|_| is_web && to.username().is_empty()) else {
+        return Some("that is no address of a server");
+    };
+    if target.may_be_followed_from(&origin(from)) {
+        return None;
+    }
+    Some(match (from.scheme(), to.scheme()) {
+        ("https", "http") => "that is without encryption",
+        _ => "that is in a private network",
+    })
+}
+
+/// Scheme, host and port of a URL, which have no secret in them.
+#[must_use]
+pub fn origin(url: &Url) -> String {
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{}{port}/", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_followed_where_that_is_safe() {
+        for (from, to, followed) in [
+            ("http://nas:3000/ws", "http://nas:4000/ws", true),
+            ("http://files.example/ws", "https://files.example/ws", true),
+            ("https://files.example/a", "https://cdn.example/a?token=1", true),
+            ("https://files.example/a", "http://files.example/a", false),
+            ("https://files.example/a", "https://127.0.0.1/a", false),
+            ("http://files.example/a", "http://nas/a", false),
+            ("http://nas/a", "ftp://nas/a", false),
+            ("http://nas/a", "http://user:secret@nas/a", false),
+        ] {
+            let reason = reason_to_stay(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
+            assert_eq!(reason.is_none(), followed, "{from} to {to}: {reason:?}");
+        }
+    }
+}
