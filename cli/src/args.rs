@@ -27,7 +27,7 @@ Exit status:
     3  the server does not have it, or does not give it
     4  no source could be reached, or nothing arrived for --timeout seconds
     5  the file changed on the server
-    6  the local disk failed, or the standard output did
+    6  the local disk failed or has too little room, or the standard output failed
     7  the local file differs
   130  stopped by Ctrl-C or SIGTERM; what arrived is kept
   141  whoever read the standard output went away";
@@ -90,6 +90,9 @@ pub struct GetArgs {
     /// Give up when nothing arrives for so many seconds; 0: never
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+    /// Begin though it does not fit on the disk
+    #[arg(long)]
+    pub anyway: bool,
     /// Replace a local file that differs, and go on with a file that changed on the server; what still matches of it is kept
     #[arg(long, visible_alias = "force")]
     pub update: bool,
@@ -150,6 +153,7 @@ impl GetArgs {
             mirrors: !self.no_mirrors,
             patience: (self.timeout > 0).then(|| Duration::from_secs(self.timeout)),
             update: self.update,
+            anyway: self.anyway,
         }
     }
 }

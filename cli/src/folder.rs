@@ -5,6 +5,7 @@
 
 mod ending;
 mod fetching;
+mod fitting;
 mod outputs;
 mod sum;
 
@@ -78,6 +79,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     let began = Instant::now();
     let mut run = Run {
         cx,
+        is_new: store.is_new(),
         source,
         sum: Sum::of(&recovered),
         tree: TreeTransfer::resume(config, recovered, wstp_engine::Instant(Duration::ZERO)),
@@ -93,6 +95,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         opened: false,
         disk_failure: None,
         ending: None,
+        looked_at: 0,
         rate: cx.options.rate,
         report: cx.reporter.folder(),
     };
@@ -141,6 +144,10 @@ struct Run<'a> {
     disk_failure: Option<Failure>,
     /// Why it is being stopped.
     ending: Option<Failure>,
+    /// Bytes in the folder when it was looked last whether they fit on the disk.
+    looked_at: u64,
+    /// Whether the output was not there before.
+    is_new: bool,
     sum: Sum,
     /// Bytes a second that each of those may have who fetch something now.
     rate: Option<u64>,
@@ -168,7 +175,6 @@ impl Run<'_> {
                 store.discard();
             }
             Err(_) if progress.files_done > 0 => {}
-            Err(_) if progress.walked => store.discard(),
             Err(_) => store.discard_with_output(),
         }
         if result.is_ok() || progress.files_done > 0 {
@@ -209,6 +215,12 @@ impl Run<'_> {
         let mut tick = interval(TELL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            match self.check_room() {
+                // Before anything of it was asked for.
+                Err(failure) if self.tree.progress().files_done == 0 && self.fetching.is_idle() => return Err(failure),
+                Err(failure) => self.stop_for(failure),
+                Ok(()) => {}
+            }
             self.perform();
             self.share_rate();
             if let Some(end) = self.end() {

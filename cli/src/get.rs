@@ -47,6 +47,8 @@ pub struct Options {
     pub patience: Option<Duration>,
     /// Whether what changed on the server, and what differs here, is fetched as it is there now.
     pub update: bool,
+    /// Whether it begins though it does not fit on the disk.
+    pub anyway: bool,
 }
 
 /// What one transfer may use of what all of a command share.
@@ -302,6 +304,7 @@ pub(crate) fn task(cx: &Context<'_>, sources: &[Source], share: Share) -> Task {
         patience: cx.options.patience,
         update: cx.options.update,
         queue: None,
+        to_fit: None,
     }
 }
 
@@ -313,7 +316,8 @@ async fn transferred(
     share: Share,
     (partial, recovered): (Partial, Recovered),
 ) -> Result<(Partial, Fetched), Failure> {
-    let mut task = task(cx, sources, share);
+    let to_fit = (!cx.options.anyway).then(|| target.to_owned());
+    let mut task = Task { to_fit, ..task(cx, sources, share) };
     // Of a file that was complete nobody wants an older one than there is now.
     task.update |= recovered.is_complete();
     let mut report = cx.reporter.file(target.to_string_lossy().into_owned());

@@ -7,7 +7,7 @@
 //! standard output goes through `answers`.
 //!
 //! `place` and `address` understand what was typed. `dial` connects, through the `proxy` that the environment names, `tls` encrypts, `socket` shakes
-//! hands, and `diagnosis` finds out why that fails.
+//! hands, and `diagnosis` finds out why that fails. `room` looks whether what is to be fetched fits on its disk.
 //!
 //! Invariants:
 //! - the server is a stranger: its names stay in their folder (`names`) and become harmless before they touch the terminal (`escape`), and whatever it
@@ -43,6 +43,7 @@ mod progress;
 mod proxy;
 mod reach;
 mod remote;
+mod room;
 mod same;
 mod socket;
 mod store;

@@ -16,6 +16,7 @@ use wstp_engine::journal::{self, Recovered};
 use crate::escape;
 use crate::exit::{Code, Failure};
 use crate::names::PARTIAL_SUFFIX;
+use crate::room::taken;
 use crate::store::Store;
 use crate::times;
 
@@ -78,6 +79,13 @@ impl Partial {
     #[must_use]
     pub fn data_path(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Bytes on the disk that data and hashes of `target` take so far.
+    #[must_use]
+    pub fn taken_of(target: &Path) -> u64 {
+        let folder = Self::folder_of(target);
+        ["data", "hashes"].iter().map(|name| taken(&folder.join(name))).sum()
     }
 
     /// Puts the complete data, last changed at this time, into its place and removes the rest. Something that stands there already is replaced only if that is wanted.

@@ -2,6 +2,7 @@
 //! when it is no use to wait any longer.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ use crate::disk::{Disk, Ended, Storage};
 use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
 use crate::link::Link;
+use crate::partial::{Partial, parent};
 use crate::place::Place;
+use crate::room::Room;
 use crate::socket::Happening;
 use crate::store::{Stored, kind_of};
 use crate::stream::Queue;
@@ -52,6 +55,8 @@ pub(crate) struct Task {
     pub update: bool,
     /// Who is told how much from the start is verified.
     pub(crate) queue: Option<Arc<Queue>>,
+    /// Where it goes, if it is begun only when it fits on the disk there.
+    pub to_fit: Option<PathBuf>,
 }
 
 /// How a transfer stands, with what only the run loop knows.
@@ -88,6 +93,8 @@ struct Loop<'a, S: Storage, W> {
     places: Vec<Place>,
     transfer: Transfer,
     disk: Disk<S>,
+    /// The size that was looked at whether it fits.
+    fits: Option<u64>,
     /// Connections, each to one of the places.
     links: HashMap<ConnectionId, (usize, Link)>,
     /// Whether there was a connection in this run.
@@ -126,6 +133,7 @@ pub(crate) async fn fetch<S: Storage<Request = StoreRequest, Reply = Stored>>(
         transfer: Transfer::resume(config(task), recovered, wstp_engine::Instant(Duration::ZERO)),
         task,
         places: task.places.clone(),
+        fits: None,
         disk: Disk::start(storage),
         links: HashMap::new(),
         opened: false,
@@ -189,6 +197,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rate = self.task.share.rate.clone();
         loop {
+            self.check_room()?;
             self.perform();
             if let Some(end) = self.end() {
                 return end;
@@ -206,6 +215,15 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
                 () = stop.cancelled(), if self.ending.is_none() => self.stop_for(interrupted(String::new())),
             }
         }
+    }
+
+    /// Looks, once it is known how large the file is and before any of it is asked for, whether what is missing fits.
+    fn check_room(&mut self) -> Result<(), Failure> {
+        let Some(size) = self.transfer.progress().size.filter(|size| self.fits != Some(*size)) else { return Ok(()) };
+        self.fits = Some(size);
+        let Some(target) = &self.task.to_fit else { return Ok(()) };
+        let Some(room) = Room::at(parent(target)) else { return Ok(()) };
+        room.check(room.for_file(size, Partial::taken_of(target)), target)
     }
 
     fn now(&self) -> wstp_engine::Instant {

@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::fs::File;
 use std::process::Stdio;
 
-use support::{Link, MIB, PATIENCE, Proxy, Server, on_record, sample, write};
+use rustix::fs::statvfs;
+use support::{Link, MIB, PATIENCE, Proxy, Server, Wstp, names_in, on_record, sample, write, wstp};
 use tempfile::tempdir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
@@ -39,7 +41,7 @@ async fn a_full_disk_is_told_and_with_room_the_same_command_fetches_only_the_res
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", ON_SMALL_DISK, "sh"]);
     command.arg(disk.path()).arg(kept.path().join(".x.wstp/journal")).arg(share.path().join("x"));
     // Of several connections, one would be asked in the end for what another one owes.
-    command.args([env!("CARGO_BIN_EXE_wstp"), "get", &proxy.source("x"), "--connections", "1"]);
+    command.args([env!("CARGO_BIN_EXE_wstp"), "get", &proxy.source("x"), "--connections", "1", "--anyway"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut run = command.spawn().unwrap();
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
@@ -60,4 +62,32 @@ async fn a_full_disk_is_told_and_with_room_the_same_command_fetches_only_the_res
     assert!(kept > 8 * MIB as u64, "{kept} bytes were on record");
     let sent = proxy.passed() - before;
     assert!(sent < SIZE as u64 - kept + MIB as u64, "{kept} kept, {sent} sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_refused_before_it_begins_unless_it_is_wanted_anyway() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    std::fs::create_dir(share.path().join("folder")).unwrap();
+    let disk = statvfs(here.path()).unwrap();
+    let too_much = disk.f_blocks * disk.f_frsize;
+    for name in ["large", "folder/a", "folder/b"] {
+        File::create(share.path().join(name)).unwrap().set_len(too_much).unwrap();
+    }
+    // Two of which each alone may fit, in a folder where they do not.
+    for name in ["folder/a", "folder/b"] {
+        File::options().write(true).open(share.path().join(name)).unwrap().set_len(too_much / 2 + 1).unwrap();
+    }
+    write(share.path(), "folder/small", &sample(1000, 1));
+    let server = Server::start(share.path()).await;
+    let proxy = Proxy::start(server.address()).await;
+    for (path, name) in [("large", "large"), ("folder", "folder")] {
+        let ended = wstp(here.path(), &["get", &proxy.source(path)]).await;
+        assert_eq!(ended.code, Some(6), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("{name} does not fit: it needs ")), "{ended:?}");
+        assert!(ended.stderr.contains(" are free on the disk at /") && ended.stderr.contains("--anyway"), "{ended:?}");
+        assert!(names_in(here.path()).is_empty(), "{path}");
+    }
+    assert!(proxy.passed() < 4000, "{} bytes were fetched", proxy.passed());
+    let mut run = Wstp::start(here.path(), &["get", &proxy.source("large"), "--anyway", "--json"]);
+    run.event(|event| event["received"].as_u64().is_some_and(|received| received > 0)).await;
 }

@@ -131,6 +131,6 @@ async fn whatever_size_a_liar_names_the_end_is_told_in_words() {
 async fn lied_to(size: u64) -> (Ended, Vec<String>) {
     let here = tempdir().unwrap();
     let liar = Liar::start(move |asked| lie(size, asked)).await;
-    let ended = wstp(here.path(), &["get", &liar.source("x"), "--timeout", "3"]).await;
+    let ended = wstp(here.path(), &["get", &liar.source("x"), "--timeout", "3", "--anyway"]).await;
     (ended, names_in(here.path()))
 }

@@ -2,8 +2,8 @@
 
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
-mod halfway;
 mod canned;
+mod halfway;
 mod hashed;
 mod liar;
 mod programs;
@@ -14,8 +14,8 @@ mod tls;
 mod web_server;
 mod wstp;
 
-pub use halfway::{HELD, Halfway, RECORDED, SIZE};
 pub use canned::Canned;
+pub use halfway::{HELD, Halfway, RECORDED, SIZE};
 pub use hashed::hashed;
 pub use liar::Liar;
 pub use programs::Program;

@@ -1,0 +1,42 @@
+//! Whether everything in the folder fits on the disk.
+
+use wstp_engine::tree::{FileId, FileState};
+
+use super::Run;
+use crate::exit::Failure;
+use crate::partial::Partial;
+use crate::room::{Room, taken};
+
+impl Run<'_> {
+    /// Looks whether what is missing fits: as far as it is listed where nothing can be here, else once everything is known.
+    ///
+    /// # Errors
+    ///
+    /// In words, when it does not.
+    pub(super) fn check_room(&mut self) -> Result<(), Failure> {
+        let progress = self.tree.progress();
+        if progress.bytes == self.looked_at || !(progress.walked || self.is_new) || self.ending.is_some() {
+            return Ok(());
+        }
+        self.looked_at = progress.bytes;
+        let Some(room) = Room::at(&self.output).filter(|_| !self.cx.options.anyway) else { return Ok(()) };
+        let missing = progress.bytes.saturating_sub(progress.bytes_done + progress.bytes_failed);
+        // Most folders fit by far, and then no file is looked at.
+        let at_most = missing.saturating_add(room.for_files(progress.files));
+        room.check(at_most, &self.output).or_else(|_| room.check(self.needed(&room, progress.files), &self.output))
+    }
+
+    /// Bytes that the files that are not done still need, less what of them is here.
+    fn needed(&self, room: &Room, files: u32) -> u64 {
+        let needed_by = |id| {
+            let file = self.tree.file(id).filter(|file| !matches!(file.state, FileState::Done | FileState::Failed))?;
+            // One that was just listed has no place yet.
+            let target = self.layout.file(id).map(|place| self.output.join(place));
+            // A file that differs stays until its new version is whole: with --update both need room.
+            let in_place = target.as_deref().filter(|_| !self.cx.options.update).map_or(0, taken);
+            let partial = target.as_deref().map_or(0, Partial::taken_of);
+            Some(room.for_file(file.size, in_place.max(partial)))
+        };
+        (0..files).filter_map(|index| needed_by(FileId(index))).fold(0, u64::saturating_add)
+    }
+}
