@@ -27,7 +27,7 @@ use crate::exit::{Code, Failure};
 use crate::folder_store::FolderStore;
 use crate::get::{Context, MEMORY};
 use crate::layout::{Entry, Layout};
-use crate::names::Why;
+use crate::names::{Why, on_disk};
 use crate::partial::shown;
 use crate::progress::FolderReport;
 use crate::socket::{Happening, Socket};
@@ -114,7 +114,7 @@ fn output(cx: &Context<'_>, source: &Source) -> Result<(PathBuf, Option<Why>), F
         (Some(output), _) => Ok((output.clone(), None)),
         (None, Some(name)) => {
             let (name, why) = Trial::within(Path::new("")).fit(name);
-            Ok((name.into(), why))
+            Ok((on_disk(&name).into(), why))
         }
         (None, None) => Err(Failure::new(
             Code::Usage,

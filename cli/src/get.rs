@@ -15,7 +15,7 @@ use wstp_protocol::{EntryKind, ErrorCode};
 use crate::address::Source;
 use crate::answers::Answers;
 use crate::exit::{Code, Failure};
-use crate::names::Why;
+use crate::names::{Why, on_disk};
 use crate::partial::{Partial, exists, parent, shown};
 use crate::place::{FileUrl, Place};
 use crate::progress::Reporter;
@@ -238,7 +238,7 @@ fn file_target(output: Option<&Path>, sources: &[Source]) -> Result<Target, Fail
             Failure::new(Code::Usage, "A whole server can't be a mirror of a file.", advice)
         })?;
         let (name, renamed) = Trial::within(folder).fit(name);
-        Ok(Target { path: folder.join(name), renamed })
+        Ok(Target { path: folder.join(on_disk(&name)), renamed })
     };
     match output {
         None => within(Path::new("")),

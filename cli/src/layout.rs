@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use wstp_engine::tree::{FileId, FolderId, Listed};
 
-use crate::names::{Why, key, numbered};
+use crate::names::{Why, key, numbered, on_disk};
 use crate::trial::Trial;
 
 /// Local places, relative to the folder's own.
@@ -56,7 +56,7 @@ impl Layout {
             let (name, why) = around.names.take(name, &mut Group { trial: &mut self.trial, folder });
             match entry {
                 Entry::Folder(id) => {
-                    let place = around.place.join(name);
+                    let place = around.place.join(on_disk(&name));
                     self.folders.insert(id, Folder { place, names: Names::default() });
                 }
                 Entry::File(id) => drop(self.files.insert(id, (folder, name.into()))),
@@ -81,7 +81,7 @@ impl Layout {
     /// Where a file goes.
     pub fn file(&self, id: FileId) -> Option<PathBuf> {
         let (folder, name) = self.files.get(&id)?;
-        Some(self.folders.get(folder)?.place.join(&**name))
+        Some(self.folders.get(folder)?.place.join(on_disk(name)))
     }
 
     /// Where a folder goes; the outermost one is the empty path.

@@ -4,7 +4,10 @@
 //! A name stays as it is wherever the disk holds it; [`crate::trial`] asks the disk. Forbidden everywhere is only what is no name in a folder (`.`, `..`, a
 //! slash, NUL), and what wstp calls its own folders.
 
+use std::ffi::{OsStr, OsString};
+
 use unicode_normalization::UnicodeNormalization;
+use wstp_protocol::spelling;
 
 use crate::escape::is_unsafe;
 
@@ -48,9 +51,28 @@ pub fn candidates(name: &str) -> impl Iterator<Item = String> + use<> {
     [exact, cut, safe, shorter].into_iter().map(|name| if is_own(&name) { format!("_{name}") } else { name })
 }
 
-/// Whether it can stand in a folder on any Unix.
+/// The name as the disk has it: on Unix with the bytes that the server spelled, where they are not UTF-8.
+#[must_use]
+pub fn on_disk(name: &str) -> OsString {
+    #[cfg(unix)]
+    if let Some(bytes) = spelling::bytes(name) {
+        return std::os::unix::ffi::OsStringExt::from_vec(bytes.into_owned());
+    }
+    name.into()
+}
+
+/// A name of the disk as text; the reverse of [`on_disk`].
+#[must_use]
+pub fn of_disk(name: &OsStr) -> String {
+    #[cfg(unix)]
+    return spelling::of(std::os::unix::ffi::OsStrExt::as_bytes(name)).into_owned();
+    #[cfg(not(unix))]
+    name.to_string_lossy().into_owned()
+}
+
+/// Whether it can stand in a folder on any Unix. A text that spells the bytes of another one is no name.
 fn is_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
+    spelling::bytes(name).is_some() && !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
 /// A name that every system holds and takes for nothing else.
@@ -68,7 +90,7 @@ fn safe_name(name: &str, longest: usize) -> String {
 
 /// Whether some file system takes the character for something else than a part of a name.
 pub fn is_forbidden(c: char) -> bool {
-    matches!(c, '"' | '*' | '/' | ':' | '<' | '>' | '?' | '\\' | '|') || is_unsafe(c)
+    matches!(c, '"' | '*' | '/' | ':' | '<' | '>' | '?' | '\\' | '|') || is_unsafe(c) || spelling::is_stand_in(c)
 }
 
 /// Cuts a long name before its extension, where it has a short one.

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::names::{Why, candidates, fold, is_device};
+use crate::names::{Why, candidates, fold, is_device, of_disk, on_disk};
 
 /// Names up to this length in bytes fit every disk.
 const FITS: usize = 140;
@@ -71,7 +71,7 @@ impl Trial {
 
     fn try_alone(&mut self, name: &str) -> bool {
         let Ok(folder) = self.group("alone") else { return true };
-        let path = folder.join(name);
+        let path = folder.join(on_disk(name));
         let made = File::create_new(&path);
         let kept = names_in(&folder);
         let _stays = fs::remove_file(&path);
@@ -89,7 +89,7 @@ impl Trial {
 
     /// Puts a name beside those that were put into the same group before. False where the disk takes it for one of them, or can't say.
     pub fn put(&mut self, group: &str, name: &str) -> bool {
-        self.group(group).and_then(|folder| File::create_new(folder.join(name))).is_ok()
+        self.group(group).and_then(|folder| File::create_new(folder.join(on_disk(name)))).is_ok()
     }
 
     fn group(&mut self, group: &str) -> io::Result<PathBuf> {
@@ -113,7 +113,7 @@ impl Drop for Trial {
 }
 
 fn names_in(folder: &Path) -> io::Result<Vec<String>> {
-    fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    fs::read_dir(folder)?.map(|entry| Ok(of_disk(&entry?.file_name()))).collect()
 }
 
 /// Whether every disk holds the character.

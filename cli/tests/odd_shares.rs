@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use support::{Server, names_in, write, wstp};
@@ -73,4 +75,28 @@ async fn links_are_fetched_or_told_in_words() {
     }
     assert_eq!(names_in(&here.path().join("top")), ["absolute", "file"]);
     assert_eq!(fs::read(here.path().join("top/absolute")).unwrap(), b"inside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_not_utf_8_arrive_as_they_are() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let names: [&[u8]; 4] = [b"caf\xe9", b"caf\xe8", "caf\u{efe9}".as_bytes(), "caf\u{fffd}".as_bytes()];
+    let folder = OsStr::from_bytes(b"dir\xff");
+    fs::create_dir(share.path().join(folder)).unwrap();
+    for name in names {
+        fs::write(share.path().join(folder).join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["get", &server.source(""), "-o", "all", "--json"]).await;
+    assert_eq!((ended.code, ended.events("renamed").len()), (Some(0), 0), "{ended:?}");
+    let got = here.path().join("all").join(folder);
+    for name in names {
+        assert_eq!(fs::read(got.join(OsStr::from_bytes(name))).unwrap(), name, "{name:?}");
+    }
+    assert_eq!(fs::read_dir(got).unwrap().count(), names.len());
+    let ended = wstp(here.path(), &["get", &server.source("dir\u{efff}/caf\u{efe9}")]).await;
+    assert_eq!(
+        (ended.code, fs::read(here.path().join(OsStr::from_bytes(b"caf\xe9"))).unwrap()),
+        (Some(0), names[0].to_vec())
+    );
 }
