@@ -117,6 +117,12 @@ impl Recovered {
     }
 }
 
+/// Whether another version of the program wrote this journal. It says what is there, but not to this version: leave it alone.
+#[must_use]
+pub fn is_of_other_version(bytes: &[u8]) -> bool {
+    FORMAT.is_of_other_version(bytes)
+}
+
 /// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the transfer goes on.
 ///
 /// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
@@ -214,6 +220,14 @@ mod tests {
         let second = Record { verified: vec![0..2], ..Record::default() };
         let (recovered, valid) = replay(&written(&[first, second]).concat());
         assert_eq!((recovered.next_sequence, valid), (1, good.len() as u64));
+    }
+
+    #[test]
+    fn a_journal_of_another_version_is_known_from_a_damaged_one() {
+        let mut bytes = written(&[Record { file: Some(file(8192, 1)), ..Record::default() }]).concat();
+        assert!(!is_of_other_version(&bytes) && !is_of_other_version(&bytes[..9]) && !is_of_other_version(b"noise"));
+        bytes[8] += 1;
+        assert!(is_of_other_version(&bytes));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::crc32;
 
 const HEADER: usize = 12;
+const MAGIC: usize = 8;
 const FRAME: usize = 8;
 const SEQUENCE: usize = 8;
 
@@ -34,6 +35,12 @@ impl Format {
         bytes[frame..frame + 4].copy_from_slice(&length.to_le_bytes());
         bytes[frame + 4..body].copy_from_slice(&crc.to_le_bytes());
         bytes
+    }
+
+    /// Whether another version of the program wrote this file: it is not to be taken for a damaged one.
+    pub(crate) fn is_of_other_version(self, bytes: &[u8]) -> bool {
+        let (magic, version) = self.header.split_at(MAGIC);
+        bytes.strip_prefix(magic).and_then(|rest| rest.get(..version.len())).is_some_and(|other| other != version)
     }
 
     /// Hands each record to `apply`, until one is not good or `apply` finds that it makes no sense (`None`). How many counted, and

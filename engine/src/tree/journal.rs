@@ -141,6 +141,12 @@ impl Recovered {
     }
 }
 
+/// Whether another version of the program wrote this journal. It says what is there, but not to this version: leave it alone.
+#[must_use]
+pub fn is_of_other_version(bytes: &[u8]) -> bool {
+    FORMAT.is_of_other_version(bytes)
+}
+
 /// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the tree goes on.
 ///
 /// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
