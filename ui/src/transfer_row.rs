@@ -33,6 +33,8 @@ pub enum Action {
     Retry,
     /// Go on.
     Resume,
+    /// Begin although something speaks against it.
+    Begin,
     /// Be the next to begin.
     First,
     /// Begin one place earlier.
@@ -58,6 +60,7 @@ impl Action {
             Self::Update => "update",
             Self::Retry => "retry",
             Self::Resume => "resume",
+            Self::Begin => "begin",
             Self::First => "first",
             Self::Earlier => "earlier",
             Self::Later => "later",
@@ -76,6 +79,7 @@ impl Action {
             Self::Update => "Update",
             Self::Retry => "Try again now",
             Self::Resume => "Resume",
+            Self::Begin => "Begin anyway",
             Self::First => "Move to the top",
             Self::Earlier => "Move up",
             Self::Later => "Move down",
@@ -91,7 +95,7 @@ impl Action {
             Self::Show => Icon::FolderOpen,
             Self::Answer => Icon::Download,
             Self::Update | Self::Retry => Icon::Retry,
-            Self::Resume => Icon::Play,
+            Self::Resume | Self::Begin => Icon::Play,
             Self::First | Self::Earlier | Self::Later => Icon::Top,
             Self::Pause => Icon::Pause,
             Self::Cancel => Icon::Close,
@@ -219,7 +223,7 @@ fn Actions(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callback<A
     view! {
         <div class="transfer-actions">
             <For each=move || actions.get() key=|action| *action let(action)>
-                {if matches!(action, Action::Save | Action::Update | Action::Answer) {
+                {if matches!(action, Action::Save | Action::Update | Action::Answer | Action::Begin) {
                     view! {
                         <Button
                             weight=Weight::Primary

@@ -13,14 +13,14 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, Event, File, Url, Worker, WorkerOptions, WorkerType};
 use wstp_bus::Bus;
-use wstp_engine::Instant;
+use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
     ContextName, Inner, Knock, Message, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
 };
 
 use crate::folder_layout::PACK;
 use crate::network::Online;
-use crate::words::problem;
+use crate::words::{problem, store_problem};
 use crate::{chrome, clock, opfs};
 
 /// A worker that says nothing for so long is replaced.
@@ -226,10 +226,13 @@ impl Supervisor {
     async fn save(self: Rc<Self>, task: SaveTask) {
         if let Err(error) = self.try_save(&task).await {
             web_sys::console::error_1(&error);
-            let problem = problem(
-                format!("Chrome could not save the file ({}).", chrome::error_text(&error)),
-                "It is still here; save it again.",
-            );
+            let problem = match opfs::store_error(error.clone()) {
+                StoreError::Missing => store_problem(StoreError::Missing),
+                _ => problem(
+                    format!("Chrome could not save the file ({}).", chrome::error_text(&error)),
+                    "It is still here; save it again.",
+                ),
+            };
             let outcome = SaveOutcome::Failed { problem };
             self.saving(task.transfer.clone(), task.file, &outcome);
             self.say(Inner::Saving { transfer: task.transfer, file: task.file, outcome });

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
-use js_sys::{AsyncIterator, Reflect};
+use js_sys::{AsyncIterator, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -28,25 +28,79 @@ const PAUSE: Duration = Duration::from_millis(100);
 extern "C" {
     #[wasm_bindgen(js_namespace = ["navigator", "storage"], js_name = getDirectory, catch)]
     async fn root() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["navigator", "storage"], js_name = estimate, catch)]
+    async fn estimate() -> Result<JsValue, JsValue>;
+}
+
+/// Bytes free on the disk where the browser keeps its files, if it says.
+pub async fn free() -> Option<u64> {
+    let estimate = estimate().await.ok()?;
+    let figure = |name: &str| Reflect::get(&estimate, &name.into()).ok()?.as_f64();
+    // With unlimited storage the quota is what is used and what is free.
+    Some((figure("quota")? - figure("usage")?).max(0.0) as u64)
 }
 
 /// A folder.
 pub struct Folder(FileSystemDirectoryHandle);
 
 impl Folder {
-    /// Opens a folder by the names along its path, creating what is missing.
+    /// Opens a folder by the names along its path, creating what is missing. A file in its way, which only a damaged disk puts there, is removed.
     ///
     /// # Errors
     ///
     /// When the browser has no storage for this profile.
     pub async fn open(path: &[&str]) -> Result<Self, JsValue> {
-        let mut folder: FileSystemDirectoryHandle = root().await?.dyn_into()?;
+        let mut folder = Self(root().await?.dyn_into()?);
         let create = FileSystemGetDirectoryOptions::new();
         create.set_create(true);
         for name in path {
-            folder = JsFuture::from(folder.get_directory_handle_with_options(name, &create)).await?.dyn_into()?;
+            let attempt = async || JsFuture::from(folder.0.get_directory_handle_with_options(name, &create)).await;
+            folder = Self(folder.unless_in_the_way(name, attempt).await?.dyn_into()?);
+        }
+        Ok(folder)
+    }
+
+    /// Opens a folder that is there.
+    ///
+    /// # Errors
+    ///
+    /// When it is not, or when it is no folder.
+    pub async fn find(path: &[&str]) -> Result<Self, JsValue> {
+        let mut folder: FileSystemDirectoryHandle = root().await?.dyn_into()?;
+        for name in path {
+            folder = JsFuture::from(folder.get_directory_handle(name)).await?.dyn_into()?;
         }
         Ok(Self(folder))
+    }
+
+    /// Whether there is a file of this name in the folder to which these names lead.
+    ///
+    /// # Errors
+    ///
+    /// What the browser says.
+    pub async fn has_file(path: &[&str], name: &str) -> Result<bool, JsValue> {
+        let found = async { JsFuture::from(Self::find(path).await?.0.get_file_handle(name)).await };
+        match found.await {
+            Ok(_) => Ok(true),
+            Err(error) if ["NotFoundError", "TypeMismatchError"].contains(&error_name(&error).as_str()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries something with a name, and once more without what stands there and is of the wrong kind.
+    async fn unless_in_the_way(
+        &self,
+        name: &str,
+        attempt: impl AsyncFn() -> Result<JsValue, JsValue>,
+    ) -> Result<JsValue, JsValue> {
+        match attempt().await {
+            Err(error) if error_name(&error) == "TypeMismatchError" => {
+                web_sys::console::warn_1(&format!("removing what stands in the way of {name}").into());
+                self.remove(name).await?;
+                attempt().await
+            }
+            result => result,
+        }
     }
 
     /// The names in it.
@@ -82,7 +136,7 @@ impl Folder {
         }
     }
 
-    /// Opens a file for this context alone, creating it if it is missing.
+    /// Opens a file for this context alone, creating it if it is missing. A folder in its way, which only a damaged disk puts there, is removed.
     ///
     /// # Errors
     ///
@@ -90,8 +144,8 @@ impl Folder {
     pub async fn file(&self, name: &str) -> Result<File, JsValue> {
         let create = FileSystemGetFileOptions::new();
         create.set_create(true);
-        let entry: FileSystemFileHandle =
-            JsFuture::from(self.0.get_file_handle_with_options(name, &create)).await?.dyn_into()?;
+        let attempt = async || JsFuture::from(self.0.get_file_handle_with_options(name, &create)).await;
+        let entry: FileSystemFileHandle = self.unless_in_the_way(name, attempt).await?.dyn_into()?;
         // Chromium never answers for an entry that is collected before: it lives until then.
         let handle = patiently(async || JsFuture::from(entry.create_sync_access_handle()).await).await?;
         Ok(File(handle.dyn_into()?))
@@ -108,11 +162,25 @@ impl Folder {
     }
 }
 
+/// Whether another context has the file open.
+pub fn is_in_use(error: &JsValue) -> bool {
+    error_name(error) == "NoModificationAllowedError"
+}
+
+/// Everything in a file that is not open here.
+///
+/// # Errors
+///
+/// When it changes meanwhile, or storage fails.
+pub async fn bytes(file: &web_sys::File) -> Result<Vec<u8>, JsValue> {
+    Ok(Uint8Array::new(&JsFuture::from(file.array_buffer()).await?).to_vec())
+}
+
 async fn patiently(mut attempt: impl AsyncFnMut() -> Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
     let mut waited = Duration::ZERO;
     loop {
         match attempt().await {
-            Err(error) if error_name(&error) == "NoModificationAllowedError" && waited < PATIENCE => {
+            Err(error) if is_in_use(&error) && waited < PATIENCE => {
                 sleep(PAUSE).await;
                 waited += PAUSE;
             }
@@ -319,6 +387,18 @@ mod tests {
         first.write_at(0, b"mine").unwrap();
         spawn_later(move || drop(first));
         assert_eq!(folder.file("data").await.unwrap().read_all(4).unwrap(), b"mine");
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_is_of_the_wrong_kind_is_no_obstacle() {
+        let tests = folder("kinds").await;
+        drop(Folder::open(&["tests", "kinds", "data", "inner"]).await.unwrap());
+        tests.file("data").await.unwrap().write_at(0, b"mine").unwrap();
+        assert!(Folder::has_file(&["tests", "kinds"], "data").await.unwrap());
+        assert!(!Folder::has_file(&["tests", "kinds", "data"], "inner").await.unwrap());
+        assert!(!Folder::has_file(&["tests", "kinds"], "other").await.unwrap());
+        assert!(Folder::find(&["tests", "kinds", "data"]).await.is_err());
+        assert!(Folder::open(&["tests", "kinds", "data"]).await.unwrap().names().await.unwrap().is_empty());
     }
 
     fn spawn_later(act: impl FnOnce() + 'static) {

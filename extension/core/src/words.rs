@@ -1,5 +1,6 @@
 //! What went wrong, in words, and what the user can do about it.
 
+use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
 use wstp_engine::tree::{LeftOut, MAX_DEPTH, TreeProblem};
 use wstp_messages::Problem;
@@ -155,6 +156,27 @@ pub fn store_problem(error: StoreError) -> Problem {
         StoreError::Missing => problem("The copy in the sandbox is gone.", "Try again to fetch it anew."),
         StoreError::Io => problem("The browser could not write to its sandbox.", "Check the disk, then try again."),
     }
+}
+
+/// What another version of the extension wrote of a transfer is not touched.
+pub fn other_version() -> JsValue {
+    JsError::new("another version of this extension wrote it").into()
+}
+
+/// Why what the sandbox has of a transfer can't be opened.
+pub fn unopened_problem(reason: &str) -> Problem {
+    problem(
+        format!("What the browser holds of this can't be opened ({}).", one_line(reason)),
+        "Try again, or restart the browser. Removed from the list, it can be downloaded anew.",
+    )
+}
+
+/// What was there of a transfer is gone or damaged.
+pub fn begun_anew_problem() -> Problem {
+    problem(
+        "What had arrived of this is gone from the browser's storage, or damaged there.",
+        "It is fetched again from the beginning.",
+    )
 }
 
 /// A stranger's words on one line of bounded length.

@@ -138,6 +138,13 @@ pub enum Command {
         /// The new settings.
         settings: Settings,
     },
+    /// Begins a transfer although there is no room for all of it.
+    Insist {
+        /// Which one.
+        transfer: TransferId,
+    },
+    /// The user has read the [`crate::Notice`]. Where nothing can be kept, the catalogue tries to open the browser's storage again.
+    Dismiss,
 }
 
 /// What can be done to all transfers at once.

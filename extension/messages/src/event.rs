@@ -15,6 +15,8 @@ pub enum Event {
     Servers(Vec<ServerView>),
     /// The settings changed.
     Settings(Settings),
+    /// There is another notice, or none any more.
+    Notice(Option<Notice>),
 }
 
 /// Everything there is to show.
@@ -26,6 +28,17 @@ pub struct Snapshot {
     pub transfers: Vec<TransferView>,
     /// The settings.
     pub settings: Settings,
+    /// What the user has to know of what is stored.
+    pub notice: Option<Notice>,
+}
+
+/// What happened to everything that is stored. It stays until the user dismisses it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// In words.
+    pub problem: Problem,
+    /// Whether nothing can be kept at all, so that nothing can be downloaded.
+    pub is_lasting: bool,
 }
 
 /// A server it remembers.
@@ -120,6 +133,8 @@ pub struct TransferView {
     pub state: TransferState,
     /// Its place among those that wait for their turn, 1 for the next; not said beyond the first 99.
     pub place: Option<u32>,
+    /// The room it waits for, where there is not enough for it to begin.
+    pub lacks: Option<RoomView>,
     /// Whether it failed because the file changed on the server: to go on is to take it as it is now.
     pub is_outdated: bool,
     /// What went wrong, for every state in which something did.
@@ -154,6 +169,21 @@ pub struct TransferView {
     pub in_sandbox: bool,
     /// When it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
+}
+
+/// The room that a transfer needs, and what there is of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomView {
+    /// Bytes it still needs in the browser.
+    pub needed: u64,
+    /// Bytes it needs beside them, in the folder it is saved to, while it is saved.
+    pub to_save: u64,
+    /// Whether more may be needed: not all of its files are found.
+    pub is_least: bool,
+    /// Bytes free on the disk where the browser keeps its files.
+    pub free: u64,
+    /// Bytes of these that the transfers before it still need.
+    pub promised: u64,
 }
 
 /// In which order the blocks of a file come.

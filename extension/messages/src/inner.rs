@@ -162,6 +162,8 @@ pub struct WorkerTask {
     pub accept_change: bool,
     /// The transfer with a complete older copy, of which what still matches is taken.
     pub base: Option<TransferId>,
+    /// Bytes that were there when it ran last: where nothing is left of them, the user is told.
+    pub had: u64,
 }
 
 /// What a transfer fetches.
@@ -234,6 +236,8 @@ pub enum WorkerReport {
     Failed(Problem),
     /// The file changed on the server, and the user was not asked yet; the files are released.
     Outdated(Problem),
+    /// Somebody else removed the files from the browser's storage; they are released.
+    Cleared,
 }
 
 /// One file that is to be saved.

@@ -1,7 +1,9 @@
 //! What every page of the extension begins with.
 
 use leptos::prelude::*;
-use wstp_messages::Problem;
+use wstp_messages::{Command, Notice, Problem};
+use wstp_ui::button::{Button, IconButton};
+use wstp_ui::icon::Icon;
 use wstp_ui::notice::{Banner, Tone};
 use wstp_ui::server_picker::PickerOption;
 use wstp_ui::toast::Toasts;
@@ -43,12 +45,31 @@ impl Session {
     }
 }
 
-/// Says why the catalogue can't be reached, and, for those who hear the page, which transfer ended.
+/// Says why the catalogue can't be reached, what happened to what is stored, and, for those who hear the page, which transfer ended.
 #[component]
 pub fn News(store: Store, catalogue: Catalogue) -> impl IntoView {
     let trouble = catalogue.trouble();
     view! {
         {move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })}
+        {move || store.notice.get().map(|notice| view! { <Told notice=notice catalogue=catalogue /> })}
         <p class="spoken" role="status">{store.ended}</p>
+    }
+}
+
+/// What happened to what is stored, until the user has read it; where there is no storage, with a way to try again.
+#[component]
+fn Told(notice: Notice, catalogue: Catalogue) -> impl IntoView {
+    let Notice { problem: Problem { what, advice }, is_lasting } = notice;
+    let dismiss = move || catalogue.send(Command::Dismiss, |_| {});
+    let (tone, button) = if is_lasting {
+        (Tone::Bad, view! { <Button testid="dismiss-notice" on_press=dismiss>"Try again"</Button> }.into_any())
+    } else {
+        let close = view! { <IconButton icon=Icon::Close label="Dismiss" testid="dismiss-notice" on_press=dismiss /> };
+        (Tone::Warn, close.into_any())
+    };
+    view! {
+        <Banner tone=tone what=what advice=advice>
+            {button}
+        </Banner>
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use wstp_messages::{Event, ServerView, Settings, Snapshot, TransferId, TransferState, TransferView};
+use wstp_messages::{Event, Notice, ServerView, Settings, Snapshot, TransferId, TransferState, TransferView};
 use wstp_ui::speed_curve::Speeds;
 
 use crate::catalogue::News;
@@ -28,6 +28,8 @@ pub struct Store {
     pub servers: RwSignal<Vec<ServerView>>,
     /// The settings.
     pub settings: RwSignal<Settings>,
+    /// What the user has to know of what is stored.
+    pub notice: RwSignal<Option<Notice>>,
     /// Whether everything was told once.
     pub is_ready: RwSignal<bool>,
     /// The transfers, newest first.
@@ -78,6 +80,7 @@ impl Store {
         Self {
             servers: RwSignal::new(Vec::new()),
             settings: RwSignal::new(Settings::default()),
+            notice: RwSignal::new(None),
             is_ready: RwSignal::new(false),
             order: RwSignal::new(Vec::new()),
             ended: RwSignal::new(String::new()),
@@ -94,6 +97,7 @@ impl Store {
             News::Event(Event::Removed(ids)) => self.remove(&ids),
             News::Event(Event::Servers(servers)) => self.servers.set(servers),
             News::Event(Event::Settings(settings)) => self.settings.set(settings),
+            News::Event(Event::Notice(notice)) => self.notice.set(notice),
         }
     }
 
@@ -125,6 +129,7 @@ impl Store {
         self.merge(snapshot.transfers);
         self.servers.set(snapshot.servers);
         self.settings.set(snapshot.settings);
+        self.notice.set(snapshot.notice);
         self.is_ready.set(true);
     }
 

@@ -40,6 +40,7 @@ impl Desk {
         match action {
             Action::Pause => self.send(Command::Pause { transfer }),
             Action::Resume | Action::Retry | Action::Update => self.send(Command::Resume { transfer }),
+            Action::Begin => self.send(Command::Insist { transfer }),
             Action::First => self.send(Command::Move { transfer, step: Step::First }),
             Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
             Action::Later => self.send(Command::Move { transfer, step: Step::Later }),
@@ -82,7 +83,8 @@ impl Desk {
             None => Command::Download { address, path, size: view.size, modified_ms: None },
         };
         let again = Callback::new(move |()| self.send(again.clone()));
-        self.toasts.show(format!("Removed {}", view.name), Some(("Get it again".to_owned(), again)));
+        let again = (!view.server.is_empty()).then(|| ("Get it again".to_owned(), again));
+        self.toasts.show(format!("Removed {}", view.name), again);
     }
 
     fn show(self, path: String) {

@@ -1,7 +1,7 @@
 //! A transfer in words: what its row says, and what can be done with it. Pure.
 
 use wstp_messages::{
-    BlockRange, FileState, FileView, FolderView, SourceStanding, SourceView, TransferState, TransferView,
+    BlockRange, FileState, FileView, FolderView, RoomView, SourceStanding, SourceView, TransferState, TransferView,
 };
 use wstp_ui::file_list::FileInfo;
 use wstp_ui::format::{bytes, count, duration, grouped, rate};
@@ -88,12 +88,30 @@ fn trouble(view: &TransferView) -> Option<Trouble> {
     let told = view.problem.as_ref();
     let told = told.map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() });
     let lacking = view.folder.map_or(0, |folder| folder.problems);
-    told.or_else(|| {
+    told.or_else(|| view.lacks.as_ref().filter(|lacks| lacks.needed > 0).map(room)).or_else(|| {
         (lacking > 0).then(|| Trouble {
             what: format!("{} could not be had.", count(lacking, "file or folder", "files or folders")),
             advice: "Open this row to see which and why, and try again when they can be read.".to_owned(),
         })
     })
+}
+
+/// There is no room for a transfer to begin.
+fn room(lacks: &RoomView) -> Trouble {
+    let RoomView { needed, to_save, is_least, free, promised } = *lacks;
+    let least = if is_least { "at least " } else { "" };
+    let again = if needed == to_save { "as much".to_owned() } else { bytes(to_save) };
+    let others = match promised {
+        0 => String::new(),
+        promised => format!(", and other downloads still need {} of that", bytes(promised)),
+    };
+    Trouble {
+        what: format!("This needs {least}{} in the browser, and {again} again while it is saved.", bytes(needed)),
+        advice: format!(
+            "{} are free on the browser's disk{others}. It begins by itself when there is room, or when you say so.",
+            bytes(free)
+        ),
+    }
 }
 
 /// Bytes of a transfer in the browser's sandbox.
@@ -111,6 +129,7 @@ pub fn words(view: &TransferView) -> String {
         return words;
     }
     match view.state {
+        TransferState::Queued if waits_for_room(view) => "Waits for room".to_owned(),
         TransferState::Queued => turn(view.place),
         TransferState::Starting => "Starting".to_owned(),
         TransferState::Downloading => "Downloading".to_owned(),
@@ -144,6 +163,10 @@ fn folder_words(state: TransferState, folder: FolderView) -> Option<String> {
     }
 }
 
+fn waits_for_room(view: &TransferView) -> bool {
+    view.lacks.is_some_and(|lacks| lacks.needed > 0)
+}
+
 fn turn(place: Option<u32>) -> String {
     match place {
         Some(1) => "Comes next".to_owned(),
@@ -152,7 +175,7 @@ fn turn(place: Option<u32>) -> String {
     }
 }
 
-const fn tone(view: &TransferView) -> Tone {
+fn tone(view: &TransferView) -> Tone {
     match view.state {
         TransferState::Saving if view.problem.is_some() => Tone::Warn,
         TransferState::Downloading
@@ -163,6 +186,7 @@ const fn tone(view: &TransferView) -> Tone {
         TransferState::Complete | TransferState::Saved if view.problem.is_some() || lacks_files(view) => Tone::Warn,
         TransferState::Complete | TransferState::Saved => Tone::Good,
         TransferState::Waiting { .. } => Tone::Warn,
+        TransferState::Queued if waits_for_room(view) => Tone::Warn,
         TransferState::Failed => Tone::Bad,
         TransferState::Queued | TransferState::Paused | TransferState::Cancelled => Tone::Neutral,
     }
@@ -200,6 +224,7 @@ fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
+        TransferState::Queued if waits_for_room(view) => vec![Action::Begin, Action::Pause, Action::Cancel],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
         TransferState::Queued
         | TransferState::Starting
@@ -220,12 +245,15 @@ fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Saved => vec![Action::Remove],
         TransferState::Cancelled => vec![Action::Resume, Action::Remove],
         TransferState::Failed if view.is_outdated => vec![Action::Update, Action::Remove],
+        // Nobody knows where it came from.
+        TransferState::Failed if view.server.is_empty() => vec![Action::Remove],
         TransferState::Failed => vec![Action::Retry, Action::Remove],
     }
 }
 
 fn more(view: &TransferView) -> Vec<Action> {
     match (view.state, view.place) {
+        (TransferState::Queued, None) if waits_for_room(view) => vec![],
         (TransferState::Queued, Some(1)) => vec![Action::Later],
         (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
         (TransferState::Saved, _) if view.in_sandbox => vec![Action::SaveAgain],
@@ -235,7 +263,14 @@ fn more(view: &TransferView) -> Vec<Action> {
 
 fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
     let mut facts = vec![
-        ("From", format!("{} / {}", view.server_label, view.path)),
+        (
+            "From",
+            if view.server.is_empty() {
+                view.server_label.clone()
+            } else {
+                format!("{} / {}", view.server_label, view.path)
+            },
+        ),
         ("Size", format!("{} ({})", bytes(view.size), count(view.size, "byte", "bytes"))),
     ];
     match view.folder {
@@ -340,6 +375,7 @@ mod tests {
             folder: None,
             state,
             place: None,
+            lacks: None,
             is_outdated: false,
             problem: None,
             verified: 8192,
@@ -395,6 +431,21 @@ mod tests {
             (words(&third), more(&third)),
             ("Waits, number 3 in line".to_owned(), vec![Action::Earlier, Action::Later])
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_says_what_it_needs_and_may_begin_all_the_same() {
+        let lacks = RoomView { needed: 16_500_000_000_000, to_save: 16_500_000_000_000, ..RoomView::default() };
+        let huge =
+            TransferView { lacks: Some(RoomView { free: 76_000_000_000, ..lacks }), ..view(TransferState::Queued) };
+        let told = info(&huge, String::new());
+        let trouble = told.trouble.unwrap();
+        assert_eq!(trouble.what, "This needs 16.5 TB in the browser, and as much again while it is saved.");
+        assert!(trouble.advice.starts_with("76.0 GB are free on the browser's disk. "), "{}", trouble.advice);
+        assert_eq!((told.words.as_str(), told.tone, told.actions[0]), ("Waits for room", Tone::Warn, Action::Begin));
+        let promised = room(&RoomView { promised: 50_000_000_000, is_least: true, ..lacks });
+        assert!(promised.what.contains("needs at least 16.5 TB"), "{}", promised.what);
+        assert!(promised.advice.contains("and other downloads still need 50.0 GB of that"), "{}", promised.advice);
     }
 
     #[test]

@@ -7,9 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
-use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use wstp_engine::RangeSet;
 use wstp_engine::tree::journal::{Form, Recovered, Stored, replay};
 use wstp_engine::tree::{FileId, FileState as Fetched, Place};
@@ -19,7 +17,7 @@ use super::model::Item;
 use super::view;
 use crate::folder_layout::{JOURNAL, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
 use crate::names::{SafePaths, safe_path};
-use crate::opfs::Folder;
+use crate::opfs::{Folder, bytes};
 use crate::words::problem;
 
 /// Folders whose contents are remembered.
@@ -206,10 +204,6 @@ impl SavedAs {
 fn trouble(trouble: &Trouble) -> FileView {
     let Trouble { path, size, problem, .. } = trouble.clone();
     FileView { path, size, state: FileState::Failed, problem: Some(problem) }
-}
-
-async fn bytes(file: &web_sys::File) -> Result<Vec<u8>, JsValue> {
-    Ok(Uint8Array::new(&JsFuture::from(file.array_buffer()).await?).to_vec())
 }
 
 #[cfg(test)]

@@ -1,23 +1,29 @@
 //! The catalogue's journal in the sandbox: two files, of which the one with the higher generation counts.
 //!
 //! When the one in use grows long, everything is written as a snapshot into the other, which counts from the moment it is flushed. A crash at
-//! any moment leaves at least one whole. Files of another version are not touched.
+//! any moment leaves at least one whole.
+//!
+//! The files are in a folder. Where they can't be read, or not wholly, the folder is set aside as it is and the next one is begun: `catalogue`,
+//! `catalogue-2` and so on, of which the last one counts.
 
 use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
 
 use super::model::{Model, Record};
 use super::record;
-use super::recover::{Recovered, Unreadable, recover};
+use super::recover::{Recovered, Unreadable, Wholeness, recover};
 use crate::opfs::{File, Folder};
 
 /// A journal may grow so far beyond its snapshot before it is written anew.
 const SLACK: u64 = 1 << 20;
 /// Longest journal that is read.
 const MAX_LEN: u64 = 512 << 20;
+/// What its folder is called; those that follow it have a number too.
+const FOLDER: &str = "catalogue";
 
 /// The open journal.
 pub struct Journal {
+    folder: String,
     files: [File; 2],
     current: usize,
     generation: u64,
@@ -26,50 +32,122 @@ pub struct Journal {
     snapshot: u64,
 }
 
-/// Why a journal can't be opened.
-pub enum OpenError {
-    /// There is one, and it can't be read.
-    Unreadable(Unreadable),
-    /// Another catalogue has it open and does not end, or storage fails.
-    Failed(JsValue),
+/// What is found in the sandbox.
+pub struct Found {
+    folder: String,
+    /// The files, unless it can't be read or another one follows.
+    files: Option<[File; 2]>,
+    /// Which of the files counts, and what it says.
+    recovered: Option<(usize, Recovered)>,
+    /// Why it can't be read, or not wholly.
+    reason: Option<Unreadable>,
 }
 
-impl From<JsValue> for OpenError {
-    fn from(error: JsValue) -> Self {
-        Self::Failed(error)
+impl Found {
+    /// Looks for the journal. `has_files` says whether there are files of any transfer.
+    ///
+    /// # Errors
+    ///
+    /// When another catalogue has it open and does not end, or the browser gives no storage.
+    pub async fn look(has_files: bool) -> Result<Self, JsValue> {
+        let root = Folder::open(&[]).await?;
+        let newest = root.names().await?.iter().filter_map(|name| number(name)).max();
+        let folder = name(newest.unwrap_or(1));
+        let unreadable = |reason| Self { folder: folder.clone(), files: None, recovered: None, reason: Some(reason) };
+        if newest.is_some() && Folder::find(&[&folder]).await.is_err() {
+            // Something else stands where it should be.
+            return Ok(unreadable(Unreadable::Damaged));
+        }
+        let files = files(&folder).await?;
+        let read = files[0].read_all(MAX_LEN).and_then(|a| Ok([a, files[1].read_all(MAX_LEN)?]));
+        let Ok([a, b]) = read else { return Ok(unreadable(Unreadable::Damaged)) };
+        Ok(match recover([&a, &b], has_files) {
+            Ok(recovered) => {
+                let is_damaged = |(_, found): &(usize, Recovered)| found.wholeness == Wholeness::Damaged;
+                let reason = recovered.as_ref().is_some_and(is_damaged).then_some(Unreadable::Damaged);
+                Self { folder, files: Some(files), recovered, reason }
+            }
+            Err(reason) => unreadable(reason),
+        })
+    }
+
+    /// What it says.
+    pub fn recovered(&mut self) -> Option<&mut Recovered> {
+        self.recovered.as_mut().map(|(_, recovered)| recovered)
+    }
+
+    /// Why it can't be read, or not wholly.
+    pub fn reason(&self) -> Option<Unreadable> {
+        self.reason
+    }
+
+    /// Goes on where it ends, or sets it aside and begins the next one with `model`.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub async fn go_on(self, model: &Model) -> Result<Journal, JsValue> {
+        if self.reason.is_some() {
+            return Journal::begin(after(&self.folder), model).await;
+        }
+        match (self.files, self.recovered) {
+            (Some(files), Some((current, recovered))) => {
+                let len = recovered.valid as u64;
+                files[current].set_len(len).map_err(failed)?;
+                let (generation, sequence) = (recovered.generation, recovered.sequence);
+                let snapshot = recovered.snapshot as u64;
+                Ok(Journal { folder: self.folder, files, current, generation, sequence, len, snapshot })
+            }
+            (files, _) => {
+                drop(files);
+                Journal::begin(self.folder, model).await
+            }
+        }
     }
 }
 
 impl Journal {
-    /// Opens the journal, or begins one. `has_files` says whether there are files of any transfer.
+    async fn begin(folder: String, model: &Model) -> Result<Self, JsValue> {
+        let files = files(&folder).await?;
+        let mut journal = Self { folder, files, current: 1, generation: 0, sequence: 0, len: 0, snapshot: 0 };
+        journal.compact(model).map_err(failed)?;
+        Ok(journal)
+    }
+
+    /// Whether its files are still in the sandbox: somebody may have cleared it.
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]; then it is as it was.
-    pub async fn open(has_files: bool) -> Result<(Self, Option<Recovered>), OpenError> {
-        let folder = Folder::open(&["catalogue"]).await?;
-        let files = [folder.file("a").await?, folder.file("b").await?];
-        let mut bytes = [Vec::new(), Vec::new()];
-        for (bytes, file) in bytes.iter_mut().zip(&files) {
-            *bytes = file.read_all(MAX_LEN).map_err(failed)?;
-        }
-        let found = recover([&bytes[0], &bytes[1]], has_files).map_err(OpenError::Unreadable)?;
-        let Some((current, recovered)) = found else {
-            let mut journal = Self { files, current: 1, generation: 0, sequence: 0, len: 0, snapshot: 0 };
-            journal.compact(&Model::default()).map_err(failed)?;
-            return Ok((journal, None));
-        };
-        let len = recovered.valid as u64;
-        files[current].set_len(len).map_err(failed)?;
-        let journal = Self {
-            files,
-            current,
-            generation: recovered.generation,
-            sequence: recovered.sequence,
-            len,
-            snapshot: recovered.snapshot as u64,
-        };
-        Ok((journal, Some(recovered)))
+    /// What the browser says.
+    pub async fn is_there(folder: &str) -> Result<bool, JsValue> {
+        Folder::has_file(&[folder], NAMES[0]).await
+    }
+
+    /// The folder after `folder`, and its files. Those of a folder that was removed can't be made again as long as they are open.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub async fn next(folder: &str) -> Result<(String, [File; 2]), JsValue> {
+        let next = after(folder);
+        let files = files(&next).await?;
+        Ok((next, files))
+    }
+
+    /// Goes on in other files, with everything. The former ones were removed: Chromium never returns from closing such.
+    ///
+    /// # Errors
+    ///
+    /// What storage says.
+    pub fn move_to(&mut self, (folder, files): (String, [File; 2]), model: &Model) -> Result<(), StoreError> {
+        self.folder = folder;
+        std::mem::forget(std::mem::replace(&mut self.files, files));
+        self.compact(model)
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &str {
+        &self.folder
     }
 
     /// Appends a record and makes it durable.
@@ -114,6 +192,42 @@ impl Journal {
     }
 }
 
+const NAMES: [&str; 2] = ["a", "b"];
+
+async fn files(folder: &str) -> Result<[File; 2], JsValue> {
+    let folder = Folder::open(&[folder]).await?;
+    Ok([folder.file(NAMES[0]).await?, folder.file(NAMES[1]).await?])
+}
+
+fn after(folder: &str) -> String {
+    name(number(folder).unwrap_or(1) + 1)
+}
+
+fn name(number: u32) -> String {
+    if number == 1 { FOLDER.to_owned() } else { format!("{FOLDER}-{number}") }
+}
+
+fn number(name: &str) -> Option<u32> {
+    match name.strip_prefix(FOLDER)? {
+        "" => Some(1),
+        rest => rest.strip_prefix('-')?.parse().ok().filter(|number| *number < u32::MAX),
+    }
+}
+
 fn failed(error: StoreError) -> JsValue {
     JsError::new(&format!("the list of downloads can't be opened: {error:?}")).into()
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_folder_that_is_set_aside_is_followed_by_another() {
+        assert_eq!([1, 2, 30].map(name), ["catalogue", "catalogue-2", "catalogue-30"]);
+        assert_eq!(
+            ["catalogue", "catalogue-2", "transfers", "catalogue-x"].map(number),
+            [Some(1), Some(2), None, None]
+        );
+    }
 }

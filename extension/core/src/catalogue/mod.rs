@@ -2,22 +2,24 @@
 //!
 //! [`Queue`] decides; this module gives it what happened and does what it says, in order. It fetches no file and opens none of theirs.
 
+mod about;
 mod address;
 mod browse;
 mod contents;
 mod journal;
 mod model;
 mod queue;
+mod rebuild;
 pub(crate) mod record;
 mod recover;
-mod unreadable;
+mod storage;
 mod view;
 
 pub use address::Address;
 pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
 use queue::gone;
 pub use queue::{Effect, Queue};
-pub use recover::{Recovered, Unreadable, recover};
+pub use recover::{Recovered, Unreadable, Wholeness, recover};
 pub use view::label;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -34,12 +36,13 @@ use wstp_messages::{
     Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId,
 };
 
-use crate::opfs::Folder;
+use crate::opfs::{Folder, is_in_use};
 use crate::words::store_problem;
 use crate::{clock, panic};
 use browse::Browser;
 use contents::Library;
-use journal::{Journal, OpenError};
+use journal::Journal;
+use storage::Opened;
 
 const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Asked", "Forgotten", "Hail"];
 /// Views are told how far transfers are at most so often.
@@ -57,7 +60,8 @@ pub fn run() {
 
 struct Catalogue {
     queue: RefCell<Queue>,
-    journal: RefCell<Journal>,
+    /// None where the browser gives no storage: then nothing is promised but to look at servers.
+    journal: RefCell<Option<Journal>>,
     browser: Browser,
     library: Library,
     /// Commands that wait for a server or for the sandbox.
@@ -67,20 +71,27 @@ struct Catalogue {
     told: Cell<Instant>,
     timer: RefCell<Option<Timeout>>,
     broken: Cell<Option<StoreError>>,
+    /// Whether it is being looked whether the files are still there.
+    looks: Cell<bool>,
 }
 
 async fn open() -> Result<(), JsValue> {
-    let folders = Folder::open(&["transfers"]).await?.names().await?;
-    let (journal, recovered) = match Journal::open(!folders.is_empty()).await {
+    let opened = match storage::open().await {
         Ok(opened) => opened,
-        Err(OpenError::Unreadable(unreadable)) => return unreadable::stand_in(unreadable),
-        Err(OpenError::Failed(error)) => return Err(error),
+        // The catalogue that has it ends, and then there is another try.
+        Err(error) if is_in_use(&error) => return Err(error),
+        Err(error) => {
+            web_sys::console::error_1(&error);
+            Opened::without_storage()
+        }
     };
-    let (model, done) = recovered.map_or_else(Default::default, |recovered| (recovered.model, recovered.done));
-    let strays = strays(&model, folders);
+    let mut queue = Queue::new(opened.model, opened.done);
+    if let Some(folders) = &opened.folders {
+        queue.handle_folders(folders);
+    }
     let catalogue = Rc::new(Catalogue {
-        queue: RefCell::new(Queue::new(model, done)),
-        journal: RefCell::new(journal),
+        queue: RefCell::new(queue),
+        journal: RefCell::new(opened.journal),
         browser: Browser::default(),
         library: Library::default(),
         browsing: RefCell::default(),
@@ -89,6 +100,7 @@ async fn open() -> Result<(), JsValue> {
         told: Cell::default(),
         timer: RefCell::default(),
         broken: Cell::default(),
+        looks: Cell::default(),
     });
     let bus = Bus::open(TOPICS, {
         let catalogue = catalogue.clone();
@@ -99,6 +111,10 @@ async fn open() -> Result<(), JsValue> {
         move || {
             catalogue.alive();
             catalogue.browser.close_idle();
+            catalogue.look_after_storage();
+            if catalogue.queue.borrow().watches_room() {
+                catalogue.measure_room();
+            }
         }
     });
     // These hold the catalogue and it holds them, so that it lives as long as the worker.
@@ -106,7 +122,8 @@ async fn open() -> Result<(), JsValue> {
     let _ = catalogue.heartbeat.set(heartbeat);
     catalogue.alive();
     catalogue.perform();
-    strays.into_iter().for_each(delete);
+    opened.strays.into_iter().for_each(delete);
+    storage::describe_all(opened.undescribed).await;
     Ok(())
 }
 
@@ -143,6 +160,9 @@ impl Catalogue {
                 Effect::ReadContents(transfer) => self.read_contents(transfer),
                 Effect::Save(transfer, file) => self.save(transfer, file),
                 Effect::Delete(transfer) => delete(transfer.0),
+                Effect::Describe(item) => storage::describe_later(*item),
+                Effect::MeasureRoom => self.measure_room(),
+                Effect::OpenStorage => panic::give_up(&JsError::new("the storage is to be opened again").into()),
             }
         }
         if let Some(error) = self.broken.get() {
@@ -157,9 +177,7 @@ impl Catalogue {
 
     fn write(&self, record: &Record) {
         let mut journal = self.journal.borrow_mut();
-        if self.broken.get().is_some() {
-            return;
-        }
+        let Some(journal) = journal.as_mut().filter(|_| self.broken.get().is_none()) else { return };
         if let Err(error) = journal.append(record) {
             self.broken.set(Some(error));
         } else if journal.is_long()
@@ -176,6 +194,10 @@ impl Catalogue {
         let Some(bus) = self.bus.get() else { return };
         match (self.broken.get(), message) {
             (None, message) => bus.send(&message),
+            // To look at servers nothing has to be written.
+            (Some(_), message @ Message::Reply { result: Ok(Reply::Connected(_) | Reply::Listing { .. }), .. }) => {
+                bus.send(&message);
+            }
             (Some(error), Message::Reply { id, .. }) => {
                 bus.send(&Message::Reply { id, result: Err(store_problem(error)) })
             }
@@ -244,6 +266,10 @@ impl Catalogue {
         spawn_local(async move {
             let item = catalogue.queue.borrow().model().item(&transfer).cloned();
             let Some(item) = item else { return };
+            if storage::is_gone(&item).await {
+                catalogue.queue.borrow_mut().handle_gone(&transfer);
+                return catalogue.perform();
+            }
             match catalogue.library.task(&item, file).await {
                 Ok(task) => catalogue.say(Message::Inner(Inner::Save(task))),
                 Err(problem) => {
@@ -282,12 +308,6 @@ impl Catalogue {
         let events = self.queue.borrow_mut().take_events();
         events.into_iter().for_each(|event| self.say(Message::Event(event)));
     }
-}
-
-/// Folders of transfers that are not in the list: their removal was cut off.
-fn strays(model: &Model, folders: Vec<String>) -> Vec<String> {
-    let is_held = |name: &String| model.item(&TransferId(name.clone())).is_some_and(|item| item.in_sandbox);
-    folders.into_iter().filter(|name| !is_held(name)).collect()
 }
 
 fn delete(name: String) {

@@ -8,8 +8,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wstp_engine::RangeSet;
 use wstp_messages::{
-    BlockOrder, BlockRange, CommandId, FolderView, Problem, ServerView, Settings, SourceTask, Sweep, TransferId,
-    TransferKind,
+    BlockOrder, BlockRange, CommandId, FolderView, Notice, Problem, ServerView, Settings, SourceTask, Sweep,
+    TransferId, TransferKind,
 };
 
 /// Most transfers in the list.
@@ -88,6 +88,12 @@ pub enum Change {
     Unsaved(TransferId),
     /// The blocks of a transfer come in this order.
     Ordered(TransferId, BlockOrder),
+    /// The user has to know this of what is stored, or has read it.
+    Noticed(Option<Notice>),
+    /// The complete copy of a transfer is gone from the sandbox, and it was not saved.
+    Lost(TransferId, Problem),
+    /// A transfer began: there was room for all of it, or the user insisted.
+    Begun(TransferId),
 }
 
 /// What the user wants of a transfer.
@@ -213,6 +219,11 @@ impl Item {
         }
     }
 
+    /// Whether it is known where it came from; it is not after the list was lost with it.
+    pub fn has_origin(&self) -> bool {
+        !self.server.is_empty()
+    }
+
     /// A transfer of a folder of which nothing is known yet.
     pub fn folder(id: TransferId, server: String, path: String, added_ms: f64) -> Self {
         Self { kind: TransferKind::Folder, ..Self::new(id, server, path, 0, added_ms) }
@@ -249,7 +260,7 @@ impl Item {
 
     /// Whether there is something to be tried again that does not go on by itself.
     pub fn can_be_retried(&self) -> bool {
-        self.problem().is_some() || (self.lacks_files() && self.in_sandbox && !self.is_saving())
+        self.has_origin() && (self.problem().is_some() || (self.lacks_files() && self.in_sandbox && !self.is_saving()))
     }
 
     /// Whether every block that can be had is verified.
@@ -305,13 +316,25 @@ pub struct Model {
     items: BTreeMap<u64, Item>,
     servers: Vec<ServerView>,
     settings: Settings,
-    /// The transfers whose blocks come in order. Here and last, where journals of the first version end.
+    /// The transfers whose blocks come in order. Journals of the first version end before.
     in_order: BTreeSet<TransferId>,
+    /// The transfers that began. Journals of the second version end before.
+    begun: BTreeSet<TransferId>,
+    notice: Option<Notice>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
 
 impl Model {
+    /// What a snapshot of an older version lacks at its end: nothing is in it.
+    pub const fn missing_of(version: u32) -> &'static [u8] {
+        match version {
+            1 => &[0; 3],
+            2 => &[0; 2],
+            _ => &[],
+        }
+    }
+
     /// After reading it back: what can be computed is not written.
     pub fn index(&mut self) {
         self.serials = self.items.iter().map(|(serial, item)| (item.id.clone(), *serial)).collect();
@@ -337,6 +360,16 @@ impl Model {
         if self.in_order.contains(id) { BlockOrder::InOrder } else { BlockOrder::Fastest }
     }
 
+    /// Whether a transfer began, so that it is not asked any more whether there is room for it.
+    pub fn has_begun(&self, id: &TransferId) -> bool {
+        self.begun.contains(id)
+    }
+
+    /// What the user has to know of what is stored.
+    pub fn notice(&self) -> Option<&Notice> {
+        self.notice.as_ref()
+    }
+
     /// The servers, last used first.
     pub fn servers(&self) -> &[ServerView] {
         &self.servers
@@ -355,8 +388,20 @@ impl Model {
             Change::Forgotten(address) => self.servers.retain(|server| server.address != address),
             Change::Set(settings) => self.settings = settings,
             Change::Ordered(id, order) => self.set_order(id, order),
+            Change::Noticed(notice) => self.notice = notice,
+            Change::Begun(id) => {
+                if self.serials.contains_key(&id) {
+                    self.begun.insert(id);
+                }
+            }
+            Change::Lost(id, problem) => self.change(&id, |item| {
+                item.kept = Kept::default();
+                item.fetch = Fetch::Failed(problem);
+                item.save = Save::No(None);
+            }),
             Change::Removed(id) => {
                 self.in_order.remove(&id);
+                self.begun.remove(&id);
                 if let Some(serial) = self.serials.remove(&id) {
                     self.items.remove(&serial);
                 }

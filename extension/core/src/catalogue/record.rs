@@ -15,9 +15,9 @@ use wstp_engine::crc32;
 
 /// What a journal begins with.
 const MAGIC: [u8; 8] = *b"WSTPLIST";
-/// The format that is written here.
-const VERSION: u32 = 2;
-/// The first format, whose snapshot ends before the list of transfers whose blocks come in order.
+/// The format that is written here. Older ones have shorter snapshots: see [`Reader::next_with`].
+pub const VERSION: u32 = 3;
+/// The first format.
 const FIRST_VERSION: u32 = 1;
 /// Bytes of magic and version.
 const START: usize = 12;
@@ -86,25 +86,63 @@ impl<'a> Reader<'a> {
         self.sequence
     }
 
+    /// The version it is written in.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
     /// The next record, `None` at the end of what counts.
     ///
     /// # Errors
     ///
     /// When it is whole and can't be understood.
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Foreign> {
+        self.next_with(&[])
+    }
+
+    /// The same of the first record, whose body ends early in older versions: `missing` are the last bytes it would have now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::next`].
+    pub fn next_with<T: DeserializeOwned>(&mut self, missing: &[u8]) -> Result<Option<T>, Foreign> {
         let Some((sequence, body)) = self.sealed() else { return Ok(None) };
-        let is_first_snapshot = self.version == FIRST_VERSION && self.sequence.is_none();
-        // What it lacks is an empty list.
-        let whole = if is_first_snapshot { Cow::from([body, &[0]].concat()) } else { Cow::from(body) };
+        let whole = if missing.is_empty() { Cow::from(body) } else { Cow::from([body, missing].concat()) };
         let (value, []) = postcard::take_from_bytes(&whole).map_err(|_| Foreign)? else { return Err(Foreign) };
         self.position += HEADER + body.len();
         self.sequence = Some(sequence);
         Ok(Some(value))
     }
 
+    /// Whether what comes next ends where the file does, before its own end: as if it was cut off when it was written.
+    pub fn is_cut_off(&self) -> bool {
+        let rest = self.bytes.get(self.position..).unwrap_or_default();
+        let Some(length) = rest.first_chunk::<4>() else { return true };
+        rest.len() < HEADER + u32::from_le_bytes(*length) as usize
+    }
+
+    /// Goes on behind damage, at the next record that is whole and was written later; whether there is one. A record that was cut off when it was
+    /// written is the last, so what follows one was damaged afterwards.
+    pub fn skip_damage(&mut self) -> bool {
+        let last = self.sequence.unwrap_or_default();
+        // Each record takes more than a header.
+        let most = (self.bytes.len() / HEADER) as u64;
+        let follows = |sequence: u64| sequence > last && (self.sequence.is_none() || sequence - last <= most);
+        let found = (self.position + 1..self.bytes.len()).find(|at| self.sealed_at(*at, follows).is_some());
+        if let Some(at) = found {
+            self.position = at;
+            self.sequence = None;
+        }
+        found.is_some()
+    }
+
     /// The next record's sequence number and body, if it is whole and follows.
     fn sealed(&self) -> Option<(u64, &'a [u8])> {
-        let rest = self.bytes.get(self.position..)?;
+        self.sealed_at(self.position, |sequence| self.sequence.is_none_or(|last| sequence == last.wrapping_add(1)))
+    }
+
+    fn sealed_at(&self, position: usize, follows: impl Fn(u64) -> bool) -> Option<(u64, &'a [u8])> {
+        let rest = self.bytes.get(position..)?;
         let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
         let length = number(0)? as usize;
         if length > MAX_BODY {
@@ -113,15 +151,19 @@ impl<'a> Reader<'a> {
         let sealed = rest.get(8..HEADER + length)?;
         let (sequence, body) = sealed.split_first_chunk::<8>()?;
         let sequence = u64::from_le_bytes(*sequence);
-        let follows = self.sequence.is_none_or(|last| sequence == last.wrapping_add(1));
-        (crc32(sealed) == number(4)? && follows).then_some((sequence, body))
+        (follows(sequence) && crc32(sealed) == number(4)?).then_some((sequence, body))
     }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Writes the header before a record's body.
+    pub fn reseal(record: &mut Vec<u8>, sequence: u64) {
+        *record = seal(sequence, std::mem::take(record));
+    }
 
     fn journal(bodies: &[String]) -> Vec<u8> {
         let records = (7..).zip(bodies).map(|(sequence, body)| match sequence {
@@ -151,12 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn the_snapshot_of_the_first_version_lacks_its_last_list() {
+    fn a_snapshot_of_an_older_version_lacks_its_end() {
         let mut old = begin(7, &(5u8, "a"));
         old[8] = 1;
         old.extend(encode(8, &"b"));
         let mut reader = Reader::open(&old).unwrap().unwrap();
-        assert_eq!(reader.next(), Ok(Some((5u8, "a".to_owned(), Vec::<u8>::new()))));
+        assert_eq!(reader.version(), 1);
+        assert_eq!(reader.next_with(&[0]), Ok(Some((5u8, "a".to_owned(), Vec::<u8>::new()))));
         assert_eq!(reader.next(), Ok(Some("b".to_owned())));
         assert_eq!((reader.next::<String>(), reader.position()), (Ok(None), old.len()));
     }
@@ -169,6 +212,23 @@ mod tests {
             assert_eq!(reader.next(), Ok(Some("a".to_owned())));
             assert_eq!(reader.next::<String>(), Err(Foreign));
         }
+    }
+
+    #[test]
+    fn what_follows_damage_can_be_had_and_a_record_that_was_cut_off_is_no_damage() {
+        let records = [begin(1, &"a"), encode(2, &"b"), encode(3, &"c"), encode(4, &"d")];
+        let mut damaged = records.concat();
+        damaged[records[0].len() + 16] ^= 1;
+        let mut reader = Reader::open(&damaged).unwrap().unwrap();
+        assert_eq!(reader.next(), Ok(Some("a".to_owned())));
+        assert_eq!(reader.next::<String>(), Ok(None));
+        assert!(reader.skip_damage());
+        assert_eq!((reader.next(), reader.next()), (Ok(Some("c".to_owned())), Ok(Some("d".to_owned()))));
+        assert!(!reader.skip_damage());
+        let torn = &records[..2].concat()[..records[0].len() + 17];
+        let mut reader = Reader::open(torn).unwrap().unwrap();
+        assert_eq!(reader.next(), Ok(Some("a".to_owned())));
+        assert!(!reader.skip_damage());
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //!
 //! What can't be read is not taken for nothing: files of transfers that are in no list would be deleted as strays, and with them what was fetched.
 
-use wstp_messages::{CommandId, Problem, Reply};
+use wstp_messages::{CommandId, Reply};
 
 use super::model::{Change, Model, Record};
 use super::record::{Foreign, Reader};
-use crate::words::problem;
 
 /// Commands whose outcome is kept over a restart.
 const MAX_DONE: usize = 256;
@@ -26,6 +25,21 @@ pub struct Recovered {
     pub valid: usize,
     /// Bytes of the snapshot at its start.
     pub snapshot: usize,
+    /// The version it is written in.
+    pub version: u32,
+    /// Whether all of it is there.
+    pub wholeness: Wholeness,
+}
+
+/// Whether all of a list is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wholeness {
+    /// As far as can be told.
+    Whole,
+    /// A newer list may have been damaged, or cut off before it counted.
+    Uncertain,
+    /// Some of it is damaged; it is as near as can be told.
+    Damaged,
 }
 
 /// Why there is no list, although there was one.
@@ -33,24 +47,8 @@ pub struct Recovered {
 pub enum Unreadable {
     /// Another version of the extension wrote it.
     OtherVersion,
-    /// There are files of transfers, and no list of them that makes sense.
+    /// None of it makes sense.
     Damaged,
-}
-
-impl Unreadable {
-    /// The same in words.
-    pub fn words(self) -> Problem {
-        match self {
-            Self::OtherVersion => problem(
-                "The list of downloads was written by another version of this extension.",
-                "Nothing was deleted: update the extension, or go back to the version you had. For an empty list, remove it and install it anew.",
-            ),
-            Self::Damaged => problem(
-                "The list of downloads is damaged.",
-                "Nothing was deleted. To begin with an empty list, remove the extension and install it anew.",
-            ),
-        }
-    }
 }
 
 /// Reads both files of a journal: which of them counts and what it says; `None` where there never was a list. `has_files` says whether there are
@@ -60,38 +58,60 @@ impl Unreadable {
 ///
 /// When there is a list and it can't be read.
 pub fn recover(files: [&[u8]; 2], has_files: bool) -> Result<Option<(usize, Recovered)>, Unreadable> {
-    let mut found = None;
+    let (mut found, mut is_any_unread) = (None, false);
     for (index, bytes) in files.into_iter().enumerate() {
         let journal = read(bytes).map_err(|Foreign| Unreadable::OtherVersion)?;
         let is_later = |best: &(usize, Recovered), journal: &Recovered| best.1.generation < journal.generation;
+        is_any_unread |= journal.is_none() && !bytes.is_empty();
         if let Some(journal) = journal
             && found.as_ref().is_none_or(|best| is_later(best, &journal))
         {
             found = Some((index, journal));
         }
     }
-    match found {
-        None if has_files => Err(Unreadable::Damaged),
-        found => Ok(found),
+    match &mut found {
+        None if has_files || files.into_iter().any(is_spoilt) => return Err(Unreadable::Damaged),
+        Some((_, journal)) if is_any_unread && journal.wholeness == Wholeness::Whole => {
+            journal.wholeness = Wholeness::Uncertain;
+        }
+        _ => {}
+    }
+    Ok(found)
+}
+
+/// Whether a file that can't be read is more than the beginning of a first list that was cut off.
+fn is_spoilt(bytes: &[u8]) -> bool {
+    match Reader::open(bytes) {
+        Ok(Some(mut reader)) => reader.skip_damage() || !reader.is_cut_off(),
+        Ok(None) => bytes.iter().any(|byte| *byte != 0),
+        Err(Foreign) => true,
     }
 }
 
 /// Reads a journal; `None` if not even its snapshot is whole.
 fn read(bytes: &[u8]) -> Result<Option<Recovered>, Foreign> {
     let Some(mut reader) = Reader::open(bytes)? else { return Ok(None) };
-    let Some(first) = reader.next()? else { return Ok(None) };
+    let version = reader.version();
+    let Some(first) = reader.next_with(Model::missing_of(version))? else { return Ok(None) };
     let Record::Snapshot { generation, mut model } = first else { return Err(Foreign) };
     model.index();
     let snapshot = reader.position();
-    let mut done = Vec::new();
-    while let Some(record) = reader.next()? {
-        let Record::Change { command, change } = record else { return Err(Foreign) };
-        done.extend(command.map(|command| (command, reply(&change))));
-        model.apply(change);
-    }
+    let (mut done, mut wholeness) = (Vec::new(), Wholeness::Whole);
+    let valid = loop {
+        while let Some(record) = reader.next()? {
+            let Record::Change { command, change } = record else { return Err(Foreign) };
+            done.extend(command.map(|command| (command, reply(&change))));
+            model.apply(change);
+        }
+        let end = reader.position();
+        if !reader.skip_damage() {
+            break end;
+        }
+        wholeness = Wholeness::Damaged;
+    };
     done.drain(..done.len().saturating_sub(MAX_DONE));
     let sequence = reader.sequence().unwrap_or_default();
-    Ok(Some(Recovered { generation, model, done, sequence, valid: reader.position(), snapshot }))
+    Ok(Some(Recovered { generation, model, done, sequence, valid, snapshot, version, wholeness }))
 }
 
 fn reply(change: &Change) -> Reply {
@@ -115,6 +135,11 @@ mod tests {
             command: Some(CommandId(format!("{connections:032x}"))),
             change: Change::Set(Settings { connections, ..Settings::default() }),
         }
+    }
+
+    fn added(number: u64) -> Record {
+        let item = Item::new(TransferId(format!("{number:032x}")), "s".into(), "p".into(), number, 0.0);
+        Record::Change { command: None, change: Change::Added(Box::new(item)) }
     }
 
     fn snapshot(generation: u64, transfers: u64) -> Record {
@@ -166,6 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_was_spoilt_is_no_first_start_even_where_nothing_was_fetched() {
+        let mut spoilt = journal();
+        spoilt[28] ^= 1;
+        for files in [[&spoilt[..], &[]], [b"something else", &[]]] {
+            assert_eq!(recover(files, false).unwrap_err(), Unreadable::Damaged);
+        }
+    }
+
+    #[test]
     fn a_list_of_another_version_is_not_an_empty_one() {
         let ours = journal();
         let mut newer = ours.clone();
@@ -181,10 +215,40 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_is_said_in_sentences() {
-        for unreadable in [Unreadable::OtherVersion, Unreadable::Damaged] {
-            let Problem { what, advice } = unreadable.words();
-            assert!(what.ends_with('.') && advice.contains("Nothing was deleted") && advice.ends_with('.'));
+    fn a_damaged_record_costs_no_other() {
+        let records = [begin(10, &snapshot(3, 0)), encode(11, &added(1)), encode(12, &set(2)), encode(13, &added(2))];
+        let mut bytes = records.concat();
+        bytes[records[0].len() + records[1].len() + 20] ^= 1;
+        let recovered = recovered(&bytes).unwrap();
+        assert_eq!(recovered.wholeness, Wholeness::Damaged);
+        assert_eq!((recovered.model.transfers(), recovered.model.settings()), (2, Settings::default()));
+    }
+
+    #[test]
+    fn a_list_beside_one_that_can_not_be_read_is_not_certain() {
+        let mut newer = begin(20, &snapshot(4, 2));
+        newer[40] ^= 1;
+        let (_, recovered) = recover([&journal(), &newer], true).unwrap().unwrap();
+        assert_eq!((recovered.generation, recovered.wholeness), (3, Wholeness::Uncertain));
+        let (_, recovered) = recover([&journal(), &[]], true).unwrap().unwrap();
+        assert_eq!(recovered.wholeness, Wholeness::Whole);
+    }
+
+    #[test]
+    fn a_list_of_an_older_version_is_read() {
+        // A snapshot of the second version: nothing in it but the settings, and no transfer whose blocks come in order.
+        let body = |version: usize| {
+            let whole = begin(10, &snapshot(3, 0));
+            let body = &whole[28..whole.len() - Model::missing_of(version as u32).len()];
+            let mut sealed = [vec![0; 16], body.to_vec()].concat();
+            crate::catalogue::record::tests::reseal(&mut sealed, 10);
+            let mut bytes = [&whole[..12], &sealed].concat();
+            bytes[8] = version as u8;
+            bytes
+        };
+        for version in [1, 2] {
+            let recovered = recovered(&body(version)).unwrap();
+            assert_eq!((recovered.version, recovered.model.notice()), (version as u32, None));
         }
     }
 

@@ -42,13 +42,14 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
     TransferView {
         id: item.id.clone(),
         server: item.server.clone(),
-        server_label: label(&item.server),
+        server_label: if item.has_origin() { label(&item.server) } else { "unknown origin".to_owned() },
         path: item.path.clone(),
         name: name(item),
         size,
         folder,
         state,
         place,
+        lacks: None,
         is_outdated: matches!(item.fetch, Fetch::Outdated(_)),
         problem: match (item.problem(), &item.save) {
             (Some(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),
@@ -68,7 +69,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         },
         received_blocks: shown.map_or_else(|| item.kept.received_blocks.clone(), |said| said.received_blocks.clone()),
         requested_blocks: live.map_or_else(Vec::new, |said| said.requested_blocks.clone()),
-        sources: if complete { Vec::new() } else { sources(item, live) },
+        sources: if complete || !item.has_origin() { Vec::new() } else { sources(item, live) },
         root: match &item.fetch {
             Fetch::Complete { root } => root.clone(),
             _ => shown.and_then(|said| said.root.clone()).or_else(|| item.kept.root.clone()),

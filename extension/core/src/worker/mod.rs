@@ -11,7 +11,7 @@ mod run;
 mod store;
 mod waiting;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -22,12 +22,17 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_engine::StoreError;
-use wstp_messages::{ContextName, Inner, Message, SourceTask, TransferKind, TransferState, WorkerReport, WorkerTask};
+use wstp_messages::{
+    ContextName, Inner, Message, Problem, SourceTask, TransferKind, TransferState, TransferView, WorkerReport,
+    WorkerTask,
+};
 
+use crate::folder_layout::JOURNAL;
 use crate::link::Link;
+use crate::opfs::{Folder, is_in_use};
 use crate::socket::Happening;
-use crate::words::{problem, store_problem};
-use crate::{clock, network, panic};
+use crate::words::{begun_anew_problem, problem, store_problem, unopened_problem};
+use crate::{chrome, clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
 use job::{Act, Job, Order, Wire};
@@ -67,6 +72,10 @@ struct Worker {
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
     timer: RefCell<Option<Timeout>>,
+    /// What became of what was there before, if that is to be told.
+    remark: RefCell<Option<Problem>>,
+    /// Whether it is being looked whether the files are still there.
+    looks: Cell<bool>,
 }
 
 async fn open(task: WorkerTask) -> Result<(), JsValue> {
@@ -80,6 +89,8 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
         timer: RefCell::default(),
+        remark: RefCell::default(),
+        looks: Cell::default(),
     });
     let bus = Bus::open(TOPICS, {
         let worker = worker.clone();
@@ -87,12 +98,23 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     })?;
     let heartbeat = every(HEARTBEAT, &worker, |worker| {
         worker.say(Inner::Alive(ContextName::Transfer(worker.task.transfer.clone())));
+        worker.look_after_files();
     });
     // These hold the worker and it holds them, so that it lives until the supervisor ends it.
     let _ = worker.bus.set(bus);
     let _ = worker.heartbeat.set(heartbeat);
-    match worker.open_job().await? {
+    let opened = match worker.open_job().await {
+        // The worker that has the files ends, and then there is another try.
+        Err(error) if is_in_use(&error) => return Err(error),
+        Err(error) => {
+            web_sys::console::error_1(&error);
+            Err(WorkerReport::Failed(unopened_problem(&chrome::error_text(&error))))
+        }
+        Ok(opened) => opened,
+    };
+    match opened {
         Ok(job) => {
+            worker.remark.replace(worker.remark_on(job.as_ref()));
             worker.job.replace(Some(job));
             let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
             worker.perform();
@@ -135,6 +157,38 @@ impl Worker {
                 Err(NoUpdate::Failed(error)) => return Err(error),
             }
         }
+    }
+
+    /// Nothing is left of what was there.
+    fn remark_on(&self, job: &dyn Job) -> Option<Problem> {
+        let TransferView { verified, received, folder, .. } = job.view();
+        // How much there is of a folder's large files is not known yet.
+        let has_nothing = folder.map_or(verified + received == 0, |folder| folder.files == 0);
+        (has_nothing && self.task.had > 0).then(begun_anew_problem)
+    }
+
+    /// Files that are open don't tell that they were removed: the user may clear the browser's storage at any moment.
+    fn look_after_files(self: &Rc<Self>) {
+        if self.job.borrow().is_none() || self.looks.replace(true) {
+            return;
+        }
+        let worker = self.clone();
+        spawn_local(async move {
+            let is_cleared = worker.is_cleared().await;
+            worker.looks.set(false);
+            let job = if is_cleared { worker.job.borrow_mut().take() } else { None };
+            if let Some(job) = job {
+                worker.close();
+                worker.report(WorkerReport::Cleared);
+                // Chromium never returns from closing files that were removed. The supervisor ends this worker, and they go with it.
+                std::mem::forget(job);
+            }
+        });
+    }
+
+    /// Whether the files were removed. What can't be asked is taken for no.
+    async fn is_cleared(&self) -> bool {
+        matches!(Folder::has_file(&["transfers", &self.task.transfer.0], JOURNAL).await, Ok(false))
     }
 
     fn is_told_to_stop(&self) -> bool {
@@ -253,6 +307,9 @@ impl Worker {
     /// Tells the catalogue how it stands.
     fn tell(self: &Rc<Self>) {
         if let Some(mut view) = self.with(|job| job.view()) {
+            if view.problem.is_none() {
+                view.problem.clone_from(&self.remark.borrow());
+            }
             if matches!(view.state, TransferState::Waiting { .. }) && network::is_offline() {
                 view.problem =
                     Some(problem("You are offline.", "It goes on by itself as soon as you are online again."));
@@ -266,11 +323,20 @@ impl Worker {
         let Some(end) = self.with(|job| job.end()) else { return true };
         let Some(report) = end else { return false };
         self.tell();
-        self.timer.replace(None);
         self.job.replace(None);
-        self.links.borrow_mut().clear();
-        self.report(report);
+        self.close();
+        let worker = self.clone();
+        spawn_local(async move {
+            // Complete is only what is there.
+            let is_cleared = matches!(report, WorkerReport::Complete { .. }) && worker.is_cleared().await;
+            worker.report(if is_cleared { WorkerReport::Cleared } else { report });
+        });
         true
+    }
+
+    fn close(&self) {
+        self.timer.replace(None);
+        self.links.borrow_mut().clear();
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut dyn Job) -> R) -> Option<R> {

@@ -72,6 +72,7 @@ pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
         folder: None,
         state,
         place: None,
+        lacks: None,
         is_outdated: false,
         problem: None,
         verified: 0,

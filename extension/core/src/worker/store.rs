@@ -8,6 +8,7 @@ use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
 use crate::opfs::{File, Folder};
+use crate::words::other_version;
 
 const HASH: usize = size_of::<Hash>();
 /// Bytes read back at once.
@@ -50,6 +51,9 @@ impl Store {
         let (data, hashes, journal) =
             (folder.file("data").await?, folder.file("hashes").await?, folder.file("journal").await?);
         let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
+        if journal::is_of_other_version(&bytes) {
+            return Err(other_version());
+        }
         let (recovered, valid) = journal::replay(&bytes);
         let journal_len = valid;
         journal.set_len(journal_len).map_err(failed)?;

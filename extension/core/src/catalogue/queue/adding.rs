@@ -5,7 +5,7 @@ use wstp_protocol::SharePath;
 
 use super::super::address::Address;
 use super::super::model::{Change, Goal, Item, MAX_TRANSFERS};
-use super::{Queue, gone};
+use super::{Effect, Queue, gone};
 use crate::words::problem;
 
 impl Queue {
@@ -44,6 +44,9 @@ impl Queue {
         if !is_id(&new.id.0) {
             return Err(no_path());
         }
+        if let Some(notice) = self.model.notice().filter(|notice| notice.is_lasting) {
+            return Err(notice.problem.clone());
+        }
         let is_same = |item: &&Item| {
             (&item.server, item.kind, &item.path) == (&new.server, new.kind, &new.path) && item.in_sandbox
         };
@@ -61,7 +64,10 @@ impl Queue {
         }
         let new = base.into_iter().fold(new, Item::update);
         let id = new.id.clone();
-        self.write(Some(command), Change::Added(Box::new(new)));
+        self.write(Some(command), Change::Added(Box::new(new.clone())));
+        self.effects.push_back(Effect::Describe(Box::new(new)));
+        self.unmeasured.insert(id.clone());
+        self.effects.push_back(Effect::MeasureRoom);
         self.changed.insert(id.clone());
         Ok(Reply::Transfer { transfer: id, existing: false })
     }

@@ -8,11 +8,13 @@
 
 mod adding;
 mod ordering;
+mod room;
 mod saver;
 mod saving;
 mod scheduling;
 mod sharing;
 mod sources;
+mod storage;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,8 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, ServerView, Settings, Terms, TransferId, TransferKind,
-    TransferView, WorkerReport,
+    Command, CommandId, Inner, Message, Problem, Reply, RoomView, ServerView, Settings, Terms, TransferId,
+    TransferKind, TransferView, WorkerReport,
 };
 
 use super::model::{Change, Goal, Item, Kept, Model, Record};
@@ -49,6 +51,12 @@ pub enum Effect {
     Save(TransferId, u32),
     /// Remove a transfer's folder from the sandbox.
     Delete(TransferId),
+    /// Have a transfer's folder say what it is.
+    Describe(Box<Item>),
+    /// Measure how much room there is, then [`Queue::handle_room`].
+    MeasureRoom,
+    /// Try to open the browser's storage, which could not be opened.
+    OpenStorage,
 }
 
 /// A transfer's worker.
@@ -86,6 +94,12 @@ pub struct Queue {
     /// The first of those that wait for their turn, as last told.
     line: Vec<TransferId>,
     told_active: (u32, u8),
+    /// Bytes free on the disk, once measured.
+    room: Option<u64>,
+    /// Those added since then: they begin only when it is known how much room there is now.
+    unmeasured: HashSet<TransferId>,
+    /// Those that wait for room.
+    lacking: HashMap<TransferId, RoomView>,
 }
 
 impl Queue {
@@ -108,7 +122,11 @@ impl Queue {
             finished: Vec::new(),
             line: Vec::new(),
             told_active: (u32::MAX, 0),
+            room: None,
+            unmeasured: HashSet::new(),
+            lacking: HashMap::new(),
         };
+        queue.effects.push_back(Effect::MeasureRoom);
         done.into_iter().for_each(|(id, reply)| queue.remember(id, reply));
         queue.take_up_saves();
         queue.schedule();
@@ -178,9 +196,14 @@ impl Queue {
             self.take_offered(id, &urls);
             return self.schedule();
         }
+        if report == WorkerReport::Cleared {
+            self.begin_anew(id);
+            return self.handle_lost(id);
+        }
         let Some(worker) = self.workers.remove(id) else { return };
         self.changed.insert(id.clone());
         self.is_urgent = true;
+        self.measure_again();
         if self.doomed.remove(id) {
             self.effects.push_back(Effect::Delete(id.clone()));
         } else {
@@ -189,13 +212,16 @@ impl Queue {
                 WorkerReport::Complete { size, root } => self.complete(id, size, root),
                 WorkerReport::Failed(problem) => self.fail(id, Change::Failed(id.clone(), problem)),
                 WorkerReport::Outdated(problem) => self.fail(id, Change::Outdated(id.clone(), problem)),
-                WorkerReport::Stopped | WorkerReport::Progress(_) | WorkerReport::Mirrors(_) => {}
+                WorkerReport::Stopped
+                | WorkerReport::Cleared
+                | WorkerReport::Progress(_)
+                | WorkerReport::Mirrors(_) => {}
             }
         }
         self.schedule();
     }
 
-    /// A worker died; its files are free.
+    /// A worker died, or its files were removed under it; they are free.
     pub fn handle_lost(&mut self, id: &TransferId) {
         let Some(worker) = self.workers.remove(id) else { return };
         self.changed.insert(id.clone());
@@ -254,6 +280,8 @@ impl Queue {
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
+            Command::Insist { transfer } => self.insist(command_id, transfer)?,
+            Command::Dismiss => self.dismiss(command_id),
             Command::Watch | Command::Connect { .. } | Command::List { .. } | Command::Files { .. } => {}
         }
         Ok(Reply::Done)
@@ -304,6 +332,7 @@ impl Queue {
         self.losses.remove(&id);
         self.savers.remove(&id);
         self.set_aside.remove(&id);
+        self.lacking.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);

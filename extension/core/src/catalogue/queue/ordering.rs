@@ -43,7 +43,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Those that wait for their turn, the next first: what made room for others comes after them.
+    /// Those that wait for their turn and for nothing else, the next first: what made room for others comes after them.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Item> {
         let fresh = self.waiting().filter(|item| !self.set_aside.contains_key(&item.id));
         let aside = std::iter::once_with(|| {
@@ -55,7 +55,7 @@ impl Queue {
     }
 
     fn waits(&self, item: &Item) -> bool {
-        item.wants_worker() && !self.workers.contains_key(&item.id)
+        item.wants_worker() && !self.workers.contains_key(&item.id) && !self.lacking.contains_key(&item.id)
     }
 
     /// Those that wait for their turn, in the order of the list.

@@ -14,6 +14,7 @@ const MOST_WAITS_AMONG_EQUALS: u32 = 1200;
 impl Queue {
     /// Starts what may start, divides what there is among those that run, and says how much there is to do.
     pub(super) fn schedule(&mut self) {
+        self.look_for_room();
         let settings = self.model.settings();
         let busy = self.workers.values().filter(|worker| !worker.is_waiting()).count();
         let places = usize::from(settings.active_transfers)
@@ -25,6 +26,7 @@ impl Queue {
         let started: Vec<_> = self.in_turn().map(|item| item.id.clone()).take(places).collect();
         for id in started {
             self.set_aside.remove(&id);
+            self.begin_file(&id);
             self.workers.insert(id.clone(), Worker::default());
             self.changed.insert(id);
         }

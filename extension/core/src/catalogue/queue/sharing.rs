@@ -52,7 +52,8 @@ impl Queue {
     fn start(&mut self, id: TransferId, terms: Terms) {
         let Some(item) = self.model.item(&id) else { return };
         let (kind, accept_change, base) = (item.kind, item.accept_change, item.base.clone());
-        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change, base }));
+        let had = item.kept.verified.saturating_add(item.kept.received);
+        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change, base, had }));
     }
 
     /// In the order of the list.

@@ -7,16 +7,18 @@ use super::super::view;
 use super::Queue;
 use crate::words::held_problem;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct News {
     pub(super) servers: bool,
     pub(super) settings: bool,
+    pub(super) notice: bool,
 }
 
 impl Queue {
     /// Whether there is something to tell the views.
     pub fn has_events(&self) -> bool {
-        !self.changed.is_empty() || !self.removed.is_empty() || self.news.servers || self.news.settings
+        let News { servers, settings, notice } = self.news;
+        !self.changed.is_empty() || !self.removed.is_empty() || servers || settings || notice
     }
 
     /// Whether some of it is not only how far a transfer is: what a command did, how a transfer ended.
@@ -41,6 +43,9 @@ impl Queue {
         }
         if std::mem::take(&mut self.news.settings) {
             events.push(Event::Settings(self.model.settings()));
+        }
+        if std::mem::take(&mut self.news.notice) {
+            events.push(Event::Notice(self.model.notice().cloned()));
         }
         events
     }
@@ -80,6 +85,7 @@ impl Queue {
             servers: self.servers(),
             transfers: self.model.items().map(|item| self.view(item)).collect(),
             settings: self.model.settings(),
+            notice: self.model.notice().cloned(),
         }
     }
 
@@ -92,6 +98,7 @@ impl Queue {
             self.place(&item.id),
         );
         view.order = self.model.order(&item.id);
+        view.lacks = self.lacking.get(&item.id).copied();
         if let Some(saver) = self.savers.get(&item.id) {
             let held = saver.held();
             if held > 0 && item.is_saving() {

@@ -12,6 +12,7 @@ use wstp_protocol::Hash;
 
 use crate::folder_layout::{JOURNAL, MAX_JOURNAL, PACK, PROBLEMS, Trouble, encode_problems, read_problems};
 use crate::opfs::{File, Folder};
+use crate::words::other_version;
 
 /// Bytes written at once.
 const PIECE: usize = 256 << 10;
@@ -39,6 +40,9 @@ impl Pack {
         let (pack, journal, problems) =
             (folder.file(PACK).await?, folder.file(JOURNAL).await?, folder.file(PROBLEMS).await?);
         let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
+        if journal::is_of_other_version(&bytes) {
+            return Err(other_version());
+        }
         let (mut recovered, journal_len) = journal::replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
         let written = forget_what_is_cut(&mut recovered, pack.len().map_err(failed)?);

@@ -1,0 +1,191 @@
+//! What happens to what the extension has stored, and what it says of it: cleared while it runs, damaged, not to be had at all.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use wstp_e2e::{LONG, Page, Row, Stage, View, until};
+
+const MIB: u64 = 1 << 20;
+const KEPT: &str = "kept.bin";
+const HALF: &str = "half.bin";
+const SIZE: u64 = 16 * MIB;
+
+/// Does something to the list's files. It fails while a worker has them open.
+const DAMAGE: &str = "const [kind, done] = arguments; (async () => { \
+    const root = await navigator.storage.getDirectory(); \
+    const number = name => Number(name.split('-')[1] ?? 1); \
+    let name; \
+    for await (const found of root.keys()) \
+        if (found.startsWith('catalogue') && !(name && number(name) > number(found))) name = found; \
+    const write = async (file, act) => { \
+        const writable = await file.createWritable({ keepExistingData: true }); \
+        await act(writable); await writable.close(); }; \
+    const list = await root.getDirectoryHandle(name); \
+    for await (const file of list.values()) { \
+        await write(file, async writable => { \
+            if (kind === 'version') await writable.write({ type: 'write', position: 8, data: new Uint8Array([99]) }); \
+            if (kind === 'truncated') await writable.truncate(40); \
+            if (kind === 'garbage') \
+                await writable.write({ type: 'write', position: 0, data: new Uint8Array(3000).fill(7) }); }); } \
+    if (kind === 'missing' || kind === 'a file') await root.removeEntry(name, { recursive: true }); \
+    if (kind === 'a file') await root.getFileHandle(name, { create: true }); \
+    if (kind === 'folders') for (const file of ['a', 'b']) { \
+        await list.removeEntry(file); await list.getDirectoryHandle(file, { create: true }); } \
+    return 'done'; })().then(done, error => done(String(error)))";
+
+/// Removes what says what the transfers in the sandbox are.
+const FORGET: &str = "const done = arguments[0]; (async () => { \
+    const root = await navigator.storage.getDirectory(); \
+    for await (const folder of (await root.getDirectoryHandle('transfers')).values()) await folder.removeEntry('about'); \
+    return 'done'; })().then(done, error => done(String(error)))";
+
+/// Closes all of the extension and runs a script on what it has stored, until nobody has that open.
+async fn closed(stage: &Stage, script: &str, arguments: &[&str]) -> Result<()> {
+    let browser = stage.browser()?;
+    browser.close_pages().await?;
+    until("the storage to be let go", LONG, async || {
+        browser.end_offscreen().await?;
+        let session = browser.session();
+        session.goto(browser.extension().url("manifest.json")).await?;
+        let told = session.execute_async(script, arguments.iter().map(|text| json!(text)).collect::<Vec<_>>()).await?;
+        Ok((*told.json() == json!("done")).then_some(()))
+    })
+    .await
+}
+
+fn find(rows: &[Row], name: &str, state: &str) -> Option<Row> {
+    rows.iter().find(|row| row.name.starts_with(name) && row.state == state).cloned()
+}
+
+/// Servers can be looked at whatever else is the case; not by way of the proxy, which may hold everything.
+async fn can_browse(stage: &Stage, view: &View<'_>) -> Result<()> {
+    view.ask_for(&stage.server.address().to_string()).await?;
+    view.wait_for_name(KEPT).await
+}
+
+/// A complete download and one that is held half-way.
+async fn begin(stage: &Stage) -> Result<()> {
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.download(KEPT).await?;
+    view.wait_for_state(KEPT, &["complete"]).await?;
+    stage.download_part(&view, HALF, SIZE / 2).await?;
+    view.wait_for_state(HALF, &["downloading"]).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_can_not_be_read_is_set_aside_and_downloads_are_found_by_their_files() -> Result<()> {
+    let stage = Stage::serving(&[(KEPT, 3 * MIB), (HALF, SIZE)]).await?;
+    begin(&stage).await?;
+    const DAMAGED: &str = "The list of downloads was damaged.";
+    const OTHER: &str = "The list of downloads was written by another version of this extension.";
+    for (kind, words) in [
+        ("missing", DAMAGED),
+        ("garbage", DAMAGED),
+        ("truncated", DAMAGED),
+        ("a file", DAMAGED),
+        ("folders", DAMAGED),
+        ("version", OTHER),
+    ] {
+        closed(&stage, DAMAGE, &[kind]).await?;
+        let view = stage.open(Page::Manager).await?;
+        view.wait_for_text(words).await.with_context(|| format!("of a list that is {kind}"))?;
+        view.wait_for_text("2 downloads were found again by their files").await?;
+        view.wait_for_rows("both downloads", |rows| {
+            find(rows, KEPT, "complete").and_then(|_| find(rows, HALF, "paused"))
+        })
+        .await
+        .with_context(|| format!("of a list that is {kind}"))?;
+        can_browse(&stage, &view).await?;
+        if kind == "garbage" {
+            view.screenshot("manager-list-damaged").await?;
+        }
+        view.click("[data-testid=dismiss-notice]").await?;
+        view.wait_for_count("[data-testid=dismiss-notice]", 0).await?;
+    }
+    stage.proxy.release();
+    let view = stage.open(Page::Popup).await?;
+    ensure!(view.errors().await?.is_empty(), "what was read is told again");
+    view.show_transfers().await?;
+    let row = view.wait_for_rows("the half", |rows| find(rows, HALF, "paused")).await?;
+    view.press(&row, "resume").await?;
+    let saved = view.save(HALF).await?;
+    stage.check_saved(HALF, &saved)?;
+
+    closed(&stage, FORGET, &[]).await?;
+    closed(&stage, DAMAGE, &["garbage"]).await?;
+    let view = stage.open(Page::Popup).await?;
+    view.show_transfers().await?;
+    let row = view.wait_for_rows("what is of unknown origin", |rows| find(rows, "recovered-", "complete")).await?;
+    ensure!(row.text.contains("Nothing says any more where this download came from."), "{}", row.text);
+    view.screenshot("popup-unknown-origin").await?;
+    let saved = view.save(&row.name).await?;
+    stage.check_saved(KEPT, &saved)?;
+    stage.browser()?.check_no_panic()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cleared_while_it_runs_is_told_and_fetched_again() -> Result<()> {
+    let mut stage = Stage::serving(&[(KEPT, 3 * MIB), (HALF, SIZE)]).await?;
+    begin(&stage).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.wait_for_committed(1).await?;
+    let origin = stage.browser()?.extension().url("");
+    let clear = json!({ "origin": origin.trim_end_matches('/'), "storageTypes": "file_systems" });
+    stage.browser()?.devtools("Storage.clearDataForOrigin", clear).await?;
+    let kept = view.wait_for_rows("the loss to be told", |rows| find(rows, KEPT, "failed")).await?;
+    ensure!(kept.text.contains("it was cleared there"), "{}", kept.text);
+    view.wait_for_text("It is fetched again from the beginning.").await?;
+    view.screenshot("manager-cleared").await?;
+    stage.proxy.release();
+    let saved = view.save(HALF).await?;
+    stage.check_saved(HALF, &saved)?;
+    view.press(&kept, "retry").await?;
+    view.wait_for_rows("the other to be complete again", |rows| find(rows, KEPT, "complete")).await?;
+    stage.browser()?.check_no_panic()?;
+
+    stage.close_browser().await?;
+    stage.start_browser().await?;
+    let view = stage.open(Page::Manager).await?;
+    view.wait_for_rows("the list", |rows| find(rows, HALF, "saved")).await?;
+    let saved = view.save(KEPT).await?;
+    stage.check_saved(KEPT, &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_storage_servers_can_be_looked_at_and_with_it_everything_is_back() -> Result<()> {
+    let mut stage = Stage::serving(&[(KEPT, 3 * MIB)]).await?;
+    {
+        let view = stage.open(Page::Manager).await?;
+        view.connect(&stage.address()).await?;
+        view.download(KEPT).await?;
+        view.wait_for_state(KEPT, &["complete"]).await?;
+    }
+    let storage = stage.browser()?.disk().join("Default/File System");
+    stage.close_browser().await?;
+    let aside = storage.with_extension("aside");
+    fs::rename(&storage, &aside)?;
+    fs::write(&storage, "not a folder")?;
+    stage.start_browser().await?;
+    {
+        let view = stage.open(Page::Manager).await?;
+        view.wait_for_text("The browser does not open its storage for this extension").await?;
+        can_browse(&stage, &view).await?;
+        view.screenshot("manager-no-storage").await?;
+        view.click_entry(KEPT).await?;
+        view.wait_for_text("nothing can be downloaded").await?;
+    }
+    put_back(&storage, &aside)?;
+    stage.close_browser().await?;
+    stage.start_browser().await?;
+    let view = stage.open(Page::Manager).await?;
+    let saved = view.save(KEPT).await?;
+    stage.check_saved(KEPT, &saved)
+}
+
+fn put_back(storage: &Path, aside: &Path) -> Result<()> {
+    fs::remove_file(storage)?;
+    fs::rename(aside, storage).context("the storage can't be put back")
+}

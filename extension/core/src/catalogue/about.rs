@@ -1,0 +1,83 @@
+//! What a transfer's folder in the sandbox says of itself: the file `about`, written when the transfer is added. With it the list of transfers can be
+//! built anew from their folders.
+
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+use wstp_messages::{TransferId, TransferKind};
+
+use super::model::Item;
+use super::record::{self, Foreign, Reader};
+use crate::opfs::Folder;
+use crate::words::store_problem;
+
+/// The name of the file.
+pub const ABOUT: &str = "about";
+
+/// What the transfer was when it was added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    server: String,
+    kind: TransferKind,
+    path: String,
+    size: u64,
+    modified_ms: Option<i64>,
+    added_ms: f64,
+}
+
+impl About {
+    /// Of this transfer.
+    pub fn of(item: &Item) -> Self {
+        let Item { server, kind, path, size, modified_ms, added_ms, .. } = item.clone();
+        Self { server, kind, path, size, modified_ms, added_ms }
+    }
+
+    /// As it stands in the file.
+    pub fn encode(&self) -> Vec<u8> {
+        record::begin(0, self)
+    }
+
+    /// Reads it back; `None` from a file that is torn.
+    ///
+    /// # Errors
+    ///
+    /// When another version of the extension wrote it.
+    pub fn read(bytes: &[u8]) -> Result<Option<Self>, Foreign> {
+        let Some(mut reader) = Reader::open(bytes)? else { return Ok(None) };
+        reader.next()
+    }
+
+    /// The transfer, with nothing known of what is there.
+    pub fn item(self, id: TransferId) -> Item {
+        let Self { server, kind, path, size, modified_ms, added_ms } = self;
+        Item { kind, modified_ms, ..Item::new(id, server, path, size, added_ms) }
+    }
+}
+
+/// Writes down what a transfer is.
+///
+/// # Errors
+///
+/// What the browser says.
+pub async fn describe(item: &Item) -> Result<(), JsValue> {
+    let file = Folder::open(&["transfers", &item.id.0]).await?.file(ABOUT).await?;
+    let bytes = About::of(item).encode();
+    let written = file.set_len(0).and_then(|()| file.write_at(0, &bytes)).and_then(|()| file.flush());
+    written.map_err(|error| store_problem(error).what.into())
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_comes_back_and_another_version_is_not_taken_for_damage() {
+        let id = TransferId("00".repeat(16));
+        let item = Item::folder(id.clone(), "ws://host:3000/ws".into(), "a/b".into(), 7.0);
+        let bytes = About::of(&item).encode();
+        assert_eq!(About::read(&bytes).unwrap().unwrap().item(id), item);
+        assert_eq!(About::read(&bytes[..bytes.len() - 1]), Ok(None));
+        let mut newer = bytes;
+        newer[8] += 1;
+        assert_eq!(About::read(&newer), Err(Foreign));
+    }
+}

@@ -1,0 +1,78 @@
+//! What becomes of transfers whose files are gone from the sandbox, and what the user is told of all that is stored.
+
+use std::collections::HashSet;
+
+use wstp_messages::{CommandId, TransferId};
+
+use super::super::model::{Change, Item, Save};
+use super::super::rebuild::lost_copy;
+use super::{Effect, Queue};
+
+/// What a transfer is called that goes on in another folder.
+fn successor(id: &TransferId) -> TransferId {
+    let hash = blake3::hash(id.0.as_bytes()).to_hex();
+    TransferId(hash[..32].to_owned())
+}
+
+impl Queue {
+    /// These are the folders of transfers that there are. A transfer that is under way notices by itself; one that is not complete begins anew.
+    pub fn handle_folders(&mut self, folders: &HashSet<String>) {
+        let is_gone = |item: &&Item| item.in_sandbox && item.is_complete() && !folders.contains(&item.id.0);
+        let gone: Vec<_> = self.model.items().filter(is_gone).map(|item| item.id.clone()).collect();
+        gone.iter().for_each(|id| self.handle_gone(id));
+    }
+
+    /// The sandbox was cleared while this ran, and these are the folders of transfers that there are now.
+    pub fn handle_cleared(&mut self, folders: &HashSet<String>) {
+        self.handle_folders(folders);
+        let gone: Vec<_> = self.workers.keys().filter(|id| !folders.contains(&id.0)).cloned().collect();
+        gone.iter().for_each(|id| self.begin_anew(id));
+        self.schedule();
+    }
+
+    /// The files of a transfer that is under way were removed. Chromium keeps the names of files that were open when they were removed, so that none can be
+    /// made in their place before it is restarted: the transfer goes on under another name.
+    pub(super) fn begin_anew(&mut self, id: &TransferId) {
+        let said = self.workers.get_mut(id).and_then(|worker| worker.said.take());
+        self.keep(id, said);
+        let Some(item) = self.model.item(id).filter(|item| !item.is_complete()).cloned() else { return };
+        let (order, has_begun) = (self.model.order(id), self.model.has_begun(id));
+        let new = successor(id);
+        let item = Item { id: new.clone(), ..item };
+        self.discard(None, id.clone());
+        self.write(None, Change::Added(Box::new(item.clone())));
+        self.write(None, Change::Ordered(new.clone(), order));
+        if has_begun {
+            self.write(None, Change::Begun(new.clone()));
+        }
+        self.effects.push_back(Effect::Describe(Box::new(item)));
+        self.changed.insert(new);
+        self.is_urgent = true;
+    }
+
+    /// The complete copy of a transfer is gone from the sandbox.
+    pub fn handle_gone(&mut self, id: &TransferId) {
+        let Some(item) = self.model.item(id) else { return };
+        self.savers.remove(id);
+        self.changed.insert(id.clone());
+        self.is_urgent = true;
+        let change = match item.save {
+            Save::Saved(_) => Change::Freed(id.clone()),
+            Save::No(_) | Save::Going => Change::Lost(id.clone(), lost_copy()),
+        };
+        self.write(None, change);
+        self.schedule();
+    }
+
+    /// The user has read the notice, or wants the storage tried again.
+    pub(super) fn dismiss(&mut self, command: &CommandId) {
+        match self.model.notice() {
+            Some(notice) if notice.is_lasting => self.effects.push_back(Effect::OpenStorage),
+            Some(_) => {
+                self.write(Some(command), Change::Noticed(None));
+                self.news.notice = true;
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What the catalogue has in the sandbox, and what it does where that is damaged, of another version, cleared or not to be had.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use wstp_messages::{CommandId, Reply, TransferId, TransferKind};
+
+use super::about::describe;
+use super::journal::{Found, Journal};
+use super::model::{Change, Item, Model};
+use super::rebuild::{no_storage, notice, ours, rebuild};
+use super::recover::{Unreadable, Wholeness};
+use super::{Catalogue, record};
+use crate::folder_layout::PACK;
+use crate::opfs::Folder;
+use crate::{clock, opfs};
+
+/// What was found when the catalogue started.
+pub struct Opened {
+    /// None where the browser gives no storage.
+    pub journal: Option<Journal>,
+    /// Everything that is remembered.
+    pub model: Model,
+    /// The last commands, and what they were answered.
+    pub done: Vec<(CommandId, Reply)>,
+    /// The folders of transfers, if they can be listed.
+    pub folders: Option<HashSet<String>>,
+    /// Those that are in no list: their removal was cut off.
+    pub strays: Vec<String>,
+    /// Transfers whose folders do not say yet what they are.
+    pub undescribed: Vec<Item>,
+}
+
+impl Opened {
+    /// Where the browser gives no storage.
+    pub fn without_storage() -> Self {
+        let mut model = Model::default();
+        model.apply(Change::Noticed(Some(no_storage())));
+        let (done, strays, undescribed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { journal: None, model, done, folders: None, strays, undescribed }
+    }
+}
+
+/// Opens the list of transfers; where it is damaged or of another version, that is set aside and what can be is built anew.
+///
+/// # Errors
+///
+/// When another catalogue has it open and does not end, or the browser gives no storage.
+pub async fn open() -> Result<Opened, JsValue> {
+    let folders = Folder::open(&["transfers"]).await?.names().await?;
+    let mut found = Found::look(!folders.is_empty()).await?;
+    let is_read = found.recovered().is_some();
+    let (mut model, mut done, mut is_old, mut is_whole) = (Model::default(), Vec::new(), false, true);
+    if let Some(recovered) = found.recovered() {
+        model = std::mem::take(&mut recovered.model);
+        done = std::mem::take(&mut recovered.done);
+        is_old = recovered.version < record::VERSION;
+        is_whole = recovered.wholeness == Wholeness::Whole;
+    }
+    let mut strays = strays(&model, &folders);
+    let is_certain = found.reason().is_none() && is_whole;
+    let mut news = Vec::new();
+    if !is_certain {
+        let (items, left_alone) = rebuild(std::mem::take(&mut strays), clock::wall_ms()).await;
+        let (count, reason) = (items.len(), found.reason());
+        let used = items.iter().filter(|item| item.has_origin()).map(server_of);
+        let used: Vec<_> = used.map(Change::Used).collect();
+        news.extend(used.into_iter().chain(items.into_iter().map(|item| Change::Added(Box::new(item)))));
+        // Of a list that is as good as whole nothing has to be said.
+        if reason.is_some() || count > 0 {
+            let reason = reason.unwrap_or(Unreadable::Damaged);
+            news.push(Change::Noticed(Some(notice(reason, is_read, count, left_alone))));
+        }
+    }
+    if is_old {
+        // Whether there was room was not asked then.
+        let unfinished = model.items().filter(|item| !item.is_complete()).map(|item| item.id.clone());
+        news.extend(unfinished.map(Change::Begun).collect::<Vec<_>>());
+    }
+    // What another version wrote is not deleted.
+    let strays = ours(strays).await;
+    news.iter().for_each(|change| model.apply(change.clone()));
+    let is_anew = found.reason().is_some();
+    let mut journal = found.go_on(&model).await?;
+    if !is_anew && !news.is_empty() {
+        journal.compact(&model).map_err(|error| JsValue::from(format!("{error:?}")))?;
+    }
+    let undescribed = if is_old { model.items().filter(|item| item.in_sandbox).cloned().collect() } else { Vec::new() };
+    Ok(Opened {
+        journal: Some(journal),
+        model,
+        done,
+        folders: Some(folders.into_iter().collect()),
+        strays,
+        undescribed,
+    })
+}
+
+fn server_of(item: &Item) -> wstp_messages::ServerView {
+    let address = item.server.clone();
+    wstp_messages::ServerView { label: super::label(&address), address, agent: String::new() }
+}
+
+fn strays(model: &Model, folders: &[String]) -> Vec<String> {
+    let is_held = |name: &String| model.item(&TransferId(name.clone())).is_some_and(|item| item.in_sandbox);
+    folders.iter().filter(|name| !is_held(name)).cloned().collect()
+}
+
+/// Has a transfer's folder say what it is.
+pub fn describe_later(item: Item) {
+    spawn_local(async move { describe_all(vec![item]).await });
+}
+
+/// The same of many. It is of use only where the list is lost: a folder that can't be described is fetched all the same.
+pub async fn describe_all(items: Vec<Item>) {
+    for item in items {
+        if let Err(error) = describe(&item).await {
+            web_sys::console::warn_1(&error);
+        }
+    }
+}
+
+/// Whether the complete copy of a transfer is gone.
+pub async fn is_gone(item: &Item) -> bool {
+    let name = if item.kind == TransferKind::File { "data" } else { PACK };
+    // What can't be asked is tried.
+    matches!(Folder::has_file(&["transfers", &item.id.0], name).await, Ok(false))
+}
+
+impl Catalogue {
+    /// Where the browser does not say how much room there is, a full disk is noticed when it is full.
+    pub(super) fn measure_room(self: &Rc<Self>) {
+        let catalogue = self.clone();
+        spawn_local(async move {
+            let free = opfs::free().await.unwrap_or(u64::MAX);
+            catalogue.queue.borrow_mut().handle_room(free);
+            catalogue.perform();
+        });
+    }
+
+    /// The user, another extension or a disk's fault may clear the sandbox at any moment; files that are open don't tell. The list is written again then,
+    /// and what became of each transfer is said.
+    pub(super) fn look_after_storage(self: &Rc<Self>) {
+        let folder = self.journal.borrow().as_ref().map(|journal| journal.folder().to_owned());
+        let Some(folder) = folder.filter(|_| self.broken.get().is_none() && !self.looks.replace(true)) else { return };
+        let catalogue = self.clone();
+        spawn_local(async move {
+            if let Err(error) = catalogue.look(&folder).await {
+                web_sys::console::warn_1(&error);
+            }
+            catalogue.looks.set(false);
+        });
+    }
+
+    async fn look(self: &Rc<Self>, folder: &str) -> Result<(), JsValue> {
+        if Journal::is_there(folder).await? {
+            return Ok(());
+        }
+        web_sys::console::warn_1(&"the storage was cleared: the list of downloads is written anew".into());
+        let next = Journal::next(folder).await?;
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            let moved = journal.move_to(next, self.queue.borrow().model());
+            moved.map_err(|error| JsValue::from(format!("{error:?}")))?;
+        }
+        let folders = Folder::open(&["transfers"]).await?.names().await?.into_iter().collect();
+        self.queue.borrow_mut().handle_cleared(&folders);
+        self.perform();
+        let held: Vec<_> = self.queue.borrow().model().items().filter(|item| item.in_sandbox).cloned().collect();
+        describe_all(held).await;
+        Ok(())
+    }
+}
