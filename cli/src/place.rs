@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use wstp_engine::http_source::file_url;
-use wstp_protocol::{ENDPOINT_PATH, MirrorUrl, SharePath};
+use wstp_protocol::{ENDPOINT_PATH, MirrorUrl, SharePath, spelling};
 
 use crate::address::{Address, Source, no_password};
 use crate::exit::{Code, Failure};
@@ -130,10 +130,10 @@ impl FileUrl {
     }
 }
 
-/// Decoded once; an encoded slash separates no names.
+/// Decoded once; an encoded slash separates no names. Bytes that are not UTF-8 are spelled as the server spells them.
 fn decoded_name(name: &str) -> Option<String> {
-    let name = percent_decode_str(name).decode_utf8().ok()?;
-    (!name.contains('/')).then(|| name.into_owned())
+    let bytes: Vec<u8> = percent_decode_str(name).collect();
+    (!bytes.contains(&b'/')).then(|| spelling::of(&bytes).into_owned())
 }
 
 /// The link is repeated without its query, which may be a secret.
@@ -160,12 +160,12 @@ mod tests {
             ("http://host:3000/films/%2520", "ws://host:3000/films/%20"),
             ("HTTPS://HOST/files/sp%C3%A4%c3%9f", "wss://host:443/späß"),
             ("http://[::1]:4000/files/a", "ws://[::1]:4000/a"),
+            ("http://host:3000/files/caf%E9", "ws://host:3000/caf\u{efe9}"),
         ] {
             let url = FileUrl::parse(typed).unwrap();
             assert_eq!(url.on_server().map(|source| source.to_string()).as_deref(), Ok(source), "{typed}");
         }
-        for typed in ["http://host/files/a%2fb", "http://host/files/a%00", "http://host/files/a//b", "http://host/%ff"]
-        {
+        for typed in ["http://host/files/a%2fb", "http://host/files/a%00", "http://host/files/a//b"] {
             let refused = FileUrl::parse(typed).unwrap().on_server().unwrap_err();
             assert_eq!(refused.code, Code::Usage, "{typed}");
         }
