@@ -201,7 +201,10 @@ impl Run<'_> {
     /// An earlier run of this download may have told of entries that are left out, and they are still missed.
     fn missed(&mut self, progress: &TreeProgress) {
         if progress.left_out > 0 && self.sum.code.is_none() {
-            let what = format!("{} entries of the folder are left out.", progress.left_out);
+            let what = match progress.left_out {
+                1 => "One entry of the folder is left out.".to_owned(),
+                left_out => format!("{left_out} entries of the folder are left out."),
+            };
             let failure = Failure::new(Code::NotFound, what, "Run the same command again to see which.");
             self.cx.reporter.failed(None, &failure);
             self.sum.fail(failure.code);

@@ -482,6 +482,21 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_the_disk_takes_for_another_files_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(dir.path());
+        store.update = true;
+        keep(&mut store, 0, "a", b"A").unwrap();
+        store.commit(b"").unwrap();
+        assert_eq!(keep(&mut store, 1, "a", b"B").unwrap_err().code, Code::Disk);
+        keep(&mut store, 2, "b", b"B").unwrap();
+        keep(&mut store, 3, "b", b"C").unwrap();
+        assert_eq!(store.commit(b"").unwrap_err().code, Code::Disk);
+        let read = |name| fs::read(dir.path().join(name)).unwrap();
+        assert_eq!((read("a"), read("b")), (b"A".to_vec(), b"B".to_vec()));
+    }
+
+    #[test]
     fn only_one_can_have_it() {
         let dir = tempfile::tempdir().unwrap();
         let _first = open(dir.path());

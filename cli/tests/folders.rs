@@ -139,6 +139,23 @@ async fn a_link_in_the_output_is_not_followed() {
     assert_eq!(names_in(&here.path().join("elsewhere")), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_run_left_out_is_missed_when_it_goes_on() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    write(share.path(), &format!("top/{}f", "d/".repeat(65)), b"x");
+    write(share.path(), "top/a", b"a");
+    write(share.path(), "top/large", &sample(4 * MIB, 1));
+    let server = Server::start(share.path()).await;
+    let args = ["get", &server.source("top"), "--json"];
+    let mut run = Wstp::start(here.path(), &[&args[..], &["--limit", "200k"]].concat());
+    run.event(|event| event["event"] == "skipped").await;
+    run.signal(Signal::INT);
+    assert_eq!(run.end().await.code, Some(130));
+    let ended = wstp(here.path(), &args).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(ended.events("failed")[0]["what"], "One entry of the folder is left out.");
+}
+
 /// A server with one folder, whose listing is this.
 async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + Send + Sync + 'static) -> Liar {
     let entry = |name: &str, kind| Entry { name: name.to_owned(), kind, size: 1, modified_ms: None };
