@@ -15,6 +15,7 @@ pub mod limits;
 mod message;
 mod mirror;
 mod path;
+pub mod probe;
 pub mod spelling;
 pub mod tree;
 mod units;

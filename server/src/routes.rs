@@ -10,7 +10,8 @@ use hyper::upgrade::OnUpgrade;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use wstp_protocol::ENDPOINT_PATH;
+use wstp_protocol::probe::VERSION_FIELD;
+use wstp_protocol::{ENDPOINT_PATH, VERSIONS};
 
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
@@ -167,11 +168,12 @@ fn refusal(rejection: &Rejection) -> Response {
     }
 }
 
-/// Adds the headers that protect pages, where an answer does not bring its own.
+/// Adds the headers that protect pages, where an answer does not bring its own, and the one that says who answers.
 fn secured(mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
+    response.headers_mut().insert(VERSION_FIELD, VERSIONS.1.into());
     response
 }
 
