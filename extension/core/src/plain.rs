@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use js_sys::{Reflect, Uint8Array};
@@ -17,7 +18,11 @@ use web_sys::{
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_protocol::{ClientMessage, RequestId};
 
+use crate::clock;
 use crate::socket::Happening;
+
+/// How often it is told that a slow answer comes.
+const TELL: Duration = Duration::from_secs(1);
 
 /// A file at an HTTP server. Dropping it ends its requests, and nothing more is heard of it.
 pub struct Plain(Rc<Shared>);
@@ -77,13 +82,15 @@ impl Shared {
         self.source.borrow_mut().poll_output()
     }
 
+    fn tell(&self, happening: Happening) {
+        if !self.is_over.get() {
+            (self.happened)(happening);
+        }
+    }
+
     fn tell_later(self: &Rc<Self>, happening: Happening) {
         let shared = self.clone();
-        spawn_local(async move {
-            if !shared.is_over.get() {
-                (shared.happened)(happening);
-            }
-        });
+        spawn_local(async move { shared.tell(happening) });
     }
 
     fn request(self: &Rc<Self>, id: RequestId, request: HttpRequest) {
@@ -94,7 +101,7 @@ impl Shared {
         spawn_local(async move {
             let options = RequestInit::new();
             options.set_signal(Some(&signal));
-            let answer = ask(&shared.url, &request, &options).await;
+            let answer = ask(&shared.url, &request, &options, || shared.tell(Happening::Bytes)).await;
             if shared.requests.borrow_mut().remove(&id).is_none() || shared.is_over.get() {
                 // It was given up.
                 return;
@@ -125,7 +132,12 @@ impl Shared {
     }
 }
 
-async fn ask(url: &str, request: &HttpRequest, options: &RequestInit) -> Result<HttpAnswer, JsValue> {
+async fn ask(
+    url: &str,
+    request: &HttpRequest,
+    options: &RequestInit,
+    coming: impl Fn(),
+) -> Result<HttpAnswer, JsValue> {
     options.set_credentials(RequestCredentials::Omit);
     options.set_cache(RequestCache::NoStore);
     options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
@@ -141,16 +153,17 @@ async fn ask(url: &str, request: &HttpRequest, options: &RequestInit) -> Result<
         content_range: field("content-range"),
         etag: field("etag"),
         retry_after: field("retry-after"),
-        body: body(&response, request.most()).await?,
+        body: body(&response, request.most(), coming).await?,
     })
 }
 
-/// At most the first `most` bytes of the body.
-async fn body(response: &Response, most: u64) -> Result<Bytes, JsValue> {
+/// At most the first `most` bytes of the body; now and then, while it comes, says so.
+async fn body(response: &Response, most: u64, coming: impl Fn()) -> Result<Bytes, JsValue> {
     let Some(stream) = response.body() else { return Ok(Bytes::new()) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().dyn_into()?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
+    let mut told = clock::now();
     while bytes.len() < most {
         let piece = JsFuture::from(reader.read()).await?;
         if Reflect::get(&piece, &"done".into())?.is_truthy() {
@@ -159,6 +172,10 @@ async fn body(response: &Response, most: u64) -> Result<Bytes, JsValue> {
         let piece: Uint8Array = Reflect::get(&piece, &"value".into())?.dyn_into()?;
         let wanted = u32::try_from(most - bytes.len()).unwrap_or(u32::MAX).min(piece.length());
         bytes.extend(piece.subarray(0, wanted).to_vec());
+        if clock::now() - told >= TELL {
+            told = clock::now();
+            coming();
+        }
     }
     // The rest is not wanted.
     let _ends_by_itself = reader.cancel();

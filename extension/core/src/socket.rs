@@ -19,6 +19,8 @@ pub enum Happening {
     Opened,
     /// A frame came. Text is no frame and comes as an empty one, which no decoder takes.
     Frame(Bytes),
+    /// Bytes came of what is no whole frame yet. A WebSocket does not say so; an answer over plain HTTP does.
+    Bytes,
     /// It is gone; nothing more happens.
     Closed,
 }

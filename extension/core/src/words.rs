@@ -63,10 +63,16 @@ pub fn passing_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 
 /// What the engine ran into with one of several servers, called `label`.
 pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
+    use wstp_engine::Problem as P;
     match found {
-        wstp_engine::Problem::Changed => {
-            problem("It has another file of this name.", "Remove it, or add it again with the right path.")
-        }
+        P::Changed => problem("It has another file of this name.", "Remove it, or add it again with the right path."),
+        P::BadBlocks => problem("It sent bytes that do not belong to this file.", "They were thrown away."),
+        P::Protocol(text) => problem(
+            format!("What it says can't be understood ({text})."),
+            "Remove it, or ask who runs it to update the server.",
+        ),
+        P::Connection => problem("There is no connection to it.", "It is tried again by itself."),
+        P::Stalled => problem("It does not answer.", "It is tried again by itself."),
         found => engine_problem(found, label),
     }
 }
@@ -77,8 +83,7 @@ pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     match found {
         P::Server { text, .. } => problem(one_line(text), "Remove it, or add it again with another link."),
         P::Changed => problem("It has another file under this link.", "Remove it, or add it again with another link."),
-        P::BadBlocks => problem("It sent bytes that do not belong to this file.", "They were thrown away."),
-        found => engine_problem(found, label),
+        found => source_problem(found, label),
     }
 }
 
@@ -195,6 +200,17 @@ mod tests {
             let problem = server_problem(code, "", "host:3000");
             assert!(problem.what.ends_with('.'), "{code:?}");
             assert!(problem.advice.ends_with('.'), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_lies_is_told_alike_whatever_it_speaks() {
+        use wstp_engine::Problem as P;
+        for found in [P::BadBlocks, P::Protocol("x".to_owned()), P::Connection, P::Stalled] {
+            let told = [source_problem(&found, "host:3000"), link_problem(&found, "host:3000")];
+            assert_eq!(told[0], told[1]);
+            // It stands in a row that begins with its name.
+            assert!(!told[0].what.contains("host"), "{told:?}");
         }
     }
 

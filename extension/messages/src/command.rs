@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockOrder, FileView, Listed, ServerView, Settings, Snapshot, TransferId};
+use crate::{BlockOrder, FileView, Listed, ServerView, Settings, Snapshot, Spot, TransferId};
 
 /// Names a command: 16 random bytes in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub enum Command {
     Watch,
     /// Connects to a server and remembers it; answered with [`Reply::Connected`].
     Connect {
-        /// As typed: `host`, `host:port`, `ws://…`, `wss://…`, `http://…`.
+        /// As typed: `host`, `host:port`, `ws://…`, `wss://…`, `http://…`, and behind it a path to a folder or a file.
         address: String,
     },
     /// Forgets a server; its transfers stay.
@@ -177,7 +177,12 @@ pub enum Reply {
     /// Answers [`Command::Watch`].
     Snapshot(Snapshot),
     /// Answers [`Command::Connect`].
-    Connected(ServerView),
+    Connected {
+        /// The server.
+        server: ServerView,
+        /// What on it was asked for.
+        spot: Spot,
+    },
     /// Answers [`Command::List`].
     Listing {
         /// Directories first, then by name.

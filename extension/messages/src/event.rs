@@ -86,6 +86,17 @@ pub struct Listed {
     pub modified_ms: Option<i64>,
 }
 
+/// What on a server an address leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// The names of the folders on the way, outermost first.
+    pub folders: Vec<String>,
+    /// The file in the last of them that was asked for.
+    pub file: Option<Listed>,
+    /// Why what was asked for can't be shown, where that is so.
+    pub problem: Option<Problem>,
+}
+
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListedKind {

@@ -13,7 +13,7 @@ pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use encoding::{decode, encode};
 pub use event::{
     BlockOrder, BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Notice, Problem, RoomView,
-    ServerView, Settings, Snapshot, SourceStanding, SourceView, TransferState, TransferView,
+    ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
 };
 pub use inner::{
     ContextName, Inner, Knock, SaveOutcome, SavePlace, SaveTask, SourceTask, Terms, TransferKind, WorkerReport,

@@ -3,7 +3,7 @@
 //! Every step bears a number; what arrives for an older one is ignored, so a slow answer never replaces what the user went on to.
 
 use leptos::prelude::*;
-use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView, TransferView};
+use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView, Spot, TransferView};
 use wstp_ui::entry_list::Entry;
 use wstp_ui::kind::EntryKind;
 
@@ -63,6 +63,8 @@ pub struct Browse {
     pub entries: RwSignal<Vec<Entry>>,
     /// How it stands.
     pub look: RwSignal<Look>,
+    /// The file that the address leads to, until it was fetched or not wanted.
+    pub offer: RwSignal<Option<Entry>>,
     /// What came of the last click, if it was bad.
     pub notice: RwSignal<Option<Problem>>,
     step: StoredValue<u32>,
@@ -78,6 +80,7 @@ impl Browse {
             place: RwSignal::new(None),
             entries: RwSignal::new(Vec::new()),
             look: RwSignal::new(Look::Nothing),
+            offer: RwSignal::new(None),
             notice: RwSignal::new(None),
             step: StoredValue::new(0),
         };
@@ -106,7 +109,7 @@ impl Browse {
         });
     }
 
-    /// Connects to what was typed and shows its first folder.
+    /// Connects to what was typed and shows what it leads to.
     pub fn connect(self, address: String) {
         let step = self.begin();
         self.place.set(None);
@@ -116,17 +119,26 @@ impl Browse {
                 return;
             }
             match result {
-                Ok(Reply::Connected(server)) => self.open(server),
+                Ok(Reply::Connected { server, spot }) => self.open(server, spot),
                 Ok(_) => self.look.set(Look::Failed(odd_answer())),
                 Err(problem) => self.look.set(Look::Failed(problem)),
             }
         });
     }
 
-    /// Shows a server's first folder.
-    pub fn open(self, server: ServerView) {
+    /// Shows a folder of a server, and offers the file in it that was asked for.
+    fn open(self, server: ServerView, spot: Spot) {
         self.typed.set(server.label.clone());
-        self.go(Place { address: server.address, label: server.label, folders: Vec::new() });
+        self.go(Place { address: server.address, label: server.label, folders: spot.folders });
+        self.offer.set(spot.file.map(entry));
+        self.notice.set(spot.problem);
+    }
+
+    /// Fetches the file that is offered.
+    pub fn take_offer(self, on_existing: Callback<String>) {
+        if let Some(file) = self.offer.try_update(Option::take).flatten() {
+            self.open_entry(file, on_existing);
+        }
     }
 
     /// Shows a folder.
@@ -218,6 +230,7 @@ impl Browse {
     fn begin(self) -> u32 {
         self.step.update_value(|step| *step = step.wrapping_add(1));
         self.entries.set(Vec::new());
+        self.offer.set(None);
         self.notice.set(None);
         self.step.get_value()
     }

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use wstp_messages::Problem;
 use wstp_ui::breadcrumbs::Breadcrumbs;
-use wstp_ui::button::{Button, IconButton, ToolButton};
+use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::entry_list::{Entry, EntryList};
-use wstp_ui::format::count;
+use wstp_ui::format::{bytes, count};
 use wstp_ui::icon::Icon;
 use wstp_ui::kind::EntryKind;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
@@ -36,6 +36,7 @@ pub fn BrowsePane(browse: Browse, store: Store, #[prop(into)] on_existing: Callb
                     .then(|| view! { <Breadcrumbs steps=steps on_go=move |depth| browse.go_up_to(depth) /> })
             }}
             <Notices browse=browse />
+            <Offer browse=browse on_existing=on_existing />
             <div class="fill place">
                 // It stays where it is while a folder is loaded, or the keyboard would lose its place.
                 <div class="fill" hidden=move || browse.place.with(Option::is_none)>
@@ -98,6 +99,31 @@ fn Notices(browse: Browse) -> impl IntoView {
                     }
                 })
         }}
+    }
+}
+
+/// The file that the address leads to, and whether it can be had.
+#[component]
+fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
+    move || {
+        browse.offer.get().map(|file| {
+            let is_file = file.kind == EntryKind::File;
+            let what = if is_file { format!("{}, {}", file.name, bytes(file.size)) } else { file.name };
+            let advice = match is_file {
+                true => "The address leads to this file.",
+                false => "The address leads to this, and the server can't read it.",
+            };
+            view! {
+                <Banner tone=Tone::Neutral what=what advice=advice.to_owned()>
+                    <Show when=move || is_file>
+                        <Button weight=Weight::Primary testid="take-offer" on_press=move || browse.take_offer(on_existing)>
+                            "Download"
+                        </Button>
+                    </Show>
+                    <IconButton icon=Icon::Close label="Dismiss" on_press=move || browse.offer.set(None) />
+                </Banner>
+            }
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a user types to name a server, and the one spelling in which it is kept.
+//! The address of a server: what a user types to name one, and the one spelling in which it is kept.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -68,6 +68,31 @@ impl Address {
     /// The address of the server's plain pages, to find out what answers there.
     pub fn page(&self, path: &str) -> String {
         format!("{}://{}:{}{path}", if self.secure { "https" } else { "http" }, self.host, self.port)
+    }
+
+    /// The endpoint as a request of plain HTTP finds it.
+    pub fn http_url(&self) -> String {
+        self.page(&self.path)
+    }
+
+    /// The same place, encrypted.
+    pub fn secured(&self) -> Self {
+        Self { secure: true, ..self.clone() }
+    }
+
+    /// The same place, not encrypted.
+    pub fn insecure(&self) -> Self {
+        Self { secure: false, ..self.clone() }
+    }
+
+    /// This server, with the endpoint where another one has it.
+    pub fn with_path_of(self, other: &Self) -> Self {
+        Self { path: other.path.clone(), ..self }
+    }
+
+    /// Whether two addresses differ in nothing but port, path and encryption.
+    pub fn is_same_host(&self, other: &Self) -> bool {
+        self.host == other.host
     }
 
     /// Whether the connection is encrypted.

@@ -8,31 +8,29 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
-use wasm_bindgen::prelude::*;
 use wstp_engine::Instant;
 use wstp_engine::session::{self, Event, Request, Session};
-use wstp_messages::{Listed, ListedKind, Problem, Reply, ServerView};
-use wstp_protocol::{EntryKind, Listing, SharePath, features};
+use wstp_messages::{Listed, ListedKind, Problem, Reply, ServerView, Spot};
+use wstp_protocol::{Entry, EntryKind, ErrorCode, Listing, SharePath, features};
 
 use super::address::Address;
+use super::diagnosis::{Finding, diagnose};
+use super::typed::Typed;
 use crate::socket::{Happening, Socket};
 use crate::words::{problem, server_problem};
 use crate::{AGENT, clock};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
-const PROBE_PATIENCE: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(60);
 /// Entries in one page: enough for most folders, and drawn at once.
 const PAGE: u32 = 500;
+/// The same while nobody knows how fast the line is, and on a slow one: they come within the patience at a few hundred bytes a second.
+const SHORT_PAGE: u32 = 100;
+/// A page that took no longer may be a full one next time.
+const QUICK: Duration = Duration::from_secs(2);
 /// Requests one connection may have open here; views ask for one at a time.
 const MAX_REQUESTS: usize = 16;
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_name = fetch, catch)]
-    async fn fetch(url: &str, options: &JsValue) -> Result<JsValue, JsValue>;
-}
 
 type Answer = Result<session::Reply, Problem>;
 type Welcomed = Result<String, Problem>;
@@ -48,24 +46,58 @@ struct Connection {
     state: RefCell<State>,
 }
 
+/// Why there is no connection.
+enum Unconnected {
+    /// In words.
+    Told(Problem),
+    /// No WebSocket could be opened, and nobody said why.
+    Unopened,
+}
+
 struct State {
     socket: Option<Socket>,
     session: Session<oneshot::Sender<Answer>>,
     awaiting_welcome: Vec<oneshot::Sender<Welcomed>>,
     last_used: Instant,
     opened: bool,
+    /// Entries to ask for in a page.
+    page: u32,
 }
 
 impl Browser {
-    /// Connects to a server, or finds out why that can't be done.
+    /// Connects to a server and looks at what of it was asked for, or finds out why that can't be done.
     ///
     /// # Errors
     ///
     /// In words for the user.
-    pub async fn connect(&self, typed: &str) -> Result<ServerView, Problem> {
-        let address = Address::parse(typed)?;
-        let agent = self.connection(&address).await?.agent();
-        Ok(ServerView { address: address.to_string(), label: address.label(), agent })
+    pub async fn connect(&self, typed: &str) -> Result<(ServerView, Spot), Problem> {
+        let Typed { mut address, path } = Typed::parse(typed)?;
+        let connection = match self.connection(&address).await {
+            Ok(connection) => connection,
+            Err(Unconnected::Told(problem)) => return Err(problem),
+            Err(Unconnected::Unopened) => match diagnose(&address).await {
+                Finding::Told(problem) => return Err(problem),
+                Finding::MovedTo(other) => {
+                    address = other;
+                    self.reach(&address).await?
+                }
+            },
+        };
+        let spot = if path.is_root() { Spot::default() } else { connection.look_at(&path).await? };
+        Ok((ServerView { address: address.to_string(), label: address.label(), agent: connection.agent() }, spot))
+    }
+
+    /// A connection to exactly this address.
+    async fn reach(&self, address: &Address) -> Result<Rc<Connection>, Problem> {
+        match self.connection(address).await {
+            Ok(connection) => Ok(connection),
+            Err(Unconnected::Told(problem)) => Err(problem),
+            Err(Unconnected::Unopened) => Err(match diagnose(address).await {
+                Finding::Told(problem) => problem,
+                // It was followed once; a server that keeps moving is none.
+                Finding::MovedTo(other) => not_wstp(&address.label(), &format!("it leads on to {}", other.label())),
+            }),
+        }
     }
 
     /// Asks for one page of a folder.
@@ -78,8 +110,9 @@ impl Browser {
         let path = SharePath::parse(path).map_err(|error| {
             problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
         })?;
-        let connection = self.connection(&address).await?;
-        let answer = connection.request(Request::List { path, cursor, limit: PAGE })?;
+        let connection = self.reach(&address).await?;
+        let (began, limit) = (clock::now(), connection.state.borrow().page);
+        let answer = connection.request(Request::List { path, cursor, limit })?;
         match select(answer, Box::pin(sleep(ANSWER_PATIENCE))).await {
             // A page without entries that is not the last would be followed by another one for ever.
             Either::Left((Ok(Ok(session::Reply::Listing(listing))), _))
@@ -87,7 +120,11 @@ impl Browser {
             {
                 Err(endless(&connection.label))
             }
-            Either::Left((Ok(Ok(session::Reply::Listing(listing))), _)) => Ok(listed(listing)),
+            Either::Left((Ok(Ok(session::Reply::Listing(listing))), _)) => {
+                let is_quick = clock::now() - began <= QUICK;
+                connection.state.borrow_mut().page = if is_quick { PAGE } else { SHORT_PAGE };
+                Ok(listed(listing))
+            }
             Either::Left((Ok(Ok(session::Reply::Failure(failure))), _)) => {
                 Err(server_problem(failure.code, &failure.text, &connection.label))
             }
@@ -110,20 +147,20 @@ impl Browser {
     }
 
     /// A connection whose handshake is done.
-    async fn connection(&self, address: &Address) -> Result<Rc<Connection>, Problem> {
+    async fn connection(&self, address: &Address) -> Result<Rc<Connection>, Unconnected> {
         let key = address.to_string();
         let known = self.connections.borrow().get(&key).cloned();
         let connection = match known {
             Some(connection) => connection,
-            None => self.open(address)?,
+            None => self.open(address).map_err(Unconnected::Told)?,
         };
         let Some(welcome) = connection.await_welcome() else { return Ok(connection) };
         let result = match select(welcome, Box::pin(sleep(CONNECT_PATIENCE))).await {
             Either::Left((Ok(Ok(_)), _)) => return Ok(connection),
-            Either::Left((Ok(Err(problem)), _)) => problem,
+            Either::Left((Ok(Err(problem)), _)) => Unconnected::Told(problem),
             Either::Left((Err(_), _)) | Either::Right(_) => {
                 let opened = connection.state.borrow().opened;
-                if opened { silent(&connection.label) } else { diagnose(address).await }
+                if opened { Unconnected::Told(silent(&connection.label)) } else { Unconnected::Unopened }
             }
         };
         self.connections.borrow_mut().retain(|_, other| !Rc::ptr_eq(other, &connection));
@@ -139,6 +176,7 @@ impl Browser {
                 awaiting_welcome: Vec::new(),
                 last_used: clock::now(),
                 opened: false,
+                page: SHORT_PAGE,
             }),
         });
         let (connections, weak) = (Rc::downgrade(&self.connections), Rc::downgrade(&connection));
@@ -189,6 +227,30 @@ impl Connection {
         Ok(receiver)
     }
 
+    /// Finds out what stands at a path: the folder to show, and the file in it that was meant.
+    async fn look_at(&self, path: &SharePath) -> Result<Spot, Problem> {
+        let answer = self.request(Request::Stat { path: path.clone() })?;
+        let entry = match select(answer, Box::pin(sleep(ANSWER_PATIENCE))).await {
+            Either::Left((Ok(Ok(session::Reply::Stat(reply))), _)) => reply.entry,
+            Either::Left((Ok(Ok(session::Reply::Failure(failure))), _)) => {
+                return Ok(Spot { problem: Some(not_there(path, failure.code, &self.label)), ..Spot::default() });
+            }
+            Either::Left((Ok(Err(problem)), _)) => return Err(problem),
+            Either::Left(_) => return Err(lost(&self.label)),
+            Either::Right(_) => return Err(silent(&self.label)),
+        };
+        let names = |path: &SharePath| path.names().map(str::to_owned).collect();
+        Ok(match entry.kind {
+            EntryKind::Directory => Spot { folders: names(path), ..Spot::default() },
+            _ => Spot {
+                folders: path.parent().as_ref().map(names).unwrap_or_default(),
+                // A server may call it otherwise, and what is fetched is what was typed.
+                file: path.name().map(|name| Listed { name: name.to_owned(), ..listed_entry(entry) }),
+                problem: None,
+            },
+        })
+    }
+
     /// Whether the connection can still be used.
     fn handle(&self, happening: Happening) -> bool {
         let mut state = self.state.borrow_mut();
@@ -222,6 +284,7 @@ impl Connection {
                     false
                 }
             },
+            Happening::Bytes => true,
             Happening::Closed => {
                 if state.opened {
                     let problem = if state.session.welcome().is_some() {
@@ -253,36 +316,6 @@ impl State {
     }
 }
 
-/// A WebSocket fails without saying why; a plain request tells whether anybody is there.
-async fn diagnose(address: &Address) -> Problem {
-    let label = address.label();
-    let options = js_sys::Object::new();
-    let _ = js_sys::Reflect::set(&options, &"mode".into(), &"no-cors".into());
-    let _ = js_sys::Reflect::set(&options, &"cache".into(), &"no-store".into());
-    let url = address.page("/healthz");
-    let probe = Box::pin(fetch(&url, &options));
-    let answers = matches!(select(probe, Box::pin(sleep(PROBE_PATIENCE))).await, Either::Left((Ok(_), _)));
-    if answers {
-        return problem(
-            format!("Something answers at {label}, but it is not a WSTP server, or it refuses this browser."),
-            "Check the address. WSTP servers usually listen on port 3000.",
-        );
-    }
-    if address.is_secure() {
-        return problem(
-            format!("No secure connection to {label} could be made."),
-            format!(
-                "Either nobody answers there, or the certificate is not trusted: open {} in a tab, accept it, and try again.",
-                address.page("/")
-            ),
-        );
-    }
-    problem(
-        format!("Nobody answers at {label}."),
-        "Check the address, and that the server runs and can be reached from here.",
-    )
-}
-
 fn not_wstp(label: &str, reason: &str) -> Problem {
     problem(
         format!("What answers at {label} is not a WSTP server ({reason})."),
@@ -302,8 +335,20 @@ fn endless(label: &str) -> Problem {
     problem(format!("{label} sends a list of this folder that does not end."), "Ask who runs the server.")
 }
 
+/// What was asked for can't be shown.
+fn not_there(path: &SharePath, code: ErrorCode, label: &str) -> Problem {
+    if code != ErrorCode::NotFound {
+        return server_problem(code, "", label);
+    }
+    problem(format!("There is no \u{201c}{path}\u{201d} on {label}."), "Its first folder is shown instead.")
+}
+
 fn listed(listing: Listing) -> Reply {
-    let entries = listing.entries.into_iter().map(|entry| Listed {
+    Reply::Listing { entries: listing.entries.into_iter().map(listed_entry).collect(), next: listing.next }
+}
+
+fn listed_entry(entry: Entry) -> Listed {
+    Listed {
         name: entry.name,
         kind: match entry.kind {
             EntryKind::Directory => ListedKind::Directory,
@@ -315,6 +360,5 @@ fn listed(listing: Listing) -> Reply {
         },
         size: entry.size,
         modified_ms: entry.modified_ms,
-    });
-    Reply::Listing { entries: entries.collect(), next: listing.next }
+    }
 }

@@ -6,6 +6,7 @@ mod about;
 mod address;
 mod browse;
 mod contents;
+mod diagnosis;
 mod journal;
 mod model;
 mod queue;
@@ -13,6 +14,7 @@ mod rebuild;
 pub(crate) mod record;
 mod recover;
 mod storage;
+mod typed;
 mod view;
 
 pub use address::Address;
@@ -195,7 +197,7 @@ impl Catalogue {
         match (self.broken.get(), message) {
             (None, message) => bus.send(&message),
             // To look at servers nothing has to be written.
-            (Some(_), message @ Message::Reply { result: Ok(Reply::Connected(_) | Reply::Listing { .. }), .. }) => {
+            (Some(_), message @ Message::Reply { result: Ok(Reply::Connected { .. } | Reply::Listing { .. }), .. }) => {
                 bus.send(&message);
             }
             (Some(error), Message::Reply { id, .. }) => {
@@ -218,8 +220,8 @@ impl Catalogue {
         spawn_local(async move {
             let result = match command {
                 Command::Connect { address } => match catalogue.browser.connect(&address).await {
-                    Ok(server) => {
-                        catalogue.queue.borrow_mut().handle_connected(id.clone(), server);
+                    Ok((server, spot)) => {
+                        catalogue.queue.borrow_mut().handle_connected(id.clone(), server, spot);
                         None
                     }
                     Err(problem) => Some(Err(problem)),

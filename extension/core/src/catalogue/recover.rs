@@ -2,7 +2,7 @@
 //!
 //! What can't be read is not taken for nothing: files of transfers that are in no list would be deleted as strays, and with them what was fetched.
 
-use wstp_messages::{CommandId, Reply};
+use wstp_messages::{CommandId, Reply, Spot};
 
 use super::model::{Change, Model, Record};
 use super::record::{Foreign, Reader};
@@ -117,7 +117,7 @@ fn read(bytes: &[u8]) -> Result<Option<Recovered>, Foreign> {
 fn reply(change: &Change) -> Reply {
     match change {
         Change::Added(item) => Reply::Transfer { transfer: item.id.clone(), existing: false },
-        Change::Used(server) => Reply::Connected(server.clone()),
+        Change::Used(server) => Reply::Connected { server: server.clone(), spot: Spot::default() },
         _ => Reply::Done,
     }
 }

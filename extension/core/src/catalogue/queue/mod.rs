@@ -22,7 +22,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use wstp_messages::{
-    Command, CommandId, Inner, Message, Problem, Reply, RoomView, ServerView, Settings, Terms, TransferId,
+    Command, CommandId, Inner, Message, Problem, Reply, RoomView, ServerView, Settings, Spot, Terms, TransferId,
     TransferKind, TransferView, WorkerReport,
 };
 
@@ -172,10 +172,10 @@ impl Queue {
     }
 
     /// A server answered: it is remembered.
-    pub fn handle_connected(&mut self, id: CommandId, server: ServerView) {
+    pub fn handle_connected(&mut self, id: CommandId, server: ServerView, spot: Spot) {
         self.write(Some(&id), Change::Used(server.clone()));
         self.news.servers = true;
-        self.reply(id, Ok(Reply::Connected(server)));
+        self.reply(id, Ok(Reply::Connected { server, spot }));
     }
 
     /// A worker said something.

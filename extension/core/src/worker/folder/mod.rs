@@ -360,6 +360,7 @@ impl Job for FolderJob {
         match happening {
             Happening::Opened => self.tree.handle_opened(now, connection),
             Happening::Frame(frame) => self.tree.handle_frame(now, connection, frame),
+            Happening::Bytes => self.tree.handle_bytes(now, connection),
             Happening::Closed => self.tree.handle_closed(now, connection),
         }
     }
