@@ -44,6 +44,10 @@ async fn everything_else_is_refused_in_words() {
     assert!(no_upgrade.starts_with("HTTP/1.1 426 "), "{no_upgrade}");
     let posted = http(server.address(), &get("/").replacen("GET", "POST", 1)).await;
     assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
+    // Who could open no WebSocket finds out by this who answers.
+    for answer in [nothing, no_upgrade, posted] {
+        assert!(answer.to_lowercase().contains("\r\nwstp-version: 1\r\n"), "{answer}");
+    }
 }
 
 #[tokio::test]
