@@ -143,6 +143,43 @@ async fn damaged_hashes_are_never_served_and_computed_again() {
 }
 
 #[tokio::test]
+async fn a_cache_that_can_not_be_used_costs_one_line_and_no_file() {
+    let (folder, there) = (Folder::new(), Folder::new());
+    let (cache, log) = (there.path().join("cache"), there.path().join("log"));
+    let names = ["a", "b", "c"];
+    names.iter().for_each(|name| drop(folder.file(name, &sample(LARGE))));
+    let root = *blake3::hash(&sample(LARGE)).as_bytes();
+    let serves = async |spoil: &dyn Fn()| {
+        let options = Options { cache: Some(&cache), log: Some(&log), ..Options::default() };
+        let server = Server::start_with(folder.path(), options).await;
+        spoil();
+        let mut client = server.connect().await;
+        for name in names {
+            let opened = client.open_file(name).await.unwrap();
+            assert_eq!(client.root(&opened).await, root);
+        }
+        drop((client, server));
+        std::fs::read_to_string(&log).unwrap().matches("hashes can't be kept in the cache folder").count()
+    };
+    assert_eq!(serves(&|| {}).await, 0);
+    // What a later version wrote under the same names is computed anew, and what is no file is done without.
+    for tree in kept_trees(&cache) {
+        let mut later = std::fs::read(&tree).unwrap();
+        later[7] += 1;
+        std::fs::write(&tree, later).unwrap();
+    }
+    assert_eq!(serves(&|| {}).await, 0);
+    for tree in kept_trees(&cache) {
+        std::fs::remove_file(&tree).unwrap();
+        std::fs::create_dir_all(tree.join("inner")).unwrap();
+    }
+    assert_eq!(serves(&|| {}).await, 1);
+    assert_eq!(serves(&|| std::fs::remove_dir_all(&cache).unwrap()).await, 1);
+    std::fs::write(&cache, "no folder").unwrap();
+    assert_eq!(serves(&|| {}).await, 1);
+}
+
+#[tokio::test]
 async fn the_cache_forgets_what_was_used_longest_ago() {
     let (folder, cache) = (Folder::new(), Folder::new());
     // Each file's tree takes about 0.4 MiB, and 1 MiB is allowed.

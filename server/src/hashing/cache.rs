@@ -10,6 +10,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -31,11 +32,16 @@ const SCRATCH_PREFIX: &str = ".new-";
 /// Scratch files as old as this were left by a server that was killed.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
+/// What the log says of a folder that can't be used.
+const NOT_KEPT: &str = "hashes can't be kept in the cache folder: they are computed again after each start";
+
 /// The trees on disk.
 pub struct TreeCache {
     dir: Option<PathBuf>,
     limit: u64,
     used: Mutex<u64>,
+    /// Whether it was said that they can't be kept.
+    is_said: AtomicBool,
 }
 
 impl TreeCache {
@@ -46,10 +52,10 @@ impl TreeCache {
                 .recursive(true)
                 .mode(0o700)
                 .create(dir)
-                .inspect_err(|error| tracing::warn!(?dir, %error, "cannot keep hashes: the cache folder is not usable"))
+                .inspect_err(|error| tracing::warn!(?dir, %error, "{NOT_KEPT}"))
                 .is_ok()
         });
-        let cache = Self { dir, limit, used: Mutex::new(0) };
+        let cache = Self { dir, limit, used: Mutex::new(0), is_said: AtomicBool::new(false) };
         cache.remove_abandoned();
         cache.make_room();
         cache
@@ -72,21 +78,35 @@ impl TreeCache {
         Some(HashTree::new(tree, root, Nodes::File(file, HEADER_LEN as u64)))
     }
 
-    /// Room for the nodes of a new tree, and the name of the file if it is one that can be kept.
+    /// Room for the nodes of a new tree, and the name of the file if it is one that can be kept. A folder that can't be used is done without.
     pub fn scratch(&self, length: u64) -> io::Result<(Nodes, Option<TempPath>)> {
         if length <= MEMORY_TREE {
             return Ok((Nodes::Memory(vec![0; length as usize]), None));
         }
-        let (file, name) = match &self.dir {
-            Some(dir) if length <= self.limit / 2 => {
-                let scratch = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempfile_in(dir)?;
-                let (file, name) = scratch.into_parts();
-                (file, Some(name))
+        let Some(dir) = &self.dir else { return Ok((Self::passing(length)?, None)) };
+        let made = match length <= self.limit / 2 {
+            true => {
+                let scratch = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempfile_in(dir);
+                scratch.map(tempfile::NamedTempFile::into_parts).map(|(file, name)| (file, Some(name)))
             }
-            Some(dir) => (tempfile::tempfile_in(dir)?, None),
-            None => return Ok((Self::passing(length)?, None)),
+            false => tempfile::tempfile_in(dir).map(|file| (file, None)),
         };
-        Ok((Nodes::File(file, HEADER_LEN as u64), name))
+        match made {
+            Ok((file, name)) => Ok((Nodes::File(file, HEADER_LEN as u64), name)),
+            Err(error) => {
+                self.not_kept(&error);
+                Ok((Self::passing(length)?, None))
+            }
+        }
+    }
+
+    /// Says once why hashes can't be kept: each file would say the same.
+    pub fn not_kept(&self, error: &io::Error) {
+        let dir = &self.dir;
+        match self.is_said.swap(true, Ordering::Relaxed) {
+            false => tracing::warn!(?dir, %error, "{NOT_KEPT}"),
+            true => tracing::debug!(?dir, %error, "{NOT_KEPT}"),
+        }
     }
 
     /// Room for the nodes of a tree that is not kept, outside of the folder.
@@ -115,7 +135,7 @@ impl TreeCache {
                     self.make_room();
                 }
             }
-            Err(error) => tracing::warn!(%error, "cannot keep hashes"),
+            Err(error) => self.not_kept(&error),
         }
     }
 

@@ -55,7 +55,10 @@ impl Job {
     pub fn advance(&mut self, file: &SharedFile, cache: &TreeCache, buffer: &mut [u8]) -> io::Result<Step> {
         match self.try_advance(file, cache, buffer) {
             Err(error) if !self.without_cache => {
-                tracing::warn!(%error, "hashing begins again without keeping the hashes");
+                match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => cache.not_kept(&error),
+                    _ => tracing::warn!(%error, "hashing begins again without keeping the hashes"),
+                }
                 self.progress = None;
                 self.without_cache = true;
                 Ok(Step::More)
