@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Page, Stage, hash_file, make_samples};
+use wstp_e2e::{Page, Stage, ToolbarPopup, hash_file, make_samples};
 
 const FILE: &str = "music/2012/a song.bin";
 
@@ -49,6 +49,33 @@ async fn the_manager_page_does_the_whole_job_too() -> Result<()> {
     view.download(FILE).await?;
     let saved = view.save("a song.bin").await?;
     stage.check_saved(FILE, &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_into_the_popup_of_the_toolbar_goes_into_its_field() -> Result<()> {
+    const FIELD: &str = "document.querySelector('[data-testid=server-input]')";
+    let stage = Stage::serving(&[("hello.txt", 1)]).await?;
+    stage.open(Page::Manager).await?;
+    let mut popup = ToolbarPopup::open(stage.browser()?).await?;
+    popup.type_text(&stage.address()).await?;
+    popup.press_enter().await?;
+    popup.wait_for_text("hello.txt").await?;
+    popup.close().await?;
+    let mut popup = ToolbarPopup::open(stage.browser()?).await?;
+    popup.wait_for_text("hello.txt").await?;
+    let address = stage.address();
+    popup
+        .wait_until(
+            "the known address to be selected",
+            &format!(
+                "(f => f.value === '{address}' && f.selectionStart === 0 && f.selectionEnd === {})({FIELD})",
+                address.len()
+            ),
+        )
+        .await?;
+    popup.type_text("other").await?;
+    popup.wait_until("what is typed to replace it", &format!("{FIELD}.value === 'other'")).await?;
+    stage.browser()?.check_no_panic()
 }
 
 #[tokio::test(flavor = "multi_thread")]

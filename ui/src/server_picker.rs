@@ -1,6 +1,7 @@
 //! The field for a server's address, with those it remembers beneath.
 
-use leptos::ev::{FocusEvent, KeyboardEvent, SubmitEvent};
+use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::html;
 use leptos::prelude::*;
 
 use crate::button::{Button, Weight};
@@ -36,7 +37,16 @@ pub fn ServerPicker(
     /// Called with what is in the field.
     #[prop(into)]
     on_connect: Callback<String>,
+    /// Whether the field takes the keyboard as soon as it is there.
+    #[prop(optional)]
+    autofocus: bool,
 ) -> impl IntoView {
+    let field = NodeRef::<html::Input>::new();
+    let (is_arriving, was_typed) = (StoredValue::new(autofocus), StoredValue::new(false));
+    if autofocus {
+        take_keyboard(field);
+        keep_selected(field, value, was_typed);
+    }
     let open = RwSignal::new(false);
     let marked = RwSignal::new(None::<usize>);
     let shown = Memo::new(move |_| options.with(|options| value.with(|typed| fitting(options, typed))));
@@ -70,9 +80,13 @@ pub fn ServerPicker(
         open.set(true);
         marked.update(|marked| *marked = next(*marked, step, count));
     };
-    let on_focus = move |event: FocusEvent| {
-        open.set(true);
-        event_target::<web_sys::HtmlInputElement>(&event).select();
+    let on_focus = move |_| {
+        // A list that opened by itself would cover what the page came up with. The page may get the keyboard itself only later.
+        open.set(!is_arriving.get_value());
+        is_arriving.set_value(false);
+        if let Some(field) = field.get_untracked() {
+            field.select();
+        }
     };
     view! {
         <form class="picker" role="search" on:submit=on_submit>
@@ -84,6 +98,7 @@ pub fn ServerPicker(
                     autocomplete="off"
                     autocapitalize="off"
                     spellcheck="false"
+                    node_ref=field
                     data-testid="server-input"
                     role="combobox"
                     aria-label="Server"
@@ -93,12 +108,14 @@ pub fn ServerPicker(
                     placeholder="Server, as host:port"
                     prop:value=value
                     on:input=move |event| {
+                        was_typed.set_value(true);
                         value.set(event_target_value(&event));
                         marked.set(None);
                         open.set(true);
                     }
                     on:keydown=on_key
                     on:focus=on_focus
+                    on:click=move |_| open.set(true)
                     on:blur=move |_| open.set(false)
                 />
                 <ul class="picker-options" id="picker-options" role="listbox" aria-label="Servers" hidden=move || !expanded()>
@@ -126,6 +143,31 @@ pub fn ServerPicker(
             </Button>
         </form>
     }
+}
+
+/// Gives the field the keyboard when it appears.
+fn take_keyboard(field: NodeRef<html::Input>) {
+    Effect::new(move |_| {
+        if let Some(field) = field.get() {
+            // It fails only for a page that is being closed.
+            let _ = field.focus();
+        }
+    });
+}
+
+/// Selects an address that the page fills in, until the user types: so typing replaces it.
+fn keep_selected(field: NodeRef<html::Input>, value: RwSignal<String>, was_typed: StoredValue<bool>) {
+    Effect::new(move |_| {
+        value.track();
+        // By then the field shows the value.
+        request_animation_frame(move || {
+            let Some(field) = field.try_get_untracked().flatten() else { return };
+            let has_keyboard = document().active_element().is_some_and(|active| active.is_same_node(Some(&field)));
+            if has_keyboard && was_typed.try_get_value() == Some(false) {
+                field.select();
+            }
+        });
+    });
 }
 
 fn option_id(index: usize) -> String {

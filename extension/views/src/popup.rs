@@ -65,6 +65,7 @@ pub fn Popup() -> impl IntoView {
                     options=Session::options(store)
                     busy=Signal::derive(move || browse.look.get() == Look::Connecting)
                     on_connect=connect
+                    autofocus=true
                 />
                 <IconButton icon=Icon::OpenTab label="Open in a tab" testid="open-manager" on_press=open_manager />
             </header>
