@@ -1,5 +1,5 @@
 // Chrome wakes a service worker only for listeners registered while this script first runs, so they stand here and the rest is wasm.
-import init, { handle_alarm, handle_click, handle_download, handle_message, handle_start } from "./wstp.js";
+import init, { handle_alarm, handle_click, handle_download, handle_erased, handle_message, handle_start } from "./wstp.js";
 
 let ready;
 const core = () =>
@@ -15,6 +15,17 @@ globalThis.createOffscreen = () =>
     reasons: ["WORKERS", "BLOBS"],
     justification: "Runs the workers that fetch files and hands finished ones to the browser.",
   });
+
+// Where another extension listens here, Chrome drops the names that `download()` was given. A listener of ours does the same to others, so there is
+// one only while ours need it. One that was left when this worker was ended would hold up every download: it is taken away at each start.
+const { onDeterminingFilename } = chrome.downloads;
+const name = (item, suggest) => {
+  const [, , path] = (item.byExtensionId === chrome.runtime.id && item.url.split("#")[1]?.split("/")) || [];
+  if (path) suggest({ filename: decodeURIComponent(path), conflictAction: "uniquify" });
+};
+globalThis.nameDownloads = (on) => (on ? onDeterminingFilename.addListener(name) : onDeterminingFilename.removeListener(name));
+nameDownloads(true);
+nameDownloads(false);
 
 chrome.runtime.onMessage.addListener((message, sender, respond) => {
   core()
@@ -32,4 +43,5 @@ chrome.runtime.onStartup.addListener(start);
 chrome.runtime.onInstalled.addListener(start);
 chrome.alarms.onAlarm.addListener(forward(() => handle_alarm()));
 chrome.downloads.onChanged.addListener(forward((change) => handle_download(change)));
+chrome.downloads.onErased.addListener(forward((id) => handle_erased(id)));
 chrome.notifications.onClicked.addListener(forward((id) => handle_click(id)));

@@ -21,6 +21,8 @@ pub struct Profile {
     downloads: PathBuf,
     /// The size of a disk of its own, in bytes.
     disk: Option<u64>,
+    /// Another extension, and whether it was installed after ours.
+    neighbour: Option<(PathBuf, bool)>,
     /// Removes a profile nobody wants to keep.
     _temporary: Option<TempDir>,
 }
@@ -95,7 +97,37 @@ impl Profile {
         }
         preferences["extensions"]["ui"]["developer_mode"] = json!(true);
         fs::write(&file, preferences.to_string())?;
-        Ok(Self { root: root.to_owned(), downloads, disk: None, _temporary: None })
+        Ok(Self { root: root.to_owned(), downloads, disk: None, neighbour: None, _temporary: None })
+    }
+
+    /// The same with another extension beside ours that may do everything with downloads: its service worker runs `script`. The one installed last
+    /// has the last word on names.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn with_neighbour(mut self, script: &str, is_last: bool) -> Result<Self> {
+        let dir = self.root.join("neighbour");
+        fs::create_dir(&dir)?;
+        let manifest = json!({ "manifest_version": 3, "name": "Neighbour", "version": "1",
+            "permissions": ["downloads"], "background": { "service_worker": "script.js" } });
+        fs::write(dir.join("manifest.json"), manifest.to_string())?;
+        fs::write(dir.join("script.js"), script)?;
+        self.neighbour = Some((dir, is_last));
+        Ok(self)
+    }
+
+    /// The same with Chrome's setting to ask where to save each file.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn asking_where_to_save(self) -> Result<Self> {
+        let file = self.data().join("Default/Preferences");
+        let mut preferences: Value = serde_json::from_slice(&fs::read(&file)?)?;
+        preferences["download"]["prompt_for_download"] = json!(true);
+        fs::write(&file, preferences.to_string())?;
+        Ok(self)
     }
 
     /// Where it saves to.
@@ -471,7 +503,12 @@ fn disk(profile: &Profile, process: u32) -> PathBuf {
 
 fn command(profile: &Profile, extension: &Extension) -> Command {
     let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
-    let dir = extension.dir().display();
+    let ours = extension.dir().display().to_string();
+    let extensions = match &profile.neighbour {
+        None => ours,
+        Some((dir, true)) => format!("{ours},{}", dir.display()),
+        Some((dir, false)) => format!("{},{ours}", dir.display()),
+    };
     let mut command = match profile.disk {
         None => Command::new(program),
         Some(bytes) => {
@@ -483,8 +520,8 @@ fn command(profile: &Profile, extension: &Extension) -> Command {
     };
     command
         .arg(format!("--user-data-dir={}", profile.data().display()))
-        .arg(format!("--disable-extensions-except={dir}"))
-        .arg(format!("--load-extension={dir}"))
+        .arg(format!("--disable-extensions-except={extensions}"))
+        .arg(format!("--load-extension={extensions}"))
         .args(["--no-first-run", "--disable-quic", "--disable-sync", "--disable-breakpad", "--disable-gpu"])
         .args(["--disable-background-networking", "--disable-component-update", "--password-store=basic"])
         .args(["--hide-crash-restore-bubble", "--lang=en-US"])

@@ -50,10 +50,19 @@ impl Stage {
     ///
     /// As [`Stage::serving`].
     pub async fn serving_to_small_disk(files: &[(&str, u64)], disk: u64) -> Result<Self> {
+        Self::serving_to(files, Profile::on_small_disk(disk)?).await
+    }
+
+    /// The same to a browser with this profile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::serving`].
+    pub async fn serving_to(files: &[(&str, u64)], profile: Profile) -> Result<Self> {
         let folder = folder_of(files)?;
         let server = Server::start(folder.path()).await?;
         let proxy = Proxy::start(server.address()).await?;
-        Self::with_profile(folder, server, proxy, Profile::on_small_disk(disk)?).await
+        Self::with_profile(folder, server, proxy, profile).await
     }
 
     /// Serves an empty folder by way of a [`Proxy::bad_line`].

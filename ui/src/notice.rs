@@ -45,15 +45,19 @@ pub fn Banner(
     /// What to do: a sentence, or empty.
     #[prop(into)]
     advice: Signal<String>,
+    /// Whether it is no alarm, and nobody who hears the page is to be interrupted by it.
+    #[prop(optional)]
+    calm: bool,
     /// Buttons.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
+    let role = if calm { "note" } else { "alert" };
     // A page in which all is well does not complain.
     let name = move || if matches!(tone.get(), Tone::Warn | Tone::Bad) { "error" } else { "notice" };
     let icon = move || if matches!(tone.get(), Tone::Warn | Tone::Bad) { Icon::Alert } else { Icon::Info };
     view! {
-        <div class="banner" role="alert" data-tone=move || tone.get().name() data-testid=name>
+        <div class="banner" role=role data-tone=move || tone.get().name() data-testid=name>
             <Glyph icon=Signal::derive(icon) />
             <p>
                 <strong>{what}</strong>

@@ -23,6 +23,8 @@ pub enum Action {
     Save,
     /// Copy it there once more.
     SaveAgain,
+    /// Copy it into a folder that the user picks.
+    SaveInto,
     /// Show where it was saved.
     Show,
     /// Answer what is asked of the user elsewhere.
@@ -55,6 +57,7 @@ impl Action {
         match self {
             Self::Save => "save",
             Self::SaveAgain => "save-again",
+            Self::SaveInto => "save-into",
             Self::Show => "show",
             Self::Answer => "answer",
             Self::Update => "update",
@@ -74,6 +77,7 @@ impl Action {
         match self {
             Self::Save => "Save",
             Self::SaveAgain => "Save again",
+            Self::SaveInto => "Save into a folder",
             Self::Show => "Show in folder",
             Self::Answer => "Answer",
             Self::Update => "Update",
@@ -92,7 +96,7 @@ impl Action {
     const fn icon(self) -> Icon {
         match self {
             Self::Save | Self::SaveAgain => Icon::Save,
-            Self::Show => Icon::FolderOpen,
+            Self::Show | Self::SaveInto => Icon::FolderOpen,
             Self::Answer => Icon::Download,
             Self::Update | Self::Retry => Icon::Retry,
             Self::Resume | Self::Begin => Icon::Play,

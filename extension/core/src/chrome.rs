@@ -1,6 +1,6 @@
 //! The extension's API of the browser, as far as it is used here. The only module that touches chrome.*.
 
-use js_sys::{Array, Object, Promise, Reflect};
+use js_sys::{Array, Object, Promise, Reflect, decode_uri_component, encode_uri_component};
 use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
@@ -24,6 +24,9 @@ extern "C" {
     /// When there is one, or Chrome can't; of that the promise tells.
     #[wasm_bindgen(js_name = createOffscreen, catch)]
     pub fn create_offscreen() -> Result<Promise, JsValue>;
+    /// Begins or ends to name our own downloads, in the service worker's script.
+    #[wasm_bindgen(js_name = nameDownloads)]
+    pub fn name_downloads(on: bool);
     #[wasm_bindgen(js_namespace = ["chrome", "offscreen"], js_name = closeDocument, catch)]
     async fn offscreen_close() -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = download, catch)]
@@ -32,6 +35,10 @@ extern "C" {
     async fn downloads_search(query: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = cancel, catch)]
     async fn downloads_cancel(id: i32) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = removeFile, catch)]
+    async fn downloads_remove_file(id: i32) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = erase, catch)]
+    async fn downloads_erase(query: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = create, catch)]
     async fn alarms_create(name: &str, info: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = clear, catch)]
@@ -75,21 +82,49 @@ pub struct Download {
     /// Why it was interrupted.
     pub error: Option<String>,
     danger: String,
+    paused: bool,
     by_extension_id: Option<String>,
 }
 
+/// What a download of ours saves.
+#[derive(Debug)]
+pub struct Saves {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// Which file of it.
+    pub file: u32,
+    /// Where it was to go, relative to the downloads folder; nothing of one that an older build began.
+    pub asked: String,
+}
+
 impl Download {
-    /// Which file of which transfer it saves, if this extension began it.
-    pub fn saves(&self) -> Option<(TransferId, u32)> {
+    /// What it saves, if this extension began it.
+    pub fn saves(&self) -> Option<Saves> {
         let is_ours = RUNTIME_ID.with(|id| self.by_extension_id.as_deref() == Some(id.as_str()));
         let (_, mark) = self.url.rsplit_once('#').filter(|_| is_ours)?;
-        let (transfer, file) = mark.split_once('/')?;
-        Some((TransferId(transfer.to_owned()), file.parse().ok()?))
+        let mut parts = mark.splitn(3, '/');
+        let (transfer, file) = (parts.next()?, parts.next()?);
+        let asked = parts.next().and_then(|asked| decode_uri_component(asked).ok()).map(String::from);
+        Some(Saves {
+            transfer: TransferId(transfer.to_owned()),
+            file: file.parse().ok()?,
+            asked: asked.unwrap_or_default(),
+        })
     }
 
     /// Whether Chrome is not done with it.
     pub fn is_open(&self) -> bool {
         self.state == "in_progress"
+    }
+
+    /// Whether somebody paused it.
+    pub fn is_paused(&self) -> bool {
+        self.is_open() && self.paused
+    }
+
+    /// Whether Chrome does not know yet what the file is to be called.
+    pub fn is_nameless(&self) -> bool {
+        self.is_open() && self.filename.is_empty()
     }
 
     /// Whether Chrome waits for the user to say that it is to be kept. Chrome has many words for why, and more with each year.
@@ -112,23 +147,39 @@ pub struct Change {
     /// Chrome's id of the download.
     pub id: i32,
     /// Its state.
-    pub state: Option<Delta>,
+    pub state: Option<Delta<String>>,
     /// Where on the user's disk.
-    pub filename: Option<Delta>,
+    pub filename: Option<Delta<String>>,
     /// What Chrome fears of it.
-    pub danger: Option<Delta>,
+    pub danger: Option<Delta<String>>,
+    /// Whether somebody paused it.
+    pub paused: Option<Delta<bool>>,
 }
 
 /// What something is now.
 #[derive(Debug, Deserialize)]
-pub struct Delta {
+pub struct Delta<T> {
     /// The new value.
-    pub current: Option<String>,
+    pub current: Option<T>,
 }
 
-/// The URL with a mark that says which file of which transfer it is for. Chrome keeps it with the download, so nobody else has to.
-fn marked(url: &str, transfer: &TransferId, file: u32) -> String {
-    format!("{url}#{}/{file}", transfer.0)
+/// What a download is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// To save this file of a transfer.
+    File(u32),
+    /// To find out under which name a folder can be saved.
+    Folder,
+}
+
+/// The URL with a mark that says what it is for and where it is to go. Chrome keeps it with the download, so nobody else has to. The script of the
+/// service worker reads the path too.
+fn marked(url: &str, transfer: &TransferId, purpose: Purpose, path: &str) -> String {
+    let path = encode_uri_component(path);
+    match purpose {
+        Purpose::File(file) => format!("{url}#{}/{file}/{path}", transfer.0),
+        Purpose::Folder => format!("{url}#{}/folder/{path}", transfer.0),
+    }
 }
 
 /// Sends a knock to the service worker and waits until it has done it.
@@ -164,14 +215,14 @@ pub async fn close_offscreen() -> Result<(), JsValue> {
     offscreen_close().await.map(drop)
 }
 
-/// Lets Chrome save one file of a transfer from a `blob:` URL under a path relative to the downloads folder; gives Chrome's id of the download.
+/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the download.
 ///
 /// # Errors
 ///
 /// When Chrome does not take the path, or can't.
-pub async fn download(transfer: &TransferId, file: u32, url: &str, filename: &str) -> Result<i32, JsValue> {
+pub async fn download(transfer: &TransferId, purpose: Purpose, url: &str, filename: &str) -> Result<i32, JsValue> {
     let options = object(&[
-        ("url", marked(url, transfer, file).into()),
+        ("url", marked(url, transfer, purpose, filename).into()),
         ("filename", filename.into()),
         ("conflictAction", "uniquify".into()),
         ("saveAs", false.into()),
@@ -197,7 +248,7 @@ pub async fn find_download(id: i32) -> Result<Option<Download>, JsValue> {
 /// What Chrome says.
 pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Download>, JsValue> {
     let order = Array::of1(&"-startTime".into());
-    let mark = format!("#{}/[0-9]+$", transfer.0);
+    let mark = format!("#{}/[0-9]+(/|$)", transfer.0);
     let query = object(&[("urlRegex", mark.into()), ("orderBy", order.into()), ("limit", most.into())]);
     Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
 }
@@ -209,6 +260,18 @@ pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Down
 /// What Chrome says.
 pub async fn cancel_download(id: i32) -> Result<(), JsValue> {
     downloads_cancel(id).await.map(drop)
+}
+
+/// Has Chrome give a download up, remove what it wrote, and take it from its list.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn undo_download(id: i32) -> Result<(), JsValue> {
+    downloads_cancel(id).await?;
+    // There is a file only where it was complete before it could be given up.
+    let _ = downloads_remove_file(id).await;
+    downloads_erase(&object(&[("id", id.into())])).await.map(drop)
 }
 
 /// Sets an alarm that wakes the service worker every 30 seconds, the shortest Chrome allows.

@@ -1,11 +1,15 @@
 //! The downloads of Chrome's that this service worker began, and what Chrome told of each, also before it told its number: so that Chrome need not be asked,
 //! which looks at every file it ever saved.
+//!
+//! Nothing is told of a download before it was looked at whether Chrome gave it the name that was asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use wstp_messages::TransferId;
+use futures_channel::oneshot::{Receiver, Sender, channel};
+use wstp_messages::{Placed, TransferId};
 
 use crate::chrome::Change;
+use crate::placed::placed;
 
 /// What is known of how a download stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,9 +17,27 @@ pub enum End {
     /// It goes on, or it will be known whose it is.
     Open,
     /// The file is on the disk.
-    Saved(TransferId, u32, String),
-    /// It ended or Chrome fears something else of it now, and Chrome has to be asked how it stands, or whose it is.
+    Saved {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// Which file of it.
+        file: u32,
+        /// Where.
+        path: String,
+        /// How that answers to what was asked.
+        placed: Placed,
+    },
+    /// It ended, or something else about it changed, and Chrome has to be asked how it stands, or whose it is.
     Unknown,
+}
+
+/// What a download can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has a name, or it has ended.
+    Named,
+    /// It has ended.
+    Ended,
 }
 
 /// Downloads by Chrome's ids.
@@ -26,13 +48,20 @@ pub struct Downloads {
     begun: HashMap<i32, Begun>,
     /// What was told of others while some are being begun.
     early: HashMap<i32, Told>,
+    /// Begun and undone here: nobody is told of these.
+    undone: HashSet<i32>,
 }
 
 #[derive(Debug)]
 struct Begun {
     transfer: TransferId,
     file: u32,
+    /// Where it is to go, relative to the downloads folder.
+    asked: String,
     told: Told,
+    /// Its name was looked at.
+    is_judged: bool,
+    waiting: Option<(Stage, Sender<()>)>,
 }
 
 #[derive(Debug, Default)]
@@ -40,8 +69,8 @@ struct Told {
     path: Option<String>,
     /// `complete` or `interrupted`.
     end: Option<String>,
-    /// What Chrome fears of it changed, and was not looked at since.
-    danger: bool,
+    /// What Chrome fears of it changed, or whether it is paused, and it was not looked at since.
+    is_odd: bool,
 }
 
 impl Told {
@@ -52,7 +81,11 @@ impl Told {
         if let Some(state) = &change.state {
             self.end = state.current.clone().filter(|state| state != "in_progress");
         }
-        self.danger |= change.danger.is_some();
+        self.is_odd |= change.danger.is_some() || change.paused.is_some();
+    }
+
+    fn has_reached(&self, stage: Stage) -> bool {
+        self.end.is_some() || (stage == Stage::Named && self.path.is_some())
     }
 }
 
@@ -63,11 +96,11 @@ impl Downloads {
     }
 
     /// One that was being begun has this id.
-    pub fn started(&mut self, id: i32, transfer: TransferId, file: u32) -> End {
+    pub fn started(&mut self, id: i32, transfer: TransferId, file: u32, asked: &str) {
         self.starting = self.starting.saturating_sub(1);
         let told = self.early.remove(&id).unwrap_or_default();
-        self.begun.insert(id, Begun { transfer, file, told });
-        self.end_of(id)
+        let asked = asked.to_owned();
+        self.begun.insert(id, Begun { transfer, file, asked, told, is_judged: false, waiting: None });
     }
 
     /// One that was being begun was refused.
@@ -75,15 +108,54 @@ impl Downloads {
         self.starting = self.starting.saturating_sub(1);
     }
 
+    /// Resolves when a download gets so far, and fails when it is not known here.
+    pub fn when(&mut self, id: i32, stage: Stage) -> Receiver<()> {
+        let (sender, receiver) = channel();
+        match self.begun.get_mut(&id) {
+            // Whoever asked may have gone.
+            Some(begun) if begun.told.has_reached(stage) => drop(sender.send(())),
+            Some(begun) => begun.waiting = Some((stage, sender)),
+            None => {}
+        }
+        receiver
+    }
+
+    /// Where it goes, once Chrome has said so.
+    pub fn path(&self, id: i32) -> Option<&str> {
+        self.begun.get(&id)?.told.path.as_deref()
+    }
+
+    /// Its name was looked at and is to stay: how it stands.
+    pub fn judged(&mut self, id: i32) -> End {
+        if let Some(begun) = self.begun.get_mut(&id) {
+            begun.is_judged = true;
+        }
+        self.end_of(id)
+    }
+
+    /// It is being undone: it does not count any more.
+    pub fn undone(&mut self, id: i32) {
+        self.begun.remove(&id);
+        self.undone.insert(id);
+    }
+
     /// Chrome told something of a download.
     pub fn handle(&mut self, change: &Change) -> End {
+        let is_news = change.state.is_some() || change.danger.is_some() || change.paused.is_some();
         match self.begun.get_mut(&change.id) {
-            Some(begun) => begun.told.add(change),
+            Some(begun) => begun.add(change),
+            None if self.undone.contains(&change.id) => return End::Open,
             None if self.starting > 0 => self.early.entry(change.id).or_default().add(change),
-            None if change.state.is_some() || change.danger.is_some() => return End::Unknown,
+            None if is_news => return End::Unknown,
             None => return End::Open,
         }
         self.end_of(change.id)
+    }
+
+    /// Chrome took a download from its list. Whether somebody may wait for it.
+    pub fn erased(&mut self, id: i32) -> bool {
+        self.begun.remove(&id);
+        !self.undone.remove(&id)
     }
 
     /// Those that have to be looked at and that nobody began who is being told of it now.
@@ -92,21 +164,33 @@ impl Downloads {
             return Vec::new();
         }
         let early = std::mem::take(&mut self.early);
-        early.into_iter().filter(|(_, told)| told.end.is_some() || told.danger).map(|(id, _)| id).collect()
+        early.into_iter().filter(|(_, told)| told.end.is_some() || told.is_odd).map(|(id, _)| id).collect()
     }
 
     fn end_of(&mut self, id: i32) -> End {
-        let Some(Begun { told, .. }) = self.begun.get_mut(&id) else { return End::Open };
+        let Some(Begun { told, .. }) = self.begun.get_mut(&id).filter(|begun| begun.is_judged) else {
+            return End::Open;
+        };
         if told.end.is_none() {
-            return if std::mem::take(&mut told.danger) { End::Unknown } else { End::Open };
+            return if std::mem::take(&mut told.is_odd) { End::Unknown } else { End::Open };
         }
         match self.begun.remove(&id) {
-            Some(Begun { transfer, file, told: Told { path: Some(path), end: Some(end), .. } })
+            Some(Begun { transfer, file, asked, told: Told { path: Some(path), end: Some(end), .. }, .. })
                 if end == "complete" =>
             {
-                End::Saved(transfer, file, path)
+                End::Saved { transfer, file, placed: placed(&asked, &path), path }
             }
             _ => End::Unknown,
+        }
+    }
+}
+
+impl Begun {
+    fn add(&mut self, change: &Change) {
+        self.told.add(change);
+        if let Some((_, sender)) = self.waiting.take_if(|(stage, _)| self.told.has_reached(*stage)) {
+            // Whoever waited may have lost patience.
+            let _ = sender.send(());
         }
     }
 }
@@ -118,7 +202,7 @@ mod tests {
 
     fn change(id: i32, path: Option<&str>, state: Option<&str>) -> Change {
         let delta = |text: &str| Delta { current: Some(text.to_owned()) };
-        Change { id, filename: path.map(delta), state: state.map(delta), danger: None }
+        Change { id, filename: path.map(delta), state: state.map(delta), danger: None, paused: None }
     }
 
     fn fears(id: i32, danger: &str) -> Change {
@@ -129,13 +213,19 @@ mod tests {
         TransferId("t".to_owned())
     }
 
+    fn saved(path: &str, placed: Placed) -> End {
+        End::Saved { transfer: transfer(), file: 3, path: path.to_owned(), placed }
+    }
+
     #[test]
     fn a_download_that_ended_before_its_id_was_known_is_saved() {
         let mut downloads = Downloads::default();
         downloads.starting();
         assert_eq!(downloads.handle(&change(7, Some("/a"), None)), End::Open);
         assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Open);
-        assert_eq!(downloads.started(7, transfer(), 3), End::Saved(transfer(), 3, "/a".to_owned()));
+        downloads.started(7, transfer(), 3, "a");
+        assert_eq!(downloads.when(7, Stage::Ended).try_recv(), Ok(Some(())));
+        assert_eq!(downloads.judged(7), saved("/a", Placed::AsAsked));
         assert!(downloads.take_unclaimed().is_empty());
     }
 
@@ -143,22 +233,50 @@ mod tests {
     fn a_download_that_ends_later_is_saved_once() {
         let mut downloads = Downloads::default();
         downloads.starting();
-        assert_eq!(downloads.started(7, transfer(), 3), End::Open);
+        downloads.started(7, transfer(), 3, "a");
+        assert_eq!(downloads.judged(7), End::Open);
         assert_eq!(downloads.handle(&change(7, Some("/a"), None)), End::Open);
-        assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Saved(transfer(), 3, "/a".to_owned()));
+        assert_eq!(downloads.handle(&change(7, None, Some("complete"))), saved("/a", Placed::AsAsked));
         assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Unknown);
     }
 
     #[test]
-    fn of_a_download_that_chrome_fears_it_is_asked_each_time_that_changes() {
+    fn nothing_is_told_of_a_download_before_its_name_was_looked_at() {
+        let mut downloads = Downloads::default();
+        downloads.starting();
+        downloads.started(7, transfer(), 3, "music/a.txt");
+        let (mut named, path) = (downloads.when(7, Stage::Named), "/d/20f6b523");
+        assert_eq!((named.try_recv(), downloads.path(7)), (Ok(None), None));
+        assert_eq!(downloads.handle(&change(7, Some(path), None)), End::Open);
+        assert_eq!((named.try_recv(), downloads.path(7)), (Ok(Some(())), Some(path)));
+        assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Open);
+        assert_eq!(downloads.judged(7), saved(path, Placed::Elsewhere));
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_download_that_is_undone() {
+        let mut downloads = Downloads::default();
+        downloads.starting();
+        downloads.started(7, transfer(), 3, "music/a.txt");
+        downloads.undone(7);
+        assert_eq!(downloads.handle(&change(7, None, Some("interrupted"))), End::Open);
+        assert!(!downloads.erased(7));
+        assert!(downloads.erased(8), "it is somebody else's, or was begun by a service worker that ended");
+    }
+
+    #[test]
+    fn of_a_download_that_chrome_fears_or_that_is_paused_it_is_asked_each_time_that_changes() {
         let mut downloads = Downloads::default();
         assert_eq!(downloads.handle(&fears(6, "accepted")), End::Unknown, "begun by a service worker that ended");
         downloads.starting();
         assert_eq!(downloads.handle(&fears(7, "file")), End::Open);
-        assert_eq!(downloads.started(7, transfer(), 3), End::Unknown);
+        downloads.started(7, transfer(), 3, "a");
+        assert_eq!(downloads.judged(7), End::Unknown);
         assert_eq!(downloads.handle(&change(7, Some("/a"), None)), End::Open);
         assert_eq!(downloads.handle(&fears(7, "accepted")), End::Unknown);
-        assert_eq!(downloads.handle(&change(7, None, Some("complete"))), End::Saved(transfer(), 3, "/a".to_owned()));
+        let paused = Change { paused: Some(Delta { current: Some(true) }), ..change(7, None, None) };
+        assert_eq!(downloads.handle(&paused), End::Unknown);
+        assert_eq!(downloads.handle(&change(7, None, Some("complete"))), saved("/a", Placed::AsAsked));
     }
 
     #[test]
@@ -168,7 +286,8 @@ mod tests {
         downloads.starting();
         assert_eq!(downloads.handle(&change(2, None, Some("complete"))), End::Open);
         assert!(downloads.take_unclaimed().is_empty(), "it may be the one that is being begun");
-        assert_eq!(downloads.started(3, transfer(), 0), End::Open);
+        downloads.started(3, transfer(), 0, "a");
+        assert_eq!(downloads.judged(3), End::Open);
         assert_eq!(downloads.take_unclaimed(), [2]);
         assert_eq!(downloads.handle(&change(3, None, Some("interrupted"))), End::Unknown);
     }

@@ -20,6 +20,7 @@ mod network;
 mod offscreen;
 mod opfs;
 mod panic;
+mod placed;
 mod plain;
 mod socket;
 pub mod words;

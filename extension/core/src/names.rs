@@ -85,6 +85,12 @@ impl SafePaths {
     }
 }
 
+/// The path with a number in its last name, as Chrome would give it.
+pub fn numbered_path(path: &str, number: u64) -> String {
+    let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
+    safe_path(&format!("{folder}/{}", numbered(name, number)))
+}
+
 /// The same name with a number.
 fn numbered(name: &str, number: u64) -> String {
     let dot = name.rfind('.').filter(|dot| *dot > 0 && name.len() - dot <= 32).unwrap_or(name.len());

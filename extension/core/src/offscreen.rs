@@ -33,7 +33,11 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The catalogue is started again after so long when it died.
 const CATALOGUE_PAUSE: Duration = Duration::from_secs(1);
 
-const TOPICS: &[&str] = &["Alive", "Start", "Report", "Save", "Ask", "StopSaving", "Saving", "Active", "Notify"];
+/// Of what has no type Chrome guesses one, and then gives its name another extension.
+const TYPE: &str = "application/octet-stream";
+
+const TOPICS: &[&str] =
+    &["Alive", "Start", "Report", "Save", "TryFolder", "Ask", "StopSaving", "Saving", "Active", "Notify"];
 
 /// Starts the catalogue and supervises from here on.
 ///
@@ -121,6 +125,7 @@ impl Supervisor {
                 }
             }
             Inner::Save(task) => spawn_local(self.clone().save(task)),
+            Inner::TryFolder { transfer, folder } => spawn_local(self.clone().try_folder(transfer, folder)),
             Inner::Ask(transfer) => spawn_local(self.clone().ask(transfer)),
             Inner::StopSaving(transfer) => pass_on(Knock::StopSaving { transfer }),
             Inner::Saving { transfer, file, outcome } => self.saving(transfer, file, &outcome),
@@ -249,9 +254,25 @@ impl Supervisor {
         chrome::knock(&Knock::Save { transfer, file: task.file, url, filename }).await
     }
 
-    /// A complete file of a transfer. Of one without a type Chrome guesses one, and then gives its name another extension.
+    async fn try_folder(self: Rc<Self>, transfer: TransferId, folder: String) {
+        if let Err(error) = Self::knock_for_folder(&transfer, folder).await {
+            web_sys::console::error_1(&error);
+            let what = format!("Chrome could not save the folder ({}).", chrome::error_text(&error));
+            let folder = Err(problem(what, "It is still here; save it again."));
+            self.say(Inner::FolderTried { transfer, folder });
+        }
+    }
+
+    async fn knock_for_folder(transfer: &TransferId, folder: String) -> Result<(), JsValue> {
+        let empty = Blob::new()?.slice_with_f64_and_f64_and_content_type(0.0, 0.0, TYPE)?;
+        let url = Url::create_object_url_with_blob(&empty)?;
+        let tried = chrome::knock(&Knock::TryFolder { transfer: transfer.clone(), url: url.clone(), folder }).await;
+        Url::revoke_object_url(&url)?;
+        tried
+    }
+
+    /// A complete file of a transfer.
     async fn bytes(&self, task: &SaveTask) -> Result<Blob, JsValue> {
-        const TYPE: &str = "application/octet-stream";
         match &task.place {
             SavePlace::Own(names) => {
                 let (name, folders) = names.split_last().ok_or("a file has a name")?;

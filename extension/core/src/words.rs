@@ -3,7 +3,7 @@
 use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
 use wstp_engine::tree::{LeftOut, MAX_DEPTH, TreeProblem};
-use wstp_messages::Problem;
+use wstp_messages::{Problem, WaitReason};
 use wstp_protocol::ErrorCode;
 
 /// A problem from its two sentences.
@@ -16,14 +16,49 @@ pub fn cancelled_problem() -> Problem {
     problem("Saving was cancelled in Chrome.", "The file is still here; save it again when you like.")
 }
 
-/// Chrome waits for the user to say that this file, or so many of a folder, is to be kept.
-pub fn held_problem(of_folder: Option<usize>) -> Problem {
+/// Chrome waits for somebody before it goes on with this file, or with so many of a folder.
+pub fn waiting_problem(reason: WaitReason, of_folder: Option<usize>) -> Problem {
     let files = match of_folder {
         None => "this file".to_owned(),
         Some(1) => "one of the files".to_owned(),
         Some(count) => format!("{count} of the files"),
     };
-    problem(format!("Chrome asks whether to keep {files}."), "Answer in Chrome's downloads.")
+    match reason {
+        WaitReason::Keep => problem(format!("Chrome asks whether to keep {files}."), "Answer in Chrome's downloads."),
+        WaitReason::Paused => problem(
+            format!("You or another extension paused {files} in Chrome."),
+            "Resume it in Chrome's downloads. Nothing is lost.",
+        ),
+        WaitReason::Name => problem(
+            format!("Chrome waits for a name for {files}."),
+            "Answer if it asks where to save. If it does not ask, another extension holds the download.",
+        ),
+    }
+}
+
+/// Chrome saved a file, or one of a folder, elsewhere than it was told to.
+pub fn misplaced_problem(path: &str, is_of_folder: bool) -> Problem {
+    let file = if is_of_folder { "one of them" } else { "this" };
+    problem(
+        format!("Chrome saved {file} as {path}, under another name or in another folder than it should."),
+        "Another extension probably changed that. The copy in the browser is kept: save it into a folder that you choose, or switch that extension off.",
+    )
+}
+
+/// Chrome would save the files of a folder elsewhere than it was told to.
+pub fn renamed_problem() -> Problem {
+    problem(
+        "Another extension changes the names of downloads, so the files of this folder would lose theirs.",
+        "Nothing was saved. Save it into a folder that you choose, or switch that extension off.",
+    )
+}
+
+/// Chrome asks for every single file.
+pub fn asked_problem() -> Problem {
+    problem(
+        "Chrome asks where to save each file, or another extension stopped this.",
+        "Nothing was saved. Save it into a folder that you choose once for all files.",
+    )
 }
 
 /// What the engine ran into with a server that is called `label`.

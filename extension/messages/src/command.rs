@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockOrder, FileView, Listed, ServerView, Settings, Snapshot, Spot, TransferId};
+use crate::{BlockOrder, FileView, Listed, Problem, SaveTask, ServerView, Settings, Snapshot, Spot, TransferId};
 
 /// Names a command: 16 random bytes in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -133,6 +133,36 @@ pub enum Command {
         /// Which one.
         transfer: TransferId,
     },
+    /// What is to be saved of a complete transfer into a folder that the user picked; answered with [`Reply::Tasks`].
+    Tasks {
+        /// Which one.
+        transfer: TransferId,
+        /// The first file wanted.
+        from: u32,
+    },
+    /// A page begins to save a complete transfer into a folder that the user picked.
+    SaveInto {
+        /// Which one.
+        transfer: TransferId,
+        /// What the folder, or the file, is called there.
+        name: String,
+        /// Whether files of it are there already.
+        goes_on: bool,
+    },
+    /// That page has written these files of a folder. An error where it is not to go on.
+    Wrote {
+        /// Which one.
+        transfer: TransferId,
+        /// Their numbers.
+        files: Vec<u32>,
+    },
+    /// That page is done.
+    WroteAll {
+        /// Which one.
+        transfer: TransferId,
+        /// Where it is, or why it is not.
+        result: Result<String, Problem>,
+    },
     /// Changes the settings.
     Set {
         /// The new settings.
@@ -196,6 +226,17 @@ pub enum Reply {
         files: Vec<FileView>,
         /// How many there are to be listed, as far as known.
         total: u64,
+    },
+    /// Answers [`Command::Tasks`].
+    Tasks {
+        /// Files that are not in the picked folder yet; their paths are relative to the folder that is saved.
+        tasks: Vec<SaveTask>,
+        /// The first file of the next page, if there is one.
+        next: Option<u32>,
+        /// What the folder, or the file, should be called.
+        name: String,
+        /// What it is called where an earlier page began to save it.
+        begun_as: Option<String>,
     },
     /// Answers [`Command::Download`] and [`Command::DownloadFolder`].
     Transfer {

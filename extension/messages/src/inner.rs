@@ -20,6 +20,15 @@ pub enum Knock {
         /// [`SaveTask::filename`].
         filename: String,
     },
+    /// From the offscreen document: find out under which name Chrome would save a folder. Answered with [`Inner::FolderTried`].
+    TryFolder {
+        /// The transfer.
+        transfer: TransferId,
+        /// A `blob:` URL of no bytes.
+        url: String,
+        /// The wanted path, relative to the downloads folder, already made safe.
+        folder: String,
+    },
     /// From the offscreen document: what became of Chrome's last downloads of this transfer?
     Ask {
         /// The transfer.
@@ -88,6 +97,20 @@ pub enum Inner {
     Lost(TransferId),
     /// Catalogue to supervisor: save this complete file.
     Save(SaveTask),
+    /// Catalogue to supervisor: find out under which name Chrome would save this folder.
+    TryFolder {
+        /// The transfer.
+        transfer: TransferId,
+        /// The wanted path, relative to the downloads folder, already made safe.
+        folder: String,
+    },
+    /// Service worker or supervisor to catalogue: the answer.
+    FolderTried {
+        /// The transfer.
+        transfer: TransferId,
+        /// A path that is free on the user's disk, relative to the downloads folder; or why there is none.
+        folder: Result<String, Problem>,
+    },
     /// Catalogue to supervisor: a save was under way when everything stopped. What became of it is said, and then [`Inner::Asked`].
     Ask(TransferId),
     /// Service worker or supervisor to catalogue: all that Chrome still knows was said.
@@ -137,6 +160,8 @@ impl Inner {
             Self::Report { .. } => "Report",
             Self::Lost(_) => "Lost",
             Self::Save(_) => "Save",
+            Self::TryFolder { .. } => "TryFolder",
+            Self::FolderTried { .. } => "FolderTried",
             Self::Ask(_) => "Ask",
             Self::Asked(_) => "Asked",
             Self::StopSaving(_) => "StopSaving",
@@ -271,20 +296,49 @@ pub enum SavePlace {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SaveOutcome {
     /// Chrome has begun.
-    Begun,
-    /// Chrome asks the user whether to keep the file, and waits for the answer.
-    Held {
-        /// Chrome's number of the download: one that is not kept is forgotten by Chrome, but for this.
+    Begun {
+        /// Chrome's number of the download. It is all that is told of one that Chrome's list loses.
         download: i32,
+    },
+    /// It does not go on before somebody does something in Chrome.
+    Waits {
+        /// As above.
+        download: i32,
+        /// What Chrome waits for.
+        reason: WaitReason,
     },
     /// Chrome reports it complete.
     Saved {
         /// The path on the user's disk.
         path: String,
+        /// How that answers to what was asked.
+        placed: Placed,
     },
     /// It failed or the user stopped it.
     Failed {
         /// Why, and what to do.
         problem: Problem,
     },
+}
+
+/// What Chrome waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WaitReason {
+    /// The user's word on whether to keep the file.
+    Keep,
+    /// Somebody paused it.
+    Paused,
+    /// A name: Chrome asks the user for one, or another extension is slow to tell one.
+    Name,
+}
+
+/// How a path on the user's disk answers to the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Placed {
+    /// As it was asked.
+    AsAsked,
+    /// With a number in its name, for there was a file of that name.
+    Numbered,
+    /// Under another name or in another folder.
+    Elsewhere,
 }

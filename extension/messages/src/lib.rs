@@ -16,8 +16,8 @@ pub use event::{
     ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
 };
 pub use inner::{
-    ContextName, Inner, Knock, SaveOutcome, SavePlace, SaveTask, SourceTask, Terms, TransferKind, WorkerReport,
-    WorkerTask,
+    ContextName, Inner, Knock, Placed, SaveOutcome, SavePlace, SaveTask, SourceTask, Terms, TransferKind, WaitReason,
+    WorkerReport, WorkerTask,
 };
 
 use serde::{Deserialize, Serialize};

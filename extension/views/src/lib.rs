@@ -11,6 +11,7 @@ mod folder_files;
 mod manager;
 mod memory;
 mod panic;
+mod picked;
 mod popup;
 mod session;
 mod settings;

@@ -11,6 +11,7 @@ use wstp_ui::toast::{ToastShelf, Toasts};
 use crate::browse::{Browse, Look};
 use crate::browse_pane::BrowsePane;
 use crate::catalogue::Catalogue;
+use crate::picked::Picked;
 use crate::session::{News, Session};
 use crate::settings::SettingsDialog;
 use crate::store::Store;
@@ -54,7 +55,7 @@ pub fn Manager() -> impl IntoView {
             </div>
             <div class="column">
                 <h2 class="bar">"Transfers"</h2>
-                <TransfersPane store=store catalogue=catalogue toasts=toasts />
+                <TransfersPane store=store catalogue=catalogue toasts=toasts picked=Picked::new(catalogue) />
             </div>
             <SettingsDialog open=settings store=store catalogue=catalogue />
             <ToastShelf toasts=toasts />

@@ -17,9 +17,12 @@ use wstp_ui::transfer_row::{Action, TransferRow};
 use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::folder_files::FolderFiles;
+use crate::picked::{Picked, Progress};
 use crate::store::{Kept, Store, Tally};
 use crate::words::{info, is_complete, kept_bytes, source};
 
+/// What a page is opened with to save a transfer into a folder: before the transfer's id.
+const SAVE: &str = "save=";
 /// Bytes of an incomplete transfer that are not thrown away without a question.
 const WORTH_ASKING: u64 = 100_000_000;
 
@@ -30,6 +33,8 @@ struct Desk {
     catalogue: Catalogue,
     toasts: Toasts,
     notice: RwSignal<Option<Problem>>,
+    /// Saves into folders that the user picks, where this page can.
+    picked: Option<Picked>,
     /// The transfer that is to be removed if the user is sure.
     asked: RwSignal<Option<TransferView>>,
 }
@@ -45,14 +50,12 @@ impl Desk {
             Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
             Action::Later => self.send(Command::Move { transfer, step: Step::Later }),
             Action::Save | Action::SaveAgain => self.send(Command::Save { transfer }),
-            Action::Answer => spawn_local(async move {
-                if let Err(reason) = chrome::open_tab("chrome://downloads").await {
-                    self.notice.set(Some(Problem {
-                        what: format!("Chrome's downloads can't be shown: {reason}"),
-                        advice: "Open them in Chrome's menu.".to_owned(),
-                    }));
-                }
-            }),
+            Action::SaveInto => match self.picked {
+                Some(picked) => picked.save(view),
+                // The popup closes when Chrome asks for a folder.
+                None => self.open(format!("manager.html#{SAVE}{}", transfer.0)),
+            },
+            Action::Answer => self.open("chrome://downloads".to_owned()),
             // The file is still here: saving it again is how that is undone.
             Action::Cancel if view.state == TransferState::Saving => self.send(Command::Cancel { transfer }),
             Action::Cancel => {
@@ -64,6 +67,18 @@ impl Desk {
             Action::Remove => self.remove(view),
             Action::Show => self.show(view.saved_as.clone().unwrap_or_default()),
         }
+    }
+
+    fn open(self, page: String) {
+        spawn_local(async move {
+            if let Err(reason) = chrome::open_tab(&page).await {
+                self.notice.set(Some(Problem {
+                    what: format!("A tab can't be opened: {reason}"),
+                    advice: "Chrome's downloads are in its menu, and all transfers behind the button that opens a tab."
+                        .to_owned(),
+                }));
+            }
+        });
     }
 
     fn send(self, command: Command) {
@@ -104,10 +119,16 @@ fn is_worth_asking(view: &TransferView) -> bool {
     view.state == TransferState::Complete || (view.state != TransferState::Saved && kept_bytes(view) >= WORTH_ASKING)
 }
 
-/// All transfers.
+/// All transfers. A page that may ask the user for a folder brings `picked`.
 #[component]
-pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
-    let desk = Desk { store, catalogue, toasts, notice: RwSignal::new(None), asked: RwSignal::new(None) };
+pub fn TransfersPane(
+    store: Store,
+    catalogue: Catalogue,
+    toasts: Toasts,
+    #[prop(optional)] picked: Option<Picked>,
+) -> impl IntoView {
+    let (notice, asked) = (RwSignal::new(None), RwSignal::new(None));
+    let desk = Desk { store, catalogue, toasts, notice, picked, asked };
     let dates = StoredValue::new_local(DateWriter::new());
     let is_empty = Memo::new(move |_| store.order.with(Vec::is_empty));
     view! {
@@ -123,6 +144,7 @@ pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl
                         }
                     })
             }}
+            {picked.map(|picked| view! { <IntoFolder store=store picked=picked /> })}
             <Show
                 when=move || !is_empty.get()
                 fallback=move || view! { <NothingYet store=store catalogue=catalogue /> }
@@ -136,6 +158,52 @@ pub fn TransfersPane(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl
             <Footer store=store desk=desk />
             <Sure desk=desk />
         </section>
+    }
+}
+
+/// What is saved into a folder that the user picked, and what another page asked for.
+#[component]
+fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
+    let wanted =
+        location().hash().ok().and_then(|hash| Some(TransferId(hash.strip_prefix(&format!("#{SAVE}"))?.to_owned())));
+    let wanted = RwSignal::new(wanted);
+    let asked = move || {
+        let (true, Some(id)) = (store.is_ready.get(), wanted.get()) else { return None };
+        let view = store.transfer(&id)?.view;
+        let what = format!("Where to save {}?", view.with_untracked(|view| view.name.clone()));
+        let choose = move || {
+            wanted.set(None);
+            view.with_untracked(|view| picked.save(view));
+        };
+        Some(view! {
+            <Banner calm=true tone=Tone::Active what=what advice="Choose a folder once, for all files.".to_owned()>
+                <Button weight=Weight::Primary testid="choose-folder" on_press=choose>"Choose a folder"</Button>
+                <IconButton icon=Icon::Close label="Dismiss" on_press=move || wanted.set(None) />
+            </Banner>
+        })
+    };
+    let is_going = Memo::new(move |_| picked.going.with(Option::is_some));
+    let words = Signal::derive(move || {
+        let Some(Progress { transfer, name, folder, bytes: done }) = picked.going.get() else { return String::new() };
+        let size = store.transfer(&transfer).map_or(done, |kept| kept.view.with_untracked(|view| view.size));
+        format!("Saving {name} into {folder}: {} of {}.", bytes(done), bytes(size))
+    });
+    let failed = move || {
+        let Problem { what, advice } = picked.problem.get()?;
+        Some(view! {
+            <Banner tone=Tone::Warn what=what advice=advice>
+                <IconButton icon=Icon::Close label="Dismiss" on_press=move || picked.problem.set(None) />
+            </Banner>
+        })
+    };
+    view! {
+        {asked}
+        <Show when=move || is_going.get()>
+            <Banner calm=true tone=Tone::Active what=words advice="Keep this page open until it is done.".to_owned()>
+                <IconButton icon=Icon::Close label="Stop saving" testid="stop-saving" on_press=move || picked.stop() />
+            </Banner>
+        </Show>
+        {failed}
     }
 }
 

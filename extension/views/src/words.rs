@@ -142,7 +142,7 @@ pub fn words(view: &TransferView) -> String {
         TransferState::Paused => "Paused".to_owned(),
         TransferState::Complete => "Complete, not saved yet".to_owned(),
         TransferState::Saving => "Saving".to_owned(),
-        TransferState::Saved => "Saved".to_owned(),
+        TransferState::Saved => saved(view),
         TransferState::Cancelled => "Cancelled".to_owned(),
         TransferState::Failed if view.is_outdated => "Changed on the server".to_owned(),
         TransferState::Failed => "Failed".to_owned(),
@@ -165,6 +165,12 @@ fn folder_words(state: TransferState, folder: FolderView) -> Option<String> {
 
 fn waits_for_room(view: &TransferView) -> bool {
     view.lacks.is_some_and(|lacks| lacks.needed > 0)
+}
+
+/// Says under which name it was saved, where that is not its own.
+fn saved(view: &TransferView) -> String {
+    let name = view.saved_as.as_deref().and_then(|path| path.rsplit(['/', '\\']).next());
+    name.filter(|name| *name != view.name).map_or_else(|| "Saved".to_owned(), |name| format!("Saved as {name}"))
 }
 
 fn turn(place: Option<u32>) -> String {
@@ -223,6 +229,9 @@ const fn lacks_files(view: &TransferView) -> bool {
 fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
+        // Chrome could not save it.
+        TransferState::Complete if view.problem.is_some() => vec![Action::Save, Action::SaveInto, Action::Remove],
+        TransferState::Saved if lacks_files(view) && !can_be_shown(view) => vec![Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
         TransferState::Queued if waits_for_room(view) => vec![Action::Begin, Action::Pause, Action::Cancel],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
@@ -241,7 +250,7 @@ fn actions(view: &TransferView) -> Vec<Action> {
             // What can go wrong while Chrome saves is that it waits for the user.
             view.problem.iter().map(|_| Action::Answer).chain([stop]).collect()
         }
-        TransferState::Saved if view.saved_as.is_some() => vec![Action::Show, Action::Remove],
+        TransferState::Saved if can_be_shown(view) => vec![Action::Show, Action::Remove],
         TransferState::Saved => vec![Action::Remove],
         TransferState::Cancelled => vec![Action::Resume, Action::Remove],
         TransferState::Failed if view.is_outdated => vec![Action::Update, Action::Remove],
@@ -251,12 +260,19 @@ fn actions(view: &TransferView) -> Vec<Action> {
     }
 }
 
+/// Whether Chrome saved it. Of a folder that the user picked nobody is told the path, but for its end.
+fn can_be_shown(view: &TransferView) -> bool {
+    let is_whole = |path: &str| path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
+    view.saved_as.as_deref().is_some_and(is_whole)
+}
+
 fn more(view: &TransferView) -> Vec<Action> {
     match (view.state, view.place) {
         (TransferState::Queued, None) if waits_for_room(view) => vec![],
         (TransferState::Queued, Some(1)) => vec![Action::Later],
         (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
-        (TransferState::Saved, _) if view.in_sandbox => vec![Action::SaveAgain],
+        (TransferState::Saved, _) if view.in_sandbox => vec![Action::SaveAgain, Action::SaveInto],
+        (TransferState::Complete, _) if view.problem.is_none() || lacks_files(view) => vec![Action::SaveInto],
         _ => vec![],
     }
 }
@@ -504,6 +520,18 @@ mod tests {
         let outdated = TransferView { is_outdated: true, ..view(TransferState::Failed) };
         assert_eq!(actions(&outdated), [Action::Update, Action::Remove]);
         assert_eq!(words(&outdated), "Changed on the server");
+    }
+
+    #[test]
+    fn what_was_saved_under_another_name_says_under_which() {
+        for (path, expected) in [
+            ("/home/me/Downloads/music/a.flac", "Saved"),
+            ("/home/me/Downloads/music/a (1).flac", "Saved as a (1).flac"),
+            ("C:\\Users\\me\\Downloads\\a (1).flac", "Saved as a (1).flac"),
+        ] {
+            let saved = TransferView { saved_as: Some(path.to_owned()), ..view(TransferState::Saved) };
+            assert_eq!(words(&saved), expected);
+        }
     }
 
     #[test]

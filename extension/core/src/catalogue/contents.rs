@@ -1,6 +1,6 @@
 //! What a folder's transfer has in the sandbox, read from its journal: the committed state, whether its worker runs or not.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -11,17 +11,22 @@ use wasm_bindgen::prelude::*;
 use wstp_engine::RangeSet;
 use wstp_engine::tree::journal::{Form, Recovered, Stored, replay};
 use wstp_engine::tree::{FileId, FileState as Fetched, Place};
-use wstp_messages::{FileState, FileView, Problem, Reply, SaveOutcome, SavePlace, SaveTask, TransferId, TransferKind};
+use wstp_messages::{
+    FileState, FileView, MAX_FILES, Problem, Reply, SaveOutcome, SavePlace, SaveTask, TransferId, TransferKind,
+};
 
 use super::model::Item;
-use super::view;
+use super::view::save_path;
 use crate::folder_layout::{JOURNAL, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
-use crate::names::{SafePaths, safe_path};
+use crate::names::SafePaths;
 use crate::opfs::{Folder, bytes};
+use crate::placed::last_name;
 use crate::words::problem;
 
 /// Folders whose contents are remembered.
 const SHELVES: usize = 4;
+/// Stands for a folder that the user picked.
+const PICKED: &str = "folder";
 /// A journal that is being written can't be read; it is tried so often.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -39,11 +44,12 @@ pub struct Contents {
     stored: HashMap<FileId, Stored>,
     troubles: Vec<Trouble>,
     /// Where each file is saved, computed once.
-    paths: OnceCell<SavedAs>,
-    name: String,
+    paths: RefCell<Option<Rc<SavedAs>>>,
 }
 
 struct SavedAs {
+    /// What the paths were made for.
+    into: String,
     root: String,
     files: Vec<String>,
 }
@@ -84,25 +90,51 @@ impl Library {
     /// # Errors
     ///
     /// In words, when it is not there.
-    pub async fn task(&self, item: &Item, file: u32) -> Result<SaveTask, Problem> {
+    ///
+    /// The files of a folder go `into` a path relative to the downloads folder.
+    pub async fn task(&self, item: &Item, file: u32, into: &str) -> Result<SaveTask, Problem> {
         let (place, filename) = match item.kind {
-            TransferKind::File => (SavePlace::Own(vec!["data".to_owned()]), safe_path(&item.path)),
-            TransferKind::Folder => self.final_contents(item).await?.to_save(file).ok_or_else(|| {
+            TransferKind::File => (SavePlace::Own(vec!["data".to_owned()]), save_path(item)),
+            TransferKind::Folder => self.final_contents(item).await?.to_save(file, into).ok_or_else(|| {
                 problem("One of the files is no longer in the browser.", "Remove this download, then get it again.")
             })?,
         };
         Ok(SaveTask { transfer: item.id.clone(), file, place, filename })
     }
 
-    /// Of a folder's file that was saved, where the folder is.
-    pub fn of_whole(&self, transfer: &TransferId, file: u32, outcome: SaveOutcome) -> SaveOutcome {
-        let SaveOutcome::Saved { path } = &outcome else { return outcome };
+    /// How to save the files of a complete transfer from one on, less those that are saved: a page of them, and where the next begins. The paths
+    /// are relative to the folder.
+    ///
+    /// # Errors
+    ///
+    /// In words, when they are not there.
+    pub async fn tasks(&self, item: &Item, from: u32) -> Result<(Vec<SaveTask>, Option<u32>), Problem> {
+        if item.kind == TransferKind::File {
+            let task = self.task(item, 0, "").await?;
+            return Ok((vec![SaveTask { filename: last_name(&task.filename).to_owned(), ..task }], None));
+        }
+        let contents = self.final_contents(item).await?;
+        let is_saved = |file: u32| item.saved.iter().any(|range| range.contains(&file.into()));
+        let all = contents.complete().into_iter().flatten().filter_map(|file| u32::try_from(file).ok());
+        let mut files = all.filter(|file| *file >= from && !is_saved(*file));
+        let tasks = files.by_ref().take(MAX_FILES as usize).filter_map(|file| {
+            let (place, filename) = contents.to_save(file, PICKED)?;
+            let filename =
+                filename.strip_prefix(PICKED).and_then(|inner| inner.strip_prefix('/')).unwrap_or(&filename).to_owned();
+            Some(SaveTask { transfer: item.id.clone(), file, place, filename })
+        });
+        Ok((tasks.collect(), files.next()))
+    }
+
+    /// Of a folder's file that was saved, where the folder is; the folder's files go `into` a path relative to the downloads folder.
+    pub fn of_whole(&self, transfer: &TransferId, file: u32, outcome: SaveOutcome, into: &str) -> SaveOutcome {
+        let SaveOutcome::Saved { path, placed } = &outcome else { return outcome };
         let shelves = self.0.borrow();
         let whole = shelves
             .iter()
             .find(|contents| contents.transfer == *transfer)
-            .and_then(|contents| contents.saved_as().whole(file, path));
-        whole.map_or_else(|| outcome.clone(), |path| SaveOutcome::Saved { path })
+            .and_then(|contents| contents.saved_as(into).whole(file, path));
+        whole.map_or_else(|| outcome.clone(), |path| SaveOutcome::Saved { path, placed: *placed })
     }
 }
 
@@ -130,9 +162,8 @@ impl Contents {
         let (files, _) = replay(&bytes(&journal).await?);
         let troubles = read_problems(&bytes(&problems).await?);
         let stored = files.stored().map(|(file, stored)| (file, *stored)).collect();
-        let name = if item.path.is_empty() { view::name(item) } else { item.path.clone() };
-        let (transfer, paths) = (item.id.clone(), OnceCell::new());
-        Ok(Some(Self { transfer, read, files, stored, troubles, paths, name }))
+        let (transfer, paths) = (item.id.clone(), RefCell::default());
+        Ok(Some(Self { transfer, read, files, stored, troubles, paths }))
     }
 
     /// The files that are complete.
@@ -169,7 +200,7 @@ impl Contents {
         Some(FileView { size: file.size, state, problem, path })
     }
 
-    fn to_save(&self, file: u32) -> Option<(SavePlace, String)> {
+    fn to_save(&self, file: u32, into: &str) -> Option<(SavePlace, String)> {
         let id = FileId(file);
         let place = match self.stored.get(&id)?.form {
             Form::Packed(Place { offset, length }) => SavePlace::Packed { offset, size: length },
@@ -178,15 +209,18 @@ impl Contents {
                 SavePlace::Own(way.chain(["data".to_owned()]).collect())
             }
         };
-        Some((place, self.saved_as().files.get(file as usize)?.clone()))
+        Some((place, self.saved_as(into).files.get(file as usize)?.clone()))
     }
 
-    fn saved_as(&self) -> &SavedAs {
-        self.paths.get_or_init(|| {
-            let mut paths = SafePaths::new(&self.name);
+    fn saved_as(&self, into: &str) -> Rc<SavedAs> {
+        let known = self.paths.borrow().clone().filter(|paths| paths.into == into);
+        known.unwrap_or_else(|| {
+            let mut paths = SafePaths::new(into);
             let path = |id| self.files.path(FileId(id)).unwrap_or_default();
             let files = (0..self.files.files()).map(|id| paths.file(path(id).as_str())).collect();
-            SavedAs { root: paths.root().to_owned(), files }
+            let saved_as = Rc::new(SavedAs { into: into.to_owned(), root: paths.root().to_owned(), files });
+            self.paths.replace(Some(saved_as.clone()));
+            saved_as
         })
     }
 }
@@ -213,7 +247,7 @@ mod tests {
     #[test]
     fn a_folder_is_found_by_where_one_of_its_files_went() {
         let files = vec!["docs/photos/sub/a.jpg".to_owned(), "docs/photos/b.jpg".to_owned()];
-        let saved = SavedAs { root: "docs/photos".to_owned(), files };
+        let saved = SavedAs { into: "docs/photos".to_owned(), root: "docs/photos".to_owned(), files };
         assert_eq!(saved.whole(0, "/home/me/docs/photos/sub/a.jpg").as_deref(), Some("/home/me/docs/photos"));
         assert_eq!(
             saved.whole(1, "C:\\Users\\me\\docs\\photos\\b (1).jpg").as_deref(),

@@ -23,6 +23,7 @@ use queue::gone;
 pub use queue::{Effect, Queue};
 pub use recover::{Recovered, Unreadable, Wholeness, recover};
 pub use view::label;
+use view::save_path;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
@@ -39,6 +40,7 @@ use wstp_messages::{
 };
 
 use crate::opfs::{Folder, is_in_use};
+use crate::placed::last_name;
 use crate::words::store_problem;
 use crate::{clock, panic};
 use browse::Browser;
@@ -46,7 +48,7 @@ use contents::Library;
 use journal::Journal;
 use storage::Opened;
 
-const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "Asked", "Forgotten", "Hail"];
+const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "FolderTried", "Asked", "Forgotten", "Hail"];
 /// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -138,8 +140,13 @@ impl Catalogue {
                 Message::Inner(Inner::Report { transfer, report }) => queue.handle_report(&transfer, report),
                 Message::Inner(Inner::Lost(transfer)) => queue.handle_lost(&transfer),
                 Message::Inner(Inner::Saving { transfer, file, outcome }) => {
-                    let outcome = self.library.of_whole(&transfer, file, outcome);
+                    let outcome = queue.judge(&transfer, file, outcome);
+                    let into = queue.model().saved_into(&transfer).unwrap_or_default();
+                    let outcome = self.library.of_whole(&transfer, file, outcome, into);
                     queue.handle_saving(&transfer, file, outcome);
+                }
+                Message::Inner(Inner::FolderTried { transfer, folder }) => {
+                    queue.handle_folder_tried(&transfer, folder);
                 }
                 Message::Inner(Inner::Asked(transfer)) => queue.handle_asked(&transfer),
                 Message::Inner(Inner::Forgotten(download)) => queue.handle_forgotten(download),
@@ -230,6 +237,7 @@ impl Catalogue {
                 Command::Files { transfer, only_problems, from, limit } => {
                     Some(catalogue.list_files(&transfer, only_problems, from, limit).await)
                 }
+                Command::Tasks { transfer, from } => Some(catalogue.list_tasks(&transfer, from).await),
                 _ => None,
             };
             catalogue.browsing.borrow_mut().remove(&id);
@@ -252,6 +260,17 @@ impl Catalogue {
         Ok(contents.page(&item.saved, only_problems, from, limit.min(MAX_FILES)))
     }
 
+    async fn list_tasks(&self, transfer: &TransferId, from: u32) -> Result<Reply, Problem> {
+        let (item, begun_as) = {
+            let queue = self.queue.borrow();
+            let begun_as = queue.model().picked(transfer).map(str::to_owned);
+            (queue.model().item(transfer).cloned().ok_or_else(gone)?, begun_as)
+        };
+        let (tasks, next) = self.library.tasks(&item, from).await?;
+        let name = last_name(&save_path(&item)).to_owned();
+        Ok(Reply::Tasks { tasks, next, name, begun_as })
+    }
+
     fn read_contents(self: &Rc<Self>, transfer: TransferId) {
         let catalogue = self.clone();
         spawn_local(async move {
@@ -266,13 +285,17 @@ impl Catalogue {
     fn save(self: &Rc<Self>, transfer: TransferId, file: u32) {
         let catalogue = self.clone();
         spawn_local(async move {
-            let item = catalogue.queue.borrow().model().item(&transfer).cloned();
-            let Some(item) = item else { return };
+            let found = {
+                let queue = catalogue.queue.borrow();
+                let into = queue.model().saved_into(&transfer).unwrap_or_default().to_owned();
+                queue.model().item(&transfer).cloned().map(|item| (item, into))
+            };
+            let Some((item, into)) = found else { return };
             if storage::is_gone(&item).await {
                 catalogue.queue.borrow_mut().handle_gone(&transfer);
                 return catalogue.perform();
             }
-            match catalogue.library.task(&item, file).await {
+            match catalogue.library.task(&item, file, &into).await {
                 Ok(task) => catalogue.say(Message::Inner(Inner::Save(task))),
                 Err(problem) => {
                     let outcome = SaveOutcome::Failed { problem };

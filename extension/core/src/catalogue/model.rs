@@ -94,6 +94,17 @@ pub enum Change {
     Lost(TransferId, Problem),
     /// A transfer began: there was room for all of it, or the user insisted.
     Begun(TransferId),
+    /// What of a transfer is saved goes to this place.
+    SavedInto(TransferId, Place),
+}
+
+/// Where something is saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// By Chrome, to a path relative to the downloads folder.
+    Downloads(String),
+    /// By a page of ours, under this name in a folder that the user picked.
+    Picked(String),
 }
 
 /// What the user wants of a transfer.
@@ -321,6 +332,8 @@ pub struct Model {
     /// The transfers that began. Journals of the second version end before.
     begun: BTreeSet<TransferId>,
     notice: Option<Notice>,
+    /// Where it was decided that transfers are saved. Journals of the second version end before.
+    saved_into: BTreeMap<TransferId, Place>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
@@ -329,8 +342,8 @@ impl Model {
     /// What a snapshot of an older version lacks at its end: nothing is in it.
     pub const fn missing_of(version: u32) -> &'static [u8] {
         match version {
-            1 => &[0; 3],
-            2 => &[0; 2],
+            1 => &[0; 4],
+            2 => &[0; 3],
             _ => &[],
         }
     }
@@ -370,6 +383,29 @@ impl Model {
         self.notice.as_ref()
     }
 
+    /// Where in the downloads folder the files of a folder go, once that was decided.
+    pub fn saved_into(&self, id: &TransferId) -> Option<&str> {
+        match self.saved_into.get(id)? {
+            Place::Downloads(path) => Some(path),
+            Place::Picked(_) => None,
+        }
+    }
+
+    /// What a transfer is called in the folder that the user picked for it, if it is saved or was begun to be saved there.
+    pub fn picked(&self, id: &TransferId) -> Option<&str> {
+        match self.saved_into.get(id)? {
+            Place::Picked(name) => Some(name),
+            Place::Downloads(_) => None,
+        }
+    }
+
+    /// Whether the files of another folder go to this path, also where the case of letters makes no difference.
+    pub fn is_taken(&self, path: &str, by_other_than: &TransferId) -> bool {
+        let path = path.to_lowercase();
+        let is_it = |place: &Place| matches!(place, Place::Downloads(other) if other.to_lowercase() == path);
+        self.saved_into.iter().any(|(id, place)| id != by_other_than && is_it(place))
+    }
+
     /// The servers, last used first.
     pub fn servers(&self) -> &[ServerView] {
         &self.servers
@@ -402,6 +438,7 @@ impl Model {
             Change::Removed(id) => {
                 self.in_order.remove(&id);
                 self.begun.remove(&id);
+                self.saved_into.remove(&id);
                 if let Some(serial) = self.serials.remove(&id) {
                     self.items.remove(&serial);
                 }
@@ -434,7 +471,15 @@ impl Model {
                 }
                 item.saved = saved.iter().collect();
             }),
-            Change::Unsaved(id) => self.change(&id, |item| item.saved.clear()),
+            Change::Unsaved(id) => {
+                self.saved_into.remove(&id);
+                self.change(&id, |item| item.saved.clear());
+            }
+            Change::SavedInto(id, path) => {
+                if self.serials.contains_key(&id) {
+                    self.saved_into.insert(id, path);
+                }
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use wstp_protocol::block_count;
 
 use super::address::{Address, FileUrl};
 use super::model::{Fetch, Goal, Item, Save};
+use crate::names::safe_path;
 
 /// What to call a transfer: the last name of its path, and of a whole share its server.
 pub fn name(item: &Item) -> String {
@@ -16,6 +17,11 @@ pub fn name(item: &Item) -> String {
         // It becomes the name of a folder on the disk.
         _ => Address::parse(&item.server).map_or_else(|_| item.server.clone(), |server| server.host_and_port()),
     }
+}
+
+/// The path to save a transfer under, relative to the downloads folder.
+pub fn save_path(item: &Item) -> String {
+    safe_path(if item.path.is_empty() { name(item) } else { item.path.clone() }.as_str())
 }
 
 /// What to call a server, also one of plain HTTP by the link to a file there.

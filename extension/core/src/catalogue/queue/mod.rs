@@ -155,6 +155,7 @@ impl Queue {
                 self.reply(id, Ok(Reply::Snapshot(snapshot)));
             }
             Command::Connect { .. } | Command::List { .. } => self.effects.push_back(Effect::Browse(id, command)),
+            Command::Tasks { .. } => self.effects.push_back(Effect::Browse(id, command)),
             Command::Files { ref transfer, .. } => match self.folder_to_list(transfer) {
                 Ok(()) => self.effects.push_back(Effect::Browse(id, command)),
                 Err(problem) => self.reply(id, Err(problem)),
@@ -282,7 +283,14 @@ impl Queue {
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
             Command::Insist { transfer } => self.insist(command_id, transfer)?,
             Command::Dismiss => self.dismiss(command_id),
-            Command::Watch | Command::Connect { .. } | Command::List { .. } | Command::Files { .. } => {}
+            Command::SaveInto { transfer, name, goes_on } => self.save_into(command_id, &transfer, name, goes_on)?,
+            Command::Wrote { transfer, files } => self.wrote(command_id, &transfer, &files)?,
+            Command::WroteAll { transfer, result } => self.wrote_all(&transfer, result)?,
+            Command::Watch
+            | Command::Connect { .. }
+            | Command::List { .. }
+            | Command::Files { .. }
+            | Command::Tasks { .. } => {}
         }
         Ok(Reply::Done)
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wstp_engine::RangeSet;
-use wstp_messages::{Problem, SaveOutcome};
+use wstp_messages::{Problem, SaveOutcome, WaitReason};
 
 use crate::words::cancelled_problem;
 
@@ -25,19 +25,31 @@ pub(super) struct Saver {
     /// Chrome was told to give up what is begun: nothing comes after that before it has.
     is_cancelled: bool,
     waiting: RangeSet,
-    /// With Chrome's numbers of those of which it asks the user whether to keep them.
-    begun: BTreeMap<u32, Option<i32>>,
+    begun: BTreeMap<u32, Begun>,
     unwritten: RangeSet,
     failed: u64,
     failed_in_row: u32,
     problem: Option<Problem>,
     path: Option<String>,
+    /// Whether an earlier browser may have saved files of which nobody knows.
+    is_resumed: bool,
+}
+
+/// A file that Chrome has.
+#[derive(Debug, Default)]
+struct Begun {
+    /// Chrome's number of the download.
+    download: Option<i32>,
+    /// What it waits for.
+    waits: Option<WaitReason>,
+    /// Whether it waited for a name before, so that the user may have chosen that.
+    was_nameless: bool,
 }
 
 impl Saver {
     /// One that begins nothing until Chrome has told what it knows.
     pub(super) fn asking() -> Self {
-        Self { is_asking: true, ..Self::default() }
+        Self { is_asking: true, is_resumed: true, ..Self::default() }
     }
 
     /// Chrome has told: whether it was asked.
@@ -81,16 +93,16 @@ impl Saver {
         }
         let file = u32::try_from(self.waiting.iter().next()?.start).ok()?;
         self.waiting.remove(range_of(file));
-        self.begun.insert(file, None);
+        self.begun.insert(file, Begun::default());
         Some(file)
     }
 
     /// Something came of saving a file. Whether Chrome has to be told once more to give it up: it may not have begun when it was told.
     pub(super) fn handle(&mut self, file: u32, outcome: SaveOutcome) -> bool {
-        let held = match outcome {
-            SaveOutcome::Begun => None,
-            SaveOutcome::Held { download } => Some(download),
-            SaveOutcome::Saved { path } => {
+        let (download, waits) = match outcome {
+            SaveOutcome::Begun { download } => (download, None),
+            SaveOutcome::Waits { download, reason } => (download, Some(reason)),
+            SaveOutcome::Saved { path, .. } => {
                 self.saved(file, path);
                 return false;
             }
@@ -100,7 +112,9 @@ impl Saver {
             }
         };
         if self.is_asking || self.begun.contains_key(&file) {
-            self.begun.insert(file, held);
+            let begun = self.begun.entry(file).or_default();
+            (begun.download, begun.waits) = (Some(download), waits);
+            begun.was_nameless |= waits == Some(WaitReason::Name);
         }
         self.is_cancelled
     }
@@ -134,14 +148,26 @@ impl Saver {
         was_begun
     }
 
-    /// How many files Chrome asks the user about.
-    pub(super) fn held(&self) -> usize {
-        self.begun.values().flatten().count()
+    /// What Chrome waits for, and for how many files.
+    pub(super) fn waits(&self) -> Option<(WaitReason, usize)> {
+        let reasons = || self.begun.values().filter_map(|begun| begun.waits);
+        let first = reasons().min()?;
+        Some((first, reasons().filter(|reason| *reason == first).count()))
     }
 
-    /// The file about which Chrome asks the user as this download.
-    pub(super) fn find_held(&self, download: i32) -> Option<u32> {
-        self.begun.iter().find(|(_, held)| **held == Some(download)).map(|(file, _)| *file)
+    /// The file that Chrome has as this download.
+    pub(super) fn find(&self, download: i32) -> Option<u32> {
+        self.begun.iter().find(|(_, begun)| begun.download == Some(download)).map(|(file, _)| *file)
+    }
+
+    /// Whether the user may have chosen the name of a file.
+    pub(super) fn was_nameless(&self, file: u32) -> bool {
+        self.begun.get(&file).is_some_and(|begun| begun.was_nameless)
+    }
+
+    /// Whether an earlier browser may have saved files of which nobody knows.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// Whether nothing more comes.
@@ -177,10 +203,18 @@ fn range_of(file: u32) -> Range<u64> {
 
 #[cfg(test)]
 mod tests {
+    use wstp_messages::Placed;
+
     use super::*;
 
+    const BEGUN: SaveOutcome = SaveOutcome::Begun { download: 1 };
+
     fn saved(file: u32) -> SaveOutcome {
-        SaveOutcome::Saved { path: format!("/{file}") }
+        SaveOutcome::Saved { path: format!("/{file}"), placed: Placed::AsAsked }
+    }
+
+    fn waits(download: i32, reason: WaitReason) -> SaveOutcome {
+        SaveOutcome::Waits { download, reason }
     }
 
     fn failed() -> SaveOutcome {
@@ -206,7 +240,7 @@ mod tests {
     fn what_chrome_knows_after_a_restart_is_not_saved_again() {
         let mut saver = Saver::asking();
         saver.handle(3, saved(3));
-        saver.handle(4, SaveOutcome::Begun);
+        saver.handle(4, BEGUN);
         saver.want([0..6], &[0..2]);
         assert_eq!(saver.begin(), None);
         assert!(saver.told());
@@ -225,12 +259,12 @@ mod tests {
         saver.want([0..1], &[]);
         assert_eq!(begin_all(&mut saver), [0]);
         saver.cancel();
-        assert!(saver.handle(0, SaveOutcome::Begun), "it began after it was to be given up");
+        assert!(saver.handle(0, BEGUN), "it began after it was to be given up");
         saver.want([0..1], &[]);
         assert!(begin_all(&mut saver).is_empty());
         saver.handle(0, failed());
         assert_eq!(begin_all(&mut saver), [0]);
-        assert!(!saver.handle(0, SaveOutcome::Begun));
+        assert!(!saver.handle(0, BEGUN));
         assert_eq!(saver.failures(), None);
         saver.handle(0, failed());
         assert_eq!(saver.failures().map(|(count, _)| count), Some(1), "this one was not given up here");
@@ -262,19 +296,23 @@ mod tests {
     }
 
     #[test]
-    fn files_of_which_chrome_asks_are_known_until_it_is_answered() {
+    fn files_for_which_chrome_waits_are_known_until_it_goes_on() {
         let mut saver = Saver::asking();
-        saver.handle(1, SaveOutcome::Held { download: 7 });
+        saver.handle(1, waits(7, WaitReason::Keep));
         assert!(saver.told());
         saver.want([0..3], &[]);
         assert_eq!(begin_all(&mut saver), [0, 2]);
-        saver.handle(2, SaveOutcome::Held { download: 9 });
-        assert_eq!((saver.held(), saver.find_held(7), saver.find_held(8)), (2, Some(1), None));
-        saver.handle(1, SaveOutcome::Begun);
+        saver.handle(2, waits(9, WaitReason::Keep));
+        saver.handle(0, waits(8, WaitReason::Name));
+        assert_eq!(saver.waits(), Some((WaitReason::Keep, 2)));
+        assert_eq!((saver.find(7), saver.find(10)), (Some(1), None));
+        saver.handle(1, SaveOutcome::Begun { download: 7 });
         saver.handle(2, saved(2));
-        assert_eq!((saver.held(), saver.find_held(7)), (0, None));
-        saver.handle(2, SaveOutcome::Held { download: 9 });
-        assert_eq!(saver.held(), 0, "it has ended");
+        assert_eq!((saver.waits(), saver.find(7), saver.find(9)), (Some((WaitReason::Name, 1)), Some(1), None));
+        saver.handle(0, SaveOutcome::Begun { download: 8 });
+        assert_eq!((saver.waits(), saver.was_nameless(0), saver.was_nameless(1)), (None, true, false));
+        saver.handle(2, waits(9, WaitReason::Keep));
+        assert_eq!(saver.waits(), None, "it has ended");
     }
 
     #[test]

@@ -2,12 +2,18 @@
 
 use std::ops::Range;
 
-use wstp_messages::{CommandId, Inner, Problem, SaveOutcome, TransferId, TransferKind};
+use wstp_messages::{CommandId, Inner, Placed, Problem, SaveOutcome, TransferId, TransferKind};
 
-use super::super::model::{Change, Item, Save};
+use super::super::model::{Change, Item, Place, Save};
+use super::super::view::save_path;
 use super::saver::Saver;
 use super::{Effect, Queue, gone};
-use crate::words::{cancelled_problem, problem};
+use crate::names::numbered_path;
+use crate::placed::last_name;
+use crate::words::{cancelled_problem, misplaced_problem, problem};
+
+/// Names tried for a folder when others of its name are in the list.
+const MAX_NAMES: u64 = 1000;
 
 impl Queue {
     /// Something came of saving one file of a transfer.
@@ -19,9 +25,31 @@ impl Queue {
         self.go_on_saving(id);
     }
 
-    /// Chrome forgot a download. It keeps those that ended, but for one of which the user did not want to keep the file.
+    /// What is saved under another name, or in another folder than it should, is not saved: another program may have done that, and nobody may look
+    /// for it there.
+    pub fn judge(&self, id: &TransferId, file: u32, outcome: SaveOutcome) -> SaveOutcome {
+        let (SaveOutcome::Saved { path, placed }, Some(item), Some(saver)) =
+            (&outcome, self.model.item(id), self.savers.get(id))
+        else {
+            return outcome;
+        };
+        let is_folder = item.kind == TransferKind::Folder;
+        let belongs = match placed {
+            Placed::AsAsked => true,
+            // A folder's own place was free. An earlier browser may have put a file there before it ended.
+            Placed::Numbered => !is_folder || saver.is_resumed(),
+            // The user chose where.
+            Placed::Elsewhere => {
+                !is_folder && saver.was_nameless(file) && last_name(path) == last_name(&save_path(item))
+            }
+        };
+        if belongs { outcome } else { SaveOutcome::Failed { problem: misplaced_problem(path, is_folder) } }
+    }
+
+    /// Chrome has no download of this number any more. It keeps those that ended, until somebody takes them from its list, and loses one of which
+    /// the user did not want to keep the file.
     pub fn handle_forgotten(&mut self, download: i32) {
-        let found = self.savers.iter().find_map(|(id, saver)| Some((id.clone(), saver.find_held(download)?)));
+        let found = self.savers.iter().find_map(|(id, saver)| Some((id.clone(), saver.find(download)?)));
         if let Some((id, file)) = found {
             self.handle_saving(&id, file, SaveOutcome::Failed { problem: cancelled_problem() });
         }
@@ -47,19 +75,101 @@ impl Queue {
         }
     }
 
-    pub(super) fn save(&mut self, command: Option<&CommandId>, id: &TransferId) -> Result<(), Problem> {
-        let item = self.model.item(id).ok_or_else(gone)?;
-        if item.is_saving() {
-            return Ok(());
+    /// Chrome would save a folder under this name, or can't.
+    pub fn handle_folder_tried(&mut self, id: &TransferId, folder: Result<String, Problem>) {
+        let is_open = self.model.saved_into(id).is_none();
+        if !is_open || !self.model.item(id).is_some_and(Item::is_saving) {
+            return;
         }
+        match folder {
+            // It is not on the disk yet, but will be.
+            Ok(folder) if self.model.is_taken(&folder, id) => self.try_folder(id, &folder),
+            Ok(folder) => {
+                self.write(None, Change::SavedInto(id.clone(), Place::Downloads(folder)));
+                self.effects.push_back(Effect::ReadContents(id.clone()));
+            }
+            Err(problem) => self.save_failed(id, problem),
+        }
+    }
+
+    /// Looks for a name of its own for a folder, so that its files are not mixed with others.
+    fn try_folder(&mut self, id: &TransferId, wanted: &str) {
+        let numbered = (1..MAX_NAMES).map(|number| numbered_path(wanted, number));
+        match std::iter::once(wanted.to_owned()).chain(numbered).find(|path| !self.model.is_taken(path, id)) {
+            Some(folder) => self.say(Inner::TryFolder { transfer: id.clone(), folder }),
+            None => {
+                self.save_failed(id, problem("Too many folders have this name.", "Remove some of them from the list."))
+            }
+        }
+    }
+
+    /// A page saves a transfer into a folder that the user picked.
+    pub(super) fn save_into(
+        &mut self,
+        command: &CommandId,
+        id: &TransferId,
+        name: String,
+        goes_on: bool,
+    ) -> Result<(), Problem> {
+        if self.can_be_saved(id)?.is_saving() {
+            return Err(problem("This is being saved already.", "Stop that, then save it into a folder."));
+        }
+        if !goes_on || self.model.picked(id) != Some(name.as_str()) {
+            self.write(None, Change::Unsaved(id.clone()));
+            self.write(None, Change::SavedInto(id.clone(), Place::Picked(name)));
+        }
+        self.write(Some(command), Change::Save(id.clone(), Save::Going));
+        self.changed.insert(id.clone());
+        Ok(())
+    }
+
+    /// That page has written these files.
+    pub(super) fn wrote(&mut self, command: &CommandId, id: &TransferId, files: &[u32]) -> Result<(), Problem> {
+        let is_folder = self.being_written(id)?.kind == TransferKind::Folder;
+        if is_folder {
+            let files = files.iter().map(|file| u64::from(*file)..u64::from(*file) + 1).collect();
+            self.write(Some(command), Change::FilesSaved(id.clone(), files));
+            self.changed.insert(id.clone());
+        }
+        Ok(())
+    }
+
+    /// That page is done.
+    pub(super) fn wrote_all(&mut self, id: &TransferId, result: Result<String, Problem>) -> Result<(), Problem> {
+        self.being_written(id)?;
+        match result {
+            Ok(path) => self.saved(id, &path),
+            Err(problem) => self.save_failed(id, problem),
+        }
+        self.changed.insert(id.clone());
+        Ok(())
+    }
+
+    /// A transfer that a page may go on to write.
+    fn being_written(&self, id: &TransferId) -> Result<&Item, Problem> {
+        let item = self.model.item(id).ok_or_else(gone)?;
+        let is_it = item.is_saving() && self.model.picked(id).is_some();
+        if is_it { Ok(item) } else { Err(problem("Saving was stopped.", "Save it again to go on.")) }
+    }
+
+    fn can_be_saved(&self, id: &TransferId) -> Result<&Item, Problem> {
+        let item = self.model.item(id).ok_or_else(gone)?;
         if !item.is_complete() {
             return Err(problem("This is not complete yet.", "Wait until it is, then save it."));
         }
         if !item.in_sandbox {
             return Err(problem("This was saved and its copy was freed.", "Download it again."));
         }
-        if matches!(item.save, Save::Saved(_)) {
-            // Whoever saves what is saved wants all of it once more.
+        Ok(item)
+    }
+
+    pub(super) fn save(&mut self, command: Option<&CommandId>, id: &TransferId) -> Result<(), Problem> {
+        let item = self.can_be_saved(id)?;
+        if item.is_saving() {
+            return Ok(());
+        }
+        if matches!(item.save, Save::Saved(_)) || self.model.picked(id).is_some() {
+            // Whoever saves what is saved, or elsewhere than before, wants all of it.
             self.write(None, Change::Unsaved(id.clone()));
         }
         self.write(command, Change::Save(id.clone(), Save::Going));
@@ -90,16 +200,31 @@ impl Queue {
     pub(super) fn take_up_saves(&mut self) {
         let saving: Vec<_> = self.model.items().filter(|item| item.is_saving()).map(|item| item.id.clone()).collect();
         for id in saving {
+            if self.model.picked(&id).is_some() {
+                let problem = problem(
+                    "The page that saved this was closed.",
+                    "Save it into a folder again. In the same folder it goes on where it was.",
+                );
+                self.write(None, Change::Save(id, Save::No(Some(problem))));
+                continue;
+            }
             self.savers.insert(id.clone(), Saver::asking());
             self.say(Inner::Ask(id));
         }
     }
 
     fn begin_saving(&mut self, id: &TransferId) {
-        match self.model.item(id).map(|item| item.kind) {
-            Some(TransferKind::File) => self.handle_contents(id, Ok(vec![0..1])),
-            Some(TransferKind::Folder) => self.effects.push_back(Effect::ReadContents(id.clone())),
-            None => {}
+        let Some(item) = self.model.item(id) else { return };
+        match item.kind {
+            TransferKind::File => self.handle_contents(id, Ok(vec![0..1])),
+            TransferKind::Folder if self.model.saved_into(id).is_some() => {
+                self.effects.push_back(Effect::ReadContents(id.clone()));
+            }
+            // An older build began and made sure of no name.
+            TransferKind::Folder if !item.saved.is_empty() => {
+                self.handle_folder_tried(id, Ok(save_path(item)));
+            }
+            TransferKind::Folder => self.try_folder(id, &save_path(item)),
         }
     }
 

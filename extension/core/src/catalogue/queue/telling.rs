@@ -5,7 +5,7 @@ use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView
 use super::super::model::Item;
 use super::super::view;
 use super::Queue;
-use crate::words::held_problem;
+use crate::words::waiting_problem;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct News {
@@ -100,9 +100,8 @@ impl Queue {
         view.order = self.model.order(&item.id);
         view.lacks = self.lacking.get(&item.id).copied();
         if let Some(saver) = self.savers.get(&item.id) {
-            let held = saver.held();
-            if held > 0 && item.is_saving() {
-                view.problem = Some(held_problem(view.folder.map(|_| held)));
+            if let Some((reason, files)) = saver.waits().filter(|_| item.is_saving()) {
+                view.problem = Some(waiting_problem(reason, view.folder.map(|_| files)));
             }
             if let Some(folder) = &mut view.folder {
                 folder.saved += saver.unwritten();

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 
 use wstp_messages::{
-    BlockOrder, Command, CommandId, Event, FolderView, Inner, Message, Notice, Problem, Reply, SaveOutcome, Settings,
-    SourceTask, Step, Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WorkerReport,
+    BlockOrder, Command, CommandId, Event, FolderView, Inner, Message, Notice, Placed, Problem, Reply, SaveOutcome,
+    Settings, SourceTask, Step, Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WaitReason,
+    WorkerReport,
 };
 
 use super::super::model::{Change, Model, Record};
 use super::{Effect, Queue};
+
+mod saving;
 
 const ADDRESS: &str = "ws://host:3000/ws";
 
@@ -584,7 +587,7 @@ fn complete_folder(desk: &mut Desk, problems: u64) -> TransferId {
 }
 
 fn saved(desk: &mut Desk, id: &TransferId, file: u32) {
-    desk.queue.handle_saving(id, file, SaveOutcome::Saved { path: "/home/music".into() });
+    desk.queue.handle_saving(id, file, SaveOutcome::Saved { path: "/home/music".into(), placed: Placed::AsAsked });
     desk.perform();
 }
 
@@ -719,6 +722,10 @@ fn saving(desk: &mut Desk) -> TransferId {
     id
 }
 
+fn held() -> SaveOutcome {
+    SaveOutcome::Waits { download: 7, reason: WaitReason::Keep }
+}
+
 fn heard(desk: &mut Desk, id: &TransferId, outcome: SaveOutcome) {
     desk.queue.handle_saving(id, 0, outcome);
     desk.perform();
@@ -743,7 +750,7 @@ fn a_file_that_is_not_to_be_saved_after_all_is_complete_again_without_an_error()
     assert!(desk.said.contains(&Inner::StopSaving(id.clone())));
     assert_eq!(told(&mut desk, &id), (TransferState::Complete, None));
     desk.said.clear();
-    heard(&mut desk, &id, SaveOutcome::Begun);
+    heard(&mut desk, &id, SaveOutcome::Begun { download: 7 });
     assert_eq!(desk.said, [Inner::StopSaving(id.clone())], "Chrome began only after it was told to stop");
     heard(&mut desk, &id, cancelled());
     assert_eq!((told(&mut desk, &id), desk.freed.len()), ((TransferState::Complete, None), 0));
@@ -770,7 +777,7 @@ fn a_file_that_is_saved_again_while_chrome_still_stops_waits_for_that() {
     heard(&mut desk, &id, cancelled());
     assert_eq!((desk.state(&id), desk.saves.as_slice()), (TransferState::Saving, &[0][..]));
     desk.said.clear();
-    heard(&mut desk, &id, SaveOutcome::Begun);
+    heard(&mut desk, &id, SaveOutcome::Begun { download: 7 });
     assert!(!desk.said.contains(&Inner::StopSaving(id.clone())));
     saved(&mut desk, &id, 0);
     assert_eq!(desk.state(&id), TransferState::Saved);
@@ -781,12 +788,12 @@ fn that_chrome_asks_whether_to_keep_a_file_is_said_until_it_is_answered() {
     let asks = || (TransferState::Saving, Some("Chrome asks whether to keep this file.".to_owned()));
     let mut desk = Desk::with_places(3);
     let id = saving(&mut desk);
-    heard(&mut desk, &id, SaveOutcome::Held { download: 7 });
+    heard(&mut desk, &id, held());
     assert_eq!(told(&mut desk, &id), asks());
-    heard(&mut desk, &id, SaveOutcome::Begun);
+    heard(&mut desk, &id, SaveOutcome::Begun { download: 7 });
     assert_eq!(told(&mut desk, &id), (TransferState::Saving, None));
     desk.restart();
-    heard(&mut desk, &id, SaveOutcome::Held { download: 7 });
+    heard(&mut desk, &id, held());
     desk.queue.handle_asked(&id);
     desk.perform();
     assert_eq!((told(&mut desk, &id), desk.saves.len()), (asks(), 0));
@@ -805,7 +812,7 @@ fn of_a_folder_it_is_said_how_many_files_chrome_asks_about_until_it_is_paused() 
     desk.done(Command::Save { transfer: id.clone() });
     desk.queue.handle_contents(&id, Ok(vec![0..10]));
     for file in [2, 5] {
-        desk.queue.handle_saving(&id, file, SaveOutcome::Held { download: 7 });
+        desk.queue.handle_saving(&id, file, held());
     }
     desk.perform();
     let asks = "Chrome asks whether to keep 2 of the files.".to_owned();
@@ -843,7 +850,7 @@ fn a_transfer_whose_folder_is_gone_says_so_or_needs_no_folder() {
     }
     desk.done(Command::Save { transfer: saved.clone() });
     desk.done(Command::Set { settings: Settings { free_after_save: false, ..Settings::default() } });
-    desk.queue.handle_saving(&saved, 0, SaveOutcome::Saved { path: "/saved".into() });
+    desk.queue.handle_saving(&saved, 0, SaveOutcome::Saved { path: "/saved".into(), placed: Placed::AsAsked });
     desk.perform();
     desk.queue.handle_folders(&HashSet::new());
     desk.perform();
