@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use wstp_engine::tree::journal::{Recovered, replay};
+use wstp_engine::tree::journal::{Recovered, is_of_other_version, replay};
 use wstp_engine::tree::{FileId, LookReply};
 use wstp_protocol::Hash;
 
@@ -30,7 +30,7 @@ use crate::disk::Storage;
 use crate::exit::{Code, Failure};
 use crate::layout::Layout;
 use crate::names::PARTIAL_SUFFIX;
-use crate::partial::{exists, make_folder, open_journal, place, remove_emptied, shown, sync_folder};
+use crate::partial::{exists, make_folder, make_partial, open_journal, place, remove_emptied, shown, sync_folder};
 use crate::times;
 use crate::trial::Trial;
 
@@ -174,8 +174,8 @@ impl FolderStore {
         let is_new = !output.exists();
         fs::create_dir_all(output).map_err(failed)?;
         let folder = output.join(PARTIAL_SUFFIX);
-        make_folder(&folder).map_err(failed)?;
-        let (journal, bytes) = open_journal(&folder, output)?;
+        make_partial(&folder)?;
+        let (journal, bytes) = open_journal(&folder, output, is_of_other_version)?;
         let (recovered, journal_len) = replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;

@@ -64,12 +64,12 @@ impl Partial {
     pub fn open(target: &Path) -> Result<(Self, Recovered), Failure> {
         let folder = Self::folder_of(target);
         let failed = |error| Failure::disk(format!("{} can't be used", shown(&folder)), &error);
-        make_folder(&folder).map_err(failed)?;
-        let (journal, bytes) = open_journal(&folder, target)?;
+        make_partial(&folder)?;
+        let (journal, bytes) = open_journal(&folder, target, journal::is_of_other_version)?;
         let (recovered, journal_len) = journal::replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
-        let data = open_file(&folder.join("data")).map_err(failed)?;
-        let hashes = open_file(&folder.join("hashes")).map_err(failed)?;
+        let data = open_file(&folder, "data")?;
+        let hashes = open_file(&folder, "hashes")?;
         sync_folder(&folder).and_then(|()| sync_folder(parent(&folder))).map_err(failed)?;
         let store = Store { data, hashes, journal, journal_len };
         Ok((Self { folder, target: target.to_owned(), store }, recovered))
@@ -128,10 +128,15 @@ impl Partial {
 ///
 /// # Errors
 ///
-/// When another process has it, or the disk fails.
-pub(crate) fn open_journal(folder: &Path, target: &Path) -> Result<(File, Vec<u8>), Failure> {
-    let failed = |error| Failure::disk(format!("{} can't be used", shown(folder)), &error);
-    let mut journal = open_file(&folder.join("journal")).map_err(failed)?;
+/// When another process has it, another version wrote it, something else stands in its place, or the disk fails.
+pub(crate) fn open_journal(
+    folder: &Path,
+    target: &Path,
+    is_of_other_version: impl Fn(&[u8]) -> bool,
+) -> Result<(File, Vec<u8>), Failure> {
+    let path = folder.join("journal");
+    let failed = |error| Failure::disk(format!("{} can't be used", shown(&path)), &error);
+    let mut journal = open_file(folder, "journal")?;
     match journal.try_lock() {
         Ok(()) => {}
         // Some file systems have no locks; one process at a time is then up to the person.
@@ -140,11 +145,19 @@ pub(crate) fn open_journal(folder: &Path, target: &Path) -> Result<(File, Vec<u8
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     // Whoever had the lock until now may have removed the folder.
-    if !is_same(&folder.join("journal"), &journal) {
+    if !is_same(&path, &journal) {
         return Err(in_use(target));
     }
     let mut bytes = Vec::new();
     Read::by_ref(&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(failed)?;
+    if is_of_other_version(&bytes) {
+        let what = format!("{} was written by another version of wstp.", shown(&path));
+        let advice = format!(
+            "Go on with that version, or delete {} and run the same command again: it begins anew.",
+            shown(folder)
+        );
+        return Err(Failure::new(Code::Failed, what, advice));
+    }
     Ok((journal, bytes))
 }
 
@@ -160,6 +173,21 @@ pub(crate) fn remove_emptied(folder: &Path) {
         }
     }
     let _stays = fs::remove_dir(folder);
+}
+
+/// Makes a partial folder where there is none.
+///
+/// # Errors
+///
+/// When something else stands there, or the disk fails.
+pub(crate) fn make_partial(folder: &Path) -> Result<(), Failure> {
+    make_folder(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::NotADirectory => {
+            let what = format!("{} is in the way, and no folder: what is not complete is kept there.", shown(folder));
+            Failure::new(Code::Disk, what, "Move or delete it, and run the same command again.")
+        }
+        _ => Failure::disk(format!("{} can't be used", shown(folder)), &error),
+    })
 }
 
 /// Makes a folder where there is none. A link to one is not taken for one.
@@ -195,9 +223,18 @@ fn in_use(target: &Path) -> Failure {
     Failure::new(Code::Failed, what, "Wait until it is done, or stop it.")
 }
 
-fn open_file(path: &Path) -> io::Result<File> {
+/// Opens one of the files in a partial folder, or makes it.
+fn open_file(folder: &Path, name: &str) -> Result<File, Failure> {
+    let path = folder.join(name);
+    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+        let what = format!("{} is not a file, so wstp did not make it.", shown(&path));
+        let advice = format!("Delete {}, and run the same command again: it begins anew.", shown(folder));
+        return Err(Failure::new(Code::Disk, what, advice));
+    }
     let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(path)
+    let opened =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(&path);
+    opened.map_err(|error| Failure::disk(format!("{} can't be used", shown(&path)), &error))
 }
 
 fn is_same(path: &Path, file: &File) -> bool {

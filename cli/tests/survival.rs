@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 
 use rustix::process::Signal;
-use support::{HELD, Halfway, MIB, Proxy, RECORDED, SIZE, Server, on_record, sample, write, wstp};
+use support::{HELD, Halfway, MIB, Proxy, RECORDED, SIZE, Server, names_in, on_record, sample, write, wstp};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,4 +148,81 @@ async fn when_nothing_arrives_for_long_it_gives_up_and_keeps_what_there_is() {
     assert!(on_record(&here.path().join("x")) >= RECORDED);
     let sent = Halfway::again(&here, &proxy, &bytes, &[]).await;
     assert!(sent < SIZE as u64 - RECORDED + MIB as u64, "{sent}");
+}
+
+/// Disks fail, other programs tidy up, and another version may have been here: the same command ends well, or says which path to delete and ends well then.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_a_partial_folder_is_a_dead_end() {
+    let Halfway { here, proxy, bytes, run, server: _server, share } = Halfway::reach().await;
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().await.code, None);
+    proxy.release();
+    write(share.path(), "folder/y", &bytes[..1000]);
+    let (target, partial, inner) =
+        (here.path().join("x"), here.path().join(".x.wstp"), here.path().join("folder/.wstp"));
+    let whole = ["data", "hashes", "journal"].map(|name| fs::read(partial.join(name)).unwrap());
+    let begin = || {
+        let _ = fs::remove_dir_all(&partial);
+        let _ = fs::remove_file(&target);
+        ["data", "hashes", "journal"].iter().zip(&whole).for_each(|(name, bytes)| write(&partial, name, bytes));
+    };
+    let get = async |path: &str| wstp(here.path(), &["get", &proxy.source(path)]).await;
+    let arrived = || fs::read(&target).unwrap() == bytes && names_in(here.path()).contains(&"x".to_owned());
+
+    for lost in ["data", "hashes", "journal"] {
+        begin();
+        fs::remove_file(partial.join(lost)).unwrap();
+        let ended = get("x").await;
+        assert_eq!(ended.code, Some(0), "without {lost}: {ended:?}");
+        assert!(arrived(), "without {lost}");
+    }
+    begin();
+    fs::write(partial.join("journal"), sample(5000, 9)).unwrap();
+    assert_eq!(get("x").await.code, Some(0));
+    assert!(arrived());
+
+    for spoilt in ["data", "hashes", "journal"] {
+        begin();
+        fs::remove_file(partial.join(spoilt)).unwrap();
+        match spoilt {
+            "data" => std::os::unix::fs::symlink(here.path().join("elsewhere"), partial.join(spoilt)).unwrap(),
+            _ => fs::create_dir(partial.join(spoilt)).unwrap(),
+        }
+        let ended = get("x").await;
+        assert_eq!(ended.code, Some(6), "{spoilt}: {ended:?}");
+        assert!(ended.stderr.contains(&format!("{spoilt} is not a file")), "{ended:?}");
+        assert!(
+            ended.stderr.contains("Delete ") && ended.stderr.contains(".x.wstp, and run the same command"),
+            "{ended:?}"
+        );
+        fs::remove_dir_all(&partial).unwrap();
+        assert_eq!(get("x").await.code, Some(0));
+        assert!(arrived() && !here.path().join("elsewhere").exists());
+    }
+    for (path, folder) in [("x", &partial), ("folder", &inner)] {
+        begin();
+        if path == "folder" {
+            write(folder, "journal", b"WSTPTREE\xff\0\0\0and so on");
+        } else {
+            let mut later = whole[2].clone();
+            later[8] = 0xff;
+            fs::write(folder.join("journal"), later).unwrap();
+        }
+        let before = fs::read(folder.join("journal")).unwrap();
+        let ended = get(path).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("was written by another version of wstp."), "{ended:?}");
+        assert_eq!(fs::read(folder.join("journal")).unwrap(), before, "it is not touched");
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(get(path).await.code, Some(0));
+    }
+    begin();
+    fs::remove_dir_all(&partial).unwrap();
+    fs::write(&partial, "no folder").unwrap();
+    let ended = get("x").await;
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert!(ended.stderr.contains(".x.wstp is in the way") && ended.stderr.contains("Move or delete it"), "{ended:?}");
+    fs::remove_file(&partial).unwrap();
+    assert_eq!(get("x").await.code, Some(0));
+    assert!(arrived());
 }
