@@ -1,6 +1,7 @@
 //! Chromium with the extension in it.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -23,6 +24,8 @@ pub struct Profile {
     disk: Option<u64>,
     /// Another extension, and whether it was installed after ours.
     neighbour: Option<(PathBuf, bool)>,
+    /// The proxy of plain HTTP that it uses for everything.
+    proxy: Option<SocketAddr>,
     /// Removes a profile nobody wants to keep.
     _temporary: Option<TempDir>,
 }
@@ -38,6 +41,15 @@ impl Profile {
         let downloads = temporary.path().join("downloads");
         let unwatched = Self::unwatched(temporary.path(), &downloads)?;
         Ok(Self { _temporary: Some(temporary), ..unwatched })
+    }
+
+    /// A new profile whose browser reaches everything by way of this proxy, this machine too.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn behind(proxy: SocketAddr) -> Result<Self> {
+        Ok(Self { proxy: Some(proxy), ..Self::new()? })
     }
 
     /// A new profile on a disk of so many bytes, which ends with the browser; what is saved goes elsewhere.
@@ -97,7 +109,7 @@ impl Profile {
         }
         preferences["extensions"]["ui"]["developer_mode"] = json!(true);
         fs::write(&file, preferences.to_string())?;
-        Ok(Self { root: root.to_owned(), downloads, disk: None, neighbour: None, _temporary: None })
+        Ok(Self { root: root.to_owned(), downloads, disk: None, neighbour: None, proxy: None, _temporary: None })
     }
 
     /// The same with another extension beside ours that may do everything with downloads: its service worker runs `script`. The one installed last
@@ -528,6 +540,9 @@ fn command(profile: &Profile, extension: &Extension) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true);
+    if let Some(proxy) = profile.proxy {
+        command.arg(format!("--proxy-server=http://{proxy}")).arg("--proxy-bypass-list=<-loopback>");
+    }
     if rustix::process::geteuid().is_root() || profile.disk.is_some() {
         // Chromium's sandbox refuses to run as root.
         command.arg("--no-sandbox");

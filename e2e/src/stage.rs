@@ -65,6 +65,18 @@ impl Stage {
         Self::with_profile(folder, server, proxy, profile).await
     }
 
+    /// The same, to a browser behind a proxy of plain HTTP.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::serving`].
+    pub async fn serving_behind(files: &[(&str, u64)], proxy: SocketAddr) -> Result<Self> {
+        let folder = folder_of(files)?;
+        let server = Server::start(folder.path()).await?;
+        let line = Proxy::start(server.address()).await?;
+        Self::with_profile(folder, server, line, Profile::behind(proxy)?).await
+    }
+
     /// Serves an empty folder by way of a [`Proxy::bad_line`].
     ///
     /// # Errors

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use wstp_e2e::{Page, Stage};
+use wstp_e2e::{Front, Page, Stage, View};
 
 /// What a listener does with each connection.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Answer {
     /// Answers every request with this and closes.
-    Says(&'static str),
+    Says(String),
     /// Closes at once.
     HangsUp,
     /// Takes the connection and never says a word.
@@ -24,7 +24,7 @@ async fn listener(answer: Answer) -> Result<SocketAddr> {
     tokio::spawn(async move {
         let mut silent = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
-            match answer {
+            match &answer {
                 Answer::HangsUp => {}
                 Answer::KeepsSilent => silent.push(stream),
                 Answer::Says(text) => {
@@ -37,47 +37,94 @@ async fn listener(answer: Answer) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// Asks for `address`, expects a complaint, and then connects to a real server from the same page.
-async fn is_refused_in_words(address: &str) -> Result<String> {
-    let stage = Stage::serving(&[("real.txt", 4)]).await?;
-    let view = stage.open(Page::Popup).await?;
+/// Asks for an address, and waits until these words are complained of.
+async fn says(view: &View<'_>, address: &str, words: &str) -> Result<()> {
     view.ask_for(address).await?;
     let error = view.wait_for_error().await?;
-    ensure!(error.split_whitespace().count() >= 4, "that is not a sentence: {error:?}");
-    view.connect(&stage.address()).await?;
-    view.wait_for_name("real.txt").await?;
-    Ok(error)
+    ensure!(error.contains(words), "{address}: {error:?} and not {words:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_where_nobody_listens() -> Result<()> {
+async fn addresses_that_lead_nowhere_are_refused_in_words_and_the_way_stays_open() -> Result<()> {
+    let stage = Stage::serving(&[("real.txt", 4)]).await?;
+    let view = stage.open(Page::Popup).await?;
     let free = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
-    is_refused_in_words(&free.to_string()).await.map(drop)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_is_none() -> Result<()> {
-    is_refused_in_words("this is not an address").await.map(drop)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_web_server_that_is_not_wstp() -> Result<()> {
     let page = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-    is_refused_in_words(&listener(Answer::Says(page)).await?.to_string()).await.map(drop)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_refuses() -> Result<()> {
     let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    is_refused_in_words(&listener(Answer::Says(refusal)).await?.to_string()).await.map(drop)
+    for (address, words) in [
+        (free.to_string(), "Nobody answers at"),
+        ("this is not an address".to_owned(), "That is not an address."),
+        ("user:secret@nas".to_owned(), "can't hold a user's name or password"),
+        (listener(Answer::Says(page.to_owned())).await?.to_string(), "it is not a WSTP server"),
+        (listener(Answer::Says(refusal.to_owned())).await?.to_string(), "forbids it to be used (403)"),
+        (listener(Answer::HangsUp).await?.to_string(), "Nobody answers at"),
+        (listener(Answer::KeepsSilent).await?.to_string(), "Nobody answers at"),
+    ] {
+        says(&view, &address, words).await?;
+        view.connect(&stage.address()).await?;
+        view.wait_for_name("real.txt").await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_up() -> Result<()> {
-    is_refused_in_words(&listener(Answer::HangsUp).await?.to_string()).await.map(drop)
+async fn what_stands_before_a_server_and_is_in_the_way_is_named() -> Result<()> {
+    let stage = Stage::serving(&[("real.txt", 4), ("sub dir/100%.txt", 5)]).await?;
+    let server = stage.server.address();
+    let view = stage.open(Page::Popup).await?;
+    let nginx = Front::nginx_without_upgrade(server).await?;
+    says(&view, &nginx.address().to_string(), "proxy_set_header Upgrade $http_upgrade").await?;
+    view.screenshot("no-websocket").await?;
+    for (status, words) in [
+        ("401 Unauthorized", "asks for a name and a password"),
+        ("421 Misdirected Request", "--allow-host"),
+        ("502 Bad Gateway", "the server behind it does not (502)"),
+    ] {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        says(&view, &listener(Answer::Says(answer)).await?.to_string(), words).await?;
+    }
+    let leads_to = async |target: String| {
+        let answer =
+            format!("HTTP/1.1 307 Moved\r\nLocation: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        listener(Answer::Says(answer)).await
+    };
+    let elsewhere = leads_to(format!("http://localhost:{}/ws", server.port())).await?;
+    says(&view, &elsewhere.to_string(), &format!("leads to another server, localhost:{}", server.port())).await?;
+    // On the same host it is followed, and what was asked for is shown.
+    let moved = leads_to(format!("http://{server}/ws")).await?;
+    view.connect(&format!("http://{moved}/files/sub%20dir/")).await?;
+    view.wait_for_crumb("sub dir").await?;
+    view.wait_for_name("100%.txt").await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_never_answers() -> Result<()> {
-    is_refused_in_words(&listener(Answer::KeepsSilent).await?.to_string()).await.map(drop)
+async fn an_address_of_a_folder_or_a_file_leads_there() -> Result<()> {
+    let stage = Stage::serving(&[("real.txt", 4), ("sub dir/100%.txt", 5)]).await?;
+    let view = stage.open(Page::Popup).await?;
+    let address = stage.address();
+    for typed in [format!("http://{address}/files/sub%20dir/"), format!("<{address}/sub dir>")] {
+        view.connect(&typed).await?;
+        view.wait_for_crumb("sub dir").await?;
+        view.wait_for_name("100%.txt").await?;
+    }
+    says(&view, &format!("{address}/sub%20dir"), "There is no").await?;
+    view.wait_for_name("real.txt").await?;
+    view.connect(&format!("http://{address}/files/sub%20dir/100%25.txt")).await?;
+    view.wait_for_crumb("sub dir").await?;
+    view.wait_for_text("The address leads to this file.").await?;
+    view.screenshot("offered-file").await?;
+    view.click("[data-testid=take-offer]").await?;
+    let saved = view.save("100%.txt").await?;
+    stage.check_saved("sub dir/100%.txt", &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_carries_no_websocket_is_named() -> Result<()> {
+    let proxy = Front::tinyproxy().await?;
+    let stage = Stage::serving_behind(&[("real.txt", 4)], proxy.address()).await?;
+    let view = stage.open(Page::Popup).await?;
+    let server = stage.server.address();
+    says(&view, &server.to_string(), &format!("allow CONNECT to {server}")).await
 }
