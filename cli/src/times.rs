@@ -19,6 +19,13 @@ pub fn set_of(file: &File, modified_ms: Option<i64>) {
     }
 }
 
+/// Takes the server's time from a file that turned out to be another one: it was changed at the latest now.
+pub fn take_back(path: &Path) {
+    if let Ok(file) = File::open(path) {
+        let _keeps_its_own = file.set_modified(SystemTime::now());
+    }
+}
+
 /// Whether a file bears just this time. One that was written here without being given a time hardly ever has whole milliseconds.
 pub fn is_of(there: &Metadata, modified_ms: Option<i64>) -> bool {
     modified_ms.and_then(time).is_some_and(|time| there.modified().is_ok_and(|own| own == time))

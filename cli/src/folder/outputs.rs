@@ -36,7 +36,8 @@ impl Run<'_> {
                 TreeOutput::Look { files } => self.look(files),
                 TreeOutput::Check { file, stored } => {
                     let Some(place) = self.layout.file(file) else { continue };
-                    self.disk.push(Request::Check(ToCheck { file, place, stored }));
+                    let modified_ms = self.tree.file(file).and_then(|known| known.modified_ms);
+                    self.disk.push(Request::Check(ToCheck { file, place, stored, modified_ms }));
                 }
                 TreeOutput::Keep { file, root, data, modified_ms, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };

@@ -34,6 +34,8 @@ pub struct ToCheck {
     pub place: PathBuf,
     /// What it was then.
     pub stored: Stored,
+    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, where known.
+    pub modified_ms: Option<i64>,
 }
 
 /// What is there of a file.
@@ -74,14 +76,18 @@ impl FolderStore {
     }
 
     /// What is there of a file that was put into its place: it is read and hashed. One that is another now is somebody else's, and not replaced unasked.
-    pub(super) fn check(&self, ToCheck { place, stored, .. }: &ToCheck) -> LookReply {
+    /// It loses the server's time too, for which a later run would take it for the same.
+    pub(super) fn check(&self, ToCheck { place, stored, modified_ms, .. }: &ToCheck) -> LookReply {
         let target = self.output.join(place);
-        let is_file = fs::symlink_metadata(&target).is_ok_and(|there| there.is_file()) && self.has_around(place);
-        match is_file.then(|| hash::of_file(&target)) {
-            None => LookReply::Missing,
-            Some(Ok(root)) if root == stored.root => LookReply::Same { size: stored.size, root },
-            Some(_) => LookReply::Unsure,
+        let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && self.has_around(place));
+        let Some(there) = there else { return LookReply::Missing };
+        if hash::of_file(&target).is_ok_and(|root| root == stored.root) {
+            return LookReply::Same { size: stored.size, root: stored.root };
         }
+        if times::is_of(&there, *modified_ms) {
+            times::take_back(&target);
+        }
+        LookReply::Unsure
     }
 
     /// Whether the folders around a place are there, and none is a link.
