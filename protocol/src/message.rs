@@ -32,7 +32,7 @@ pub enum ClientMessage {
     Close(Close),
     /// Asks for a [`Pong`].
     Ping(Ping),
-    /// Asks for small files of a folder. Only where both sides have [`features::BUNDLES`](crate::features::BUNDLES).
+    /// Asks for small files of a folder. Only where both sides have [`features::BUNDLES`].
     Bundle(BundleRequest),
 }
 
@@ -61,7 +61,7 @@ pub enum ServerMessage {
     Stale(Stale),
     /// The server is about to close the connection.
     Goodbye(Goodbye),
-    /// Where else the shared folder is served. Only where both sides have [`features::MIRRORS`](crate::features::MIRRORS).
+    /// Where else the shared folder is served. Only where both sides have [`features::MIRRORS`].
     Mirrors(Mirrors),
     /// Answers [`BundleRequest`].
     Bundle(BundleReply),
@@ -74,7 +74,7 @@ pub struct Hello {
     pub min_version: u16,
     /// Highest protocol version the client speaks.
     pub max_version: u16,
-    /// Optional features the client knows, a bit each: see [`features`](crate::features).
+    /// Optional features the client knows, a bit each: see [`features`].
     pub features: u64,
     /// Program and version, for the server's log; at most [`MAX_AGENT`](crate::limits::MAX_AGENT) bytes.
     pub agent: String,
