@@ -127,7 +127,8 @@ async fn what_an_earlier_build_kept_of_a_long_name_is_resumed() {
     proxy.hold_after(6 * MIB as u64);
     let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json"]);
     run.recorded(&short, 2 * MIB as u64).await;
-    drop(run);
+    run.signal(rustix::process::Signal::KILL);
+    run.end().await;
     let kept = on_record(&short);
     let long = "n".repeat(200);
     fs::rename(here.path().join(".x.wstp"), here.path().join(format!(".{long}.wstp"))).unwrap();
