@@ -25,11 +25,14 @@ fn trap(below: impl Fn(&ClientMessage) -> Vec<Message>) -> impl Fn(ClientMessage
     }
 }
 
-/// Downloads the trap as a folder, and expects these words.
-async fn trap_says(view: &View<'_>, hostile: SocketAddr, words: &str) -> Result<()> {
+/// Downloads the trap as a folder, and expects its row to say how much it lacks, and its files to say why.
+async fn trap_lacks(view: &View<'_>, hostile: SocketAddr, what: &str, why: &str) -> Result<()> {
     view.ask_for(&hostile.to_string()).await?;
     view.download_folder(TRAP).await?;
-    says(view, TRAP, words).await
+    let lacks = |row: &&Row| row.state == "complete" && row.text.contains(&format!("{what} could not be had."));
+    let row = view.wait_for_rows(what, |rows| rows.iter().find(lacks).cloned()).await?;
+    view.expand(&row).await?;
+    view.wait_for_text(why).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +44,10 @@ async fn a_folder_with_folders_that_are_listed_without_end() -> Result<()> {
         ClientMessage::List(list) => page(list.id, std::iter::empty(), EntryKind::File, Some("more")),
         _ => Vec::new(),
     });
-    does_no_harm(script, async |_, view, hostile| trap_says(view, hostile, "lists files without end.").await).await
+    does_no_harm(script, async |_, view, hostile| {
+        trap_lacks(view, hostile, "16 files or folders", "lists this folder without an end.").await
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +57,7 @@ async fn a_folder_that_lies_in_itself() -> Result<()> {
         _ => Vec::new(),
     });
     does_no_harm(script, async |_, view, hostile| {
-        trap_says(view, hostile, "The folder is more than 64 folders deep.").await
+        trap_lacks(view, hostile, "1 file or folder", "It lies more than 64 folders deep.").await
     })
     .await
 }
