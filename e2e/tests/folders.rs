@@ -426,7 +426,14 @@ async fn a_browser_killed_while_it_saves_goes_on_where_it_was() -> Result<()> {
     let saved = hashes(&stage.downloads().join(NAME))?;
     let served = hashes(&stage.folder().join(NAME))?;
     for (file, hash) in &served {
-        ensure!(saved.get(file).context("a file is missing")? == hash, "{} has other bytes", file.display());
+        let there = saved.get(file).context("a file is missing")?;
+        if there == hash {
+            continue;
+        }
+        // Chromium makes an empty file before it moves a download into its place. One that was killed in between leaves it.
+        let copy = file.with_file_name(format!("{} (1).bin", file.file_stem().context("no name")?.display()));
+        let is_left = there == blake3::hash(b"").to_hex().as_str() && saved.get(&copy) == Some(hash);
+        ensure!(is_left, "{} has other bytes", file.display());
     }
     let twice = saved.len() - served.len();
     ensure!(twice <= 70, "{twice} files were saved twice");
