@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::escape;
 use crate::exit::{Code, Failure};
 
-/// Where answers go; clones are the same.
+/// The output for answers; clones share it.
 #[derive(Clone, Debug)]
 pub struct Answers(Arc<Inner>);
 

@@ -1,4 +1,4 @@
-//! What arrives on a connection, in bytes, before any of it is a whole message: a slow line is told from a silent one by it.
+//! Counts the bytes that arrive on a connection, before they are a whole message. The count tells a slow line from a silent one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,9 +17,9 @@ pub struct Arrivals(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     bytes: AtomicU64,
-    /// Of these, what had arrived when the last message was whole.
+    /// Bytes that had arrived when the last message was whole.
     whole: AtomicU64,
-    /// What had arrived when somebody looked last.
+    /// Bytes that had arrived when somebody looked last.
     seen: AtomicU64,
 }
 

@@ -20,11 +20,11 @@ use crate::{dial, tls, web};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are looked at.
 const MOST: usize = 4096;
-/// What the endpoint of a WSTP server says to a request that is no handshake, by status and words.
+/// The status and the words with which the endpoint of a WSTP server answers a request that is no handshake.
 const WSTP_STATUS: u16 = 426;
 const WSTP_WORDS: &str = "WSTP";
 
-/// What came of it.
+/// The result of a diagnosis.
 #[derive(Debug)]
 pub enum Diagnosis {
     /// The server is elsewhere now.
@@ -86,7 +86,7 @@ async fn beginning(mut response: Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Where a redirect leads, if that is another server's endpoint and safe to follow.
+/// Returns the server that a redirect leads to, if the target is another server's endpoint and safe to follow; else a refusal.
 fn moved(address: &Address, to: &Url) -> Diagnosis {
     let refused = |why| Diagnosis::Refused(not_followed(&address.label(), &web::origin(to), why));
     let Ok(from) = Url::parse(&address.web_url()) else { return refused("its own address is odd") };

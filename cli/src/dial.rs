@@ -17,7 +17,7 @@ use crate::proxy::Proxy;
 use crate::tls;
 use crate::words::connecting::{no_proxy_answers, nobody_answers, proxy_fails, proxy_refuses};
 
-/// What bytes go over: TCP, with or without TLS, with or without a proxy.
+/// A transport for bytes: TCP, with or without TLS, with or without a proxy.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}

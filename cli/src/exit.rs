@@ -29,7 +29,7 @@ pub enum Code {
     Differs = 7,
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted = 130,
-    /// Whoever read the standard output went away: the number shells show for a program that a closed pipe ended.
+    /// The reader of the standard output went away. Shells show this number for a program that a closed pipe ended.
     Unread = 141,
 }
 

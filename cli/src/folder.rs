@@ -99,7 +99,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         rate: cx.options.rate,
         report: cx.reporter.folder(),
     };
-    // What failed in an earlier run is tried again.
+    // The transfer retries everything that failed in an earlier run.
     run.tree.handle_command(wstp_engine::Instant(Duration::ZERO), TreeCommand::Resume);
     let ended = run.finish(happened).await;
     if let (true, Some(why), Some(name)) = (output.is_dir(), why, source.path.name()) {
@@ -108,7 +108,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     ended
 }
 
-/// Where it goes, and why under another name than the server's.
+/// The path of the output, and why its name differs from the server's.
 fn output(cx: &Context<'_>, source: &Source) -> Result<(PathBuf, Option<Why>), Failure> {
     match (&cx.options.output, source.path.name()) {
         (Some(output), _) => Ok((output.clone(), None)),

@@ -34,7 +34,7 @@ use crate::partial::{exists, make_folder, make_partial, open_journal, place, rem
 use crate::times;
 use crate::trial::Trial;
 
-/// Where in the store's folder names are tried.
+/// The folder, inside the store's, in which names are tried.
 const NAMES: &str = "names";
 /// Threads that keep files at most.
 const MOST_THREADS: usize = 4;
@@ -77,7 +77,7 @@ pub struct ToKeep {
 pub enum Reply {
     /// What is there of each file.
     Looked(Vec<(FileId, Found)>),
-    /// What is there of the file.
+    /// The file that was checked, and the result of the check.
     Checked(ToCheck, LookReply),
     /// Of each file, that it is kept, or that it was in its place before.
     Kept(Vec<(FileId, Result<Option<Saved>, Failure>)>),
@@ -232,7 +232,7 @@ impl FolderStore {
         let _stays = fs::remove_dir_all(self.folder.join(NAMES));
     }
 
-    /// Where names are tried on the disk of the output.
+    /// A place to try names in, on the disk of the output.
     pub fn trial(&self) -> Trial {
         Trial::at(self.folder.join(NAMES))
     }

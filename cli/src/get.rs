@@ -222,7 +222,7 @@ pub(crate) async fn unless_stopped<T>(
     }
 }
 
-/// Where a file goes.
+/// The target of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     path: PathBuf,
@@ -294,7 +294,7 @@ async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result
     if cx.options.update { Ok(Existing::Replaceable) } else { Err(exists(target)) }
 }
 
-/// What a transfer is to fetch and how.
+/// Describes to a transfer which file to fetch, and how.
 pub(crate) fn task(cx: &Context<'_>, sources: &[Source], share: Share) -> Task {
     let links = cx.links.iter().cloned().map(Place::Http);
     Task {
@@ -318,7 +318,7 @@ async fn transferred(
 ) -> Result<(Partial, Fetched), Failure> {
     let to_fit = (!cx.options.anyway).then(|| target.to_owned());
     let mut task = Task { to_fit, ..task(cx, sources, share) };
-    // Of a file that was complete nobody wants an older one than there is now.
+    // If the partial file was complete, nobody wants it in place of the version that the server has now.
     task.update |= recovered.is_complete();
     let mut report = cx.reporter.file(target.to_string_lossy().into_owned());
     let (mut kept, mut size, mut waits_until) = (0, None, None);

@@ -36,7 +36,7 @@ struct Folder {
 }
 
 impl Layout {
-    /// Of a folder on the disk of which names are tried.
+    /// Creates the layout of a folder on the disk where `trial` tries names.
     #[must_use]
     pub fn new(trial: Trial) -> Self {
         let outermost = Folder { place: PathBuf::new(), names: Names::default() };
@@ -65,12 +65,12 @@ impl Layout {
         }
     }
 
-    /// What has another name here than on the server, and why.
+    /// Entries that have another name here than on the server, and why.
     pub fn renamed(&self) -> &[(Entry, Why)] {
         &self.renamed
     }
 
-    /// Where something goes.
+    /// The path of an entry, relative to the outermost folder.
     pub fn place(&self, entry: Entry) -> Option<PathBuf> {
         match entry {
             Entry::Folder(id) => self.folder(id),

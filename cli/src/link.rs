@@ -29,7 +29,7 @@ impl Link {
         }
     }
 
-    /// What arrives on it.
+    /// The count of bytes that arrive on the connection.
     pub fn arrivals(&self) -> &Arrivals {
         match self {
             Self::Socket(socket) => socket.arrivals(),

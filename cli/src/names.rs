@@ -15,7 +15,7 @@ use crate::escape::is_unsafe;
 const LONGEST: usize = 255;
 /// Longest name that any disk is expected to hold: some encrypted ones have room for 143 bytes.
 const SHORT: usize = 140;
-/// What the names of wstp's own folders end with; see [`crate::partial`].
+/// The suffix of the names of wstp's own folders; see [`crate::partial`].
 pub const PARTIAL_SUFFIX: &str = ".wstp";
 
 const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "clock$", "conin$", "conout$"];

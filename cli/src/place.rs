@@ -1,4 +1,4 @@
-//! Where a file is: on a server of the protocol, or at an HTTP server under a URL.
+//! The place of a file: on a server of the protocol, or at an HTTP server under a URL.
 //!
 //! A URL is what a browser shows: percent-encoded, with a query perhaps, and a fragment that is of no meaning to a server. On a WSTP server, the
 //! URL of its pages and files names what the protocol calls by its path.
@@ -14,7 +14,7 @@ use crate::exit::{Code, Failure};
 /// The path of a WSTP server's plain files.
 const FILES_PATH: &str = "files";
 
-/// Where a file is.
+/// The place of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// A server of the protocol.
@@ -36,7 +36,7 @@ impl Place {
         }
     }
 
-    /// What to show: `host:port`.
+    /// The label to show: `host:port`.
     #[must_use]
     pub fn label(&self) -> String {
         match self {
@@ -45,7 +45,8 @@ impl Place {
         }
     }
 
-    /// Where a mirror that the server at `from` offers has what is at `path` there; `None` where it is not to be followed.
+    /// The place, on a mirror that the server at `from` offers, of the file that this server has at `path`.
+    /// `None` if the client must not follow the mirror.
     #[must_use]
     pub fn offered(mirror: &MirrorUrl, from: &Address, path: &SharePath) -> Option<Self> {
         if !mirror.may_be_followed_from(&from.url()) {
@@ -90,7 +91,8 @@ impl FileUrl {
         Ok(Self(url))
     }
 
-    /// What it names on a server of the protocol, if one answers there: beneath its files, or from the root on. A query is of its pages only.
+    /// The source that the URL names on a server of the protocol, if one answers there. The path lies beneath its files, or starts at the root.
+    /// A query concerns only the server's pages.
     ///
     /// # Errors
     ///
@@ -116,7 +118,7 @@ impl FileUrl {
         self.0.path() != "/"
     }
 
-    /// What to show: `host` or `host:port`.
+    /// The label to show: `host` or `host:port`.
     #[must_use]
     pub fn label(&self) -> String {
         let host = self.0.host_str().unwrap_or_default();

@@ -47,7 +47,7 @@ impl Plain {
         Self { unsent, arrivals, task: task.abort_handle() }
     }
 
-    /// What arrives in answer to its requests.
+    /// The count of bytes that arrive in answer to its requests.
     pub fn arrivals(&self) -> &Arrivals {
         &self.arrivals
     }
@@ -131,7 +131,7 @@ async fn ask(client: Client, url: FileUrl, request: HttpRequest, arrivals: Arriv
     })
 }
 
-/// Where a redirect leads that was not followed.
+/// The target of a redirect that was not followed.
 fn unfollowed(response: &Response) -> Option<Url> {
     let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
     response.url().join(to.to_str().ok()?).ok()

@@ -35,7 +35,7 @@ impl Proxy {
         ENVIRONMENT.get_or_init(|| Environment::read(|name| env::var(name).ok())).proxy(secure, host, port)
     }
 
-    /// What to show: host and port alone.
+    /// The label to show: host and port alone.
     #[must_use]
     pub fn label(&self) -> String {
         let uri = self.uri();
@@ -137,7 +137,7 @@ impl Environment {
 /// The exceptions that hold for a port, as hosts and networks separated by commas. They may be separated by blanks too, and have a port each.
 fn exceptions_at(exceptions: &str, port: u16) -> String {
     let at_port = |exception: &str| match exception.rsplit_once(':') {
-        // Of an address of the sixth version without brackets, the last part is no port.
+        // In an IPv6 address without brackets, the last part is no port.
         Some((host, digits)) if !host.contains(':') || host.ends_with(']') => {
             (digits.parse() == Ok(port)).then(|| host.to_owned())
         }

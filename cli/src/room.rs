@@ -17,19 +17,19 @@ const SECTOR: u64 = 512;
 /// Bytes of a file for which its hashes need one.
 const PER_HASH_BYTE: u64 = 256;
 
-/// What a disk has left.
+/// The free space of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Bytes that an ordinary user may still write.
     free: u64,
     /// The least that a file takes.
     unit: u64,
-    /// Where it is mounted.
+    /// The mount point of the disk.
     disk: PathBuf,
 }
 
 impl Room {
-    /// What the disk of a folder has left. `None` if it does not say: some tell nothing, or that nothing is free.
+    /// Asks the disk of a folder for its free space. `None` if it does not say: some tell nothing, or that nothing is free.
     #[must_use]
     pub fn at(folder: &Path) -> Option<Self> {
         let told = statvfs(folder).ok()?;

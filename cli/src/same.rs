@@ -15,7 +15,7 @@ use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::transfer::Fetched;
 
-/// What the file is, if it is the one the first source that can be reached has; `None` if it differs.
+/// Compares the local file with the file at the first source that can be reached. Returns it if they are the same, `None` if they differ.
 ///
 /// # Errors
 ///

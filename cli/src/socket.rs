@@ -63,7 +63,7 @@ impl Socket {
         Self { unsent, arrivals, task: task.abort_handle() }
     }
 
-    /// What arrives on it.
+    /// The count of bytes that arrive on the socket.
     pub fn arrivals(&self) -> &Arrivals {
         &self.arrivals
     }

@@ -1,7 +1,8 @@
 //! `wstp get -o -`: a file to the standard output, in order, each block verified before it is given out.
 //!
-//! What arrives waits in a temporary file without a name until everything before it is verified. Neither that file nor memory grows with the file that is
-//! fetched: when the reader is slow, or the server does not know the hash yet, storing waits, and with it the network. What was given out is freed.
+//! Bytes that arrive wait in a temporary file without a name until everything before them is verified. Neither that file nor memory grows with the
+//! file that is fetched: when the reader is slow, or the server does not know the hash yet, storing waits, and with it the network. The stream frees
+//! bytes that were given out.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -19,7 +19,7 @@ use crate::dial::Line;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
 
-/// What the person trusts beside what the system does.
+/// Certificates that the person trusts, beside those that the system trusts.
 static NAMED: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
 
 /// Trusts the certificates in these files too, in all connections from now on.

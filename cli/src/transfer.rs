@@ -55,7 +55,7 @@ pub(crate) struct Task {
     pub update: bool,
     /// Who is told how much from the start is verified.
     pub(crate) queue: Option<Arc<Queue>>,
-    /// Where it goes, if it is begun only when it fits on the disk there.
+    /// The target path, if the transfer begins only when the file fits on the disk there.
     pub to_fit: Option<PathBuf>,
 }
 

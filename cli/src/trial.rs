@@ -1,4 +1,4 @@
-//! What the disk makes of names, found out by trying: empty files are made in a folder for that alone.
+//! Finds out by trying how the disk treats names. A trial makes empty files in a folder for that alone.
 //!
 //! Disks differ in what they refuse, change, and take for one, and no table of systems says it: one system mounts them in many ways. Names that every
 //! disk holds are not tried, and of others a character that was held once is not tried again. The answers are those of the disk at the place of the

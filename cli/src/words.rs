@@ -98,7 +98,7 @@ pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
     }
 }
 
-/// What is wrong with one source among several, in a clause; `words` are why there was no connection to it last.
+/// Says in a clause what is wrong with one source among several. `words` are why there was no connection to it last.
 #[must_use]
 pub fn source_problem(problem: &Problem, place: &Place, words: Option<&Failure>) -> String {
     match (problem, place) {

@@ -33,7 +33,7 @@ async fn a_tree_arrives_whole() {
     assert_eq!((&summary["files"], &summary["bytes"], &summary["failed"]), (&5.into(), &20_110.into(), &0.into()));
 }
 
-/// What comes is counted in bytes: a message that takes longer than the patience is waited for while bytes of it arrive.
+/// The client counts bytes: it waits for a message that takes longer than the patience, as long as bytes of it arrive.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_on_which_one_message_takes_longer_than_the_patience_carries_a_folder() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());

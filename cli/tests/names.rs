@@ -136,7 +136,7 @@ async fn what_an_earlier_build_kept_of_a_long_name_is_resumed() {
     let before = proxy.passed();
     let ended = wstp(here.path(), &["get", &proxy.source("x"), "-o", &long]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // Of what was on record, the last commit is read back; hashes come on top.
+    // The second run reads back the last commit of the bytes on record. Hashes come on top.
     assert!(proxy.passed() - before < 8 * MIB as u64 + MIB as u64 / 2 - kept / 2, "it begins anew");
     assert_eq!(names_in(here.path()), [long]);
 }

@@ -1,4 +1,4 @@
-//! What lies between a person and a server: proxies, certificates, redirects, and addresses as they are typed. Each obstacle has words of its own.
+//! Obstacles between a person and a server: proxies, certificates, redirects, and addresses as they are typed. Each obstacle has words of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 

@@ -1,4 +1,5 @@
-//! What an earlier run stored is not believed: whatever became of it meanwhile, the file is right in the end, and only what is wrong is fetched again.
+//! The client does not trust bytes that an earlier run stored. Whatever became of them meanwhile, the file is right in the end.
+//! The client fetches again only the bytes that are wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
@@ -13,7 +14,7 @@ use tempfile::tempdir;
 
 const BLOCK: usize = 8192;
 
-/// What happens to the partial folder, and how many of its bytes are wrong afterwards, of so many that are on record.
+/// A name, and a function that damages the partial folder. Given how many bytes are on record, it returns how many of them are wrong afterwards.
 type Damage = (&'static str, fn(&Path, usize) -> usize);
 
 const DAMAGES: [Damage; 6] = [

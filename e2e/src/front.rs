@@ -1,4 +1,4 @@
-//! What stands between a browser and a server at other people's places: nginx, and a proxy that carries HTTP alone.
+//! Programs between a browser and a server, as other people run them: nginx, and a proxy that carries HTTP alone.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ impl Front {
         }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

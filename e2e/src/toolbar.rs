@@ -49,7 +49,7 @@ impl ToolbarPopup {
     ///
     /// # Errors
     ///
-    /// What DevTools say.
+    /// Errors that DevTools report.
     pub async fn type_text(&mut self, text: &str) -> Result<()> {
         for key in text.chars() {
             self.press(json!({ "key": key, "text": key })).await?;
@@ -61,7 +61,7 @@ impl ToolbarPopup {
     ///
     /// # Errors
     ///
-    /// What DevTools say.
+    /// Errors that DevTools report.
     pub async fn press_enter(&mut self) -> Result<()> {
         self.press(json!({ "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r" })).await
     }
@@ -88,7 +88,7 @@ impl ToolbarPopup {
         until(what, SHORT, async || Ok((self.evaluate(expression).await? == json!(true)).then_some(()))).await
     }
 
-    /// What an expression gives in it.
+    /// The value of an expression in the popup.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What other extensions, other programs and Chrome's own settings make of what is saved: it arrives whole and where it belongs, or the user is told and
-//! the copy in the browser stays.
+//! Saves beside other extensions, other programs and Chrome's own settings. A saved file arrives whole and where it belongs, or the extension
+//! tells the user and keeps the copy in the browser.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What happens to what the extension has stored, and what it says of it: cleared while it runs, damaged, not to be had at all.
+//! Storage that is cleared while the extension runs, damaged, or not available at all: the effects, and the extension's messages.
 
 use std::fs;
 use std::path::Path;

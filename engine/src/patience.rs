@@ -18,7 +18,7 @@ const MOST_DOUBLINGS: u32 = 6;
 /// How many waits an answer may stay away while answers to later requests come.
 const OVERTAKEN: u32 = 3;
 
-/// What is waited for on a connection.
+/// The event that the client awaits on a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Awaited {
     /// The connection itself, or the server's welcome.

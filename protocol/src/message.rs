@@ -61,7 +61,7 @@ pub enum ServerMessage {
     Stale(Stale),
     /// The server is about to close the connection.
     Goodbye(Goodbye),
-    /// Where else the shared folder is served. Only where both sides have [`features::MIRRORS`].
+    /// Other addresses of the shared folder. The server sends them only where both sides have [`features::MIRRORS`].
     Mirrors(Mirrors),
     /// Answers [`BundleRequest`].
     Bundle(BundleReply),

@@ -1,6 +1,6 @@
-//! What an answer of plain HTTP at the endpoint says about who gave it: asked for when no WebSocket could be opened, to find out why.
+//! Tells from an answer of plain HTTP at the endpoint who gave it. A client that could open no WebSocket asks for one, to find out why.
 //!
-//! It is no proof of anything, and nothing is trusted for it. It only chooses the words in which a failure is told.
+//! The answer is no proof of anything, and nothing is trusted for it. It only chooses the words in which a failure is told.
 
 /// The field in each HTTP answer of a server; its value is the highest version that it speaks.
 pub const VERSION_FIELD: &str = "wstp-version";

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-/// Where the machine's owner writes its full name.
+/// The file in which the machine's owner writes its full name.
 const HOSTS: &str = "/etc/hosts";
 /// The domain of names in the local network (RFC 6762).
 const LOCAL: &str = "local";

@@ -144,7 +144,7 @@ impl Reader {
         self.state().waiting_since = None;
     }
 
-    /// What is sent now can't be completed: the connection ends in a reset.
+    /// Records that the current answer can't be completed, so that the connection ends in a reset.
     pub fn break_off(&self) {
         self.state().breaks_off = true;
     }

@@ -301,7 +301,7 @@ async fn a_change_under_the_old_date_is_no_change_of_metadata() {
     let download = UnderWay::begin(&server).await;
     overwrite(10_000);
     assert!(download.rest().await.len() < LONG, "what was sent is not in the file any more");
-    // What was not sent yet may change: what comes is the new version from end to end.
+    // Bytes that the server has not sent yet may change: the client gets the new version from end to end.
     let download = UnderWay::begin(&server).await;
     overwrite(LONG - (1 << 20));
     assert!(download.rest().await == std::fs::read(&path).unwrap());

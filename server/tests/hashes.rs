@@ -162,7 +162,7 @@ async fn a_cache_that_can_not_be_used_costs_one_line_and_no_file() {
         std::fs::read_to_string(&log).unwrap().matches("hashes can't be kept in the cache folder").count()
     };
     assert_eq!(serves(&|| {}).await, 0);
-    // What a later version wrote under the same names is computed anew, and what is no file is done without.
+    // The server computes anew the trees that a later version wrote under the same names. It does without a tree that is no file.
     for tree in kept_trees(&cache) {
         let mut later = std::fs::read(&tree).unwrap();
         later[7] += 1;

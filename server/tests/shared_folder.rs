@@ -20,7 +20,7 @@ async fn names(client: &mut Client) -> Vec<String> {
     client.list("").await.unwrap().into_iter().map(|entry| entry.name).collect()
 }
 
-/// What clients are told while there is no shared folder.
+/// Asserts that the server tells clients that the shared folder is not there.
 async fn assert_gone(server: &Server, client: &mut Client) {
     for failure in [client.list("").await.unwrap_err(), client.open_file("file").await.unwrap_err()] {
         assert_eq!(failure.code, ErrorCode::ShareGone);

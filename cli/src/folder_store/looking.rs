@@ -30,9 +30,9 @@ pub struct ToLook {
 pub struct ToCheck {
     /// Which.
     pub file: FileId,
-    /// Where it is, relative to the output.
+    /// Its path, relative to the output.
     pub place: PathBuf,
-    /// What it was then.
+    /// Its size and hash when the earlier run stored it.
     pub stored: Stored,
     /// Its last change on the server, in milliseconds since 1970-01-01 UTC, where known.
     pub modified_ms: Option<i64>,
@@ -75,8 +75,8 @@ impl FolderStore {
         }
     }
 
-    /// What is there of a file that was put into its place: it is read and hashed. One that is another now is somebody else's, and not replaced unasked.
-    /// It loses the server's time too, for which a later run would take it for the same.
+    /// Reads and hashes a file that was put into its place. A file that differs now is somebody else's, and the command does not replace it unasked.
+    /// Such a file loses the server's time too: by that time, a later run would take it for the same file.
     pub(super) fn check(&self, ToCheck { place, stored, modified_ms, .. }: &ToCheck) -> LookReply {
         let target = self.output.join(place);
         let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && self.has_around(place));

@@ -43,7 +43,7 @@ impl Canned {
         Self { address, task: tokio::spawn(accept).abort_handle() }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

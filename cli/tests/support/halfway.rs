@@ -8,9 +8,9 @@ use super::{MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
 
 /// Its bytes.
 pub const SIZE: usize = 12 * MIB;
-/// What is let through.
+/// Bytes that the proxy lets through.
 pub const HELD: u64 = 6 * MIB as u64;
-/// What has surely been recorded of what was let through: less the hashes, and the run that was cut in the middle.
+/// Bytes that are on record for certain: those let through, less the hashes and the run that was cut in the middle.
 pub const RECORDED: u64 = 5 * MIB as u64;
 
 /// The download, and everything around it.

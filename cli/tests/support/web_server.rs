@@ -62,7 +62,7 @@ impl WebServer {
         Self { address, shared, task: tokio::spawn(accept).abort_handle() }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -38,7 +38,7 @@ impl Blocks {
         Self { count: file.blocks(), ..Self::default() }
     }
 
-    /// What the journal says: nothing of it counts before it was read back, and nothing of it is fetched again.
+    /// The blocks that the journal records. They count only after the transfer has read them back, and the transfer does not fetch them again.
     pub(super) fn recovered(file: &FileIdentity, journal: &Recovered) -> Self {
         let mut claimed = journal.verified.clone();
         claimed.extend(&journal.received);

@@ -21,7 +21,7 @@ const MOST_AT_ONCE: usize = 2;
 /// How many times longer than the last run took the next one is put off, beside a download.
 const REST: u32 = 19;
 
-/// What is being read back, and when the next run may be.
+/// The runs being read back, and the time from which the next one may be.
 #[derive(Debug, Default)]
 pub(super) struct ReadBack {
     under_way: RangeSet,
@@ -88,7 +88,7 @@ impl Transfer {
         }
     }
 
-    /// What can't be read is not here. If the disk is at fault altogether, writing it anew says so.
+    /// Marks a run that can't be read as missing. If the disk is at fault altogether, writing the run anew reports it.
     pub(super) fn unreadable(&mut self, run: BlockRun, asked: Instant) {
         self.reading_ended(run, asked);
         self.lose(range_of(run));

@@ -20,7 +20,7 @@ const MOST_AT_ONCE: u64 = 8 << 20;
 /// How many times longer than the last file took the next one is put off, beside a download.
 const REST: u32 = 19;
 
-/// What an earlier run stored and this one has not read back.
+/// Files that an earlier run stored and this one has not read back.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     short: BTreeMap<FileId, Stored>,

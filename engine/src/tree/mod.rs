@@ -203,7 +203,7 @@ impl TreeTransfer {
         self.drive();
     }
 
-    /// What came of [`TreeOutput::Look`] for one of its files, or of [`TreeOutput::Check`].
+    /// Takes the result of [`TreeOutput::Look`] for one of its files, or of [`TreeOutput::Check`].
     pub fn handle_looked(&mut self, now: Instant, file: FileId, reply: LookReply) {
         self.advance(now);
         self.looked(file, reply);

@@ -85,7 +85,7 @@ pub enum TreeOutput {
     Check {
         /// Which.
         file: FileId,
-        /// What it was when it was stored.
+        /// Its size, hash and form when it was stored.
         stored: Stored,
     },
     /// Keep a whole file, whose bytes are verified, and answer with `handle_kept`, in any order. It need not be durable before the next commit.

@@ -9,7 +9,7 @@ use super::entries::{Entries, State};
 use super::output::FileId;
 use crate::{Instant, Phase, Problem};
 
-/// What went wrong with a tree as a whole, or with one of its folders.
+/// A problem with a tree as a whole, or with one of its folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeProblem {
     /// As with a single file.
@@ -23,8 +23,8 @@ pub enum TreeProblem {
 /// How a tree stands. What is under way of large files is not in these figures: the caller knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeProgress {
-    /// What it is doing. There is no [`Phase::Verifying`], and [`Phase::Checking`] is said of files that an earlier run stored. [`Phase::Complete`] says that nothing is left to do; `files_failed` and `folders_failed` say
-    /// whether anything is missing.
+    /// The current phase. There is no [`Phase::Verifying`], and [`Phase::Checking`] is said of files that an earlier run stored.
+    /// [`Phase::Complete`] says that nothing is left to do; `files_failed` and `folders_failed` say whether anything is missing.
     pub phase: Phase,
     /// What went wrong last, until something goes right again.
     pub problem: Option<TreeProblem>,

@@ -91,7 +91,7 @@ pub enum Crash {
     PowerLoss,
 }
 
-/// What a failing disk, a repaired file system or another program does to stored bytes. Numbers are parts of the data in 1,000.
+/// Damage that a failing disk, a repaired file system or another program does to stored bytes. Numbers are parts of the data in 1,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// Bytes from here on, so many, are others.

@@ -353,7 +353,7 @@ impl World {
         self.tree.handle_looked(self.now, file, reply);
     }
 
-    /// What is on disk of a file that was stored before.
+    /// Reports the copy on disk of a file that was stored before.
     fn checked(&mut self, file: FileId, form: Form) {
         let reply = match self.disk.get(&file).filter(|copy| copy.form == form) {
             Some(copy) if !self.damaged.contains(&file) => {

@@ -86,19 +86,19 @@ pub struct Download {
     by_extension_id: Option<String>,
 }
 
-/// What a download of ours saves.
+/// The file that a download of ours saves.
 #[derive(Debug)]
 pub struct Saves {
     /// The transfer.
     pub transfer: TransferId,
     /// Which file of it.
     pub file: u32,
-    /// Where it was to go, relative to the downloads folder; nothing of one that an older build began.
+    /// Target path, relative to the downloads folder; empty if an older build began the download.
     pub asked: String,
 }
 
 impl Download {
-    /// What it saves, if this extension began it.
+    /// The file that it saves, if this extension began it.
     pub fn saves(&self) -> Option<Saves> {
         let is_ours = RUNTIME_ID.with(|id| self.by_extension_id.as_deref() == Some(id.as_str()));
         let (_, mark) = self.url.rsplit_once('#').filter(|_| is_ours)?;
@@ -163,7 +163,7 @@ pub struct Delta<T> {
     pub current: Option<T>,
 }
 
-/// What a download is for.
+/// The purpose of a download.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
     /// To save this file of a transfer.
@@ -266,7 +266,7 @@ pub async fn cancel_download(id: i32) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// The error that Chrome returns.
 pub async fn undo_download(id: i32) -> Result<(), JsValue> {
     downloads_cancel(id).await?;
     // There is a file only where it was complete before it could be given up.

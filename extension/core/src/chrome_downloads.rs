@@ -18,7 +18,7 @@ pub enum End {
     Open,
     /// The file is on the disk.
     Saved {
-        /// Of which transfer.
+        /// The transfer that the file belongs to.
         transfer: TransferId,
         /// Which file of it.
         file: u32,
@@ -31,7 +31,7 @@ pub enum End {
     Unknown,
 }
 
-/// What a download can be waited for.
+/// The stage of a download that a caller can wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// It has a name, or it has ended.
@@ -56,7 +56,7 @@ pub struct Downloads {
 struct Begun {
     transfer: TransferId,
     file: u32,
-    /// Where it is to go, relative to the downloads folder.
+    /// Target path, relative to the downloads folder.
     asked: String,
     told: Told,
     /// Its name was looked at.
@@ -69,7 +69,7 @@ struct Told {
     path: Option<String>,
     /// `complete` or `interrupted`.
     end: Option<String>,
-    /// What Chrome fears of it changed, or whether it is paused, and it was not looked at since.
+    /// Chrome changed the download's danger or paused state, and nobody has checked it since.
     is_odd: bool,
 }
 
@@ -112,7 +112,7 @@ impl Downloads {
     pub fn when(&mut self, id: i32, stage: Stage) -> Receiver<()> {
         let (sender, receiver) = channel();
         match self.begun.get_mut(&id) {
-            // Whoever asked may have gone.
+            // The caller that asked may have gone.
             Some(begun) if begun.told.has_reached(stage) => drop(sender.send(())),
             Some(begun) => begun.waiting = Some((stage, sender)),
             None => {}
@@ -120,7 +120,7 @@ impl Downloads {
         receiver
     }
 
-    /// Where it goes, once Chrome has said so.
+    /// Target path, once Chrome has reported it.
     pub fn path(&self, id: i32) -> Option<&str> {
         self.begun.get(&id)?.told.path.as_deref()
     }
@@ -189,7 +189,7 @@ impl Begun {
     fn add(&mut self, change: &Change) {
         self.told.add(change);
         if let Some((_, sender)) = self.waiting.take_if(|(stage, _)| self.told.has_reached(*stage)) {
-            // Whoever waited may have lost patience.
+            // The caller that waited may have timed out.
             let _ = sender.send(());
         }
     }

@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The catalogue is started again after so long when it died.
 const CATALOGUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Of what has no type Chrome guesses one, and then gives its name another extension.
+/// Every blob has this type. Chrome guesses the type of a blob that has none, and then changes the extension of its name.
 const TYPE: &str = "application/octet-stream";
 
 const TOPICS: &[&str] =

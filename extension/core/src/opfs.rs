@@ -77,7 +77,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The error that the browser returns.
     pub async fn has_file(path: &[&str], name: &str) -> Result<bool, JsValue> {
         let found = async { JsFuture::from(Self::find(path).await?.0.get_file_handle(name)).await };
         match found.await {

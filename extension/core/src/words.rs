@@ -122,7 +122,7 @@ pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     }
 }
 
-/// What the engine ran into with a folder on a server called `label`.
+/// Describes a problem that the engine met with a folder on a server called `label`.
 pub fn tree_problem(found: &TreeProblem, label: &str) -> Problem {
     match found {
         TreeProblem::Source(found) => engine_problem(found, label),
@@ -198,7 +198,7 @@ pub fn store_problem(error: StoreError) -> Problem {
     }
 }
 
-/// What another version of the extension wrote of a transfer is not touched.
+/// The error for a transfer's files that another version of the extension wrote; this version does not touch them.
 pub fn other_version() -> JsValue {
     JsError::new("another version of this extension wrote it").into()
 }
@@ -211,7 +211,7 @@ pub fn unopened_problem(reason: &str) -> Problem {
     )
 }
 
-/// What was there of a transfer is gone or damaged.
+/// The problem to show when a transfer's former files are gone or damaged.
 pub fn begun_anew_problem() -> Problem {
     problem(
         "What had arrived of this is gone from the browser's storage, or damaged there.",

@@ -133,7 +133,7 @@ pub enum Command {
         /// Which one.
         transfer: TransferId,
     },
-    /// What is to be saved of a complete transfer into a folder that the user picked; answered with [`Reply::Tasks`].
+    /// Lists the files of a complete transfer to save into a folder that the user picked; answered with [`Reply::Tasks`].
     Tasks {
         /// Which one.
         transfer: TransferId,
@@ -144,7 +144,7 @@ pub enum Command {
     SaveInto {
         /// Which one.
         transfer: TransferId,
-        /// What the folder, or the file, is called there.
+        /// Name of the folder or file in the picked folder.
         name: String,
         /// Whether files of it are there already.
         goes_on: bool,
@@ -160,7 +160,7 @@ pub enum Command {
     WroteAll {
         /// Which one.
         transfer: TransferId,
-        /// Where it is, or why it is not.
+        /// Path of the saved copy, or the problem that stopped the save.
         result: Result<String, Problem>,
     },
     /// Changes the settings.
@@ -210,7 +210,7 @@ pub enum Reply {
     Connected {
         /// The server.
         server: ServerView,
-        /// What on it was asked for.
+        /// The place on it that the command asked for.
         spot: Spot,
     },
     /// Answers [`Command::List`].
@@ -233,9 +233,9 @@ pub enum Reply {
         tasks: Vec<SaveTask>,
         /// The first file of the next page, if there is one.
         next: Option<u32>,
-        /// What the folder, or the file, should be called.
+        /// Name that the folder or file should get.
         name: String,
-        /// What it is called where an earlier page began to save it.
+        /// Name under which an earlier page began to save it, if one did.
         begun_as: Option<String>,
     },
     /// Answers [`Command::Download`] and [`Command::DownloadFolder`].

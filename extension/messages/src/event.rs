@@ -28,11 +28,11 @@ pub struct Snapshot {
     pub transfers: Vec<TransferView>,
     /// The settings.
     pub settings: Settings,
-    /// What the user has to know of what is stored.
+    /// The notice about the stored data that the user has to read, if any.
     pub notice: Option<Notice>,
 }
 
-/// What happened to everything that is stored. It stays until the user dismisses it.
+/// Tells the user what happened to all stored data. It stays until the user dismisses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// In words.
@@ -86,7 +86,7 @@ pub struct Listed {
     pub modified_ms: Option<i64>,
 }
 
-/// What on a server an address leads to.
+/// The place on a server that an address leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spot {
     /// The names of the folders on the way, outermost first.

@@ -304,7 +304,7 @@ pub enum SaveOutcome {
     Waits {
         /// As above.
         download: i32,
-        /// What Chrome waits for.
+        /// Reason for the wait.
         reason: WaitReason,
     },
     /// Chrome reports it complete.
@@ -321,7 +321,7 @@ pub enum SaveOutcome {
     },
 }
 
-/// What Chrome waits for.
+/// Reason why Chrome waits with a save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WaitReason {
     /// The user's word on whether to keep the file.

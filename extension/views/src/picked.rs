@@ -37,7 +37,7 @@ extern "C" {
 pub struct Progress {
     /// The transfer.
     pub transfer: TransferId,
-    /// What is saved.
+    /// Name of the transfer.
     pub name: String,
     /// The folder that the user picked.
     pub folder: String,
@@ -49,9 +49,9 @@ pub struct Progress {
 #[derive(Clone, Copy)]
 pub struct Picked {
     catalogue: Catalogue,
-    /// What is being saved.
+    /// The save in progress, if any.
     pub going: RwSignal<Option<Progress>>,
-    /// What went wrong.
+    /// The problem to show, if any.
     pub problem: RwSignal<Option<Problem>>,
     is_stopped: StoredValue<bool>,
 }
@@ -153,7 +153,7 @@ impl Saving {
         let transfer = self.transfer.clone();
         self.picked.ask(Command::SaveInto { transfer, name: name.clone(), goes_on }).await?;
         if !goes_on {
-            // What was saved elsewhere is to be written here too.
+            // The page must write here the files that were saved elsewhere, too.
             (tasks, next, ..) = self.tasks(0).await?;
         }
         if !self.is_folder {
@@ -209,7 +209,7 @@ impl Saving {
                 }
             };
             if let Some(problem) = ended {
-                // What was written of this file goes with it.
+                // The abort discards the bytes already written to this file.
                 let _ = JsFuture::from(writer.abort()).await;
                 return Err(problem);
             }
@@ -241,7 +241,7 @@ async fn pick() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
     }
 }
 
-/// What is to be written.
+/// Bytes to write for a task, from the sandbox.
 async fn bytes(task: &SaveTask) -> Result<Blob, JsValue> {
     let mut folder: FileSystemDirectoryHandle = sandbox().await?.dyn_into()?;
     let names: Vec<&str> = match &task.place {

@@ -56,7 +56,7 @@ pub fn News(store: Store, catalogue: Catalogue) -> impl IntoView {
     }
 }
 
-/// What happened to what is stored, until the user has read it; where there is no storage, with a way to try again.
+/// Shows the notice about the stored data until the user dismisses it; if there is no storage, offers a retry.
 #[component]
 fn Told(notice: Notice, catalogue: Catalogue) -> impl IntoView {
     let Notice { problem: Problem { what, advice }, is_lasting } = notice;

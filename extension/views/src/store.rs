@@ -28,7 +28,7 @@ pub struct Store {
     pub servers: RwSignal<Vec<ServerView>>,
     /// The settings.
     pub settings: RwSignal<Settings>,
-    /// What the user has to know of what is stored.
+    /// The notice about the stored data that the user has to read, if any.
     pub notice: RwSignal<Option<Notice>>,
     /// Whether everything was told once.
     pub is_ready: RwSignal<bool>,

@@ -21,7 +21,7 @@ use crate::picked::{Picked, Progress};
 use crate::store::{Kept, Store, Tally};
 use crate::words::{info, is_complete, kept_bytes, source};
 
-/// What a page is opened with to save a transfer into a folder: before the transfer's id.
+/// Prefix of the URL fragment that opens a page to save a transfer into a folder; the transfer's id follows.
 const SAVE: &str = "save=";
 /// Bytes of an incomplete transfer that are not thrown away without a question.
 const WORTH_ASKING: u64 = 100_000_000;
@@ -161,7 +161,7 @@ pub fn TransfersPane(
     }
 }
 
-/// What is saved into a folder that the user picked, and what another page asked for.
+/// Shows the save into a folder that the user picked, and the save that another page asked for.
 #[component]
 fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
     let wanted =

@@ -68,7 +68,7 @@ impl Apt {
     }
 }
 
-/// What is left of what the command says, and whether it succeeded.
+/// The rest of the command's output, and whether the command succeeded.
 fn end(mut child: Child, mut said: impl Read) -> (String, bool) {
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();

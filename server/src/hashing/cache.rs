@@ -32,7 +32,7 @@ const SCRATCH_PREFIX: &str = ".new-";
 /// Scratch files as old as this were left by a server that was killed.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
-/// What the log says of a folder that can't be used.
+/// The log message for a folder that can't be used.
 const NOT_KEPT: &str = "hashes can't be kept in the cache folder: they are computed again after each start";
 
 /// The trees on disk.

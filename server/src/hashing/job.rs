@@ -150,7 +150,7 @@ impl Progress {
     }
 }
 
-/// What a file that is not given any more means for its hashes.
+/// Maps the refusal of a file to the outcome of its hashing: changed, or an error.
 fn unread(refusal: Refusal) -> io::Result<Step> {
     match refusal.code() {
         ErrorCode::Changed | ErrorCode::ShareGone => Ok(Step::Changed),

@@ -1,4 +1,4 @@
-//! What an answer holds from its head to its last byte.
+//! Resources that an answer holds from its head to its last byte.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -31,7 +31,7 @@ impl Delivery {
         Self { overdue, _seat: seat, _session: server.sessions.token() }
     }
 
-    /// What `work` comes to, if the server still waits for it.
+    /// The result of `work`, if the server still waits for it.
     pub async fn in_time<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Overdue> {
         tokio::select! {
             biased;

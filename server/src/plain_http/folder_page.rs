@@ -72,7 +72,7 @@ struct Page {
     stage: Stage,
 }
 
-/// What comes next.
+/// The part of the page that comes next.
 enum Stage {
     Head(SharePath, Walk),
     Rows(Walk),
@@ -96,7 +96,7 @@ impl Page {
             Stage::Rows(walk) => self.rows(walk).await,
             Stage::Break(refusal) => {
                 tracing::info!(reason = refusal.text(), "the page of a folder broke off");
-                // What was said last is sent meanwhile.
+                // The connection sends the previous part meanwhile.
                 tokio::task::yield_now().await;
                 self.reader.break_off();
                 return Err(Broken(refusal.text()));
@@ -141,7 +141,7 @@ impl Page {
     }
 }
 
-/// What stands before and behind the rows.
+/// The parts of the template before and behind the rows.
 fn around_rows() -> (&'static str, &'static str) {
     TEMPLATE.split_once("{rows}\n").expect("the template has a place for rows")
 }

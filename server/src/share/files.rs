@@ -150,8 +150,8 @@ impl Files {
     /// A run of blocks as a whole frame.
     pub async fn read_blocks(&self, file: Arc<SharedFile>, request: BlocksRequest) -> Result<Bytes, Refusal> {
         let read = file.frame(request.id, request.run)?;
-        // What is in memory is taken from there at once. Only the disk is waited for on another thread: to change threads and back costs more than
-        // to copy a quarter of a mebibyte.
+        // This thread takes bytes that are in memory at once; another thread waits for the disk. To change threads and back costs more than to copy
+        // a quarter of a mebibyte.
         let buffer = match file.read_cached(&read) {
             Some(cached) => cached?,
             None => blocking(&self.readers, move || file.read(&read)).await?,

@@ -25,13 +25,13 @@ pub struct Share {
     hidden: bool,
 }
 
-/// What a path named when it was looked up.
+/// The entry that a path named when it was looked up.
 pub struct Spot {
     /// The shared folder as it was then.
     dir: Dir,
-    /// Where it is beneath that folder.
+    /// Its path beneath that folder.
     path: PathBuf,
-    /// What is there, links followed.
+    /// Its metadata, links followed.
     pub metadata: Metadata,
 }
 
@@ -76,7 +76,7 @@ impl Share {
         self.find(path)?.file()
     }
 
-    /// What a path names, links followed.
+    /// The metadata of the entry that a path names, links followed.
     pub fn metadata(&self, path: &SharePath) -> Result<Metadata, Refusal> {
         Ok(self.find(path)?.metadata)
     }
@@ -110,7 +110,7 @@ impl Share {
         Ok(false)
     }
 
-    /// What a path names, links followed.
+    /// The entry that a path names, links followed.
     pub fn find(&self, path: &SharePath) -> Result<Spot, Refusal> {
         Ok(self.look_up(path)?)
     }

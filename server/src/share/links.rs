@@ -1,6 +1,6 @@
-//! Where symbolic links lead. The kernel follows those that stay beneath the shared folder; it refuses those that are absolute or go up and come back in.
-//! These are followed here by hand, name by name. What comes of it is a path without links, and opening it is again the kernel's, beneath the folder: so
-//! links that change meanwhile lead to an error or to something else in the folder, but never out of it.
+//! The targets of symbolic links. The kernel follows links that stay beneath the shared folder; it refuses those that are absolute or go up and
+//! come back in. This module follows the refused ones by hand, name by name. The result is a path without links, and the kernel opens it beneath
+//! the folder. So links that change meanwhile lead to an error or to something else in the folder, but never out of it.
 
 use std::ffi::OsString;
 use std::io;
@@ -49,7 +49,7 @@ impl Astray {
     }
 }
 
-/// What became of a path.
+/// The result of following a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Way {
     /// A path beneath the folder, without links.
@@ -80,7 +80,7 @@ pub fn follow(root: &Path, path: &Path) -> io::Result<Way> {
                         ahead.extend(steps(&target));
                     }
                     Ok(_) => return Ok(Way::Astray(Astray::Round)),
-                    // What is no link is gone through.
+                    // The walk goes on through a name that is no link.
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => place = next,
                     Err(error) if is_absence(&error) && links == 0 => return Ok(Way::Missing),
                     Err(_) if !next.starts_with(&root) => return Ok(Way::Astray(Astray::Out)),

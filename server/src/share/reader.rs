@@ -16,7 +16,7 @@ use super::stamp::Stamp;
 /// How far ahead of a reader that goes straight on the disk is asked to read.
 const READ_AHEAD: u64 = 4 << 20;
 
-/// What is to be read: bytes of the file, all within it, and what stands before them.
+/// A read to be done: bytes of the file, all within it, and the header before them, if any.
 #[derive(Clone, Debug)]
 pub struct Read {
     header: Option<[u8; BLOCKS_HEADER_LEN]>,

@@ -1,5 +1,5 @@
-//! Where the shared folder is. It is looked up by its path at every use, and no descriptor is kept: a folder that was replaced is found, a disk can be
-//! unmounted while nobody asks for anything, and what was mounted later is served.
+//! The place of the shared folder. The server looks the folder up by its path at every use, and keeps no descriptor. So it finds a folder that
+//! was replaced, and serves one that was mounted later. A disk can be unmounted while nobody asks for anything.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -26,7 +26,7 @@ pub struct Stamp {
     rights: Rights,
 }
 
-/// What changes the change time of a file and is no matter of its bytes.
+/// Attributes of a file that change its change time but have nothing to do with its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Rights {
     mode: u32,

@@ -14,7 +14,7 @@ use super::stamp::{FileId, Stamp};
 /// Files that are remembered; those told first are forgotten first, and then have a new version after their next change of any kind.
 const MAX_KNOWN: usize = 4096;
 
-/// What was told lately.
+/// The versions that plain HTTP told lately.
 #[derive(Default)]
 pub struct Versions {
     known: Mutex<Known>,

@@ -25,7 +25,7 @@ pub struct Options<'a> {
     pub uid: Option<u32>,
     /// A command that starts it: the server and its arguments are added.
     pub wrapper: &'a [&'a str],
-    /// Where its log goes.
+    /// The file for its log.
     pub log: Option<&'a Path>,
 }
 

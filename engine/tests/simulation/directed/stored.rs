@@ -1,4 +1,4 @@
-//! What an earlier run stored: read back before it counts, beside the download, and fetched again where it is wrong.
+//! Data that an earlier run stored. The transfer reads it back beside the download before it counts, and fetches it again where it is wrong.
 
 use std::time::Duration;
 

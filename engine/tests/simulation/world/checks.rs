@@ -68,7 +68,7 @@ impl World {
         self.check_recovered(&journal::replay(&self.disk.journal).0);
     }
 
-    /// What the journal claims for certain is on disk, unless something else than the program changed that since.
+    /// Asserts that the disk holds the blocks that the journal calls verified, except where something else than the program changed them since.
     pub(super) fn check_recovered(&self, recovered: &journal::Recovered) {
         let Some(root) = recovered.file().and_then(|file| file.root) else { return };
         let Some(content) = self.content(root) else { return };

@@ -38,7 +38,7 @@ thread_local! {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// The error that Chrome returns.
 #[wasm_bindgen]
 pub async fn handle_download(change: JsValue) -> Result<(), JsValue> {
     let change: Change = serde_wasm_bindgen::from_value(change)?;

@@ -1,5 +1,5 @@
-//! What a transfer's folder in the sandbox says of itself: the file `about`, written when the transfer is added. With it the list of transfers can be
-//! built anew from their folders.
+//! The file `about` in a transfer's sandbox folder describes the transfer. The catalogue writes it when it adds the transfer.
+//! The catalogue can rebuild the list of transfers from these files.
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -13,7 +13,7 @@ use crate::words::store_problem;
 /// The name of the file.
 pub const ABOUT: &str = "about";
 
-/// What the transfer was when it was added.
+/// The description of a transfer, as it was when it was added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     server: String,
@@ -25,7 +25,7 @@ pub struct About {
 }
 
 impl About {
-    /// Of this transfer.
+    /// Describes this transfer.
     pub fn of(item: &Item) -> Self {
         let Item { server, kind, path, size, modified_ms, added_ms, .. } = item.clone();
         Self { server, kind, path, size, modified_ms, added_ms }
@@ -57,7 +57,7 @@ impl About {
 ///
 /// # Errors
 ///
-/// What the browser says.
+/// The error that the browser returns.
 pub async fn describe(item: &Item) -> Result<(), JsValue> {
     let file = Folder::open(&["transfers", &item.id.0]).await?.file(ABOUT).await?;
     let bytes = About::of(item).encode();

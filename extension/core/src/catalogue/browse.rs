@@ -335,7 +335,7 @@ fn endless(label: &str) -> Problem {
     problem(format!("{label} sends a list of this folder that does not end."), "Ask who runs the server.")
 }
 
-/// What was asked for can't be shown.
+/// The problem to show when the server can't show the path that the user asked for.
 fn not_there(path: &SharePath, code: ErrorCode, label: &str) -> Problem {
     if code != ErrorCode::NotFound {
         return server_problem(code, "", label);

@@ -48,7 +48,7 @@ pub struct Contents {
 }
 
 struct SavedAs {
-    /// What the paths were made for.
+    /// The target folder for which the paths were computed.
     into: String,
     root: String,
     files: Vec<String>,
@@ -126,7 +126,8 @@ impl Library {
         Ok((tasks.collect(), files.next()))
     }
 
-    /// Of a folder's file that was saved, where the folder is; the folder's files go `into` a path relative to the downloads folder.
+    /// Replaces the path of a folder's saved file with the path of the folder itself; other outcomes stay as they are.
+    /// The folder's files go `into` a path relative to the downloads folder.
     pub fn of_whole(&self, transfer: &TransferId, file: u32, outcome: SaveOutcome, into: &str) -> SaveOutcome {
         let SaveOutcome::Saved { path, placed } = &outcome else { return outcome };
         let shelves = self.0.borrow();

@@ -18,7 +18,7 @@ use crate::words::problem;
 const PATIENCE: Duration = Duration::from_secs(3);
 const CHECK_ADDRESS: &str = "Check the address. WSTP servers usually listen on port 3000.";
 
-/// What was found out.
+/// The result of the diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The same server is there, under this address.
@@ -27,11 +27,11 @@ pub enum Finding {
     Told(Problem),
 }
 
-/// What answered.
+/// The HTTP response to the probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Answer {
     status: u16,
-    /// Where it came from in the end.
+    /// The final URL of the response, after redirects.
     url: String,
     version: Option<String>,
     via: Option<String>,
@@ -62,7 +62,7 @@ impl Answer {
     }
 }
 
-/// What an answer says about an address whose WebSocket failed.
+/// Derives a finding from the HTTP response of an address whose WebSocket failed.
 fn judge(address: &Address, answer: &Answer) -> Finding {
     let target = Address::parse(&answer.url).ok();
     if let Some(target) = target.map(|target| target.with_path_of(address)).filter(|target| target != address) {

@@ -18,7 +18,7 @@ use crate::opfs::{File, Folder};
 const SLACK: u64 = 1 << 20;
 /// Longest journal that is read.
 const MAX_LEN: u64 = 512 << 20;
-/// What its folder is called; those that follow it have a number too.
+/// Name of the first journal's folder; the names of later ones also have a number.
 const FOLDER: &str = "catalogue";
 
 /// The open journal.
@@ -32,7 +32,7 @@ pub struct Journal {
     snapshot: u64,
 }
 
-/// What is found in the sandbox.
+/// The journal that is found in the sandbox.
 pub struct Found {
     folder: String,
     /// The files, unless it can't be read or another one follows.
@@ -71,7 +71,7 @@ impl Found {
         })
     }
 
-    /// What it says.
+    /// The state recovered from the journal.
     pub fn recovered(&mut self) -> Option<&mut Recovered> {
         self.recovered.as_mut().map(|(_, recovered)| recovered)
     }
@@ -85,7 +85,7 @@ impl Found {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// The error that storage returns.
     pub async fn go_on(self, model: &Model) -> Result<Journal, JsValue> {
         if self.reason.is_some() {
             return Journal::begin(after(&self.folder), model).await;
@@ -118,7 +118,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The error that the browser returns.
     pub async fn is_there(folder: &str) -> Result<bool, JsValue> {
         Folder::has_file(&[folder], NAMES[0]).await
     }
@@ -127,7 +127,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// The error that storage returns.
     pub async fn next(folder: &str) -> Result<(String, [File; 2]), JsValue> {
         let next = after(folder);
         let files = files(&next).await?;
@@ -138,7 +138,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// The error that storage returns.
     pub fn move_to(&mut self, (folder, files): (String, [File; 2]), model: &Model) -> Result<(), StoreError> {
         self.folder = folder;
         std::mem::forget(std::mem::replace(&mut self.files, files));

@@ -94,11 +94,11 @@ pub enum Change {
     Lost(TransferId, Problem),
     /// A transfer began: there was room for all of it, or the user insisted.
     Begun(TransferId),
-    /// What of a transfer is saved goes to this place.
+    /// The files that are saved of a transfer go to this place.
     SavedInto(TransferId, Place),
 }
 
-/// Where something is saved.
+/// Target of a save.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     /// By Chrome, to a path relative to the downloads folder.
@@ -332,14 +332,14 @@ pub struct Model {
     /// The transfers that began. Journals of the second version end before.
     begun: BTreeSet<TransferId>,
     notice: Option<Notice>,
-    /// Where it was decided that transfers are saved. Journals of the second version end before.
+    /// The targets chosen for saving transfers. Journals of the second version end before.
     saved_into: BTreeMap<TransferId, Place>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
 
 impl Model {
-    /// What a snapshot of an older version lacks at its end: nothing is in it.
+    /// The bytes that a snapshot of an older version lacks at its end; they encode empty fields.
     pub const fn missing_of(version: u32) -> &'static [u8] {
         match version {
             1 => &[0; 4],
@@ -378,12 +378,12 @@ impl Model {
         self.begun.contains(id)
     }
 
-    /// What the user has to know of what is stored.
+    /// The notice about storage that the user has to read.
     pub fn notice(&self) -> Option<&Notice> {
         self.notice.as_ref()
     }
 
-    /// Where in the downloads folder the files of a folder go, once that was decided.
+    /// Target of a folder's files, relative to the downloads folder, once it was chosen.
     pub fn saved_into(&self, id: &TransferId) -> Option<&str> {
         match self.saved_into.get(id)? {
             Place::Downloads(path) => Some(path),
@@ -391,7 +391,7 @@ impl Model {
         }
     }
 
-    /// What a transfer is called in the folder that the user picked for it, if it is saved or was begun to be saved there.
+    /// Name of a transfer in the folder that the user picked for it, if it was saved there or a save began.
     pub fn picked(&self, id: &TransferId) -> Option<&str> {
         match self.saved_into.get(id)? {
             Place::Picked(name) => Some(name),

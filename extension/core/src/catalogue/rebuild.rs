@@ -14,7 +14,7 @@ use crate::folder_layout::{JOURNAL, PACK};
 use crate::opfs::{Folder, bytes};
 use crate::words::problem;
 
-/// What a transfer's folder holds.
+/// The contents of a transfer's folder.
 #[derive(Debug, Default)]
 struct Remains {
     about: Vec<u8>,
@@ -49,7 +49,7 @@ pub async fn ours(names: Vec<String>) -> Vec<String> {
 }
 
 impl Remains {
-    /// Of what can't be read nothing is known.
+    /// Reads a folder; the result is empty if the folder can't be read.
     async fn of(name: &str) -> Self {
         Self::read(name).await.unwrap_or_else(|error| {
             web_sys::console::warn_1(&error);
@@ -62,7 +62,7 @@ impl Remains {
         let names = folder.names().await?;
         let mut remains = Self { has_pack: names.iter().any(|name| name == PACK), ..Self::default() };
         for name in names {
-            // What is no file is not counted.
+            // Skip an entry that is not a file.
             let Ok(file) = folder.snapshot(&name).await else { continue };
             remains.bytes += if name == "data" || name == PACK { file.size() as u64 } else { 0 };
             let into = match name.as_str() {
@@ -157,7 +157,8 @@ fn without_origin(item: Item, bytes: u64) -> Item {
     Item { size: item.size.max(bytes), goal: Goal::Run, fetch: Fetch::Failed(problem(what, advice)), ..item }
 }
 
-/// What the user is told of a list of which nothing could be read, or only a part, when so many downloads were found by their files.
+/// The notice for a list that could not be read, or only in part.
+/// `found` downloads were rebuilt from their files.
 pub fn notice(reason: Unreadable, is_part_read: bool, found: usize, left_alone: usize) -> Notice {
     let what = match (reason, is_part_read) {
         (Unreadable::OtherVersion, _) => "The list of downloads was written by another version of this extension.",
@@ -184,7 +185,7 @@ pub fn notice(reason: Unreadable, is_part_read: bool, found: usize, left_alone: 
     Notice { problem: problem(what, advice.join(" ")), is_lasting: false }
 }
 
-/// What the user is told where the browser gives no storage.
+/// The notice for a browser that gives no storage.
 pub fn no_storage() -> Notice {
     let problem = problem(
         "The browser does not open its storage for this extension.",
@@ -193,7 +194,7 @@ pub fn no_storage() -> Notice {
     Notice { problem, is_lasting: true }
 }
 
-/// What is said of a complete download whose copy is gone.
+/// The problem of a complete download whose copy is gone.
 pub fn lost_copy() -> Problem {
     problem(
         "The copy of this in the browser's storage is gone: it was cleared there.",

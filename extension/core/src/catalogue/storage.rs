@@ -1,4 +1,4 @@
-//! What the catalogue has in the sandbox, and what it does where that is damaged, of another version, cleared or not to be had.
+//! The catalogue's files in the sandbox. It handles files that are damaged, of another version, cleared or unavailable.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::folder_layout::PACK;
 use crate::opfs::Folder;
 use crate::{clock, opfs};
 
-/// What was found when the catalogue started.
+/// The state that the catalogue found when it started.
 pub struct Opened {
     /// None where the browser gives no storage.
     pub journal: Option<Journal>,
@@ -34,7 +34,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Where the browser gives no storage.
+    /// The state for a browser that gives no storage.
     pub fn without_storage() -> Self {
         let mut model = Model::default();
         model.apply(Change::Noticed(Some(no_storage())));
@@ -68,7 +68,7 @@ pub async fn open() -> Result<Opened, JsValue> {
         let used = items.iter().filter(|item| item.has_origin()).map(server_of);
         let used: Vec<_> = used.map(Change::Used).collect();
         news.extend(used.into_iter().chain(items.into_iter().map(|item| Change::Added(Box::new(item)))));
-        // Of a list that is as good as whole nothing has to be said.
+        // The user needs no notice if the journal was readable and no download had to be rebuilt.
         if reason.is_some() || count > 0 {
             let reason = reason.unwrap_or(Unreadable::Damaged);
             news.push(Change::Noticed(Some(notice(reason, is_read, count, left_alone))));
@@ -79,7 +79,7 @@ pub async fn open() -> Result<Opened, JsValue> {
         let unfinished = model.items().filter(|item| !item.is_complete()).map(|item| item.id.clone());
         news.extend(unfinished.map(Change::Begun).collect::<Vec<_>>());
     }
-    // What another version wrote is not deleted.
+    // The catalogue deletes no folder that another version wrote.
     let strays = ours(strays).await;
     news.iter().for_each(|change| model.apply(change.clone()));
     let is_anew = found.reason().is_some();
@@ -125,12 +125,13 @@ pub async fn describe_all(items: Vec<Item>) {
 /// Whether the complete copy of a transfer is gone.
 pub async fn is_gone(item: &Item) -> bool {
     let name = if item.kind == TransferKind::File { "data" } else { PACK };
-    // What can't be asked is tried.
+    // If the lookup fails, the copy does not count as gone.
     matches!(Folder::has_file(&["transfers", &item.id.0], name).await, Ok(false))
 }
 
 impl Catalogue {
-    /// Where the browser does not say how much room there is, a full disk is noticed when it is full.
+    /// Measures the free room. If the browser does not report it, the room counts as unlimited.
+    /// The extension then notices a full disk only when a write fails.
     pub(super) fn measure_room(self: &Rc<Self>) {
         let catalogue = self.clone();
         spawn_local(async move {

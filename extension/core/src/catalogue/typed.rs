@@ -1,4 +1,4 @@
-//! What a user types or pastes: a server, and perhaps a folder or a file on it.
+//! Parses the text that a user types or pastes: a server, and perhaps a folder or a file on it.
 //!
 //! In a URL names are percent-encoded, and plain HTTP has the folder beneath `/files/`; that is how the server's own pages and any link copied from
 //! them name a place. In the short form, `host:port/folder/file`, names stand as they are: `%20` is three characters.
@@ -13,7 +13,7 @@ use crate::words::problem;
 const MAX_LEN: usize = 16 * 1024;
 /// The beginning of the paths of files over plain HTTP.
 const FILES_PATH: &str = "/files";
-/// What people and programs put around an address.
+/// Pairs of characters that people and programs put around an address.
 const WRAPPERS: [(char, char); 9] = [
     ('<', '>'),
     ('"', '"'),
@@ -31,7 +31,7 @@ const WRAPPERS: [(char, char); 9] = [
 pub struct Typed {
     /// The server.
     pub address: Address,
-    /// Where on it; the share itself where nothing was said.
+    /// Path on the server; the root of the share if the text names none.
     pub path: SharePath,
 }
 
@@ -79,7 +79,7 @@ fn of_url(scheme: &str, authority: &str, path: &str) -> Result<Typed, Problem> {
     Ok(Typed { address, path: share_path(decoded(within)?)? })
 }
 
-/// Where the folder's own path begins: a proxy may have put something before it.
+/// Index of `/files` in `path`, after which the folder's own path begins. A proxy may have put a prefix before it.
 fn files_at(path: &str) -> Option<usize> {
     path.match_indices(FILES_PATH).map(|(at, _)| at).find(|at| {
         let behind = &path[at + FILES_PATH.len()..];

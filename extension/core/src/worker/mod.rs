@@ -72,7 +72,7 @@ struct Worker {
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
     timer: RefCell<Option<Timeout>>,
-    /// What became of what was there before, if that is to be told.
+    /// The problem with the files that were there before, if the user has to know it.
     remark: RefCell<Option<Problem>>,
     /// Whether it is being looked whether the files are still there.
     looks: Cell<bool>,

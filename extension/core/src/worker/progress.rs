@@ -123,7 +123,7 @@ fn source_view(task: &SourceTask, source: &SourceProgress, now: Instant) -> Sour
     }
 }
 
-/// Where a transfer stands of which so much is checked, in percent.
+/// State of a transfer in this phase; `checked` is the part that is checked, in percent.
 pub fn state(phase: Phase, checked: u8, now: Instant) -> TransferState {
     match phase {
         Phase::Checking => TransferState::Checking { percent: checked },

@@ -16,7 +16,7 @@ pub struct Run {
     /// The engine's part.
     pub transfer: Transfer,
     store: Store,
-    /// What storage is to do, in order.
+    /// Requests that storage is to execute, in order.
     due: VecDeque<StoreRequest>,
     /// A run of blocks was read back, and the thread has to get to other things before the next one.
     has_read: bool,

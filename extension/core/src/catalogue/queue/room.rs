@@ -24,7 +24,8 @@ impl Queue {
         !self.lacking.is_empty() || self.workers.keys().any(|id| !self.model.has_begun(id))
     }
 
-    /// What a transfer that ended has taken is not known yet: those that lack room wait for a new measure.
+    /// Requests a new measurement of free room: it is not known yet how much an ended transfer has taken.
+    /// The transfers that lack room wait for the result.
     pub(super) fn measure_again(&mut self) {
         if !self.lacking.is_empty() {
             self.unmeasured.extend(self.lacking.keys().cloned());
@@ -91,7 +92,7 @@ impl Queue {
         self.lacking = lacking;
     }
 
-    /// What a transfer needs.
+    /// The room that a transfer needs.
     fn need(&self, item: &Item) -> RoomView {
         let said = self.workers.get(&item.id).and_then(|worker| worker.said.as_ref());
         let size = said.map_or(item.size, |said| said.size.max(item.size));

@@ -40,7 +40,7 @@ pub(super) struct Saver {
 struct Begun {
     /// Chrome's number of the download.
     download: Option<i32>,
-    /// What it waits for.
+    /// The reason why it waits.
     waits: Option<WaitReason>,
     /// Whether it waited for a name before, so that the user may have chosen that.
     was_nameless: bool,
@@ -148,7 +148,7 @@ impl Saver {
         was_begun
     }
 
-    /// What Chrome waits for, and for how many files.
+    /// The first reason for which Chrome waits, and the number of files that wait for it.
     pub(super) fn waits(&self) -> Option<(WaitReason, usize)> {
         let reasons = || self.begun.values().filter_map(|begun| begun.waits);
         let first = reasons().min()?;

@@ -25,8 +25,8 @@ impl Queue {
         self.go_on_saving(id);
     }
 
-    /// What is saved under another name, or in another folder than it should, is not saved: another program may have done that, and nobody may look
-    /// for it there.
+    /// Fails a save that ended under another name, or in another folder, than it should: another program may have done that.
+    /// The user may not look for the file there.
     pub fn judge(&self, id: &TransferId, file: u32, outcome: SaveOutcome) -> SaveOutcome {
         let (SaveOutcome::Saved { path, placed }, Some(item), Some(saver)) =
             (&outcome, self.model.item(id), self.savers.get(id))
@@ -169,7 +169,7 @@ impl Queue {
             return Ok(());
         }
         if matches!(item.save, Save::Saved(_)) || self.model.picked(id).is_some() {
-            // Whoever saves what is saved, or elsewhere than before, wants all of it.
+            // A user who saves it again, or to another place, wants all of it.
             self.write(None, Change::Unsaved(id.clone()));
         }
         self.write(command, Change::Save(id.clone(), Save::Going));

@@ -1,4 +1,4 @@
-//! What becomes of transfers whose files are gone from the sandbox, and what the user is told of all that is stored.
+//! The queue handles transfers whose files are gone from the sandbox, and tells the user about everything that is stored.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::super::model::{Change, Item, Save};
 use super::super::rebuild::lost_copy;
 use super::{Effect, Queue};
 
-/// What a transfer is called that goes on in another folder.
+/// The new id of a transfer that goes on in another folder.
 fn successor(id: &TransferId) -> TransferId {
     let hash = blake3::hash(id.0.as_bytes()).to_hex();
     TransferId(hash[..32].to_owned())

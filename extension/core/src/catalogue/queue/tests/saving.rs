@@ -1,4 +1,4 @@
-//! Where what is saved goes, and what other programs make of it.
+//! Targets of saved files, and the effects that other programs have on them.
 
 use super::*;
 
