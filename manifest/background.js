@@ -16,7 +16,7 @@ globalThis.createOffscreen = () =>
     justification: "Runs the workers that fetch files and hands finished ones to the browser.",
   });
 
-// Where another extension listens here, Chrome drops the names that `download()` was given. A listener of ours does the same to others, so there is
+// Chrome drops the names that `download()` was given when another extension listens here. A listener of ours does the same to others, so there is
 // one only while ours need it. One that was left when this worker was ended would hold up every download: it is taken away at each start.
 const { onDeterminingFilename } = chrome.downloads;
 const name = (item, suggest) => {

@@ -75,7 +75,7 @@ pub struct GetArgs {
     /// Where from; several are mirrors of one file on as many servers, and all but one of them may be links, http://host/file or https://host/file
     #[arg(required = true, value_name = "SOURCE", value_parser = Typed(Place::parse))]
     pub sources: Vec<Place>,
-    /// Where to: a file, a folder, or - for the standard output [default: the name it has on the server, here]
+    /// Target: a file, a folder, or - for the standard output [default: the name it has on the server, here]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Connections at once [default: as many as help, up to 8]
