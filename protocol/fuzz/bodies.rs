@@ -1,5 +1,5 @@
 //! What the fuzz targets do with an input. Shared by cargo-fuzz (`targets/`) and the test that runs on a stable compiler
-//! (`protocol/tests/fuzz.rs`). Each panics where the crate breaks a promise.
+//! (`protocol/tests/it/fuzz.rs`). Each panics where the crate breaks a promise.
 
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_UNCLES};
 use wstp_protocol::tree::{Tree, hash_block, verify_page};

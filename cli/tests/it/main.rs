@@ -1,0 +1,23 @@
+//! The real `wstp` against real servers: one binary for all integration tests, because each binary is linked anew.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod codes;
+mod connections;
+mod disk;
+mod folders;
+mod get;
+mod hostile;
+mod limits;
+mod looking;
+mod names;
+mod odd_shares;
+mod output;
+mod reaching;
+mod small_files;
+mod sources;
+mod stored;
+mod support;
+mod survival;
+mod terminal;
+mod web_servers;

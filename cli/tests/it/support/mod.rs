@@ -1,0 +1,63 @@
+//! The real binary against the real server, with a proxy between them that counts and holds.
+
+mod canned;
+mod halfway;
+mod hashed;
+mod liar;
+mod programs;
+mod proxy;
+mod server;
+mod spoiler;
+mod tls;
+mod web_server;
+mod wstp;
+
+pub use canned::Canned;
+pub use halfway::{HELD, Halfway, RECORDED, SIZE};
+pub use hashed::hashed;
+pub use liar::Liar;
+pub use programs::Program;
+pub use proxy::{Link, Proxy};
+pub use server::Server;
+pub use spoiler::Spoiler;
+pub use tls::{Certificate, Tls};
+pub use web_server::{Manner, WebServer};
+pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
+
+use std::path::Path;
+use std::time::Duration;
+
+/// How long anything may take before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// A mebibyte.
+pub const MIB: usize = 1 << 20;
+
+/// Bytes in which every block differs, another sequence for each seed.
+pub fn sample(size: usize, seed: u8) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Writes a file, and the folders around it.
+pub fn write(dir: &Path, name: &str, bytes: &[u8]) {
+    let path = dir.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// What is in a folder, hidden things too.
+pub fn names_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.collect();
+    names.sort();
+    names
+}
+
+/// Bytes of a target that are on record in its partial folder, the last block counted as a whole one.
+pub fn on_record(target: &Path) -> u64 {
+    let name = format!(".{}.wstp", target.file_name().unwrap().to_str().unwrap());
+    let journal = std::fs::read(target.with_file_name(name).join("journal")).unwrap_or_default();
+    let (recovered, _) = wstp_engine::journal::replay(&journal);
+    (recovered.verified().len() + recovered.received().len()) * 8192
+}

@@ -1,0 +1,5 @@
+//! Whole transfers and whole folders in virtual time: one binary, because each binary is linked anew.
+
+mod random;
+mod simulation;
+mod tree;

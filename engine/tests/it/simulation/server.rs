@@ -1,0 +1,365 @@
+//! A server by script: it speaks the protocol, honestly or not.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wstp_engine::http_source::{HttpAnswer, HttpRequest};
+use wstp_engine::{ConnectionId, Instant};
+use wstp_protocol::{
+    BlockRun, BlocksReply, BlocksRequest, ClientMessage, ErrorCode, Failure, FileVersion, Handle, HashesRequest,
+    Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome, features,
+};
+
+use crate::random::Random;
+use crate::simulation::content::{Content, Edition};
+
+/// What a dishonest server does, always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// It answers in another protocol.
+    NotWstp,
+    /// The second and later connections are told another size.
+    TwoSizes,
+    /// Pages of hashes don't lead to the root.
+    WrongPages,
+    /// One block is always wrong.
+    WrongBlock,
+    /// It sends blocks nobody asked for.
+    Unasked,
+    /// It answers with other blocks than those asked for.
+    WrongRun,
+    /// Its blocks are shorter than the file's size says.
+    ShortData,
+    /// The file is said to be larger than anything.
+    Huge,
+    /// The root it tells later is not the one it told before, or not that of the file.
+    WrongRoot,
+    /// It cancels everything by itself.
+    CancelsAll,
+}
+
+impl Lie {
+    /// Every lie.
+    pub const ALL: [Self; 10] = [
+        Self::NotWstp,
+        Self::TwoSizes,
+        Self::WrongPages,
+        Self::WrongBlock,
+        Self::Unasked,
+        Self::WrongRun,
+        Self::ShortData,
+        Self::Huge,
+        Self::WrongRoot,
+        Self::CancelsAll,
+    ];
+}
+
+/// What a bad line makes of the first description of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misheard {
+    Size,
+    Version,
+    Root,
+}
+
+#[derive(Clone, Debug)]
+pub struct ServerScript {
+    pub limits: Limits,
+    /// How long requests take, at most; each takes its own time, so answers overtake each other.
+    pub thinking: Duration,
+    /// How long hashing the file takes.
+    pub hashing: Duration,
+    /// The chance that an answer with blocks has a flipped bit.
+    pub corruption: f64,
+    /// The chance that a request is turned down as too much for now.
+    pub busy: f64,
+    pub lie: Option<Lie>,
+    /// What arrives garbled on the first connection.
+    pub misheard: Option<Misheard>,
+    /// The file is not there.
+    pub missing: bool,
+    /// It speaks plain HTTP, and has this edition whatever happens elsewhere.
+    pub plain: Option<Edition>,
+    /// Where else it says its folder is served.
+    pub mirrors: Vec<MirrorUrl>,
+}
+
+struct Peer {
+    handles: Vec<(Handle, u8)>,
+    pending: BTreeMap<RequestId, bool>,
+    number: u64,
+}
+
+/// What comes of a message: answers at their times.
+pub type Answers = Vec<(Duration, Option<RequestId>, ServerMessage)>;
+
+pub struct Server {
+    pub script: ServerScript,
+    pub content: Rc<Content>,
+    /// How often the file changed.
+    changes: u8,
+    pub root_at: Instant,
+    number: u8,
+    peers: BTreeMap<ConnectionId, Peer>,
+    next_handle: Handle,
+    connected: u64,
+    /// Corruption ends here, so that transfers do.
+    pub faults_until: Instant,
+    /// Ranges that were sent over plain HTTP.
+    pub ranges: u64,
+}
+
+impl Server {
+    pub fn new(number: u8, script: ServerScript, edition: Edition, faults_until: Instant) -> Self {
+        let root_at = Instant(script.hashing);
+        Self {
+            script,
+            content: Content::of(edition),
+            changes: 0,
+            root_at,
+            number,
+            peers: BTreeMap::new(),
+            next_handle: 100,
+            connected: 0,
+            faults_until,
+            ranges: 0,
+        }
+    }
+
+    fn version(&self) -> FileVersion {
+        FileVersion([self.changes * 16 + self.number; 16])
+    }
+
+    pub fn opened(&mut self, connection: ConnectionId) {
+        self.connected += 1;
+        let peer = Peer { handles: Vec::new(), pending: BTreeMap::new(), number: self.connected };
+        self.peers.insert(connection, peer);
+    }
+
+    pub fn closed(&mut self, connection: ConnectionId) {
+        self.peers.remove(&connection);
+    }
+
+    /// Everybody is cut off, and hashes are computed anew.
+    pub fn restart(&mut self, now: Instant) -> Vec<ConnectionId> {
+        self.root_at = now + self.script.hashing;
+        std::mem::take(&mut self.peers).into_keys().collect()
+    }
+
+    /// The file changes; everybody who has it open is told.
+    pub fn change(&mut self, now: Instant, edition: Edition) -> Vec<(ConnectionId, ServerMessage)> {
+        self.content = Content::of(edition);
+        self.changes += 1;
+        self.root_at = now + self.script.hashing;
+        let open = self.peers.iter().flat_map(|(id, peer)| peer.handles.iter().map(|(handle, _)| (*id, *handle)));
+        open.map(|(id, handle)| (id, ServerMessage::Stale(Stale { handle }))).collect()
+    }
+
+    /// Hashing is done: tells everybody.
+    pub fn roots_ready(&self) -> Vec<(ConnectionId, ServerMessage)> {
+        let root = self.root();
+        let fresh = |(_, changes): &&(Handle, u8)| *changes == self.changes;
+        let open = self.peers.iter().flat_map(|(id, peer)| peer.handles.iter().filter(fresh).map(|(h, _)| (*id, *h)));
+        open.map(|(id, handle)| (id, ServerMessage::RootReady(RootReady { handle, root }))).collect()
+    }
+
+    fn root(&self) -> [u8; 32] {
+        let mut root = self.content.root;
+        if self.script.lie == Some(Lie::WrongRoot) {
+            root[0] ^= 1;
+        }
+        root
+    }
+
+    /// The answer that is sent after all, once its time has come.
+    pub fn answer(&mut self, connection: ConnectionId, id: RequestId, message: ServerMessage) -> Option<ServerMessage> {
+        let cancelled = self.peers.get_mut(&connection)?.pending.remove(&id)?;
+        Some(if cancelled { failure(id, ErrorCode::Cancelled) } else { message })
+    }
+
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        message: &ClientMessage,
+        random: &mut Random,
+    ) -> Answers {
+        if !self.peers.contains_key(&connection) {
+            return Vec::new();
+        }
+        let think = random.up_to(self.script.thinking);
+        match message {
+            ClientMessage::Hello(hello) => self.welcome(think, hello.features),
+            ClientMessage::Ping(ping) => vec![(think, None, ServerMessage::Pong(Pong { nonce: ping.nonce }))],
+            ClientMessage::Open(open) => {
+                self.start(connection, open.id, think, |server| server.open(now, connection, open.id))
+            }
+            ClientMessage::Blocks(ask) => {
+                let mut answers =
+                    self.start(connection, ask.id, think, |server| server.blocks(now, connection, ask, random));
+                if self.script.lie == Some(Lie::Unasked) {
+                    let run = BlockRun { first: 0, count: 1 };
+                    let data = Bytes::from_static(b"nobody asked for this");
+                    answers.push((think, None, ServerMessage::Blocks(BlocksReply { id: 4_000_000, run, data })));
+                }
+                answers
+            }
+            ClientMessage::Hashes(ask) => {
+                self.start(connection, ask.id, think, |server| server.hashes(now, connection, ask))
+            }
+            ClientMessage::Cancel(cancel) => {
+                if let Some(peer) = self.peers.get_mut(&connection) {
+                    peer.pending.entry(cancel.id).and_modify(|cancelled| *cancelled = true);
+                }
+                Vec::new()
+            }
+            ClientMessage::Close(_) => Vec::new(),
+            ClientMessage::List(_) | ClientMessage::Stat(_) | ClientMessage::Bundle(_) => {
+                panic!("a transfer asks for blocks of one file")
+            }
+        }
+    }
+
+    /// Answers a request over plain HTTP.
+    pub fn http(&mut self, now: Instant, request: &HttpRequest, random: &mut Random) -> HttpAnswer {
+        let edition = self.script.plain.expect("only servers of plain HTTP are asked over it");
+        let status = |status| HttpAnswer { status, ..HttpAnswer::default() };
+        if self.script.missing {
+            return status(404);
+        }
+        if random.chance(self.script.busy) {
+            return status(503);
+        }
+        let content = Content::of(edition);
+        let range = &request.0;
+        if range.start >= content.size() {
+            return HttpAnswer { content_range: Some(format!("bytes */{}", content.size())), ..status(416) };
+        }
+        // The first byte alone only asks for the size.
+        self.ranges += u64::from(*range != (0..1));
+        let mut body = content.data[range.start as usize..range.end as usize].to_vec();
+        if now < self.faults_until && random.chance(self.script.corruption) {
+            let at = random.below(body.len() as u64) as usize;
+            body[at] ^= 1 << random.below(8);
+        }
+        let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, content.size());
+        HttpAnswer { content_range: Some(content_range), body: body.into(), ..status(206) }
+    }
+
+    fn start(
+        &mut self,
+        connection: ConnectionId,
+        id: RequestId,
+        think: Duration,
+        make: impl FnOnce(&mut Self) -> ServerMessage,
+    ) -> Answers {
+        let limit = self.script.limits.requests as usize;
+        let peer = self.peers.get_mut(&connection).expect("checked by the caller");
+        assert!(peer.pending.insert(id, false).is_none(), "a request id is used twice");
+        assert!(peer.pending.len() <= limit, "more requests than the server allows");
+        vec![(think, Some(id), make(self))]
+    }
+
+    fn welcome(&self, think: Duration, known: u64) -> Answers {
+        let version = if self.script.lie == Some(Lie::NotWstp) { 77 } else { 1 };
+        let urls = self.script.mirrors.clone();
+        let features = if urls.is_empty() { 0 } else { known & features::MIRRORS };
+        let welcome = Welcome { version, features, agent: "script".into(), limits: self.script.limits };
+        let mirrors = (features != 0).then_some(ServerMessage::Mirrors(Mirrors { urls }));
+        std::iter::once(ServerMessage::Welcome(welcome)).chain(mirrors).map(|message| (think, None, message)).collect()
+    }
+
+    fn open(&mut self, now: Instant, connection: ConnectionId, id: RequestId) -> ServerMessage {
+        if self.script.missing {
+            return failure(id, ErrorCode::NotFound);
+        }
+        let handle = self.next_handle;
+        self.next_handle += 1;
+        let (changes, root) = (self.changes, (now >= self.root_at).then(|| self.root()));
+        let mut version = self.version();
+        let peer = self.peers.get_mut(&connection).expect("checked by the caller");
+        peer.handles.push((handle, changes));
+        let misheard = self.script.misheard.filter(|_| peer.number == 1);
+        let mut root = root;
+        if misheard == Some(Misheard::Root) {
+            root.iter_mut().for_each(|root| root[7] ^= 4);
+        }
+        if misheard == Some(Misheard::Version) {
+            version.0[7] ^= 4;
+        }
+        let size = match self.script.lie {
+            Some(Lie::TwoSizes) if peer.number > 1 => self.content.size() + 1,
+            Some(Lie::Huge) => u64::MAX - peer.number % 3,
+            _ if misheard == Some(Misheard::Size) => self.content.size() / 2,
+            _ => self.content.size(),
+        };
+        ServerMessage::Opened(Opened { id, handle, size, version, root })
+    }
+
+    fn stale(&self, connection: ConnectionId, handle: Handle) -> Option<ErrorCode> {
+        let handles = &self.peers.get(&connection)?.handles;
+        let (_, changes) = handles.iter().find(|(open, _)| *open == handle).expect("the client made up a handle");
+        (*changes != self.changes).then_some(ErrorCode::Changed)
+    }
+
+    fn blocks(
+        &self,
+        now: Instant,
+        connection: ConnectionId,
+        ask: &BlocksRequest,
+        random: &mut Random,
+    ) -> ServerMessage {
+        assert!(ask.run.count <= self.script.limits.run_blocks, "a longer run than the server allows");
+        if let Some(code) = self.stale(connection, ask.handle) {
+            return failure(ask.id, code);
+        }
+        if random.chance(self.script.busy) {
+            return failure(ask.id, ErrorCode::Busy);
+        }
+        if self.script.lie == Some(Lie::CancelsAll) {
+            return failure(ask.id, ErrorCode::Cancelled);
+        }
+        let Some(data) = self.content.bytes(ask.run) else {
+            assert_ne!(self.script.lie, None, "blocks past the end of the file");
+            return failure(ask.id, ErrorCode::OutOfRange);
+        };
+        let mut run = ask.run;
+        let mut data = data.to_vec();
+        let corrupt = now < self.faults_until && random.chance(self.script.corruption);
+        match self.script.lie {
+            Some(Lie::WrongRun) => run.first += 1,
+            Some(Lie::ShortData) => drop(data.pop()),
+            Some(Lie::WrongBlock) if run.first == 0 => data[0] ^= 1,
+            _ if corrupt => {
+                let at = random.below(data.len() as u64) as usize;
+                data[at] ^= 1 << random.below(8);
+            }
+            _ => {}
+        }
+        ServerMessage::Blocks(BlocksReply { id: ask.id, run, data: data.into() })
+    }
+
+    fn hashes(&self, now: Instant, connection: ConnectionId, ask: &HashesRequest) -> ServerMessage {
+        assert!(ask.count <= self.script.limits.page_nodes, "a larger page than the server allows");
+        if let Some(code) = self.stale(connection, ask.handle) {
+            return failure(ask.id, code);
+        }
+        if now < self.root_at {
+            return failure(ask.id, ErrorCode::NotReady);
+        }
+        let Some(mut page) = self.content.page(ask.id, ask.level, ask.first, ask.count) else {
+            assert_ne!(self.script.lie, None, "a page outside the tree");
+            return failure(ask.id, ErrorCode::OutOfRange);
+        };
+        if self.script.lie == Some(Lie::WrongPages) {
+            page.nodes[0][3] ^= 1;
+        }
+        ServerMessage::HashPage(page)
+    }
+}
+
+fn failure(id: RequestId, code: ErrorCode) -> ServerMessage {
+    ServerMessage::Failure(Failure { id: Some(id), code, text: "by script".into(), retry_after_ms: None })
+}

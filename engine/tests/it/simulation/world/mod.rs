@@ -1,0 +1,568 @@
+//! A transfer, its servers, its links and its disk in virtual time.
+
+mod blows;
+mod checks;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
+use wstp_engine::{
+    Command, Config, ConnectionId, Instant, NamedBy, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
+    SourceKind, StoreReply, StoreRequest, Transfer,
+};
+use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
+
+use crate::random::Random;
+use crate::simulation::content::Edition;
+use crate::simulation::disk::{Crash, Damage, Disk};
+use crate::simulation::server::{Server, ServerScript};
+
+/// How a link behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    pub delay: Duration,
+    /// Bytes a second, from the server.
+    pub rate: f64,
+    /// Whether all connections to the server share that.
+    pub shared: bool,
+    /// Whether the program sees bytes arrive, or whole frames only, as a browser does.
+    pub sees_bytes: bool,
+    /// Connections break after so long on average.
+    pub lifetime: Option<Duration>,
+    /// The chance that a connection falls silent instead of breaking.
+    pub stalls: f64,
+    /// The chance that a connection can't be made.
+    pub refused: f64,
+}
+
+/// What happens to a transfer from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    Crash(Crash),
+    /// The same, and before the program is started again, this happens to what is stored.
+    DamagedCrash(Crash, Damage),
+    /// This happens, while the program runs, to what an earlier run stored and this one has not read back.
+    Damage(Damage),
+    RestartServers {
+        down: Duration,
+    },
+    ChangeFile(Edition),
+    Pause,
+    Resume,
+    Connections(u8),
+    Budget(u64),
+    Order(Order),
+    AddSource(u32),
+    RemoveSource(u32),
+    /// A server is gone for good.
+    ServerDies(usize),
+    RateLimit(Option<u64>),
+    DiskFull {
+        after: u32,
+    },
+}
+
+/// Everything about a run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub edition: Edition,
+    pub servers: Vec<(ServerScript, Link)>,
+    /// At most.
+    pub connections: u8,
+    /// Whether the transfer finds out by itself how many connections help.
+    pub automatic: bool,
+    pub memory_budget: u64,
+    pub rate_limit: Option<u64>,
+    pub commit_bytes: u64,
+    pub commit_interval: Duration,
+    pub store_time: Duration,
+    pub blows: Vec<(Duration, Blow)>,
+    /// Nothing goes wrong by chance after this.
+    pub faults_until: Duration,
+    /// Bytes of another file where this one will be.
+    pub rubbish: usize,
+}
+
+enum Event {
+    Connected(ConnectionId),
+    Closed(ConnectionId),
+    ToServer(ConnectionId, ClientMessage),
+    Answer(ConnectionId, Option<RequestId>, ServerMessage),
+    /// Bytes of a frame.
+    Bytes(ConnectionId),
+    Frame(ConnectionId, Bytes),
+    HttpRequest(ConnectionId, RequestId, HttpRequest),
+    HttpAnswer(ConnectionId, RequestId, HttpAnswer),
+    Stored,
+    RootReady(usize),
+    ServersUp,
+    Blow(Blow),
+    SilentlyDead(ConnectionId),
+}
+
+struct Wire {
+    server: usize,
+    free_at: Instant,
+    silent: bool,
+    /// What stands between the transfer and a server of plain HTTP.
+    http: Option<HttpSource>,
+    /// Bytes of blocks asked for and not answered.
+    asked: BTreeMap<RequestId, u64>,
+    /// Blocks whose hashes were asked for.
+    pages: BTreeMap<RequestId, Range<BlockIndex>>,
+}
+
+pub struct World {
+    pub scenario: Scenario,
+    pub now: Instant,
+    pub transfer: Transfer,
+    pub disk: Disk,
+    pub servers: Vec<Server>,
+    pub random: Random,
+    /// Every run of blocks asked for, in order.
+    pub asked: Vec<BlockRun>,
+    /// Every run of blocks that came, in order.
+    pub arrived: Vec<BlockRun>,
+    /// Bytes of these.
+    pub arrived_bytes: u64,
+    /// Every run that was read back, in order.
+    pub rehashed: Vec<BlockRun>,
+    /// Hashes that came, without uncles.
+    pub arrived_hashes: usize,
+    /// The most bytes ever asked for and not written.
+    pub peak: u64,
+    /// Blocks whose hashes came since the program was started.
+    proved: RangeSet,
+    pub failures: Vec<Problem>,
+    /// What sources told of other addresses.
+    pub offered: Vec<(SourceId, Vec<MirrorUrl>)>,
+    pub starts: u32,
+    /// How many connections were opened.
+    pub connects: u32,
+    queue: BinaryHeap<Reverse<(Instant, u64)>>,
+    events: BTreeMap<u64, Event>,
+    next_event: u64,
+    wires: BTreeMap<ConnectionId, Wire>,
+    stores: VecDeque<StoreRequest>,
+    /// When each server's link is free, where connections share it.
+    pipes: Vec<Instant>,
+    down: bool,
+    dead: Vec<usize>,
+    budget: u64,
+    /// Bytes that may be in memory: the budget, or what was there when it was lowered, less what ended since.
+    allowed: u64,
+    rate_limit: Option<u64>,
+    connections: u8,
+    steps: u64,
+    wanted_paused: bool,
+}
+
+impl World {
+    pub fn new(scenario: Scenario, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let faults_until = Instant(scenario.faults_until);
+        let servers: Vec<_> = scenario
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(number, (script, _))| Server::new(number as u8, script.clone(), scenario.edition, faults_until))
+            .collect();
+        let config = Self::config(&scenario, random.next());
+        let mut disk = Disk::default();
+        disk.leave_rubbish(scenario.rubbish);
+        let mut world = Self {
+            now: Instant::default(),
+            transfer: Transfer::new(config, Instant::default()),
+            disk,
+            servers,
+            random,
+            asked: Vec::new(),
+            arrived: Vec::new(),
+            rehashed: Vec::new(),
+            arrived_bytes: 0,
+            arrived_hashes: 0,
+            peak: 0,
+            proved: RangeSet::new(),
+            failures: Vec::new(),
+            offered: Vec::new(),
+            starts: 1,
+            connects: 0,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next_event: 0,
+            wires: BTreeMap::new(),
+            stores: VecDeque::new(),
+            pipes: vec![Instant::default(); scenario.servers.len()],
+            down: false,
+            dead: Vec::new(),
+            budget: scenario.memory_budget,
+            allowed: scenario.memory_budget,
+            rate_limit: scenario.rate_limit,
+            connections: scenario.connections,
+            steps: 0,
+            wanted_paused: false,
+            scenario,
+        };
+        for (at, blow) in world.scenario.blows.clone() {
+            world.schedule(at, Event::Blow(blow));
+        }
+        for number in 0..world.servers.len() {
+            let at = world.servers[number].root_at - world.now;
+            world.schedule(at, Event::RootReady(number));
+        }
+        world
+    }
+
+    fn config(scenario: &Scenario, seed: u64) -> Config {
+        Config {
+            sources: (0..scenario.servers.len()).map(|number| Self::source(scenario, number as u32)).collect(),
+            agent: "simulation".into(),
+            connections: scenario.connections_of(scenario.connections),
+            memory_budget: scenario.memory_budget,
+            rate_limit: scenario.rate_limit,
+            order: Order::default(),
+            asks_modified: false,
+            commit_bytes: scenario.commit_bytes,
+            commit_interval: scenario.commit_interval,
+            seed,
+        }
+    }
+
+    fn source(scenario: &Scenario, number: u32) -> SourceConfig {
+        let path = SharePath::parse("folder/file").expect("a plain path");
+        let is_plain = scenario.servers[number as usize].0.plain.is_some();
+        let kind = if is_plain { SourceKind::Http } else { SourceKind::Wstp };
+        SourceConfig { id: SourceId(number), kind, named_by: NamedBy::User, path, token: None }
+    }
+
+    fn schedule(&mut self, after: Duration, event: Event) {
+        let number = self.next_event;
+        self.next_event += 1;
+        self.queue.push(Reverse((self.now + after, number)));
+        self.events.insert(number, event);
+    }
+
+    /// Runs until the transfer is complete, paused for good, or failed for good.
+    pub fn run(&mut self) -> Phase {
+        while self.step() {}
+        self.transfer.progress().phase
+    }
+
+    /// What happens from outside, once more.
+    pub fn schedule_blow(&mut self, after: Duration, blow: Blow) {
+        self.schedule(after, Event::Blow(blow));
+    }
+
+    /// Lets everything happen that is under way outside, although the transfer wants nothing.
+    pub fn wait(&mut self) {
+        while !self.queue.is_empty() {
+            self.next();
+            self.perform_outputs();
+            if self.transfer.progress().phase != Phase::Failed {
+                return;
+            }
+        }
+    }
+
+    /// Runs until `happened`; false if it ends before.
+    pub fn run_until(&mut self, happened: impl Fn(&Self) -> bool) -> bool {
+        while !happened(self) {
+            if !self.step() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// One step; false when nothing is left to happen that could matter.
+    pub fn step(&mut self) -> bool {
+        self.perform_outputs();
+        self.check();
+        let phase = self.transfer.progress().phase;
+        if phase == Phase::Complete {
+            return false;
+        }
+        if phase == Phase::Failed && !self.recover() {
+            return false;
+        }
+        if phase == Phase::Paused && !self.wanted_paused {
+            self.transfer.handle_command(self.now, Command::Resume);
+            self.perform_outputs();
+        }
+        self.steps += 1;
+        assert!(self.steps < 2_000_000, "it goes in circles: {:?}", self.transfer.progress());
+        let timeout = self.transfer.poll_timeout();
+        let event = self.queue.peek().map(|Reverse((at, _))| *at);
+        match (timeout, event) {
+            (None, None) => panic!("nothing will ever happen again: {:?}", self.transfer.progress()),
+            (Some(timeout), event) if event.is_none_or(|event| timeout < event) => {
+                self.now = self.now.max(timeout);
+                self.transfer.handle_timeout(self.now);
+            }
+            _ => self.next(),
+        }
+        assert!(self.now.0 < Duration::from_secs(7200), "it never ends: {:?}", self.transfer.progress());
+        true
+    }
+
+    fn next(&mut self) {
+        let Some(Reverse((at, number))) = self.queue.pop() else { return };
+        self.now = self.now.max(at);
+        let event = self.events.remove(&number).expect("each is queued once");
+        self.happen(event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Connected(id) => self.connected(id),
+            Event::Closed(id) => self.closed(id),
+            Event::ToServer(id, message) => self.deliver(id, &message),
+            Event::Answer(id, request, message) => self.answer(id, request, message),
+            Event::Bytes(id) => {
+                if self.wires.get(&id).is_some_and(|wire| !wire.silent) {
+                    self.transfer.handle_bytes(self.now, id);
+                }
+            }
+            Event::Frame(id, frame) => self.frame(id, frame),
+            Event::HttpRequest(id, request, what) => self.http_request(id, request, &what),
+            Event::HttpAnswer(id, request, answer) => self.http_answer(id, request, answer),
+            Event::Stored => self.stored(),
+            Event::RootReady(number) => self.root_ready(number),
+            Event::ServersUp => self.down = false,
+            Event::Blow(blow) => self.blow(blow),
+            Event::SilentlyDead(id) => {
+                if let Some(wire) = self.wires.get_mut(&id) {
+                    wire.silent = true;
+                }
+            }
+        }
+    }
+
+    fn perform_outputs(&mut self) {
+        while let Some(output) = self.transfer.poll_output() {
+            match output {
+                Output::Connect { connection, source } => self.connect(connection, source.0 as usize),
+                Output::Send { connection, message } => self.sent(connection, message),
+                Output::Disconnect { connection } => {
+                    let wire = self.wires.remove(&connection).expect("only what is open is closed");
+                    self.servers[wire.server].closed(connection);
+                }
+                Output::Modified { .. } => panic!("nobody asked for it"),
+                Output::Mirrors { source, urls } => self.offered.push((source, urls)),
+                Output::Store(request) => {
+                    self.stores.push_back(request);
+                    if self.stores.len() == 1 {
+                        self.begin_store();
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_store(&mut self) {
+        let time = self.random.up_to(self.scenario.store_time);
+        self.schedule(time, Event::Stored);
+    }
+
+    fn is_calm(&self) -> bool {
+        self.now.0 >= self.scenario.faults_until
+    }
+
+    fn connect(&mut self, id: ConnectionId, server: usize) {
+        self.connects += 1;
+        let link = self.scenario.servers[server].1;
+        let http = self.scenario.servers[server].0.plain.map(|_| HttpSource::default());
+        let wire =
+            Wire { server, free_at: self.now, silent: false, http, asked: BTreeMap::new(), pages: BTreeMap::new() };
+        assert!(self.wires.insert(id, wire).is_none(), "a connection's name is used twice");
+        assert!(self.wires.len() <= usize::from(self.connections.max(1)), "too many connections");
+        if self.is_down(server) || (!self.is_calm() && self.random.chance(link.refused)) {
+            self.schedule(link.delay, Event::Closed(id));
+        } else {
+            self.schedule(link.delay, Event::Connected(id));
+        }
+    }
+
+    fn connected(&mut self, id: ConnectionId) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let (server, link) = (wire.server, self.scenario.servers[wire.server].1);
+        if self.is_down(server) {
+            return self.closed(id);
+        }
+        self.servers[server].opened(id);
+        if let Some(lifetime) = link.lifetime.filter(|_| !self.is_calm()) {
+            let end = self.random.up_to(lifetime * 2);
+            let event = if self.random.chance(link.stalls) { Event::SilentlyDead(id) } else { Event::Closed(id) };
+            self.schedule(end, event);
+        }
+        self.transfer.handle_opened(self.now, id);
+    }
+
+    fn is_down(&self, server: usize) -> bool {
+        self.down || self.dead.contains(&server)
+    }
+
+    fn closed(&mut self, id: ConnectionId) {
+        let Some(wire) = self.wires.remove(&id) else { return };
+        self.servers[wire.server].closed(id);
+        self.transfer.handle_closed(self.now, id);
+    }
+
+    fn sent(&mut self, id: ConnectionId, message: ClientMessage) {
+        let frame = message.encode();
+        assert_eq!(ClientMessage::decode(&frame).as_ref(), Ok(&message), "a server could not decode this");
+        let wire = self.wires.get_mut(&id).expect("only what is open is sent to");
+        if let ClientMessage::Blocks(ask) = &message {
+            let bytes = u64::from(ask.run.count) * BLOCK_SIZE;
+            wire.asked.insert(ask.id, bytes);
+            self.asked.push(ask.run);
+            let needs_page = wire.http.is_some() && self.transfer.progress().size.is_some_and(|size| size > BLOCK_SIZE);
+            let run = ask.run.first..ask.run.end();
+            assert!(!needs_page || self.proved.covers(&run), "plain HTTP is asked for blocks without hashes: {run:?}");
+        }
+        if let ClientMessage::Hashes(ask) = &message {
+            // Nodes further up prove no single block.
+            let proves = if ask.level == 0 { ask.first..ask.first + u64::from(ask.count) } else { 0..0 };
+            wire.pages.insert(ask.id, proves);
+        }
+        if let Some(http) = &mut wire.http {
+            http.handle_message(&message);
+            return self.perform_http(id);
+        }
+        let delay = self.scenario.servers[wire.server].1.delay;
+        self.schedule(delay, Event::ToServer(id, message));
+    }
+
+    /// Does what stands between the transfer and a server of plain HTTP wants done.
+    fn perform_http(&mut self, id: ConnectionId) {
+        while let Some(wire) = self.wires.get_mut(&id)
+            && let Some(output) = wire.http.as_mut().and_then(HttpSource::poll_output)
+        {
+            let delay = self.scenario.servers[wire.server].1.delay;
+            match output {
+                HttpOutput::Frame(frame) => self.schedule(Duration::ZERO, Event::Frame(id, frame)),
+                HttpOutput::Request(request, what) => self.schedule(delay, Event::HttpRequest(id, request, what)),
+                // The answer may be on its way, and comes for nothing.
+                HttpOutput::Abort(_) => {}
+            }
+        }
+    }
+
+    fn http_request(&mut self, id: ConnectionId, request: RequestId, what: &HttpRequest) {
+        let Some(server) = self.wires.get(&id).map(|wire| wire.server) else { return };
+        let answer = self.servers[server].http(self.now, what, &mut self.random);
+        let think = self.random.up_to(self.scenario.servers[server].0.thinking);
+        let arrives = self.arrival(id, answer.body.len() + 200) + think;
+        self.schedule(arrives, Event::HttpAnswer(id, request, answer));
+    }
+
+    fn http_answer(&mut self, id: ConnectionId, request: RequestId, answer: HttpAnswer) {
+        let Some(http) = self.wires.get_mut(&id).filter(|wire| !wire.silent).and_then(|wire| wire.http.as_mut()) else {
+            return;
+        };
+        http.handle_answer(request, answer);
+        self.perform_http(id);
+    }
+
+    fn deliver(&mut self, id: ConnectionId, message: &ClientMessage) {
+        let Some(server) = self.wires.get(&id).map(|wire| wire.server) else { return };
+        for (after, request, answer) in self.servers[server].handle(self.now, id, message, &mut self.random) {
+            self.schedule(after, Event::Answer(id, request, answer));
+        }
+    }
+
+    fn answer(&mut self, id: ConnectionId, request: Option<RequestId>, message: ServerMessage) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let message = match request {
+            Some(request) => self.servers[wire.server].answer(id, request, message),
+            None => Some(message),
+        };
+        if let Some(message) = message {
+            self.transmit(id, &message);
+        }
+    }
+
+    fn transmit(&mut self, id: ConnectionId, message: &ServerMessage) {
+        let frame = Bytes::from(message.encode());
+        if self.wires.contains_key(&id) {
+            let arrives = self.arrival(id, frame.len());
+            self.schedule(arrives, Event::Frame(id, frame));
+        }
+    }
+
+    /// When so many bytes sent now arrive, from now on; they keep the link busy.
+    fn arrival(&mut self, id: ConnectionId, bytes: usize) -> Duration {
+        let wire = self.wires.get_mut(&id).expect("only what is open is sent on");
+        let link = self.scenario.servers[wire.server].1;
+        let free_at = if link.shared { &mut self.pipes[wire.server] } else { &mut wire.free_at };
+        let begin = (*free_at).max(self.now);
+        *free_at = begin + Duration::from_secs_f64(bytes as f64 / link.rate);
+        let (begin, end) = (begin + link.delay - self.now, *free_at + link.delay - self.now);
+        for second in (1..=(end - begin).as_secs()).filter(|_| link.sees_bytes) {
+            self.schedule(begin + Duration::from_secs(second), Event::Bytes(id));
+        }
+        end
+    }
+
+    fn frame(&mut self, id: ConnectionId, frame: Bytes) {
+        let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) else { return };
+        match ServerMessage::decode(frame.clone()) {
+            Ok(ServerMessage::Blocks(blocks)) => {
+                wire.asked.remove(&blocks.id);
+                self.arrived.push(blocks.run);
+                self.arrived_bytes += blocks.data.len() as u64;
+            }
+            Ok(ServerMessage::HashPage(page)) => {
+                self.arrived_hashes += page.nodes.len();
+                if let Some(blocks) = wire.pages.remove(&page.id) {
+                    self.proved.insert(blocks);
+                }
+            }
+            Ok(ServerMessage::Failure(failure)) => drop(failure.id.and_then(|id| wire.asked.remove(&id))),
+            _ => {}
+        }
+        self.transfer.handle_frame(self.now, id, frame);
+    }
+
+    fn stored(&mut self) {
+        let Some(request) = self.stores.pop_front() else { return };
+        if let StoreRequest::Rehash { run, .. } = request {
+            self.rehashed.push(run);
+        }
+        let reply = self.disk.perform(request);
+        if !self.stores.is_empty() {
+            self.begin_store();
+        }
+        self.transfer.handle_stored(self.now, reply);
+    }
+
+    fn root_ready(&mut self, number: usize) {
+        if self.now < self.servers[number].root_at {
+            return;
+        }
+        for (id, message) in self.servers[number].roots_ready() {
+            self.transmit(id, &message);
+        }
+    }
+
+    /// The oldest connection is open and says nothing any more.
+    pub fn fall_silent(&mut self) {
+        let wire = self.wires.values_mut().next().expect("there is a connection");
+        wire.silent = true;
+    }
+
+    /// What storage is to do next.
+    pub fn next_store(&self) -> Option<&StoreRequest> {
+        self.stores.front()
+    }
+
+    /// Storage answers the oldest request in its own way, without doing it.
+    pub fn storage_replies(&mut self, reply: StoreReply) {
+        self.stores.pop_front().expect("storage has something to do");
+        self.transfer.handle_stored(self.now, reply);
+    }
+}

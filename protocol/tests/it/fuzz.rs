@@ -1,0 +1,124 @@
+//! The fuzz targets on a stable compiler: over their seeds, and for some seconds over mutations of them.
+//!
+//! `WSTP_FUZZ_SECONDS` says for how long, `WSTP_FUZZ_SEED` repeats a run.
+
+#[path = "../../fuzz/bodies.rs"]
+mod bodies;
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// For how long each target runs where nothing else is said.
+const SECONDS: u64 = 2;
+/// Longest input, somewhat more than the longest frame.
+const LONGEST: usize = 300 * 1024;
+
+/// Numbers without a pattern (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// A number below `end`, 0 where there is none.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}
+
+/// Shows the input that made a target panic.
+struct Culprit<'a>(&'a [u8]);
+
+impl Drop for Culprit<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the input was {:02x?}", self.0);
+        }
+    }
+}
+
+fn run(target: fn(&[u8]), input: &[u8]) {
+    let _shown_on_panic = Culprit(input);
+    target(input);
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("the variable holds a number"))
+}
+
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
+    let mut files: Vec<_> = folder
+        .read_dir()
+        .expect("the seeds are committed")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
+    files.sort();
+    files.iter().map(|path| std::fs::read(path).expect("a seed can be read")).collect()
+}
+
+/// Changes an input a little, in the ways in which frames go wrong.
+fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
+    let at = random.below(input.len() + 1);
+    let end = at + random.below((input.len() - at).min(64) + 1);
+    let byte = random.next() as u8;
+    match random.below(9) {
+        0 => input.truncate(at),
+        1 => input.insert(at, byte),
+        2 => drop(input.drain(at..end)),
+        3 => input.extend_from_within(at..end),
+        4 => drop(input.splice(at..end, [0xff, 0xff, 0xff, 0xff, 0x0f])),
+        5 => drop(input.splice(at..end, [0xff; 9].into_iter().chain([0x01]))),
+        6 => {
+            let other = &seeds[random.below(seeds.len())];
+            drop(input.splice(at.., other[random.below(other.len())..].iter().copied()));
+        }
+        7 => input[at..end].fill(byte),
+        _ => {
+            if let Some(changed) = input.get_mut(at) {
+                *changed ^= 1 << (byte % 8);
+            }
+        }
+    }
+    input.truncate(LONGEST);
+}
+
+fn fuzz(name: &str, target: fn(&[u8])) {
+    let seed = number("WSTP_FUZZ_SEED").unwrap_or_else(|| RandomState::new().hash_one(name));
+    println!("{name}: WSTP_FUZZ_SEED={seed}");
+    let seeds = seeds(name);
+    assert!(!seeds.is_empty());
+    seeds.iter().for_each(|input| run(target, input));
+    let deadline = Instant::now() + Duration::from_secs(number("WSTP_FUZZ_SECONDS").unwrap_or(SECONDS));
+    let mut random = Random(seed);
+    let mut iterations = 0_u64;
+    while Instant::now() < deadline {
+        let mut input = seeds[random.below(seeds.len())].clone();
+        for _ in 0..=random.below(4) {
+            mutate(&mut input, &seeds, &mut random);
+        }
+        run(target, &input);
+        iterations += 1;
+    }
+    println!("{name}: {iterations} mutations");
+}
+
+#[test]
+fn no_client_frame_does_harm() {
+    fuzz("client_frame", bodies::client_frame);
+}
+
+#[test]
+fn no_server_frame_does_harm() {
+    fuzz("server_frame", bodies::server_frame);
+}
+
+#[test]
+fn no_page_does_harm() {
+    fuzz("page", bodies::page);
+}

@@ -1,0 +1,7 @@
+//! The wire format against its document, its vectors and its promises: one binary, because each binary is linked anew.
+
+mod document;
+mod fuzz;
+mod properties;
+mod support;
+mod vectors;

@@ -1,0 +1,20 @@
+//! The real `wstp-server` as its clients see it: one binary for all integration tests, because each binary is linked anew.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod bundles;
+mod changes;
+mod files;
+mod folder_pages;
+mod hashes;
+mod http;
+mod lifetime;
+mod limits;
+mod listing;
+mod mirrors;
+mod readers;
+mod reading;
+mod shared_folder;
+mod special_entries;
+mod support;
+mod traversal;
