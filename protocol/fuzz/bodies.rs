@@ -1,5 +1,5 @@
-//! What the fuzz targets do with an input. Shared by cargo-fuzz (`targets/`) and the test that runs on a stable compiler
-//! (`protocol/tests/it/fuzz.rs`). Each panics where the crate breaks a promise.
+//! What the fuzz targets do with an input. Shared by cargo-fuzz (`targets/`) and the test that runs on a stable
+//! compiler (`protocol/tests/it/fuzz.rs`). Each panics where the crate breaks a promise.
 
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_UNCLES};
 use wstp_protocol::tree::{Tree, hash_block, verify_page};
@@ -21,8 +21,8 @@ pub fn server_frame(data: &[u8]) {
     assert_eq!(ServerMessage::decode(canonical.into()).as_ref(), Ok(&message));
 }
 
-/// A page: size `u64`, level `u8`, first `u64`, count `u32`, number of nodes `u16`, root, nodes, uncles; little-endian. No
-/// claim about a file overflows anything, and a page that verifies does so with these hashes only.
+/// A page: size `u64`, level `u8`, first `u64`, count `u32`, number of nodes `u16`, root, nodes, uncles; little-endian.
+/// No claim about a file overflows anything, and a page that verifies does so with these hashes only.
 pub fn page(data: &[u8]) {
     let Some(page) = Page::read(data) else { return };
     let tree = Tree::of_size(page.size);

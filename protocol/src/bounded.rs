@@ -1,4 +1,5 @@
-//! Sequences whose length is checked while they are decoded, so that a peer's count never decides how much memory is taken.
+//! Sequences whose length is checked while they are decoded, so that a peer's count never decides how much memory is
+//! taken.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,7 +7,7 @@ use std::marker::PhantomData;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Room taken before any element has been seen.
+/// Room taken before the first element.
 const FIRST_ROOM: usize = 64;
 
 /// Decodes a sequence of at most `MAX` elements; for `#[serde(deserialize_with)]`.

@@ -1,4 +1,4 @@
-//! Bundles: small files of one folder, several in one message, so that a thousand of them cost a few round trips.
+//! Bundles: one message carries several small files of a folder, so a thousand of them cost a few round trips.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
@@ -13,35 +13,35 @@ pub struct BundleRequest {
     pub id: RequestId,
     /// The folder.
     pub path: SharePath,
-    /// The files' names in it, 1 to [`MAX_BUNDLE_FILES`].
+    /// The names of the files in it, 1 to [`MAX_BUNDLE_FILES`].
     #[serde(deserialize_with = "bounded::vec::<_, _, MAX_BUNDLE_FILES>")]
     pub names: Vec<String>,
 }
 
-/// The first of the files asked for, at least one, in order: as many as a frame holds.
+/// The first of the requested files, at least one, in order: as many as a frame holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleReply {
     /// The request this answers.
     pub id: RequestId,
-    /// The files, at most as many as were asked for.
+    /// The files, at most as many as the request names.
     pub files: Vec<Bundled>,
 }
 
-/// What there is to one name of a bundle. Append-only.
+/// The result for one name of a bundle. Append-only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bundled {
     /// The whole file.
     File(BundledFile),
-    /// Why it can't be had, or not in this way ([`ErrorCode::TooLarge`]).
+    /// Why the server does not send it, or not in this way ([`ErrorCode::TooLarge`]).
     Refused(ErrorCode),
 }
 
 /// A whole file in a bundle, all of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundledFile {
-    /// Last change, in milliseconds since 1970-01-01 UTC; `None` where it is not known.
+    /// Last change, in milliseconds since 1970-01-01 UTC; `None` if unknown.
     pub modified_ms: Option<i64>,
-    /// Its version, as [`Opened`](crate::Opened) would tell it.
+    /// Its version, as in [`Opened`](crate::Opened).
     pub version: FileVersion,
     /// Its BLAKE3 hash.
     pub root: Hash,
@@ -65,7 +65,7 @@ impl BundleReply {
         Body { id: self.id, files: self.files.iter().map(Item::from).collect() }
     }
 
-    /// The reply of a body that was decoded from `frame`, whose data it shares.
+    /// The reply of a body that was decoded from `frame`. It shares the data of `frame`.
     pub(crate) fn sharing(frame: &Bytes, body: Body<'_>) -> Self {
         Self { id: body.id, files: body.files.into_iter().map(|item| item.sharing(frame)).collect() }
     }
@@ -81,7 +81,7 @@ impl Bundled {
     }
 }
 
-/// What is encoded of a [`BundleReply`].
+/// The encoded part of a [`BundleReply`].
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Body<'a> {
     id: RequestId,
@@ -123,7 +123,7 @@ impl Item<'_> {
     }
 }
 
-/// All at once, where a slice would be serialised byte by byte.
+/// All at once; serde would serialise a slice byte by byte.
 fn as_bytes<S: Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(data)
 }

@@ -1,10 +1,10 @@
-//! What can go wrong with a request, as numbers that stay the same for ever.
+//! The errors of a request, as numbers that never change.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident = $value:literal,)*) => {
-        /// The kind of an error. Codes are append-only; one that this version does not know is kept as it came.
+        /// The kind of an error. Codes are append-only; an unknown code keeps its number.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorCode {
             $($(#[$doc])* $name,)*
@@ -44,15 +44,15 @@ error_codes! {
     UnsupportedVersion = 2,
     /// The token is missing or wrong. The connection is closed.
     Unauthorized = 3,
-    /// Nothing has that path.
+    /// No entry has that path.
     NotFound = 4,
-    /// The path names something that is not a regular file.
+    /// The path names an entry that is not a regular file.
     NotAFile = 5,
-    /// The path names something that is not a directory.
+    /// The path names an entry that is not a directory.
     NotADirectory = 6,
     /// The server may not read it, or it lies outside the share.
     Forbidden = 7,
-    /// The path is not one this protocol allows.
+    /// This protocol does not allow the path.
     InvalidPath = 8,
     /// The file changed since it was opened; its handle serves nothing more.
     Changed = 9,
@@ -60,7 +60,7 @@ error_codes! {
     OutOfRange = 10,
     /// The handle is not open.
     BadHandle = 11,
-    /// The hashes are still being computed; `RootReady` follows.
+    /// The server still computes the hashes; `RootReady` follows.
     NotReady = 12,
     /// Too many requests, handles or connections; try again after the given time.
     Busy = 13,

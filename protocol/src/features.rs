@@ -1,5 +1,5 @@
-//! Optional features, a bit each in [`Hello::features`](crate::Hello::features) and [`Welcome::features`](crate::Welcome::features). A bit is
-//! never given another meaning.
+//! Optional features, a bit each in [`Hello::features`](crate::Hello::features) and
+//! [`Welcome::features`](crate::Welcome::features). A bit never gets another meaning.
 
 /// The server names mirrors: [`Mirrors`](crate::Mirrors) comes once, right behind the welcome.
 pub const MIRRORS: u64 = 1 << 0;
@@ -7,7 +7,8 @@ pub const MIRRORS: u64 = 1 << 0;
 /// The client asks for several small files of a folder at once: [`BundleRequest`](crate::BundleRequest).
 pub const BUNDLES: u64 = 1 << 1;
 
-/// The server says of links where they go wrong: the kinds [`LeadsOut`](crate::EntryKind::LeadsOut) and [`Circle`](crate::EntryKind::Circle).
+/// The server says how a link goes wrong: the kinds [`LeadsOut`](crate::EntryKind::LeadsOut) and
+/// [`Circle`](crate::EntryKind::Circle).
 pub const LINKS: u64 = 1 << 2;
 
 /// Every bit this version knows.

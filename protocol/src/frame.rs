@@ -1,5 +1,5 @@
-//! Frames: one WebSocket binary message each. The first byte is the tag; a control frame's body is postcard, a block
-//! frame's is a fixed little-endian header and raw bytes.
+//! Frames: one WebSocket binary message each. The first byte is the tag. The body of a control frame is postcard; that
+//! of a block frame is a fixed little-endian header and raw bytes.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -26,10 +26,10 @@ pub enum DecodeError {
     /// A tag this version does not know.
     #[error("the frame has the unknown tag {0:#04x}")]
     UnknownTag(u8),
-    /// The body is not what its tag says.
+    /// The body does not fit the tag.
     #[error("the frame's body is malformed")]
     Malformed,
-    /// The body is well-formed, but a value lies outside its limits.
+    /// The body is well-formed, but a value is outside its limits.
     #[error("the frame's {0} is out of bounds")]
     OutOfBounds(&'static str),
 }
@@ -61,7 +61,8 @@ mod tag {
     pub const BUNDLE_REPLY: u8 = 0x8e;
 }
 
-/// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all little-endian.
+/// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all
+/// little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlocksHeader {
     /// The request this answers.
@@ -71,7 +72,7 @@ pub struct BlocksHeader {
 }
 
 impl BlocksHeader {
-    /// The header's bytes, so that a server can read a file right behind them.
+    /// The bytes of the header. A server can read a file right behind them.
     #[must_use]
     pub fn encode(&self) -> [u8; BLOCKS_HEADER_LEN] {
         let mut bytes = [0; BLOCKS_HEADER_LEN];
@@ -194,7 +195,7 @@ impl ServerMessage {
         }
     }
 
-    /// Decodes a frame a server sent. Data of blocks and files is shared with `frame`, not copied.
+    /// Decodes a frame a server sent. The data of blocks and files is shared with `frame`, not copied.
     ///
     /// # Errors
     /// When the frame is longer than [`MAX_SERVER_FRAME`], unknown, malformed or out of bounds.
@@ -271,7 +272,7 @@ fn whole_body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, DecodeErro
     }
 }
 
-/// A handshake body, behind which a later version may have put more.
+/// A handshake body. A later version may append more fields.
 fn body_with_extension<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     postcard::take_from_bytes(body).map(|(value, _)| value).map_err(|_| DecodeError::Malformed)
 }

@@ -2,9 +2,9 @@
 //!
 //! Read [`ClientMessage`] and [`ServerMessage`] first; `docs/protocol.md` is the normative text.
 //!
-//! This crate has no I/O, no clock and no state. It decodes bytes from an untrusted peer, so every length is checked
-//! before memory is taken, an unknown tag is an error and never a panic, and a decoded value always lies within the limits
-//! of [`limits`].
+//! This crate has no I/O, no clock and no state. It decodes bytes from an untrusted peer. So it checks every length
+//! before it takes memory, and an unknown tag is an error and never a panic. A decoded value always lies within the
+//! limits of [`limits`].
 
 mod bounded;
 mod bundle;

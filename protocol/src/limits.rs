@@ -32,5 +32,5 @@ pub const MAX_BUNDLED_FILE: usize = 128 * 1024;
 pub const MAX_PAGE_NODES: u32 = 2048;
 /// Most uncles in one page of hashes: the height of the tallest tree (2^64 bytes are 2^51 blocks).
 pub const MAX_UNCLES: usize = 51;
-/// Highest level of the tree that can be asked for.
+/// Highest level of the tree that a client can request.
 pub const MAX_LEVEL: u8 = 51;

@@ -1,5 +1,5 @@
-//! Messages: what the two sides say once a frame is decoded. Requests go from client to server and carry an id; each ends
-//! with exactly one reply of its own kind or one [`Failure`], in any order.
+//! Messages: decoded frames. A request goes from client to server and carries an id. It ends with exactly one reply of
+//! its own kind or one [`Failure`], in any order.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
     BlockRun, BundleReply, BundleRequest, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId, SharePath,
 };
 
-/// What a client says.
+/// A message of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
     /// First on every connection.
@@ -32,11 +32,11 @@ pub enum ClientMessage {
     Close(Close),
     /// Asks for a [`Pong`].
     Ping(Ping),
-    /// Asks for small files of a folder. Only where both sides have [`features::BUNDLES`].
+    /// Asks for small files of a folder. Only if both sides have [`features::BUNDLES`].
     Bundle(BundleRequest),
 }
 
-/// What a server says.
+/// A message of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerMessage {
     /// Answers [`Hello`].
@@ -51,17 +51,17 @@ pub enum ServerMessage {
     Blocks(BlocksReply),
     /// Answers [`HashesRequest`].
     HashPage(HashPage),
-    /// Answers any request that could not be done, or explains why the connection ends.
+    /// Answers a request that failed, or explains why the connection ends.
     Failure(Failure),
     /// Answers [`Ping`].
     Pong(Pong),
-    /// The root hash of an open file is known now.
+    /// The root hash of an open file is now known.
     RootReady(RootReady),
     /// An open file changed; its handle serves nothing more.
     Stale(Stale),
     /// The server is about to close the connection.
     Goodbye(Goodbye),
-    /// Other addresses of the shared folder. The server sends them only where both sides have [`features::MIRRORS`].
+    /// Other addresses of the shared folder. The server sends them only if both sides have [`features::MIRRORS`].
     Mirrors(Mirrors),
     /// Answers [`BundleRequest`].
     Bundle(BundleReply),
@@ -78,7 +78,7 @@ pub struct Hello {
     pub features: u64,
     /// Program and version, for the server's log; at most [`MAX_AGENT`](crate::limits::MAX_AGENT) bytes.
     pub agent: String,
-    /// Proves who the client is, where the server wants that; at most [`MAX_TOKEN`](crate::limits::MAX_TOKEN) bytes.
+    /// Proves who the client is, if the server requires that; at most [`MAX_TOKEN`](crate::limits::MAX_TOKEN) bytes.
     pub token: Option<String>,
 }
 
@@ -106,7 +106,8 @@ pub struct Limits {
     pub run_blocks: u32,
     /// Nodes in one page of hashes, at most [`MAX_PAGE_NODES`].
     pub page_nodes: u32,
-    /// The server closes a connection on which it heard nothing and owed nothing for so long, in milliseconds; never 0.
+    /// Silence after which the server closes a connection, in milliseconds; never 0. It keeps a connection to which it
+    /// owes a reply.
     pub idle_timeout_ms: u32,
 }
 
@@ -117,7 +118,7 @@ pub struct ListRequest {
     pub id: RequestId,
     /// The folder.
     pub path: SharePath,
-    /// Where to go on: [`Listing::next`] of the page before, `None` for the first page.
+    /// The cursor: [`Listing::next`] of the page before, `None` for the first page.
     pub cursor: Option<String>,
     /// Most entries wanted, 1 to [`MAX_LIST_ENTRIES`].
     pub limit: u32,
@@ -128,40 +129,41 @@ pub struct ListRequest {
 pub struct Listing {
     /// The request this answers.
     pub id: RequestId,
-    /// The entries, directories first, then by the bytes of their names; fewer than asked for where a frame holds no more.
+    /// The entries, directories first, then by the bytes of their names. A full frame may hold fewer than requested.
     #[serde(deserialize_with = "bounded::vec::<_, _, { MAX_LIST_ENTRIES as usize }>")]
     pub entries: Vec<Entry>,
-    /// Where the next page begins, an opaque text; `None` on the last page.
+    /// The cursor of the next page, an opaque text; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// One thing in a folder.
+/// One entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its name; where the server's name is not UTF-8, a likeness of it, and the kind is [`EntryKind::Unreadable`].
+    /// Its name. If the server can't spell the name, this is a likeness of it and the kind is
+    /// [`EntryKind::Unreadable`].
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
     /// Bytes in a file, 0 for everything else.
     pub size: u64,
-    /// Last change, in milliseconds since 1970-01-01 UTC; `None` where it is not known.
+    /// Last change, in milliseconds since 1970-01-01 UTC; `None` if unknown.
     pub modified_ms: Option<i64>,
 }
 
-/// What an entry is. Append-only.
+/// The kind of an entry. Append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EntryKind {
     /// A folder that can be listed.
     Directory,
     /// A regular file that can be opened.
     File,
-    /// A link to nothing. Without [`features::LINKS`] each link that leads to nothing that is served.
+    /// A link to nothing. Without [`features::LINKS`], every link to an entry that is not served.
     Dangling,
-    /// The server may not read it, or can't say its name.
+    /// The server may not read it, or can't send its name.
     Unreadable,
-    /// A link out of the share. Only where both sides have [`features::LINKS`].
+    /// A link out of the share. Only if both sides have [`features::LINKS`].
     LeadsOut,
-    /// A link round in a circle, or to a folder that it lies in. Only where both sides have [`features::LINKS`].
+    /// A circular link, or a link to a folder that contains it. Only if both sides have [`features::LINKS`].
     Circle,
 }
 
@@ -185,7 +187,7 @@ pub struct StatRequest {
     pub path: SharePath,
 }
 
-/// What is known about one entry. The share itself has an empty name.
+/// The facts about one entry. The share itself has an empty name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatReply {
     /// The request this answers.
@@ -208,13 +210,14 @@ pub struct OpenRequest {
 pub struct Opened {
     /// The request this answers.
     pub id: RequestId,
-    /// Names the open file on this connection. Not given again while the client may still speak of the file it named before.
+    /// Names the open file on this connection. The server does not reuse the number while the client may still mean the
+    /// earlier file.
     pub handle: Handle,
     /// Its size in bytes.
     pub size: u64,
     /// Its version: two handles of one version have the same bytes.
     pub version: FileVersion,
-    /// Its BLAKE3 hash; `None` until it is computed, then [`RootReady`] follows.
+    /// Its BLAKE3 hash; `None` until the server has computed it, then [`RootReady`] follows.
     pub root: Option<Hash>,
 }
 
@@ -251,7 +254,8 @@ pub struct HashesRequest {
     pub level: u8,
     /// The first node, a multiple of `count`.
     pub first: u64,
-    /// How many nodes, a power of two of at most [`Limits::page_nodes`]; nodes past the end of the file are left out.
+    /// How many nodes, a power of two of at most [`Limits::page_nodes`]. The reply leaves out nodes past the end of the
+    /// file.
     pub count: u32,
 }
 
@@ -260,7 +264,7 @@ pub struct HashesRequest {
 pub struct HashPage {
     /// The request this answers.
     pub id: RequestId,
-    /// The nodes asked for, in order.
+    /// The requested nodes, in order.
     #[serde(deserialize_with = "bounded::vec::<_, _, { MAX_PAGE_NODES as usize }>")]
     pub nodes: Vec<Hash>,
     /// The siblings along the way from the page's own subtree up to the root, lowest first.
@@ -268,7 +272,8 @@ pub struct HashPage {
     pub uncles: Vec<Hash>,
 }
 
-/// Gives up on a request, which ends with its reply if that was already on its way, else with [`ErrorCode::Cancelled`].
+/// Gives up on a request. It ends with its reply if that was already on its way, otherwise with
+/// [`ErrorCode::Cancelled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
     /// The request.
@@ -285,31 +290,32 @@ pub struct Close {
 /// Asks for a sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// Comes back in the [`Pong`].
+    /// The [`Pong`] repeats it.
     pub nonce: u64,
 }
 
 /// A sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// That of the [`Ping`].
+    /// The nonce of the [`Ping`].
     pub nonce: u64,
 }
 
 /// A request could not be done; without an id, the connection is about to end for this reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The request, `None` where it concerns the connection.
+    /// The request, `None` if the failure concerns the connection.
     pub id: Option<RequestId>,
     /// The kind of error.
     pub code: ErrorCode,
-    /// What happened and what can be done, for people; at most [`MAX_ERROR_TEXT`](crate::limits::MAX_ERROR_TEXT) bytes.
+    /// The problem and the remedy, in words for people; at most [`MAX_ERROR_TEXT`](crate::limits::MAX_ERROR_TEXT)
+    /// bytes.
     pub text: String,
     /// When trying again makes sense, in milliseconds from now.
     pub retry_after_ms: Option<u32>,
 }
 
-/// The root hash of an open file is known now.
+/// The root hash of an open file is now known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootReady {
     /// The open file.
@@ -332,10 +338,10 @@ pub struct Goodbye {
     pub retry_after_ms: u32,
 }
 
-/// Where else the shared folder is served: told once, right behind the welcome.
+/// The other places of the shared folder. The server sends this once, right behind the welcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mirrors {
-    /// The addresses, those that the server would rather see used first; at most [`MAX_MIRRORS`], and there may be none.
+    /// The addresses, in the order in which to use them. At most [`MAX_MIRRORS`]; may be empty.
     #[serde(deserialize_with = "bounded::vec::<_, _, MAX_MIRRORS>")]
     pub urls: Vec<MirrorUrl>,
 }

@@ -1,4 +1,4 @@
-//! Addresses under which the folder of a server is served too.
+//! Other addresses of a server's shared folder.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,11 +11,11 @@ use crate::limits::MAX_MIRROR_URL;
 /// The schemes a mirror's address may have.
 const SCHEMES: [&str; 4] = ["ws", "wss", "http", "https"];
 
-/// The address of a mirror: a URL (RFC 3986) of plain ASCII, of scheme `ws`, `wss`, `http` or `https`, with a host and perhaps a port and a
-/// path; never with a user, a query or a fragment, and never longer than [`MAX_MIRROR_URL`].
+/// The address of a mirror: a URL (RFC 3986) of plain ASCII, of at most [`MAX_MIRROR_URL`] bytes. Its scheme is `ws`,
+/// `wss`, `http` or `https`. It has a host and perhaps a port and a path, but never a user, a query or a fragment.
 ///
-/// With `ws` and `wss` it is the address of a server's endpoint; with `http` and `https` it is a folder, and a file's path, percent-encoded name
-/// by name, stands behind it.
+/// With `ws` and `wss` it is the address of a server's endpoint. With `http` and `https` it is a folder; the path of a
+/// file follows it, percent-encoded name by name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct MirrorUrl(String);
 
@@ -28,10 +28,10 @@ pub enum MirrorUrlError {
     /// Not one of the four schemes.
     #[error("the address does not begin with ws://, wss://, http:// or https://")]
     Scheme,
-    /// No host, a user, or a port that is none.
+    /// No host, a user, or an invalid port.
     #[error("the address has no proper host and port")]
     Host,
-    /// A query, a fragment, or a character that a URL has only percent-encoded.
+    /// A query, a fragment, or a character that a URL must percent-encode.
     #[error("the address has a character that may only stand there percent-encoded, a query or a fragment")]
     Character,
 }
@@ -66,8 +66,9 @@ impl MirrorUrl {
         &self.0
     }
 
-    /// Whether a client that talks to the server at the URL `server` may follow its suggestion without asking its user: not from an encrypted
-    /// connection to one in the clear, and not from elsewhere into the user's own network (`docs/protocol.md`, section 15).
+    /// Whether a client of the server at the URL `server` may follow its suggestion without asking the user. It may not
+    /// go from an encrypted connection to one in the clear. It may not go from elsewhere into the user's own network
+    /// (`docs/protocol.md`, section 15).
     #[must_use]
     pub fn may_be_followed_from(&self, server: &str) -> bool {
         let is_secure = |url: &str| url.starts_with("wss://") || url.starts_with("https://");
@@ -75,7 +76,7 @@ impl MirrorUrl {
         (is_secure(&self.0) || !is_secure(server)) && (!self.is_private() || is_neighbour())
     }
 
-    /// Whether it lies, as far as its host says, on this computer or in a network of the user's own (RFC 1918, 4193, 6761, 6762).
+    /// Whether the host is this computer or in a network of the user's own (RFC 1918, 4193, 6761, 6762).
     #[must_use]
     pub fn is_private(&self) -> bool {
         let authority = self.0.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
@@ -93,7 +94,7 @@ impl MirrorUrl {
         }
     }
 
-    /// Whether the mirror speaks this protocol; else it is a folder over plain HTTP.
+    /// Whether the mirror speaks this protocol. Otherwise it is a folder over plain HTTP.
     #[must_use]
     pub fn is_wstp(&self) -> bool {
         self.0.starts_with("ws")
@@ -104,7 +105,8 @@ fn is_private_v4(ip: Ipv4Addr) -> bool {
     ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
 }
 
-/// A name without a dot, or in a domain that is never asked for outside; so is what a resolver may read as an address, `127.1` or `0x7f.1`.
+/// A name without a dot, or in a domain that is never resolved outside. Also a text that a resolver may read as an
+/// address, such as `127.1` or `0x7f.1`.
 fn is_private_name(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -131,7 +133,7 @@ fn is_authority(text: &str) -> bool {
     !host.is_empty() && host.bytes().all(is_of_a_name) && is_port_suffix(port)
 }
 
-/// Nothing, or a colon and a port.
+/// Empty, or a colon and a port.
 fn is_port_suffix(text: &str) -> bool {
     let is_port =
         |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0);

@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::{MAX_NAME, MAX_PATH};
 
-/// A path within a share: names joined by `/`, the empty path being the share itself.
+/// A path within a share: names joined by `/`. The empty path is the share itself.
 ///
-/// Never absolute; no name is empty, `.` or `..`, holds NUL, or is longer than [`MAX_NAME`]. Whether it stays inside the share
-/// when links are followed is for the server to see to.
+/// Never absolute. No name is empty, `.` or `..`, holds NUL, or is longer than [`MAX_NAME`]. The server has to ensure
+/// that the path stays inside the share when it follows links.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct SharePath(String);
 

@@ -1,30 +1,30 @@
-//! Tells from an answer of plain HTTP at the endpoint who gave it. A client that could open no WebSocket asks for one, to find out why.
+//! Finds out who answers plain HTTP at the endpoint. A client that could not open a WebSocket asks, to find the cause.
 //!
-//! The answer is no proof of anything, and nothing is trusted for it. It only chooses the words in which a failure is told.
+//! The answer proves nothing, and nobody may trust it. It only chooses the words for a failure.
 
-/// The field in each HTTP answer of a server; its value is the highest version that it speaks.
+/// The field in each HTTP answer of a server. Its value is the highest version that the server speaks.
 pub const VERSION_FIELD: &str = "wstp-version";
 
-/// Who answers, as far as one answer to `GET` of the endpoint says.
+/// Who answers, judged by one answer to `GET` of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answerer {
-    /// A server of the protocol. Where a WebSocket could not be opened all the same, something on the way does not carry it.
+    /// A server of the protocol. If no WebSocket could be opened, an intermediary does not carry it.
     Wstp,
     /// A server of the protocol that does not let this client in.
     WstpThatRefuses,
-    /// Somebody who wants a name and a password.
+    /// A web server that wants a name and a password.
     WantsPassword,
-    /// A proxy of the client's that wants a name and a password.
+    /// A proxy of the client that wants a name and a password.
     ProxyWantsPassword,
-    /// Somebody who lets nobody in here.
+    /// A web server that refuses everybody here.
     Forbids,
-    /// Somebody who is not called so.
+    /// A web server that does not answer under this name.
     OtherName,
-    /// Somebody in front of a server that does not answer.
+    /// A proxy whose server does not answer.
     ServerIsDown,
-    /// Somebody who names another place.
+    /// A web server that redirects to another place.
     Redirects,
-    /// Something else.
+    /// Any other answer.
     Other,
 }
 

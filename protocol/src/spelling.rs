@@ -1,12 +1,14 @@
-//! Names as bytes, and how a text spells them: file systems have names that are not UTF-8, and the protocol has only text.
+//! Names as bytes, and their spelling as text. File systems have names that are not UTF-8, but the protocol has only
+//! text.
 //!
-//! Each byte that is not part of valid UTF-8 is spelled as one character of U+EF80..=U+EFFF, a range for private use; its lowest eight bits are the
-//! byte. A character of that range in a name is spelled as its own three bytes. So each name has exactly one spelling, no two names share one, and
-//! a name in UTF-8 without such characters, as nearly every name is, is spelled as it is. The rule is local: a path is spelled as its names are.
+//! Each byte that is not part of valid UTF-8 is spelled as one character of U+EF80..=U+EFFF, a range for private use.
+//! The lowest eight bits of the character are the byte. A character of that range in a name is spelled as its own three
+//! bytes. So each name has exactly one spelling, and no two names share one. Nearly every name is UTF-8 without such
+//! characters; its spelling is the name itself. The rule is local: a path is spelled name by name.
 
 use std::borrow::Cow;
 
-/// The character that spells byte 0 would be this one; only bytes from 0x80 on are spelled.
+/// The character that would spell byte 0. Only bytes from 0x80 on are spelled.
 const BASE: u32 = 0xef00;
 
 /// The spelling of a name or a path.
@@ -18,7 +20,7 @@ pub fn of(name: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The name or path that `text` spells; `None` where it is no spelling, because another text spells the same bytes.
+/// The name or path that `text` spells. `None` if it is no spelling, because another text spells the same bytes.
 #[must_use]
 pub fn bytes(text: &str) -> Option<Cow<'_, [u8]>> {
     if !text.contains(is_stand_in) {

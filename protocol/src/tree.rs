@@ -1,11 +1,13 @@
-//! The hash tree: BLAKE3's own, seen at the height of blocks.
+//! The hash tree: BLAKE3's own, from the height of blocks upwards.
 //!
-//! A block is eight BLAKE3 chunks, so its chaining value is a node of the ordinary BLAKE3 tree and the root is the file's ordinary
-//! BLAKE3 hash (BLAKE3 paper, section 2.1). The tree is left-balanced: of `n > 1` blocks, the left child covers the largest power of two
-//! below `n`. Node `i` of level `l` covers blocks `i << l` up to `(i + 1) << l` or the end of the file, whichever comes first.
-//! The node that covers the whole file is the root hash itself; every other one is a chaining value.
+//! A block is eight BLAKE3 chunks, so its chaining value is a node of the ordinary BLAKE3 tree (BLAKE3 paper, section
+//! 2.1). The root is the file's ordinary BLAKE3 hash. The tree is left-balanced: the left child of `n > 1` blocks
+//! covers the largest power of two below `n`. Node `i` of level `l` covers blocks `i << l` up to `(i + 1) << l`, or to
+//! the end of the file. The node that covers the whole file is the root hash itself; every other
+//! node is a chaining value.
 //!
-//! A *page* is an aligned run of a level's nodes with the siblings on the way to the root, as in BEP 52's hash requests.
+//! A *page* is an aligned run of a level's nodes with the siblings on the way to the root, as in BEP 52's hash
+//! requests.
 
 use std::ops::Range;
 
@@ -22,10 +24,10 @@ pub fn empty_root() -> Hash {
     *blake3::hash(&[]).as_bytes()
 }
 
-/// The hash of one block: its chaining value, or the root hash where it is the only one of its file.
+/// The hash of one block: its chaining value, or the root hash if it is the only block of its file.
 ///
-/// `data` is the block's bytes, 1 to 8,192 of them. No block has any other length or lies outside of `tree`; such data gets a
-/// hash that no block of the file can have.
+/// `data` is the block's bytes, 1 to 8,192 of them. Data of another length, or outside of `tree`, is no block. It gets
+/// a hash that no block of the file can have.
 #[must_use]
 pub fn hash_block(tree: Tree, index: BlockIndex, data: &[u8]) -> Hash {
     if index >= tree.blocks() || data.is_empty() || data.len() as u64 > BLOCK_SIZE {
@@ -37,7 +39,7 @@ pub fn hash_block(tree: Tree, index: BlockIndex, data: &[u8]) -> Hash {
     blake3::Hasher::new().set_input_offset(index * BLOCK_SIZE).update(data).finalize_non_root()
 }
 
-/// The chaining value of two neighbours' parent. Where the parent is the root, use [`fold`].
+/// The chaining value of two neighbours' parent. If the parent is the root, use [`fold`].
 #[must_use]
 pub fn parent(left: &ChainingValue, right: &ChainingValue) -> ChainingValue {
     merge_subtrees_non_root(left, right, Mode::Hash)
@@ -55,7 +57,7 @@ pub enum PageError {
     /// The page begins past the end of the file, or is not aligned.
     #[error("the page lies outside the tree")]
     OutsideTree,
-    /// Not as many nodes or uncles as the tree has there.
+    /// The tree has another number of nodes or uncles there.
     #[error("the page has the wrong number of hashes")]
     WrongCount,
     /// The page does not lead to the root.
@@ -79,13 +81,13 @@ impl Tree {
     /// How many nodes a level has; level 0 are the blocks.
     #[must_use]
     pub const fn nodes(self, level: u8) -> u64 {
-        // There are at most 2^51 blocks, so that every level above has one node, or none in an empty file.
+        // There are at most 2^51 blocks, so every level above has one node, or none in an empty file.
         let level = if level < 63 { level } else { 63 };
         self.blocks.div_ceil(1 << level)
     }
 
-    /// The blocks covered by `count` nodes from `first` on at `level`, cut off at the end of the file. `None` for a run that is not
-    /// aligned (`count` a power of two, `first` a multiple of it) or that begins past the end.
+    /// The blocks covered by `count` nodes from `first` on at `level`, cut off at the end of the file. `None` for a run
+    /// that is not aligned or begins past the end. (Aligned: `count` is a power of two, `first` a multiple of it.)
     #[must_use]
     pub fn covered(self, level: u8, first: u64, count: u32) -> Option<Range<BlockIndex>> {
         if !count.is_power_of_two() || !first.is_multiple_of(u64::from(count)) || level > crate::limits::MAX_LEVEL {
@@ -100,7 +102,8 @@ impl Tree {
         Some(first << level..end_block)
     }
 
-    /// The block ranges of the siblings on the way from the subtree of `covered` (as [`Tree::covered`] gives it) up to the root, lowest first.
+    /// The block ranges of the siblings on the way from the subtree of `covered` (as [`Tree::covered`] gives it) up to
+    /// the root, lowest first.
     #[must_use]
     pub fn uncles(self, covered: &Range<BlockIndex>) -> Vec<Range<BlockIndex>> {
         let mut uncles = Vec::new();
@@ -120,14 +123,15 @@ impl Tree {
     }
 }
 
-/// How many of `leaves > 1` leaves the left child covers: the largest power of two below.
+/// How many of `leaves > 1` leaves the left child covers: the largest power of two below `leaves`.
 const fn left_blocks(leaves: u64) -> u64 {
     1 << (leaves - 1).ilog2()
 }
 
-/// Folds neighbouring nodes of one level, the run of a whole subtree, into that subtree's node; `is_root` where it covers the file.
+/// Folds neighbouring nodes of one level, the run of a whole subtree, into that subtree's node. `is_root` if it covers
+/// the file.
 ///
-/// A single node is its own subtree. `None` when there are no nodes.
+/// A single node is its own subtree. `None` if there are no nodes.
 #[must_use]
 pub fn fold(nodes: &[Hash], is_root: bool) -> Option<Hash> {
     match nodes {
@@ -147,8 +151,8 @@ fn root(left: &Hash, right: &Hash) -> Hash {
 
 /// Checks that `nodes` are those of `level` from `first` on in the file whose hash is `expected_root`.
 ///
-/// The triple is level, first node and count of the request; a page that reaches past the end of the file has fewer nodes.
-/// A verified page says nothing about the file's size: only blocks that match it do.
+/// The triple is level, first node and count of the request. A page that reaches past the end of the file has fewer
+/// nodes. A verified page does not prove the file's size; only blocks that match it do.
 ///
 /// # Errors
 /// When the page lies outside the tree, has the wrong number of hashes, or does not lead to the root.

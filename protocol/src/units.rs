@@ -1,8 +1,9 @@
-//! Units: blocks, runs of blocks, and the numbers that name requests, open files and versions.
+//! Units: blocks, runs of blocks, and the numbers of requests, open files and versions.
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes in a block: the unit of addressing, of verification and of the received-set. Only a file's last block may be shorter.
+/// Bytes in a block: the unit of addressing, of verification and of the received-set. Only a file's last block may be
+/// shorter.
 pub const BLOCK_SIZE: u64 = 8192;
 
 /// How many blocks a file of `size` bytes has. An empty file has none.
@@ -14,13 +15,13 @@ pub const fn block_count(size: u64) -> u64 {
 /// The position of a block in its file, counted from 0.
 pub type BlockIndex = u64;
 
-/// Names a request on one connection. The client chooses it; it may be used again once the request has ended.
+/// Names a request on one connection. The client chooses it, and may reuse it once the request has ended.
 pub type RequestId = u32;
 
 /// Names an open file on one connection. The server chooses it.
 pub type Handle = u32;
 
-/// Changes whenever the file's bytes may have: an opaque value that is only compared.
+/// An opaque value that changes whenever the file's bytes may have changed. It is only compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileVersion(pub [u8; 16]);
 
@@ -40,7 +41,8 @@ impl BlockRun {
         self.first.saturating_add(self.count as u64)
     }
 
-    /// The run's byte range in a file of `size` bytes: offset and length. `None` if the run reaches past the last block.
+    /// The run's byte range in a file of `size` bytes: offset and length. `None` if the run reaches past the last
+    /// block.
     #[must_use]
     pub fn byte_range(&self, size: u64) -> Option<(u64, u32)> {
         let end = self.first.checked_add(u64::from(self.count))?;
