@@ -1,11 +1,11 @@
-//! What the fuzz targets do with an input. Shared by cargo-fuzz (`targets/`) and the test that runs on a stable
-//! compiler (`protocol/tests/it/fuzz.rs`). Each panics where the crate breaks a promise.
+//! The bodies of the fuzz targets, shared by cargo-fuzz (`targets/`) and the test on a stable compiler
+//! (`protocol/tests/it/fuzz.rs`). Each panics when the crate breaks a promise.
 
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_UNCLES};
 use wstp_protocol::tree::{Tree, hash_block, verify_page};
 use wstp_protocol::{ClientMessage, Hash, ServerMessage};
 
-/// A frame for the server: whatever is decoded means the same in its shortest form, which is never longer.
+/// A frame for the server. A decoded frame means the same in its shortest form, which is never longer.
 pub fn client_frame(data: &[u8]) {
     let Ok(message) = ClientMessage::decode(data) else { return };
     let canonical = message.encode();
@@ -13,7 +13,7 @@ pub fn client_frame(data: &[u8]) {
     assert_eq!(ClientMessage::decode(&canonical).as_ref(), Ok(&message));
 }
 
-/// A frame for the client: as for the server.
+/// A frame for the client. The same holds as for the server.
 pub fn server_frame(data: &[u8]) {
     let Ok(message) = ServerMessage::decode(data.to_vec().into()) else { return };
     let canonical = message.encode();
@@ -22,7 +22,7 @@ pub fn server_frame(data: &[u8]) {
 }
 
 /// A page: size `u64`, level `u8`, first `u64`, count `u32`, number of nodes `u16`, root, nodes, uncles; little-endian.
-/// No claim about a file overflows anything, and a page that verifies does so with these hashes only.
+/// No claim about a file may overflow. A page that verifies does so with these hashes only.
 pub fn page(data: &[u8]) {
     let Some(page) = Page::read(data) else { return };
     let tree = Tree::of_size(page.size);

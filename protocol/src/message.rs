@@ -91,11 +91,11 @@ pub struct Welcome {
     pub features: u64,
     /// Program and version, for people; at most [`MAX_AGENT`](crate::limits::MAX_AGENT) bytes.
     pub agent: String,
-    /// What the server allows on this connection.
+    /// The limits on this connection.
     pub limits: Limits,
 }
 
-/// What a server allows on one connection.
+/// The limits of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Requests under way at once; the next one fails with [`ErrorCode::Busy`].

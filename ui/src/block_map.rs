@@ -1,24 +1,24 @@
-//! The signature: which parts of a file are verified, received, on their way, or missing.
+//! The product's signature: which parts of a file are verified, received, in flight, or missing.
 //!
-//! Drawn as SVG, so that colours follow the theme and lines stay sharp by themselves. The states differ in height in the strip and in
-//! filling in the full map, and so can be told apart without colour.
+//! Drawn as SVG, so that colours follow the theme and lines stay sharp by themselves. The states differ in height in
+//! the strip and in filling in the full map, so they can be told apart without colour.
 
 use leptos::prelude::*;
 
 use crate::format::percent;
 use crate::ranges::{BlockRanges, Cell};
 
-/// The drawing's width in its own units, stretched to the width of its place.
+/// The drawing's width in its own units. It is stretched to the width of its place.
 const WIDTH: f64 = 1000.0;
-/// The least width of a run that was fetched, and of one on its way, in units of the drawing.
+/// The least width of a fetched run, and of a run in flight, in units of the drawing.
 const LEAST: (f64, f64) = (2.0, 6.0);
-/// Columns of the full map, and how many rows it has at most.
+/// Columns of the full map, and its most rows.
 const COLUMNS: usize = 64;
 const ROWS: usize = 12;
 /// The side of a cell and the distance to the next, in units of the drawing.
 const CELL: (f64, f64) = (6.0, 8.0);
 
-/// What the map says, for those who can't see it.
+/// The map in words, for screen readers.
 fn words(map: &BlockRanges) -> String {
     let sum = |ranges: &[(u64, u64)]| ranges.iter().map(|(first, end)| end.saturating_sub(*first)).sum::<u64>();
     let verified = sum(&map.verified);
@@ -26,10 +26,11 @@ fn words(map: &BlockRanges) -> String {
     format!("{} % here, {} % verified", percent(here, map.total), percent(verified, map.total))
 }
 
-/// The thin strip: verified fills it, received two thirds, on its way a third; what is missing is a line.
+/// The thin strip. Verified blocks fill its height, received ones two thirds, those in flight a third. Missing blocks
+/// are a line.
 #[component]
 pub fn BlockStrip(
-    /// What to draw.
+    /// The map to draw.
     #[prop(into)]
     map: Signal<BlockRanges>,
 ) -> impl IntoView {
@@ -52,7 +53,7 @@ pub fn BlockStrip(
 /// The full map: one square for each piece of the file, with its legend.
 #[component]
 pub fn BlockMap(
-    /// What to draw.
+    /// The map to draw.
     #[prop(into)]
     map: Signal<BlockRanges>,
 ) -> impl IntoView {

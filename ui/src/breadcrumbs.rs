@@ -1,4 +1,4 @@
-//! Where we are, and the way back.
+//! The path to the current folder, and the way back.
 
 use leptos::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::icon::{Glyph, Icon};
 /// Crumbs shown at the end of a long way, besides the first.
 const LAST: usize = 3;
 
-/// The crumbs of a way: its steps with their depth, and `None` where some were left out.
+/// The crumbs of a path: its steps with their depth, and `None` for steps that are left out.
 fn crumbs(steps: &[String]) -> Vec<Option<(usize, String)>> {
     let step = |depth: usize| Some((depth, steps[depth].clone()));
     if steps.len() <= LAST + 1 {
@@ -18,13 +18,13 @@ fn crumbs(steps: &[String]) -> Vec<Option<(usize, String)>> {
     [step(0), None].into_iter().chain(end.map(step)).collect()
 }
 
-/// The way from the server to the folder that is shown.
+/// The path from the server to the current folder.
 #[component]
 pub fn Breadcrumbs(
-    /// The names on the way, the server's first.
+    /// The names on the path, the server's first.
     #[prop(into)]
     steps: Signal<Vec<String>>,
-    /// Called with how many steps to keep: at least 1.
+    /// Called with the number of steps to keep: at least 1.
     #[prop(into)]
     on_go: Callback<usize>,
 ) -> impl IntoView {

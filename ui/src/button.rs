@@ -1,21 +1,21 @@
-//! Buttons. One look per weight; each says what it does, in words or in a label.
+//! Buttons. One look per weight. Each button says in words or in a label what it does.
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 
 use crate::icon::{Glyph, Icon};
 
-/// How much a button asks for attention.
+/// How much attention a button asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weight {
-    /// The one thing to do here.
+    /// The main thing to do here.
     Primary,
-    /// One of several.
+    /// One of several things to do.
     #[default]
     Plain,
     /// Only words.
     Quiet,
-    /// Takes something away.
+    /// Removes data or an entry.
     Danger,
 }
 
@@ -33,25 +33,25 @@ impl Weight {
 /// A button with words.
 #[component]
 pub fn Button(
-    /// How much it asks for attention.
+    /// How much attention it asks for.
     #[prop(optional)]
     weight: Weight,
-    /// Whether it can't be pressed now.
+    /// Whether it is disabled.
     #[prop(optional, into)]
     disabled: Signal<bool>,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// What is spoken, where several buttons say the same.
+    /// The spoken label, if several buttons have the same words.
     #[prop(optional, into)]
     spoken: Option<Signal<String>>,
     /// Whether it submits the form around it.
     #[prop(optional)]
     submit: bool,
-    /// Called when it is pressed.
+    /// Called on a press.
     #[prop(optional, into)]
     on_press: Option<Callback<()>>,
-    /// What it says.
+    /// Its words.
     children: Children,
 ) -> impl IntoView {
     view! {
@@ -68,28 +68,28 @@ pub fn Button(
     }
 }
 
-/// A button with only an icon; its label is spoken and shown as a tooltip.
+/// A button with only an icon. Its label is spoken and shown as a tooltip.
 #[component]
 pub fn IconButton(
-    /// What is drawn.
+    /// Its icon.
     #[prop(into)]
     icon: Signal<Icon>,
-    /// What it does, in words.
+    /// The label that says what it does.
     #[prop(into)]
     label: Signal<String>,
-    /// Whether it can't be pressed now.
+    /// Whether it is disabled.
     #[prop(optional, into)]
     disabled: Signal<bool>,
-    /// What is spoken, where several buttons say the same.
+    /// The spoken label, if several buttons have the same words.
     #[prop(optional, into)]
     spoken: Option<Signal<String>>,
-    /// Whether the tab key passes it by, because the keyboard has another way to it.
+    /// Whether the tab key skips it, because the keyboard has another way to it.
     #[prop(optional, into)]
     skipped: Signal<bool>,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// Called when it is pressed.
+    /// Called on a press.
     #[prop(into)]
     on_press: Callback<()>,
 ) -> impl IntoView {
@@ -109,17 +109,17 @@ pub fn IconButton(
     }
 }
 
-/// A button with an icon and words; where there is little room the words are only spoken and shown as a tooltip.
+/// A button with an icon and words. If there is little room, the words are only spoken and shown as a tooltip.
 #[component]
 pub fn ToolButton(
-    /// What is drawn.
+    /// Its icon.
     icon: Icon,
-    /// What it does, in words.
+    /// The words that say what it does.
     label: &'static str,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// Called when it is pressed.
+    /// Called on a press.
     #[prop(into)]
     on_press: Callback<()>,
 ) -> impl IntoView {
@@ -137,7 +137,7 @@ pub fn ToolButton(
     }
 }
 
-/// A press is meant for the button and not for the row it stands in.
+/// A press on the button is not a press on its row.
 fn press(event: &MouseEvent, on_press: Option<Callback<()>>) {
     if let Some(on_press) = on_press {
         event.stop_propagation();

@@ -19,12 +19,12 @@ impl DateWriter {
         }
     }
 
-    /// The day: `3 Mar 2026`. Milliseconds since 1970-01-01 UTC; empty for what is no date.
+    /// The day: `3 Mar 2026`. Milliseconds since 1970-01-01 UTC; empty for an invalid date.
     pub fn day(&self, ms: f64) -> String {
         write(&self.short, ms)
     }
 
-    /// Day and minute: `3 Mar 2026, 14:05`. Milliseconds since 1970-01-01 UTC; empty for what is no date.
+    /// Day and minute: `3 Mar 2026, 14:05`. Milliseconds since 1970-01-01 UTC; empty for an invalid date.
     pub fn minute(&self, ms: f64) -> String {
         write(&self.long, ms)
     }

@@ -1,4 +1,4 @@
-//! A question before something is lost, and other windows over the page. The browser's own `dialog` keeps the focus inside.
+//! Windows over the page, such as a question before data is lost. The browser's own `dialog` keeps the focus inside.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -10,17 +10,17 @@ use crate::button::{Button, Weight};
 pub fn Dialog(
     /// Whether it is open.
     open: RwSignal<bool>,
-    /// What it is about.
+    /// Its title.
     #[prop(into)]
     title: Signal<String>,
-    /// What is in it.
+    /// Its content.
     children: Children,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
     Effect::new(move |_| {
         let Some(dialog) = element.get() else { return };
         match (open.get(), dialog.open()) {
-            // It is in the document and not open, so this can't fail.
+            // The element is in the document and not open, so this can't fail.
             (true, false) => drop(dialog.show_modal()),
             (false, true) => dialog.close(),
             _ => {}
@@ -34,21 +34,21 @@ pub fn Dialog(
     }
 }
 
-/// Asks before something is lost.
+/// Asks before data is lost.
 #[component]
 pub fn Confirm(
-    /// Whether it asks.
+    /// Whether it is open.
     open: RwSignal<bool>,
     /// The question.
     #[prop(into)]
     title: Signal<String>,
-    /// What will be lost: a sentence.
+    /// A sentence that says what will be lost.
     #[prop(into)]
     text: Signal<String>,
-    /// What the button says that goes on.
+    /// The words of the button that confirms.
     #[prop(into)]
     verb: String,
-    /// Called when the user goes on.
+    /// Called when the user confirms.
     #[prop(into)]
     on_confirm: Callback<()>,
 ) -> impl IntoView {

@@ -1,6 +1,6 @@
-//! The listing of a folder. Draws only the rows in sight, so 100,000 entries scroll as smoothly as ten.
+//! The listing of a folder. It draws only the rows in sight, so 100,000 entries scroll as smoothly as ten.
 //!
-//! The list itself holds the keyboard's focus and marks a row: rows come and go while scrolling, the focus must not.
+//! The list itself has the keyboard's focus and marks a row. Rows come and go while scrolling, but the focus must not.
 
 use leptos::ev::KeyboardEvent;
 use leptos::html::Div;
@@ -16,7 +16,7 @@ use crate::kind::{EntryKind, icon};
 use crate::list_window::{ROW, find, reveal, step, visible};
 use crate::name::Name;
 
-/// Letters typed within this time belong together, in milliseconds.
+/// Letters typed within this time belong to one search, in milliseconds.
 const TYPING: f64 = 800.0;
 
 /// One entry of a folder.
@@ -24,7 +24,7 @@ const TYPING: f64 = 800.0;
 pub struct Entry {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
     /// Bytes in a file.
     pub size: u64,
@@ -34,18 +34,19 @@ pub struct Entry {
 
 /// A folder's entries with name, size and day of last change.
 ///
-/// Arrows, Home, End, Page Up and Page Down move the mark, Enter opens, Shift and Enter fetches, Backspace goes up, letters look for a name.
+/// Arrows, Home, End, Page Up and Page Down move the mark. Enter opens, Shift and Enter fetches, Backspace goes up.
+/// Letters search for a name.
 #[component]
 pub fn EntryList(
-    /// The entries in their order. A change of the folder must empty it first.
+    /// The entries in their order. To show another folder, empty this first.
     entries: RwSignal<Vec<Entry>>,
-    /// What to say of an entry instead of its size, such as how far its transfer is.
+    /// Words to show instead of an entry's size, such as the progress of its transfer.
     #[prop(into)]
     status: Callback<String, Option<String>>,
     /// Called with the entry to open or fetch.
     #[prop(into)]
     on_open: Callback<Entry>,
-    /// Called with the folder to fetch with all that is in it.
+    /// Called with the folder to fetch with everything in it.
     #[prop(into)]
     on_fetch: Callback<Entry>,
     /// Called to go to the folder above.
@@ -201,10 +202,10 @@ fn EntryRow(
     }
 }
 
-/// The way to a folder's button is by its row: only that of the marked one is reached with the tab key.
+/// The keyboard reaches a folder's button by its row: the tab key stops only at the button of the marked row.
 #[component]
 fn FetchButton(name: Memo<String>, marked: Signal<bool>, on_fetch: Callback<()>) -> impl IntoView {
-    // What is pressed on the button is not meant for the list.
+    // Keys pressed on the button are not for the list.
     let keep = |event: KeyboardEvent| {
         if matches!(event.key().as_str(), "Enter" | " ") {
             event.stop_propagation();
@@ -245,7 +246,7 @@ fn scroll_to(body: NodeRef<Div>, top: f64) {
     }
 }
 
-/// Adds a letter to what was typed shortly before.
+/// Adds a letter to those typed shortly before.
 fn typing(typed: StoredValue<(String, f64)>, letter: &str, now: f64) -> String {
     typed.update_value(|(text, last)| {
         if now - *last > TYPING {
@@ -257,7 +258,7 @@ fn typing(typed: StoredValue<(String, f64)>, letter: &str, now: f64) -> String {
     typed.with_value(|(text, _)| text.clone())
 }
 
-/// Keeps `height` at the height of an element for as long as the component lives.
+/// Copies the height of an element to `height` for as long as the component lives.
 fn follow_height(element: NodeRef<Div>, height: RwSignal<f64>) {
     let measure = move || {
         if let Some(element) = element.get_untracked() {

@@ -5,18 +5,18 @@ use leptos::prelude::*;
 /// A line of text with its label.
 #[component]
 pub fn TextField(
-    /// What it asks for.
+    /// Its label.
     #[prop(into)]
     label: Signal<String>,
-    /// What it holds.
+    /// Its content.
     value: RwSignal<String>,
     /// Shown while it is empty.
     #[prop(optional, into)]
     placeholder: String,
-    /// What is wrong with it, in words; empty if nothing.
+    /// The problem with its content, in words; empty if there is none.
     #[prop(optional, into)]
     complaint: Signal<String>,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
 ) -> impl IntoView {
@@ -42,16 +42,16 @@ pub fn TextField(
 /// A choice that is on or off.
 #[component]
 pub fn Switch(
-    /// What it is about.
+    /// Its label.
     #[prop(into)]
     label: String,
     /// Whether it is on.
     #[prop(into)]
     on: Signal<bool>,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// Called with what it shall be.
+    /// Called with the new state.
     #[prop(into)]
     on_change: Callback<bool>,
 ) -> impl IntoView {
@@ -73,23 +73,23 @@ pub fn Switch(
 /// A small whole number between two bounds.
 #[component]
 pub fn Stepper(
-    /// What it is about.
+    /// Its label.
     #[prop(into)]
     label: String,
-    /// What it is now.
+    /// Its current value.
     #[prop(into)]
     value: Signal<u8>,
-    /// The least it can be.
+    /// The least value.
     min: u8,
-    /// The most it can be.
+    /// The greatest value.
     max: u8,
-    /// A word for the least, where that is no number.
+    /// A word for the least value, if that is no number.
     #[prop(optional)]
     least: Option<&'static str>,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// Called with what it shall be, within the bounds.
+    /// Called with the new value, within the bounds.
     #[prop(into)]
     on_change: Callback<u8>,
 ) -> impl IntoView {
@@ -128,19 +128,19 @@ pub fn Stepper(
     }
 }
 
-/// Bytes a second the user types as MB/s.
+/// A rate in bytes a second, which the user types as MB/s.
 #[component]
 pub fn RateField(
-    /// What it limits.
+    /// Its label.
     #[prop(into)]
     label: String,
-    /// What it is now, in bytes a second; `None` without a limit.
+    /// The current limit, in bytes a second; `None` without a limit.
     #[prop(into)]
     value: Signal<Option<u64>>,
-    /// Names it for tests.
+    /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// Called with what it shall be.
+    /// Called with the new limit.
     #[prop(into)]
     on_change: Callback<Option<u64>>,
 ) -> impl IntoView {
@@ -191,7 +191,7 @@ const RATES: [u64; 12] =
     [100_000, 250_000, 500_000, MB, 2 * MB, 4 * MB, 8 * MB, 16 * MB, 32 * MB, 64 * MB, 128 * MB, 256 * MB];
 const MB: u64 = 1_000_000;
 
-/// What was typed as bytes a second; empty or zero is no limit, and what is no number is `None`.
+/// Parses the typed text as bytes a second. Empty or zero is no limit; a text that is no number gives `None`.
 fn parse_rate(typed: &str) -> Option<Option<u64>> {
     let typed = typed.trim().replace(',', ".");
     if typed.is_empty() || typed.eq_ignore_ascii_case("unlimited") {
@@ -209,7 +209,7 @@ fn show_rate(rate: u64) -> String {
     (rate as f64 / MB as f64).to_string()
 }
 
-/// The next step up or down; above the last and from below the first there is no limit.
+/// The next step up or down. Above the last step there is no limit; the first step is the least.
 fn step_rate(rate: Option<u64>, more: bool) -> Option<u64> {
     match (rate, more) {
         (None, true) => None,

@@ -1,4 +1,5 @@
-//! The files of a folder that is or was fetched. Draws only the rows in sight and asks for no others, so a million of them cost no more than ten.
+//! The files of a folder that is or was fetched. The list draws only the rows in sight and asks for no others, so a
+//! million files cost no more than ten.
 
 use std::ops::Range;
 
@@ -18,11 +19,11 @@ const SHOWN: usize = 8;
 pub struct FileInfo {
     /// Its path in the folder.
     pub path: String,
-    /// Its size or what became of it, in few words.
+    /// Its size or its state, in few words.
     pub words: String,
-    /// The same in full, where there is more to say.
+    /// The same in full, if there is more to say.
     pub more: String,
-    /// How that is to be taken.
+    /// The tone of these words.
     pub tone: Tone,
 }
 
@@ -32,10 +33,10 @@ pub fn FileList(
     /// How many files there are.
     #[prop(into)]
     count: Signal<usize>,
-    /// Gives a file, where it is known; what it reads is tracked.
+    /// Gives a file, if it is known. The signals that it reads are tracked.
     #[prop(into)]
     file: Callback<usize, Option<FileInfo>>,
-    /// Called with the rows that are drawn.
+    /// Called with the drawn rows.
     #[prop(into)]
     on_sight: Callback<Range<usize>>,
 ) -> impl IntoView {
@@ -92,7 +93,7 @@ fn FileRow(index: usize, count: Signal<usize>, file: Callback<usize, Option<File
     }
 }
 
-/// The shape says what the colour says.
+/// The shape tells the tone without the colour.
 const fn glyph(tone: Tone) -> Icon {
     match tone {
         Tone::Good => Icon::Check,

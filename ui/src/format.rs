@@ -1,6 +1,7 @@
-//! Numbers as people read them. Pure; nothing here knows of a browser.
+//! Numbers for people. Pure; nothing here knows of a browser.
 //!
-//! Sizes are decimal (1 kB is 1,000 B), three figures, so that a column of them has one width and the units mean what they say.
+//! Sizes are decimal (1 kB is 1,000 B), so that the units mean what they say. They have three figures, so that a column
+//! of them has one width.
 
 const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
 
@@ -9,7 +10,7 @@ pub fn bytes(count: u64) -> String {
     if count < 1000 { format!("{count} B") } else { scaled(count as f64) }
 }
 
-/// A speed in bytes a second: `12.3 MB/s`. What is not a number or below one byte a second is `0 B/s`.
+/// A speed in bytes a second: `12.3 MB/s`. Not a number, or below one byte a second, is `0 B/s`.
 pub fn rate(bytes_per_second: f64) -> String {
     if bytes_per_second.is_nan() || bytes_per_second < 1.0 {
         return "0 B/s".to_owned();
@@ -32,7 +33,8 @@ fn scaled(count: f64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// A span of time in its two largest units: `4 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h`; more than 99 days is `a long time`.
+/// A span of time in its two largest units: `4 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h`. More than 99 days is
+/// `a long time`.
 pub fn duration(seconds: f64) -> String {
     const LONGEST: f64 = 100.0 * 86_400.0;
     if seconds.is_nan() || seconds >= LONGEST {
@@ -52,7 +54,7 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
 }
 
-/// Whole percent, rounded down, so that 100 means all of it. Nothing of nothing is all of it.
+/// Whole percent, rounded down, so that 100 means everything. A share of nothing is 100.
 pub fn percent(done: u64, total: u64) -> u8 {
     if done >= total {
         return 100;

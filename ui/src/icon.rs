@@ -1,10 +1,11 @@
-//! Icons: one set ([Lucide](https://lucide.dev), ISC licence, `ui/icons/LICENSE`), inlined as paths of a 24 x 24 drawing.
+//! Icons: one set ([Lucide](https://lucide.dev), ISC licence, `ui/icons/LICENSE`), inlined as paths of a 24 x 24
+//! drawing.
 //!
 //! An icon only accompanies words or a label: it is hidden from screen readers.
 
 use leptos::prelude::*;
 
-/// What an icon stands for.
+/// The meaning of an icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     /// Something needs attention.
@@ -19,7 +20,7 @@ pub enum Icon {
     Check,
     /// Opens downwards.
     ChevronDown,
-    /// Leads on to the next.
+    /// Leads to the next.
     ChevronRight,
     /// Closes, cancels, forgets.
     Close,
@@ -31,9 +32,9 @@ pub enum Icon {
     Download,
     /// A file of no special kind.
     File,
-    /// Can be opened.
+    /// A folder that can be opened.
     Folder,
-    /// Shows where something lies.
+    /// Shows where a file is on the disk.
     FolderOpen,
     /// A picture.
     Image,
@@ -45,19 +46,19 @@ pub enum Icon {
     OpenTab,
     /// Stops for now.
     Pause,
-    /// Goes on.
+    /// Resumes.
     Play,
-    /// Tries again.
+    /// Retries.
     Retry,
     /// Onto the user's disk.
     Save,
     /// A machine that serves files.
     Server,
-    /// What can be set.
+    /// Settings.
     Settings,
     /// To the first place.
     Top,
-    /// What is under way.
+    /// Transfers under way.
     Transfers,
     /// Removes.
     Trash,

@@ -1,8 +1,8 @@
-//! What an entry of a folder is, and the shape that says so.
+//! The kinds of a folder's entries, and their icons.
 
 use crate::icon::Icon;
 
-/// What an entry of a folder is.
+/// The kind of a folder's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// Can be opened.
@@ -11,21 +11,21 @@ pub enum EntryKind {
     File,
     /// A link to nothing.
     Dangling,
-    /// A link out of what is shared.
+    /// A link out of the shared folder.
     LeadsOut,
-    /// A link round in a circle.
+    /// A circular link.
     Circle,
     /// May not be read.
     Unreadable,
 }
 
 impl EntryKind {
-    /// Whether a click does anything.
+    /// Whether a click has an effect.
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Folder | Self::File)
     }
 
-    /// Why a click does nothing, in words.
+    /// Why a click has no effect, in words.
     pub const fn note(self) -> Option<&'static str> {
         match self {
             Self::Folder | Self::File => None,
@@ -37,7 +37,7 @@ impl EntryKind {
     }
 }
 
-/// The icon of an entry: its kind, and for a file what its extension promises.
+/// The icon of an entry, by its kind, and for a file by its extension.
 pub fn icon(kind: EntryKind, name: &str) -> Icon {
     match kind {
         EntryKind::Folder => Icon::Folder,

@@ -1,10 +1,11 @@
-//! The WSTP design system: what every page of it is made of.
+//! The WSTP design system: the parts of every page.
 //!
-//! Components take signals and callbacks and know nothing of the extension, of servers or of `chrome.*`; whoever uses one brings its data. Colours,
-//! spaces and sizes are the tokens of `style/tokens.css`; a page links `style/wstp.css`, which brings them all. Text from strangers becomes
-//! text nodes and attributes only: nothing here sets markup.
+//! Components take signals and callbacks and know nothing of the extension, of servers or of `chrome.*`. The page
+//! brings the data. Colours, spaces and sizes are the tokens of `style/tokens.css`; a page links `style/wstp.css`,
+//! which imports all of them. Text from strangers becomes text nodes and attributes only: nothing here sets markup.
 //!
-//! What is pure (formats, ranges, windows of lists, paths of drawings) is tested natively beside its code; what needs a browser, in one.
+//! Pure parts (formats, ranges, windows of lists, paths of drawings) are tested natively beside their code. Parts that
+//! need a browser are tested in one.
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -1,4 +1,4 @@
-//! Which rows of a long list are drawn, and where the keyboard takes the mark. Pure.
+//! Decides which rows of a long list are drawn, and how keys move the mark. Pure.
 
 use std::ops::Range;
 
@@ -27,7 +27,8 @@ pub fn reveal(index: usize, scrolled: f64, height: f64) -> Option<f64> {
     }
 }
 
-/// Where a key takes the mark in a list of `count` rows with `page` rows in sight, or `None` if it is no such key.
+/// The row to which a key moves the mark in a list of `count` rows with `page` rows in sight. `None` if it is no such
+/// key.
 pub fn step(key: &str, marked: Option<usize>, page: usize, count: usize) -> Option<usize> {
     let last = count.checked_sub(1)?;
     let page = page.max(1);
@@ -42,7 +43,8 @@ pub fn step(key: &str, marked: Option<usize>, page: usize, count: usize) -> Opti
     }
 }
 
-/// The next name that begins with what was typed, ignoring case. One letter looks after the mark, so that typing it again goes on; more look from the mark.
+/// The next name that begins with the typed letters, ignoring case. One letter searches after the mark, so that typing
+/// it again moves on. Several letters search from the mark.
 pub fn find<'a>(
     names: impl ExactSizeIterator<Item = &'a str> + Clone,
     typed: &str,

@@ -1,19 +1,20 @@
 //! Names from strangers, shown as text.
 //!
-//! A name is never markup, never reorders the text around it (`bdi`), and when it is too long for its place it loses its middle and keeps its
-//! ending, which says what it is. The whole of it is always in the text and in the tooltip.
+//! A name is never markup and never reorders the text around it (`bdi`). A name that is too long for its place loses
+//! its middle and keeps its ending, which says what it is. The text and the tooltip always have the whole name.
 
 use leptos::prelude::*;
 
 /// Names up to this many characters are left in one piece.
 const WHOLE: usize = 20;
-/// What stays of the name in front of its extension.
+/// Characters that are kept in front of the extension.
 const KEPT: usize = 4;
 /// An extension longer than this is none.
 const LONGEST_EXTENSION: usize = 8;
 
-/// A name cut where it may lose its middle: what can be shortened, and the end that stays. The end is empty where the cut would be unsafe:
-/// in text that is not plain ASCII there, and in names with letters that run from right to left.
+/// A name cut where it may lose its middle: the part that can be shortened, and the end that is kept. The end is empty
+/// if the cut would be unsafe. It is unsafe near text that is not plain ASCII, and in names with letters that run from
+/// right to left.
 pub fn split(name: &str) -> (&str, &str) {
     if name.chars().count() <= WHOLE || name.chars().any(runs_right_to_left) {
         return (name, "");

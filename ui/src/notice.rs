@@ -1,4 +1,4 @@
-//! What happened and what to do: banners in place, empty places, and words for screen readers.
+//! Problems and their remedies: banners in place, empty places, and words for screen readers.
 
 use leptos::prelude::*;
 
@@ -7,16 +7,16 @@ use crate::icon::{Glyph, Icon};
 /// How serious something is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// Good to know.
+    /// Information.
     #[default]
     Neutral,
-    /// Under way.
+    /// Work under way.
     Active,
     /// Done and right.
     Good,
     /// Needs attention or patience.
     Warn,
-    /// Does not go on by itself.
+    /// Does not continue by itself.
     Bad,
 }
 
@@ -33,19 +33,19 @@ impl Tone {
     }
 }
 
-/// Something went wrong: what, and what to do, with room for a button.
+/// A problem and its remedy, with room for a button.
 #[component]
 pub fn Banner(
     /// How serious it is.
     #[prop(into)]
     tone: Signal<Tone>,
-    /// What happened: a sentence.
+    /// The problem: a sentence.
     #[prop(into)]
     what: Signal<String>,
-    /// What to do: a sentence, or empty.
+    /// The remedy: a sentence, or empty.
     #[prop(into)]
     advice: Signal<String>,
-    /// Whether it is no alarm, and nobody who hears the page is to be interrupted by it.
+    /// Whether it is no alarm, so that a screen reader does not interrupt the user for it.
     #[prop(optional)]
     calm: bool,
     /// Buttons.
@@ -53,7 +53,7 @@ pub fn Banner(
     children: Option<Children>,
 ) -> impl IntoView {
     let role = if calm { "note" } else { "alert" };
-    // A page in which all is well does not complain.
+    // A page without problems shows nothing.
     let name = move || if matches!(tone.get(), Tone::Warn | Tone::Bad) { "error" } else { "notice" };
     let icon = move || if matches!(tone.get(), Tone::Warn | Tone::Bad) { Icon::Alert } else { Icon::Info };
     view! {
@@ -68,15 +68,15 @@ pub fn Banner(
     }
 }
 
-/// A place with nothing in it, and how to fill it.
+/// An empty place, and how to fill it.
 #[component]
 pub fn EmptyState(
-    /// A sign for what would be here.
+    /// A sign for its future content.
     icon: Icon,
-    /// What is the case: a few words.
+    /// The situation in a few words.
     #[prop(into)]
     title: String,
-    /// What to do: a sentence.
+    /// The remedy: a sentence.
     #[prop(into)]
     hint: Signal<String>,
 ) -> impl IntoView {

@@ -1,24 +1,24 @@
-//! How far something is, in words that keep their width.
+//! The progress of a transfer, in words that keep their width.
 
 use leptos::prelude::*;
 
 use crate::format::{bytes, duration, rate};
 
-/// What moves in a transfer.
+/// The figures of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Bytes that are there.
+    /// Bytes that have arrived.
     pub done: u64,
     /// Bytes in all.
     pub total: u64,
-    /// Bytes a second, if it makes sense to say.
+    /// Bytes a second, if that is meaningful.
     pub rate: Option<f64>,
-    /// Seconds left, if that can be said.
+    /// Seconds left, if known.
     pub seconds_left: Option<f64>,
 }
 
 impl Progress {
-    /// `48.2 MB of 1.07 GB`, or only the size of what is complete.
+    /// `48.2 MB of 1.07 GB`, or only the size of a complete transfer.
     pub fn amount(&self) -> String {
         if self.done >= self.total {
             bytes(self.total)
@@ -41,7 +41,7 @@ impl Progress {
 /// Amount, speed and time left, each in a place of its own width.
 #[component]
 pub fn ProgressText(
-    /// What moves.
+    /// The figures.
     #[prop(into)]
     progress: Signal<Progress>,
 ) -> impl IntoView {

@@ -1,6 +1,7 @@
-//! Which parts of a file have come how far: what the block map draws.
+//! The state of each part of a file: the data of the block map.
 
-/// The runs of a file's blocks by state, as `(first, end)` with `end` excluded, in ascending order. Ranges outside the file are cut off.
+/// The runs of a file's blocks by state, as `(first, end)` with `end` excluded, in ascending order. Ranges outside the
+/// file are cut off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockRanges {
     /// How many blocks the file has.
@@ -9,32 +10,33 @@ pub struct BlockRanges {
     pub verified: Vec<(u64, u64)>,
     /// Written, not yet checked.
     pub received: Vec<(u64, u64)>,
-    /// Asked for.
+    /// Requested and in flight.
     pub in_flight: Vec<(u64, u64)>,
 }
 
-/// How a cell of the full map is drawn: the least advanced of the states that fill it, or whether anything moves in it.
+/// The state of a cell of the full map: the least advanced state in it, or whether blocks of it are in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
     /// All of it is verified.
     Verified,
-    /// All of it is there, not all verified.
+    /// All of it is written, but not all verified.
     Received,
-    /// Some of it is on its way.
+    /// Some of it is in flight.
     InFlight,
-    /// Some of it is there and nothing is on its way.
+    /// Some of it is written and nothing is in flight.
     Partial,
-    /// Nothing of it is there.
+    /// Nothing of it is written.
     Missing,
 }
 
 impl BlockRanges {
-    /// All of an empty or complete file.
+    /// All ranges of an empty or complete file.
     pub fn complete(total: u64) -> Self {
         Self { total, verified: vec![(0, total)], ..Self::default() }
     }
 
-    /// A run of blocks as an SVG path of rectangles on a drawing `width` wide, each from `top` to `bottom` and at least `least` wide.
+    /// A run of blocks as an SVG path of rectangles on a drawing `width` wide, each from `top` to `bottom` and at least
+    /// `least` wide.
     pub fn path(&self, ranges: &[(u64, u64)], width: f64, (top, bottom): (f64, f64), least: f64) -> String {
         use std::fmt::Write;
         let mut path = String::new();
@@ -77,7 +79,7 @@ impl BlockRanges {
     }
 }
 
-/// Answers, for spans in ascending order, how many of their blocks lie in the ranges; in one pass over both.
+/// Counts, for spans in ascending order, the blocks of each that lie in the ranges; in one pass over both.
 struct Sweep<'a> {
     ranges: &'a [(u64, u64)],
 }

@@ -1,4 +1,4 @@
-//! The field for a server's address, with those it remembers beneath.
+//! The field for a server's address, with the remembered servers beneath.
 
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::html;
@@ -10,13 +10,13 @@ use crate::icon::{Glyph, Icon};
 /// A server to pick.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PickerOption {
-    /// What goes into the field.
+    /// The text that it puts into the field.
     pub value: String,
-    /// What stands beside it.
+    /// The text beside it.
     pub note: String,
 }
 
-/// Those options that fit what was typed; all of them when it is empty or is one of them exactly.
+/// The options that fit the typed text; all of them if the text is empty or equals one.
 fn fitting(options: &[PickerOption], typed: &str) -> Vec<PickerOption> {
     let typed = typed.trim().to_lowercase();
     let exact = options.iter().any(|option| option.value.to_lowercase() == typed);
@@ -26,18 +26,18 @@ fn fitting(options: &[PickerOption], typed: &str) -> Vec<PickerOption> {
 /// Type an address or pick one, then connect.
 #[component]
 pub fn ServerPicker(
-    /// What the field holds.
+    /// The content of the field.
     value: RwSignal<String>,
-    /// What can be picked, best first.
+    /// The options, best first.
     #[prop(into)]
     options: Signal<Vec<PickerOption>>,
     /// Whether a connection is being made.
     #[prop(into)]
     busy: Signal<bool>,
-    /// Called with what is in the field.
+    /// Called with the content of the field.
     #[prop(into)]
     on_connect: Callback<String>,
-    /// Whether the field takes the keyboard as soon as it is there.
+    /// Whether the field takes the keyboard as soon as it appears.
     #[prop(optional)]
     autofocus: bool,
 ) -> impl IntoView {
@@ -81,7 +81,7 @@ pub fn ServerPicker(
         marked.update(|marked| *marked = next(*marked, step, count));
     };
     let on_focus = move |_| {
-        // A list that opened by itself would cover what the page came up with. The page may get the keyboard itself only later.
+        // A list that opened by itself would cover the page's content. The page may get the keyboard itself only later.
         open.set(!is_arriving.get_value());
         is_arriving.set_value(false);
         if let Some(field) = field.get_untracked() {
@@ -125,7 +125,8 @@ pub fn ServerPicker(
                             id=option_id(index)
                             data-testid="server-option"
                             aria-selected=move || (marked.get() == Some(index)).to_string()
-                            // The field would lose the focus first, and the list would close under the pointer.
+                            // Otherwise the field would lose the focus first, and the list would close under the
+                            // pointer.
                             on:mousedown=move |event| event.prevent_default()
                             on:click={
                                 let value = option.value.clone();
@@ -155,7 +156,7 @@ fn take_keyboard(field: NodeRef<html::Input>) {
     });
 }
 
-/// Selects an address that the page fills in, until the user types: so typing replaces it.
+/// Selects an address that the page fills in, until the user types. So typing replaces it.
 fn keep_selected(field: NodeRef<html::Input>, value: RwSignal<String>, was_typed: StoredValue<bool>) {
     Effect::new(move |_| {
         value.track();
@@ -174,7 +175,7 @@ fn option_id(index: usize) -> String {
     format!("picker-option-{index}")
 }
 
-/// The mark after a step, going round.
+/// The mark after a step; it wraps around.
 fn next(marked: Option<usize>, step: usize, count: usize) -> Option<usize> {
     match (marked, count) {
         (_, 0) => None,

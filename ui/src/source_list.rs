@@ -1,4 +1,4 @@
-//! The servers one file comes from, and a way to add another.
+//! The servers that one file comes from, and a way to add another.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -12,21 +12,21 @@ use crate::notice::Tone;
 pub struct SourceInfo {
     /// Names it within its file.
     pub id: u32,
-    /// What to call it.
+    /// Its name for the user.
     pub name: String,
     /// The file's path there.
     pub path: String,
-    /// Whether it is used, and why not.
+    /// Whether it is used, and if not, why.
     pub words: String,
-    /// How it does; may be empty.
+    /// Its figures; may be empty.
     pub facts: String,
-    /// How its standing is to be taken.
+    /// The tone of its standing.
     pub tone: Tone,
-    /// Whether it can be taken away.
+    /// Whether the user can remove it.
     pub is_removable: bool,
 }
 
-/// The list, and beneath it two fields for one more server.
+/// The list, and two fields beneath it for one more server.
 #[component]
 pub fn SourceList(
     /// The servers.
@@ -37,13 +37,13 @@ pub fn SourceList(
     /// Servers to pick from.
     #[prop(into)]
     picks: Signal<Vec<String>>,
-    /// The path that stands in the field at first.
+    /// The initial path in the field.
     #[prop(into)]
     path: String,
     /// Called with an address and a path.
     #[prop(into)]
     on_add: Callback<(String, String)>,
-    /// Called with the one to take away.
+    /// Called with the server to remove.
     #[prop(into)]
     on_remove: Callback<u32>,
 ) -> impl IntoView {

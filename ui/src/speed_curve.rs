@@ -1,4 +1,4 @@
-//! How fast it went lately.
+//! The speed of the last while.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::format::rate;
 /// The drawing's size in its own units.
 const SIZE: (f64, f64) = (240.0, 48.0);
 
-/// Speeds of the last while, oldest first, as many as were asked for.
+/// The last speeds, oldest first, up to a fixed number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Speeds {
     kept: usize,
@@ -22,7 +22,7 @@ impl Speeds {
         Self { kept: kept.max(2), samples: VecDeque::new() }
     }
 
-    /// Adds a speed in bytes a second; what is not a number counts as 0.
+    /// Adds a speed in bytes a second; not a number counts as 0.
     pub fn push(&mut self, bytes_per_second: f64) {
         if self.samples.len() == self.kept {
             self.samples.pop_front();
@@ -59,7 +59,7 @@ fn paths(points: &[(f64, f64)]) -> (String, String) {
 /// A curve of speeds with its peak in words.
 #[component]
 pub fn SpeedCurve(
-    /// What to draw.
+    /// The speeds to draw.
     #[prop(into)]
     speeds: Signal<Speeds>,
 ) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! Short notes at the foot of the page that go away by themselves, with a way to undo.
+//! Short notes at the foot of the page that disappear by themselves, with a way to undo.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::button::{Button, Weight};
 
 /// How long a note stays.
 const STAY: Duration = Duration::from_secs(6);
-/// How long it stays after that at least while the pointer or the keyboard is on the notes.
+/// How long it stays at least after the pointer or the keyboard has left the notes.
 const HELD: Duration = Duration::from_secs(2);
-/// How many are shown at once; the oldest makes room.
+/// How many are shown at once; a new note removes the oldest.
 const MOST: usize = 3;
 
 #[derive(Clone)]
@@ -20,7 +20,7 @@ struct Toast {
     action: Option<(String, Callback<()>)>,
 }
 
-/// Where notes are put; cheap to copy.
+/// The notes of a page; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Toasts {
     shown: RwSignal<Vec<Toast>>,
@@ -35,7 +35,7 @@ impl Toasts {
         Self { shown: RwSignal::new(Vec::new()), next: StoredValue::new(0), held: RwSignal::new(false) }
     }
 
-    /// Shows a note, with a button if there is something to do, such as to undo.
+    /// Shows a note, with a button for an action such as undo.
     pub fn show(self, text: String, action: Option<(String, Callback<()>)>) {
         let id = self.next.get_value();
         self.next.set_value(id.wrapping_add(1));
@@ -63,7 +63,7 @@ impl Toasts {
             shown.len() < before
         });
         if gone == Some(true) {
-            // Who was on it is so no more, and nothing else may say so.
+            // The pointer may have been on the removed note, and no other event would say that it has left.
             self.held.set(false);
         }
     }
@@ -78,7 +78,7 @@ impl Default for Toasts {
 /// Draws the notes; once in a page.
 #[component]
 pub fn ToastShelf(
-    /// Where they are put.
+    /// The notes.
     toasts: Toasts,
 ) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! One transfer: its name, how far it is, and what can be done with it; opens into its details.
+//! One transfer: its name, its progress, and the actions on it. It opens into its details.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -13,10 +13,10 @@ use crate::progress::{Progress, ProgressText};
 use crate::ranges::BlockRanges;
 use crate::speed_curve::{SpeedCurve, Speeds};
 
-/// What changes within this time of a press is taken for what came of it, in milliseconds.
+/// A change within this time after a press counts as its effect, in milliseconds.
 const PRESS: f64 = 2000.0;
 
-/// What can be done with a transfer.
+/// An action on a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Copy it to the user's disk.
@@ -27,17 +27,17 @@ pub enum Action {
     SaveInto,
     /// Show where it was saved.
     Show,
-    /// Answer what is asked of the user elsewhere.
+    /// Answer a question that is asked elsewhere.
     Answer,
-    /// Take the file as it is now on the server.
+    /// Take the file's current version on the server.
     Update,
-    /// Try again.
+    /// Retry.
     Retry,
-    /// Go on.
+    /// Resume.
     Resume,
-    /// Begin although something speaks against it.
+    /// Begin despite a warning.
     Begin,
-    /// Be the next to begin.
+    /// Begin next.
     First,
     /// Begin one place earlier.
     Earlier,
@@ -47,7 +47,7 @@ pub enum Action {
     Pause,
     /// Stop for good.
     Cancel,
-    /// Take it from the list.
+    /// Remove from the list.
     Remove,
 }
 
@@ -108,41 +108,41 @@ impl Action {
     }
 }
 
-/// What went wrong, for people.
+/// A problem, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What happened: a sentence.
+    /// The problem: a sentence.
     pub what: String,
-    /// What to do: a sentence, or empty.
+    /// The remedy: a sentence, or empty.
     pub advice: String,
 }
 
 /// A transfer as its row shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransferInfo {
-    /// Names it.
+    /// Identifies it.
     pub id: String,
     /// The name of the file or folder.
     pub name: String,
     /// Whether it is a folder.
     pub is_folder: bool,
-    /// Where it comes from, in few words.
+    /// Its origin, in few words.
     pub origin: String,
     /// The name of its state, for tests.
     pub state: &'static str,
     /// Its state in words.
     pub words: String,
-    /// How its state is to be taken.
+    /// The tone of its state.
     pub tone: Tone,
-    /// What moves.
+    /// Its figures.
     pub progress: Progress,
-    /// What to draw.
+    /// The data of its block map.
     pub map: BlockRanges,
-    /// What went wrong.
+    /// Its problem.
     pub trouble: Option<Trouble>,
-    /// What can be done with it, most likely first.
+    /// The actions on it, most likely first.
     pub actions: Vec<Action>,
-    /// What can be done with it more rarely; offered in the details.
+    /// The rarer actions, offered in the details.
     pub more: Vec<Action>,
     /// More about it: label and value.
     pub facts: Vec<(&'static str, String)>,
@@ -154,16 +154,16 @@ pub fn TransferRow(
     /// The transfer.
     #[prop(into)]
     info: Signal<TransferInfo>,
-    /// Its speeds of the last while.
+    /// Its last speeds.
     #[prop(into)]
     speeds: Signal<Speeds>,
-    /// What else stands in its details.
+    /// More content for its details.
     #[prop(optional, into)]
     settings: ViewFn,
     /// Whether the details are open at first.
     #[prop(optional)]
     expanded: bool,
-    /// Called with what the user wants done.
+    /// Called with the action that the user chose.
     #[prop(into)]
     on_action: Callback<Action>,
 ) -> impl IntoView {
@@ -256,7 +256,7 @@ fn Actions(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callback<A
     }
 }
 
-/// The button that was pressed goes away once its action is done; the keyboard stays in the row.
+/// The pressed button disappears once its action is done. The keyboard's focus stays in the row.
 fn keeping_focus(
     info: Signal<TransferInfo>,
     title: NodeRef<html::Button>,
@@ -281,12 +281,12 @@ fn keeping_focus(
     })
 }
 
-/// Many rows have the same buttons.
+/// The spoken label: it names the row, because many rows have the same buttons.
 fn spoken(action: Action, name: Memo<String>) -> Signal<String> {
     Signal::derive(move || name.with(|name| format!("{} {name}", action.words())))
 }
 
-/// Whether what had the keyboard's focus went away.
+/// Whether the focused element disappeared.
 fn is_focus_lost() -> bool {
     document().active_element().is_none_or(|element| element.tag_name() == "BODY")
 }

@@ -1,7 +1,8 @@
 //! The `BroadcastChannel` that all contexts share, typed.
 //!
-//! On it goes an array of the message's topic and its bytes; what is not a [`Message`] is ignored. A context hears only the topics it
-//! asked for, since decoding what others say would cost it more than its own work. Nothing else touches the channel.
+//! It carries arrays of a message's topic and its bytes, and ignores anything that is not a [`Message`]. A context
+//! receives only the topics it asked for, because decoding all messages would cost it more than its own work. Nothing
+//! else touches the channel.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it panics"))]
@@ -18,8 +19,8 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Opens the channel and hands every message on one of the `topics` ([`Message::topic`]) to `on_message`. What this end sends does not
-    /// come back to it.
+    /// Opens the channel and hands every message on one of the `topics` ([`Message::topic`]) to `on_message`. This end
+    /// does not receive its own messages.
     ///
     /// # Errors
     ///
@@ -38,7 +39,7 @@ impl Bus {
         Ok(Self { channel, _on_message: on_message })
     }
 
-    /// Says something to all other contexts.
+    /// Sends a message to all other contexts.
     pub fn send(&self, message: &Message) {
         let said = Array::of2(&message.topic().into(), &Uint8Array::from(encode(message).as_slice()));
         if let Err(error) = self.channel.post_message(&said) {
@@ -46,7 +47,7 @@ impl Bus {
         }
     }
 
-    /// Says something to the contexts without a face.
+    /// Sends a message to the contexts without a user interface.
     pub fn send_inner(&self, inner: Inner) {
         self.send(&Message::Inner(inner));
     }

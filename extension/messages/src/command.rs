@@ -1,4 +1,4 @@
-//! What a view can ask for.
+//! The commands of a view.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,14 +9,15 @@ use crate::{BlockOrder, FileView, Listed, Problem, SaveTask, ServerView, Setting
 #[serde(transparent)]
 pub struct CommandId(pub String);
 
-/// What a view can ask of the catalogue.
+/// A view's request to the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Everything there is to show; answered with [`Reply::Snapshot`].
+    /// The whole state; answered with [`Reply::Snapshot`].
     Watch,
     /// Connects to a server and remembers it; answered with [`Reply::Connected`].
     Connect {
-        /// As typed: `host`, `host:port`, `ws://…`, `wss://…`, `http://…`, and behind it a path to a folder or a file.
+        /// The typed text: `host`, `host:port`, `ws://…`, `wss://…`, `http://…`, and optionally a path to a folder or a
+        /// file.
         address: String,
     },
     /// Forgets a server; its transfers stay.
@@ -35,10 +36,11 @@ pub enum Command {
     },
     /// Remembers a server that was forgotten.
     Remember {
-        /// As it was told.
+        /// The server's view from before.
         server: ServerView,
     },
-    /// Downloads a file; answered with [`Reply::Transfer`]: a new transfer, or the one that already fetches or holds this file.
+    /// Downloads a file; answered with [`Reply::Transfer`]: a new transfer, or the one that already fetches or has this
+    /// file.
     Download {
         /// [`ServerView::address`].
         address: String,
@@ -46,8 +48,8 @@ pub enum Command {
         path: String,
         /// Its size in bytes, as listed.
         size: u64,
-        /// Its last change in milliseconds since 1970-01-01 UTC, as listed. If a complete copy is from another time, or of another size, it is
-        /// updated: what still matches of it is not fetched again, and it stays until the new one is complete.
+        /// Its last change in milliseconds since 1970-01-01 UTC, as listed. A complete copy of another time or size is
+        /// updated. The update keeps blocks that still match, and the copy stays until the new one is complete.
         modified_ms: Option<i64>,
     },
     /// Downloads everything in a folder as one transfer; answered as [`Command::Download`].
@@ -57,108 +59,110 @@ pub enum Command {
         /// The folder, names joined by `/`, empty for the share itself.
         path: String,
     },
-    /// One page of the files of a folder that is being downloaded or was; answered with [`Reply::Files`].
+    /// One page of the files of a transfer's folder; answered with [`Reply::Files`].
     Files {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
-        /// Whether to list only those that could not be had.
+        /// Whether to list only files that failed.
         only_problems: bool,
-        /// The first one wanted, counted from 0.
+        /// The first file wanted, counted from 0.
         from: u64,
         /// Most files wanted, at most [`crate::MAX_FILES`].
         limit: u32,
     },
-    /// Stops a transfer until it is resumed, or the saving of a folder until it is saved again; what Chrome has begun of that it still ends.
+    /// Stops a transfer until it is resumed, or the saving of a folder until it is saved again. Chrome finishes the
+    /// files it started.
     Pause {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
     },
-    /// Goes on with a transfer that is paused, failed or cancelled; of a complete folder, tries again what could not be had.
+    /// Resumes a transfer that is paused, failed or cancelled. For a complete folder, retries the files that failed.
     Resume {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
     },
-    /// Limits how fast a transfer may be.
+    /// Limits the speed of a transfer.
     Limit {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
-        /// Bytes a second, `None` for as many as there are.
+        /// Bytes a second, `None` for no limit.
         rate: Option<u64>,
     },
-    /// Has the blocks of a file come in another order.
+    /// Changes the order in which the blocks of a file arrive.
     Order {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
         /// The order.
         order: BlockOrder,
     },
     /// Fetches a transfer from this server too.
     AddSource {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
-        /// As typed.
+        /// The server's address, as typed.
         address: String,
-        /// The file's path there.
+        /// The file's path on that server.
         path: String,
     },
     /// Fetches nothing more of a transfer from this server.
     RemoveSource {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
-        /// [`crate::SourceView::id`]; the server it was found on stays.
+        /// [`crate::SourceView::id`]; the transfer's first server can't be removed.
         source: u32,
     },
-    /// Does the same to all transfers it fits.
+    /// Applies a sweep to all transfers that it fits.
     Sweep(Sweep),
     /// Lets a transfer that waits for its turn come earlier or later.
     Move {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
-        /// Where to.
+        /// The new place.
         step: Step,
     },
-    /// Stops a transfer for good. What it has stays until it is removed, so that this can be undone with [`Command::Resume`].
-    /// The saving of a folder stops as with [`Command::Pause`]; of a file Chrome gives it up.
+    /// Cancels a transfer. Its data stays until it is removed, so [`Command::Resume`] can undo this. Saving a folder
+    /// stops as with [`Command::Pause`]; Chrome gives up the file of a transfer of one file.
     Cancel {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
     },
     /// Removes a transfer from the list and its copy from the sandbox.
     Remove {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
     },
-    /// Saves a complete transfer to the user's disk, once more where it is there already.
+    /// Saves a complete transfer to the user's disk, once more if it is already there.
     Save {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
     },
-    /// Lists the files of a complete transfer to save into a folder that the user picked; answered with [`Reply::Tasks`].
+    /// Lists the files of a complete transfer to save into a folder that the user picked; answered with
+    /// [`Reply::Tasks`].
     Tasks {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
         /// The first file wanted.
         from: u32,
     },
     /// A page begins to save a complete transfer into a folder that the user picked.
     SaveInto {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
         /// Name of the folder or file in the picked folder.
         name: String,
-        /// Whether files of it are there already.
+        /// Whether files of it are already there.
         goes_on: bool,
     },
-    /// That page has written these files of a folder. An error where it is not to go on.
+    /// That page has written these files of a folder. An error tells it to stop.
     Wrote {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
         /// Their numbers.
         files: Vec<u32>,
     },
     /// That page is done.
     WroteAll {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
         /// Path of the saved copy, or the problem that stopped the save.
         result: Result<String, Problem>,
@@ -168,30 +172,31 @@ pub enum Command {
         /// The new settings.
         settings: Settings,
     },
-    /// Begins a transfer although there is no room for all of it.
+    /// Begins a transfer although there is not enough room for it.
     Insist {
-        /// Which one.
+        /// The transfer.
         transfer: TransferId,
     },
-    /// The user has read the [`crate::Notice`]. Where nothing can be kept, the catalogue tries to open the browser's storage again.
+    /// The user has read the [`crate::Notice`]. If the browser's storage could not be opened, the catalogue tries
+    /// again.
     Dismiss,
 }
 
-/// What can be done to all transfers at once.
+/// An action on all transfers at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sweep {
-    /// Stops those under way and those that wait for their turn.
+    /// Pauses the transfers that run or wait for their turn.
     Pause,
-    /// Goes on with those that are paused.
+    /// Resumes the paused transfers.
     Resume,
-    /// Tries those that failed again, but for those whose file changed: for each of them the user decides.
+    /// Retries the failed transfers, except those whose file changed: the user decides about each of them.
     Retry,
 }
 
-/// How a transfer that waits for its turn moves among the others that wait.
+/// How a transfer moves among those that wait for their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// It is the next.
+    /// To the first place.
     First,
     /// One place towards the next.
     Earlier,
@@ -199,10 +204,10 @@ pub enum Step {
     Later,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
-    /// It is done and there is nothing more to say.
+    /// It is done, and there is nothing more to say.
     Done,
     /// Answers [`Command::Watch`].
     Snapshot(Snapshot),
@@ -217,19 +222,19 @@ pub enum Reply {
     Listing {
         /// Directories first, then by name.
         entries: Vec<Listed>,
-        /// Where the next page begins.
+        /// The cursor of the next page.
         next: Option<String>,
     },
     /// Answers [`Command::Files`].
     Files {
-        /// In the order in which they were found.
+        /// The files, in the order in which they were found.
         files: Vec<FileView>,
-        /// How many there are to be listed, as far as known.
+        /// How many files there are to list, as far as known.
         total: u64,
     },
     /// Answers [`Command::Tasks`].
     Tasks {
-        /// Files that are not in the picked folder yet; their paths are relative to the folder that is saved.
+        /// Files that are not in the picked folder yet; their paths are relative to the saved folder.
         tasks: Vec<SaveTask>,
         /// The first file of the next page, if there is one.
         next: Option<u32>,

@@ -1,14 +1,15 @@
-//! What is said as bytes. Both sides are of one build, so the bytes name no fields; every context would carry code to find them by name.
+//! Messages as bytes. Both sides come from one build, so the bytes name no fields. With names, every context would
+//! carry code to find them.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The bytes of something that is said.
+/// Encodes a message.
 pub fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(value).expect("a Vec grows as needed and no message type refuses to be serialised")
 }
 
-/// What was said, or `None` for bytes that [`encode`] did not make from a `T`.
+/// Decodes a message, or `None` for bytes that [`encode`] did not make from a `T`.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     postcard::take_from_bytes(bytes).ok().filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }

@@ -1,28 +1,28 @@
-//! What views show.
+//! The data that views show.
 
 use serde::{Deserialize, Serialize};
 
 use crate::TransferId;
 
-/// What the catalogue tells all views, at most four times a second.
+/// An event that the catalogue sends to all views, at most four times a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// These transfers are new or have changed.
     Transfers(Vec<TransferView>),
     /// These transfers are gone.
     Removed(Vec<TransferId>),
-    /// The servers it remembers, last used first.
+    /// The remembered servers, last used first.
     Servers(Vec<ServerView>),
     /// The settings changed.
     Settings(Settings),
-    /// There is another notice, or none any more.
+    /// The notice changed or disappeared.
     Notice(Option<Notice>),
 }
 
-/// Everything there is to show.
+/// The whole state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// The servers it remembers, last used first.
+    /// The remembered servers, last used first.
     pub servers: Vec<ServerView>,
     /// All transfers, oldest first.
     pub transfers: Vec<TransferView>,
@@ -41,25 +41,25 @@ pub struct Notice {
     pub is_lasting: bool,
 }
 
-/// A server it remembers.
+/// A remembered server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerView {
     /// Its WebSocket URL in one fixed spelling, `ws://host:port/ws`.
     pub address: String,
-    /// What to show: `host:port`.
+    /// Its label: `host:port`.
     pub label: String,
     /// Program and version as the server says, empty until connected once.
     pub agent: String,
 }
 
-/// What the user can set.
+/// The user's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Transfers under way at once, 1 to 4.
     pub active_transfers: u8,
     /// Connections per transfer, 1 to 8; 0 for as many as help.
     pub connections: u8,
-    /// Bytes a second over all transfers, `None` for as many as there are.
+    /// Bytes a second over all transfers, `None` for no limit.
     pub rate_limit: Option<u64>,
     /// Save each file to disk as soon as it is complete.
     pub save_when_complete: bool,
@@ -78,7 +78,7 @@ impl Default for Settings {
 pub struct Listed {
     /// Its name: text from a stranger, never markup.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: ListedKind,
     /// Bytes in a file.
     pub size: u64,
@@ -86,18 +86,18 @@ pub struct Listed {
     pub modified_ms: Option<i64>,
 }
 
-/// The place on a server that an address leads to.
+/// The place on a server to which an address leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spot {
-    /// The names of the folders on the way, outermost first.
+    /// The names of the folders on the path, outermost first.
     pub folders: Vec<String>,
-    /// The file in the last of them that was asked for.
+    /// The requested file in the last of them.
     pub file: Option<Listed>,
-    /// Why what was asked for can't be shown, where that is so.
+    /// The reason why the place can't be shown, if there is one.
     pub problem: Option<Problem>,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListedKind {
     /// Can be opened.
@@ -108,47 +108,47 @@ pub enum ListedKind {
     Dangling,
     /// The server may not read it.
     Unreadable,
-    /// A link out of what is shared.
+    /// A link out of the shared folder.
     LeadsOut,
-    /// A link round in a circle.
+    /// A circular link.
     Circle,
 }
 
-/// What went wrong and what to do, in words.
+/// A problem and its remedy, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What happened: one sentence.
+    /// The problem: one sentence.
     pub what: String,
-    /// What the user can do: one sentence, or empty.
+    /// The remedy: one sentence, or empty.
     pub advice: String,
 }
 
-/// One transfer as it is now.
+/// One transfer in its current state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransferView {
-    /// Names it.
+    /// Identifies it.
     pub id: TransferId,
     /// The address of the server it came from.
     pub server: String,
-    /// What to call that server.
+    /// The label of that server.
     pub server_label: String,
     /// The path of the file or folder on the server.
     pub path: String,
     /// Its name.
     pub name: String,
-    /// Its size in bytes, of a folder as far as known.
+    /// Its size in bytes; for a folder, as far as known.
     pub size: u64,
-    /// What only a folder has; `None` for a file.
+    /// The counts of a folder; `None` for a file.
     pub folder: Option<FolderView>,
-    /// Where it stands.
+    /// Its state.
     pub state: TransferState,
-    /// Its place among those that wait for their turn, 1 for the next; not said beyond the first 99.
+    /// Its place among those that wait for their turn, 1 for the next. Absent beyond the first 99.
     pub place: Option<u32>,
-    /// The room it waits for, where there is not enough for it to begin.
+    /// The room that it waits for, if there is not enough to begin.
     pub lacks: Option<RoomView>,
-    /// Whether it failed because the file changed on the server: to go on is to take it as it is now.
+    /// Whether it failed because the file changed on the server. To resume it is to take the new version.
     pub is_outdated: bool,
-    /// What went wrong, for every state in which something did.
+    /// Its problem, for every state that has one.
     pub problem: Option<Problem>,
     /// Bytes verified and written.
     pub verified: u64,
@@ -156,65 +156,65 @@ pub struct TransferView {
     pub received: u64,
     /// Bytes a second, averaged over some seconds; 0 when nothing flows.
     pub rate: f64,
-    /// The most bytes a second the user lets it have.
+    /// The most bytes a second that the user allows.
     pub rate_limit: Option<u64>,
-    /// In which order its blocks come.
+    /// The order in which its blocks arrive.
     pub order: BlockOrder,
-    /// Seconds left, where that can be said.
+    /// Seconds left, if known.
     pub seconds_left: Option<f64>,
-    /// How many blocks the file has: the scale of the ranges below. Of a folder they count files.
+    /// How many blocks the file has: the scale of the ranges below. For a folder, the ranges count files.
     pub blocks: u64,
     /// Blocks verified. At most 512 ranges; finer ones are joined.
     pub verified_blocks: Vec<BlockRange>,
     /// Blocks received and not yet verified.
     pub received_blocks: Vec<BlockRange>,
-    /// Blocks asked for.
+    /// Blocks in flight.
     pub requested_blocks: Vec<BlockRange>,
-    /// Where the blocks come from.
+    /// The sources of the blocks.
     pub sources: Vec<SourceView>,
     /// The file's BLAKE3 hash in lower-case hexadecimal, once known.
     pub root: Option<String>,
-    /// Where Chrome saved it.
+    /// The path of Chrome's saved copy.
     pub saved_as: Option<String>,
     /// Whether the sandbox holds the complete file.
     pub in_sandbox: bool,
-    /// When it was added, in milliseconds since 1970-01-01 UTC.
+    /// The time when it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
 }
 
-/// The room that a transfer needs, and what there is of it.
+/// The room that a transfer needs, and the room that is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomView {
     /// Bytes it still needs in the browser.
     pub needed: u64,
-    /// Bytes it needs beside them, in the folder it is saved to, while it is saved.
+    /// Additional bytes that it needs while it is saved, in the folder to which it is saved.
     pub to_save: u64,
-    /// Whether more may be needed: not all of its files are found.
+    /// Whether it may need more, because not all of its files are found yet.
     pub is_least: bool,
     /// Bytes free on the disk where the browser keeps its files.
     pub free: u64,
-    /// Bytes of these that the transfers before it still need.
+    /// The part of them that the transfers before it still need.
     pub promised: u64,
 }
 
-/// In which order the blocks of a file come.
+/// The order in which the blocks of a file arrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockOrder {
-    /// As they come fastest.
+    /// The fastest order.
     #[default]
     Fastest,
-    /// From the beginning on, without gaps but for what is under way.
+    /// From the beginning, without gaps except for blocks in flight.
     InOrder,
 }
 
-/// How the files of a folder stand.
+/// The counts of a folder's files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderView {
     /// Files found so far.
     pub files: u64,
     /// Files that are complete in the sandbox.
     pub done: u64,
-    /// Files and folders that could not be had.
+    /// Files and folders that failed.
     pub problems: u64,
     /// Whether more files may be found.
     pub is_walking: bool,
@@ -229,13 +229,13 @@ pub struct FileView {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Where it stands.
+    /// Its state.
     pub state: FileState,
-    /// Why it could not be had.
+    /// Why it failed.
     pub problem: Option<Problem>,
 }
 
-/// Where a file of a folder stands, as far as that is durable.
+/// The durable state of a file of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileState {
     /// It is not complete.
@@ -244,7 +244,7 @@ pub enum FileState {
     Complete,
     /// It is on the user's disk.
     Saved,
-    /// It could not be had.
+    /// It failed.
     Failed,
 }
 
@@ -257,28 +257,28 @@ pub struct BlockRange {
     pub end: u64,
 }
 
-/// Something that serves blocks of a transfer.
+/// A source that serves blocks of a transfer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceView {
-    /// Names it within its transfer; 0 is the server the file was found on.
+    /// Identifies it within its transfer; 0 is the transfer's first server.
     pub id: u32,
-    /// What to call it.
+    /// Its label.
     pub label: String,
-    /// The file's path there.
+    /// The file's path on it.
     pub path: String,
     /// Whether it is used.
     pub standing: SourceStanding,
-    /// Bytes from it that were verified since the transfer was taken up last.
+    /// Verified bytes from it since the transfer last started.
     pub verified: u64,
     /// How many connections to it are open.
     pub connections: u32,
     /// Bytes a second from it.
     pub rate: f64,
-    /// Bytes under way from it.
+    /// Bytes in flight from it.
     pub in_flight: u64,
     /// Smoothed round trip in milliseconds, once measured.
     pub round_trip_ms: Option<f64>,
-    /// What went wrong with it last.
+    /// Its last problem.
     pub problem: Option<Problem>,
 }
 
@@ -289,18 +289,18 @@ pub enum SourceStanding {
     Idle,
     /// It is used.
     Used,
-    /// It failed or is busy, and is tried again.
+    /// It failed or is busy. The engine retries it.
     Waiting {
-        /// When, in seconds from now.
+        /// Seconds until the next try.
         retry_seconds: f64,
     },
-    /// It sent what is wrong, and is left alone for a while.
+    /// It sent wrong data and is benched for a while.
     Benched,
-    /// It is not tried again by itself.
+    /// It is given up.
     GivenUp,
 }
 
-/// Where a transfer stands.
+/// The state of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TransferState {
     /// Waits for a place among the active ones.
@@ -309,19 +309,19 @@ pub enum TransferState {
     Starting,
     /// Blocks arrive.
     Downloading,
-    /// Everything arrived, and what an earlier run stored is being read back.
+    /// All blocks arrived, and the blocks of an earlier run are being read back.
     Checking {
-        /// How much of it is checked, in percent.
+        /// The checked share, in percent.
         percent: u8,
     },
-    /// Everything arrived; the server still computes the hashes to verify it with.
+    /// All blocks arrived; the server still computes the hashes to verify them with.
     Verifying,
     /// The connection was lost; the next try comes by itself.
     Waiting {
-        /// When, in seconds from now.
+        /// Seconds until the next try.
         retry_seconds: f64,
     },
-    /// The user stopped it for now.
+    /// The user paused it.
     Paused,
     /// Every block is verified and in the sandbox.
     Complete,
@@ -329,8 +329,8 @@ pub enum TransferState {
     Saving,
     /// On the user's disk.
     Saved,
-    /// The user stopped it for good; resuming takes that back.
+    /// The user cancelled it; the user may still resume it.
     Cancelled,
-    /// It can't go on by itself.
+    /// It can't continue by itself.
     Failed,
 }

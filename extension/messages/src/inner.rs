@@ -1,13 +1,13 @@
-//! Between service worker, offscreen document, catalogue and transfer workers. Views send only [`Knock`].
+//! Messages between service worker, offscreen document, catalogue and transfer workers. Views send only [`Knock`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::{BlockOrder, Problem, TransferId, TransferView};
 
-/// What reaches the service worker through `chrome.runtime.sendMessage`.
+/// A message that reaches the service worker through `chrome.runtime.sendMessage`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Knock {
-    /// From a view: see to it that the offscreen document runs. Answered when its catalogue is ready.
+    /// From a view: ensure that the offscreen document runs. Answered when its catalogue is ready.
     Wake,
     /// From the offscreen document: hand this URL to Chrome's downloads.
     Save {
@@ -20,21 +20,22 @@ pub enum Knock {
         /// [`SaveTask::filename`].
         filename: String,
     },
-    /// From the offscreen document: find out under which name Chrome would save a folder. Answered with [`Inner::FolderTried`].
+    /// From the offscreen document: find out under which name Chrome would save a folder. Answered with
+    /// [`Inner::FolderTried`].
     TryFolder {
         /// The transfer.
         transfer: TransferId,
         /// A `blob:` URL of no bytes.
         url: String,
-        /// The wanted path, relative to the downloads folder, already made safe.
+        /// The wanted path, relative to the downloads folder and already safe.
         folder: String,
     },
-    /// From the offscreen document: what became of Chrome's last downloads of this transfer?
+    /// From the offscreen document: find out the result of Chrome's last downloads of this transfer.
     Ask {
         /// The transfer.
         transfer: TransferId,
     },
-    /// From the offscreen document: have Chrome give up what it still copies of this transfer.
+    /// From the offscreen document: have Chrome cancel its unfinished downloads of this transfer.
     StopSaving {
         /// The transfer.
         transfer: TransferId,
@@ -44,7 +45,7 @@ pub enum Knock {
         /// At most four characters.
         text: String,
     },
-    /// From the offscreen document: tell the user.
+    /// From the offscreen document: notify the user.
     Notify {
         /// The transfer it is about.
         transfer: TransferId,
@@ -53,7 +54,7 @@ pub enum Knock {
         /// One sentence.
         text: String,
     },
-    /// From the offscreen document: nothing to do and nobody watches, close me.
+    /// From the offscreen document: no work and no view are left, close me.
     Idle,
 }
 
@@ -66,34 +67,34 @@ pub enum ContextName {
     Transfer(TransferId),
 }
 
-/// Between catalogue, supervisor and workers.
+/// A message between catalogue, supervisor and workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Inner {
-    /// A worker lives; once a second.
+    /// A worker lives; sent once a second.
     Alive(ContextName),
     /// Catalogue to supervisor: run a worker for this transfer.
     Start(WorkerTask),
-    /// Catalogue to worker: pause, write down what you have, release the files and end.
+    /// Catalogue to worker: pause, record your progress, release the files and end.
     Stop(TransferId),
-    /// Catalogue to worker: these may change while running.
+    /// Catalogue to worker: these terms apply from now on.
     Adjust {
         /// The worker's transfer.
         transfer: TransferId,
-        /// What it may use from now on.
+        /// Its new terms.
         terms: Terms,
     },
-    /// Catalogue to worker: if the next try is set for later, try now.
+    /// Catalogue to worker: if the next try is scheduled for later, try now.
     Retry(TransferId),
-    /// Service worker to catalogue: say [`Inner::Alive`] at once.
+    /// Service worker to catalogue: send [`Inner::Alive`] at once.
     Hail,
     /// Worker to catalogue.
     Report {
         /// The worker's transfer.
         transfer: TransferId,
-        /// What it says.
+        /// Its report.
         report: WorkerReport,
     },
-    /// Supervisor to catalogue: a worker died or fell silent and was ended; its files are free.
+    /// Supervisor to catalogue: a worker died, or fell silent and was ended. Its files are free.
     Lost(TransferId),
     /// Catalogue to supervisor: save this complete file.
     Save(SaveTask),
@@ -101,41 +102,44 @@ pub enum Inner {
     TryFolder {
         /// The transfer.
         transfer: TransferId,
-        /// The wanted path, relative to the downloads folder, already made safe.
+        /// The wanted path, relative to the downloads folder and already safe.
         folder: String,
     },
-    /// Service worker or supervisor to catalogue: the answer.
+    /// Service worker or supervisor to catalogue: the name under which Chrome would save the folder.
     FolderTried {
         /// The transfer.
         transfer: TransferId,
-        /// A path that is free on the user's disk, relative to the downloads folder; or why there is none.
+        /// A path that is free on the user's disk, relative to the downloads folder; or the reason why there is none.
         folder: Result<String, Problem>,
     },
-    /// Catalogue to supervisor: a save was under way when everything stopped. What became of it is said, and then [`Inner::Asked`].
+    /// Catalogue to supervisor: a save was under way when everything stopped. Report its results, and then
+    /// [`Inner::Asked`].
     Ask(TransferId),
-    /// Service worker or supervisor to catalogue: all that Chrome still knows was said.
+    /// Service worker or supervisor to catalogue: all that Chrome still knows has been reported.
     Asked(TransferId),
-    /// Catalogue to supervisor: Chrome is to give up what it still copies of this transfer. What comes of that is said as of any save.
+    /// Catalogue to supervisor: have Chrome cancel its unfinished downloads of this transfer. Their results are
+    /// reported as for any save.
     StopSaving(TransferId),
-    /// Service worker to catalogue: Chrome's download of this number ended and was forgotten, whoever began it.
+    /// Service worker to catalogue: Chrome's download of this number ended and was removed from its list, whoever began
+    /// it.
     Forgotten(i32),
-    /// Service worker or supervisor to catalogue: what came of saving one file.
+    /// Service worker or supervisor to catalogue: the result of saving one file.
     Saving {
         /// The transfer whose file it is.
         transfer: TransferId,
         /// [`SaveTask::file`].
         file: u32,
-        /// What came of it.
+        /// The result.
         outcome: SaveOutcome,
     },
     /// Catalogue to supervisor: how many transfers are active, for badge and idling.
     Active {
         /// Transfers queued or under way.
         transfers: u32,
-        /// Of all of them, verified share in percent.
+        /// The verified share of all of them, in percent.
         percent: u8,
     },
-    /// Catalogue to supervisor: tell the user.
+    /// Catalogue to supervisor: notify the user.
     Notify {
         /// The transfer it is about.
         transfer: TransferId,
@@ -174,63 +178,63 @@ impl Inner {
     }
 }
 
-/// What a transfer worker is to do.
+/// The task of a transfer worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerTask {
     /// The transfer, and the name of its folder in the sandbox.
     pub transfer: TransferId,
-    /// What is to be fetched.
+    /// The thing to fetch.
     pub kind: TransferKind,
-    /// What it may use.
+    /// The worker's terms.
     pub terms: Terms,
-    /// Whether the user wants the file as it is now, should it have changed on the server.
+    /// Whether the user accepts the file's current version, should it have changed on the server.
     pub accept_change: bool,
-    /// The transfer with a complete older copy, of which what still matches is taken.
+    /// The transfer with a complete older copy. The worker takes the blocks that still match from there.
     pub base: Option<TransferId>,
-    /// Bytes that were there when it ran last: where nothing is left of them, the user is told.
+    /// Bytes that were there after the last run. If none of them are left, the user is told.
     pub had: u64,
 }
 
-/// What a transfer fetches.
+/// The thing that a transfer fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransferKind {
     /// A file.
     File,
-    /// Everything in a folder.
+    /// A folder with everything in it.
     Folder,
 }
 
-/// What a transfer worker may use; may change while it runs.
+/// The terms of a transfer worker: what it may use. They may change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// [`crate::Settings::connections`].
     pub connections: u8,
-    /// Bytes in flight and unwritten.
+    /// Bytes in flight and unwritten, at most.
     pub memory: u32,
-    /// Bytes a second, `None` for as many as there are.
+    /// Bytes a second, `None` for no limit.
     pub rate_limit: Option<u64>,
-    /// In which order the blocks of a file come.
+    /// The order in which the blocks of a file arrive.
     pub order: BlockOrder,
-    /// Where the file is, first the server it was found on.
+    /// The sources of the file, first the transfer's first server.
     pub sources: Vec<SourceTask>,
 }
 
-/// Where the file is.
+/// A source of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceTask {
-    /// Names it within its transfer.
+    /// Identifies it within its transfer.
     pub id: u32,
     /// The server's WebSocket URL, or the file's URL on a server of plain HTTP.
     pub address: String,
-    /// The file's path on the server; on one of plain HTTP that is said by its URL.
+    /// The file's path on the server. For plain HTTP, the URL says it.
     pub path: String,
 }
 
 impl SourceTask {
-    /// Ids from here on are those of sources that a server offered; lower ones are of those that the user chose.
+    /// Sources that a server offered have ids from here on; those that the user chose have lower ones.
     pub const OFFERED: u32 = 1 << 31;
 
-    /// Whether a server offered it, not the user.
+    /// Whether a server offered it, and not the user.
     pub fn is_offered(&self) -> bool {
         self.id >= Self::OFFERED
     }
@@ -241,68 +245,69 @@ impl SourceTask {
     }
 }
 
-/// What a transfer worker says.
+/// The report of a transfer worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum WorkerReport {
-    /// How it stands; the catalogue fills in what only it knows (name, server, times).
+    /// Its state. The catalogue fills in the facts that only it knows (name, server, times).
     Progress(Box<TransferView>),
-    /// Every block that could be had is verified, flushed and journaled; the files are released and the worker has ended.
+    /// Every block that is available is verified, flushed and journaled. The files are released and the worker has
+    /// ended.
     Complete {
         /// The size in bytes.
         size: u64,
         /// A file's BLAKE3 hash in lower-case hexadecimal.
         root: Option<String>,
     },
-    /// The server told where else its folder is served: URLs from a stranger, as they came.
+    /// The server offered mirrors of its folder: unchecked URLs from a stranger.
     Mirrors(Vec<String>),
-    /// It stopped as told; the files are released.
+    /// It stopped on request; the files are released.
     Stopped,
-    /// It can't go on by itself; the files are released.
+    /// It can't continue by itself; the files are released.
     Failed(Problem),
-    /// The file changed on the server, and the user was not asked yet; the files are released.
+    /// The file changed on the server, and the user was not asked yet. The files are released.
     Outdated(Problem),
-    /// Somebody else removed the files from the browser's storage; they are released.
+    /// The files were removed from the browser's storage by someone else; they are released.
     Cleared,
 }
 
-/// One file that is to be saved.
+/// One file to save.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveTask {
     /// The transfer it belongs to.
     pub transfer: TransferId,
     /// Its number in a folder; 0 for a transfer of one file.
     pub file: u32,
-    /// Where in the transfer's folder of the sandbox it is.
+    /// Its place in the transfer's folder of the sandbox.
     pub place: SavePlace,
-    /// Where to, relative to the downloads folder, already made safe.
+    /// Its target, relative to the downloads folder and already safe.
     pub filename: String,
 }
 
-/// Where in a transfer's folder of the sandbox a complete file is.
+/// The place of a complete file in a transfer's folder of the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SavePlace {
-    /// A file of its own: the names along the way to it.
+    /// A separate file: the names along the path to it.
     Own(Vec<String>),
     /// A part of the pack of small files.
     Packed {
-        /// Where it begins.
+        /// Its first byte.
         offset: u64,
-        /// Its bytes.
+        /// Its length in bytes.
         size: u64,
     },
 }
 
-/// How a save stands.
+/// The state of a save.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SaveOutcome {
     /// Chrome has begun.
     Begun {
-        /// Chrome's number of the download. It is all that is told of one that Chrome's list loses.
+        /// Chrome's number of the download. A download that Chrome's list has lost is reported by it alone.
         download: i32,
     },
-    /// It does not go on before somebody does something in Chrome.
+    /// It waits until the user acts in Chrome.
     Waits {
-        /// As above.
+        /// Chrome's number of the download.
         download: i32,
         /// Reason for the wait.
         reason: WaitReason,
@@ -311,33 +316,33 @@ pub enum SaveOutcome {
     Saved {
         /// The path on the user's disk.
         path: String,
-        /// How that answers to what was asked.
+        /// Whether the path is the requested one.
         placed: Placed,
     },
     /// It failed or the user stopped it.
     Failed {
-        /// Why, and what to do.
+        /// The problem and its remedy.
         problem: Problem,
     },
 }
 
-/// Reason why Chrome waits with a save.
+/// Reason why a save waits in Chrome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WaitReason {
-    /// The user's word on whether to keep the file.
+    /// For the user's decision whether to keep the file.
     Keep,
-    /// Somebody paused it.
+    /// It is paused in Chrome.
     Paused,
-    /// A name: Chrome asks the user for one, or another extension is slow to tell one.
+    /// For a name: Chrome asks the user for one, or another extension is slow to choose one.
     Name,
 }
 
-/// How a path on the user's disk answers to the one that was asked for.
+/// Whether a path on the user's disk is the requested one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placed {
-    /// As it was asked.
+    /// The requested path.
     AsAsked,
-    /// With a number in its name, for there was a file of that name.
+    /// With a number in its name, because a file of that name existed.
     Numbered,
     /// Under another name or in another folder.
     Elsewhere,

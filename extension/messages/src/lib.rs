@@ -1,8 +1,8 @@
-//! What the contexts of the extension say to each other.
+//! The messages between the extension's contexts.
 //!
-//! Everything but the first knock on the service worker's door goes over one [`CHANNEL`], a `BroadcastChannel` that views,
-//! offscreen document and workers share, as one [`Message`]. Views send [`Command`]s and render [`Event`]s; they hold no transfer state. No bulk
-//! data travels here.
+//! Everything but the first knock on the service worker's door goes over one [`CHANNEL`] as one [`Message`]. The
+//! channel is a `BroadcastChannel` that views, offscreen document and workers share. Views send [`Command`]s and render
+//! [`Event`]s; they hold no transfer state. No bulk data travels here.
 
 mod command;
 mod encoding;
@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 /// Most files in one [`Reply::Files`].
 pub const MAX_FILES: u32 = 500;
 
-/// The name of the `BroadcastChannel`. A page that outlives an update is on another one, for it would take one message for another.
+/// The name of the `BroadcastChannel`. A page that outlives an update uses another channel, because it would misread
+/// the new messages.
 pub const CHANNEL: &str = concat!("wstp ", env!("CARGO_PKG_VERSION"));
 
 /// Names a transfer for ever: 16 random bytes in lower-case hexadecimal. Also the name of its folder in the sandbox.
@@ -38,16 +39,16 @@ pub struct TransferId(pub String);
 pub enum Message {
     /// A view asks the catalogue. Sent again every second with the same id until the reply comes.
     Command {
-        /// Names the command; doing it twice under one id has the effect of once.
+        /// Names the command. Doing it twice under one id has the effect of once.
         id: CommandId,
-        /// What to do.
+        /// The command.
         command: Command,
     },
-    /// The catalogue answers, after what it did is journaled.
+    /// The catalogue answers after it has journaled the effect.
     Reply {
         /// The command this answers.
         id: CommandId,
-        /// What came of it.
+        /// The result.
         result: Result<Reply, Problem>,
     },
     /// The catalogue tells all views.
@@ -57,8 +58,8 @@ pub enum Message {
 }
 
 impl Message {
-    /// What it is about: the name of its variant, or of that of [`Inner`]. Goes before the message, so that who does not listen to it need not
-    /// decode it.
+    /// Its topic: the name of its variant, or of that of [`Inner`]. It precedes the message, so that a context need not
+    /// decode messages of other topics.
     pub const fn topic(&self) -> &'static str {
         match self {
             Self::Command { .. } => "Command",

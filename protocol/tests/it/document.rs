@@ -31,7 +31,7 @@ fn document() -> String {
     std::fs::read_to_string(crate_dir().join("../docs/protocol.md")).expect("the document is committed")
 }
 
-/// Name and bytes of every example: a fence that begins with "```hex NAME", `;` beginning a comment.
+/// Name and bytes of every example: a fence that begins with "```hex NAME". A `;` begins a comment.
 fn examples(document: &str) -> Vec<(String, Vec<u8>)> {
     let fences = document.split("```hex ").skip(1);
     fences

@@ -1,6 +1,6 @@
-//! The fuzz targets on a stable compiler: over their seeds, and for some seconds over mutations of them.
+//! The fuzz targets on a stable compiler, over their seeds and, for some seconds, over mutations of the seeds.
 //!
-//! `WSTP_FUZZ_SECONDS` says for how long, `WSTP_FUZZ_SEED` repeats a run.
+//! `WSTP_FUZZ_SECONDS` sets the duration, `WSTP_FUZZ_SEED` repeats a run.
 
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// For how long each target runs where nothing else is said.
+/// Default duration of each target.
 const SECONDS: u64 = 2;
 /// Longest input, somewhat more than the longest frame.
 const LONGEST: usize = 300 * 1024;
@@ -25,7 +25,7 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `end`, 0 where there is none.
+    /// A number below `end`, 0 if there is none.
     fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
@@ -62,7 +62,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     files.iter().map(|path| std::fs::read(path).expect("a seed can be read")).collect()
 }
 
-/// Changes an input a little, in the ways in which frames go wrong.
+/// Changes an input a little, as damaged frames differ from good ones.
 fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     let at = random.below(input.len() + 1);
     let end = at + random.below((input.len() - at).min(64) + 1);

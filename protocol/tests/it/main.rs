@@ -1,4 +1,5 @@
-//! The wire format against its document, its vectors and its promises: one binary, because each binary is linked anew.
+//! Tests of the wire format against its document, its vectors and its promises. They are one binary, because each
+//! binary is linked anew.
 
 mod document;
 mod fuzz;

@@ -1,4 +1,4 @@
-//! Whatever is encoded is decoded again, and no bytes whatsoever do harm.
+//! Every encoded message is decoded again, and no bytes do harm.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -185,7 +185,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
     ]
 }
 
-/// A frame that was changed at some places and cut or lengthened.
+/// A frame with some bytes changed, and cut or lengthened.
 fn damaged(frame: Vec<u8>, places: &[(usize, u8)], length: usize) -> Vec<u8> {
     let mut frame = frame;
     for &(at, byte) in places {
@@ -286,7 +286,7 @@ fn the_data_of_a_bundle_is_not_copied() {
     assert!(frame.as_ptr_range().contains(&file.data.as_ptr()));
 }
 
-/// Whether a client's message is refused once it is on the wire.
+/// Whether the server refuses a client's message once it is on the wire.
 fn is_refused(message: &ClientMessage) -> bool {
     ClientMessage::decode(&message.encode()).is_err()
 }

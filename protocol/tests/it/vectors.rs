@@ -1,5 +1,5 @@
-//! The crate produces and decodes exactly the worked examples in `protocol/vectors/`, whose bytes come from the Python
-//! implementation in `protocol/interop/` and whose roots from the `blake3` package.
+//! The crate produces and decodes exactly the worked examples in `protocol/vectors/`. Their bytes come from the Python
+//! implementation in `protocol/interop/`, and their roots from the `blake3` package.
 
 use crate::support::{unhex, vectors};
 use bytes::Bytes;
@@ -47,7 +47,7 @@ struct Page {
     uncles: Vec<String>,
 }
 
-/// The bytes every example file is made of.
+/// The bytes of every example file.
 fn sample(size: u64) -> Vec<u8> {
     (0..size).map(|i| (i ^ i >> 8 ^ i >> 16) as u8).collect()
 }
