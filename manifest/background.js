@@ -1,4 +1,4 @@
-// Chrome wakes a service worker only for listeners registered while this script first runs, so they stand here and the rest is wasm.
+// Chrome wakes a service worker only for listeners registered while this script first runs. So they are here, and the rest is wasm.
 import init, { handle_alarm, handle_click, handle_download, handle_erased, handle_message, handle_start } from "./wstp.js";
 
 let ready;
@@ -16,8 +16,9 @@ globalThis.createOffscreen = () =>
     justification: "Runs the workers that fetch files and hands finished ones to the browser.",
   });
 
-// Chrome drops the names that `download()` was given when another extension listens here. A listener of ours does the same to others, so there is
-// one only while ours need it. One that was left when this worker was ended would hold up every download: it is taken away at each start.
+// Chrome drops the names that `download()` was given when another extension listens here. Our listener would do the same to others, so it
+// exists only while our downloads need it. A listener that was left when this worker was ended would delay every download. So each start
+// removes it.
 const { onDeterminingFilename } = chrome.downloads;
 const name = (item, suggest) => {
   const [, , path] = (item.byExtensionId === chrome.runtime.id && item.url.split("#")[1]?.split("/")) || [];
@@ -33,7 +34,7 @@ chrome.runtime.onMessage.addListener((message, sender, respond) => {
     .then((answer) => respond({ ok: answer ?? null }), (error) => respond({ error: String(error) }));
   return true;
 });
-// What was left goes on sooner when the document it goes on in does not wait until wasm is here.
+// The document resumes the unfinished transfers. They resume sooner when it does not wait until wasm is here.
 const start = () => {
   const creating = createOffscreen();
   creating.catch(() => {});

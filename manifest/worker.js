@@ -1,4 +1,4 @@
-// One dedicated worker: its first message says what it is to be and brings the compiled wasm.
+// One dedicated worker. Its first message says its role and brings the compiled wasm.
 import init, { worker } from "./wstp.js";
 
 onmessage = async ({ data: { module, kind, task } }) => {

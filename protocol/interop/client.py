@@ -3,8 +3,8 @@
     python client.py ws://127.0.0.1:3000/ws ls [PATH]
     python client.py ws://127.0.0.1:3000/ws get PATH [OUT]
 
-`get` prints the file's root, which is what `b3sum` prints. Data is held in memory: this shows the protocol and is no tool for
-large files.
+`get` prints the file's root, as `b3sum` does. The client holds all data in memory: it shows the protocol and is no tool for large
+files.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Client:
         self.socket, self.welcome = socket, welcome
         self.waiting, self.roots, self.stale = {}, {}, set()
         self.last_id = 0
-        # Where else the folder is served; known once the future is done, and never without the feature.
+        # Other places of the folder; known once the future is done, and never without the feature.
         self.mirrors = asyncio.get_running_loop().create_future() if welcome.features & wire.MIRRORS else None
         self.broken = None
         self.spoke = time.monotonic()

@@ -1,8 +1,8 @@
 """Writes the worked examples in protocol/vectors/ and the seeds in protocol/fuzz/seeds/, or with --check compares them; with
 --show prints the frames field by field.
 
-The bytes come from wire.py and blake3_tree.py, which share no code with the Rust crate, and every root is compared with the
-`blake3` package's before it is written.
+The bytes come from wire.py and blake3_tree.py, which share no code with the Rust crate. Before a root is written, it is compared
+with that of the `blake3` package.
 """
 
 import json

@@ -215,7 +215,7 @@ class Served(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(self.client.waiting, {})
 
     async def last_words(self, *messages, greet=True):
-        """What the server says before it closes the connection."""
+        """The server's last messages before it closes the connection."""
         async with websockets.connect(self.url, compression=None) as socket:
             if greet:
                 hello = wire.encode("Hello", min_version=1, max_version=1, features=0, agent="", token=None)

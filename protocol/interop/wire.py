@@ -1,7 +1,7 @@
 """Frames of WSTP 1, written from docs/protocol.md alone.
 
-A type is an object with `put(value, out)` and `get(reader)`; `out` is called with the bytes of each field and its name, so
-that a frame can also be shown field by field.
+A type is an object with `put(value, out)` and `get(reader)`. `put` calls `out` with the bytes of each field and its name, so that
+a frame can also be shown field by field.
 """
 
 import struct
@@ -165,7 +165,7 @@ class Kind:
 
 
 class Bundled:
-    """What there is to one name of a bundle: the file's fields, or only the code of why it is refused."""
+    """The result for one name of a bundle: the file's fields, or only the code of the refusal."""
 
     def put(self, value, out, name):
         if "code" in value:
