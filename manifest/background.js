@@ -1,4 +1,5 @@
-// Chrome wakes a service worker only for listeners registered while this script first runs. So they are here, and the rest is wasm.
+// Chrome wakes a service worker only for listeners registered while this script first runs. So they are here, and the
+// rest is wasm.
 import init, { handle_alarm, handle_click, handle_download, handle_erased, handle_message, handle_start } from "./wstp.js";
 
 let ready;
@@ -16,9 +17,9 @@ globalThis.createOffscreen = () =>
     justification: "Runs the workers that fetch files and hands finished ones to the browser.",
   });
 
-// Chrome drops the names that `download()` was given when another extension listens here. Our listener would do the same to others, so it
-// exists only while our downloads need it. A listener that was left when this worker was ended would delay every download. So each start
-// removes it.
+// Chrome drops the names that `download()` was given when another extension listens here. Our listener would do the
+// same to others, so it exists only while our downloads need it. A listener that was left when this worker was ended
+// would delay every download. So each start removes it.
 const { onDeterminingFilename } = chrome.downloads;
 const name = (item, suggest) => {
   const [, , path] = (item.byExtensionId === chrome.runtime.id && item.url.split("#")[1]?.split("/")) || [];

@@ -1,5 +1,5 @@
-# Steps that provide programs. Each says one line first; its chatter goes to a log, and to the screen only if the step fails.
-# scripts/setup sources this, and so does whatever else installs Debian packages.
+# Steps that provide programs. Each prints one line first. Its output goes to a log, and to the screen only if the step
+# fails. scripts/setup sources this, and so does every other script that installs Debian packages.
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/wstp"
 log="$cache/setup.log"
@@ -37,7 +37,7 @@ install_packages() { # why, packages...
   apt_get install --yes --no-install-recommends "${@:2}"
 }
 
-# apt-get, once no other program uses apt: a fresh system updates itself in its first minutes.
+# apt-get, once no other program uses apt. A fresh system updates itself in its first minutes.
 apt_get() { # arguments...
   local command=(as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@")
   local limit="${WSTP_APT_WAIT:-900}" began=$SECONDS next_word=0 waited holder
@@ -57,7 +57,7 @@ apt_get() { # arguments...
   done
 }
 
-# Who holds the lock that the last apt-get did not get; nothing if it failed of another cause.
+# The program that holds the lock that the last apt-get did not get; nothing if it failed for another cause.
 lock_holder() {
   logged_output | sed -nE \
     -e 's/^E: Could not get lock .* held by process ([0-9]+) \((.*)\)$/\2 (process \1)/p; t' \

@@ -1,8 +1,9 @@
-// A worker that fetches into the sandbox and says how long that took: `url` with as many streams as it is told, each a range of its own, or each
-// of `urls` into a file of its own, so many at once. It does what a careful page would: synchronous handles, writes of 256 KiB, nothing in memory
-// but that.
+// A worker that fetches into the sandbox and says how long that took. It fetches `url` with a given number of streams,
+// each with its own range. Or it fetches each of `urls` into its own file, a given number at once. It does what a
+// careful page would: synchronous handles, writes of 256 KiB, and nothing else in memory.
 const PIECE = 256 * 1024;
-// Files that are being opened. Chromium holds them weakly meanwhile: one that is collected never opens (`FileSystemFileHandle::createSyncAccessHandle`).
+// Files that are being opened. Chromium holds them weakly meanwhile: a collected handle never opens
+// (`FileSystemFileHandle::createSyncAccessHandle`).
 const opening = new Set();
 
 onmessage = ({ data }) => (data.urls ? fetchMany : fetchAll)(data).then(postMessage, (error) => postMessage({ error: String(error) }));

@@ -1,4 +1,4 @@
-//! The benchmarks, each in a file of its own: a function that gives a series for each of its figures in [`crate::catalogue`].
+//! The benchmarks, one a file. Each is a function that gives a series for each of its figures in [`crate::catalogue`].
 
 pub mod browser_fetch;
 pub mod browser_memory;

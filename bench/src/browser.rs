@@ -1,7 +1,8 @@
 //! A Chromium that downloads: with the extension, with `fetch` into the same sandbox, or with its own downloads.
 //!
-//! Each download has a new browser with a new profile. What arrived is read from the profile's files and compared, after the clock has stopped. Time is
-//! taken in the page, from the click to the state that is shown, so what the views and their messages cost is ours.
+//! Each download has a new browser with a new profile. After the clock has stopped, the received data is read from the
+//! profile's files and compared. The page takes the time, from the click until the state is shown. So the cost of the
+//! views and their messages counts as ours.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +22,7 @@ use crate::corpus::Source;
 /// The longest a download may take.
 const LIMIT: Duration = Duration::from_secs(1200);
 
-/// Clicks the file, and `save` if it is to be saved; notes when it is in the last state.
+/// Clicks the file, and `save` if it is to be saved. Notes when it is in the last state.
 const CLICK: &str = "const [name, last] = arguments; \
     const find = (id) => document.querySelector(`[data-testid=\"${id}\"][data-name=\"${name}\"]`); \
     const bench = window.bench = {}; \
@@ -39,7 +40,7 @@ const CLICK: &str = "const [name, last] = arguments; \
     new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true }); \
     find('entry').click();";
 
-/// Starts the worker that fetches; its task is what bench-fetch.js takes.
+/// Starts the worker that fetches. bench-fetch.js takes its task.
 pub const FETCH: &str = "const [task] = arguments; \
     window.bench = {}; \
     const worker = new Worker('bench-fetch.js'); \
@@ -57,25 +58,25 @@ const NATIVE: &str = "const [url] = arguments; \
     }); \
     chrome.downloads.download({ url }).catch((error) => { bench.error = String(error); });";
 
-/// How the bytes come to the disk.
+/// How the bytes reach the disk.
 #[derive(Clone, Copy, Debug)]
 pub enum Way<'a> {
     /// Our extension from our server, into the sandbox.
     Ours(SocketAddr),
     /// The same, and saved to the user's folder.
     OursSaved(SocketAddr),
-    /// `fetch` into the sandbox, so many streams at once.
+    /// `fetch` into the sandbox, with this many streams at once.
     Fetch(&'a str, u32),
     /// Chromium's own download.
     Native(&'a str),
 }
 
-/// What a download took.
+/// The cost of a download.
 #[derive(Clone, Debug)]
 pub struct Took {
     /// From the click to the end, in seconds.
     pub wall: f64,
-    /// Processor time of the browser's processes and the server, in seconds, by what they are for.
+    /// Processor time of the browser's processes and the server, in seconds, by their purpose.
     pub processor: BTreeMap<String, f64>,
     /// How much the extension's processes grew at most, in bytes.
     pub growth: u64,
@@ -96,11 +97,11 @@ impl fmt::Display for Took {
     }
 }
 
-/// Downloads a file in a new browser and compares what arrived. `server` is whose processor time counts.
+/// Downloads a file in a new browser and compares the result. The processor time of `server` counts.
 ///
 /// # Errors
 ///
-/// When it does not arrive as it is.
+/// When the received file differs.
 pub async fn download(way: Way<'_>, source: &Source, server: &Child) -> Result<Took> {
     let place = Place::new()?;
     let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
@@ -149,7 +150,8 @@ async fn finished(view: &View<'_>, source: &Source) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Waits for the end of what was started in a page: seconds it took by the page's clock, and bytes written where it counts them.
+/// Waits for the end of the action in a page. Gives seconds by the page's clock, and bytes written if the page counts
+/// them.
 ///
 /// # Errors
 ///
@@ -167,7 +169,7 @@ pub async fn seconds_in(view: &View<'_>, name: &str) -> Result<(f64, Option<u64>
     Ok((seconds, seen["written"].as_u64()))
 }
 
-/// A profile and a folder for downloads, in a folder of their own that is removed with this.
+/// A profile and a folder for downloads, in a folder that is removed with this.
 #[derive(Debug)]
 pub struct Place {
     root: TempDir,
@@ -224,7 +226,7 @@ pub fn files_of_size(folder: &Path, size: u64) -> Result<Vec<PathBuf>> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))? {
             let entry = entry?;
-            // The browser runs: what it removed meanwhile is nothing to be found.
+            // The browser runs. It may have removed entries meanwhile; they are no match.
             match entry.metadata() {
                 Ok(about) if about.is_dir() => folders.push(entry.path()),
                 Ok(about) if about.len() == size => found.push(entry.path()),

@@ -1,4 +1,4 @@
-//! Everything that is measured, and what is aimed at.
+//! All measured figures, and their targets.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::figure::Series;
 use crate::{Figure, Plan, Target};
 use Target::{AtLeast, AtMost, AtMostTimes};
 
-/// No benchmark takes so long unless something stands still.
+/// No benchmark takes so long unless a program hangs.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
 
-/// Figures that come out of the same rounds.
+/// Figures of the same rounds.
 #[derive(Debug)]
 pub struct Benchmark {
     /// The figures, in the order of the series.
@@ -32,7 +32,7 @@ impl Benchmark {
     ///
     /// # Errors
     ///
-    /// When a round could not be run, or what arrived in it was not right.
+    /// When a round could not be run, or received wrong data.
     pub async fn measure(&self, plan: Plan) -> Result<Vec<Series>> {
         let series = timeout(LIMIT, (self.run)(plan)).await.context("it does not end")??;
         ensure!(series.len() == self.figures.len(), "{} series for {} figures", series.len(), self.figures.len());
@@ -44,7 +44,7 @@ impl Benchmark {
     }
 }
 
-/// Shortens what stands below.
+/// Shortens the names below.
 const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figure {
     Figure { name, unit, target }
 }
@@ -118,11 +118,11 @@ pub static BENCHMARKS: [Benchmark; 14] = [
     },
 ];
 
-/// The benchmarks that have a figure which one of the names means.
+/// The benchmarks that have a figure with one of the names.
 ///
 /// # Errors
 ///
-/// When a name means none.
+/// When a name fits no figure.
 pub fn chosen(names: &[String]) -> Result<Vec<&'static Benchmark>> {
     if let Some(stranger) = names.iter().find(|name| !BENCHMARKS.iter().any(|benchmark| benchmark.has(name))) {
         let known: Vec<_> =

@@ -1,4 +1,4 @@
-//! Processes of ours: started, asked what they cost, ended by number with everything they started.
+//! Our child processes: they are started, measured, and ended by number with everything they started.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -53,7 +53,7 @@ impl Child {
         Ok(())
     }
 
-    /// Waits until it takes connections at `address`.
+    /// Waits until it accepts connections at `address`.
     ///
     /// # Errors
     ///
@@ -84,7 +84,8 @@ impl Drop for Child {
     }
 }
 
-/// A port nobody has now, for programs that can't let the system choose. Another may take it before they do; then they fail to listen.
+/// A free port, for programs that can't let the system choose. Another program may take it first; then they fail to
+/// listen.
 ///
 /// # Errors
 ///
@@ -93,7 +94,7 @@ pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// Processor time of a tree of processes since they began, in seconds, with that of their children that ended.
+/// Processor time of a tree of processes since they began, in seconds, with that of their ended children.
 ///
 /// # Errors
 ///
@@ -102,7 +103,8 @@ pub fn cpu_seconds(tree: Tree) -> Result<f64> {
     Ok(cpu_by_role(tree)?.values().sum())
 }
 
-/// The same, apart for what the processes are for: Chromium tells that of its own, others go by their program's name.
+/// The same, separately for the purposes of the processes. Chromium tells the purpose of its own; others go by their
+/// program's name.
 ///
 /// # Errors
 ///
@@ -113,7 +115,7 @@ pub fn cpu_by_role(tree: Tree) -> Result<BTreeMap<String, f64>> {
     let mut seconds = BTreeMap::new();
     for pid in &members {
         let ticks = fs::read_to_string(format!("/proc/{pid}/stat")).ok().as_deref().and_then(cpu_ticks);
-        // One of the others that ends meanwhile is in its parent's account.
+        // A process that ends meanwhile is in its parent's account.
         ensure!(ticks.is_some() || pid != root, "process {root} has ended");
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let spent = ticks.unwrap_or_default() as f64 / rustix::param::clock_ticks_per_second() as f64;
@@ -122,7 +124,7 @@ pub fn cpu_by_role(tree: Tree) -> Result<BTreeMap<String, f64>> {
     Ok(seconds)
 }
 
-/// What a process is for, from its command line.
+/// The purpose of a process, from its command line.
 fn role(command: &str) -> String {
     let command = command.replace('\0', " ");
     let option = |name: &str| Some(command.split_once(name)?.1.split([' ', '.']).next()?.to_owned());
@@ -130,7 +132,8 @@ fn role(command: &str) -> String {
     option("--utility-sub-type=").or_else(|| option("--type=")).unwrap_or_else(program)
 }
 
-/// User, system, and both of the children that were waited for: fields 14 to 17. The second is a name in parentheses that may hold anything.
+/// User time, system time, and both for the ended children: fields 14 to 17. The second field is a name in parentheses
+/// that may hold any text.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
     let ticks: Vec<u64> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;

@@ -1,4 +1,4 @@
-//! The files that are served, in a folder of their own that is removed with this.
+//! The served files, in a folder that is removed with this.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -19,7 +19,7 @@ pub struct Corpus {
 pub struct Source {
     /// Its name.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Bytes.
     pub size: u64,
@@ -42,7 +42,7 @@ impl Corpus {
         self.dir.path()
     }
 
-    /// Adds a file that looks random. It is in the page cache afterwards, for it was read to be hashed.
+    /// Adds a file that looks random. Hashing it has put it into the page cache.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Corpus {
         self.source(name)
     }
 
-    /// Adds a file of zeros that takes no room on the disk; reading and hashing it is as real as of any other.
+    /// Adds a file of zeros that takes no room on the disk. Reading and hashing it costs as much as for any other.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Source {
         Ok(())
     }
 
-    /// Fails unless the files, one behind the other, have the same bytes.
+    /// Fails unless the files, concatenated, have the same bytes.
     ///
     /// # Errors
     ///

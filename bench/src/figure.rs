@@ -1,4 +1,4 @@
-//! A figure: what it is called, what is aimed at, and what was measured.
+//! A figure: its name, its target, and its values.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 
 use crate::Plan;
 
-/// Something measured, and what is aimed at.
+/// A measured quantity and its target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
-    /// Its name: an area, a dot, and what it is.
+    /// Its name: an area, a dot, and the quantity.
     pub name: &'static str,
     /// The unit of its values; `ratio` has none.
     pub unit: &'static str,
-    /// What is aimed at.
+    /// Its target.
     pub target: Target,
 }
 
-/// What is aimed at.
+/// A target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// So much or more.
+    /// At least this.
     AtLeast(f64),
-    /// So much or less.
+    /// At most this.
     AtMost(f64),
-    /// So many times another value of the same round, or less.
+    /// At most this many times another value of the same round.
     AtMostTimes(f64, &'static str),
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Target {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     values: Vec<f64>,
-    /// What the target is compared with, where that is not the values themselves.
+    /// The values that the target is compared with, if not the values themselves.
     judged: Vec<f64>,
 }
 
@@ -62,14 +62,14 @@ impl Series {
         self.values.push(value);
     }
 
-    /// Adds a round's value, and what its target is compared with.
+    /// Adds a round's value, and the value that its target is compared with.
     pub fn push_judged(&mut self, value: f64, judged: f64) {
         self.values.push(value);
         self.judged.push(judged);
     }
 }
 
-/// What became of a figure.
+/// The summary of a figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     figure: Figure,
@@ -83,7 +83,7 @@ impl Measured {
     ///
     /// # Errors
     ///
-    /// When it has no values, or one that is no number.
+    /// When it has no values, or a value that is no number.
     pub fn new(figure: Figure, plan: Plan, series: Series) -> Result<Self> {
         ensure!(!series.values.is_empty(), "{} has no values", figure.name);
         ensure!(
@@ -102,7 +102,7 @@ impl Measured {
         &self.figure
     }
 
-    /// Whether the median is what was aimed at.
+    /// Whether the median meets the target.
     #[must_use]
     pub fn met(&self) -> bool {
         self.met
@@ -126,7 +126,7 @@ impl Measured {
         self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// How many rounds it rests on.
+    /// The number of rounds.
     #[must_use]
     pub fn rounds(&self) -> usize {
         self.values.len()
@@ -150,7 +150,7 @@ impl Measured {
     }
 }
 
-/// The middle value; of an even number of them, the mean of the two in the middle.
+/// The middle value. For an even number of values, the mean of the two in the middle.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

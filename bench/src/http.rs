@@ -1,4 +1,4 @@
-//! The plainest HTTP client: one connection, one stream; when it breaks it goes on with a Range.
+//! The plainest HTTP client: one connection and one stream. When the connection breaks, it resumes with a Range.
 
 use std::fs::File;
 use std::io::Write;
@@ -25,14 +25,15 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When nobody answers.
+    /// When no server answers.
     pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context("can't reach the HTTP server")?;
         stream.set_nodelay(true)?;
         Ok(Self { address, stream: BufReader::with_capacity(PIECE, stream) })
     }
 
-    /// Writes what the server has at `path` from byte `from` on behind what is in `file`, and says how much came, also when it broke.
+    /// Appends the server's bytes at `path`, from byte `from` on, to `file`. Says how many arrived, also when the
+    /// connection broke.
     pub async fn get(&mut self, path: &str, from: u64, file: &mut File) -> (u64, Result<()>) {
         let mut got = 0;
         let result = self.fetch(path, from, file, &mut got).await;
@@ -70,7 +71,7 @@ impl Connection {
     }
 }
 
-/// Of an answer to a request with a range.
+/// The length in the answer to a request with a range.
 fn length_in(head: &str) -> Result<u64> {
     ensure!(head.starts_with("HTTP/1.1 206 "), "no part of a file but {:?}", head.lines().next());
     let value = head
@@ -80,7 +81,8 @@ fn length_in(head: &str) -> Result<u64> {
     value.context("an answer without a length")?.1.trim().parse().context("the length is no number")
 }
 
-/// Fetches a file of `size` bytes over one connection at a time, and goes on where it was as often as it breaks. Gives the number of connections.
+/// Fetches a file of `size` bytes over one connection at a time, and resumes as often as it breaks. Gives the number of
+/// connections.
 ///
 /// # Errors
 ///

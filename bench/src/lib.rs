@@ -1,12 +1,13 @@
 //! WSTP's speed and cost beside its peers, on one machine, in one run.
 //!
-//! [`catalogue::BENCHMARKS`] lists what is measured and what is aimed at; `benchmarks/` has a file for each. What they stand on: `corpus` makes the
-//! files, `ours` and `peers` start the programs, `load` is a client that keeps nothing, `link` a worse network than loopback, `browser` a Chromium
-//! that downloads, `figure` and `report` the outcome.
+//! [`catalogue::BENCHMARKS`] lists the figures and their targets; `benchmarks/` has a file for each. Their basis:
+//! `corpus` makes the files, `ours` and `peers` start the programs, and `load` is a client that keeps nothing. `link`
+//! is a worse network than loopback, `browser` a Chromium that downloads. `figure` and `report` are the outcome.
 //!
-//! What always holds:
-//! - a peer runs in the same process run as ours, round by round in turn, with the same file, and who begins changes with the round;
-//! - what arrived is compared with what was to arrive, in every round, and a round that fails this fails its benchmark;
+//! Invariants:
+//! - a peer runs in the same run as ours, round by round in turn, with the same file, and each round begins with
+//!   another program;
+//! - received data is compared with the expected data in every round, and a wrong round fails its benchmark;
 //! - every process and folder made here ends with its owner, everything listens on loopback, every buffer has a bound.
 
 mod benchmarks;

@@ -1,14 +1,16 @@
-//! A worse network than loopback: a TCP proxy that delays what passes, limits how much does, and cuts connections.
+//! A worse network than loopback: a TCP proxy that delays data, limits its rate, and cuts connections.
 //!
-//! Each direction of a connection is a FIFO with times: a piece is read when the link has room for it, and written when it has been under way for the
-//! delay. The rate is that of the whole link towards the client; all connections share it in the order in which they ask.
+//! Each direction of a connection is a FIFO with times. The link reads a piece when it has room for it, and writes it
+//! after the delay. The rate is that of the whole link towards the client. All connections share it in the order in
+//! which they ask.
 //!
-//! The sockets on both sides are of this machine, where a round trip takes no time and TCP's windows are wide at once. So the link has windows of its own: as
-//! TCP does in slow start, each direction of a new connection has ten segments under way at first (RFC 6928), and for each byte that is acknowledged one more
-//! (RFC 5681, section 3.1), up to twice what fits on the link. While its window is full nothing more is read, so that TCP holds the sender back.
+//! The sockets on both sides are of this machine, where a round trip takes no time and TCP's windows are wide at once.
+//! So the link has its own windows. As in TCP's slow start, each direction of a new connection has ten segments under
+//! way at first (RFC 6928). For each acknowledged byte it may have one more (RFC 5681, section 3.1), up to twice the
+//! capacity of the link. While its window is full the link reads no more, so that TCP holds the sender back.
 //!
-//! That is all of TCP that it models: no packet is lost, no window shrinks, not even after a pause. Both sides of a comparison go through links that are
-//! equal, with cuts that follow from the same seed.
+//! The link models nothing else of TCP: it loses no packet, and no window shrinks, not even after a pause. Both sides
+//! of a comparison go through equal links, with cuts that follow from the same seed.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,32 +29,32 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Bytes that a new connection has under way in each direction: ten segments of 1,460 bytes (RFC 6928, section 2).
 const FIRST_WINDOW: usize = 10 * 1460;
-/// The most that is read at once; it has to fit into every window.
+/// The most that is read at once. It has to fit into every window.
 const PIECE: usize = FIRST_WINDOW;
-/// The widest window is so wide at least.
+/// The least size of the widest window.
 const LEAST_WIDEST: usize = 256 * 1024;
-/// The widest window where there is no rate.
+/// The widest window without a rate.
 const WIDEST_WITHOUT_RATE: usize = 4 << 20;
 /// Pieces a FIFO holds, however small they are.
 const PIECES: usize = 4096;
-/// Time is told in milliseconds: whoever slept too long may catch up so much.
+/// Time has a resolution of milliseconds. A task that slept too long may catch up by this much.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
-/// What a link does to what passes.
+/// The properties of a link.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shape {
-    /// One way.
+    /// Delay in one direction.
     pub delay: Duration,
-    /// Bytes a second towards the client, over all connections; `None`: without a limit.
+    /// Bytes a second towards the client, over all connections; `None` without a limit.
     pub rate: Option<u64>,
-    /// How connections are cut; `None`: they are not.
+    /// How connections are cut; `None` if they are not.
     pub cuts: Option<Cuts>,
 }
 
-/// Each connection lives for a time drawn at random.
+/// Each connection lives for a random time.
 #[derive(Clone, Copy, Debug)]
 pub struct Cuts {
-    /// How long on average; at most twice that.
+    /// The average; the maximum is twice that.
     pub mean: Duration,
     /// The same seed gives the same times.
     pub seed: u64,
@@ -82,7 +84,7 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// When no port is free.
     pub async fn start(upstream: SocketAddr, shape: Shape) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for the link")?;
         let address = listener.local_addr()?;
@@ -97,7 +99,7 @@ impl Link {
         Ok(Self { address, shared, task })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -107,7 +109,7 @@ impl Link {
         self.shared.cut.load(Ordering::Relaxed)
     }
 
-    /// Bytes that came over it to clients.
+    /// Bytes that it carried to clients.
     pub fn passed(&self) -> u64 {
         self.shared.passed.load(Ordering::Relaxed)
     }
@@ -129,7 +131,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Carries one connection until either side ends it, its life is over, or the server can't be reached.
+/// Carries one connection until either side ends it, its time is over, or the server can't be reached.
 async fn carry(client: TcpStream, shared: Arc<Shared>, life: Option<Duration>) {
     let over = async {
         match life {
@@ -146,7 +148,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>, life: Option<Duration>) {
 }
 
 async fn pass(client: TcpStream, shared: &Shared) -> Result<()> {
-    // To connect takes a round trip too.
+    // Connecting takes a round trip too.
     sleep(shared.shape.delay * 2).await;
     let server = TcpStream::connect(shared.upstream).await?;
     client.set_nodelay(true)?;
@@ -159,7 +161,7 @@ async fn pass(client: TcpStream, shared: &Shared) -> Result<()> {
     tokio::pin!(up, down);
     tokio::select! {
         ended = &mut down => ended,
-        // A client that says nothing more may still be waiting for what is under way.
+        // A client that has ended its sending may still wait for data under way.
         ended = &mut up => match ended {
             Ok(()) => down.await,
             broken => broken,
@@ -174,11 +176,11 @@ struct Piece {
     _room: OwnedSemaphorePermit,
 }
 
-/// How much may be under way in one direction of a connection, and what is.
+/// How much may be under way in one direction of a connection, and how much is.
 struct Window {
     size: usize,
     widest: usize,
-    /// Pieces, and when their acknowledgements are there.
+    /// Pieces, and when their acknowledgements arrive.
     under_way: VecDeque<(Instant, usize)>,
     bytes: usize,
 }
@@ -186,12 +188,12 @@ struct Window {
 impl Window {
     fn new(delay: Duration, rate: Option<u64>) -> Self {
         let widest = widest_window(delay, rate);
-        // Without a round trip it is wide before anybody could see that it was not.
+        // Without a round trip the window is wide before anyone could notice.
         let size = if delay.is_zero() { widest } else { FIRST_WINDOW };
         Self { size, widest, under_way: VecDeque::new(), bytes: 0 }
     }
 
-    /// Waits until so many bytes more may be under way.
+    /// Waits until this many more bytes may be under way.
     async fn wait_for_room(&mut self, bytes: usize) {
         self.acknowledge();
         while self.bytes + bytes > self.size
@@ -207,7 +209,7 @@ impl Window {
         self.bytes += bytes;
     }
 
-    /// Opens it for what has arrived, and as long as it is not at its widest, for as much again.
+    /// Opens the window for arrived bytes, and for as much again until it is at its widest.
     fn acknowledge(&mut self) {
         let now = Instant::now();
         while let Some((_, bytes)) = self.under_way.pop_front_if(|(due, _)| *due <= now) {
@@ -261,7 +263,8 @@ async fn give_out(mut from: mpsc::Receiver<Piece>, mut to: OwnedWriteHalf, passe
     Ok(to.shutdown().await?)
 }
 
-/// Twice the bytes that fit on the link for a round trip, so that it is not the window that limits the rate. A FIFO holds no more either.
+/// Twice the bytes that fit on the link for a round trip, so that the window does not limit the rate. A FIFO holds no
+/// more either.
 fn widest_window(delay: Duration, rate: Option<u64>) -> usize {
     let Some(rate) = rate else { return WIDEST_WITHOUT_RATE };
     let fits = 2.0 * delay.as_secs_f64() * rate as f64;
@@ -269,7 +272,7 @@ fn widest_window(delay: Duration, rate: Option<u64>) -> usize {
 }
 
 impl Shared {
-    /// Waits until `bytes` have gone on to the link, and says when that was by the link's own clock.
+    /// Waits until `bytes` have entered the link, and says when that was by the link's own clock.
     async fn wait_for_turn(&self, bytes: u64, rate: u64) -> Instant {
         let takes = Duration::from_secs_f64(bytes as f64 / rate as f64);
         let sent = {
@@ -374,7 +377,7 @@ mod tests {
         let link = Link::start(multiplier(15 * FIRST_WINDOW).await, Shape { delay, ..Shape::default() }).await.unwrap();
         for _ in 0..2 {
             let mut stream = TcpStream::connect(link.address()).await.unwrap();
-            // To connect, to ask, and for windows of 1, 2, 4 and 8 pieces.
+            // One for connecting, one for the request, and one for each window of 1, 2, 4 and 8 pieces.
             let first = took(&mut stream, 15 * FIRST_WINDOW).await;
             assert!(first >= delay * 10 && first < delay * 14, "{first:?}");
             let second = took(&mut stream, 15 * FIRST_WINDOW).await;

@@ -1,4 +1,4 @@
-//! A client that asks as fast as it may and keeps nothing: load for a server, and nothing else that costs.
+//! A client that requests as fast as it may and keeps nothing. It is load for a server, at the least cost of its own.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// Asks for a run of blocks; [`Client::blocks`] gives the answer.
+    /// Requests a run of blocks; [`Client::blocks`] gives the answer.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Client {
         self.ask(Request::Blocks { handle: file.handle, run }).await
     }
 
-    /// The next answer to [`Client::ask_for`], which is as long as it must be.
+    /// The next answer to [`Client::ask_for`], checked for its length.
     ///
     /// # Errors
     ///
@@ -134,12 +134,12 @@ pub async fn root(address: SocketAddr, name: &str) -> Result<String> {
     Ok(root.context("no root")?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// What becomes of what arrives.
+/// The treatment of received data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Its length is checked.
+    /// Only its length is checked.
     Nothing,
-    /// It is compared with the source, byte by byte; takes its time.
+    /// It is compared with the source, byte by byte, which takes time.
     Compare,
 }
 
@@ -147,7 +147,7 @@ pub enum Keep {
 ///
 /// # Errors
 ///
-/// When a connection breaks, or not all or other bytes arrive.
+/// When a connection breaks, or bytes are missing or wrong.
 pub async fn read(address: SocketAddr, source: &Source, connections: usize, keep: Keep) -> Result<()> {
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();

@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Stops where the user says so, but in good order: what was started ends, what was made is removed.
+/// Stops on the user's signal, but in good order: started programs end, and made files are removed.
 async fn unless_stopped(work: impl Future<Output = Result<bool>>) -> Result<bool> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -51,7 +51,7 @@ async fn unless_stopped(work: impl Future<Output = Result<bool>>) -> Result<bool
     }
 }
 
-/// Whether all could be measured; a missed target is a result, not a failure.
+/// Whether everything could be measured. A missed target is a result, not a failure.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let plan = Plan::new(arguments.rounds, arguments.quick);
     let benchmarks = chosen(&arguments.names)?;

@@ -43,7 +43,8 @@ impl Server {
         Ok(Self { child, address, _cache: cache })
     }
 
-    /// As [`Server::start`], and waits until the hash of `source` is known and right: no peer hashes while it is measured.
+    /// As [`Server::start`], and waits until the hash of `source` is known and right. Peers don't hash, so ours must
+    /// not hash during the measurement.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -70,7 +71,8 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     line.strip_prefix("listening on ws://")?.strip_suffix("/ws")?.parse().ok()
 }
 
-/// Fetches a file with `wstp get` from one or several servers, from the start of the process to its end; what arrived is checked after that.
+/// Fetches a file with `wstp get` from one or several servers. The time is from the start of the process to its end.
+/// The file is checked after that.
 ///
 /// # Errors
 ///
@@ -87,7 +89,7 @@ pub async fn get(addresses: &[SocketAddr], source: &Source) -> Result<Duration> 
     Ok(took)
 }
 
-/// Fetches all that a server has with `wstp get` into `target`.
+/// Fetches everything on a server with `wstp get` into `target`.
 ///
 /// # Errors
 ///
@@ -99,7 +101,7 @@ pub async fn get_all(address: SocketAddr, target: &Path) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// What the variable names, or the optimised one that was built last.
+/// The program that the variable names, or the optimised one that was built last.
 fn program(variable: &str, name: &str) -> Result<PathBuf> {
     let path = env::var_os(variable).map_or_else(|| target().join("release").join(name), PathBuf::from);
     if !path.is_file() {

@@ -15,7 +15,7 @@ use crate::child::{Child, free_address};
 use crate::corpus::{Corpus, Source};
 use crate::tools;
 
-/// Ports are tried so often, for one that was free may be taken before the peer does.
+/// How often another port is tried, because another program may take a free one first.
 const TRIES: usize = 3;
 
 /// A running HTTP server.
@@ -27,8 +27,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log, and with connections that it does not close after 1,000
-    /// requests.
+    /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log. It does not close
+    /// connections after 1,000 requests.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Peer {
         .await
     }
 
-    /// dufs as it is, without a log.
+    /// dufs with its defaults, without a log.
     ///
     /// # Errors
     ///
@@ -76,12 +76,12 @@ impl Peer {
         }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it has a file.
+    /// The URL of a file.
     pub fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }
@@ -93,7 +93,7 @@ impl Peer {
 }
 
 fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
-    // Its workers would be another user's, who may not read a temporary folder of root's.
+    // Its workers would run as another user, who may not read a temporary folder of root's.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     let folder = folder.display();
     let temporary =
@@ -108,7 +108,7 @@ fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
     )
 }
 
-/// Reads a file with as many curls as there are `parts`, each a range of it, to nowhere.
+/// Reads a file with one curl for each of `parts`, which are ranges of it, and keeps nothing.
 ///
 /// # Errors
 ///
@@ -124,7 +124,7 @@ pub async fn curl(url: &str, source: &Source, parts: u64) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// The same into files, which are compared with the source; takes its time.
+/// The same into files, which are compared with the source. That takes time.
 ///
 /// # Errors
 ///

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-/// Rounds that a figure rests on, at least, unless it is marked as quick.
+/// The least number of rounds for a figure that is not marked as quick.
 pub const ROUNDS: usize = 5;
 /// Rounds of a quick run.
 const QUICK_ROUNDS: usize = 2;
-/// A quick run moves this part of the bytes.
+/// A quick run moves this fraction of the bytes.
 const QUICK_SHARE: u64 = 4;
 
 /// How much is measured.
@@ -39,18 +39,19 @@ impl Plan {
         self.quick
     }
 
-    /// How many bytes to move where a full run moves `full`.
+    /// How many bytes to move when a full run moves `full`.
     #[must_use]
     pub fn bytes(self, full: u64) -> u64 {
         if self.quick { full / QUICK_SHARE } else { full }
     }
 }
 
-/// Runs ours and a peer one after the other. Who begins changes with the round, so that neither always has the warmer machine.
+/// Runs ours and a peer one after the other. Each round begins with another one, so that neither always has the warmer
+/// machine.
 ///
 /// # Errors
 ///
-/// The first that occurs.
+/// The first error.
 pub async fn in_turn<A, B>(
     round: usize,
     ours: impl AsyncFnOnce() -> Result<A>,

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::{Figure, Measured, Plan};
 
-/// What became of one figure.
+/// The outcome of one figure.
 #[derive(Debug)]
 pub enum Outcome {
     /// It was measured.
     Measured(Measured),
-    /// It could not be, for this reason.
+    /// It could not be measured, for this reason.
     Failed(Figure, String),
 }
 
@@ -54,7 +54,7 @@ impl Outcome {
     }
 }
 
-/// Where figures are written to as they come, so that an interrupted run leaves what it had.
+/// Writes figures as they come, so that an interrupted run keeps its results.
 #[derive(Debug)]
 pub struct Report {
     plan: Plan,
@@ -94,7 +94,7 @@ impl Report {
     }
 }
 
-/// Three digits that count.
+/// Three significant digits.
 fn shown(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

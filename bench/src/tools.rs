@@ -1,4 +1,4 @@
-//! The peers' programs. What is missing is installed as `scripts/setup` does it, and said.
+//! The peers' programs. Missing programs are installed as `scripts/setup` does it, with a line for each.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Our download into the sandbox beside what a page can do with `fetch` from nginx: one stream, and four ranges at once.
+//! Our download into the sandbox beside a page's `fetch` from nginx: one stream, and four ranges at once.
 
 use anyhow::{Result, bail};
 

@@ -1,6 +1,7 @@
-//! How much the extension's processes grow while a file comes in, and whether a larger file makes them grow more.
+//! How much the extension's processes grow while a file arrives, and whether a larger file makes them grow more.
 //!
-//! Proportional set size of all renderers of the extension, the page that shows it among them: the most while it downloads, less what it was before.
+//! The figure is the proportional set size of all renderers of the extension, with the page that shows it. It is the
+//! maximum during the download, less the value before.
 
 use anyhow::Result;
 

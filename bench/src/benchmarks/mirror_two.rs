@@ -8,10 +8,10 @@ use crate::link::{Link, Shape};
 use crate::ours::{Server, get};
 use crate::{GIB, MIB, Plan};
 
-/// Of each server, in bytes.
+/// The rate of each server, in bytes a second.
 const RATE: u64 = 20_000_000;
 
-/// Bytes of the file a second, over what both links carry. The time is that of the whole process.
+/// Bytes of the file a second, over the rate of both links. The time is that of the whole process.
 ///
 /// # Errors
 ///

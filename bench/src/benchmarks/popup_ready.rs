@@ -1,6 +1,7 @@
-//! How soon the popup can be used: from the start of the navigation until the field for the server takes text.
+//! How soon the popup can be used: from the start of the navigation until the server field takes text.
 //!
-//! In a tab, for no driver reaches the real popup, and in a browser that runs already, as a user's does. A round is the median of some openings.
+//! The popup opens in a tab, because no driver reaches the real popup. The browser runs already, as a user's does. A
+//! round is the median of some openings.
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -13,7 +14,8 @@ use crate::figure::{Series, median};
 /// Openings in a round.
 const OPENINGS: usize = 5;
 
-/// Runs before anything of the page: notes when the field is there and can be used. The clock begins with the navigation.
+/// Runs before anything of the page. It notes when the field is there and can be used. The clock begins with the
+/// navigation.
 const WATCH: &str = "const look = () => { \
         const field = document.querySelector('[data-testid=\"server-input\"]'); \
         if (field && !field.disabled && field.checkVisibility()) { \
@@ -31,7 +33,7 @@ const WATCH: &str = "const look = () => { \
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let place = Place::new()?;
     let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
-    // The first page wakes what sleeps.
+    // The first page wakes sleeping parts.
     View::open(&browser, Page::Popup).await?.close().await?;
     let mut series = Series::default();
     for _ in plan.rounds() {

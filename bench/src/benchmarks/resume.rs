@@ -1,8 +1,9 @@
-//! A killed browser: how soon blocks flow again after it is started, and how much of the file is fetched twice.
+//! A killed browser: how soon blocks arrive again after a restart, and how much of the file is fetched twice.
 //!
-//! The time begins with the start of Chromium's process and ends when a mebibyte has come over, so what Chromium itself needs to come up is in it.
-//! Until then nobody controls that browser: chromedriver, which takes both processors for a while when it starts, does so only afterwards.
-//! Bytes are counted between server and browser; more than file and hashes are is fetched again.
+//! The time begins with the start of Chromium's process and ends when a mebibyte has arrived, so it includes Chromium's
+//! own start. Until then nothing controls that browser. chromedriver takes both processors for a while when it starts,
+//! so it starts only afterwards. Bytes are counted between server and browser. Bytes beyond the file and its hashes are
+//! bytes fetched again.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,9 @@ use crate::figure::Series;
 use crate::ours::Server;
 use crate::{GIB, MIB, Plan};
 
-/// Where the browser is killed, in percent of the file.
+/// When the browser is killed, in percent of the file.
 const KILLED_AT: u64 = 90;
-/// So many bytes of blocks are "blocks flow", whatever the handshakes and hashes are.
+/// The bytes that count as "blocks arrive", however large the handshakes and hashes are.
 const FLOWS: u64 = MIB;
 /// The longest a part of the download may take.
 const LIMIT: Duration = Duration::from_secs(1200);
@@ -51,7 +52,7 @@ async fn round(server: &Server, source: &Source) -> Result<(f64, f64)> {
     view.download(&source.name).await?;
     passed(&proxy, mark).await?;
     browser.kill().await?;
-    // What is still under way to the dead browser must not count as the next one's.
+    // Data still under way to the dead browser must not count for the next one.
     until("the dead browser's connections to end", LIMIT, async || Ok((proxy.open() == 0).then_some(()))).await?;
 
     proxy.release();

@@ -1,4 +1,4 @@
-//! What a connection that does nothing costs the server in memory.
+//! The server's memory for an idle connection.
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -15,7 +15,7 @@ use crate::{MIB, Plan};
 const CONNECTIONS: usize = 5000;
 /// Handshakes at once.
 const AT_ONCE: usize = 64;
-/// Connections that are not counted: what the server takes for the first ones it takes once.
+/// Connections that are not counted: the server's one-time costs fall on the first ones.
 const WARM_UP: usize = 64;
 
 /// KiB for each connection.
@@ -42,7 +42,7 @@ async fn round(corpus: &Corpus) -> Result<f64> {
     let before = resident(process)?;
     let mut idle = connect(&server, CONNECTIONS).await?;
     let after = resident(process)?;
-    // All of them still live: the last one answers, and none was told to go away.
+    // All of them still live: the last one answers, and the server has closed none.
     for client in &mut idle {
         client.open("file.bin").await?;
     }

@@ -1,4 +1,4 @@
-//! How long one block takes while many others read as fast as they can.
+//! How long one block takes while many other clients read as fast as they can.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -20,13 +20,13 @@ use crate::{MIB, Plan};
 const CLIENTS: usize = 500;
 /// Requests each of them has under way.
 const DEPTH: usize = 4;
-/// Clients that ask for one block at a time.
+/// Clients that request one block at a time.
 const PROBING: u64 = 10;
-/// Blocks whose time each of them takes in a round.
+/// Timed blocks of each of them in a round.
 const PROBES: u64 = 100;
 /// The same in a quick run.
 const QUICK_PROBES: u64 = 20;
-/// What the file has.
+/// The size of the file.
 const SIZE: u64 = 256 * MIB;
 
 /// The 99th of 100 blocks in milliseconds, judged by how many times the median that is.
@@ -58,7 +58,7 @@ async fn round(server: &Server, source: &Source, probes: u64) -> Result<Vec<f64>
         load.spawn(stream(client, source.name.clone(), index as u64));
     }
     let (address, name) = (server.address(), source.name.clone());
-    // In a thread of its own, so that the time does not hold what this process itself has to do for the others.
+    // On a separate thread, so that the time does not include this process's work for the other clients.
     let probing = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let all = (0..PROBING).map(|index| probe(address, &name, index * probes..(index + 1) * probes));
@@ -66,12 +66,12 @@ async fn round(server: &Server, source: &Source, probes: u64) -> Result<Vec<f64>
     });
     tokio::select! {
         times = probing => times?,
-        // None of them ends unless something is wrong.
+        // None of them ends unless there is a fault.
         Some(ended) = load.join_next() => Err(ended?.err().context("a client stopped reading")?),
     }
 }
 
-/// Reads the file again and again, each client from a place of its own.
+/// Reads the file again and again, each client from a different place.
 async fn stream(mut client: Client, name: String, index: u64) -> Result<()> {
     let file = client.open(&name).await?;
     let runs = block_count(file.size) / u64::from(MAX_RUN_BLOCKS);

@@ -1,7 +1,7 @@
-//! How fast a server sends a file to four connections at once, and what that costs it: ours beside dufs and nginx.
+//! How fast a server sends a file to four connections at once, and its cost: ours beside dufs and nginx.
 //!
-//! Ours is read by a client in this process, the others by four curls with a range each; all keep nothing. While the clock runs, bytes are counted;
-//! after that, in every round, the file is read once more from each and compared.
+//! A client in this process reads ours, and four curls with a range each read the others. All keep nothing. Bytes are
+//! counted while the clock runs. After that, in every round, each server is read once more and compared.
 
 use std::time::Instant;
 
@@ -17,14 +17,15 @@ use crate::{GIB, Plan};
 
 /// Connections at once.
 const CONNECTIONS: usize = 4;
-/// The file is read so often in a row: processor time is told in hundredths of a second, and one reading takes some tenths.
+/// How often the file is read in a row. Processor time has a resolution of hundredths of a second, and one reading
+/// takes some tenths.
 const READINGS: u32 = 4;
 
-/// What reading the file [`READINGS`] times took, in seconds.
+/// The time of [`READINGS`] readings of the file, in seconds.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     wall: f64,
-    /// Of the server.
+    /// Processor time of the server.
     processor: f64,
 }
 
@@ -65,7 +66,7 @@ struct Servers {
 }
 
 impl Servers {
-    /// Reads from all three; who begins changes with the round.
+    /// Reads from all three. Each round begins with another one.
     async fn round(&self, round: usize) -> Result<[Cost; 3]> {
         let nothing = Cost { wall: 0.0, processor: 0.0 };
         let mut costs = [nothing; 3];
@@ -98,7 +99,7 @@ impl Servers {
     }
 }
 
-/// What it costs a server when `read` is done [`READINGS`] times.
+/// The server's cost when `read` is done [`READINGS`] times.
 async fn cost(server: &Child, read: impl AsyncFn() -> Result<()>) -> Result<Cost> {
     let before = cpu_seconds(server.tree()?)?;
     let began = Instant::now();

@@ -1,7 +1,8 @@
-//! A folder of many small files, by `wstp get` ([`cli`]) and by the extension ([`browser`]), each beside a peer that is told the names and spared the listing.
+//! A folder of many small files, by `wstp get` ([`cli`]) and by the extension ([`browser`]). Each has a peer that is
+//! told the names and spared the listing.
 //!
-//! What was fetched is removed only after the last round: for some minutes ext4 passes over the inode of every file that was deleted, one by one, and whoever
-//! creates files meanwhile takes several times as long.
+//! The fetched files are removed only after the last round. For some minutes ext4 passes over the inode of every
+//! deleted file, one by one. A program that creates files meanwhile takes several times as long.
 
 mod browser;
 mod cli;
@@ -17,7 +18,7 @@ use crate::ours::Server;
 use crate::peers::Peer;
 use crate::plan::in_turn;
 
-/// The folder in which the files are.
+/// The folder of the files.
 const FOLDER: &str = "all";
 /// Folders in it.
 const FOLDERS: u64 = 100;
@@ -28,14 +29,14 @@ const SIZE: u64 = 4096;
 /// The peer's connections: as many as a browser opens to one server.
 const CONNECTIONS: u32 = 6;
 
-/// The files, and who serves them.
+/// The files, and their servers.
 struct Share {
     corpus: Corpus,
     /// Their paths below the corpus.
     names: Vec<String>,
     ours: Server,
     nginx: Peer,
-    /// All that was fetched.
+    /// All fetched files.
     fetched: TempDir,
 }
 

@@ -1,7 +1,8 @@
-//! What the windows are worth: `wstp get` beside the algorithm of WSTP's ancestor of 2012, on the same link.
+//! The value of the windows: `wstp get` beside the algorithm of WSTP's ancestor of 2012, on the same link.
 //!
-//! The ancestor asks for blocks of 8 KiB over one connection. Each reply asks for two more, and it stops at two under way: so it moves two blocks a
-//! round trip, whatever the link. That does not change with time, so it is measured over the beginning of the file, which is compared as well.
+//! The ancestor asks for blocks of 8 KiB over one connection. Each reply asks for two more, up to two under way, so it
+//! moves two blocks a round trip on any link. That does not change with time, so only the beginning of the file is
+//! measured and compared.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -18,9 +19,9 @@ use crate::ours::{Server, get};
 use crate::plan::in_turn;
 use crate::{MIB, Plan};
 
-/// What ours fetches.
+/// Bytes that ours fetches.
 const SIZE: u64 = 256 * MIB;
-/// Blocks the ancestor fetches of it.
+/// Blocks that the ancestor fetches of it.
 const BLOCKS: u64 = 128;
 /// Blocks it has under way.
 const UNDER_WAY: u64 = 2;

@@ -1,7 +1,8 @@
-//! A link whose connections are cut: `wstp get` beside one HTTP stream from nginx that goes on with a Range at once, as often as it must.
+//! A link whose connections are cut: `wstp get` beside one HTTP stream from nginx that resumes at once with a Range, as
+//! often as necessary.
 //!
-//! Each connection lives for a time drawn at random, 5 s on average, the same times for both from a seed that changes with the round. The link is that
-//! of `wan.rtt100_link_share`.
+//! Each connection lives for a random time, 5 s on average. Both sides get the same times from a seed that changes with
+//! the round. The link is that of `wan.rtt100_link_share`.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use crate::{MIB, Plan};
 
 /// How long a connection lives on average.
 const MEAN: Duration = Duration::from_secs(5);
-/// Enough for a good many cuts.
+/// Enough for many cuts.
 const SIZE: u64 = 768 * MIB;
 
 /// The peer's time over ours.

@@ -1,5 +1,5 @@
-//! The dependency arrows that must not exist (ARCHITECTURE.md), checked over what cargo really resolves: each crate as if it were built
-//! alone, so that a feature which another crate switches on is not held against it.
+//! The dependency arrows that must not exist (ARCHITECTURE.md), checked over cargo's real resolution. Each crate is
+//! resolved as if it were built alone, so that a feature of another crate does not count against it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,14 +12,14 @@ use crate::toolchain::WASM;
 
 const NATIVE: &str = "x86_64-unknown-linux-gnu";
 
-/// What one crate's normal dependencies must not be.
+/// The rule for one crate's normal dependencies.
 struct Rule {
     package: &'static str,
     /// The targets the crate is built for.
     targets: &'static [&'static str],
-    /// All that it may name itself; `None`: whatever it likes.
+    /// All dependencies that it may name itself; `None` for any.
     may_name: Option<&'static [&'static str]>,
-    /// What it must not reach, however far away.
+    /// The packages that it must not reach, however far away.
     never_reaches: &'static [&'static str],
 }
 
@@ -114,7 +114,8 @@ impl Rule {
     }
 }
 
-/// The names of a package's normal dependencies, no further away than `depth`. Procedural macros run in the compiler and are left out.
+/// The names of a package's normal dependencies, no further away than `depth`. Procedural macros run in the compiler
+/// and are left out.
 fn dependencies(workspace: &Path, package: &str, target: &str, depth: Option<u8>) -> Result<BTreeSet<String>> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace).args(["tree", "--quiet", "--package", package, "--target", target]);

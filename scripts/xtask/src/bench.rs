@@ -1,4 +1,5 @@
-//! Measures WSTP beside its peers: everything optimised, and the extension with one more file, the worker that fetches for comparison.
+//! Measures WSTP beside its peers. Everything is optimised. The extension has one more file, the worker that fetches
+//! for comparison.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use crate::files::{Tree, run};
 use crate::toolchain::setup;
 use crate::{native_target, root};
 
-/// What the figures that need the extension begin with.
+/// The beginnings of the figures that need the extension.
 const IN_BROWSER: [&str; 5] = ["browser", "popup", "resume", "tree.vs_fetch", "wasm"];
 
-/// What to measure and how.
+/// The figures to measure, and how.
 #[derive(Args)]
 pub struct Arguments {
     /// Figures by name, or by how the name begins; `all` are all of them (docs/performance.md).
@@ -32,7 +33,7 @@ pub struct Arguments {
     quick: bool,
 }
 
-/// Builds what is measured, unless `WSTP_SERVER`, `WSTP_CLIENT` or `WSTP_EXTENSION` name something else, and measures it.
+/// Builds what is measured, unless `WSTP_SERVER`, `WSTP_CLIENT` or `WSTP_EXTENSION` name other builds, and measures it.
 pub fn bench(arguments: &Arguments) -> Result<()> {
     let release = native_target().join("release");
     let mut cargo = Command::new("cargo");

@@ -1,6 +1,7 @@
 //! `dist/extension` and `dist/www`.
 //!
-//! A failed build leaves the last one as it was, and files that did not change are not touched: a browser may have them open.
+//! A failed build leaves the last one unchanged. Files with the same content are not touched, because a browser may
+//! have them open.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -12,7 +13,7 @@ use crate::files::{Tree, gzipped_len, run};
 use crate::toolchain::Toolchain;
 use crate::{root, wasm_target};
 
-/// Builds everything that is not up to date.
+/// Builds everything that is out of date.
 pub fn build(dev: bool) -> Result<()> {
     let profile = if dev { "wasm-dev" } else { "wasm" };
     let toolchain = Toolchain::load()?;

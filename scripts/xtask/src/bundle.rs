@@ -1,4 +1,5 @@
-//! The extension's crate becomes one JavaScript module and one wasm file: wasm-bindgen, then wasm-opt, and only if its wasm changed.
+//! Turns the extension's crate into one JavaScript module and one wasm file. It runs wasm-bindgen, and wasm-opt only if
+//! the wasm changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ pub const PACKAGE: &str = "wstp-module";
 const ARTIFACT: &str = "wstp_module";
 /// The name of its files in `dist/extension`.
 pub const NAME: &str = "wstp";
-/// How wasm-opt is to treat it. What has to be fast is compiled for speed before (`[profile.wasm]`), and this leaves that as it is.
+/// The optimisation level of wasm-opt. Fast code is compiled for speed before (`[profile.wasm]`), and this leaves it
+/// unchanged.
 const LEVEL: &str = "-Oz";
 
 /// The features rustc uses; wasm-opt must know them to read its output.
@@ -31,7 +33,7 @@ const WASM_FEATURES: [&str; 7] = [
     "--enable-multivalue",
 ];
 
-/// The folder with its files, up to date with what cargo left for `profile`.
+/// The folder with its files, up to date with cargo's output for `profile`.
 pub fn bound(profile: &str, optimise: bool) -> Result<PathBuf> {
     let wasm = wasm_target().join(WASM).join(profile).join(format!("{ARTIFACT}.wasm"));
     let fingerprint = fingerprint(&wasm, optimise)?;

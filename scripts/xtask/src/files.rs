@@ -36,12 +36,12 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What a folder is to contain: each file's place in it, and where its bytes are.
+/// The wanted content of a folder: each file's place in it, and the source of its bytes.
 #[derive(Default)]
 pub struct Tree(BTreeMap<PathBuf, PathBuf>);
 
 impl Tree {
-    /// Adds the files beneath `from` under `place`; those whose name begins with a dot stay behind.
+    /// Adds the files beneath `from` under `place`, except those whose name begins with a dot.
     pub fn add(&mut self, from: &Path, place: &str) -> Result<()> {
         for file in list(from)? {
             let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -52,7 +52,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes `folder` contain this and nothing else; a file that is right already is not touched.
+    /// Makes `folder` contain this and nothing else. Files that are already right are not touched.
     pub fn write_to(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
         for stray in list(folder)?.iter().filter(|file| !self.0.contains_key(*file)) {
@@ -74,7 +74,7 @@ fn write_if_different(source: &Path, target: &Path) -> Result<()> {
     fs::write(target, bytes).with_context(|| format!("could not write {}", target.display()))
 }
 
-/// How long `bytes` are when gzipped.
+/// The length of `bytes` when gzipped.
 pub fn gzipped_len(bytes: &[u8]) -> Result<usize> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;

@@ -6,7 +6,7 @@ use crate::files::run;
 use crate::test_wasm::PACKAGES;
 use crate::toolchain::Toolchain;
 
-/// Fails with every warning; says so where the toolchain for wasm has no clippy.
+/// Fails with every warning. Says so when the toolchain for wasm has no clippy.
 pub fn lint() -> Result<()> {
     let toolchain = Toolchain::load()?;
     if !toolchain.has_clippy() {

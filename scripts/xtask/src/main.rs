@@ -67,7 +67,8 @@ fn run(task: Task) -> Result<()> {
     }
 }
 
-/// The workspace's folder: the one this was started in or beneath. What was compiled in would be wrong where two clones share a target folder.
+/// The workspace's folder: the current one, or the one above it that has the workspace. A path that was compiled in
+/// would be wrong if two clones share a target folder.
 fn root() -> PathBuf {
     let here = std::env::current_dir().expect("a process that cargo started has a working directory");
     let found = here.ancestors().find(|folder| folder.join("scripts/xtask/Cargo.toml").exists());
@@ -79,7 +80,7 @@ fn native_target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// The target folder for wasm: apart, because another toolchain may build it.
+/// The target folder for wasm. It is separate because another toolchain may build it.
 fn wasm_target() -> PathBuf {
     root().join("target/wasm")
 }

@@ -1,4 +1,5 @@
-//! What is handed out: the extension as a zip for the store, the server and the command line client as tarballs. The same files give the same bytes.
+//! The packages: the extension as a zip for the store, the server and the command line client as tarballs. The same
+//! files give the same bytes.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,11 +16,11 @@ use crate::{build, native_target, root};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A native program as it is handed out.
+/// A native program and its package.
 struct Program {
     package: &'static str,
     binary: &'static str,
-    /// Beside the licences.
+    /// Files beside the licences.
     documents: &'static [&'static str],
 }
 
@@ -44,7 +45,7 @@ pub fn package() -> Result<()> {
     PROGRAMS.iter().try_for_each(|program| pack_program(&dist, program))
 }
 
-/// The store tells versions by the manifest, everybody else by the workspace.
+/// The store tells versions by the manifest, everyone else by the workspace.
 fn check_version(manifest: &Path) -> Result<()> {
     let text = fs::read_to_string(manifest).with_context(|| format!("{} is missing", manifest.display()))?;
     let manifest: serde_json::Value = serde_json::from_str(&text).context("manifest.json is not JSON")?;

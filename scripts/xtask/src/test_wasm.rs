@@ -1,4 +1,4 @@
-//! The tests of what only a browser has, in a headless Chromium driven by chromedriver.
+//! The tests of code that exists only in the browser, in a headless Chromium driven by chromedriver.
 
 use anyhow::Result;
 

@@ -22,8 +22,8 @@ pub fn setup() -> Result<()> {
 /// The target all of the extension is compiled for.
 pub const WASM: &str = "wasm32-unknown-unknown";
 
-/// What a cargo that runs this program leaves in its environment, and what a user may have set for native code: neither is for the
-/// wasm toolchain.
+/// The variables that cargo leaves for this program, and those that a user may have set for native code. Neither are
+/// for the wasm toolchain.
 const NATIVE_ONLY: [&str; 6] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTC_WRAPPER", "LD_LIBRARY_PATH"];
 
 /// `wasm-toolchain.json` in the cache folder of `scripts/setup`.
@@ -45,7 +45,7 @@ enum Kind {
 }
 
 impl Toolchain {
-    /// Reads what `scripts/setup` wrote, and discards what another toolchain compiled.
+    /// Reads the file that `scripts/setup` wrote, and discards artifacts of another toolchain.
     pub fn load() -> Result<Self> {
         let file = cache_dir()?.join("wasm-toolchain.json");
         let text = fs::read_to_string(&file).context("run scripts/setup first: there is no wasm toolchain yet")?;
@@ -77,7 +77,7 @@ impl Toolchain {
     fn flags(&self) -> Vec<String> {
         // Leptos then names fewer types, and less code is compiled once for each.
         let mut flags = vec!["-Ctarget-feature=+simd128".to_owned(), "--cfg=erase_components".to_owned()];
-        // The messages of panics name source files: the same ones wherever it was built.
+        // Panic messages name source files. They must be the same wherever the code was built.
         flags.push(format!("--remap-path-prefix={}=", root().display()));
         flags.extend(cargo_home().map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
         if self.kind == Kind::Debian {

@@ -1,4 +1,5 @@
-//! Downloads that are struck again and again: builds everything and leaves the rest to `e2e`, whose `torture` module says what happens.
+//! Downloads under constant faults. This builds everything and leaves the rest to `e2e`, whose `torture` module says
+//! what happens.
 
 use std::env;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::files::run;
 use crate::toolchain::setup;
 use crate::{native_target, root};
 
-/// What is passed on.
+/// The options that are passed on.
 #[derive(Args)]
 pub struct Arguments {
     /// For so long; 5 if nothing is said.
@@ -25,13 +26,14 @@ pub struct Arguments {
     seed: Option<u64>,
 }
 
-/// Builds what is tortured, unless `WSTP_SERVER` or `WSTP_EXTENSION` name something else, and tortures it.
+/// Builds the programs under torture, unless `WSTP_SERVER` or `WSTP_EXTENSION` name other builds, and tortures them.
 pub fn torture(arguments: &Arguments) -> Result<()> {
     if env::var_os("WSTP_EXTENSION").is_none() {
         setup()?;
         build(false)?;
     }
-    // With all targets, as the tests are built: with others, dependencies have other features, and all are compiled again.
+    // With all targets, as the tests are built. Otherwise dependencies would have other features, and all would be
+    // compiled again.
     run(Command::new("cargo").current_dir(root()).args(["build", "--quiet", "--workspace", "--all-targets"]))?;
     let built = native_target().join("debug");
     let mut torture = Command::new(built.join("torture"));

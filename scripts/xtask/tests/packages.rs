@@ -1,4 +1,5 @@
-//! `install_packages` of `scripts/steps.sh` with the system's own apt, which keeps its locks, lists and list of packages in a folder of the test's.
+//! `install_packages` of `scripts/steps.sh` with the system's own apt, which keeps its locks, lists and list of
+//! packages in the test's folder.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 

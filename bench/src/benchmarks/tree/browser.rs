@@ -1,4 +1,5 @@
-//! The extension's download of the folder into the sandbox beside six `fetch`es at a time from nginx, each written to a file of its own in the sandbox.
+//! The extension's download of the folder into the sandbox. Its peer is six `fetch`es at a time from nginx, each
+//! written to its own file in the sandbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -62,7 +63,7 @@ pub async fn peer(share: &Share) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Fails unless the pack in the sandbox has every file where the journal says.
+/// Fails unless the pack in the sandbox has every file at the place that the journal says.
 fn check_pack(sandbox: &Path, share: &Share) -> Result<()> {
     let packs = files_of_size(sandbox, share.names.len() as u64 * SIZE)?;
     let [pack] = packs.as_slice() else { bail!("the sandbox has {} packs instead of one", packs.len()) };
