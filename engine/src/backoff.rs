@@ -1,5 +1,5 @@
-//! How long to wait before trying again: doubling, with jitter from a seed, so that a thousand clients of a server that
-//! restarts do not come back in the same moment, and a run can be repeated.
+//! How long to wait before a retry: doubling, with jitter from a seed. So a thousand clients of a restarted server do
+//! not come back at the same moment, and a run can be repeated.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    /// About so long, a quarter more or less.
+    /// The duration, a quarter more or less.
     pub(crate) fn around(&mut self, delay: Duration) -> Duration {
         delay.mul_f64(self.factor())
     }
@@ -47,7 +47,7 @@ impl Backoff {
         jitter.around(delay)
     }
 
-    /// Something went right: begin anew.
+    /// A try succeeded: begin with the shortest delay again.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,9 +1,10 @@
-//! How many bytes may be asked for, where the user set a limit: a bucket that fills at the limit and is drawn from with every request.
+//! How many bytes may be requested under the user's limit. It is a bucket that fills at the limit, and every request
+//! draws from it.
 //!
-//! What was never asked for piles up nowhere, so a limit costs neither memory nor the time that others wait behind a queue. Blocks count,
-//! when they are asked for; their hashes, which are 0.4 % of them, don't.
+//! Bytes that were never requested pile up nowhere. So a limit costs no memory, and nothing waits behind a queue.
+//! Blocks count when they are requested. Their hashes, which are 0.4 % of them, don't count.
 //!
-//! It knows neither blocks nor connections, and no time but what it is told.
+//! It knows neither blocks nor connections, and only the time that it is told.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use wstp_protocol::BLOCK_SIZE;
 
 use crate::Instant;
 
-/// What one request may carry, as time at the limit, so that bytes come evenly.
+/// The size of one request, as time at the limit, so that bytes come evenly.
 const RUN_TIME: Duration = Duration::from_millis(50);
-/// What may be caught up on after the caller was late to wake the engine.
+/// How much may be caught up after the caller woke the engine late.
 const SLACK: Duration = Duration::from_millis(50);
-/// The bucket counts billionths of a byte, so that no rate loses any to rounding.
+/// The bucket counts billionths of a byte, so that no rate loses bytes to rounding.
 const PER_BYTE: i128 = 1_000_000_000;
 
 /// The bucket.
@@ -23,7 +24,7 @@ const PER_BYTE: i128 = 1_000_000_000;
 pub(crate) struct Limit {
     /// Bytes a second, at least 1.
     rate: Option<u64>,
-    /// Billionths of a byte; below zero where a request carried more than was there.
+    /// Billionths of a byte; below zero when a request carried more than was there.
     level: i128,
     filled_at: Instant,
 }
@@ -42,10 +43,10 @@ impl Limit {
         self.rate.map_or(u64::MAX, |rate| bytes_in(rate, RUN_TIME).max(BLOCK_SIZE))
     }
 
-    /// When so many bytes may be asked for, as of `now`; never later than `now` without a limit.
+    /// The time at which this many bytes may be requested, as of `now`. Never later than `now` without a limit.
     pub(crate) fn ready_at(&self, now: Instant, bytes: u64) -> Instant {
         let Some(rate) = self.rate else { return now };
-        // What is longer than a run, because it was cut before the limit was set, leaves the bucket in debt.
+        // A request from before the limit was set may be longer than a run. It leaves the bucket in debt.
         let missing = i128::from(bytes.min(self.run_bytes())) * PER_BYTE - self.level;
         let wait = u64::try_from(missing.max(0).div_euclid(rate.into())).unwrap_or(u64::MAX);
         if missing <= 0 { now } else { now + Duration::from_nanos(wait.saturating_add(1)) }
@@ -61,14 +62,15 @@ impl Limit {
         }
     }
 
-    /// The user sets another limit, in bytes a second. What was saved or owed under the one before counts no more than a bucket of this one.
+    /// The user sets another limit, in bytes a second. Savings and debts under the previous limit count for no more
+    /// than a bucket of this one.
     pub(crate) fn set(&mut self, now: Instant, rate: Option<u64>) {
         self.refill(now);
         self.rate = rate.map(|rate| rate.max(1));
         self.level = self.level.clamp(-self.capacity(), self.capacity());
     }
 
-    /// Bytes are asked for.
+    /// Bytes are requested.
     pub(crate) fn take(&mut self, bytes: u64) {
         if self.rate.is_some() {
             self.level -= i128::from(bytes) * PER_BYTE;
@@ -95,7 +97,7 @@ mod tests {
         Instant(Duration::from_millis(ms))
     }
 
-    /// Bytes asked for until `end` by one who asks for a run as soon as it may.
+    /// Bytes requested until `end` by a client that requests a run as soon as it may.
     fn asked(limit: &mut Limit, now: &mut Instant, end: Instant) -> u64 {
         let mut asked = 0;
         loop {

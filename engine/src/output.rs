@@ -1,4 +1,4 @@
-//! What goes in from the caller and what comes out for it to do.
+//! The caller's input, and the work that comes out for it.
 
 use bytes::Bytes;
 use wstp_protocol::{BlockRun, ClientMessage, Hash, MirrorUrl};
@@ -9,50 +9,50 @@ use crate::{Connections, Order, SourceConfig, SourceId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
-/// What the caller is to do.
+/// The work of the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Open a connection to a source; then `handle_opened`, or `handle_closed` if that fails.
+    /// Open a connection to a source. Then call `handle_opened`, or `handle_closed` if that fails.
     Connect {
         /// Its name from here on.
         connection: ConnectionId,
-        /// Where to.
+        /// The source.
         source: SourceId,
     },
     /// Send a message.
     Send {
-        /// Where.
+        /// The connection.
         connection: ConnectionId,
-        /// What.
+        /// The frame.
         message: ClientMessage,
     },
-    /// Close a connection and forget it: nothing of it is to be handed in any more.
+    /// Close a connection and forget it: hand in nothing more from it.
     Disconnect {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// A source told where else its folder is served. Whether to fetch from there too, with [`Command::AddSource`], is the caller's to decide: what
-    /// comes from there is believed no more than anything else.
+    /// A source named other places of its folder. The caller decides whether to fetch from there too, with
+    /// [`Command::AddSource`]. Data from there is believed no more than any other.
     Mirrors {
-        /// Who says so.
+        /// The source that named them.
         source: SourceId,
-        /// The addresses, those to be used first in front; there may be none.
+        /// The addresses, in the order in which to use them; may be empty.
         urls: Vec<MirrorUrl>,
     },
-    /// Know when the file was changed last on the origin. Told where [`Config::asks_modified`](crate::Config::asks_modified) wants it, perhaps more than
-    /// once; the last one counts. Nothing proves it.
+    /// Know when the file was last changed on the origin. [`Config::asks_modified`](crate::Config::asks_modified) asks
+    /// for it. It may come more than once; the last one counts. Nothing proves it.
     Modified {
-        /// In milliseconds since 1970-01-01 UTC, where the origin knows it.
+        /// In milliseconds since 1970-01-01 UTC, if the origin knows it.
         modified_ms: Option<i64>,
     },
     /// Do something in storage and answer with `handle_stored`.
     Store(StoreRequest),
 }
 
-/// What storage is to do. A transfer's storage has three files: data, hashes (32 bytes a block) and journal.
+/// A request to storage. A transfer's storage has three files: data, hashes (32 bytes a block) and journal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreRequest {
-    /// Make the data file exactly so long, so that nothing of a longer one is left behind.
+    /// Set the length of the data file, so that nothing of a longer one is left behind.
     SetLength {
         /// Bytes.
         size: u64,
@@ -73,29 +73,30 @@ pub enum StoreRequest {
     },
     /// Read block hashes; answered with [`StoreReply::Hashes`].
     ReadHashes {
-        /// Of these blocks.
+        /// The blocks.
         run: BlockRun,
     },
-    /// Read data back and hash its blocks with [`wstp_protocol::tree::hash_block`]; answered with [`StoreReply::Hashes`].
+    /// Read data back and hash its blocks with [`wstp_protocol::tree::hash_block`]; answered with
+    /// [`StoreReply::Hashes`].
     Rehash {
-        /// These blocks, at most 1,024.
+        /// The blocks, at most 1,024.
         run: BlockRun,
         /// The size of the whole file, which shapes the tree.
         size: u64,
     },
-    /// Make all data and hashes written so far durable, then append this record to the journal, then make that durable.
+    /// Make all data and hashes written so far durable. Then append this record to the journal, and make that durable.
     Commit {
-        /// A whole record, as it stands in the journal.
+        /// A whole record, in the form in which the journal has it.
         record: Vec<u8>,
     },
 }
 
-/// What came of a storage request.
+/// The result of a storage request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreReply {
     /// It is done.
     Done,
-    /// The hashes asked for, one for each block of the run.
+    /// The requested hashes, one for each block of the run.
     Hashes(Vec<Hash>),
     /// It failed. Nothing of it counts as done.
     Failed(StoreError),
@@ -106,31 +107,33 @@ pub enum StoreReply {
 pub enum StoreError {
     /// No space is left.
     Full,
-    /// What was to be read is not there.
+    /// The bytes to read are not there.
     Missing,
-    /// No file can be so long there.
+    /// No file can be that long there.
     TooLarge,
-    /// Anything else.
+    /// Any other failure.
     Io,
 }
 
-/// What the user wants.
+/// A command of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Ask for nothing more, write down what there is, close the connections: then [`crate::Phase::Paused`].
+    /// Request nothing more, record the progress, close the connections: then [`crate::Phase::Paused`].
     Pause,
-    /// Go on after a pause, a failure, or at once where the next try would be later.
+    /// Resume after a pause or a failure, or retry at once if the next try would be later.
     Resume,
-    /// Use so many connections.
+    /// Use this many connections.
     SetConnections(Connections),
-    /// Hold at most so many bytes.
+    /// Hold at most this many bytes.
     SetMemoryBudget(u64),
-    /// Ask for at most so many bytes a second, or for as many as there are.
+    /// Fetch at most this many bytes a second, or without a limit.
     SetRateLimit(Option<u64>),
-    /// Ask for other blocks first. What is asked for already still comes.
+    /// Request other blocks first. Blocks in flight still come.
     SetOrder(Order),
-    /// Fetch from this source too, after those that there are. One of the same id is told anew where the file is, and pardoned.
+    /// Fetch from this source too, after the existing ones. An existing one of the same id gets the new place of the
+    /// file, and is pardoned.
     AddSource(SourceConfig),
-    /// Fetch nothing more from this source. What it sent stays. Without the last one the transfer fails: add another, then resume.
+    /// Fetch nothing more from this source. Its data stays. Without a source the transfer fails: add another, then
+    /// resume.
     RemoveSource(SourceId),
 }

@@ -1,4 +1,4 @@
-//! How a transfer stands, for people.
+//! The state of a transfer, for people.
 
 use std::time::Duration;
 
@@ -6,43 +6,43 @@ use wstp_protocol::{ErrorCode, Failure, Hash};
 
 use crate::{Instant, SourceId, StoreError};
 
-/// A server may ask to be left alone for so long; more would stop a transfer for good.
+/// The longest wait that a server may ask for. A longer one would stop a transfer for good.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// What a transfer is doing.
+/// The activity of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Connects or opens the file.
     Starting,
     /// Blocks arrive.
     Downloading,
-    /// Everything arrived, and what an earlier run stored is being read back.
+    /// All blocks arrived, and the blocks of an earlier run are being read back.
     Checking,
-    /// Everything arrived, and the root hash is not known yet or blocks are still being compared; or the server is to prove by its hash that the file,
-    /// whose version changed, has the same bytes as before.
+    /// All blocks arrived, and the root hash is not known yet or blocks are still being compared. Or the file's version
+    /// changed, and the server's hash is to prove that its bytes did not.
     Verifying,
     /// No source can be reached; the next try is at the given time.
     Waiting(Instant),
-    /// Stopped by the user; everything is committed and every connection closed.
+    /// Paused by the user. Everything is committed and every connection closed.
     Paused,
     /// Every block is verified and committed.
     Complete,
-    /// It can't go on by itself; everything that arrived is committed.
+    /// It can't continue by itself. Everything that arrived is committed.
     Failed,
 }
 
-/// What went wrong last.
+/// The last problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// The connection could not be made or broke.
     Connection,
-    /// The source spoke something that is not WSTP, or lied about sizes.
+    /// The source sent something that is not WSTP, or lied about sizes.
     Protocol(String),
     /// The source sent bytes that do not belong to the file.
     BadBlocks,
     /// The source did not answer in time.
     Stalled,
-    /// The server said so.
+    /// The server reported a failure.
     Server {
         /// The kind of error.
         code: ErrorCode,
@@ -61,7 +61,7 @@ impl From<&Failure> for Problem {
     }
 }
 
-/// When trying again makes sense, where the server said so.
+/// When a retry makes sense, if the server said so.
 pub(crate) fn wait_of(failure: &Failure) -> Option<Duration> {
     failure.retry_after_ms.map(bounded)
 }
@@ -71,12 +71,12 @@ pub(crate) fn bounded(ms: u32) -> Duration {
     Duration::from_millis(ms.into()).min(LONGEST_WAIT)
 }
 
-/// How a transfer stands.
+/// The progress of a transfer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// What it is doing.
+    /// Its activity.
     pub phase: Phase,
-    /// What went wrong last, until something goes right again.
+    /// Its last problem, until something succeeds again.
     pub problem: Option<Problem>,
     /// The file's size in bytes, once known.
     pub size: Option<u64>,
@@ -86,47 +86,47 @@ pub struct Progress {
     pub verified: u64,
     /// Bytes written and not yet verified.
     pub received: u64,
-    /// Those of them that an earlier run stored and that were not read back yet.
+    /// The part of them that an earlier run stored and that was not read back yet.
     pub unchecked: u64,
     /// Bytes a second over the last seconds.
     pub rate: f64,
-    /// Time left at that rate, where it can be said.
+    /// Time left at that rate, if known.
     pub time_left: Option<Duration>,
     /// Every source.
     pub sources: Vec<SourceProgress>,
 }
 
 impl Progress {
-    /// How much of what is here this run has verified or read back, in percent, rounded down.
+    /// How much of the data on disk this run has verified or read back, in percent, rounded down.
     #[must_use]
     pub fn checked_percent(&self) -> u8 {
         checked_percent(self.verified.saturating_add(self.received), self.unchecked)
     }
 }
 
-/// How much of so many bytes is checked of which so many are not, in percent, rounded down.
+/// The checked share of `here` bytes, `unchecked` of which are not checked, in percent, rounded down.
 pub(crate) fn checked_percent(here: u64, unchecked: u64) -> u8 {
     let percent = u128::from(here.saturating_sub(unchecked)) * 100 / u128::from(here.max(1));
     u8::try_from(percent).unwrap_or(100)
 }
 
-/// Whether a source is used, and why not.
+/// Whether a source is used, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is, or would be if there was something to ask it for.
+    /// It is used, or would be if there was something to request.
     Good,
-    /// It failed or is busy, and is tried again at the given time.
+    /// It failed or is busy. The engine retries it at the given time.
     Waiting(Instant),
-    /// It sent bad blocks, or lied, so often that it is left alone for a while because others can do its work.
+    /// It sent bad blocks, or lied, so often that it is benched for a while, because others can do its work.
     Benched,
-    /// It is not tried again, unless the user wants it.
+    /// It is given up, unless the user wants to retry it.
     GivenUp,
 }
 
-/// How a source does.
+/// The progress of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceProgress {
-    /// Which.
+    /// The source.
     pub id: SourceId,
     /// Open connections to it.
     pub connections: u32,
@@ -134,13 +134,13 @@ pub struct SourceProgress {
     pub rate: f64,
     /// Whether it is used.
     pub standing: Standing,
-    /// Bytes from it that were verified and written since this transfer was started, or since the file changed.
+    /// Verified and written bytes from it since this transfer started, or since the file changed.
     pub verified: u64,
-    /// Bytes asked for and not yet here.
+    /// Bytes in flight from it.
     pub in_flight: u64,
     /// Smoothed round trip, once measured.
     pub round_trip: Option<Duration>,
-    /// What went wrong with it last.
+    /// Its last problem.
     pub problem: Option<Problem>,
 }
 

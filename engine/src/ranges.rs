@@ -1,7 +1,7 @@
 //! Sets of blocks as sorted, disjoint, non-adjacent ranges.
 //!
-//! A file of 1 TiB has 134 million blocks, but a transfer's sets have few ranges, so everything here costs the logarithm of the
-//! number of ranges, plus the ranges touched. Nothing costs the number of blocks.
+//! A file of 1 TiB has 134 million blocks, but a transfer's sets have few ranges. So everything here costs the
+//! logarithm of the number of ranges, plus the ranges touched. Nothing costs the number of blocks.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,13 +21,13 @@ impl RangeSet {
         Self { ranges: BTreeMap::new(), len: 0 }
     }
 
-    /// How many blocks are in it.
+    /// How many blocks it has.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether nothing is in it.
+    /// Whether it has no block.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
@@ -39,13 +39,13 @@ impl RangeSet {
         self.ranges.len()
     }
 
-    /// Whether this block is in it.
+    /// Whether it has this block.
     #[must_use]
     pub fn contains(&self, block: u64) -> bool {
         self.ranges.range(..=block).next_back().is_some_and(|(_, &end)| block < end)
     }
 
-    /// Whether all of `range` is in it.
+    /// Whether it has all of `range`.
     #[must_use]
     pub fn covers(&self, range: &Range<u64>) -> bool {
         self.gaps(range.clone()).next().is_none()
@@ -56,7 +56,7 @@ impl RangeSet {
         self.ranges.iter().map(|(&start, &end)| start..end)
     }
 
-    /// The parts of `within` that are in it, in order.
+    /// The parts of `within` that it has, in order.
     pub fn overlaps(&self, within: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let before = self.ranges.range(..within.start).next_back().filter(|(_, end)| **end > within.start);
         let inside = (within.start < within.end).then(|| self.ranges.range(within.clone())).into_iter().flatten();
@@ -67,7 +67,7 @@ impl RangeSet {
             .filter(|range| range.start < range.end)
     }
 
-    /// The parts of `within` that are not in it, in order.
+    /// The parts of `within` that it lacks, in order.
     pub fn gaps(&self, within: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let end = within.end;
         let mut at = within.start;
@@ -85,7 +85,7 @@ impl RangeSet {
         })
     }
 
-    /// Puts a range in; says how many of its blocks were not there before.
+    /// Adds a range. Says how many of its blocks are new.
     pub fn insert(&mut self, range: Range<u64>) -> u64 {
         if range.start >= range.end {
             return 0;
@@ -104,7 +104,7 @@ impl RangeSet {
         added
     }
 
-    /// Takes a range out; says how many of its blocks were there.
+    /// Removes a range. Says how many of its blocks were there.
     pub fn remove(&mut self, range: Range<u64>) -> u64 {
         let mut removed = 0;
         if range.start >= range.end {
@@ -126,14 +126,14 @@ impl RangeSet {
         removed
     }
 
-    /// Puts everything of another set in.
+    /// Adds all of another set.
     pub fn extend(&mut self, other: &Self) {
         for range in other.iter() {
             self.insert(range);
         }
     }
 
-    /// Takes everything of another set out.
+    /// Removes all of another set.
     pub fn subtract(&mut self, other: &Self) {
         for range in other.iter() {
             self.remove(range);

@@ -10,11 +10,11 @@ const BUCKET: Duration = Duration::from_millis(250);
 /// A moving average of bytes a second.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rate {
-    /// Bytes of each quarter of a second; quarter `n` lies at `n % BUCKETS`.
+    /// Bytes of each quarter of a second. Quarter `n` is at `n % BUCKETS`.
     buckets: [u64; BUCKETS as usize],
-    /// The quarter counted last.
+    /// The last counted quarter.
     newest: u64,
-    /// The quarter in which counting began, after a pause anew.
+    /// The quarter in which counting began. A pause begins it anew.
     oldest: u64,
 }
 
@@ -48,7 +48,7 @@ impl Rate {
         counted as f64 / elapsed
     }
 
-    /// When the figure changes although nothing arrives; `None` once it is zero.
+    /// When the figure changes although no data arrives; `None` once it is zero.
     pub(crate) fn next_change(&self, now: Instant) -> Option<Instant> {
         let quarter = Self::quarter(now);
         (self.newest + BUCKETS > quarter && self.at(now) > 0.0)

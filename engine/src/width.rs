@@ -1,7 +1,9 @@
-//! How many connections a transfer has while nobody says: one more while that carries more, one fewer while that carries as much.
+//! How many connections a transfer has when the user sets no number. It adds one while that carries more, and removes
+//! one while the rest carry as much.
 //!
-//! A climb in steps of one, judged by the bytes that arrive: a link whose rate is shared out by connection carries more with more of them, one
-//! that is full does not, and every connection costs both sides memory and time. A step is judged only while nothing else held the transfer back.
+//! It climbs in steps of one, judged by the bytes that arrive. A link that shares its rate by connection carries more
+//! with more of them. A full link does not, and every connection costs both sides memory and time. A step is judged
+//! only while nothing else held the transfer back.
 
 use std::time::Duration;
 
@@ -10,26 +12,27 @@ use crate::Instant;
 /// How many connections a transfer may have over all sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connections {
-    /// So many, at least 1.
+    /// A fixed number, at least 1.
     Fixed(u8),
-    /// As many as help, up to so many.
+    /// As many as help, up to this number.
     Auto {
         /// At least 1.
         most: u8,
     },
 }
 
-/// Connections at the beginning: the others hide the time in which one waits, and few transfers last until a climb from one would be over.
+/// Connections at the beginning. While one waits, the others carry data. Few transfers last long enough for a climb
+/// from one.
 const FIRST: u8 = 4;
 /// A new connection gets its share only after a while.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How long bytes are counted for a verdict.
+/// How long bytes are counted before a step is judged.
 const COUNT: Duration = Duration::from_secs(2);
-/// One more has to carry so much more.
+/// One more connection has to carry this much more.
 const GAIN: f64 = 1.06;
-/// One fewer may carry so much less.
+/// One fewer may carry this much less.
 const LOSS: f64 = 0.97;
-/// Time until the next step after one that did not help; doubles from one to the next.
+/// Time until the next step after a step that did not help. It doubles each time.
 const FIRST_REST: Duration = Duration::from_secs(15);
 /// The longest such time.
 const LONGEST_REST: Duration = Duration::from_secs(240);
@@ -38,7 +41,7 @@ const LONGEST_REST: Duration = Duration::from_secs(240);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     None,
-    /// One more than before, when so many bytes a second came.
+    /// One more than before, when this many bytes a second arrived.
     More(f64),
     /// One fewer.
     Fewer(f64),
@@ -50,7 +53,7 @@ pub(crate) struct Width {
     setting: Connections,
     target: u8,
     step: Step,
-    /// From when on bytes are counted; `None` while nothing can be judged.
+    /// When counting begins; `None` while nothing can be judged.
     counting: Option<Instant>,
     bytes: u64,
     rest: Duration,
@@ -85,7 +88,7 @@ impl Width {
         }
     }
 
-    /// The user wants another number.
+    /// The user sets another number.
     pub(crate) fn set(&mut self, setting: Connections) {
         if setting != self.setting {
             let before = self.target;
@@ -96,7 +99,7 @@ impl Width {
         }
     }
 
-    /// Connections that may be open now, where `sources` can be used: each of them gets one if there may be so many at all.
+    /// Connections that may be open now if `sources` can be used. Each source gets one if the total allows.
     pub(crate) fn connections(&self, sources: usize) -> usize {
         usize::from(self.target).max(sources.min(usize::from(self.setting.most())))
     }
@@ -108,7 +111,8 @@ impl Width {
         }
     }
 
-    /// Judges the last step and takes the next one. `is_bound` says whether exactly so many connections as may be carry blocks, as fast as they can.
+    /// Judges the last step and takes the next one. `is_bound` says whether the number limits the speed: exactly as
+    /// many connections as allowed carry blocks, as fast as they can.
     pub(crate) fn adapt(&mut self, now: Instant, is_bound: bool) {
         let Connections::Auto { most } = self.setting else { return };
         let Some(from) = self.counting.filter(|_| is_bound) else {
@@ -172,7 +176,8 @@ impl Width {
 mod tests {
     use super::*;
 
-    /// Runs for so long on a link that carries so much over so many connections; says how many there are at each second.
+    /// Runs for a time on a link with this rate over this many connections. Gives the number of connections at each
+    /// second.
     fn run(width: &mut Width, seconds: u64, carries: impl Fn(usize) -> f64) -> Vec<usize> {
         let ticks = (0..seconds * 20).map(|tick| Instant(Duration::from_millis(tick * 50)));
         let each = ticks.map(|now| {

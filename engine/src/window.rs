@@ -1,8 +1,9 @@
-//! How much to ask of one connection ahead of what has arrived.
+//! How much to request from one connection ahead of the data that has arrived.
 //!
-//! It begins with the rule of WSTP's ancestor, each block that arrives asks for two, which doubles the window every round trip. When the rate of
-//! delivery stops growing, the pipe is full, and the window settles at a gain times bandwidth times the shortest delay, from a
-//! maximum filter over rounds and a minimum filter over time (BBR, Cardwell et al. 2016). Asking for more would only make queues longer.
+//! It begins with the rule of WSTP's ancestor: each arrived block requests two more. That doubles the window every
+//! round trip. When the rate of delivery stops growing, the pipe is full. The window then settles at a gain times
+//! bandwidth times the shortest delay. These come from a maximum filter over rounds and a minimum filter over time
+//! (BBR, Cardwell et al. 2016). A larger window would only make queues longer.
 //!
 //! It knows neither blocks nor requests, only bytes and times.
 
@@ -15,28 +16,28 @@ use crate::Instant;
 
 const INITIAL: u64 = 8 * BLOCK_SIZE;
 const SMALLEST: u64 = 4 * BLOCK_SIZE;
-/// Round trips on loopback are shorter than a wake-up: below this much, the pipe runs empty between two of them.
+/// Round trips on loopback are shorter than a wake-up. Below this size, the pipe runs empty between two of them.
 const FLOOR: u64 = 1024 * 1024;
-/// On a slow link the floor must not turn into seconds of queue.
+/// On a slow link the floor must not become seconds of queue.
 const FLOOR_TIME: f64 = 0.1;
 const GAIN: f64 = 2.0;
 /// While the window doubles, each round's bandwidth is about half of the next one's.
 const FIRST_GAIN: f64 = 4.0;
 const BANDWIDTH_ROUNDS: u64 = 10;
-/// Silence after which a connection counts as stalled, at least.
+/// The least silence after which a connection counts as stalled.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The slowest line that is not taken for a stalled one, in bytes a millisecond.
+/// The slowest line that does not count as stalled, in bytes a millisecond.
 const SLOWEST: u64 = 4;
-/// Most bytes of a request, and of those sent with it, for which a slow line is waited for.
+/// Most bytes of a request, and of those sent with it, for which the engine waits on a slow line.
 const MOST_AWAITED: u64 = 128 << 10;
 const MIN_DELAY_AGE: Duration = Duration::from_secs(10);
-/// While the shortest delay is measured anew, less than the pipe holds is asked for, so that queues drain.
+/// While the shortest delay is measured again, the window is smaller than the pipe, so that queues drain.
 const PROBE_GAIN: f64 = 0.75;
-/// A round that delivers less than this much more than the best one before does not count as growth.
+/// Least growth over the best round before. A round with less does not count as growth.
 const GROWTH: f64 = 1.25;
 const ROUNDS_WITHOUT_GROWTH: u32 = 3;
 
-/// What was known when a request was sent; comes back with its answer.
+/// The state when a request was sent. It comes back with the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp {
     sent: Instant,
@@ -72,7 +73,7 @@ pub(crate) struct Window {
     min_delay: Option<Duration>,
     min_delay_at: Instant,
     smoothed: Option<Duration>,
-    /// Until this much is delivered, the sender had too little to ask for, so rates say nothing about the pipe.
+    /// Until this much is delivered, the sender had too little to request, so rates say nothing about the pipe.
     limited_until: u64,
 }
 
@@ -95,7 +96,7 @@ impl Window {
         }
     }
 
-    /// Bytes that may be asked for and not here yet, at most `cap`.
+    /// Bytes that may be in flight, at most `cap`.
     pub(crate) fn size(&self, cap: u64) -> u64 {
         self.size.min(cap.max(BLOCK_SIZE))
     }
@@ -111,13 +112,13 @@ impl Window {
         self.smoothed
     }
 
-    /// Silence after which a connection counts as stalled on which a request for so many bytes may be answered next.
+    /// Silence after which a connection counts as stalled when its next answer may be for this many bytes.
     pub(crate) fn patience(&self, awaited: u64) -> Duration {
         let usual = PATIENCE.max(self.smoothed.unwrap_or_default() * 4);
         usual + Duration::from_millis(awaited.min(MOST_AWAITED) / SLOWEST)
     }
 
-    /// A request is sent while `in_flight` bytes are asked for and not here.
+    /// A request is sent while `in_flight` bytes are in flight.
     pub(crate) fn sent(&mut self, now: Instant, in_flight: u64) -> Stamp {
         if in_flight == 0 {
             self.delivered_at = now;
@@ -130,7 +131,7 @@ impl Window {
         }
     }
 
-    /// There was room in the window and nothing to ask for.
+    /// The window had room, and nothing was left to request.
     pub(crate) fn nothing_to_ask(&mut self, in_flight: u64) {
         self.limited_until = self.delivered + in_flight.max(1);
     }
@@ -191,7 +192,7 @@ impl Window {
         self.bandwidth.front().map_or(0.0, |(_, rate)| *rate)
     }
 
-    /// Where doubling ends even before growth is seen to have ended, so that it does not fill seconds of queue.
+    /// The size at which doubling ends even before growth is seen to end, so that it does not fill seconds of queue.
     fn most_at_first(&self) -> u64 {
         let best = self.best_bandwidth();
         let pipe = best * self.min_delay.unwrap_or_default().as_secs_f64();
@@ -219,7 +220,7 @@ impl Window {
         match self.mode {
             Mode::Steady if now - self.min_delay_at > MIN_DELAY_AGE => {
                 self.mode = Mode::Probe { until: self.delivered + self.size };
-                // The next answers tell the new minimum.
+                // The next answers give the new minimum.
                 self.min_delay = self.smoothed;
                 self.min_delay_at = now;
                 self.size = ((pipe * PROBE_GAIN) as u64).max(SMALLEST);
@@ -240,7 +241,7 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    /// A pipe of one rate and delay, kept as full as the window allows; returns the window and what was delivered.
+    /// A pipe of one rate and delay, kept as full as the window allows. Returns the window and the delivered bytes.
     fn run(bytes_per_second: f64, delay: Duration, seconds: u64, cap: u64) -> (Window, u64) {
         let mut now = Instant::default();
         let end = now + Duration::from_secs(seconds);
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!(window.size(2 * MIB), 2 * MIB);
     }
 
-    /// Asks for a block every 100 ms only, each answered after `delay`.
+    /// Requests a block only every 100 ms; each is answered after `delay`.
     fn dawdle(window: &mut Window, mut now: Instant, delay: Duration, rounds: u32) {
         for _ in 0..rounds {
             window.nothing_to_ask(0);
@@ -319,7 +320,7 @@ mod tests {
         let delay = Duration::from_millis(50);
         let (mut window, _) = run(25e6, delay, 20, 64 * MIB);
         let before = window.size(u64::MAX);
-        // Longer than the shortest delay is believed.
+        // This lasts longer than the engine believes a measured shortest delay.
         dawdle(&mut window, Instant(Duration::from_secs(20)), delay, 300);
         let after = window.size(u64::MAX);
         assert!(after >= before / 2 && after <= before * 2, "{after} after {before}");

@@ -1,8 +1,8 @@
 //! The shared files over plain HTTP, for programs and browsers that don't speak the protocol: `/files/PATH`.
 //!
-//! Read-only (`GET` and `HEAD`), with validators and single byte ranges by RFC 9110; a folder is answered with a page of links. Paths go
-//! through the same [`Share`](crate::share::Share) as the protocol's. Nothing is hashed for it, and nothing is sent that may be of two versions
-//! of a file: when it changes on the way, the connection ends early.
+//! Read-only (`GET` and `HEAD`), with validators and single byte ranges by RFC 9110. The answer for a folder is a page
+//! of links. Paths go through the same [`Share`](crate::share::Share) as the protocol's. The server hashes nothing for
+//! it, and never mixes two versions of a file: when a file changes on the way, the connection ends early.
 
 mod byte_range;
 mod conditions;
@@ -31,21 +31,21 @@ pub const FILES_PATH: &str = "files";
 /// When a client that found no place should come back, in seconds.
 const RETRY_AFTER: &str = "1";
 
-/// What was asked.
+/// A request.
 pub struct Request {
-    /// `GET`, `HEAD`, or something that is refused.
+    /// `GET`, `HEAD`, or a method that is refused.
     pub method: Method,
-    /// As it came: percent-encoded, and beginning with [`FILES_PATH`].
+    /// The path unchanged: percent-encoded, and beginning with [`FILES_PATH`].
     pub path: String,
-    /// What stands behind the `?`.
+    /// The part after the `?`.
     pub query: Option<String>,
     /// The head.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// The client.
     pub reader: Arc<Reader>,
 }
 
-/// Why a request is not done: status and words.
+/// The reason why a request fails: status and words.
 struct Denied(StatusCode, Cow<'static, str>);
 
 /// Answers any request to [`FILES_PATH`] and beneath.
@@ -56,7 +56,7 @@ pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
         Err(denied) => denied.response(),
     };
     let headers = response.headers_mut();
-    // Programs don't care; a page elsewhere can't even show a file as its own picture.
+    // Programs don't care. A page elsewhere can't even show a file as its own picture.
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = request.headers.get(header::ORIGIN).filter(|_| is_welcome) {
@@ -97,7 +97,7 @@ fn moved_to_folder(path: &str) -> Response {
 }
 
 impl Denied {
-    /// The server was asked under a name that it does not know.
+    /// The request names the server by a name that it does not know.
     fn foreign(name: &str) -> Self {
         let words = format!(
             "This server does not know itself as {name}. Use its IP address or its machine's own name, or start it with:\n\

@@ -41,7 +41,7 @@ enum Task {
     },
     /// Measure speed and cost beside peers (docs/performance.md).
     Bench(bench::Arguments),
-    /// Download files while everything is killed and the line spoils what it carries (CONTRIBUTING.md).
+    /// Download files while every part is killed and the line damages its frames (CONTRIBUTING.md).
     Torture(torture::Arguments),
 }
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-/// What a request wants of a file.
+/// The bytes of a file that a request wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// All of it: no range was asked for, or one that is to be ignored.
+    /// All of it: the request has no range, or one that is ignored.
     Whole,
     /// These bytes; never empty.
     Part(Range<u64>),
@@ -13,8 +13,8 @@ pub enum Wanted {
     Unsatisfiable,
 }
 
-/// What the value of a `Range` field wants of `size` bytes. Anything but one well-formed range of bytes is ignored, as section 14.2
-/// allows: other units, several ranges, and ranges that end before they begin.
+/// The bytes that the value of a `Range` field wants of `size` bytes. Only one well-formed range of bytes counts, as
+/// section 14.2 allows. Other units, several ranges, and ranges that end before they begin are ignored.
 pub fn wanted(value: &str, size: u64) -> Wanted {
     parse(value, size).unwrap_or(Wanted::Whole)
 }
@@ -28,7 +28,7 @@ fn parse(value: &str, size: u64) -> Option<Wanted> {
     match (number(first)?, number(last)?) {
         (None, None) => None,
         (None, Some(0)) => Some(Wanted::Unsatisfiable),
-        // A file without bytes has no last ones, yet the range counts as satisfiable (section 14.1.2).
+        // A file without bytes has no last ones, but the range counts as satisfiable (section 14.1.2).
         (None, Some(_)) if size == 0 => Some(Wanted::Whole),
         (None, Some(suffix)) => Some(Wanted::Part(size.saturating_sub(suffix)..size)),
         (Some(first), Some(last)) if last < first => None,

@@ -1,4 +1,4 @@
-//! The conditions of a request (RFC 9110, section 13), and what is to be sent if they hold.
+//! The conditions of a request (RFC 9110, section 13), and the answer if they hold.
 
 use std::time::SystemTime;
 
@@ -7,18 +7,18 @@ use http::{HeaderMap, Method, header};
 
 use super::byte_range::{Wanted, wanted};
 
-/// What a client may compare its copy with.
+/// The validators that a client may compare its copy with.
 #[derive(Clone, Debug)]
 pub struct Validators {
-    /// A strong one: it changes whenever the bytes may have.
+    /// A strong tag: it changes whenever the bytes may have changed.
     pub etag: ETag,
-    /// When the bytes were last changed, not later than now.
+    /// The last change of the bytes, not later than now.
     pub modified: Option<SystemTime>,
     /// Bytes.
     pub size: u64,
 }
 
-/// What the conditions come to.
+/// The outcome of the conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The client does not want this version: 412.
@@ -60,13 +60,14 @@ fn is_known(headers: &HeaderMap, file: &Validators) -> bool {
     }
 }
 
-/// `Range` means something for `GET` only (section 14.2), and only if `If-Range` lets it (section 13.1.5).
+/// `Range` has a meaning for `GET` only (section 14.2), and only if `If-Range` allows it (section 13.1.5).
 fn part(method: &Method, headers: &HeaderMap, file: &Validators) -> Wanted {
     let range = only(headers, header::RANGE).filter(|_| *method == Method::GET && is_same_version(headers, file));
     range.map_or(Wanted::Whole, |range| wanted(range, file.size))
 }
 
-/// A file may change twice within the second that a date can tell, so only the tag proves that a part fits what the client has.
+/// A file may change twice within the second that a date can tell. So only the tag proves that a part fits the client's
+/// copy.
 fn is_same_version(headers: &HeaderMap, file: &Validators) -> bool {
     if !headers.contains_key(header::IF_RANGE) {
         return true;
@@ -75,7 +76,7 @@ fn is_same_version(headers: &HeaderMap, file: &Validators) -> bool {
     tag.is_some_and(|tag| tag == file.etag)
 }
 
-/// The value of a field that stands there exactly once.
+/// The value of a field that occurs exactly once.
 fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())?.to_str().ok()

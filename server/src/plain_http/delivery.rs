@@ -10,14 +10,14 @@ use crate::server::Server;
 
 /// An answer under way.
 pub struct Delivery {
-    /// Completes when the server has waited for long enough after it was told to stop.
+    /// Completes when the server has waited long enough after the signal to stop.
     overdue: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     _seat: Seat,
     /// The server waits for it when it stops.
     _session: TaskTrackerToken,
 }
 
-/// The server stops and waits no longer.
+/// The server stops and no longer waits.
 pub struct Overdue;
 
 impl Delivery {

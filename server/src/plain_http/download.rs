@@ -1,4 +1,4 @@
-//! A file as an answer: its head, and its bytes in pieces that are read when the client has taken what came before.
+//! A file as an answer: its head, and its bytes in pieces. A piece is read when the client has taken the previous one.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::share::FileStream;
 
 /// Bytes read at once.
 const PIECE: u64 = 256 * 1024;
-/// What need not be encoded in a parameter of a header (RFC 8187, section 3.2.1).
+/// The characters that need no encoding in a parameter of a header (RFC 8187, section 3.2.1).
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -38,7 +38,7 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Why the bytes end before they should; the connection ends with them.
+/// Why the bytes end early; the connection ends with them.
 #[derive(Debug, thiserror::Error)]
 enum DownloadError {
     #[error("the file changed while it was sent")]
@@ -87,13 +87,13 @@ fn validators(file: &FileStream) -> Validators {
     let version = u128::from_be_bytes(file.version().0);
     Validators {
         etag: format!("\"{version:032x}\"").parse().expect("hexadecimal digits in quotes are a tag"),
-        // A date in the future would be none (RFC 9110, section 8.8.2.1).
+        // A date in the future would be invalid (RFC 9110, section 8.8.2.1).
         modified: file.stamp().modified().map(|modified| modified.min(SystemTime::now())),
         size: file.stamp().size,
     }
 }
 
-/// The fields that say what is sent, and those that all answers about a file have.
+/// The fields that describe the content, and those of all answers about a file.
 fn describe(
     headers: &mut HeaderMap,
     status: StatusCode,
@@ -106,7 +106,7 @@ fn describe(
     if let Some(modified) = file.modified {
         headers.typed_insert(LastModified::from(modified));
     }
-    // Bytes of whatever kind are kept from being taken for a page of this server.
+    // No browser may take the bytes for a page of this server, whatever they are.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     if let Some(sent) = sent {
         headers.typed_insert(ContentLength(sent.end - sent.start));
@@ -124,14 +124,14 @@ fn describe(
 }
 
 fn attachment(path: &SharePath) -> HeaderValue {
-    // There is no charset for a name of any bytes: a likeness is told.
+    // No charset fits a name of arbitrary bytes, so the field has a likeness of it.
     let name = path.name().unwrap_or_default().replace(spelling::is_stand_in, "\u{fffd}");
     let name = utf8_percent_encode(&name, ATTR_CHAR);
     HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")).expect("what is encoded is plain ASCII")
 }
 
 impl Download {
-    /// The next piece, read now; `None` behind the last.
+    /// The next piece, read now; `None` after the last.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, DownloadError> {
         if self.left.is_empty() {
             return Ok(None);

@@ -1,8 +1,9 @@
-//! A folder as a page of links: all of its entries, sent as the client takes them. Names are text, never markup; links are relative and
-//! percent-encoded to their last special character, so that no name becomes a scheme, a query or a way out.
+//! A folder as a page of links: all of its entries, sent as the client takes them. Names are text, never markup. Links
+//! are relative and percent-encoded to their last special character, so that no name becomes a scheme, a query or a way
+//! out.
 //!
-//! A page that ends is complete. One that can't be completed says why, and its connection is reset: without a length, that is the one sign
-//! that no client takes for an end.
+//! A page that ends is complete. A page that can't be completed says why, and its connection is reset. Without a
+//! length, a reset is the only sign that no client takes for an end.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -21,11 +22,11 @@ use crate::places::{Reader, Seat};
 use crate::server::Server;
 use crate::share::{Refusal, Walk};
 
-/// Names the query's parameter that says behind which entry the page begins.
+/// The query's parameter that names the entry before the page's first one.
 const FROM: &str = "from";
-/// Names the one that says how many entries the page has at most.
+/// The query's parameter that says how many entries the page has at most.
 const LIMIT: &str = "limit";
-/// What need not be encoded in a path (RFC 3986, section 2.3).
+/// The characters that need no encoding in a path (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const TEMPLATE: &str = include_str!("../../../www/folder.html");
 
@@ -72,7 +73,7 @@ struct Page {
     stage: Stage,
 }
 
-/// The part of the page that comes next.
+/// The next part of the page.
 enum Stage {
     Head(SharePath, Walk),
     Rows(Walk),
@@ -86,7 +87,7 @@ enum Stage {
 struct Broken(&'static str);
 
 impl Page {
-    /// The next part, made now; `None` behind the last.
+    /// The next part, made now; `None` after the last.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
         let part = match std::mem::replace(&mut self.stage, Stage::End) {
             Stage::Head(path, walk) => {

@@ -1,8 +1,8 @@
-//! What a URL's path names within the share.
+//! The entry of the share that a URL's path names.
 //!
-//! Segments are decoded one by one (RFC 3986, section 2.1), so that an encoded slash never separates names; what comes of it is a
-//! [`SharePath`] like the protocol's, which has no relative, absolute or empty names. They are the name's own bytes,
-//! whether UTF-8 or not.
+//! Segments are decoded one by one (RFC 3986, section 2.1), so that an encoded slash never separates names. The result
+//! is a [`SharePath`] like the protocol's, which has no relative, absolute or empty names. Segments are the name's own
+//! bytes, whether UTF-8 or not.
 
 use std::borrow::Cow;
 
@@ -11,17 +11,18 @@ use wstp_protocol::{SharePath, spelling};
 
 use super::FILES_PATH;
 
-/// What is asked for.
+/// The requested entry.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Where it is.
+    /// Its path in the share.
     pub path: SharePath,
     /// Whether the path ends in a slash, as a folder's does.
     pub is_folder: bool,
 }
 
 impl Target {
-    /// What `path`, percent-encoded and with [`FILES_PATH`] in front, names; `None` for what can't be in a share.
+    /// The entry that `path`, percent-encoded and with [`FILES_PATH`] in front, names. `None` if it can't be in a
+    /// share.
     pub fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix('/')?.strip_prefix(FILES_PATH)?;
         if rest.is_empty() {
