@@ -1,5 +1,5 @@
-//! The checksum of journals: CRC-32 as in gzip. Records are small, so a table of 1 KiB does; faster ones take 16 KiB of what the browser
-//! loads, which no packing makes smaller.
+//! The checksum of journals: CRC-32 as in gzip. Records are small, so a table of 1 KiB suffices. Faster ones add 16 KiB
+//! to the browser's download, which no compression makes smaller.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 

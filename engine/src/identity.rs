@@ -1,4 +1,4 @@
-//! Which file it is: size, version and hash, and what of an older state of it may be kept.
+//! The identity of a file: size, version and hash. It decides which blocks of an older state may be kept.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use wstp_protocol::{BLOCK_SIZE, BlockIndex, FileVersion, Hash, block_count};
 pub struct FileIdentity {
     /// Bytes.
     pub size: u64,
-    /// Changes whenever its bytes may have; only comparable with versions of the same server.
+    /// Changes whenever its bytes may have changed; only comparable with versions of the same server.
     pub version: FileVersion,
     /// Its hash, once known.
     pub root: Option<Hash>,
@@ -37,7 +37,7 @@ impl FileIdentity {
         stop.saturating_sub(range.start.saturating_mul(BLOCK_SIZE))
     }
 
-    /// Whether size and hash can belong together: the empty file has one hash only.
+    /// Whether size and hash can belong together: the empty file has only one hash.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
         self.size > 0 || self.root.is_none_or(|root| root == empty_root())
@@ -49,8 +49,8 @@ impl FileIdentity {
         self.size == other.size && self.root.is_some() && self.root == other.root
     }
 
-    /// The blocks whose hashes are comparable between this file and its successor: those of the same place and length. Whether their bytes
-    /// are still the same, the hashes tell.
+    /// The blocks whose hashes are comparable between this file and its successor: those of the same place and length.
+    /// The hashes tell whether their bytes are still the same.
     #[must_use]
     pub fn comparable(&self, successor: &Self) -> Range<BlockIndex> {
         let (old, new) = (self.blocks(), successor.blocks());

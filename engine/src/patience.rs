@@ -1,21 +1,23 @@
-//! How long a connection may be silent before it is given up.
+//! How long a connection may be silent before the engine closes it.
 //!
-//! Silence is counted from the last byte where the caller sees bytes, and from the last whole message where it does not, as in a browser. So the
-//! wait grows with what is awaited; and as nobody knows how slow a line is that has carried nothing, each connection after one that was given up
-//! is waited for twice as long, until something arrives.
+//! If the caller sees bytes, silence begins with the last byte. In a browser the caller sees only whole messages, so
+//! silence begins with the last message. The wait therefore grows with the size of the awaited data. Nobody knows how
+//! slow a line is that has carried nothing. So each stalled connection doubles the wait for the next one, until data
+//! arrives.
 
 use std::time::Duration;
 
 use crate::Instant;
 use crate::window::Window;
 
-/// A connection that is not made by then won't be: a new try does not wait for a lost packet of this one to be sent again.
+/// A connection that is not made by then won't be. A new try does not wait until a lost packet of this one is sent
+/// again.
 const LONGEST_GREETING: Duration = Duration::from_secs(60);
-/// Longest that doubling makes a wait.
+/// The longest wait that doubling gives.
 const LONGEST: Duration = Duration::from_secs(600);
-/// How often a wait is doubled at most.
+/// Most doublings of a wait.
 const MOST_DOUBLINGS: u32 = 6;
-/// How many waits an answer may stay away while answers to later requests come.
+/// How many waits an answer may take while answers to later requests arrive.
 const OVERTAKEN: u32 = 3;
 
 /// The event that the client awaits on a connection.
@@ -25,21 +27,21 @@ pub(crate) enum Awaited {
     Greeting,
     /// Answers.
     Answers {
-        /// When the oldest request was sent that has no answer; `None` without one.
+        /// When the oldest unanswered request was sent; `None` without one.
         asked: Option<Instant>,
-        /// Whether so many later ones were answered meanwhile that this one should have been.
+        /// Whether so many later requests were answered meanwhile that this one is overdue.
         overdue: bool,
         /// Bytes that may have to arrive before the next answer is whole.
         bytes: u64,
     },
 }
 
-/// How many connections in a row were given up for their silence.
+/// How many connections in a row stalled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stalls(u32);
 
 impl Stalls {
-    /// One more was.
+    /// One more stalled.
     pub(crate) fn add(&mut self) {
         self.0 = (self.0 + 1).min(MOST_DOUBLINGS);
     }
@@ -58,17 +60,17 @@ pub(crate) struct Silence {
 }
 
 impl Silence {
-    /// A new connection after so many that were given up.
+    /// A new connection after some stalled ones.
     pub(crate) fn new(now: Instant, before: Stalls) -> Self {
         Self { since: now, before }
     }
 
-    /// An answer arrived, or bytes of one.
+    /// An answer, or a part of one, arrived.
     pub(crate) fn broken(&mut self, now: Instant) {
         self.since = now;
     }
 
-    /// When the connection counts as stalled unless something arrives.
+    /// When the connection counts as stalled if nothing arrives.
     pub(crate) fn stalled_at(&self, window: &Window, awaited: Awaited, ping_sent: Option<Instant>) -> Option<Instant> {
         let patience = |bytes| {
             let usual = window.patience(bytes);

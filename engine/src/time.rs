@@ -1,4 +1,4 @@
-//! Time as the caller tells it.
+//! Time, as the caller tells it.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -18,7 +18,7 @@ impl Add<Duration> for Instant {
 impl Sub for Instant {
     type Output = Duration;
 
-    /// How much later `self` is than `earlier`; zero if it is not, since clocks of some platforms step back.
+    /// How much later `self` is than `earlier`; zero if it is earlier, since the clocks of some platforms step back.
     fn sub(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }

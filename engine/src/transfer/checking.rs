@@ -1,5 +1,5 @@
-//! Proving blocks: those that arrive while their page of hashes is here at once, all others later, from the hashes that were written
-//! along with them.
+//! Proving blocks. Blocks that arrive while their page of hashes is here are proved at once. All others are proved
+//! later, from the hashes that were written along with them.
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ use crate::{FileIdentity, Problem, SourceId, StoreRequest};
 
 /// How often one block may go wrong before the transfer fails.
 const MOST_FAILURES_OF_A_BLOCK: u8 = 8;
-/// How many blocks that went wrong are remembered.
+/// How many wrong blocks are remembered.
 const MOST_SUSPECTS: usize = 1024;
 
-/// What comparing a block with its page's hash said.
+/// The result of comparing a block with its page's hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Right,
@@ -28,7 +28,7 @@ enum Verdict {
 }
 
 impl Transfer {
-    /// A run arrived: writes what is new and not wrong; returns what is wrong.
+    /// A run arrived: writes the blocks that are new and not wrong, and returns the wrong ones.
     pub(super) fn take_run(&mut self, source: SourceId, run: BlockRun, data: &Bytes) -> Vec<Range<BlockIndex>> {
         let mut wrong = Vec::new();
         for range in self.blocks.not_held(range_of(run)) {
@@ -112,8 +112,8 @@ impl Transfer {
         }
     }
 
-    /// Compares received blocks whose pages can be had, lowest first. A page of which some blocks still have to be read back waits for them: the node above
-    /// it may prove it as a whole.
+    /// Compares received blocks whose pages can be had, lowest first. A page waits while some of its blocks still have
+    /// to be read back: the node above it may prove it as a whole.
     pub(super) fn check_received(&mut self) {
         let Some(file) = self.file.filter(|file| file.root.is_some()) else { return };
         let mut from = 0;
@@ -137,7 +137,7 @@ impl Transfer {
         }
     }
 
-    /// Whether a page need not be opened, because the node above it will or may prove all of it.
+    /// Whether the page's own hashes are not needed, because the node above it will or may prove all of it.
     fn is_left_to_summit(&mut self, page: u64, file: &FileIdentity) -> bool {
         let blocks = blocks_of(page, file);
         if self.pages.is_open(page) || !self.blocks.received().covers(&blocks) {
@@ -151,7 +151,7 @@ impl Transfer {
         next != Next::Open
     }
 
-    /// Hashes that were asked for did not come.
+    /// Requested hashes did not come.
     pub(super) fn unask_hashes(&mut self, part: Part) {
         match part.level {
             0 => self.pages.unask(part),
@@ -167,7 +167,7 @@ impl Transfer {
         }
     }
 
-    /// Comparing a page's hashes came to nothing.
+    /// Comparing a page's hashes failed.
     pub(super) fn check_failed(&mut self, page: u64) {
         self.summits.end(page);
         self.pages.set_checking(page, false);
@@ -212,7 +212,7 @@ impl Transfer {
     }
 
     fn verdict_of_read(&self, block: BlockIndex, run: BlockRun, hashes: &[Hash]) -> Verdict {
-        // Storage that gives fewer hashes than asked for has lost them.
+        // Storage that gives fewer hashes than requested has lost them.
         hashes.get((block - run.first) as usize).map_or(Verdict::Wrong, |hash| self.verdict(block, hash))
     }
 
@@ -229,7 +229,8 @@ impl Transfer {
         self.blocks.verify(range);
     }
 
-    /// Received blocks are wrong: they are fetched again once that is on record, and who sent them is told apart.
+    /// Received blocks are wrong. They are fetched again once their loss is on record, and their senders are found out
+    /// one by one.
     fn proved_wrong(&mut self, wrong: &[Range<BlockIndex>]) {
         let mut guilty = Vec::new();
         for range in wrong {
@@ -249,13 +250,13 @@ impl Transfer {
         }
     }
 
-    /// Blocks that were thought to be here are not.
+    /// The blocks of a range turned out to be missing.
     pub(super) fn lose(&mut self, range: Range<BlockIndex>) {
         self.blocks.lose(range.clone());
         self.ledger.lost(self.now, range);
     }
 
-    /// Remembers that blocks went wrong. One that goes wrong again and again will not come right.
+    /// Remembers wrong blocks. A block that is wrong again and again will not become right.
     pub(super) fn suspect(&mut self, ranges: &[Range<BlockIndex>], problem: Problem) {
         for block in ranges.iter().cloned().flatten().take(MOST_SUSPECTS) {
             if self.suspects.len() >= MOST_SUSPECTS && !self.suspects.contains_key(&block) {

@@ -1,4 +1,4 @@
-//! One connection to a source: how far it is, what was asked of it, and when to lose patience.
+//! One connection to a source: its stage, its requests, and when to lose patience.
 
 use std::time::Duration;
 
@@ -10,18 +10,19 @@ use crate::session::Session;
 use crate::window::{Stamp, Window};
 use crate::{FileIdentity, Instant, SourceId};
 
-/// A full page of hashes, of which a server gives 1,024 at once.
+/// The bytes of a full page of hashes. A server gives 1,024 at once.
 const PAGE_BYTES: u64 = 32 << 10;
-/// A request counts as a straggler after twice the usual round trip, and this.
+/// A request is a straggler after twice the usual round trip plus this margin.
 const STRAGGLER_MARGIN: Duration = Duration::from_millis(100);
 /// The usual round trip of a connection that carried no blocks yet.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(200);
-/// Most time a straggler is given for what is usual with it: a line that stood still once takes long to forget it.
+/// Most time for a straggler on its own line: after one stall, a line's smoothed round trip takes long to recover.
 const MOST_GRACE: Duration = Duration::from_secs(3);
-/// A connection that lived less than this is not replaced at once, so that one that always breaks does not cost a handshake for every few blocks.
+/// A connection that lived less than this is not replaced at once. Otherwise one that always breaks would cost a
+/// handshake for every few blocks.
 const LEAST_LIFE: Duration = Duration::from_secs(1);
 
-/// What was asked.
+/// A request.
 #[derive(Debug)]
 pub(super) enum Ask {
     Open { sent: Instant },
@@ -30,7 +31,7 @@ pub(super) enum Ask {
     Page(PageAsk),
 }
 
-/// A run of blocks that was asked for.
+/// A requested run of blocks.
 #[derive(Clone, Debug)]
 pub(super) struct BlockAsk {
     pub(super) run: BlockRun,
@@ -38,17 +39,17 @@ pub(super) struct BlockAsk {
     pub(super) bytes: u64,
     pub(super) sent: Instant,
     pub(super) stamp: Stamp,
-    /// Whether another connection was asked for the same run.
+    /// Whether another connection has a request for the same run.
     pub(super) twice: bool,
 }
 
-/// A run of hashes that was asked for.
+/// A requested run of hashes.
 #[derive(Clone, Debug)]
 pub(super) struct PageAsk {
     pub(super) part: Part,
     pub(super) handle: Handle,
     pub(super) sent: Instant,
-    /// Whether another connection was asked for the same run.
+    /// Whether another connection has a request for the same run.
     pub(super) twice: bool,
 }
 
@@ -61,7 +62,7 @@ impl Ask {
         matches!(self, Self::Page(ask) if ask.part == part)
     }
 
-    /// Notes whether another connection was asked for the same.
+    /// Notes whether another connection has a request for the same.
     pub(super) fn set_twice(&mut self, is_twice: bool) {
         match self {
             Self::Blocks(ask) => ask.twice = is_twice,
@@ -79,18 +80,18 @@ impl Ask {
     }
 }
 
-/// How far a connection is.
+/// The stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The caller is opening it.
     Connecting,
     /// Hello is sent.
     Greeting,
-    /// The file is to be opened as soon as the server takes a further request.
+    /// The file will be opened as soon as the server takes another request.
     Unopened,
     /// The file is being opened.
     Opening,
-    /// A file is open; `trusted` once it is certain that it is the one of this transfer.
+    /// A file is open. `trusted` once it is certain that it is the file of this transfer.
     Open { handle: Handle, offered: FileIdentity, trusted: bool },
 }
 
@@ -102,20 +103,20 @@ pub(super) struct Connection {
     pub(super) session: Session<Ask>,
     pub(super) window: Window,
     began: Instant,
-    /// Bytes asked for and not here.
+    /// Bytes in flight.
     pub(super) in_flight: u64,
-    /// Hash pages asked for and not here.
+    /// Hash pages in flight.
     pub(super) pages_in_flight: u32,
-    /// The server wants nothing asked before.
+    /// The server takes no request before this time.
     pub(super) not_before: Instant,
     pub(super) silence: Silence,
     pub(super) last_sent: Instant,
     pub(super) ping_sent: Option<Instant>,
-    /// A root that came before the handle it belongs to.
+    /// A root that arrived before the handle it belongs to.
     pub(super) early_root: Option<RootReady>,
-    /// Handles that went stale before they came, the latest ones.
+    /// Handles that became stale before they arrived, the latest ones.
     pub(super) early_stale: Vec<Handle>,
-    /// How often the file had to be opened anew.
+    /// How often the file had to be opened again.
     pub(super) reopened: u32,
 }
 
@@ -139,7 +140,7 @@ impl Connection {
         }
     }
 
-    /// The handle, where the file is open and certain to be the one wanted.
+    /// The handle, if the file is open and certain to be the wanted one.
     pub(super) fn handle(&self) -> Option<Handle> {
         match self.stage {
             Stage::Open { handle, trusted: true, .. } => Some(handle),
@@ -152,24 +153,25 @@ impl Connection {
         matches!(self.stage, Stage::Open { offered: FileIdentity { root: Some(_), .. }, trusted: true, .. })
     }
 
-    /// Whether it carried blocks, and for a while.
+    /// Whether it has carried blocks for a while.
     pub(super) fn was_fine(&self, now: Instant) -> bool {
         self.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
     }
 
-    /// How long after it was asked of this connection something may be asked once more of `idle`, which has nothing to do.
+    /// How long after a request to this connection `idle`, which has nothing to do, may repeat it.
     ///
-    /// What is only on its way would come twice. So the two of one server give each other the time that either usually takes: what one has more of
-    /// in its queue, another would not bring sooner over the same line. Another server is not held up by what is usual here.
+    /// A block that is only under way would come twice. So two connections to one server wait for the longer of their
+    /// usual times. Over the same line, the other one would not bring it sooner. A connection to another server does
+    /// not wait for the usual time of this one.
     pub(super) fn grace(&self, idle: &Self) -> Duration {
         let usual =
             |connection: &Self| connection.window.smoothed().unwrap_or(UNKNOWN_ROUND_TRIP) * 2 + STRAGGLER_MARGIN;
         if self.source == idle.source { usual(self).min(MOST_GRACE).max(usual(idle)) } else { usual(idle) }
     }
 
-    /// When it counts as stalled unless something happens.
+    /// When it counts as stalled if nothing happens.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
-        // Runs grow with the window, so once one arrived the round trip says how long the next may take.
+        // Runs grow with the window. So once a run has arrived, the round trip says how long the next may take.
         let is_first = self.window.smoothed().is_none();
         let bytes = if is_first { self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES } else { 0 };
         let awaited = match self.stage {
@@ -183,7 +185,7 @@ impl Connection {
         self.silence.stalled_at(&self.window, awaited, self.ping_sent)
     }
 
-    /// When to say something so that the server does not close the connection: at half of its idle timeout.
+    /// When to send something so that the server does not close the connection: at half of its idle timeout.
     pub(super) fn ping_at(&self) -> Option<Instant> {
         let limits = self.session.limits().filter(|_| self.ping_sent.is_none())?;
         Some(self.last_sent + Duration::from_millis(u64::from(limits.idle_timeout_ms / 2).max(100)))
@@ -194,7 +196,7 @@ impl Connection {
 mod tests {
     use super::*;
 
-    /// A connection on which a block took so long.
+    /// A connection on which a block took this long.
     fn usually(source: u32, round_trip: Duration) -> Connection {
         let begin = Instant::default();
         let mut connection = Connection::new(SourceId(source), begin, Stalls::default());

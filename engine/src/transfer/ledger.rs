@@ -1,7 +1,9 @@
-//! What is written and not yet on record in the journal, and the hashes of written blocks on their way to the hashes file.
+//! Written blocks that are not yet on record in the journal, and the hashes of written blocks on their way to the
+//! hashes file.
 //!
-//! The hashes file has, for every block that is written, the hash of what was written, so that blocks can be compared later without reading them. Hashes
-//! are gathered here and written in long runs. A block may be put on record only when both its data and its hash are written.
+//! The hashes file has the hash of every written block, so that blocks can be compared later without reading them.
+//! Hashes are gathered here and written in long runs. A block may be put on record only when both its data and its hash
+//! are written.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,12 +14,12 @@ use wstp_protocol::{BlockIndex, Hash};
 use crate::journal::Record;
 use crate::{FileIdentity, Instant, RangeSet};
 
-/// Hashes gathered before they are written: 256 KiB.
+/// Hashes to gather before they are written: 256 KiB.
 const MOST_GATHERED: usize = 8192;
-/// Wrong blocks can be fetched again only once their loss is on record, so that does not wait long.
+/// Wrong blocks can be fetched again only once their loss is on record, so that record does not wait long.
 const LOSS_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How far a commit is.
+/// The stage of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Idle,
@@ -27,11 +29,11 @@ enum Stage {
     Recording,
 }
 
-/// The account of what is not on record.
+/// The account of progress that is not on record.
 #[derive(Debug)]
 pub(super) struct Ledger {
     sequence: u64,
-    /// What is to be recorded next; its range lists are empty.
+    /// The next record. Its range lists are empty.
     facts: Record,
     lost: RangeSet,
     received: RangeSet,
@@ -99,7 +101,7 @@ impl Ledger {
         self.gathered.insert(first, hashes.to_vec());
     }
 
-    /// Drops gathered hashes of blocks that are written once more, because writing them failed before.
+    /// Drops gathered hashes of blocks that are written again, because writing them failed before.
     fn forget_gathered(&mut self, range: Range<BlockIndex>) {
         while let Some((&start, run)) = self.gathered.range_mut(..range.end).next_back() {
             if start + run.len() as u64 <= range.start {
@@ -118,7 +120,7 @@ impl Ledger {
         }
     }
 
-    /// Whether so many hashes are gathered that they have to be written.
+    /// Whether enough hashes are gathered to write them.
     pub(super) fn is_full(&self) -> bool {
         self.gathered_count >= MOST_GATHERED
     }
@@ -134,24 +136,24 @@ impl Ledger {
         self.unhashed.remove(range);
     }
 
-    /// Whether storage has the hashes of all these blocks. If it has not, what it gives for them may be what an earlier run left there.
+    /// Whether storage has the hashes of all these blocks. If not, its hashes for them may be left from an earlier run.
     pub(super) fn are_hashes_written(&self, range: Range<BlockIndex>) -> bool {
         self.unhashed.overlaps(range).next().is_none()
     }
 
-    /// Whether the hash of some of these blocks is not with storage yet.
+    /// Whether storage still lacks the hash of some of these blocks.
     pub(super) fn is_gathered(&self, range: &Range<BlockIndex>) -> bool {
         self.gathered.range(..range.end).next_back().is_some_and(|(start, run)| start + run.len() as u64 > range.start)
     }
 
-    /// Blocks are written, and not verified.
+    /// Blocks are written, but not verified.
     pub(super) fn received(&mut self, now: Instant, range: Range<BlockIndex>, bytes: u64) {
         self.received.insert(range);
         self.bytes += bytes;
         self.touch(now);
     }
 
-    /// Blocks are written and verified, or verified now; `bytes` counts what was written.
+    /// Blocks are written and verified, or verified now. `bytes` counts the written bytes.
     pub(super) fn verified(&mut self, now: Instant, range: Range<BlockIndex>, bytes: u64) {
         self.received.remove(range.clone());
         self.verified.insert(range);
@@ -171,17 +173,17 @@ impl Ledger {
         self.since.get_or_insert(now);
     }
 
-    /// Whether something is not on record.
+    /// Whether some progress is not on record.
     pub(super) fn is_dirty(&self) -> bool {
         self.since.is_some() || self.stage != Stage::Idle
     }
 
-    /// Whether some blocks are lost and not on record as such.
+    /// Whether some blocks are lost and their loss is not on record.
     pub(super) fn has_losses(&self) -> bool {
         !self.lost.is_empty() || !self.recording.lost.is_empty()
     }
 
-    /// When the next commit is due, unless its size makes it so before.
+    /// When the next commit is due, unless its size makes it due before.
     pub(super) fn due_at(&self, interval: Duration) -> Option<Instant> {
         let interval = if self.lost.is_empty() { interval } else { interval.min(LOSS_INTERVAL) };
         self.since.filter(|_| self.stage == Stage::Idle).map(|since| since + interval)
@@ -205,7 +207,8 @@ impl Ledger {
         self.stage == Stage::Flushing
     }
 
-    /// The gathered hashes are written: the record, as it is to be written. Blocks written since, whose hashes are not, wait for the next one.
+    /// The gathered hashes are written. Returns the record to write. Blocks that were written since, and whose hashes
+    /// are not, wait for the next record.
     pub(super) fn record(&mut self, now: Instant) -> Vec<u8> {
         let ready = |set: &mut RangeSet, unhashed: &RangeSet| {
             let mut ready = std::mem::take(set);
@@ -237,7 +240,7 @@ impl Ledger {
         std::mem::take(&mut self.recording)
     }
 
-    /// Writing the record, or what has to go before it, failed: everything in it is still to be recorded.
+    /// Writing the record, or the hashes before it, failed. Everything in it is still to be recorded.
     pub(super) fn failed(&mut self, now: Instant) {
         if self.stage == Stage::Recording {
             let Record { file, root, lost, received, verified, complete } = std::mem::take(&mut self.recording);
@@ -246,7 +249,7 @@ impl Ledger {
                 self.facts.root = self.facts.root.or(root);
             }
             self.facts.complete |= complete;
-            // What happened to a block since counts more than what was to be recorded.
+            // Later events of a block count more than the failed record.
             let later = [&self.lost, &self.received, &self.verified].map(Clone::clone);
             for (set, ranges) in
                 [(&mut self.lost, lost), (&mut self.received, received), (&mut self.verified, verified)]

@@ -1,7 +1,7 @@
-//! Pages of the file's hash tree: 1,024 block hashes each, which lead to the root and against which blocks are compared.
+//! Pages of the file's hash tree: 1,024 block hashes each. They lead to the root, and blocks are compared with them.
 //!
-//! A page is open from when one of its blocks is about to be asked for, or waits to be compared, until all of them are verified. The number of
-//! open pages is bounded, so memory is. Everything in here was proved against the root.
+//! A page opens when one of its blocks is about to be requested, or waits to be compared. It closes when all of them
+//! are verified. The number of open pages is bounded, so memory is too. Everything in here was proved against the root.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,7 +15,7 @@ pub(super) const PAGE_BLOCKS: u64 = 1024;
 /// Pages open at once: 2 MiB of hashes.
 const MOST_OPEN: usize = 64;
 
-/// A run of nodes as it is asked for: an aligned part of a page, or nodes above pages.
+/// A run of nodes in the form of a request: an aligned part of a page, or nodes above pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     /// 0 for block hashes.
@@ -36,7 +36,7 @@ struct Page {
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     open: BTreeMap<u64, Page>,
-    /// The lowest page that may have parts nobody was asked for.
+    /// The lowest page that may have parts that were never requested.
     unasked_from: u64,
 }
 
@@ -94,13 +94,13 @@ impl Pages {
         self.open.range(page + 1..).next().map(|(number, _)| *number)
     }
 
-    /// The next part to ask for, in requests of at most `most` nodes (a power of two); it counts as asked for from here on.
+    /// The next part to request, of at most `most` nodes (a power of two). It counts as requested from here on.
     pub(super) fn ask(&mut self, file: &FileIdentity, most: u32) -> Option<Part> {
         for (&number, page) in self.open.range_mut(self.unasked_from..) {
             let blocks = blocks_of(number, file);
             let gap = page.asked.gaps(blocks.clone()).next();
             if let Some(gap) = gap {
-                // As long as its place allows: a part of a page is aligned to its own length.
+                // As long as its position allows: a part of a page is aligned to its own length.
                 let aligned = PAGE_BLOCKS.min(1 << gap.start.trailing_zeros().min(PAGE_BLOCKS.ilog2()));
                 let count = u64::from(most).min(aligned);
                 let first = gap.start;
@@ -112,7 +112,7 @@ impl Pages {
         None
     }
 
-    /// A part that was asked for did not come.
+    /// A requested part did not come.
     pub(super) fn unask(&mut self, part: Part) {
         let number = page_of(part.first);
         if let Some(page) = self.open.get_mut(&number) {
@@ -122,7 +122,7 @@ impl Pages {
         }
     }
 
-    /// A part came: it is checked against the root and kept.
+    /// A part arrived. It is checked against the root and kept.
     pub(super) fn accept(
         &mut self,
         file: &FileIdentity,
@@ -139,7 +139,7 @@ impl Pages {
         Ok(())
     }
 
-    /// The right hash of a block, where its page is here.
+    /// The right hash of a block, if its page is here.
     pub(super) fn expected(&self, block: BlockIndex) -> Option<&Hash> {
         let page = self.open.get(&page_of(block)).filter(|page| page.known.contains(block))?;
         page.hashes.get((block % PAGE_BLOCKS) as usize)
@@ -151,7 +151,7 @@ impl Pages {
         pages.filter_map(|(_, page)| page.known.overlaps(from..BlockIndex::MAX).next()).next()
     }
 
-    /// Whether a page is all here and its received blocks are not being compared already.
+    /// Whether a page is complete and its received blocks are not being compared already.
     pub(super) fn can_check(&self, page: u64) -> bool {
         self.open.get(&page).is_some_and(|page| !page.checking && page.known.len() == page.hashes.len() as u64)
     }

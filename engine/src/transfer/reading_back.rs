@@ -1,8 +1,8 @@
-//! Reading back what an earlier run stored. Its journal says what was on disk once, not what is there now: a block of it counts as received once it was
-//! read and hashed, and then is proved like any other.
+//! Reading back the blocks of an earlier run. Its journal says what was on disk once, not what is there now. Such a
+//! block counts as received once it was read and hashed. Then it is proved like any other.
 //!
-//! It goes on beside the download and is not to be felt there: while blocks are on their way it takes short runs, and no more than a twentieth of the
-//! time. When nothing is on its way it goes as fast as storage does.
+//! It runs beside the download and must not slow it. While blocks are in flight it takes short runs, and at most a
+//! twentieth of the time. When nothing is in flight it runs as fast as storage does.
 
 use std::ops::Range;
 
@@ -14,24 +14,24 @@ use super::pages::{PAGE_BLOCKS, blocks_of};
 use super::storage::Pending;
 use crate::{FileIdentity, Instant, RangeSet, StoreRequest};
 
-/// Blocks read back at once beside a download: 1 MiB, so that nothing written waits for long.
+/// Blocks read back at once beside a download: 1 MiB, so that no write waits for long.
 const SHORT_RUN: u64 = 128;
-/// Runs asked for at once when nothing else is to be done: one is handed over while another one is read.
+/// Runs requested at once when there is no other work: one is handed over while another one is read.
 const MOST_AT_ONCE: usize = 2;
-/// How many times longer than the last run took the next one is put off, beside a download.
+/// The pause before the next run beside a download, as a multiple of the time that the last run took.
 const REST: u32 = 19;
 
-/// The runs being read back, and the time from which the next one may be.
+/// The runs being read back, and the earliest time for the next one.
 #[derive(Debug, Default)]
 pub(super) struct ReadBack {
     under_way: RangeSet,
     rests_until: Instant,
-    /// When to go on, where something is left.
+    /// When to continue, if blocks are left.
     pub(super) due_at: Option<Instant>,
 }
 
 impl Transfer {
-    /// Has the next runs read back that there is time for.
+    /// Has the next runs read back for which there is time.
     pub(super) fn read_back(&mut self) {
         self.readback.due_at = None;
         let Some(file) = self.file else { return };
@@ -51,7 +51,7 @@ impl Transfer {
         }
     }
 
-    /// Whether a source has this file open: without one nothing that is read could be proved, and the file may have changed.
+    /// Whether a source has this file open. Without one no block could be proved, and the file may have changed.
     fn is_served(&self) -> bool {
         self.connections.values().any(|connection| connection.handle().is_some())
     }
@@ -61,7 +61,7 @@ impl Transfer {
         self.asked_bytes > 0 || self.storage.unwritten() > 0
     }
 
-    /// The next blocks to read back, at most so many and of one page: those first that keep a page of hashes open.
+    /// The next blocks to read back, at most `most` and of one page. Blocks that keep a page of hashes open come first.
     fn next_claim(&self, file: &FileIdentity, most: u64) -> Option<BlockRun> {
         let open = self.pages.numbers().map(|page| blocks_of(page, file));
         let unread = open.chain([0..file.blocks()]).find_map(|within| self.unread_in(within))?;
@@ -78,7 +78,7 @@ impl Transfer {
         self.blocks.claimed().overlaps(range).next().is_some()
     }
 
-    /// Blocks were read back: they count as received, with the hashes they have now.
+    /// Blocks were read back. They count as received, with their current hashes.
     pub(super) fn rehashed(&mut self, run: BlockRun, asked: Instant, hashes: &[Hash]) {
         self.reading_ended(run, asked);
         self.ledger.gather(run.first, hashes);
@@ -88,7 +88,7 @@ impl Transfer {
         }
     }
 
-    /// Marks a run that can't be read as missing. If the disk is at fault altogether, writing the run anew reports it.
+    /// Marks an unreadable run as missing. If the whole disk is at fault, writing the run again reports it.
     pub(super) fn unreadable(&mut self, run: BlockRun, asked: Instant) {
         self.reading_ended(run, asked);
         self.lose(range_of(run));

@@ -1,16 +1,16 @@
-//! Stopping, by the user's wish or because it can't go on, and going on again. A stop is settled when everything that was under way in
-//! storage is answered and what is there is on record.
+//! Stopping, by the user's command or because of a problem, and resuming. A stop is settled when storage has answered
+//! everything and all progress is on record.
 
 use super::Transfer;
 use crate::Problem;
 
-/// Why and how far it is stopped.
+/// Why it stopped, and the stage of the stop.
 #[derive(Debug)]
 pub(super) struct Stop {
-    /// What went wrong; `None` where the user stopped it.
+    /// The problem; `None` if the user stopped it.
     pub(super) failure: Option<Problem>,
     pub(super) settled: bool,
-    /// The user wants to go on as soon as it is settled.
+    /// The user wants to resume as soon as it is settled.
     resume: bool,
 }
 
@@ -25,7 +25,7 @@ impl Transfer {
         }
     }
 
-    /// It can't go on by itself.
+    /// It can't continue by itself.
     pub(super) fn fail(&mut self, problem: Problem) {
         let first = match &mut self.stop {
             Some(stop) => stop.failure.get_or_insert(problem).clone(),
@@ -49,7 +49,7 @@ impl Transfer {
         self.stop.as_ref().is_some_and(|stop| stop.settled)
     }
 
-    /// Sees whether everything that was under way has ended.
+    /// Checks whether everything under way has ended.
     pub(super) fn settle(&mut self) {
         let quiet = self.storage.is_idle() && (self.recording_failed || self.file.is_none() || !self.ledger.is_dirty());
         let Some(stop) = &mut self.stop else { return };
@@ -69,7 +69,7 @@ impl Transfer {
     fn start_again(&mut self) {
         let Some(stop) = self.stop.take() else { return };
         self.updating |= stop.failure == Some(Problem::Changed);
-        // Nobody was asked meanwhile.
+        // No source was asked meanwhile.
         self.origin_seen = self.now;
         self.problem = None;
         self.suspects.clear();

@@ -1,4 +1,4 @@
-//! What storage was asked to do and has not answered, in order.
+//! Requests that storage has not answered yet, in order.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use wstp_protocol::{BlockIndex, BlockRun, Hash};
 
 use crate::{Instant, SourceId};
 
-/// Comparisons of received blocks under way at once.
+/// Comparisons of received blocks at once.
 const MOST_CHECKS: usize = 8;
 
-/// What is to happen when storage answers.
+/// The action for storage's answer.
 #[derive(Debug)]
 pub(super) enum Pending {
     SetLength,
@@ -32,10 +32,10 @@ pub(super) enum Pending {
         run: BlockRun,
         blocks: Vec<Range<BlockIndex>>,
     },
-    /// Blocks that an earlier run stored become received.
+    /// Blocks of an earlier run become received.
     Rehash {
         run: BlockRun,
-        /// When that was asked for.
+        /// The time of the request.
         asked: Instant,
     },
     Commit,
@@ -64,7 +64,7 @@ impl Storage {
         self.pending.push_back(pending);
     }
 
-    /// The request storage answers now.
+    /// The request that storage answers now.
     pub(super) fn pop(&mut self) -> Option<Pending> {
         let pending = self.pending.pop_front()?;
         match &pending {
@@ -86,7 +86,7 @@ impl Storage {
         self.unwritten
     }
 
-    /// How many writes of hashes were asked for so far.
+    /// How many writes of hashes were requested so far.
     pub(super) fn hashes_issued(&self) -> u64 {
         self.hashes_issued
     }

@@ -1,4 +1,5 @@
-//! What storage answers, and the order in which things become durable: data and hashes first, then the record that speaks of them.
+//! Storage's answers, and the order in which data becomes durable: data and hashes first, then the record that mentions
+//! them.
 
 use super::Transfer;
 use super::blocks::range_of;
@@ -17,7 +18,7 @@ impl Transfer {
             StoreReply::Failed(error) => self.store_failed(pending, error),
             StoreReply::Done => self.store_done(pending),
             StoreReply::Hashes(hashes) => match pending {
-                // They were to be written before, and that failed.
+                // They were due before, but that write failed.
                 Pending::Check { page, run, .. } if !self.ledger.are_hashes_written(range_of(run)) => {
                     self.check_failed(page);
                 }
@@ -40,9 +41,9 @@ impl Transfer {
         }
     }
 
-    /// Storage failed: what it held of this request is still to be done, and the user has to help.
+    /// Storage failed. The work of this request is still to be done, and the user has to help.
     fn store_failed(&mut self, pending: Pending, error: StoreError) {
-        // A disk without room for blocks may well have room for a record of those before.
+        // A disk without room for blocks may still have room for a record of the earlier ones.
         let is_write = matches!(pending, Pending::Write { .. });
         match pending {
             Pending::SetLength => {}
@@ -69,7 +70,7 @@ impl Transfer {
         }
     }
 
-    /// Begins a commit when one is due, and goes on with the one under way.
+    /// Begins a commit when one is due, and continues the one under way.
     pub(super) fn commit(&mut self) {
         if self.recording_failed {
             return;

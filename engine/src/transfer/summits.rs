@@ -1,5 +1,5 @@
-//! Nodes of the hash tree that stand above whole pages: what of a file is already here is proved by them without the pages' own hashes, and
-//! after a change only the pages are fetched in which something differs (BEP 52 compares trees from the top for the same reason).
+//! Nodes of the hash tree above whole pages. They prove blocks that are already here without the pages' own hashes.
+//! After a change, only pages with differences are fetched. (BEP 52 compares trees from the top for the same reason.)
 //!
 //! Everything in here was proved against the root. One window of nodes is known at a time, so memory is bounded.
 
@@ -15,16 +15,16 @@ use crate::{FileIdentity, RangeSet};
 /// The level at which a node covers a page.
 pub(super) const PAGE_LEVEL: u8 = PAGE_BLOCKS.ilog2() as u8;
 
-/// What is to be done about a page all of whose blocks were received.
+/// The next step for a page whose blocks were all received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Its node has to come first.
+    /// Its node has to arrive first.
     Await,
     /// Its own hashes can be compared with its node.
     Compare,
     /// They are being compared.
     Nothing,
-    /// They differ from its node, so that the page is needed.
+    /// They differ from its node, so the page is needed.
     Open,
 }
 
@@ -43,7 +43,7 @@ impl Summits {
         *self = Self::default();
     }
 
-    /// What to do about a page; the node of one that has to be awaited is asked for next.
+    /// The next step for a page. If it has to wait for its node, that node is requested next.
     pub(super) fn next(&mut self, page: u64, file: &FileIdentity) -> Next {
         match () {
             () if self.differing.contains(page) => Next::Open,
@@ -62,7 +62,7 @@ impl Summits {
         if is_only_page(file) { file.root } else { self.known.get(&page).copied() }
     }
 
-    /// What to ask for, in a request of at most `most` nodes (a power of two).
+    /// The nodes to request, at most `most` (a power of two).
     pub(super) fn ask(&mut self, most: u32) -> Option<Part> {
         let wanted = self.wanted.take_if(|_| self.asked.is_none())?;
         let count = most.min(MAX_PAGE_NODES);
@@ -71,12 +71,12 @@ impl Summits {
         Some(Part { level: PAGE_LEVEL, first, count })
     }
 
-    /// Nodes that were asked for did not come.
+    /// Requested nodes did not come.
     pub(super) fn unask(&mut self) {
         self.asked = None;
     }
 
-    /// Nodes came: they are checked against the root and kept.
+    /// Nodes arrived. They are checked against the root and kept.
     pub(super) fn accept(
         &mut self,
         file: &FileIdentity,
@@ -86,7 +86,7 @@ impl Summits {
     ) -> Result<(), tree::PageError> {
         tree::verify_page(file.tree(), root, (part.level, part.first, part.count), &reply.nodes, &reply.uncles)?;
         if self.asked.take_if(|asked| asked.start == part.first).is_none() {
-            // It came twice, and others may be known or asked for by now.
+            // They came twice, and others may be known or requested by now.
             return Ok(());
         }
         self.known = (part.first..).zip(reply.nodes.iter().copied()).collect();
@@ -98,12 +98,12 @@ impl Summits {
         self.comparing.insert(page);
     }
 
-    /// Whether that was so until now.
+    /// Ends the reading of a page's own hashes; whether they were being read.
     pub(super) fn end(&mut self, page: u64) -> bool {
         self.comparing.remove(&page)
     }
 
-    /// Whether a page's own hashes lead to its node; the page is remembered if they don't.
+    /// Whether a page's own hashes lead to its node. If not, the page is remembered.
     pub(super) fn matches(&mut self, page: u64, file: &FileIdentity, hashes: &[Hash]) -> bool {
         let node = self.node(page, file);
         let same = node.is_some() && tree::fold(hashes, is_only_page(file)) == node;

@@ -1,4 +1,4 @@
-//! Small files: which go into one request, how many requests are under way, and what counts of the replies.
+//! Small files: which of them share a request, how many requests are under way, and which parts of the replies count.
 
 use std::collections::VecDeque;
 
@@ -12,10 +12,10 @@ use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::Problem;
 use crate::session::Request;
 
-/// Most bundles under way.
+/// Most bundles at once.
 const MAX_BUNDLES: usize = 32;
 const FRAME: u64 = MAX_SERVER_FRAME as u64;
-/// Bytes of a request beside its path and names, more than enough.
+/// Bytes of a request beside its path and names; more than enough.
 const REQUEST_OVERHEAD: usize = 32;
 /// Bytes that a name's length takes.
 const NAME_OVERHEAD: usize = 2;
@@ -27,18 +27,18 @@ pub(super) struct Held {
     pub(super) root: Hash,
 }
 
-/// What goes into one request.
+/// The content of one request.
 struct Parcel {
     path: SharePath,
     names: Vec<String>,
-    /// Bytes the reply may take.
+    /// The most bytes of the reply.
     space: u64,
-    /// Bytes of the files, as they were listed.
+    /// Bytes of the files, as listed.
     data: u64,
 }
 
 impl TreeTransfer {
-    /// Asks for small files, as many at once as is allowed.
+    /// Requests small files, as many at once as is allowed.
     pub(super) fn ask(&mut self) {
         self.unlimited_at = None;
         if self.link.as_ref().and_then(|link| link.takes_bundles()) == Some(false) {
@@ -64,7 +64,7 @@ impl TreeTransfer {
         link.bundles < MAX_BUNDLES && has_memory && has_window
     }
 
-    /// The next small files of one folder, as many as fit. Nothing is taken out of the queue.
+    /// The next small files of one folder, as many as fit. The queue keeps them.
     fn parcel(&self) -> Option<Parcel> {
         let link = self.link.as_ref()?;
         let folder = self.entries.file(*self.small.front()?)?.folder;
@@ -102,7 +102,7 @@ impl TreeTransfer {
         self.send(message);
     }
 
-    /// A bundle came: the first of the files asked for. The others are asked for again.
+    /// A bundle arrived with the first of the requested files. The others are requested again.
     pub(super) fn bundle_arrived(&mut self, files: Vec<FileId>, reply: BundleReply) {
         let mut asked = VecDeque::from(files);
         let Some(folder) = asked.front().and_then(|file| self.entries.file(*file)).map(|file| file.folder) else {
@@ -129,7 +129,7 @@ impl TreeTransfer {
         }
     }
 
-    /// Checks a file and has it kept. False where it has not its hash.
+    /// Checks a file and has the caller keep it. False if its hash is wrong.
     fn file_arrived(&mut self, file: FileId, path: &SharePath, bundled: BundledFile) -> bool {
         let BundledFile { modified_ms, root, data, .. } = bundled;
         if *blake3::hash(&data).as_bytes() != root {
@@ -160,7 +160,7 @@ impl TreeTransfer {
         }
     }
 
-    /// A bundle as a whole did not come.
+    /// A bundle as a whole failed.
     pub(super) fn bundle_failed(&mut self, files: Vec<FileId>, failure: &Failure) {
         match failure.code {
             ErrorCode::NotFound
@@ -185,7 +185,7 @@ impl TreeTransfer {
         }
     }
 
-    /// Files that were asked for and did not come, in their order.
+    /// Requested files that did not come, in their order.
     pub(super) fn ask_again(&mut self, files: VecDeque<FileId>) {
         for file in files.into_iter().rev() {
             self.entries.set(file, State::Waiting);
@@ -208,7 +208,7 @@ impl TreeTransfer {
         self.outputs.push_back(TreeOutput::FileFailed { file, problem });
     }
 
-    /// The caller says what came of keeping a file.
+    /// The caller reports whether it kept a file.
     pub(super) fn kept(&mut self, file: FileId, reply: KeepReply) {
         let Some(held) = self.held.remove(&file) else { return };
         self.held_bytes -= held.size;
@@ -240,7 +240,7 @@ impl TreeTransfer {
         }
     }
 
-    /// The caller says what came of fetching a file.
+    /// The caller reports whether it fetched a file.
     pub(super) fn fetched(&mut self, file: FileId, reply: FetchReply) {
         if !self.fetching.remove(&file) {
             return;

@@ -1,8 +1,8 @@
-//! Reading back what an earlier run stored. The journal says which files were durable once, not what is there now: each is read back and hashed before the
-//! tree is complete, and fetched again where it is not what it was.
+//! Reading back the files of an earlier run. The journal says which files were durable once, not what is there now.
+//! Each file is read back and hashed before the tree is complete, and fetched again if it has changed.
 //!
-//! It goes on beside everything else and is not to be felt there: while something is fetched, small files are read, and no more than a twentieth of the
-//! time. Nothing else has to wait for it.
+//! It runs beside everything else and must not slow it. While a download is under way it reads small files, and takes
+//! at most a twentieth of the time. Nothing else waits for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use super::journal::Stored;
 use super::output::{FileId, LookReply, TreeOutput};
 use crate::Instant;
 
-/// Files that are longer are read back when nothing else is to be done: 1 MiB.
+/// Longer files are read back only when there is no other work: 1 MiB.
 const SHORT: u64 = 1 << 20;
-/// Bytes of files read back at once, then: 8 MiB, or one file.
+/// Bytes of files read back at once then: 8 MiB, or one file.
 const MOST_AT_ONCE: u64 = 8 << 20;
-/// How many times longer than the last file took the next one is put off, beside a download.
+/// The pause before the next file beside a download, as a multiple of the time that the last file took.
 const REST: u32 = 19;
 
-/// Files that an earlier run stored and this one has not read back.
+/// Files of an earlier run that this run has not read back.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     short: BTreeMap<FileId, Stored>,
@@ -29,7 +29,7 @@ pub(super) struct Claims {
     /// Bytes in all of them.
     bytes: u64,
     rests_until: Instant,
-    /// When to go on, where something is left.
+    /// When to continue, if files are left.
     pub(super) due_at: Option<Instant>,
 }
 
@@ -64,7 +64,7 @@ impl Claims {
 }
 
 impl TreeTransfer {
-    /// Has the next files read back that there is time for.
+    /// Has the next files read back for which there is time.
     pub(super) fn check(&mut self) {
         self.claims.due_at = None;
         let is_beside = !self.is_done_but_for_claims();
@@ -84,12 +84,12 @@ impl TreeTransfer {
         }
     }
 
-    /// Whether only files that an earlier run stored are left to be read back.
+    /// Whether the only work left is to read back files of an earlier run.
     pub(super) fn is_checking(&self) -> bool {
         !self.claims.is_empty() && self.is_done_but_for_claims()
     }
 
-    /// The caller says what is there of a file that an earlier run stored; false where it was not asked.
+    /// The caller reports on a file of an earlier run. False if it was not asked.
     pub(super) fn checked(&mut self, file: FileId, reply: LookReply) -> bool {
         let Some((stored, asked)) = self.claims.under_way.remove(&file) else { return false };
         self.claims.bytes -= stored.size;

@@ -1,7 +1,10 @@
-//! Every folder and file of a tree that was listed, in the order of listing, and how far each one is.
+//! Every listed folder and file of a tree, in the order of listing, and the state of each.
 //!
-//! Invariants: an id is an index, and never changes; a folder comes after the one around it, a file after its folder; what is added stays within the
-//! bounds of [`MAX_ENTRIES`], [`MAX_DEPTH`] and [`MAX_TEXT`], whatever a server lists.
+//! Invariants:
+//!
+//! - an id is an index and never changes;
+//! - a folder comes after the folder that contains it, and a file after its folder;
+//! - the entries stay within [`MAX_ENTRIES`], [`MAX_DEPTH`] and [`MAX_TEXT`], whatever a server lists.
 
 use wstp_protocol::SharePath;
 
@@ -11,29 +14,29 @@ use super::progress::TreeProblem;
 
 /// Most files and folders of a tree.
 pub const MAX_ENTRIES: usize = 1_000_000;
-/// Most folders in folders.
+/// Most nested folders.
 pub const MAX_DEPTH: usize = 64;
 /// Most bytes of all names together.
 const MAX_TEXT: usize = 128 << 20;
-/// What a page counts for at least: an honest one that is not the last is full, and has more.
+/// The least that a page counts for. An honest page that is not the last is full, and has more.
 const LEAST_PAGE: usize = 100;
 
 /// A folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Folder {
-    /// The one around it; itself for the outermost.
+    /// Its parent; the outermost folder is its own.
     pub(super) parent: FolderId,
     pub(super) name: Box<str>,
     depth: u8,
     pub(super) listing: Listing,
 }
 
-/// How far a file is.
+/// The state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It is in one of the queues.
     Waiting,
-    /// It is asked for in a bundle.
+    /// It is requested in a bundle.
     Asked,
     /// The caller keeps it.
     Keeping,
@@ -41,7 +44,7 @@ pub(super) enum State {
     Fetching,
     /// The caller kept or fetched it.
     Done,
-    /// It can't be had.
+    /// It failed.
     Failed,
 }
 
@@ -75,12 +78,12 @@ pub(super) struct Entries {
     files: Vec<File>,
     totals: Totals,
     text: usize,
-    /// What pages counted for beyond their entries.
+    /// The excess of what pages counted for over their entries.
     padding: usize,
 }
 
 impl Entries {
-    /// Nothing but the folder that is asked for.
+    /// Only the requested folder.
     pub(super) fn new(root: SharePath) -> Self {
         let outermost = Folder { parent: FolderId(0), name: "".into(), depth: 0, listing: Listing::Unlisted };
         Self { root, folders: vec![outermost], files: Vec::new(), totals: Totals::default(), text: 0, padding: 0 }
@@ -128,12 +131,12 @@ impl Entries {
         (0..self.files()).map(FileId)
     }
 
-    /// Whether a folder lies so deep that no folder in it counts.
+    /// Whether a folder is so deep that its subfolders don't count.
     pub(super) fn is_deepest(&self, id: FolderId) -> bool {
         self.folder(id).is_some_and(|folder| usize::from(folder.depth) >= MAX_DEPTH)
     }
 
-    /// A folder's path on the server. `None` of one that is not there.
+    /// A folder's path on the server. `None` for an unknown one.
     pub(super) fn folder_path(&self, id: FolderId) -> Option<SharePath> {
         let mut names = Vec::new();
         let (mut at, mut folder) = (id, self.folder(id)?);
@@ -151,10 +154,10 @@ impl Entries {
         self.folder_path(file.folder)?.join(&file.name).ok()
     }
 
-    /// Adds what a page has; its entries, with their new names.
+    /// Adds the entries of a page. Returns its entries, with their new names.
     ///
     /// # Errors
-    /// When it would lead beyond the bounds; then nothing was added. `Ok(None)` where it does not belong here.
+    /// When it would exceed the bounds; then nothing was added. `Ok(None)` if it does not belong here.
     pub(super) fn add(&mut self, page: &Page) -> Result<Option<Vec<Listed>>, TreeProblem> {
         let Some(folder) = self.folder(page.folder) else { return Ok(None) };
         if matches!(folder.listing, Listing::Done | Listing::Failed(_)) {
@@ -203,7 +206,7 @@ impl Entries {
         told
     }
 
-    /// Goes on to the page behind this one.
+    /// Moves to the page after this one.
     fn turn(&mut self, page: &Page) {
         let Some(folder) = self.folder_mut(page.folder) else { return };
         let Some(next) = &page.next else {
@@ -222,7 +225,7 @@ impl Entries {
         folder.listing = Listing::Going(position);
     }
 
-    /// A folder can't be had, or not to its end. False if it is none that is being listed.
+    /// Listing a folder failed, or failed before its end. False if it is not being listed.
     pub(super) fn fail_folder(&mut self, id: FolderId) -> bool {
         let Some(folder) = self.folder_mut(id) else { return false };
         folder.listing = match std::mem::replace(&mut folder.listing, Listing::Unlisted) {
@@ -237,7 +240,7 @@ impl Entries {
         true
     }
 
-    /// A folder that could not be had is to be listed again. False if it is none.
+    /// Lists a failed folder again. False if it did not fail.
     pub(super) fn revive_folder(&mut self, id: FolderId) -> bool {
         let Some(folder) = self.folder_mut(id) else { return false };
         let Listing::Failed(position) = &mut folder.listing else { return false };
@@ -248,7 +251,7 @@ impl Entries {
         true
     }
 
-    /// A folder is listed from its beginning once more; what is known of it stays.
+    /// Lists a folder from its beginning again; its known entries stay.
     pub(super) fn restart_folder(&mut self, id: FolderId) {
         if let Some(Folder { listing: Listing::Going(position), .. }) = self.folder_mut(id) {
             position.cursor = None;
@@ -263,7 +266,7 @@ impl Entries {
         }
     }
 
-    /// A file gets further, or back. False if there is none.
+    /// Moves a file to another state. False if there is none.
     pub(super) fn set(&mut self, id: FileId, state: State) -> bool {
         let Some(file) = self.files.get_mut(id.0 as usize) else { return false };
         let (old, size) = (std::mem::replace(&mut file.state, state), file.size);
@@ -292,7 +295,7 @@ impl Entries {
         true
     }
 
-    /// A file is kept or fetched, and turned out to have so many bytes. False if there is none.
+    /// A file is kept or fetched; this is its real size. False if there is none.
     pub(super) fn done(&mut self, id: FileId, size: u64) -> bool {
         if !self.set(id, State::Asked) {
             return false;

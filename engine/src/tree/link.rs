@@ -1,4 +1,4 @@
-//! The connection to the server: how far it is, what was asked on it, and when to lose patience.
+//! The connection to the server: its stage, its requests, and when to lose patience.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::session::Session;
 use crate::window::{Stamp, Window};
 use crate::{ConnectionId, Instant};
 
-/// Entries asked for in a page of a folder while nobody knows how fast the line is.
+/// Entries to request in a page of a folder while the speed of the line is unknown.
 const FIRST_ENTRIES: u32 = 125;
-/// A page that came within this time may be longer next time.
+/// A page that arrived within this time may be longer next time.
 const QUICK: Duration = Duration::from_secs(2);
-/// Bytes that an entry takes, about.
+/// Bytes of an entry, about.
 const ENTRY_BYTES: u64 = 64;
 
-/// What was asked.
+/// A request.
 #[derive(Debug)]
 pub(super) enum Ask {
     /// A page of a folder.
     List { folder: FolderId, sent: Instant, entries: u32 },
-    /// Files of one folder, reckoned at so many bytes.
+    /// Files of one folder, estimated at this many bytes.
     Bundle { files: Vec<FileId>, bytes: u64, stamp: Stamp, sent: Instant },
 }
 
@@ -35,7 +35,7 @@ impl Ask {
     }
 }
 
-/// How far a connection is.
+/// The stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The caller is opening it.
@@ -53,13 +53,13 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     pub(super) session: Session<Ask>,
     pub(super) window: Window,
-    /// Bytes of files asked for and not here.
+    /// Bytes of files in flight.
     pub(super) in_flight: u64,
     pub(super) bundles: usize,
     pub(super) listings: usize,
-    /// Entries to ask for in a page.
+    /// Entries to request in a page.
     pub(super) entries: u32,
-    /// The server wants nothing asked before.
+    /// The server takes no request before this time.
     pub(super) not_before: Instant,
     pub(super) silence: Silence,
     pub(super) last_sent: Instant,
@@ -84,7 +84,7 @@ impl Link {
         }
     }
 
-    /// Whether the server takes bundles; `None` while that is not known.
+    /// Whether the server takes bundles; `None` while that is unknown.
     pub(super) fn takes_bundles(&self) -> Option<bool> {
         self.session.welcome().map(|welcome| welcome.features & features::BUNDLES != 0)
     }
@@ -95,7 +95,7 @@ impl Link {
         self.stage == Stage::Ready && self.not_before <= now && self.session.under_way() < most
     }
 
-    /// A request ended, however it did.
+    /// A request ended, in whatever way.
     pub(super) fn ended(&mut self, now: Instant, ask: &Ask) {
         self.silence.broken(now);
         match ask {
@@ -110,7 +110,7 @@ impl Link {
         }
     }
 
-    /// A page of so many entries at most took so long, the time in which others came before it included.
+    /// A page of at most this many entries took this long, including the time in which earlier ones arrived.
     fn adapt_entries(&mut self, took: Duration, entries: u32) {
         self.entries = if took <= QUICK {
             self.entries.max(entries.saturating_mul(4)).min(MAX_LIST_ENTRIES)
@@ -123,7 +123,7 @@ impl Link {
         if self.listings > 0 { u64::from(self.entries) * ENTRY_BYTES } else { 0 }
     }
 
-    /// When it counts as stalled unless something happens.
+    /// When it counts as stalled if nothing happens.
     pub(super) fn stalled_at(&self) -> Option<Instant> {
         let awaited = match self.stage {
             Stage::Connecting | Stage::Greeting => Awaited::Greeting,
@@ -136,7 +136,7 @@ impl Link {
         self.silence.stalled_at(&self.window, awaited, self.ping_sent)
     }
 
-    /// When to say something so that the server does not close the connection: at half of its idle timeout.
+    /// When to send something so that the server does not close the connection: at half of its idle timeout.
     pub(super) fn ping_at(&self) -> Option<Instant> {
         let limits = self.session.limits().filter(|_| self.ping_sent.is_none())?;
         Some(self.last_sent + Duration::from_millis(u64::from(limits.idle_timeout_ms / 2).max(100)))

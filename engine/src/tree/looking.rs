@@ -1,11 +1,11 @@
-//! What the caller has already: a small file is not asked for before the caller has looked, where it wants to.
+//! Files that the caller already has. If the caller wants to look, no small file is requested before it has looked.
 
 use super::TreeTransfer;
 use super::bundling::Held;
 use super::output::{FileId, LookReply, TreeOutput};
 
 impl TreeTransfer {
-    /// A small file is to be had.
+    /// A small file is wanted.
     pub(super) fn enqueue_small(&mut self, file: FileId) {
         if self.config.looks {
             self.to_look.push(file);
@@ -15,7 +15,7 @@ impl TreeTransfer {
         }
     }
 
-    /// Has the caller look for files that it was not asked for yet.
+    /// Has the caller look for files that it has not looked for yet.
     pub(super) fn look(&mut self) {
         let files = std::mem::take(&mut self.to_look);
         if !files.is_empty() {
@@ -23,7 +23,7 @@ impl TreeTransfer {
         }
     }
 
-    /// The caller says what is there of a file.
+    /// The caller reports what it has of a file.
     pub(super) fn looked(&mut self, file: FileId, reply: LookReply) {
         if self.checked(file, reply) || !self.looking.remove(&file) {
             return;

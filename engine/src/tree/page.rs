@@ -1,10 +1,10 @@
-//! Pages of a folder's listing, and how far a folder is listed.
+//! Pages of a folder's listing, and the progress of listing a folder.
 
 use serde::{Deserialize, Serialize};
 
 use super::output::FolderId;
 
-/// A page of a folder, as far as it is of use.
+/// The useful part of a page of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Page {
     pub(super) folder: FolderId,
@@ -12,9 +12,9 @@ pub(super) struct Page {
     pub(super) folders: Vec<String>,
     /// Files in it, in order; they come after the folders.
     pub(super) files: Vec<PageFile>,
-    /// Entries that are missed because they can't be had.
+    /// Entries that can't be fetched and are counted as missing.
     pub(super) left_out: u32,
-    /// Where the next page begins.
+    /// The cursor of the next page.
     pub(super) next: Option<String>,
 }
 
@@ -26,27 +26,27 @@ pub(super) struct PageFile {
     pub(super) modified_ms: Option<i64>,
 }
 
-/// How far a folder is listed.
+/// The progress of listing a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Listing {
     /// Not at all.
     Unlisted,
-    /// Up to there.
+    /// Up to this place.
     Going(Box<Position>),
     /// To its end.
     Done,
-    /// Up to there, and can't be had further.
+    /// Up to this place; the rest failed.
     Failed(Box<Position>),
 }
 
 /// A place in a folder's listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
-    /// Where the next page begins; `None` for the first one.
+    /// The cursor of the next page; `None` for the first one.
     pub(super) cursor: Option<String>,
     /// The last entry that was added; files come after folders.
     pub(super) last: Option<(Rank, String)>,
-    /// Whether the listing began anew, so that what comes up to `last` is known.
+    /// Whether the listing began again, so that entries up to `last` are known.
     pub(super) again: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How a tree stands.
+//! The progress of a tree.
 
 use std::time::Duration;
 
@@ -12,25 +12,27 @@ use crate::{Instant, Phase, Problem};
 /// A problem with a tree as a whole, or with one of its folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeProblem {
-    /// As with a single file.
+    /// The same as with a single file.
     Source(Problem),
-    /// There are more than [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, or their names are longer than any sensible tree's.
+    /// There are more than [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, or their names are longer than any sensible
+    /// tree's.
     TooManyEntries,
-    /// The server says for ever that a folder has another page.
+    /// The server never ends the listing of a folder.
     EndlessListing,
 }
 
-/// How a tree stands. What is under way of large files is not in these figures: the caller knows it.
+/// The progress of a tree. These figures leave out large files under way: the caller knows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeProgress {
-    /// The current phase. There is no [`Phase::Verifying`], and [`Phase::Checking`] is said of files that an earlier run stored.
-    /// [`Phase::Complete`] says that nothing is left to do; `files_failed` and `folders_failed` say whether anything is missing.
+    /// The current phase. There is no [`Phase::Verifying`]; [`Phase::Checking`] is for files of an earlier run.
+    /// [`Phase::Complete`] says that no work is left. `files_failed` and `folders_failed` say whether anything is
+    /// missing.
     pub phase: Phase,
-    /// What went wrong last, until something goes right again.
+    /// Its last problem, until something succeeds again.
     pub problem: Option<TreeProblem>,
-    /// Whether it asks for anything itself now; what large files want the caller knows.
+    /// Whether it has requests of its own now. The caller knows about those of large files.
     pub asks: bool,
-    /// When it asks again, where it waits before it does.
+    /// When it requests again, if it is waiting.
     pub retry_at: Option<Instant>,
     /// Whether every folder was listed to its end, so that `files` and `bytes` are final.
     pub walked: bool,
@@ -44,11 +46,11 @@ pub struct TreeProgress {
     pub files_done: u32,
     /// Bytes in them.
     pub bytes_done: u64,
-    /// Those of them that an earlier run stored and that were not read back yet.
+    /// The part of them that an earlier run stored and that was not read back yet.
     pub bytes_unchecked: u64,
-    /// Files that can't be had.
+    /// Files that failed.
     pub files_failed: u32,
-    /// Bytes in them, as they were listed.
+    /// Bytes in them, as listed.
     pub bytes_failed: u64,
     /// Folders that can't be listed to their end.
     pub folders_failed: u32,
@@ -56,20 +58,20 @@ pub struct TreeProgress {
     pub left_out: u32,
     /// Bytes of small files a second over the last seconds.
     pub rate: f64,
-    /// Time left at that rate, where it can be said: once the tree is walked, and while no large file is left.
+    /// Time left at that rate, if known: once the tree is walked, and while no large file is left.
     pub time_left: Option<Duration>,
 }
 
-/// How a file of a tree stands.
+/// The state of a file of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// It will be asked for.
+    /// It will be requested.
     Waiting,
-    /// It is asked for, being kept, or being fetched.
+    /// It is requested, being kept, or being fetched.
     UnderWay,
     /// It is kept or fetched.
     Done,
-    /// It can't be had.
+    /// It failed.
     Failed,
 }
 
@@ -80,14 +82,14 @@ pub struct FileView {
     pub path: SharePath,
     /// Bytes.
     pub size: u64,
-    /// Last change there, in milliseconds since 1970-01-01 UTC, where known.
+    /// Last change there, in milliseconds since 1970-01-01 UTC, if known.
     pub modified_ms: Option<i64>,
-    /// How it stands.
+    /// Its state.
     pub state: FileState,
 }
 
 impl TreeProgress {
-    /// How much of what is here this run has verified or read back, in percent, rounded down.
+    /// How much of the data on disk this run has verified or read back, in percent, rounded down.
     #[must_use]
     pub fn checked_percent(&self) -> u8 {
         crate::progress::checked_percent(self.bytes_done, self.bytes_unchecked)
@@ -95,7 +97,7 @@ impl TreeProgress {
 }
 
 impl TreeTransfer {
-    /// How it stands.
+    /// Its progress.
     #[must_use]
     pub fn progress(&self) -> TreeProgress {
         let totals = self.entries.totals();

@@ -1,4 +1,4 @@
-//! What is not on record yet, and when it is written.
+//! Progress that is not on record yet, and when to write it.
 //!
 //! A record speaks only of files that the caller had kept when the record was handed to it.
 
@@ -13,11 +13,11 @@ use super::output::{FileId, Place, TreeOutput};
 use super::page::Page;
 use crate::{Instant, StoreError};
 
-/// The account of what is not on record.
+/// The account of progress that is not on record.
 #[derive(Debug)]
 pub(super) struct Ledger {
     sequence: u64,
-    /// What is to be recorded next; its list of failed files is empty.
+    /// The next record. Its list of failed files is empty.
     facts: Record,
     failed: BTreeSet<FileId>,
     bytes: u64,
@@ -56,7 +56,7 @@ impl Ledger {
         self.touch(now);
     }
 
-    /// A file can't be had.
+    /// A file failed.
     pub(super) fn failed(&mut self, now: Instant, file: FileId) {
         self.failed.insert(file);
         self.touch(now);
@@ -85,13 +85,13 @@ impl Ledger {
         bytes
     }
 
-    /// The record is written. Whether it says that nothing was left to do.
+    /// The record is written. Returns whether it said that no work was left.
     fn recorded(&mut self) -> bool {
         self.sequence += 1;
         self.recording.take().is_some_and(|record| record.complete)
     }
 
-    /// The record was not written: what it says is still to be recorded, before what came later.
+    /// The record was not written. Its content is still to be recorded, before later events.
     fn take_back(&mut self, now: Instant) {
         let Some(mut record) = self.recording.take() else { return };
         self.failed.extend(record.failed.drain(..));
@@ -106,13 +106,13 @@ impl Ledger {
 }
 
 impl TreeTransfer {
-    /// When what there is has to be committed, at the latest.
+    /// The latest time for the next commit.
     pub(super) fn commit_due_at(&self) -> Option<Instant> {
         let since = self.ledger.since.filter(|_| !self.ledger.is_recording() && !self.storage_is_bad())?;
         Some(since + self.config.commit_interval)
     }
 
-    /// Has what there is put on record, when it is time.
+    /// Has the progress put on record when it is time.
     pub(super) fn commit(&mut self) {
         if self.ledger.is_recording() || self.storage_is_bad() {
             return;
@@ -129,7 +129,7 @@ impl TreeTransfer {
         }
     }
 
-    /// The caller says what came of a commit.
+    /// The caller reports the result of a commit.
     pub(super) fn committed(&mut self, reply: Result<(), StoreError>) {
         if !self.ledger.is_recording() {
             return;
@@ -143,7 +143,7 @@ impl TreeTransfer {
         }
     }
 
-    /// A file that failed is tried again.
+    /// A failed file is retried.
     pub(super) fn unfail(&mut self, file: FileId) {
         self.ledger.failed.remove(&file);
     }

@@ -1,4 +1,5 @@
-//! What a journal brought back, told again in the order of listing, piece by piece, so that it is not held twice.
+//! Reports the entries that a journal brought back, in the order of listing, piece by piece, so that memory does not
+//! hold them twice.
 
 use super::entries::Entries;
 use super::output::{FileId, FolderId, Listed};
@@ -6,7 +7,7 @@ use super::output::{FileId, FolderId, Listed};
 /// Entries in one output.
 const MOST: usize = 1000;
 
-/// What is still to be told.
+/// The entries that are still to be reported.
 #[derive(Debug)]
 pub(super) struct Retelling {
     folder: u32,
@@ -16,12 +17,13 @@ pub(super) struct Retelling {
 }
 
 impl Retelling {
-    /// Everything in there. The outermost folder needs no telling.
+    /// All entries of the tree. The outermost folder needs no report.
     pub(super) fn of(entries: &Entries) -> Self {
         Self { folder: 1, folders: entries.folders(), file: 0, files: entries.files() }
     }
 
-    /// The next piece: entries of one folder that stand side by side. All folders come before all files, as they do in each folder's listing.
+    /// The next piece: neighbouring entries of one folder. All folders come before all files, as in each folder's
+    /// listing.
     pub(super) fn next(&mut self, entries: &Entries) -> Option<(FolderId, Vec<Listed>)> {
         if self.folder < self.folders { self.folders(entries) } else { self.files(entries) }
     }

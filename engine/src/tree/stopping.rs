@@ -1,5 +1,5 @@
-//! Stopping and going on: at the user's wish, or because it can't go on by itself. A tree that stops is settled once all that the caller keeps and fetches
-//! is answered for, and on record.
+//! Stopping and resuming, by the user's command or because of a problem. A stopped tree is settled once the caller has
+//! answered for every file and everything is on record.
 
 use super::entries::State;
 use super::output::TreeOutput;
@@ -7,15 +7,15 @@ use super::page::Listing;
 use super::{TreeProblem, TreeTransfer};
 use crate::{Problem, StoreError};
 
-/// Why and how far it is stopped.
+/// Why it stopped, and the stage of the stop.
 #[derive(Debug)]
 pub(super) struct Stop {
-    /// What went wrong; `None` where the user stopped it.
+    /// The problem; `None` if the user stopped it.
     pub(super) problem: Option<TreeProblem>,
     pub(super) settled: bool,
     /// Storage failed, so that nothing can be put on record.
     storage: bool,
-    /// The user wants to go on as soon as it is settled.
+    /// The user wants to resume as soon as it is settled.
     resume: bool,
 }
 
@@ -30,7 +30,7 @@ impl TreeTransfer {
         }
     }
 
-    /// It can't go on by itself.
+    /// It can't continue by itself.
     pub(super) fn fail(&mut self, problem: TreeProblem) {
         self.problem = Some(problem.clone());
         match &mut self.stop {
@@ -67,7 +67,7 @@ impl TreeTransfer {
         self.stop.as_ref().is_some_and(|stop| stop.settled)
     }
 
-    /// Sees whether everything that was under way has ended.
+    /// Checks whether everything under way has ended.
     pub(super) fn settle(&mut self) {
         let is_recorded = !self.ledger.is_recording() && (self.storage_is_bad() || !self.ledger.is_dirty());
         let is_asked = self.looking.len() > self.to_look.len() || !self.claims.is_quiet();
@@ -89,7 +89,7 @@ impl TreeTransfer {
         }
     }
 
-    /// Tries again whatever failed.
+    /// Retries everything that failed.
     fn start_again(&mut self) {
         self.pardon();
         self.suspects.clear();

@@ -1,7 +1,7 @@
-//! Listings: which folders are asked for, and what of their pages counts.
+//! Listings: which folders are requested, and which of their entries count.
 //!
-//! A folder's entries come in the order the protocol gives them: folders first, then files, each by the bytes of their names. A server that breaks it
-//! lies; so no name comes twice, however many pages there are.
+//! A folder's entries come in the order of the protocol: folders first, then files, each by the bytes of their names. A
+//! server that breaks it lies. So no name comes twice, however many pages there are.
 
 use wstp_protocol::limits::MAX_BUNDLED_FILE;
 use wstp_protocol::{Entry, EntryKind, ErrorCode, Failure};
@@ -13,11 +13,11 @@ use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::Problem;
 use crate::session::Request;
 
-/// Pages asked for at once: a tree of many folders is not to cost a round trip for every few of them.
+/// Pages requested at once, so that a tree of many folders does not cost a round trip for every few of them.
 const MAX_LISTINGS: usize = 16;
 
 impl TreeTransfer {
-    /// Asks for pages, as many at once as is allowed.
+    /// Requests pages, as many at once as is allowed.
     pub(super) fn list(&mut self) {
         let now = self.now;
         while let Some(folder) = self.folder_to_list() {
@@ -45,7 +45,7 @@ impl TreeTransfer {
         }
     }
 
-    /// A page came.
+    /// A page arrived.
     pub(super) fn listed(&mut self, folder: FolderId, listing: wstp_protocol::Listing) {
         let before = self.position(folder).cloned().unwrap_or_default();
         let Some(entries) = sift(&before, listing.entries) else {
@@ -71,7 +71,7 @@ impl TreeTransfer {
         }
     }
 
-    /// What of the entries is of use, and what is left out.
+    /// The useful entries of a page. Counts those that are left out.
     fn page(&self, folder: FolderId, entries: Vec<Entry>, next: Option<String>) -> (Page, Vec<Listed>) {
         let path = self.folder_path(folder);
         let is_deepest = self.entries.is_deepest(folder);
@@ -110,7 +110,7 @@ impl TreeTransfer {
         }
     }
 
-    /// A file is to be had.
+    /// A file is wanted.
     pub(super) fn enqueue(&mut self, file: FileId) {
         match self.entries.file(file) {
             Some(known) if known.size <= MAX_BUNDLED_FILE as u64 => self.enqueue_small(file),
@@ -119,7 +119,7 @@ impl TreeTransfer {
         }
     }
 
-    /// A page did not come, for this reason.
+    /// A page failed, for this reason.
     pub(super) fn list_failed(&mut self, folder: FolderId, failure: &Failure) {
         match failure.code {
             ErrorCode::InvalidPath if self.has_cursor(folder) && self.may_try_again(Suspect::Folder(folder)) => {
@@ -155,14 +155,14 @@ impl TreeTransfer {
         self.give_up_listing(folder, TreeProblem::Source(problem));
     }
 
-    /// A folder can't be listed to its end. What was listed of it is fetched, and everything else too.
+    /// A folder can't be listed to its end. Its listed entries are still fetched, and so is everything else.
     fn give_up_listing(&mut self, folder: FolderId, problem: TreeProblem) {
         self.entries.fail_folder(folder);
         self.outputs.push_back(TreeOutput::FolderFailed { folder, problem });
     }
 }
 
-/// What of a page's entries is new; `None` where they are out of order.
+/// The new entries of a page; `None` if they are out of order.
 fn sift(position: &Position, entries: Vec<Entry>) -> Option<Vec<Entry>> {
     let mut again = position.again;
     let mut new: Vec<Entry> = Vec::with_capacity(entries.len());
@@ -189,7 +189,7 @@ fn sift(position: &Position, entries: Vec<Entry>) -> Option<Vec<Entry>> {
     Some(new)
 }
 
-/// What has a place in the order. The others may be links to anything, and their names likenesses.
+/// Entries with a place in the order. The others may be links to anything, and their names likenesses.
 fn rank_of(kind: EntryKind) -> Option<Rank> {
     match kind {
         EntryKind::Directory => Some(Rank::Folder),
