@@ -1,6 +1,7 @@
 //! The standard output: lines for people, objects for programs, and the bytes of `get -o -`.
 //!
-//! Its first error stops the command in good order. A disk that is full is told. A reader that went away, as `head` does, is not.
+//! Its first error stops the command in good order. The user is told of a full disk, but not of a reader that closed
+//! the pipe, as `head` does.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, OnceLock};
@@ -11,20 +12,20 @@ use tokio_util::sync::CancellationToken;
 use crate::escape;
 use crate::exit::{Code, Failure};
 
-/// The output for answers; clones share it.
+/// The output for answers. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Answers(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Whether lines go to the standard error, since the standard output is a file's.
+    /// Whether lines go to the standard error, because the standard output carries a file.
     beside: bool,
     stop: CancellationToken,
     lost: OnceLock<io::Error>,
 }
 
 impl Answers {
-    /// To the standard output; `stop` is cancelled once it takes nothing any more.
+    /// To the standard output. `stop` is cancelled once it accepts nothing more.
     #[must_use]
     pub fn new(stop: CancellationToken) -> Self {
         Self(Arc::new(Inner { beside: false, stop, lost: OnceLock::new() }))
@@ -36,7 +37,7 @@ impl Answers {
         Self(Arc::new(Inner { beside: true, stop, lost: OnceLock::new() }))
     }
 
-    /// Prints a line; says whether it was taken.
+    /// Prints a line. Returns whether the output accepted it.
     pub fn line(&self, line: &str) -> bool {
         if self.0.beside {
             return writeln!(io::stderr().lock(), "{line}").is_ok();
@@ -44,13 +45,13 @@ impl Answers {
         self.keep(writeln!(io::stdout().lock(), "{line}"))
     }
 
-    /// Prints an object as a line; says whether it was taken.
+    /// Prints an object as a line. Returns whether the output accepted it.
     pub fn object(&self, object: &impl Serialize) -> bool {
         let text = serde_json::to_string(object).expect("texts and numbers can be written as JSON");
         self.line(&escape::json(&text))
     }
 
-    /// Writes bytes of a file; says whether they were taken.
+    /// Writes bytes of a file. Returns whether the output accepted them.
     pub fn bytes(&self, bytes: &[u8]) -> bool {
         let mut out = io::stdout().lock();
         self.keep(out.write_all(bytes).and_then(|()| out.flush()))
@@ -65,17 +66,17 @@ impl Answers {
         taken
     }
 
-    /// Whether the standard output takes nothing any more.
+    /// Whether the standard output accepts nothing more.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.0.lost.get().is_some()
     }
 
-    /// How the command ends: as it would, unless the standard output was lost.
+    /// How the command ends: as it would, unless the standard output failed.
     ///
     /// # Errors
     ///
-    /// Why, in words.
+    /// The reason, in words.
     pub fn ending(&self, ended: Result<Code, Failure>) -> Result<Code, Failure> {
         let Some(error) = self.0.lost.get() else { return ended };
         let advice = ended.err().filter(|failure| failure.code == Code::Interrupted).map(|failure| failure.advice);
@@ -83,11 +84,11 @@ impl Answers {
     }
 }
 
-/// How a command ends whose standard output failed.
+/// How a command ends when its standard output failed.
 ///
 /// # Errors
 ///
-/// Always, unless the reader went away: that is no failure.
+/// The words, unless the reader closed the pipe: that is no failure.
 pub fn unprinted(error: &io::Error, advice: &str) -> Result<Code, Failure> {
     if error.kind() == ErrorKind::BrokenPipe {
         return Ok(Code::Unread);

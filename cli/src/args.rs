@@ -58,7 +58,7 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch a file, or a folder and all that is in it
+    /// Fetch a file, or a folder with everything in it
     Get(GetArgs),
     /// List a folder
     Ls(LsArgs),
@@ -72,7 +72,8 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub struct GetArgs {
-    /// Where from; several are mirrors of one file on as many servers, and all but one of them may be links, http://host/file or https://host/file
+    /// Source; several are mirrors of one file on as many servers. All but one may be links, http://host/file or
+    /// https://host/file
     #[arg(required = true, value_name = "SOURCE", value_parser = Typed(Place::parse))]
     pub sources: Vec<Place>,
     /// Target: a file, a folder, or - for the standard output [default: the name it has on the server, here]
@@ -84,22 +85,23 @@ pub struct GetArgs {
     /// Bytes a second at most, such as 500k or 2.5M
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<u64>,
-    /// Take nothing from the mirrors that the server offers
+    /// Use none of the mirrors that the server offers
     #[arg(long)]
     pub no_mirrors: bool,
-    /// Give up when nothing arrives for so many seconds; 0: never
+    /// Give up when nothing arrives for this many seconds; 0: never
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
-    /// Begin though it does not fit on the disk
+    /// Begin even if it does not fit on the disk
     #[arg(long)]
     pub anyway: bool,
-    /// Replace a local file that differs, and go on with a file that changed on the server; what still matches of it is kept
+    /// Replace a local file that differs, and continue with a file that changed on the server; blocks that still match
+    /// are kept
     #[arg(long, visible_alias = "force")]
     pub update: bool,
-    /// Tell a program how it stands: an object a line on the standard output
+    /// Report to a program: an object a line on the standard output
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Say nothing unless something fails
+    /// Print nothing unless something fails
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -170,7 +172,7 @@ impl LsArgs {
     }
 }
 
-/// Bytes a second: a number, and perhaps k, M or G for thousands, or Ki, Mi or Gi for powers of 1,024.
+/// Bytes a second: a number, optionally with k, M or G for thousands, or Ki, Mi or Gi for powers of 1,024.
 fn rate(typed: &str) -> Result<u64, String> {
     let (number, unit) = typed.split_at(typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len()));
     let factor = match unit.trim_end_matches('B').to_ascii_lowercase().as_str() {
@@ -190,7 +192,8 @@ fn rate(typed: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads an argument and refuses it in its own words: clap's would repeat what was typed, which may have a password in it.
+/// Parses an argument and refuses it in its own words. clap would repeat the typed text, which may have a password in
+/// it.
 #[derive(Clone)]
 struct Typed<T>(fn(&str) -> Result<T, Failure>);
 

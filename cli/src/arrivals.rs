@@ -1,4 +1,5 @@
-//! Counts the bytes that arrive on a connection, before they are a whole message. The count tells a slow line from a silent one.
+//! Counts the bytes that arrive on a connection before they are a whole message. The count tells a slow line from a
+//! silent one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,7 @@ struct Counts {
     bytes: AtomicU64,
     /// Bytes that had arrived when the last message was whole.
     whole: AtomicU64,
-    /// Bytes that had arrived when somebody looked last.
+    /// Bytes that had arrived at the last check.
     seen: AtomicU64,
 }
 
@@ -30,7 +31,7 @@ impl Arrivals {
         InspectReader::new(stream, Box::new(move |bytes: &[u8]| counts.add(bytes.len())))
     }
 
-    /// So many bytes arrived.
+    /// This many bytes arrived.
     pub fn add(&self, bytes: usize) {
         self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -45,14 +46,14 @@ impl Arrivals {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether more of an unfinished message arrived since this was asked last.
+    /// Whether more of an unfinished message arrived since the last call.
     pub fn go_on(&self) -> bool {
         let bytes = self.bytes();
         let before = self.0.seen.swap(bytes, Ordering::Relaxed);
         bytes > before.max(self.0.whole.load(Ordering::Relaxed))
     }
 
-    /// Waits for something as long as bytes arrive; `None` once none came for so long.
+    /// Waits for a future as long as bytes arrive; `None` once none came for that long.
     pub async fn wait<T>(&self, patience: Duration, future: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(future);
         loop {
@@ -90,7 +91,7 @@ mod tests {
         let patience = Duration::from_millis(1);
         let arrivals = Arrivals::default();
         let mut looks = 0;
-        // A byte has come whenever somebody looks.
+        // A byte has come at every check.
         let slow = std::future::poll_fn(|_| {
             looks += 1;
             arrivals.add(1);

@@ -1,5 +1,5 @@
-//! A stream that gives only so many bytes until it is told that the HTTP answer is over: the WebSocket library has no limit of its own there,
-//! and who answers may be anybody.
+//! A stream that gives only a bounded number of bytes until the HTTP answer is over. The WebSocket library has no limit
+//! of its own there, and any program may answer.
 
 use std::io;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! Why a server that answers opens no WebSocket. What it said to the handshake is told by the library as a status alone, so it is asked once more,
-//! by plain HTTP.
+//! Why a server that answers opens no WebSocket. The library reports only the status of the answer to the handshake, so
+//! the client asks once more, by plain HTTP.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ use crate::words::connecting::{broken, encrypted, no_websocket, not_followed, re
 use crate::words::not_wstp;
 use crate::{dial, tls, web};
 
-/// How long asking may take.
+/// How long the question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of an answer that are looked at.
+/// Bytes of an answer that are read.
 const MOST: usize = 4096;
-/// The status and the words with which the endpoint of a WSTP server answers a request that is no handshake.
+/// The answer of a WSTP server's endpoint to a request that is no handshake: the status and the words.
 const WSTP_STATUS: u16 = 426;
 const WSTP_WORDS: &str = "WSTP";
 
 /// The result of a diagnosis.
 #[derive(Debug)]
 pub enum Diagnosis {
-    /// The server is elsewhere now.
+    /// The server has moved.
     Moved(Address),
-    /// It opens none.
+    /// The server opens no WebSocket.
     Refused(Failure),
 }
 
-/// Finds out.
+/// Finds out the reason.
 pub async fn of(address: &Address, error: &Error) -> Diagnosis {
     let label = address.label();
     let status = match error {
@@ -86,7 +86,8 @@ async fn beginning(mut response: Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns the server that a redirect leads to, if the target is another server's endpoint and safe to follow; else a refusal.
+/// The server that a redirect leads to, if the target is another server's endpoint and safe to follow. Otherwise a
+/// refusal.
 fn moved(address: &Address, to: &Url) -> Diagnosis {
     let refused = |why| Diagnosis::Refused(not_followed(&address.label(), &web::origin(to), why));
     let Ok(from) = Url::parse(&address.web_url()) else { return refused("its own address is odd") };
@@ -99,7 +100,7 @@ fn moved(address: &Address, to: &Url) -> Diagnosis {
     }
 }
 
-/// Whether encryption is spoken there, trusted or not.
+/// Whether the server speaks TLS, trusted or not.
 async fn speaks_tls(address: &Address) -> bool {
     let try_it = async {
         let line = dial::dial(address).await.ok()?;

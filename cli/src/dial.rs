@@ -1,4 +1,5 @@
-//! A connection to a server, itself or through the proxy that the environment names for it. Encryption to the server is laid over it by `tls`.
+//! A connection to a server, direct or through the proxy that the environment names for it. `tls` encrypts it towards
+//! the server.
 
 use std::io;
 
@@ -29,7 +30,7 @@ pub type Line = Box<dyn Wire>;
 ///
 /// # Errors
 ///
-/// In words, when nobody answers or the proxy does not do it.
+/// In words, when the server or the proxy does not answer, or the proxy refuses.
 pub async fn dial(address: &Address) -> Result<Line, Failure> {
     let Some(proxy) = Proxy::of(address.secure, &address.host, address.port) else {
         return Ok(Box::new(
@@ -71,7 +72,7 @@ fn bare_host(uri: &Uri) -> &str {
 async fn tunnel(line: Line, proxy: &Proxy, address: &Address) -> Result<Line, Failure> {
     let failed = |error: hyper::Error| proxy_fails(proxy, &address.host, &error);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await.map_err(failed)?;
-    // It ends with the tunnel.
+    // The task ends with the tunnel.
     tokio::spawn(connection.with_upgrades());
     let mut request = Request::builder().method(Method::CONNECT).uri(address.label());
     request = request.header(http::header::HOST, address.label()).header(http::header::USER_AGENT, AGENT);
@@ -86,7 +87,8 @@ async fn tunnel(line: Line, proxy: &Proxy, address: &Address) -> Result<Line, Fa
     Ok(Box::new(TokioIo::new(hyper::upgrade::on(response).await.map_err(failed)?)))
 }
 
-/// Has a SOCKS proxy connect to the server. With `socks4` and `socks5` the name is looked up here, with the others by the proxy, as in curl.
+/// Has a SOCKS proxy connect to the server. With `socks4` and `socks5` this side resolves the name, otherwise the proxy
+/// does, as in curl.
 async fn socks(scheme: &str, proxy: &Proxy, address: &Address) -> Result<Line, Failure> {
     let failed = |error: &dyn std::error::Error| proxy_fails(proxy, &address.host, error);
     let server: Uri =

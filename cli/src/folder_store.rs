@@ -1,10 +1,11 @@
-//! Where a folder's small files are kept, and what of the folder is on record.
+//! The place of a folder's small files, and the record of the folder.
 //!
-//! `OUTPUT/.wstp/` has the journal and, until the next commit, each file under its number. A commit makes all of them durable at once, moves them to
-//! their places, makes that durable, and then writes the record. So a file appears in its place only whole, and thousands of them cost a few flushes.
+//! `OUTPUT/.wstp/` has the journal and, until the next commit, each file under its number. A commit makes all of them
+//! durable at once and moves them into place. It makes that durable, and then writes the record. So a file appears in
+//! its place only whole, and thousands of them cost a few flushes.
 //!
-//! Invariants: one process at a time has the folder, by a lock on the journal. What stands in a file's place is replaced only if that is wanted. A link
-//! within the output is not followed; the output itself is the person's own, and may be one.
+//! Invariants: a lock on the journal gives the folder to one process at a time. An existing file is replaced only on
+//! request. A link within the output is not followed. The output itself is the user's own, and may be a link.
 
 mod claims;
 mod looking;
@@ -34,23 +35,23 @@ use crate::partial::{exists, make_folder, make_partial, open_journal, place, rem
 use crate::times;
 use crate::trial::Trial;
 
-/// The folder, inside the store's, in which names are tried.
+/// The folder, inside the store's, for trying names.
 const NAMES: &str = "names";
-/// Threads that keep files at most.
+/// Most threads that keep files.
 const MOST_THREADS: usize = 4;
-/// So many files take longer to keep than a thread to start.
+/// This many files take longer to keep than a thread takes to start.
 const WORTH_A_THREAD: usize = 8;
 
-/// What is asked of the store.
+/// A request to the store.
 #[derive(Debug)]
 pub enum Request {
-    /// See what is there of files.
+    /// Look what is there of files.
     Look(Vec<ToLook>),
     /// Read back a file that an earlier run put into its place.
     Check(ToCheck),
-    /// Keep files: those of a message together, since a change of threads costs more than a small file.
+    /// Keep files. Those of a message are kept together, because a change of threads costs more than a small file.
     Keep(Vec<ToKeep>),
-    /// Put what is kept into its places, and then the record into the journal; all durable.
+    /// Move the kept files into place, and then append the record to the journal; all durable.
     Commit {
         /// A whole record.
         record: Vec<u8>,
@@ -60,26 +61,26 @@ pub enum Request {
 /// A file to keep.
 #[derive(Debug)]
 pub struct ToKeep {
-    /// Which.
+    /// Its id.
     pub file: FileId,
-    /// Where it goes, relative to the output.
+    /// Its place, relative to the output.
     pub place: PathBuf,
     /// Its BLAKE3 hash.
     pub root: Hash,
-    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, where known.
+    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, if known.
     pub modified_ms: Option<i64>,
     /// All of its bytes.
     pub data: Bytes,
 }
 
-/// What came of it.
+/// The answer to a request.
 #[derive(Debug)]
 pub enum Reply {
-    /// What is there of each file.
+    /// For each file, what is there.
     Looked(Vec<(FileId, Found)>),
     /// The file that was checked, and the result of the check.
     Checked(ToCheck, LookReply),
-    /// Of each file, that it is kept, or that it was in its place before.
+    /// For each file, that it is kept, or that it was in its place before.
     Kept(Vec<(FileId, Result<Option<Saved>, Failure>)>),
     /// These files are in their places.
     Committed(Result<Vec<Saved>, Failure>),
@@ -88,7 +89,7 @@ pub enum Reply {
 /// A file in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// Where.
+    /// Its path.
     pub target: PathBuf,
     /// Bytes.
     pub size: u64,
@@ -100,20 +101,20 @@ pub struct Saved {
 #[derive(Debug)]
 pub struct FolderStore {
     output: PathBuf,
-    /// Whether the output was not there before.
+    /// Whether the output did not exist before.
     is_new: bool,
     folder: PathBuf,
     journal: File,
     journal_len: u64,
     update: bool,
-    /// Threads that keep files at most.
+    /// Most threads that keep files.
     threads: usize,
     made: Made,
     claims: Arc<Claims>,
     kept: Vec<Kept>,
 }
 
-/// Folders in the output that are there for certain.
+/// Folders in the output that certainly exist.
 #[derive(Debug, Default)]
 struct Made(Mutex<HashSet<PathBuf>>);
 
@@ -127,7 +128,7 @@ impl Made {
     }
 }
 
-/// What became of a file to keep.
+/// The result of keeping a file.
 enum Written {
     /// It was in its place before.
     InPlace(Saved),
@@ -135,7 +136,7 @@ enum Written {
     Aside(Kept),
 }
 
-/// A file that is to be moved to its place.
+/// A file that waits to be moved into place.
 #[derive(Debug)]
 struct Kept {
     file: FileId,
@@ -164,7 +165,8 @@ impl Storage for FolderStore {
 }
 
 impl FolderStore {
-    /// Opens the store of an output, or makes both, and reads the journal back. With `update`, what differs is replaced.
+    /// Opens the store of an output, or makes both, and reads the journal. With `update`, files that differ are
+    /// replaced.
     ///
     /// # Errors
     ///
@@ -187,7 +189,7 @@ impl FolderStore {
         Ok((store, recovered))
     }
 
-    /// Forgets of what the journal says what is not in its place any more.
+    /// Drops files from the journal's account that are not in place any more.
     pub fn look_after(&self, recovered: &mut Recovered, layout: &Layout) {
         let is_there = |file, size| {
             let place = layout.file(file).map(|place| self.output.join(place));
@@ -199,13 +201,13 @@ impl FolderStore {
         gone.into_iter().for_each(|file| recovered.forget(file));
     }
 
-    /// Makes all these folders; those that can't be made, and why.
+    /// Makes all these folders. Returns those that failed, with the reason.
     pub fn make_folders(&mut self, places: &[PathBuf]) -> Vec<(PathBuf, io::Error)> {
         let made = |place: &PathBuf| Some((self.output.join(place), make_folder(&self.output.join(place)).err()?));
         places.iter().filter_map(made).collect()
     }
 
-    /// Removes it. What can't be removed is left: it does no harm.
+    /// Removes the store. Leftovers do no harm.
     pub fn discard(self) {
         self.remove_leftovers();
         // The journal last, since it holds the lock.
@@ -214,7 +216,7 @@ impl FolderStore {
         remove_emptied(&self.folder);
     }
 
-    /// Removes it, and the output too if that was not there before and has nothing in it.
+    /// Removes the store, and the output too if it is new and empty.
     pub fn discard_with_output(self) {
         let (output, is_new) = (self.output.clone(), self.is_new);
         self.discard();
@@ -223,7 +225,7 @@ impl FolderStore {
         }
     }
 
-    /// Files that a process kept and did not live to put into their places: they are fetched again.
+    /// Removes the files of a process that ended before it moved them into place. They are fetched again.
     fn remove_leftovers(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_name() != "journal") {
@@ -237,17 +239,18 @@ impl FolderStore {
         Trial::at(self.folder.join(NAMES))
     }
 
-    /// Which files stand where.
+    /// The places of the files.
     pub fn claims(&self) -> Arc<Claims> {
         self.claims.clone()
     }
 
-    /// Whether the output was not there before.
+    /// Whether the output did not exist before.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Keeps files on several threads: nearly all of the time is the file system's, which creates files on each processor that asks.
+    /// Keeps files on several threads. Nearly all of the time is the file system's, which creates files on each
+    /// processor that asks.
     fn keep(&mut self, files: &[ToKeep]) -> Vec<(FileId, Result<Option<Saved>, Failure>)> {
         let threads = (files.len() / WORTH_A_THREAD).clamp(1, self.threads);
         let (mine, others) = files.split_at(files.len().div_ceil(threads));
@@ -322,7 +325,7 @@ impl FolderStore {
             for kept in self.kept.drain(..) {
                 let target = &kept.saved.target;
                 match place(&kept.data, target, kept.replace) {
-                    // It came while this one was kept, from this download or from somebody else.
+                    // It appeared while this one was kept, from this download or from another program.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                         self.claims.check(target, kept.file)?;
                         if !self.update {
@@ -344,7 +347,7 @@ impl FolderStore {
     }
 }
 
-/// What stands in a file's place.
+/// The entry in a file's place.
 enum Standing {
     Nothing,
     Same,
@@ -362,11 +365,11 @@ fn standing(target: &Path, data: &[u8]) -> io::Result<Standing> {
     }
 }
 
-/// Makes the folders around a place in an output. A link to one is not taken for one.
+/// Makes the folders around a place in an output. A link to a folder does not count as one.
 ///
 /// # Errors
 ///
-/// When something else stands there, or the disk fails.
+/// When another kind of entry is there, or the disk fails.
 pub fn make_around(output: &Path, place: &Path) -> Result<(), Failure> {
     let mut folder = output.to_owned();
     for name in place.parent().into_iter().flatten() {
@@ -377,7 +380,7 @@ pub fn make_around(output: &Path, place: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes files or folders durable, all on the file system of `folder`: there, one call does for thousands.
+/// Makes files or folders durable, all on the file system of `folder`. One call there does it for thousands.
 #[cfg(target_os = "linux")]
 fn sync<'a>(folder: &Path, _paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(folder)?)?)

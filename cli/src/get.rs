@@ -27,37 +27,37 @@ use crate::trial::Trial;
 use crate::words::{go_on_later, interrupted, no_connection};
 use crate::{folder, reach, same, times};
 
-/// Connections beyond which no more are tried.
+/// The most connections when the user sets no number.
 pub(crate) const MOST_CONNECTIONS: u8 = 8;
-/// Bytes asked for and not yet written, over all transfers.
+/// Bytes in flight and unwritten, over all transfers.
 pub(crate) const MEMORY: u64 = 64 << 20;
 
 /// How to fetch.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to; by default the name it has on the server, here.
+    /// The target; by default the name on the server, in the current folder.
     pub output: Option<PathBuf>,
     /// Connections at once; `None`: as many as help.
     pub connections: Option<u8>,
-    /// Bytes a second, over all transfers; `None`: as many as come.
+    /// Bytes a second, over all transfers; `None`: no limit.
     pub rate: Option<u64>,
     /// Whether mirrors that the server offers are used.
     pub mirrors: bool,
-    /// How long nothing may arrive before it is given up; `None`: for ever.
+    /// How long no data may arrive before the command gives up; `None`: for ever.
     pub patience: Option<Duration>,
-    /// Whether what changed on the server, and what differs here, is fetched as it is there now.
+    /// Whether the server's current version replaces files that changed there or differ here.
     pub update: bool,
-    /// Whether it begins though it does not fit on the disk.
+    /// Whether it begins even if it does not fit on the disk.
     pub anyway: bool,
 }
 
-/// What one transfer may use of what all of a command share.
+/// One transfer's share of the resources of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Share {
     pub(crate) connections: Connections,
-    /// Bytes asked for and not yet written.
+    /// Bytes in flight and unwritten.
     pub(crate) memory: u64,
-    /// Bytes a second; they may change while it goes on.
+    /// Bytes a second; the rate may change while it runs.
     pub(crate) rate: watch::Receiver<Option<u64>>,
 }
 
@@ -78,17 +78,17 @@ impl Share {
     }
 }
 
-/// What all transfers of a command share.
+/// The things that all transfers of a command share.
 pub struct Context<'a> {
     /// How to fetch.
     pub options: Options,
-    /// Where the one file is at servers of plain HTTP.
+    /// The places of the file at servers of plain HTTP, if it is one file.
     pub links: Vec<FileUrl>,
     /// Connections over which files were compared.
     pub idle: Rc<Idle>,
-    /// Tells how things stand.
+    /// Reports progress.
     pub reporter: &'a Reporter,
-    /// Says when the person wants to stop.
+    /// Fires when the user wants to stop.
     pub stop: CancellationToken,
 }
 
@@ -110,7 +110,7 @@ pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Res
     }
 }
 
-/// Sources are copies of one file, so none of them may be another path on the same server.
+/// Refuses two paths on one server: sources are copies of one file.
 fn check_copies(sources: &[Source]) -> Result<(), Failure> {
     let is_other = |a: &Source, b: &Source| a.address == b.address && a.path != b.path;
     let Some(source) = sources.iter().find(|source| sources.iter().any(|other| is_other(source, other))) else {
@@ -122,13 +122,15 @@ fn check_copies(sources: &[Source]) -> Result<(), Failure> {
     Err(Failure::new(Code::Usage, what, advice))
 }
 
-/// Fetches one file from several servers. It is named after the first source, whoever answers: the same command goes on with the same file.
+/// Fetches one file from several servers. The first source gives it its name, whichever answers. So the same command
+/// resumes the same file.
 async fn mirrors(cx: &Context<'_>, sources: &[Source]) -> Result<Code, Failure> {
     let target = file_target(cx.options.output.as_deref(), sources)?;
     alone(cx, &begin_with_one_that_answers(cx, sources).await?, &target).await
 }
 
-/// Fetches what stands at a source. It is taken for a file, which costs a file no question; a server says where that is wrong.
+/// Fetches the entry at a source. It is taken for a file first, so that a file costs no question; a server says if that
+/// is wrong.
 async fn one(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     if !may_be_file(cx, source).await? {
         return whole_folder(cx, source).await;
@@ -146,7 +148,7 @@ async fn one(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     }
 }
 
-/// Whether it makes sense to begin with it as a file. Where a folder stands in the place that a file would get, the server is asked.
+/// Whether to begin with it as a file. If a folder is in the place that a file would get, the server is asked.
 async fn may_be_file(cx: &Context<'_>, source: &Source) -> Result<bool, Failure> {
     if source.path.name().is_none() {
         return Ok(false);
@@ -169,7 +171,7 @@ async fn whole_folder(cx: &Context<'_>, source: &Source) -> Result<Code, Failure
     Err(Failure::new(Code::Usage, "A link can't be a mirror of a folder.", "Leave the link out, or name a file."))
 }
 
-/// Fetches a file that is no part of a folder. If that fails, no new folder without anything in it is left behind.
+/// Fetches a file that is no part of a folder. A failure leaves no new empty folder behind.
 async fn alone(cx: &Context<'_>, sources: &[Source], target: &Target) -> Result<Code, Failure> {
     let around = parent(&target.path);
     let new: Vec<_> = around
@@ -181,7 +183,7 @@ async fn alone(cx: &Context<'_>, sources: &[Source], target: &Target) -> Result<
         .map_err(|error| Failure::disk(format!("The folder {} can't be made", shown(around)), &error))?;
     let fetched = file(cx, sources, &target.path, Share::whole(&cx.options)).await;
     if fetched.is_err() {
-        // One with something in it stays, and so do those around it.
+        // A folder with content stays, and so do those around it.
         let _stays = new.iter().try_for_each(fs::remove_dir);
     }
     fetched?;
@@ -192,11 +194,11 @@ async fn alone(cx: &Context<'_>, sources: &[Source], target: &Target) -> Result<
 }
 
 impl Context<'_> {
-    /// Connects to the first source that answers; says which.
+    /// Connects to the first source that answers, and says which it is.
     ///
     /// # Errors
     ///
-    /// When none does for as long as the person wants to wait.
+    /// When none does within the user's patience.
     pub(crate) async fn reach(&self, sources: &[Source]) -> Result<(Remote, usize), Failure> {
         reach::first(sources, self.options.patience, |failure, wait| self.reporter.waiting(failure, wait)).await
     }
@@ -210,7 +212,7 @@ pub(crate) async fn begin_with_one_that_answers(cx: &Context<'_>, sources: &[Sou
     Ok(sources)
 }
 
-/// Does something that can simply be dropped when the person wants to stop.
+/// Runs work that can be dropped when the user wants to stop.
 pub(crate) async fn unless_stopped<T>(
     cx: &Context<'_>,
     work: impl Future<Output = Result<T, Failure>>,
@@ -226,11 +228,11 @@ pub(crate) async fn unless_stopped<T>(
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     path: PathBuf,
-    /// Why its name is another one than on the server.
+    /// The reason for a name other than on the server.
     renamed: Option<Why>,
 }
 
-/// Where a file goes: into an output that is a folder, else to the output itself, else here.
+/// The place of a file: in the output if that is a folder, else the output itself, else the current folder.
 fn file_target(output: Option<&Path>, sources: &[Source]) -> Result<Target, Failure> {
     let within = |folder: &Path| {
         let name = sources.first().and_then(|source| source.path.name()).ok_or_else(|| {
@@ -252,7 +254,7 @@ fn file_target(output: Option<&Path>, sources: &[Source]) -> Result<Target, Fail
     }
 }
 
-/// Fetches one file to `target`; what arrived of it before is not fetched again.
+/// Fetches one file to `target`. Bytes that arrived before are not fetched again.
 pub(crate) async fn file(
     cx: &Context<'_>,
     sources: &[Source],
@@ -276,7 +278,7 @@ enum Existing {
     Replaceable,
 }
 
-/// What stands where the file is to go.
+/// Compares the entry in the target's place.
 async fn existing(cx: &Context<'_>, sources: &[Source], target: &Path) -> Result<Existing, Failure> {
     let Ok(there) = fs::symlink_metadata(target) else { return Ok(Existing::None) };
     if !there.is_file() {
@@ -308,7 +310,8 @@ pub(crate) fn task(cx: &Context<'_>, sources: &[Source], share: Share) -> Task {
     }
 }
 
-/// Fetches what is missing into the partial folder. What is there is read back, also where everything arrived before and was not put into its place.
+/// Fetches the missing blocks into the partial folder. Existing blocks are read back, even if all had arrived and the
+/// file was not moved into place.
 async fn transferred(
     cx: &Context<'_>,
     sources: &[Source],
@@ -318,7 +321,7 @@ async fn transferred(
 ) -> Result<(Partial, Fetched), Failure> {
     let to_fit = (!cx.options.anyway).then(|| target.to_owned());
     let mut task = Task { to_fit, ..task(cx, sources, share) };
-    // If the partial file was complete, nobody wants it in place of the version that the server has now.
+    // A complete partial file of the old version is of no use beside the server's current version.
     task.update |= recovered.is_complete();
     let mut report = cx.reporter.file(target.to_string_lossy().into_owned());
     let (mut kept, mut size, mut waits_until) = (0, None, None);
@@ -345,7 +348,7 @@ async fn transferred(
     }
 }
 
-/// Until when, and for how long, a transfer waits of which nobody could be reached yet.
+/// How long a transfer still waits when no source could be reached yet, and how long in all.
 fn waits_to_begin(standing: &Standing<'_>) -> Option<(wstp_engine::Instant, Duration)> {
     match standing.progress.phase {
         Phase::Waiting(until) if standing.progress.size.is_none() => Some((until, standing.wait?)),
@@ -353,7 +356,7 @@ fn waits_to_begin(standing: &Standing<'_>) -> Option<(wstp_engine::Instant, Dura
     }
 }
 
-/// Tells how to go on after a stop, or after nothing arrived any more.
+/// Says how to resume after a stop, or after nothing arrived any more.
 fn with_what_is_kept(mut failure: Failure, target: &Path, kept: u64, size: Option<u64>) -> Failure {
     let of = size.map_or_else(String::new, |size| format!(" of {}", DecimalBytes(size)));
     let words = format!("Of {}, {}{of} are kept.", shown(target), DecimalBytes(kept));

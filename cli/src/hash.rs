@@ -11,7 +11,7 @@ use crate::answers::Answers;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
 
-/// Hashes files in order and prints a line for each; goes on after those that can't be read.
+/// Hashes files in order and prints a line for each. Continues after unreadable ones.
 pub fn run(paths: &[PathBuf], answers: &Answers, tell: impl Fn(&Failure)) -> Code {
     let mut code = Code::Ok;
     for path in paths {
@@ -30,7 +30,7 @@ pub fn run(paths: &[PathBuf], answers: &Answers, tell: impl Fn(&Failure)) -> Cod
     code
 }
 
-/// The BLAKE3 hash of a file. Blocks the thread.
+/// The BLAKE3 hash of a file. Blocking: reads the file.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub fn of_file(path: &Path) -> io::Result<Hash> {
     of_file_counted(path, &AtomicU64::default())
 }
 
-/// The same, and adds what was read to `done`.
+/// The same, and adds the read bytes to `done`.
 ///
 /// # Errors
 ///
@@ -71,7 +71,7 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// A line as b3sum writes it, a name of several lines escaped.
+/// A line in b3sum's format; a name of several lines is escaped.
 fn line(hash: &Hash, path: &str) -> String {
     let hex = blake3::Hash::from(*hash).to_hex();
     if path.contains(['\\', '\n']) {

@@ -1,20 +1,28 @@
-//! `wstp`, the native client: the engine of the browser extension on tokio sockets and local files, with the same journal.
+//! `wstp`, the native client: the engine of the browser extension on tokio sockets and local files, with the same
+//! journal.
 //!
-//! [`run`] does what the command line says. The way of a file: `get` decides what is to be fetched and where to, `partial` keeps what of it is
-//! here, `transfer` is the engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, `store` does what is wanted of the disk. `stream` gives
-//! a file to the standard output instead. The way of a folder: `folder` is the run loop of the engine's tree, `layout` says where everything goes, with
-//! names that `trial` tried on the disk, `folder_store` puts it there. `remote` looks at servers, for `ls` and `verify`. All that is printed on the
-//! standard output goes through `answers`.
+//! [`run`] does what the command line says.
 //!
-//! `place` and `address` understand what was typed. `dial` connects, through the `proxy` that the environment names, `tls` encrypts, `socket` shakes
-//! hands, and `diagnosis` finds out why that fails. `room` looks whether what is to be fetched fits on its disk.
+//! **A file.** `get` decides what to fetch and where to. `partial` keeps the parts that are here. `transfer` is the
+//! engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`; `store` does the work on the disk.
+//! `stream` writes a file to the standard output instead.
+//!
+//! **A folder.** `folder` is the run loop of the engine's tree. `layout` decides where everything goes, with names that
+//! `trial` tried on the disk. `folder_store` writes it there.
+//!
+//! `remote` looks at servers, for `ls` and `verify`. Everything on the standard output goes through `answers`.
+//!
+//! `place` and `address` parse the typed text. `dial` connects, through the `proxy` that the environment names. `tls`
+//! encrypts, `socket` shakes hands, and `diagnosis` finds out why that fails. `room` checks whether the download fits
+//! on its disk.
 //!
 //! Invariants:
-//! - the server is a stranger: its names stay in their folder (`names`) and become harmless before they touch the terminal (`escape`), and whatever it
-//!   can make longer has a bound;
+//! - the server is a stranger: its names stay in their folder (`names`) and become harmless before they touch the
+//!   terminal (`escape`);
+//! - everything that the server can make longer has a bound;
 //! - no two files of a download are one on the disk (`layout`, `folder_store::claims`);
 //! - a file appears in its place only complete and verified, in one step;
-//! - storage is used from threads of its own, never from those of the network;
+//! - storage is used from separate threads, never from those of the network;
 //! - every command ends with a code that says how, and with words that say what can be done.
 
 mod address;
@@ -73,7 +81,7 @@ use words::interrupted;
 /// Program and version, as told to servers.
 pub const AGENT: &str = concat!("wstp/", env!("CARGO_PKG_VERSION"));
 
-/// Does what the command line says, until it is done or `stop` says to stop; tells what failed.
+/// Runs the command line until it is done or `stop` fires. Reports failures.
 pub async fn run(args: Args, stop: CancellationToken) -> Code {
     let audience = match &args.command {
         Command::Get(args) => Audience::of(args.json, args.quiet),
@@ -96,7 +104,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Code {
     })
 }
 
-/// Looks at what all connections have in common, before there are any.
+/// Prepares what all connections have in common, before the first one.
 fn connectable(args: &Args) -> Result<(), Failure> {
     if matches!(args.command, Command::Hash(_)) {
         return Ok(());

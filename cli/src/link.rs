@@ -1,4 +1,4 @@
-//! What a transfer's connection really is: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
+//! The real connection of a transfer: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
 
 use tokio::sync::mpsc;
 use wstp_protocol::ClientMessage;
@@ -8,7 +8,7 @@ use crate::place::Place;
 use crate::plain::Plain;
 use crate::socket::{Full, Happening, Socket};
 
-/// A connection, which is closed when this is dropped.
+/// A connection. Dropping it closes it.
 #[derive(Debug)]
 pub enum Link {
     /// To a server of the protocol.
@@ -18,7 +18,7 @@ pub enum Link {
 }
 
 impl Link {
-    /// Begins to connect. What happens comes out of `happenings` together with `name`.
+    /// Begins to connect. Its events come out of `happenings` together with `name`.
     pub fn connect<N>(place: Place, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
     where
         N: Copy + Send + 'static,
@@ -37,7 +37,7 @@ impl Link {
         }
     }
 
-    /// Sends a message. Where that is impossible, the connection is of no use any more.
+    /// Sends a message. False means that the connection is of no use any more.
     pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
         match self {
             Self::Socket(socket) => socket.send(message),

@@ -1,4 +1,4 @@
-//! `wstp ls`: what is in a folder on a server.
+//! `wstp ls`: the entries of a folder on a server.
 
 use serde::Serialize;
 use wstp_protocol::{Entry, EntryKind};
@@ -30,7 +30,7 @@ struct Line<'a> {
     modified_ms: Option<i64>,
 }
 
-/// Lists a folder to its end, or tells of a file alone.
+/// Lists a folder to its end, or describes a single file.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub async fn run(source: &Source, style: Style, answers: &Answers) -> Result<Cod
     Ok(Code::Ok)
 }
 
-/// Says whether anybody still reads.
+/// Whether anyone still reads the output.
 fn print(entry: &Entry, style: Style, answers: &Answers) -> bool {
     let slash = if entry.kind == EntryKind::Directory { "/" } else { "" };
     let name = escape::name(&entry.name);

@@ -25,12 +25,12 @@ fn main() -> ExitCode {
         tokio::spawn(stop_on_signals(stop.clone()));
         wstp_cli::run(args, stop).await
     });
-    // Hashing of a file that nobody waits for any more ends with the process.
+    // Hashing of a file that no caller waits for any more ends with the process.
     runtime.shutdown_background();
     code.into()
 }
 
-/// Prints help, the version, or what is wrong with the arguments.
+/// Prints help, the version, or the problem with the arguments.
 fn told(words: &clap::Error) -> Code {
     let printed = words.print().and_then(|()| std::io::stdout().flush());
     match printed {

@@ -1,13 +1,13 @@
-//! A folder's pages, one after the other, no more of them than any folder needs: a server may say for ever that there is another.
+//! A folder's pages, one after the other, with a bound: a server may say for ever that there is another page.
 
 use wstp_protocol::{Entry, SharePath};
 
 use crate::exit::{Code, Failure};
 use crate::remote::Remote;
 
-/// Most entries of a folder that are looked at.
+/// Most entries of a folder that are read.
 const MAX_ENTRIES: usize = 2_000_000;
-/// What a page counts for at least: an honest one that is not the last is full, and has more.
+/// The least that a page counts for. An honest page that is not the last is full, and has more.
 const LEAST_ENTRIES: usize = 200;
 
 /// A folder that is being listed.
@@ -29,7 +29,7 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// When the server is lost, or does not come to an end.
+    /// When the server is lost, or never ends the listing.
     pub async fn next(&mut self, remote: &mut Remote) -> Result<Option<Vec<Entry>>, Failure> {
         if self.done {
             return Ok(None);

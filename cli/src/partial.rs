@@ -1,8 +1,10 @@
-//! The partial folder: what of a file is already here. For `dir/NAME` it is `dir/.NAME.wstp/` with `data`, `hashes` and `journal`. A long NAME is cut
-//! and its hash put in, for the folder's own name has to fit the disk too.
+//! The partial folder: the parts of a file that are already here. For `dir/NAME` it is `dir/.NAME.wstp/` with `data`,
+//! `hashes` and `journal`. A long NAME is cut and its hash appended, because the folder's own name has to fit the disk
+//! too.
 //!
-//! Invariants: one process at a time has it, by a lock on the journal that ends with the process. The target appears only complete, in one step, and
-//! never over something that was not there before, unless that was asked for. A symbolic link is nowhere followed.
+//! Invariants: a lock on the journal, which ends with the process, gives the folder to one process at a time. The
+//! target appears only complete, in one step. It replaces an earlier entry only on request. No symbolic link is
+//! followed.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -20,12 +22,13 @@ use crate::room::taken;
 use crate::store::Store;
 use crate::times;
 
-/// Longest target name, in bytes, that the partial folder's name holds whole. Some encrypted disks have no room for more than 143.
+/// The longest target name, in bytes, that fits into the partial folder's name. Some encrypted disks have no room for
+/// more than 143.
 const LONGEST_WHOLE: usize = 120;
-/// How much of a longer one it begins with.
+/// The bytes of a longer name that are kept.
 const BEGINNING: usize = 64;
 
-/// Longest journal that is read; that of a tree has every name in it.
+/// The longest journal that is read. A tree's journal has every name in it.
 const MAX_JOURNAL: u64 = 512 << 20;
 
 /// A partial folder, locked.
@@ -38,7 +41,7 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Where the partial folder of `target` is.
+    /// The path of `target`'s partial folder.
     #[must_use]
     pub fn folder_of(target: &Path) -> PathBuf {
         let own = target.file_name().unwrap_or_default();
@@ -46,7 +49,7 @@ impl Partial {
         name.push(own);
         name.push(PARTIAL_SUFFIX);
         let whole = target.with_file_name(name);
-        // Earlier builds put every name in whole. A download that one of them began is resumed.
+        // Earlier builds used the whole name. A download that one of them began is resumed.
         if own.len() <= LONGEST_WHOLE || fs::symlink_metadata(&whole).is_ok() {
             return whole;
         }
@@ -56,7 +59,7 @@ impl Partial {
         target.with_file_name(format!(".{beginning}-{}{PARTIAL_SUFFIX}", &hash[..16]))
     }
 
-    /// Opens the partial folder of `target`, or makes it, and reads the journal back.
+    /// Opens the partial folder of `target`, or makes it, and reads its journal.
     ///
     /// # Errors
     ///
@@ -75,7 +78,7 @@ impl Partial {
         Ok((Self { folder, target: target.to_owned(), store }, recovered))
     }
 
-    /// Where the data is.
+    /// The path of the data.
     #[must_use]
     pub fn data_path(&self) -> PathBuf {
         self.folder.join("data")
@@ -88,11 +91,12 @@ impl Partial {
         ["data", "hashes"].iter().map(|name| taken(&folder.join(name))).sum()
     }
 
-    /// Puts the complete data, last changed at this time, into its place and removes the rest. Something that stands there already is replaced only if that is wanted.
+    /// Moves the complete data, last changed at this time, into place and removes the rest. An existing entry is
+    /// replaced only on request.
     ///
     /// # Errors
     ///
-    /// When something stands there, or the disk fails.
+    /// When an entry is already there, or the disk fails.
     pub fn finish(self, replace: bool, modified_ms: Option<i64>) -> Result<(), Failure> {
         times::set_of(&self.store.data, modified_ms);
         let failed = |error| Failure::disk(format!("{} can't be put into its place", shown(&self.target)), &error);
@@ -106,7 +110,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Removes it. What can't be removed is left: it does no harm.
+    /// Removes it. Leftovers do no harm.
     pub fn discard(self) {
         // The journal last, since it holds the lock.
         for name in ["data", "hashes", "journal"] {
@@ -124,11 +128,11 @@ impl Partial {
     }
 }
 
-/// Opens the journal in a partial folder for nobody else, and reads what is in it.
+/// Opens the journal in a partial folder under a lock, and reads its content.
 ///
 /// # Errors
 ///
-/// When another process has it, another version wrote it, something else stands in its place, or the disk fails.
+/// When another process has it, another version wrote it, another kind of entry is in its place, or the disk fails.
 pub(crate) fn open_journal(
     folder: &Path,
     target: &Path,
@@ -139,12 +143,12 @@ pub(crate) fn open_journal(
     let mut journal = open_file(folder, "journal")?;
     match journal.try_lock() {
         Ok(()) => {}
-        // Some file systems have no locks; one process at a time is then up to the person.
+        // Some file systems have no locks. The user then has to run one process at a time.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
         Err(TryLockError::WouldBlock) => return Err(in_use(target)),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    // Whoever had the lock until now may have removed the folder.
+    // The process that had the lock until now may have removed the folder.
     if !is_same(&path, &journal) {
         return Err(in_use(target));
     }
@@ -161,7 +165,8 @@ pub(crate) fn open_journal(
     Ok((journal, bytes))
 }
 
-/// Removes a folder of which all files are removed and closed. Some disks (FUSE, NFS) keep a file that was open when it was removed, under another name.
+/// Removes a folder whose files are all removed and closed. Some disks (FUSE, NFS) keep a file that was open when it
+/// was removed, under another name.
 pub(crate) fn remove_emptied(folder: &Path) {
     if fs::remove_dir(folder).is_ok() {
         return;
@@ -175,11 +180,11 @@ pub(crate) fn remove_emptied(folder: &Path) {
     let _stays = fs::remove_dir(folder);
 }
 
-/// Makes a partial folder where there is none.
+/// Makes a partial folder if there is none.
 ///
 /// # Errors
 ///
-/// When something else stands there, or the disk fails.
+/// When another kind of entry is there, or the disk fails.
 pub(crate) fn make_partial(folder: &Path) -> Result<(), Failure> {
     make_folder(folder).map_err(|error| match error.kind() {
         io::ErrorKind::NotADirectory => {
@@ -190,11 +195,11 @@ pub(crate) fn make_partial(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Makes a folder where there is none. A link to one is not taken for one.
+/// Makes a folder if there is none. A link to a folder does not count as one.
 ///
 /// # Errors
 ///
-/// When something else stands there, or the disk fails.
+/// When another kind of entry is there, or the disk fails.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -205,7 +210,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Something that is not what the server has stands where a file is to go.
+/// The failure for an entry in the target's place that differs from the server's file.
 pub(crate) fn exists(target: &Path) -> Failure {
     Failure::new(
         Code::Differs,
@@ -242,7 +247,7 @@ fn is_same(path: &Path, file: &File) -> bool {
     (there.dev(), there.ino()) == (open.dev(), open.ino())
 }
 
-/// Puts a file into its place in one step. What stands there is replaced only if that is wanted.
+/// Moves a file into place in one step. An existing entry is replaced only on request.
 pub(crate) fn place(data: &Path, target: &Path, replace: bool) -> io::Result<()> {
     if replace {
         return fs::rename(data, target);

@@ -1,7 +1,8 @@
-//! The proxies that the environment names, read as curl does: `http_proxy`, `https_proxy`, `all_proxy`, and `no_proxy` for what goes without.
+//! The proxies that the environment names, read as curl does: `http_proxy`, `https_proxy`, `all_proxy`, and `no_proxy`
+//! for the exceptions.
 //!
-//! WebSockets are tunnelled (`CONNECT`, RFC 9110, section 9.3.6, or SOCKS); requests of plain HTTP go the usual way of their library. A name and a
-//! password in a proxy's address go to the proxy, and into no message.
+//! WebSockets are tunnelled (`CONNECT`, RFC 9110, section 9.3.6, or SOCKS). Requests of plain HTTP go the usual way of
+//! their library. A name and a password in a proxy's address go to the proxy, and into no message.
 
 use std::env;
 use std::sync::OnceLock;
@@ -12,7 +13,7 @@ use reqwest::Url;
 
 use crate::exit::{Code, Failure};
 
-/// All of them, by the scheme of what is asked for.
+/// All of them, by the scheme of the requested URL.
 #[derive(Clone, Debug, Default)]
 struct Environment {
     http: Option<String>,
@@ -66,14 +67,15 @@ impl Proxy {
         self.basic_auth().is_some() || self.raw_auth().is_some()
     }
 
-    /// Its whole URL: not to be shown.
+    /// Its whole URL. Never show it.
     #[must_use]
     pub fn secret_url(&self) -> &str {
         &self.url
     }
 }
 
-/// Refuses an environment that names a proxy which can't be understood: without it everything would go past the proxy, unnoticed.
+/// Refuses an environment with a proxy that can't be parsed. Without the refusal all traffic would silently bypass the
+/// proxy.
 ///
 /// # Errors
 ///
@@ -112,7 +114,8 @@ fn understood(value: &str) -> Option<String> {
 }
 
 impl Environment {
-    /// A variable in small letters comes first. `HTTP_PROXY` is none: to a CGI program, it is a header that anybody may send.
+    /// A variable in small letters comes first. `HTTP_PROXY` does not count: in a CGI program, it is a header that
+    /// anyone may send.
     fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let any = |names: &[&str]| names.iter().find_map(|name| variable(name));
         let all = || any(&["all_proxy", "ALL_PROXY"]);
@@ -134,7 +137,8 @@ impl Environment {
     }
 }
 
-/// The exceptions that hold for a port, as hosts and networks separated by commas. They may be separated by blanks too, and have a port each.
+/// The exceptions for a port, as hosts and networks separated by commas. The variable may separate them by blanks too,
+/// and give each a port.
 fn exceptions_at(exceptions: &str, port: u16) -> String {
     let at_port = |exception: &str| match exception.rsplit_once(':') {
         // In an IPv6 address without brackets, the last part is no port.

@@ -1,4 +1,4 @@
-//! Which of several sources answers, tried in the order given, again and again while none can be reached.
+//! Finds a source that answers. It tries them in the given order, again and again while none can be reached.
 
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use crate::words::silent;
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
-/// Connects to the first source that answers; says which. Tries for so long, or for ever; tells each wait.
+/// Connects to the first source that answers, and says which it is. Tries for a given time, or for ever, and reports
+/// each wait.
 ///
 /// # Errors
 ///
-/// Why the last one could not be reached; or what one said that will not be said differently by waiting, if none answers well.
+/// The reason why the last one could not be reached. A permanent refusal of one comes first, if none answers well.
 pub async fn first(
     sources: &[Source],
     patience: Option<Duration>,
@@ -43,11 +44,11 @@ fn may_pass(failure: &Failure) -> bool {
     failure.code == Code::Unreachable && !failure.lasting
 }
 
-/// The first of these links that leads to a WSTP server, taken out of them, as what it names there.
+/// The first of these links that leads to a WSTP server, taken out of them, as the place that it names there.
 ///
 /// # Errors
 ///
-/// When none does: an ordinary web server can't prove what it sends.
+/// When none does: an ordinary web server can't prove the data that it sends.
 pub async fn server_among(
     links: &mut Vec<FileUrl>,
     patience: Option<Duration>,
@@ -68,7 +69,7 @@ pub async fn server_among(
     }
 }
 
-/// Tries each once. One that may answer later outweighs one that never will.
+/// Tries each once. Transient errors win over permanent ones.
 async fn each(sources: &[Source]) -> Result<(Remote, usize), Failure> {
     let mut worst = silent("Nobody");
     let mut later = None;

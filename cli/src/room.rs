@@ -1,6 +1,7 @@
-//! Whether what is to be fetched fits on its disk, found out before any of it is fetched.
+//! Checks whether a download fits on its disk before any of it is fetched.
 //!
-//! A disk that compresses, or a file of holes, may need less, and a disk may tell too much: so the person can begin all the same.
+//! A compressing disk, or a file with holes, may need less, and a disk may report too little room. So the user can
+//! begin all the same.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +15,7 @@ use crate::partial::shown;
 
 /// The unit of `st_blocks`.
 const SECTOR: u64 = 512;
-/// Bytes of a file for which its hashes need one.
+/// Bytes of a file for each byte of its hashes.
 const PER_HASH_BYTE: u64 = 256;
 
 /// The free space of a disk.
@@ -22,14 +23,15 @@ const PER_HASH_BYTE: u64 = 256;
 pub struct Room {
     /// Bytes that an ordinary user may still write.
     free: u64,
-    /// The least that a file takes.
+    /// The least room that a file takes.
     unit: u64,
     /// The mount point of the disk.
     disk: PathBuf,
 }
 
 impl Room {
-    /// Asks the disk of a folder for its free space. `None` if it does not say: some tell nothing, or that nothing is free.
+    /// Asks the disk of a folder for its free space. `None` if the disk does not say: some report nothing, or that
+    /// nothing is free.
     #[must_use]
     pub fn at(folder: &Path) -> Option<Self> {
         let told = statvfs(folder).ok()?;
@@ -38,20 +40,20 @@ impl Room {
         Some(Self { free, unit: told.f_frsize, disk: mount_point(folder) })
     }
 
-    /// Bytes that a file of this size still needs, hashes included, when so many of it are here.
+    /// Bytes that a file of this size still needs, hashes included, when this many of it are here.
     #[must_use]
     pub fn for_file(&self, size: u64, here: u64) -> u64 {
         let whole = size.saturating_add(size / PER_HASH_BYTE);
         whole.saturating_sub(here).checked_next_multiple_of(self.unit).unwrap_or(u64::MAX)
     }
 
-    /// Bytes that so many files need at most beside those in them.
+    /// Bytes that this many files need at most beside their content.
     #[must_use]
     pub fn for_files(&self, files: u32) -> u64 {
         self.unit.saturating_mul(u64::from(files))
     }
 
-    /// Refuses what needs more bytes than are free.
+    /// Refuses a download that needs more bytes than are free.
     ///
     /// # Errors
     ///
@@ -68,13 +70,13 @@ impl Room {
     }
 }
 
-/// Bytes on the disk that what stands at a path takes.
+/// Bytes on the disk that the entry at a path takes.
 #[must_use]
 pub fn taken(path: &Path) -> u64 {
     fs::symlink_metadata(path).map_or(0, |there| there.blocks().saturating_mul(SECTOR))
 }
 
-/// The outermost folder around it, or it itself, that is on the same disk.
+/// The outermost folder on the same disk that contains the path, or the path itself.
 fn mount_point(folder: &Path) -> PathBuf {
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let disk_of = |folder: &Path| fs::metadata(folder).map(|there| there.dev()).ok();

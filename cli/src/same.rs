@@ -1,4 +1,4 @@
-//! Whether a local file is the one a server has, told by its hash, without fetching any of it.
+//! Compares a local file with a server's by hash, without fetching any of it.
 
 use std::cell::RefCell;
 use std::fs;
@@ -15,7 +15,8 @@ use crate::progress::Reporter;
 use crate::remote::Remote;
 use crate::transfer::Fetched;
 
-/// Compares the local file with the file at the first source that can be reached. Returns it if they are the same, `None` if they differ.
+/// Compares the local file with the file at the first source that can be reached. Returns it if they are the same,
+/// `None` if they differ.
 ///
 /// # Errors
 ///
@@ -25,7 +26,7 @@ pub async fn as_on_server(cx: &Context<'_>, sources: &[Source], local: &Path) ->
         && let Some(mut remote) = cx.idle.take(&source.address)
     {
         match compare(cx.reporter, &mut remote, &source.path, local).await {
-            // It may have been closed while it was idle.
+            // The server may have closed it while it was idle.
             Err(failure) if failure.code == Code::Unreachable => {}
             compared => {
                 cx.idle.put(source, remote, &compared);
@@ -39,7 +40,7 @@ pub async fn as_on_server(cx: &Context<'_>, sources: &[Source], local: &Path) ->
     compared
 }
 
-/// Connections over which files were compared, for the next ones. There are no more than comparisons at once.
+/// Connections of earlier comparisons, for the next ones. There are no more than comparisons at once.
 #[derive(Default)]
 pub struct Idle(RefCell<Vec<(Address, Remote)>>);
 
@@ -50,7 +51,7 @@ impl Idle {
         Some(idle.swap_remove(index).1)
     }
 
-    /// Keeps a connection if that is how what was done over it ended.
+    /// Keeps a connection if the work over it ended well.
     fn put<T>(&self, source: &Source, remote: Remote, done: &Result<T, Failure>) {
         if done.as_ref().is_ok() || done.as_ref().is_err_and(|failure| failure.refusal.is_some()) {
             self.0.borrow_mut().push((source.address.clone(), remote));

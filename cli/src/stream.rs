@@ -1,8 +1,8 @@
-//! `wstp get -o -`: a file to the standard output, in order, each block verified before it is given out.
+//! `wstp get -o -`: a file to the standard output, in order, each block verified before it is written.
 //!
-//! Bytes that arrive wait in a temporary file without a name until everything before them is verified. Neither that file nor memory grows with the
-//! file that is fetched: when the reader is slow, or the server does not know the hash yet, storing waits, and with it the network. The stream frees
-//! bytes that were given out.
+//! Bytes that arrive wait in an unnamed temporary file until everything before them is verified. Neither that file nor
+//! memory grows with the fetched file. When the reader is slow, or the server does not know the hash yet, storing
+//! waits, and so does the network. The stream frees the room of bytes that it has written.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,14 +28,14 @@ use crate::transfer;
 
 /// Verified bytes that may wait for the reader, and bytes that may wait for the server's hash.
 const AHEAD: u64 = 64 << 20;
-/// Bytes read back and given out at once.
+/// Bytes read back and written at once.
 const PIECE: u64 = 256 << 10;
 
-/// Gives a file out.
+/// Writes a file to the output.
 ///
 /// # Errors
 ///
-/// In words, with the code to end with. What was given out by then is right, and not all.
+/// In words, with the code to end with. The bytes written by then are right, but not all.
 pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Result<Code, Failure> {
     if cx.options.update {
         let advice = "Leave --update out. A file that changes meanwhile ends the command with 5.";
@@ -78,7 +78,7 @@ pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Res
     }
 }
 
-/// The temporary file did not give back what was stored.
+/// The temporary file returned other bytes than were stored.
 fn spoiled(given: Result<io::Result<Hash>, JoinError>) -> Failure {
     let error = match given.map_err(io::Error::other).flatten() {
         Ok(_) => other_bytes(),
@@ -95,7 +95,7 @@ fn only_files() -> Failure {
     Failure::new(Code::Usage, "The standard output takes one file, and this is a folder.", "Give -o a folder to fill.")
 }
 
-/// Nothing is kept of what was given out.
+/// Nothing is kept for later.
 fn begin_again(mut failure: Failure, given: u64) -> Failure {
     if matches!(failure.code, Code::Interrupted | Code::Unreachable | Code::Changed) {
         let given = DecimalBytes(given);
@@ -115,7 +115,7 @@ pub struct Queue {
 struct State {
     /// Bytes from the start that are verified.
     ready: u64,
-    /// Bytes that were given out.
+    /// Bytes that were written to the output.
     given: u64,
     /// Bytes that were stored.
     stored: u64,
@@ -123,7 +123,7 @@ struct State {
     is_rooted: bool,
     /// Whether storing waits.
     holds: bool,
-    /// Whether nothing more is to wait: the transfer ends.
+    /// Whether nothing may wait any more: the transfer ends.
     is_open: bool,
     /// The size, once everything is verified.
     end: Option<u64>,
@@ -138,7 +138,7 @@ impl Queue {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// So many bytes from the start are verified.
+    /// This many bytes from the start are verified.
     pub fn tell(&self, ready: u64, is_rooted: bool) {
         let mut state = self.state();
         if ready > state.ready || is_rooted != state.is_rooted {
@@ -148,12 +148,12 @@ impl Queue {
         }
     }
 
-    /// Whether it is the reader, or the server's hash, that everything waits for.
+    /// Whether everything waits for the reader, and not for the server's hash.
     pub fn holds(&self) -> bool {
         self.state().holds
     }
 
-    /// The transfer is to end: storing does not wait any more.
+    /// The transfer ends, so storing no longer waits.
     pub fn open(&self) {
         self.state().is_open = true;
         self.changed.notify_all();
@@ -169,7 +169,7 @@ impl Queue {
         self.state().given
     }
 
-    /// Waits until more may be stored. The reader and the run loop go on meanwhile, so this ends.
+    /// Waits until more may be stored. The reader and the run loop continue meanwhile, so this ends.
     fn room(&self, bytes: u64) {
         let mut state = self.state();
         state.stored += bytes;
@@ -184,7 +184,7 @@ impl Queue {
         }
     }
 
-    /// The next bytes to give out; `None` at the end.
+    /// The next bytes to write; `None` at the end.
     fn next(&self) -> Option<(u64, u64)> {
         let mut state = self.state();
         while state.ready <= state.given {
@@ -202,7 +202,7 @@ impl Queue {
     }
 }
 
-/// Sums of the blocks in the temporary file, by their offsets: a disk may give back others than it was given.
+/// Sums of the blocks in the temporary file, by their offsets. A disk may return other bytes than it was given.
 type Sums = Arc<Mutex<BTreeMap<u64, Hash>>>;
 
 /// The transfer's storage: nothing in it outlives the process.
@@ -237,7 +237,7 @@ impl Storage for Spool {
                 let blocks = data.chunks(BLOCK_SIZE as usize);
                 sums.extend((*offset..).step_by(BLOCK_SIZE as usize).zip(blocks.map(sum)));
             }
-            // Nobody goes on with it.
+            // The receiver is gone.
             StoreRequest::Commit { .. } => return Stored { reply: StoreReply::Done, error: None },
             _ => {}
         }
@@ -249,7 +249,7 @@ fn sum(block: &[u8]) -> Hash {
     *blake3::hash(block).as_bytes()
 }
 
-/// Gives out what is ready.
+/// Writes the bytes that are ready.
 struct Giving {
     data: File,
     sums: Sums,
@@ -260,7 +260,7 @@ struct Giving {
 }
 
 impl Giving {
-    /// To the end; the hash of all. Blocks the thread.
+    /// Writes to the end; returns the hash of all. Blocking: writes to the output.
     fn run(self) -> io::Result<Hash> {
         let mut whole = blake3::Hasher::new();
         let mut piece = Vec::new();
@@ -292,7 +292,7 @@ impl Giving {
     }
 }
 
-/// Frees what was given out, where the file system can do that.
+/// Frees the room of written bytes, if the file system can do that.
 fn free(data: &File, start: u64, end: u64) {
     #[cfg(target_os = "linux")]
     {

@@ -1,32 +1,32 @@
-//! When a file was changed last: what servers tell, and what local files bear.
+//! The time of a file's last change, on servers and on local files.
 
 use std::fs::{File, Metadata};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Gives a file the time of its last change on the server, in milliseconds since 1970-01-01 UTC. Where that can't be, it keeps the one it has: a file system may
-/// not hold it, and the bytes are right all the same.
+/// Gives a file the time of its last change on the server, in milliseconds since 1970-01-01 UTC. On failure it keeps
+/// its time. A file system may not support that time, and the bytes are right all the same.
 pub fn set(path: &Path, modified_ms: Option<i64>) {
     if let Ok(file) = File::open(path) {
         set_of(&file, modified_ms);
     }
 }
 
-/// The same, of an open file.
+/// The same, for an open file.
 pub fn set_of(file: &File, modified_ms: Option<i64>) {
     if let Some(time) = modified_ms.and_then(time) {
         let _keeps_its_own = file.set_modified(time);
     }
 }
 
-/// Takes the server's time from a file that turned out to be another one: it was changed at the latest now.
+/// Replaces the server's time on a file that turned out to differ: it changed now at the latest.
 pub fn take_back(path: &Path) {
     if let Ok(file) = File::open(path) {
         let _keeps_its_own = file.set_modified(SystemTime::now());
     }
 }
 
-/// Whether a file bears just this time. One that was written here without being given a time hardly ever has whole milliseconds.
+/// Whether a file has exactly this time. A file written here without a given time hardly ever has whole milliseconds.
 pub fn is_of(there: &Metadata, modified_ms: Option<i64>) -> bool {
     modified_ms.and_then(time).is_some_and(|time| there.modified().is_ok_and(|own| own == time))
 }

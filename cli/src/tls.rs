@@ -1,4 +1,4 @@
-//! Encryption: rustls with ring, and the certificates to trust: those of the system and those that the person names.
+//! Encryption: rustls with ring. The trusted certificates are those of the system and those that the user names.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::dial::Line;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
 
-/// Certificates that the person trusts, beside those that the system trusts.
+/// Certificates that the user trusts, beside those that the system trusts.
 static NAMED: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
 
 /// Trusts the certificates in these files too, in all connections from now on.
@@ -57,14 +57,14 @@ fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure>
 ///
 /// # Errors
 ///
-/// As the handshake does; [`error_in`] finds the reason.
+/// As for the handshake; [`error_in`] finds the reason.
 pub async fn wrap(host: &str, line: Line) -> io::Result<Line> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let config = shared().map_err(io::Error::other)?;
     Ok(Box::new(TlsConnector::from(config).connect(name, line).await?))
 }
 
-/// The configuration, for libraries that want to have their own.
+/// The configuration, for libraries that need their own copy.
 ///
 /// # Errors
 ///
@@ -73,14 +73,14 @@ pub fn config() -> Result<ClientConfig, String> {
     shared().map(|config| (*config).clone())
 }
 
-/// The error of TLS in one of a connection, which a library may have wrapped.
+/// The TLS error inside the error of a connection, which a library may have wrapped.
 #[must_use]
 pub fn error_in(error: &io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref().or_else(|| error_in(inner.downcast_ref()?))
 }
 
-/// A name in a certificate, of which rustls tells the kind as well: `DnsName("host")`.
+/// A name in a certificate. rustls reports its kind as well: `DnsName("host")`.
 #[must_use]
 pub fn shown_name(told: &str) -> &str {
     told.split_once('(').map_or(told, |(_, rest)| rest.trim_end_matches(')').trim_matches('"'))
@@ -106,12 +106,12 @@ fn configure() -> Result<Arc<ClientConfig>, String> {
     let builder = ClientConfig::builder_with_provider(provider);
     let versions = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     let verifier = Arc::new(Verifier { usual, named: named.to_vec() });
-    // Not less than the usual verification, but for what the person trusts by name.
+    // No less than the usual verification, except for certificates that the user names.
     Ok(Arc::new(versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
-/// The usual verification, and it accepts a server's own certificate that the person named although it is marked as an authority's, as those that
-/// `openssl req -x509` makes are.
+/// The usual verification. It also accepts a server's own certificate that the user named, even if it is marked as an
+/// authority's. Certificates that `openssl req -x509` makes are.
 #[derive(Debug)]
 struct Verifier {
     usual: Arc<WebPkiServerVerifier>,
@@ -161,6 +161,6 @@ impl ServerCertVerifier for Verifier {
 }
 
 fn is_marked_as_authority(error: &rustls::Error) -> bool {
-    // rustls has no kind of its own for it, and hands on what webpki says.
+    // rustls has no separate kind for it, and passes on webpki's error.
     matches!(error, rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) if other.to_string().contains("CaUsedAsEndEntity"))
 }

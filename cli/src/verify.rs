@@ -1,7 +1,8 @@
-//! `wstp verify`: which bytes of a local file are not those of the server's, found out from the server's hash tree alone; no data is fetched.
+//! `wstp verify`: finds the bytes of a local file that differ from the server's, from the server's hash tree alone. No
+//! data is fetched.
 //!
-//! A group is the blocks one page of hashes can name. Groups are compared by one node each, one page for all nodes of up to a page of groups; only where
-//! a group differs are the hashes of its blocks fetched.
+//! A group is the set of blocks that one page of hashes can name. Groups are compared by one node each, one page for
+//! the nodes of up to a page of groups. Only if a group differs are the hashes of its blocks fetched.
 
 use std::fs::File;
 use std::io;
@@ -60,7 +61,7 @@ pub struct Comparison {
     file: OpenFile,
     local: Arc<File>,
     local_size: u64,
-    /// Where bytes that were compared are counted, in whole blocks.
+    /// The counter of compared bytes, in whole blocks.
     done: Arc<AtomicU64>,
 }
 
@@ -68,12 +69,12 @@ pub struct Comparison {
 pub enum Broken {
     /// The local file can't be read.
     Local(io::Error),
-    /// The server's hashes can't be had.
+    /// The server's hashes can't be fetched.
     Remote(Failure),
 }
 
 impl Comparison {
-    /// Tells every byte range that differs, in order.
+    /// Reports every byte range that differs, in order.
     async fn run(&mut self, differs: &mut impl FnMut(Range<u64>)) -> Result<(), Broken> {
         let page = self.remote.page_nodes();
         let blocks = Tree::of_size(self.file.size).blocks();
@@ -117,7 +118,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// The hashes of those of the blocks that are as long here as on the server; they end with the first one that is not.
+    /// The hashes of the blocks that are as long here as on the server. They end with the first block that is not.
     async fn hash_local(&self, run: BlockRun) -> io::Result<Vec<Hash>> {
         let (local, size) = (self.local.clone(), self.file.size);
         let whole = if self.local_size >= size { run.end() } else { self.local_size / BLOCK_SIZE };
@@ -136,7 +137,7 @@ impl Comparison {
     }
 }
 
-/// Prints ranges, neighbours as one.
+/// Prints ranges. Neighbours become one.
 struct Printer<'a> {
     reporter: &'a Reporter,
     open: Option<Range<u64>>,

@@ -1,5 +1,5 @@
-//! Requests of plain HTTP: one client for all, so that connections are used again. It goes through the proxies that the environment names, trusts
-//! what `tls` trusts, and follows where that is safe.
+//! Requests of plain HTTP: one client for all, so that connections are reused. It goes through the proxies that the
+//! environment names, trusts what `tls` trusts, and follows safe redirects.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use wstp_protocol::MirrorUrl;
 use crate::proxy::Proxy;
 use crate::{AGENT, tls};
 
-/// How long an answer may stand still.
+/// How long an answer may stall.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How often one address leads to another, before it is taken for a circle.
+/// Most redirects in a row before they count as a circle.
 pub const MOST_REDIRECTS: usize = 5;
 
 /// The client that follows redirects.
@@ -26,7 +26,7 @@ pub fn client() -> Result<Client, String> {
     CLIENT.get_or_init(|| make(Policy::custom(follow))).clone()
 }
 
-/// The client that follows none.
+/// The client that follows no redirects.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ fn follow(attempt: Attempt<'_>) -> Action {
     if is_safe && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
 }
 
-/// Why an answer at `from` that leads to `to` is not to be followed, in a clause; `None` where it is.
+/// Why a redirect from `from` to `to` is not followed, in a clause; `None` if it is.
 #[must_use]
 pub fn reason_to_stay(from: &Url, to: &Url) -> Option<&'static str> {
     let is_web = matches!(to.scheme(), "http" | "https");
@@ -71,7 +71,7 @@ pub fn reason_to_stay(from: &Url, to: &Url) -> Option<&'static str> {
     })
 }
 
-/// Scheme, host and port of a URL, which have no secret in them.
+/// Scheme, host and port of a URL; they contain no secret.
 #[must_use]
 pub fn origin(url: &Url) -> String {
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));

@@ -1,4 +1,4 @@
-//! How a folder ends, and what went wrong, in words.
+//! How a folder ends, and the words for its problems.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ impl Run<'_> {
         Some(Err(failure))
     }
 
-    /// Tells how to go on after nothing arrived any more.
+    /// Says how to resume after nothing arrived any more.
     fn with_what_is_kept(&self, mut failure: Failure, progress: &TreeProgress) -> Failure {
         let TreeProgress { files, files_done, bytes_done, .. } = progress;
         if failure.code == Code::Unreachable && *files_done > 0 {
@@ -63,12 +63,12 @@ impl Run<'_> {
     }
 }
 
-/// The storage thread ended before its time.
+/// The storage thread ended early.
 pub(super) fn defect(ended: &Ended) -> Failure {
     Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.")
 }
 
-/// What the engine ran into with the server called `label`.
+/// The engine's problem with the server called `label`.
 pub(super) fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
     match problem {
         TreeProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),

@@ -1,4 +1,4 @@
-//! The large files of a folder: each with a transfer of its own, a few at a time.
+//! The large files of a folder. Each has its own transfer, a few at a time.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(super) struct Fetching<'a> {
 }
 
 impl<'a> Fetching<'a> {
-    /// Nothing yet; `parallel` files at once, each with so much memory.
+    /// No transfers yet. `parallel` files at once, each with this much memory.
     pub(super) fn new(
         cx: &'a Context<'a>,
         source: &'a Source,
@@ -50,7 +50,7 @@ impl<'a> Fetching<'a> {
         Self { cx, source, output: output.to_owned(), claims, share, rate, under_way, stops }
     }
 
-    /// Begins with a file.
+    /// Begins to fetch a file.
     pub(super) fn start(&mut self, id: FileId, path: SharePath, place: &Path) {
         let stop = self.cx.stop.child_token();
         self.stops.insert(id, stop.clone());
@@ -78,7 +78,7 @@ impl<'a> Fetching<'a> {
         }));
     }
 
-    /// Has a transfer stop; it ends all the same.
+    /// Stops a transfer. Its end is still reported.
     pub(super) fn stop(&self, id: FileId) {
         if let Some(stop) = self.stops.get(&id) {
             stop.cancel();
@@ -89,7 +89,7 @@ impl<'a> Fetching<'a> {
         self.under_way.is_empty()
     }
 
-    /// The next one that ended; for ever while there is none.
+    /// The next transfer that ended. Waits for ever while there is none.
     pub(super) async fn next(&mut self) -> Ended {
         match self.under_way.next().await {
             Some(ended) => {
@@ -126,7 +126,8 @@ impl Run<'_> {
         self.tree.handle_fetched(self.now(), id, reply);
     }
 
-    /// Divides the limit equally among the large files that are being fetched and the small ones, as long as there are any to be asked for.
+    /// Divides the limit equally among the large files that are being fetched and the small ones, as long as there are
+    /// any to request.
     pub(super) fn share_rate(&mut self) {
         let sharers = self.fetching.under_way.len() + usize::from(self.socket.is_some());
         let rate = self.cx.options.rate.map(|rate| (rate / sharers.max(1) as u64).max(1));

@@ -1,4 +1,4 @@
-//! Does what the engine's tree wants, and tells it what came of it.
+//! Does the work that the engine's tree wants, and reports the results to it.
 
 use wstp_engine::StoreError;
 use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, LookReply, MAX_DEPTH, TreeOutput};
@@ -11,7 +11,7 @@ use crate::socket::Socket;
 use crate::words::engine_problem;
 
 impl Run<'_> {
-    /// Does what the engine wants until it wants nothing more.
+    /// Does the engine's work until none is left.
     pub(super) fn perform(&mut self) {
         let mut to_keep = Vec::new();
         while let Some(output) = self.tree.poll_output() {

@@ -1,4 +1,4 @@
-//! How a folder went so far.
+//! The outcome of a folder so far.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use wstp_engine::tree::journal::Recovered;
 
 use crate::exit::Code;
 
-/// How it went so far.
+/// The outcome so far.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     pub(super) files: u64,
@@ -15,12 +15,12 @@ pub(super) struct Sum {
     pub(super) failed: u64,
     /// How the command ends.
     pub(super) code: Option<Code>,
-    /// Files whose failure was told.
+    /// Files whose failure was reported.
     told: HashSet<FileId>,
 }
 
 impl Sum {
-    /// What is here already.
+    /// Counts of what is already here.
     pub(super) fn of(recovered: &Recovered) -> Self {
         let mut sum = Self::default();
         recovered.stored().for_each(|(_, stored)| sum.add(stored.size));
@@ -32,7 +32,7 @@ impl Sum {
         self.bytes += size;
     }
 
-    /// A file that counted is not there any more, or not what it was.
+    /// A counted file is gone or has changed.
     pub(super) fn take_back(&mut self, size: u64) {
         self.files -= 1;
         self.bytes -= size;
@@ -44,7 +44,7 @@ impl Sum {
         self.code.get_or_insert(code);
     }
 
-    /// Whether a file's failure was told before; from now on it was.
+    /// Whether a file's failure was reported before. It counts as reported from now on.
     pub(super) fn is_told(&mut self, file: Option<FileId>) -> bool {
         file.is_some_and(|file| !self.told.insert(file))
     }

@@ -1,4 +1,5 @@
-//! Which file of a download stands where on the disk: a disk that takes two names for one must not pass one file off as two.
+//! Which file of a download is at which place on the disk. A disk that takes two names for one must not pass one file
+//! off as two.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -16,9 +17,9 @@ use crate::partial::shown;
 pub struct Claims(Mutex<HashMap<(u64, u64), FileId>>);
 
 impl Claims {
-    /// Claims what stands there for a file. False where another one has it.
+    /// Claims the entry in a file's place. False if another file has it.
     pub fn claim(&self, there: &Metadata, file: FileId) -> bool {
-        // Several names may be links to one file: that is the person's own doing, and the disk tells them apart.
+        // Several names may be links to one file. That is the user's own doing, and the disk tells them apart.
         if there.nlink() > 1 {
             return true;
         }
@@ -26,7 +27,7 @@ impl Claims {
         *claims.entry((there.dev(), there.ino())).or_insert(file) == file
     }
 
-    /// Whether what stands in a file's place may be used for it.
+    /// Whether the entry in a file's place may be used for it.
     ///
     /// # Errors
     ///
@@ -40,7 +41,7 @@ impl Claims {
         }
     }
 
-    /// Claims what stands in a file's place.
+    /// Claims the entry in a file's place.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! What is there already of a folder's small files, found out without the server where that is possible.
+//! Looks which of a folder's small files are already there, without the server if possible.
 //!
-//! A file that was fetched bears the time of its last change on the server. One that has this size and this time is taken for the same, as rsync does; one of
-//! this size and another time may be, which only its hash can tell.
+//! A fetched file has the time of its last change on the server. A file with the server's size and time counts as the
+//! same, as in rsync. If only the size is right, the hash has to tell.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,42 +15,42 @@ use crate::{hash, times};
 /// A file that may be there.
 #[derive(Debug)]
 pub struct ToLook {
-    /// Which.
+    /// Its id.
     pub file: FileId,
-    /// Where it goes, relative to the output.
+    /// Its place, relative to the output.
     pub place: PathBuf,
     /// Bytes on the server.
     pub size: u64,
-    /// Its last change there, in milliseconds since 1970-01-01 UTC, where known.
+    /// Its last change there, in milliseconds since 1970-01-01 UTC, if known.
     pub modified_ms: Option<i64>,
 }
 
 /// A file that an earlier run put into its place.
 #[derive(Debug)]
 pub struct ToCheck {
-    /// Which.
+    /// Its id.
     pub file: FileId,
     /// Its path, relative to the output.
     pub place: PathBuf,
     /// Its size and hash when the earlier run stored it.
     pub stored: Stored,
-    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, where known.
+    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, if known.
     pub modified_ms: Option<i64>,
 }
 
-/// What is there of a file.
+/// The local state of a file.
 #[derive(Debug)]
 pub enum Found {
-    /// Nothing that could be it.
+    /// No entry that could be it.
     Nothing,
-    /// A file of its size that bears its time, as those do that were fetched.
+    /// A file of its size with its time, like every fetched file.
     Same(Saved),
     /// A file of its size.
     Unsure,
 }
 
 impl Found {
-    /// For the engine.
+    /// The answer for the engine.
     pub fn reply(&self) -> LookReply {
         match self {
             Self::Nothing => LookReply::Missing,
@@ -61,7 +61,7 @@ impl Found {
 }
 
 impl FolderStore {
-    /// What is there of a file. What can't be read is not there; whoever writes it will tell.
+    /// The local state of a file. An unreadable entry counts as missing; writing the file will report it.
     pub(super) fn look(&self, ToLook { file, place, size, modified_ms }: &ToLook) -> Found {
         let target = self.output.join(place);
         let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && there.len() == *size);
@@ -75,8 +75,9 @@ impl FolderStore {
         }
     }
 
-    /// Reads and hashes a file that was put into its place. A file that differs now is somebody else's, and the command does not replace it unasked.
-    /// Such a file loses the server's time too: by that time, a later run would take it for the same file.
+    /// Reads and hashes a file in its place. A file that differs now belongs to someone else, and the command replaces
+    /// it only on request. Such a file loses the server's time, because a later run would take it for the same file by
+    /// that time.
     pub(super) fn check(&self, ToCheck { place, stored, modified_ms, .. }: &ToCheck) -> LookReply {
         let target = self.output.join(place);
         let there = fs::symlink_metadata(&target).ok().filter(|there| there.is_file() && self.has_around(place));
@@ -90,7 +91,7 @@ impl FolderStore {
         LookReply::Unsure
     }
 
-    /// Whether the folders around a place are there, and none is a link.
+    /// Whether the folders around a place exist, and none is a link.
     fn has_around(&self, place: &Path) -> bool {
         let around = place.parent().unwrap_or(Path::new(""));
         if self.made.contains(around) {

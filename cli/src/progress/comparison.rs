@@ -1,4 +1,4 @@
-//! How far a local file is compared with a server's. What takes only a moment is not told at all.
+//! The progress of comparing a local file with a server's. A short comparison is not reported.
 
 use std::cell::{Cell, OnceCell};
 use std::path::Path;
@@ -13,10 +13,10 @@ use tokio::time::{Instant, interval_at};
 use super::{Audience, Event, Reporter};
 use crate::escape;
 
-/// How often it is told how things stand, at most.
+/// The shortest time between two reports.
 const TELL: Duration = Duration::from_millis(250);
 
-/// Tells how a comparison stands.
+/// Reports the progress of a comparison.
 pub struct ComparisonReport<'a> {
     reporter: &'a Reporter,
     file: String,
@@ -24,12 +24,12 @@ pub struct ComparisonReport<'a> {
     done: Arc<AtomicU64>,
     server_hashes: Cell<bool>,
     bar: OnceCell<ProgressBar>,
-    /// Whether whoever reads only lines was told.
+    /// Whether a line was printed for those who see only lines.
     is_told: Cell<bool>,
 }
 
 impl Reporter {
-    /// Begins to tell about a local file of so many bytes.
+    /// Begins to report on a local file of this many bytes.
     #[must_use]
     pub fn comparing(&self, file: &Path, size: u64) -> ComparisonReport<'_> {
         ComparisonReport {
@@ -45,7 +45,7 @@ impl Reporter {
 }
 
 impl ComparisonReport<'_> {
-    /// Where the bytes that were compared are counted.
+    /// The counter of compared bytes.
     #[must_use]
     pub fn done(&self) -> Arc<AtomicU64> {
         self.done.clone()
@@ -59,7 +59,7 @@ impl ComparisonReport<'_> {
         hashed
     }
 
-    /// Does a part of the comparison, and tells how it stands while that lasts.
+    /// Does a part of the comparison, and reports the progress meanwhile.
     pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut ticks = interval_at(Instant::now() + TELL, TELL);

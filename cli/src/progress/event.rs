@@ -1,4 +1,4 @@
-//! What programs are told: objects of JSON, one a line.
+//! Reports for programs: objects of JSON, one a line.
 
 use serde::Serialize;
 use wstp_engine::{SourceProgress, Standing};
@@ -11,7 +11,7 @@ use crate::words::source_problem;
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
-    /// How a file stands.
+    /// The state of a file.
     Progress {
         /// The local path.
         file: &'a str,
@@ -21,9 +21,9 @@ pub enum Event<'a> {
         size: Option<u64>,
         /// Bytes verified.
         verified: u64,
-        /// Bytes here and not verified yet.
+        /// Bytes that are here and not verified yet.
         received: u64,
-        /// Those of them that an earlier run stored and that were not read back yet.
+        /// The part of them that an earlier run stored and that was not read back yet.
         unchecked: u64,
         /// Bytes a second.
         rate: f64,
@@ -31,12 +31,12 @@ pub enum Event<'a> {
         seconds_left: Option<f64>,
         /// Seconds until the next try, while waiting.
         retry_seconds: Option<f64>,
-        /// What went wrong last.
+        /// The last problem.
         problem: Option<&'a str>,
         /// Each source.
         sources: Vec<SourceView>,
     },
-    /// How a folder stands. What is under way of files that are told of by themselves is not in it.
+    /// The state of a folder. It leaves out unfinished files with their own reports.
     Folder {
         /// `starting`, `downloading`, `checking`, `waiting`, `paused`, `complete`, `failed`.
         state: &'a str,
@@ -50,20 +50,20 @@ pub enum Event<'a> {
         files_done: u32,
         /// Bytes in them.
         bytes_done: u64,
-        /// Those of them that an earlier run stored and that were not read back yet.
+        /// The part of them that an earlier run stored and that was not read back yet.
         bytes_unchecked: u64,
-        /// Files that can't be had.
+        /// Files that failed.
         files_failed: u32,
         /// Bytes a second.
         rate: f64,
         /// Seconds until the next try, while waiting.
         retry_seconds: Option<f64>,
     },
-    /// Nobody can be reached before anything began.
+    /// No source can be reached before anything began.
     Waiting {
         /// Seconds until the next try.
         retry_seconds: f64,
-        /// What went wrong.
+        /// The problem.
         problem: &'a str,
     },
     /// A local file is being compared with the server's.
@@ -74,7 +74,7 @@ pub enum Event<'a> {
         size: u64,
         /// Bytes of it that were compared.
         compared: u64,
-        /// Whether the server does not know the hash of its own yet.
+        /// Whether the server does not know its own hash yet.
         server_hashes: bool,
     },
     /// A file is whole and in its place.
@@ -88,14 +88,14 @@ pub enum Event<'a> {
         /// Whether it was there before.
         already: bool,
     },
-    /// Something of a folder that can't be fetched and is left out.
+    /// An entry of a folder that can't be fetched and is left out.
     Skipped {
         /// The path on the server.
         path: &'a str,
         /// Why.
         reason: &'a str,
     },
-    /// Something has another name here than on the server.
+    /// An entry has another name here than on the server.
     Renamed {
         /// The path on the server.
         path: &'a str,
@@ -104,15 +104,15 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// Something failed.
+    /// A failure.
     Failed {
-        /// The local path of the file, where it is about one.
+        /// The local path of the file, if it is about one.
         file: Option<&'a str>,
-        /// The exit code that stands for it.
+        /// The exit code for it.
         code: u8,
-        /// What happened.
+        /// The problem.
         what: &'a str,
-        /// What can be done.
+        /// The remedy.
         advice: &'a str,
     },
     /// The end of a folder.
@@ -134,7 +134,7 @@ pub struct SourceView {
     rate: f64,
     /// `good`, `waiting`, `benched`, `given_up`.
     standing: &'static str,
-    /// What went wrong with it last, in a clause.
+    /// Its last problem, in a clause.
     problem: Option<String>,
 }
 
