@@ -1,4 +1,5 @@
-//! The accept loop: admits TCP connections, no more than fit, and speaks HTTP on them with a limit on how long a head may take.
+//! The accept loop: admits TCP connections, as many as fit, and speaks HTTP on them. A head has to arrive within a time
+//! limit.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use crate::server::Server;
 
 /// How long plain HTTP connections have to end when the server stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(2);
-/// Bytes that the system may hold of a connection and not have sent. By default these are megabytes, and a slow reader is seen to read
-/// only once it took a third of them.
+/// Most unsent bytes that the system may hold for a connection. By default these are megabytes, and a slow reader's
+/// progress shows only once it took a third of them.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 * 1024;
 /// Longest pause after an error of `accept`.
@@ -56,7 +57,7 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
     }
 }
 
-/// The next connection. Errors, such as too many open files, pass with time: pauses longer and longer instead of spinning.
+/// The next connection. Errors, such as too many open files, pass with time, so the pauses between tries grow.
 async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(5);
     loop {

@@ -42,33 +42,33 @@ pub struct Args {
     /// List and serve files and folders whose names begin with a dot too
     #[arg(long)]
     pub hidden: bool,
-    /// Where computed hashes are kept [default: $XDG_CACHE_HOME/wstp or ~/.cache/wstp]
+    /// Folder for computed hashes [default: $XDG_CACHE_HOME/wstp or ~/.cache/wstp]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
     /// Most space the kept hashes may take, in MiB; a file takes 0.4 % of its size
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     pub cache_limit: u64,
-    /// Most clients at once; more are told to come back later
+    /// Most clients at once; the server asks others to come back later
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
-    /// Name of this server, besides its machine's own names, localhost and IP addresses: its pages may connect, and /files/ is served;
-    /// can be repeated
+    /// Name of this server, besides its machine's own names, localhost and IP addresses: its pages may connect, and
+    /// /files/ is served; can be repeated
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub allow_host: Vec<String>,
-    /// Where the same folder is served too, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder at
-    /// `https://HOST/PATH/`; can be repeated, those to be used first in front
+    /// Another place of the same folder, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder
+    /// at `https://HOST/PATH/`; can be repeated, in the order in which to use them
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<MirrorUrl>,
-    /// What is logged: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`
+    /// Events to log: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`
     #[arg(long, value_name = "FILTER", env = "WSTP_LOG", default_value = "info", value_parser = filter)]
     pub log: String,
-    /// How it is logged, always to standard error
+    /// Format of the log, always on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
 impl Args {
-    /// The arguments of this process; ends it, with words, where they are wrong.
+    /// The arguments of this process. Ends it, with words, if they are wrong.
     pub fn of_process() -> Self {
         let args = Self::parse();
         if args.mirror.len() > MAX_MIRRORS {
@@ -79,7 +79,7 @@ impl Args {
     }
 }
 
-/// How the log looks.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people
@@ -102,12 +102,12 @@ impl From<Args> for Config {
     }
 }
 
-/// A filter is kept as text, which unlike the parsed one can be cloned.
+/// The text of a filter. Unlike the parsed filter, it can be cloned.
 fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
-/// A name alone: with anything around it, it would never be the one that clients ask for.
+/// A name alone: with anything around it, it would never match a client's name for the server.
 fn host_name(text: &str) -> Result<String, &'static str> {
     let authority = Authority::try_from(text).ok().filter(|authority| authority.host() == text);
     authority

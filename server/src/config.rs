@@ -1,4 +1,4 @@
-//! What can be configured, and the defaults.
+//! The configuration, and the defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,35 +6,36 @@ use std::time::Duration;
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{Limits, MirrorUrl};
 
-/// Everything a server needs to know before it starts.
+/// Everything that a server needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The folder that is shared.
+    /// The shared folder.
     pub root: PathBuf,
     /// Whether names that begin with a dot are listed and opened.
     pub hidden: bool,
-    /// Where block hashes are kept between runs; `None` keeps them only while the server runs.
+    /// The folder for block hashes between runs; `None` keeps them only while the server runs.
     pub cache_dir: Option<PathBuf>,
     /// Most bytes the kept hashes may take.
     pub cache_limit: u64,
     /// Most protocol connections at once; further clients are told to come back later.
     pub max_connections: usize,
-    /// Most bytes read for one connection and not yet taken by its client.
+    /// Most bytes that are read for one connection and not yet taken by its client.
     pub send_budget: u32,
-    /// Names, besides those of the machine, `localhost` and IP addresses, under which pages of this server may open connections and files are served over
-    /// plain HTTP.
+    /// Names, besides those of the machine, `localhost` and IP addresses, under which the server trusts requests. Its
+    /// pages may open connections there, and it serves files over plain HTTP.
     pub allowed_hosts: Vec<String>,
-    /// Where else the folder is served, told to clients that ask; at most [`MAX_MIRRORS`](wstp_protocol::limits::MAX_MIRRORS).
+    /// Other places of the folder, named to clients that ask; at most
+    /// [`MAX_MIRRORS`](wstp_protocol::limits::MAX_MIRRORS).
     pub mirrors: Vec<MirrorUrl>,
     /// Requests under way on one connection.
     pub max_requests: u32,
     /// Handles open on one connection.
     pub max_handles: u32,
-    /// How long the server waits for what.
+    /// The server's patience.
     pub timeouts: Timeouts,
 }
 
-/// How long the server waits for what.
+/// How long the server waits for each kind of event.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// For the head of an HTTP request.
@@ -43,13 +44,13 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// For the next frame of a client that has nothing under way.
     pub idle: Duration,
-    /// For a client to take at least some of what it was sent: players pause.
+    /// For a client to take at least some of the sent data: players pause.
     pub write: Duration,
-    /// Before a client that takes nothing gives way to another one, where all places are taken.
+    /// Least pause for which a connection is evicted when all places are taken and another client comes.
     pub grace: Duration,
     /// For requests under way when the server stops.
     pub drain: Duration,
-    /// Before hashing of a file that nobody holds open is given up.
+    /// Before hashing is cancelled for a file that no client has open.
     pub linger: Duration,
 }
 
@@ -72,7 +73,7 @@ impl Config {
         }
     }
 
-    /// What a client is told about what it may do.
+    /// The limits that a client is told.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             requests: self.max_requests,

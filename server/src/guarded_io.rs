@@ -1,6 +1,6 @@
-//! A stream that ends when its peer takes nothing for too long, or has to make room for another.
+//! A stream that ends when its peer takes nothing for too long, or when it is evicted for another client.
 //!
-//! A write counts as progress, so what the system buffers must be little: see `accept`.
+//! A write counts as progress, so the system may buffer only a little: see `accept`.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -15,8 +15,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::places::Reader;
 
-/// Wraps a stream. A write fails with [`io::ErrorKind::TimedOut`] when it makes no progress for as long as the patience lasts, and sooner
-/// when the reader has to give way.
+/// Wraps a stream. A write fails with [`io::ErrorKind::TimedOut`] when it makes no progress for as long as the patience
+/// lasts, or when the reader is evicted.
 pub struct GuardedIo<S: Reset> {
     stream: S,
     reader: Arc<Reader>,
@@ -25,7 +25,7 @@ pub struct GuardedIo<S: Reset> {
     waiting: bool,
 }
 
-/// A stream whose end can be made an error for its peer.
+/// A stream whose end can be turned into an error for its peer.
 pub trait Reset {
     /// Has the stream end in an error once it is dropped.
     fn reset(&self);
@@ -53,7 +53,7 @@ impl<S: Reset> GuardedIo<S> {
         Self { stream, reader, patience, alarm: Box::pin(tokio::time::sleep(patience)), waiting: false }
     }
 
-    /// Passes progress on; turns waiting for too long into an error.
+    /// Passes progress on. Turns too long a wait into an error.
     fn guard<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             if std::mem::take(&mut self.waiting) {

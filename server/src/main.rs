@@ -15,9 +15,9 @@ use wstp_server::{Config, StartError};
 
 /// The folder can't be shared.
 const NO_FOLDER: u8 = 3;
-/// The address can't be listened on.
+/// The server can't listen on the address.
 const NO_ADDRESS: u8 = 4;
-/// Anything else.
+/// Any other failure.
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
@@ -83,7 +83,7 @@ fn leave_working_directory(config: Config) -> std::io::Result<Config> {
     Ok(Config { root, cache_dir, ..config })
 }
 
-/// Each open handle is an open file, and the system's usual limit is meant for programs that can't handle more than 1,024.
+/// Each open handle is an open file. The system's usual limit is meant for programs that can't handle more than 1,024.
 fn allow_many_files() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };

@@ -1,8 +1,9 @@
 //! Which web origins may open protocol connections and read files.
 //!
-//! Programs send no `Origin` and browsers always do, so a web page elsewhere can't use a visitor's browser to read the share.
-//! Same-origin pages are trusted only under an IP address, `localhost`, a name of this machine or a configured name: under any other name
-//! a hostile page could have its own name resolve to this server and pass as its own origin.
+//! Programs send no `Origin` and browsers always do, so a web page elsewhere can't use a visitor's browser to read the
+//! share. Same-origin pages are trusted only under an IP address, `localhost`, a name of this machine or a configured
+//! name. Under any other name a hostile page could pass as this server's own origin, because its name could resolve to
+//! this server.
 
 use std::net::IpAddr;
 
@@ -28,9 +29,9 @@ pub async fn is_allowed(headers: &HeaderMap, allowed_hosts: &[String]) -> bool {
     }
 }
 
-/// The name under which the server was asked, if it is not one that only its owner can give: a browser sends no `Origin` with a page's
-/// requests to the page's own host, so a hostile page whose name resolves to this server could otherwise read plain files. `None` when all is
-/// well; requests without a `Host` come from no browser.
+/// The name in the request, if a stranger could own it. A browser sends no `Origin` with a page's requests to the
+/// page's own host. So a hostile page whose name resolves to this server could otherwise read plain files. `None` for a
+/// trusted name, and for requests without a `Host`, which come from no browser.
 pub async fn foreign_name(headers: &HeaderMap, allowed_hosts: &[String]) -> Option<String> {
     let host = headers.get(header::HOST)?;
     match Authority::try_from(host.as_bytes()) {

@@ -1,7 +1,7 @@
 //! The names of this machine, as its own system knows them.
 //!
-//! Name servers and the network's search domain are not asked: whoever runs the network could answer with a name of a hostile page. Nothing
-//! is kept, so a machine that is renamed answers to its new name at once.
+//! Name servers and the network's search domain are not asked: the network's operator could answer with a name of a
+//! hostile page. Nothing is cached, so a renamed machine answers to its new name at once.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub async fn is_own(host: &str) -> bool {
     }
 }
 
-/// How a name relates to that of the machine.
+/// How a name relates to the machine's name.
 #[derive(Debug, PartialEq, Eq)]
 enum Relation {
     Own,
@@ -36,7 +36,7 @@ enum Relation {
 
 fn relation(host: &str, node: &str) -> Relation {
     let (name, _) = node.split_once('.').unwrap_or((node, ""));
-    // A machine without a name of its own is called so.
+    // A machine without a name is called so.
     if name.is_empty() || name.eq_ignore_ascii_case("localhost") {
         return Relation::None;
     }
@@ -52,7 +52,7 @@ fn relation(host: &str, node: &str) -> Relation {
     }
 }
 
-/// Whether a file of hosts (hosts(5)) has a name: on each line an address, then names, and a comment behind `#`.
+/// Whether a hosts file (hosts(5)) contains a name. Each line has an address and then names; a `#` begins a comment.
 fn is_listed(hosts: &[u8], host: &str) -> bool {
     let names = |line| String::from_utf8_lossy(line).split('#').next().unwrap_or_default().to_owned();
     hosts

@@ -1,8 +1,9 @@
-//! Who has a place on the server, and who gives way.
+//! Places on the server, and the eviction of connections.
 //!
-//! Each TCP connection has a slot. Those that speak the protocol or are sent files or folders have a seat too. A reader that pauses keeps
-//! both while there is room. When all are taken and another client comes, one connection ends: the one whose reader took nothing for
-//! longest, if that was as long as the configured grace. So paused readers can't keep everybody else out.
+//! Each TCP connection has a slot. Connections that speak the protocol or receive files or folders have a seat too. A
+//! paused reader keeps both while there is room. When all are taken and another client comes, the server evicts one
+//! connection. It is the one whose reader took nothing for longest, if that was at least the configured grace. So
+//! paused readers can't keep everyone else out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,37 +13,37 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// TCP connections beyond the seats: pages, health checks, and clients that are told to come back later.
+/// TCP connections beyond the seats: for pages, health checks, and clients that are told to come back later.
 const SPARE_SLOTS: usize = 64;
-/// How long a connection that gives way may take to end.
+/// How long an evicted connection may take to end.
 const MAKING_ROOM: Duration = Duration::from_secs(1);
 
 /// All places of a server.
 pub struct Places {
     slots: Arc<Semaphore>,
     seats: Arc<Semaphore>,
-    /// How long a reader may take nothing before it gives way.
+    /// How long a reader may take nothing before it can be evicted.
     grace: Duration,
     readers: Mutex<HashMap<u64, Arc<Reader>>>,
 }
 
-/// The client of one TCP connection, as the one who takes what is sent.
+/// The client of one TCP connection, in its role as the reader of the sent data.
 #[derive(Default)]
 pub struct Reader(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// Since when something waits to be taken.
+    /// Since when data waits for the reader.
     waiting_since: Option<Instant>,
     has_seat: bool,
     gives_way: bool,
-    /// Whether the connection is to end so that its peer takes what came for incomplete.
+    /// Whether the connection has to end in a way that shows its peer an incomplete answer.
     breaks_off: bool,
     /// The task that waits for the reader.
     waker: Option<Waker>,
 }
 
-/// A slot: given back when the connection ends.
+/// A slot. It is given back when the connection ends.
 pub struct Slot {
     places: Arc<Places>,
     number: u64,
@@ -50,14 +51,14 @@ pub struct Slot {
     _permit: OwnedSemaphorePermit,
 }
 
-/// A seat: given back when what it was taken for is done.
+/// A seat. It is given back when its purpose ends.
 pub struct Seat {
     reader: Arc<Reader>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Places {
-    /// So many seats, and some more slots.
+    /// This many seats, and some more slots.
     pub fn new(seats: usize, grace: Duration) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(seats + SPARE_SLOTS)),
@@ -73,7 +74,7 @@ impl Places {
             if let Some(permit) = self.take(&self.slots, |_| true).await {
                 break permit;
             }
-            // By then some reader may have used up its grace.
+            // By then the grace of some reader may be over.
             if let Ok(Ok(permit)) = tokio::time::timeout(MAKING_ROOM, self.slots.clone().acquire_owned()).await {
                 break permit;
             }
@@ -83,14 +84,14 @@ impl Places {
         Slot { places: self.clone(), number, reader, _permit: permit }
     }
 
-    /// A seat for a client that has a slot; `None` when all are taken and nobody has to give way.
+    /// A seat for a client that has a slot. `None` if all are taken and no connection can be evicted.
     pub async fn seat(&self, reader: &Arc<Reader>) -> Option<Seat> {
         let permit = self.take(&self.seats, |other| other.has_seat).await?;
         reader.state().has_seat = true;
         Some(Seat { reader: reader.clone(), _permit: permit })
     }
 
-    /// A free place, or the one of whoever has to give way.
+    /// A free place, or that of an evicted connection.
     async fn take(&self, free: &Arc<Semaphore>, may_go: impl Fn(&State) -> bool) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = free.clone().try_acquire_owned() {
             return Some(permit);
@@ -99,7 +100,7 @@ impl Places {
         tokio::time::timeout(MAKING_ROOM, free.clone().acquire_owned()).await.ok()?.ok()
     }
 
-    /// Ends the connection that waited longest for its reader; `None` when none waited for long enough.
+    /// Evicts the connection that waited longest for its reader; `None` if none waited long enough.
     fn make_room(&self, may_go: impl Fn(&State) -> bool) -> Option<()> {
         let readers = self.readers();
         let waiting = readers.iter().filter_map(|(number, reader)| {
@@ -113,7 +114,7 @@ impl Places {
         Some(())
     }
 
-    /// Ends every connection whose reader has taken nothing for so long.
+    /// Ends every connection whose reader has taken nothing for this long.
     pub fn end_waiting(&self, least: Duration) {
         for reader in self.readers().values() {
             let mut state = reader.state();
@@ -129,7 +130,8 @@ impl Places {
 }
 
 impl Reader {
-    /// Something waits to be taken. Whether the connection has to give way; if not yet, the task of `cx` is woken once it has.
+    /// Data waits for the reader. Returns whether the connection is evicted. If not yet, the task of `cx` is woken when
+    /// it is.
     pub fn waits(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state();
         state.waiting_since.get_or_insert_with(Instant::now);
@@ -139,7 +141,7 @@ impl Reader {
         state.gives_way
     }
 
-    /// Something was taken, or nothing waits any more.
+    /// The reader took data, or none waits any more.
     pub fn took(&self) {
         self.state().waiting_since = None;
     }
@@ -160,7 +162,7 @@ impl Reader {
 }
 
 impl State {
-    /// Since when nothing was taken, if that is so long and the connection goes on.
+    /// Since when the reader took nothing, if that is long enough and the connection is not evicted yet.
     fn waited(&self, least: Duration) -> Option<Instant> {
         self.waiting_since.filter(|since| !self.gives_way && since.elapsed() >= least)
     }
@@ -174,7 +176,7 @@ impl State {
 }
 
 impl Slot {
-    /// Whose slot it is.
+    /// The reader of the slot.
     pub fn reader(&self) -> &Arc<Reader> {
         &self.reader
     }

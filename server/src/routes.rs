@@ -23,10 +23,10 @@ const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_s
 
 const NO_UPGRADE: &str = "This address speaks WSTP over WebSockets. Open it with the extension.\n";
 
-/// Who is at the other end of a TCP connection, and its place among them.
+/// The client of a TCP connection, and its place.
 #[derive(Clone)]
 pub struct Peer {
-    /// Names the connection.
+    /// The connection's number.
     pub number: u64,
     /// Address and port.
     pub address: SocketAddr,
@@ -42,13 +42,13 @@ impl Peer {
         Self { number, address, local, slot: Arc::new(slot) }
     }
 
-    /// The one who takes what is sent.
+    /// The reader of the sent data.
     pub fn reader(&self) -> &Arc<Reader> {
         self.slot.reader()
     }
 }
 
-/// Everything one connection can ask for over HTTP.
+/// All that one connection can request over HTTP.
 pub fn routes(
     server: Arc<Server>,
     peer: Peer,
@@ -96,7 +96,7 @@ pub fn routes(
         .map(secured)
 }
 
-/// The shared files as they are, whatever the method.
+/// The shared files over plain HTTP, for any method.
 fn files(
     server: Arc<Server>,
     peer: Peer,
@@ -119,7 +119,7 @@ fn reads() -> impl Filter<Extract = (), Error = Rejection> + Copy {
     warp::get().or(warp::head()).unify()
 }
 
-/// Checks the head of a request to the endpoint: what the handshake is answered with, or why not.
+/// Checks the head of a request to the endpoint. Returns the handshake's answer, or the refusal.
 async fn upgrade_answer(
     server: &Server,
     headers: &HeaderMap,
@@ -149,7 +149,7 @@ fn switching(accept: SecWebsocketAccept) -> Response {
     response
 }
 
-/// The address under which the client found this server, if nothing in it could be taken for markup.
+/// The address under which the client found this server, if it contains nothing that could be markup.
 fn requested_address(headers: &HeaderMap) -> Option<&str> {
     let host = headers.get(header::HOST)?.to_str().ok()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:[]-".contains(&byte);
@@ -168,7 +168,7 @@ fn refusal(rejection: &Rejection) -> Response {
     }
 }
 
-/// Adds the headers that protect pages, where an answer does not bring its own, and the one that says who answers.
+/// Adds the headers that protect pages, unless an answer has its own, and the header that names the server's version.
 fn secured(mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,6 +1,6 @@
-//! The WebSocket, and the only place that knows which library speaks it.
+//! The WebSocket. Only this module knows which library speaks it.
 //!
-//! Frames go out as they are, without a copy; frames that come in are bounded before memory is taken for them.
+//! Frames go out without a copy. The size of incoming frames is checked before memory is taken for them.
 
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -18,11 +18,11 @@ type Stream = WebSocketStream<TokioIo<Upgraded>>;
 /// Why a socket ended.
 pub type SocketError = tokio_websockets::Error;
 
-/// What came in.
+/// A received message.
 pub enum Incoming {
     /// A binary message: one frame of the protocol.
     Frame(Bytes),
-    /// A sign of life that the library answers once something is flushed.
+    /// A ping or pong. The library answers it once something is flushed.
     Ping,
     /// A text message, which the protocol does not have.
     Text,
@@ -34,10 +34,10 @@ pub struct Receiver(SplitStream<Stream>);
 /// The half that sends.
 pub struct Sender(SplitSink<Stream, Message>);
 
-/// Why the server closes a socket, as the WebSocket's close code says it.
+/// The reason why the server closes a socket, as the WebSocket's close code.
 #[derive(Clone, Copy)]
 pub enum Closing {
-    /// Everything that was to be said is said.
+    /// All is said.
     Normal,
     /// The server stops.
     GoingAway,

@@ -1,4 +1,4 @@
-//! What a transfer's connection really is: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
+//! The real connection of a transfer: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
 
 use wasm_bindgen::prelude::*;
 use wstp_messages::SourceTask;
@@ -7,7 +7,7 @@ use wstp_protocol::ClientMessage;
 use crate::plain::Plain;
 use crate::socket::{Happening, Socket};
 
-/// A connection. Dropping it closes it, and nothing more is heard of it.
+/// A connection. Dropping it closes it, without any further event.
 pub enum Link {
     /// To a server of the protocol.
     Socket(Socket),
@@ -28,7 +28,7 @@ impl Link {
         Socket::connect(&source.address, happened).map(Self::Socket)
     }
 
-    /// Sends a message. On a connection that is gone it is lost, and the closing is heard of.
+    /// Sends a message. On a closed connection it is lost, and the close event follows.
     pub fn send(&self, message: &ClientMessage) {
         match self {
             Self::Socket(socket) => socket.send(&message.encode()),

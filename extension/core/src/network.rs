@@ -1,4 +1,5 @@
-//! Whether the browser has a network at all, and word of it coming back: a document gets that, a worker can only look.
+//! Whether the browser has a network, and an event when the network is back. A document gets that event; a worker can
+//! only look.
 
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
@@ -30,7 +31,7 @@ impl Drop for Online {
     }
 }
 
-/// Whether the browser says that it has no network. Where it says nothing it is taken to have one.
+/// Whether the browser says that it has no network. If it says nothing, it counts as online.
 pub fn is_offline() -> bool {
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into());
     let on_line = navigator.and_then(|navigator| Reflect::get(&navigator, &"onLine".into()));

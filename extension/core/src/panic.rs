@@ -1,5 +1,4 @@
-//! What happens when the program meets its own defect: it is logged and reported as an uncaught error, upon which whoever
-//! supervises this context replaces it.
+//! Panics: they are logged and reported as an uncaught error. The supervisor of this context then replaces it.
 
 use std::panic;
 
@@ -20,7 +19,7 @@ pub fn report() {
     }));
 }
 
-/// Ends this context for a reason that is no defect: whoever supervises it starts another.
+/// Ends this context for a reason that is no defect. Its supervisor starts another.
 pub fn give_up(error: &JsValue) {
     report_error(error);
 }

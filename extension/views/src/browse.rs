@@ -1,6 +1,7 @@
-//! Which folder of which server is shown, and how that came about.
+//! The shown folder of a server, and the steps that led there.
 //!
-//! Every step bears a number; what arrives for an older one is ignored, so a slow answer never replaces what the user went on to.
+//! Every step has a number. An answer to an older step is ignored, so a slow answer never replaces the user's later
+//! choice.
 
 use leptos::prelude::*;
 use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView, Spot, TransferView};
@@ -20,9 +21,9 @@ const MOST: usize = 500_000;
 pub struct Place {
     /// [`ServerView::address`].
     pub address: String,
-    /// What to call the server.
+    /// The server's label.
     pub label: String,
-    /// The names on the way.
+    /// The names on the path.
     pub folders: Vec<String>,
 }
 
@@ -33,39 +34,39 @@ impl Place {
     }
 }
 
-/// How the folder stands.
+/// The state of the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// No server yet.
     Nothing,
-    /// The server is being asked who it is.
+    /// Connecting to the server.
     Connecting,
-    /// More entries are on their way.
+    /// More entries are in flight.
     Loading,
     /// All of it is shown.
     Shown,
-    /// There is more than can be shown.
+    /// It has more entries than can be shown.
     Cut,
     /// It can't be shown.
     Failed(Problem),
 }
 
-/// What is browsed; cheap to copy.
+/// The browsing state; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Browse {
     catalogue: Catalogue,
     store: Store,
-    /// What the field for the server holds.
+    /// The content of the field for the server.
     pub typed: RwSignal<String>,
-    /// Where we are.
+    /// The current folder.
     pub place: RwSignal<Option<Place>>,
-    /// What is there.
+    /// Its entries.
     pub entries: RwSignal<Vec<Entry>>,
-    /// How it stands.
+    /// Its state.
     pub look: RwSignal<Look>,
-    /// The file that the address leads to, until it was fetched or not wanted.
+    /// The file that the address names, until the user has fetched or dismissed it.
     pub offer: RwSignal<Option<Entry>>,
-    /// What came of the last click, if it was bad.
+    /// The problem of the last click, if it failed.
     pub notice: RwSignal<Option<Problem>>,
     step: StoredValue<u32>,
 }
@@ -88,7 +89,7 @@ impl Browse {
         browse
     }
 
-    /// Once everything was told: goes to where the user was last, or at least names the server.
+    /// After the first snapshot: goes to the user's last place, or at least names the server.
     fn resume(self) {
         Effect::new(move |done: Option<bool>| {
             if done == Some(true) || !self.store.is_ready.get() {
@@ -109,7 +110,7 @@ impl Browse {
         });
     }
 
-    /// Connects to what was typed and shows what it leads to.
+    /// Connects to the typed address and shows its place.
     pub fn connect(self, address: String) {
         let step = self.begin();
         self.place.set(None);
@@ -126,7 +127,7 @@ impl Browse {
         });
     }
 
-    /// Shows a folder of a server, and offers the file in it that was asked for.
+    /// Shows a folder of a server, and offers the requested file in it.
     fn open(self, server: ServerView, spot: Spot) {
         self.typed.set(server.label.clone());
         self.go(Place { address: server.address, label: server.label, folders: spot.folders });
@@ -150,7 +151,7 @@ impl Browse {
         self.load(step, place, None);
     }
 
-    /// Tries again what failed.
+    /// Retries the failed step.
     pub fn retry(self) {
         match self.place.get_untracked() {
             Some(place) => self.go(place),
@@ -158,7 +159,7 @@ impl Browse {
         }
     }
 
-    /// Keeps so many steps of the way: 1 is the server's first folder.
+    /// Keeps this many steps of the path: 1 is the server's first folder.
     pub fn go_up_to(self, steps: usize) {
         if let Some(mut place) = self.place.get_untracked() {
             place.folders.truncate(steps.saturating_sub(1));
@@ -174,7 +175,7 @@ impl Browse {
         }
     }
 
-    /// Opens a folder or fetches a file; `on_existing` is called with words if it was fetched before.
+    /// Opens a folder or fetches a file. Calls `on_existing` with words if it was fetched before.
     pub fn open_entry(self, entry: Entry, on_existing: Callback<String>) {
         let Some(mut place) = self.place.get_untracked() else { return };
         self.notice.set(None);
@@ -196,7 +197,7 @@ impl Browse {
         }
     }
 
-    /// Fetches everything in a folder of this one; `on_existing` is called with words if that was done before.
+    /// Fetches everything in a subfolder. Calls `on_existing` with words if that was done before.
     pub fn fetch_folder(self, name: String, on_existing: Callback<String>) {
         let Some(place) = self.place.get_untracked() else { return };
         let command = Command::DownloadFolder { path: place.path_of(&name), address: place.address };
@@ -239,7 +240,7 @@ impl Browse {
         self.step.get_value() != step
     }
 
-    /// Asks for a page, and with its answer for the next.
+    /// Requests a page, and with its answer the next one.
     fn load(self, step: u32, place: Place, cursor: Option<String>) {
         let command = Command::List { address: place.address.clone(), path: place.folders.join("/"), cursor };
         self.catalogue.send(command, move |result| {

@@ -1,4 +1,4 @@
-//! The folder that is shown, with the way to it and what is to be said about it.
+//! The shown folder, with the path to it and messages about it.
 
 use leptos::prelude::*;
 use wstp_messages::Problem;
@@ -38,7 +38,7 @@ pub fn BrowsePane(browse: Browse, store: Store, #[prop(into)] on_existing: Callb
             <Notices browse=browse />
             <Offer browse=browse on_existing=on_existing />
             <div class="fill place">
-                // It stays where it is while a folder is loaded, or the keyboard would lose its place.
+                // It stays in place while a folder is loaded, or the keyboard would lose its place.
                 <div class="fill" hidden=move || browse.place.with(Option::is_none)>
                     <EntryList
                         entries=browse.entries
@@ -69,7 +69,7 @@ fn steps(place: &Place) -> Vec<String> {
     [&place.label].into_iter().chain(&place.folders).cloned().collect()
 }
 
-/// Says what came of the last step and the last click.
+/// Shows the results of the last step and the last click.
 #[component]
 fn Notices(browse: Browse) -> impl IntoView {
     let failed = move || match browse.look.get() {
@@ -102,7 +102,7 @@ fn Notices(browse: Browse) -> impl IntoView {
     }
 }
 
-/// The file that the address leads to, and whether it can be had.
+/// The file that the address names, and whether it can be fetched.
 #[component]
 fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
     move || {
@@ -127,7 +127,7 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
     }
 }
 
-/// Why the list is empty, and what to do.
+/// Why the list is empty, and the remedy.
 #[component]
 fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
     let words = move || match browse.look.get() {

@@ -1,7 +1,8 @@
-//! Commands to the catalogue and what comes back.
+//! Commands to the catalogue, and its replies and events.
 //!
-//! A command is sent again every second under its id until the reply comes, so it survives a catalogue that is still starting or is
-//! started anew. While nothing is heard the service worker is asked to see to it that there is one.
+//! A command is sent again every second under its id until the reply comes. So it survives a catalogue that is still
+//! starting or is started again. While the catalogue is silent, the service worker is asked to ensure that there is
+//! one.
 
 use std::collections::HashMap;
 
@@ -14,25 +15,25 @@ use wstp_messages::{Command, CommandId, Event, Knock, Message, Problem, Reply, S
 
 use crate::chrome;
 
-/// Seconds without a word after which the service worker is asked again.
+/// Seconds of silence after which the service worker is asked again.
 const SILENCE: u32 = 4;
-/// What a page listens to, as [`Message::topic`] calls it.
+/// The topics that a page listens to, as [`Message::topic`] names them.
 const TOPICS: &[&str] = &["Reply", "Event"];
 /// Commands that may wait for a reply at once.
 const MOST: usize = 64;
 
-/// What the catalogue tells without being asked for more than to tell.
+/// News from the catalogue.
 #[derive(Debug)]
 pub enum News {
-    /// Everything there is.
+    /// The whole state.
     Snapshot(Snapshot),
-    /// What changed.
+    /// A change.
     Event(Event),
 }
 
 type Answer = Box<dyn FnOnce(Result<Reply, Problem>)>;
 
-/// The catalogue as this page sees it; cheap to copy.
+/// A page's line to the catalogue; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Catalogue {
     line: StoredValue<Option<Line>, LocalStorage>,
@@ -49,7 +50,7 @@ struct Line {
 }
 
 impl Catalogue {
-    /// Opens the line, asks for everything there is to show, and hands what the catalogue tells to `news`.
+    /// Opens the line, requests the whole state, and hands the catalogue's news to `news`.
     pub fn open(news: Callback<News>) -> Self {
         let catalogue = Self { line: StoredValue::new_local(None), trouble: RwSignal::new(None), news };
         match Bus::open(TOPICS, move |message| catalogue.handle_message(message)) {
@@ -72,7 +73,7 @@ impl Catalogue {
         self.trouble.into()
     }
 
-    /// Sends a command; `answer` is called with what came of it.
+    /// Sends a command. Calls `answer` with the result.
     pub fn send(self, command: Command, answer: impl FnOnce(Result<Reply, Problem>) + 'static) {
         let Some(id) = new_id() else { return };
         let is_sent = self.line.try_update_value(|line| {
@@ -89,7 +90,7 @@ impl Catalogue {
         }
     }
 
-    /// Asks the service worker to see to it that there is a catalogue, then asks that for everything.
+    /// Asks the service worker to ensure that there is a catalogue, then requests the whole state.
     fn wake(self) {
         let may = self
             .line
@@ -138,7 +139,7 @@ impl Catalogue {
         }
     }
 
-    /// Once a second: says again what was not answered.
+    /// Once a second: repeats unanswered commands.
     fn tick(self) {
         let is_silent = self.line.try_update_value(|line| {
             let Some(line) = line else { return false };

@@ -1,7 +1,7 @@
 //! The views of the extension: the popup and the manager page.
 //!
-//! They render what the catalogue tells and send it commands; both go over one `BroadcastChannel`. They hold no transfer state and may die at any
-//! time. Only `chrome.rs` touches chrome.*.
+//! They render the catalogue's state and send it commands; both go over one `BroadcastChannel`. They hold no transfer
+//! state and may die at any time. Only `chrome.rs` touches chrome.*.
 
 mod browse;
 mod browse_pane;
@@ -29,7 +29,7 @@ pub fn popup() {
     mount_to_body(popup::Popup);
 }
 
-/// Fills the page in a tab of its own.
+/// Fills the page in a whole tab.
 #[wasm_bindgen]
 pub fn manager() {
     panic::tell();

@@ -1,4 +1,4 @@
-//! The manager page: the same as the popup in a full tab, all at once.
+//! The manager page: the content of the popup in a full tab, all at once.
 
 use leptos::ev::resize;
 use leptos::prelude::*;
@@ -63,7 +63,7 @@ pub fn Manager() -> impl IntoView {
     }
 }
 
-/// Whether the page is so narrow that the list of servers is left out, as pages.css has it: then the field offers them.
+/// Whether the page is so narrow that pages.css leaves out the list of servers. The field then offers them.
 fn is_narrow() -> RwSignal<bool> {
     let look = || window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width <= NARROW);
     let narrow = RwSignal::new(look());
@@ -72,7 +72,7 @@ fn is_narrow() -> RwSignal<bool> {
     narrow
 }
 
-/// The servers it remembers.
+/// The remembered servers.
 #[component]
 fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
     let forget = move |server: ServerView| {

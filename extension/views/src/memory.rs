@@ -1,4 +1,4 @@
-//! Where the user was last, so that the popup opens there again. Losing it is no loss.
+//! The user's last place, so that the popup opens there again. Losing it does no harm.
 
 use web_sys::Storage;
 
@@ -11,12 +11,12 @@ fn storage() -> Option<Storage> {
 /// Remembers a folder of a server.
 pub fn keep_place(address: &str, folders: &[String]) {
     if let Some(storage) = storage() {
-        // No name holds a slash, and an address no line break.
+        // No name contains a slash, and no address a line break.
         let _ = storage.set_item(PLACE, &format!("{address}\n{}", folders.join("/")));
     }
 }
 
-/// The folder remembered last: the server's address and the names on the way.
+/// The last remembered folder: the server's address and the names on the path.
 pub fn last_place() -> Option<(String, Vec<String>)> {
     let text = storage()?.get_item(PLACE).ok()??;
     let (address, path) = text.split_once('\n')?;

@@ -1,4 +1,4 @@
-//! A page that broke says so instead of standing still.
+//! A page that broke shows that, and does not just stop.
 
 use std::panic::set_hook;
 

@@ -1,4 +1,5 @@
-//! The popup: 400 x 600 pixels behind the toolbar button. Files and transfers share one place; switching moves nothing else.
+//! The popup: 400 x 600 pixels behind the toolbar button. Files and transfers share one place. Switching moves nothing
+//! else.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -23,7 +24,7 @@ enum Tab {
 }
 
 impl Tab {
-    /// The element that it shows.
+    /// The pane that it shows.
     const fn panel(self) -> &'static str {
         match self {
             Self::Browse => "panel-browse",
@@ -54,7 +55,7 @@ pub fn Popup() -> impl IntoView {
         browse.connect(address);
     };
     let open_manager = move || {
-        // Chrome opens tabs for any page of its own extension; the popup closes with it.
+        // Chrome opens tabs for any page of its own extension. The popup then closes.
         spawn_local(async { drop(chrome::open_tab("manager.html").await) });
     };
     view! {

@@ -1,4 +1,4 @@
-//! What the user can set.
+//! The user's settings.
 
 use leptos::prelude::*;
 use wstp_messages::{Command, Problem, Settings};

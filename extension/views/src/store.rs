@@ -1,4 +1,4 @@
-//! What the catalogue told, as signals: one for each transfer, so that a change redraws one row.
+//! The catalogue's state as signals: one for each transfer, so that a change redraws one row.
 
 use std::collections::HashMap;
 
@@ -15,22 +15,22 @@ const SPEEDS: usize = 120;
 /// A transfer's signals; alive for as long as someone holds them.
 #[derive(Clone)]
 pub struct Kept {
-    /// The transfer as last told.
+    /// The last state of the transfer.
     pub view: ArcRwSignal<TransferView>,
     /// Its speeds since this page was opened.
     pub speeds: ArcRwSignal<Speeds>,
 }
 
-/// Everything the views show; cheap to copy.
+/// All data that the views show; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Store {
-    /// The servers it remembers, last used first.
+    /// The remembered servers, last used first.
     pub servers: RwSignal<Vec<ServerView>>,
     /// The settings.
     pub settings: RwSignal<Settings>,
     /// The notice about the stored data that the user has to read, if any.
     pub notice: RwSignal<Option<Notice>>,
-    /// Whether everything was told once.
+    /// Whether the first snapshot has arrived.
     pub is_ready: RwSignal<bool>,
     /// The transfers, newest first.
     pub order: RwSignal<Vec<TransferId>>,
@@ -41,16 +41,16 @@ pub struct Store {
     files: StoredValue<HashMap<(String, String), TransferId>>,
 }
 
-/// The transfers counted, by what can be done with all of a kind.
+/// The counts of transfers, by the actions on all of a kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// How many are under way or wait for their turn.
+    /// How many run or wait for their turn.
     pub active: usize,
     /// Bytes a second, over all.
     pub rate: f64,
     /// How many are paused.
     pub paused: usize,
-    /// How many failed, but for those whose file changed.
+    /// How many failed, except those whose file changed.
     pub failed: usize,
     /// Those on the user's disk.
     pub saved: Vec<TransferId>,
@@ -75,7 +75,7 @@ impl Tally {
 }
 
 impl Store {
-    /// With nothing told yet.
+    /// Without any data.
     pub fn new() -> Self {
         Self {
             servers: RwSignal::new(Vec::new()),
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// Takes in what the catalogue told.
+    /// Takes in the catalogue's news.
     pub fn handle_news(self, news: News) {
         match news {
             News::Snapshot(snapshot) => self.replace(snapshot),
@@ -106,14 +106,14 @@ impl Store {
         self.transfers.with_value(|transfers| transfers.get(id).cloned())
     }
 
-    /// The newest transfer of a file. Tracks which transfers there are.
+    /// The newest transfer of a file. Tracks the list of transfers.
     pub fn transfer_of(self, server: &str, path: &str) -> Option<Kept> {
         self.order.track();
         let id = self.files.with_value(|files| files.get(&(server.to_owned(), path.to_owned())).cloned())?;
         self.transfer(&id)
     }
 
-    /// The transfers counted. Tracks all of them.
+    /// The counts of transfers. Tracks all of them.
     pub fn tally(self) -> Tally {
         let mut tally = Tally::default();
         let kept = self.order.with(|order| order.iter().filter_map(|id| self.transfer(id)).collect::<Vec<_>>());
@@ -162,7 +162,7 @@ impl Store {
         }
     }
 
-    /// Sorts anew after transfers came or went.
+    /// Sorts again after the list of transfers changed.
     fn arrange(self) {
         let mut all: Vec<_> = self.transfers.with_value(|transfers| {
             let place = |kept: &Kept| {

@@ -1,7 +1,7 @@
-//! Where the nodes of a hash tree lie in its file.
+//! The positions of a hash tree's nodes in its file.
 //!
-//! Levels 0, 5, 10 … are stored, as long as they have more than one node, one after the other. Any other node is folded from at most
-//! 32 stored ones, so a page costs one bounded read and the upper levels take a 31st of the lowest.
+//! Levels 0, 5, 10 … are stored, if they have more than one node, one after the other. Any other node is folded from at
+//! most 32 stored ones. So a page costs one bounded read, and the upper levels take a 31st of the lowest.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use wstp_protocol::tree::Tree;
 
 /// Levels from one stored level to the next.
 pub const STRIDE: u8 = 5;
-/// Nodes that fold into one of the next stored level.
+/// Nodes that fold into one node of the next stored level.
 pub const FAN: usize = 1 << STRIDE;
 /// Bytes in a node.
 const NODE: u64 = 32;
@@ -27,9 +27,9 @@ pub struct Layout {
 /// The bytes of the stored nodes.
 #[derive(Debug)]
 pub enum Nodes {
-    /// Of a small file: in memory.
+    /// A small file's nodes, in memory.
     Memory(Vec<u8>),
-    /// In a file, behind a header of so many bytes.
+    /// In a file, behind a header of this many bytes.
     File(File, u64),
 }
 
@@ -60,7 +60,7 @@ impl Layout {
         self.levels[stored].1
     }
 
-    /// The stored level from which nodes of `level` are made, and how many levels it lies below.
+    /// The stored level from which nodes of `level` are folded, and how many levels it is below.
     pub fn base(&self, level: u8) -> (usize, u8) {
         let stored = usize::from(level / STRIDE).min(self.levels.len() - 1);
         let below = usize::from(level) - stored * usize::from(STRIDE);

@@ -1,4 +1,4 @@
-//! A finished hash tree, from which pages are served.
+//! A finished hash tree that serves pages.
 
 use std::io;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ impl HashTree {
         self.root
     }
 
-    /// A page's nodes and uncles, checked against the root. The page must lie within the tree. Blocks.
+    /// A page's nodes and uncles, checked against the root. The page must be within the tree. Blocking: reads the
+    /// nodes.
     pub fn page(&self, level: u8, first: u64, count: u32) -> Result<(Vec<Hash>, Vec<Hash>), PageError> {
         let covered = self.tree.covered(level, first, count).ok_or(PageError::Damaged)?;
         let end = self.tree.nodes(level).min(first + u64::from(count));

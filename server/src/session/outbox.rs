@@ -1,7 +1,7 @@
-//! What waits to be sent on one connection, bounded in frames and in bytes.
+//! The frames that wait to be sent on one connection, bounded in number and bytes.
 //!
-//! Room for a reply's bytes is taken before the reply is made, so that nothing is read for a client that takes nothing; the room
-//! comes back when the frame is written.
+//! Room for a reply's bytes is taken before the reply is made, so nothing is read for a client that takes nothing. The
+//! room comes back when the frame is written.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use wstp_protocol::ServerMessage;
 
 use crate::socket::{Sender, SocketError};
 
-/// Frames that may wait.
+/// Most frames that wait.
 const QUEUE: usize = 256;
 /// Frames from this size on are written at once, smaller ones together.
 const LARGE: usize = 16 * 1024;
@@ -36,7 +36,7 @@ pub struct Slot<'a>(mpsc::Permit<'a, Outgoing>);
 #[derive(Debug)]
 pub struct Gone;
 
-/// The other end: what [`write()`] takes from.
+/// The other end: the source of [`write()`].
 pub struct Outflow(mpsc::Receiver<Outgoing>);
 
 impl Outbox {
@@ -46,7 +46,7 @@ impl Outbox {
         (Self { queue, budget: Arc::new(Semaphore::new(budget as usize)), whole_budget: budget }, Outflow(outflow))
     }
 
-    /// Room for `bytes` of a reply, in the order of asking.
+    /// Room for `bytes` of a reply, in the order of the requests.
     pub async fn room(&self, bytes: u32) -> OwnedSemaphorePermit {
         let bytes = bytes.min(self.whole_budget);
         self.budget.clone().acquire_many_owned(bytes).await.expect("the semaphore is never closed")
@@ -63,7 +63,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Completes once nothing can be sent any more.
+    /// Completes once the connection can send nothing more.
     pub async fn gone(&self) {
         self.queue.closed().await;
     }
@@ -73,7 +73,7 @@ impl Outbox {
         self.queue.capacity() == QUEUE && self.budget.available_permits() == self.whole_budget as usize
     }
 
-    /// Has everything written that is queued, and waits while the queue is full.
+    /// Has all queued frames written, and waits while the queue is full.
     pub async fn flush(&self) -> Result<(), Gone> {
         self.queue.send(Outgoing::Flush).await.map_err(|_| Gone)
     }
@@ -86,7 +86,7 @@ impl Slot<'_> {
     }
 }
 
-/// Writes what is queued until every outbox is gone. Gives the sender back for the last words.
+/// Writes queued frames until every outbox is gone. Returns the sender for the last messages.
 pub async fn write(mut outflow: Outflow, mut sender: Sender) -> Result<Sender, SocketError> {
     let mut rooms = Vec::new();
     while let Some(outgoing) = outflow.0.recv().await {

@@ -1,4 +1,5 @@
-//! Why there is no WebSocket: the browser does not say, so a request of plain HTTP to the same place finds out who answers there.
+//! Why no WebSocket opened. The browser does not say, so a request of plain HTTP to the same place finds out who
+//! answers there.
 
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ fn not_secure(address: &Address) -> Problem {
     )
 }
 
-/// A stranger's words in a sentence of ours.
+/// A stranger's words, quoted in a sentence of ours.
 fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
@@ -156,7 +157,7 @@ async fn ask(url: &str) -> Option<Answer> {
     Some(Answer { status: response.status(), url: response.url(), version: field(VERSION_FIELD), via: field("via") })
 }
 
-/// Whether anything at all answers; a browser that may not read it says no more.
+/// Whether anything answers at all. A browser that may not read the answer says no more.
 async fn ask_anybody(url: &str) -> bool {
     fetch(url, RequestMode::NoCors).await.is_some()
 }

@@ -1,31 +1,33 @@
-//! Waiting for what stops a transfer and may pass by itself: a full disk, a file that is away from its server.
+//! Waiting for causes that stop a transfer and may pass by themselves: a full disk, or a file that is away from its
+//! server.
 //!
-//! The engine has stopped then, with everything it has on record and every connection closed; here is only when to tell it to go on. It is told less
-//! and less often, and often again as soon as it got further.
+//! The engine has stopped then, with everything on record and every connection closed. This decides only when to resume
+//! it: with growing pauses, and with short ones again as soon as it progressed.
 
 use std::time::Duration;
 
 use wstp_engine::{Instant, Problem, StoreError};
 use wstp_protocol::ErrorCode;
 
-/// Between a failure and the first new try.
+/// Between a failure and the first retry.
 const FIRST: Duration = Duration::from_secs(1);
-/// Between two tries at most.
+/// Longest pause between two tries.
 const LONGEST: Duration = Duration::from_secs(30);
-/// With less room than this a full disk is not tried again: what would be fetched could not be kept.
+/// A full disk with less room than this is not tried again, because it could not keep the data.
 pub const ROOM: u64 = 8 << 20;
 
-/// What is waited for.
+/// The awaited event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Room on the disk.
     Room,
-    /// The server has it again, and may read it.
+    /// The server has the file again, and may read it.
     Return,
 }
 
 impl Remedy {
-    /// What helps against a problem by itself. `was_there` says whether the server had it before: what never was there is not waited for.
+    /// The event that ends a problem, if one can. `was_there` says whether the server had the file before. A file that
+    /// was never there is not awaited.
     pub fn of(problem: &Problem, was_there: bool) -> Option<Self> {
         match problem {
             Problem::Storage(StoreError::Full) => Some(Self::Room),
@@ -35,7 +37,7 @@ impl Remedy {
     }
 }
 
-/// When it is tried again.
+/// When it is retried.
 #[derive(Debug, Default)]
 pub struct Waiting {
     until: Option<Instant>,
@@ -45,7 +47,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// It failed with so many bytes there. While it is waited already, nothing changes.
+    /// The transfer failed with this many bytes on disk. While it already waits, nothing changes.
     pub fn begin(&mut self, now: Instant, reached: u64) {
         if self.until.is_some() {
             return;
@@ -57,23 +59,23 @@ impl Waiting {
         self.put_off(now);
     }
 
-    /// It is of no use to try now.
+    /// A try now is of no use.
     pub fn put_off(&mut self, now: Instant) {
         self.until = Some(now + FIRST.saturating_mul(1 << self.tries.min(5)).min(LONGEST));
         self.tries = self.tries.saturating_add(1);
     }
 
-    /// It goes on.
+    /// The transfer resumes.
     pub fn end(&mut self) {
         self.until = None;
     }
 
-    /// When to try again, while it waits.
+    /// The time of the next try, while it waits.
     pub fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Whether the time has come.
+    /// Whether the time for a try has come.
     pub fn is_over(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until <= now)
     }

@@ -1,4 +1,4 @@
-//! What is added to the list: a file or a folder, once.
+//! Adding a file or a folder to the list, once.
 
 use wstp_messages::{CommandId, Problem, Reply, TransferId, TransferKind};
 use wstp_protocol::SharePath;
@@ -39,7 +39,7 @@ impl Queue {
         self.add(command, Item::folder(TransferId(command.0.clone()), server, path, now_ms))
     }
 
-    /// Adds a transfer, unless there is one that fetches or holds the same: that one goes on.
+    /// Adds a transfer. If one already fetches or has the same, that one continues instead.
     fn add(&mut self, command: &CommandId, new: Item) -> Result<Reply, Problem> {
         if !is_id(&new.id.0) {
             return Err(no_path());
@@ -51,7 +51,7 @@ impl Queue {
             (&item.server, item.kind, &item.path) == (&new.server, new.kind, &new.path) && item.in_sandbox
         };
         let newest = |a: &&Item, b: &&Item| a.added_ms.total_cmp(&b.added_ms);
-        // Clocks step back: an update may look older than what it updates.
+        // Clocks step back: an update may look older than its predecessor.
         let is_latest = |item: &&Item| !self.model.items().any(|other| other.base.as_ref() == Some(&item.id));
         let existing = self.model.items().filter(is_same).filter(is_latest).max_by(newest);
         if let Some(id) = existing.filter(|item| is_current(item, &new)).map(|item| item.id.clone()) {
@@ -85,7 +85,7 @@ impl Queue {
     }
 }
 
-/// Whether what a transfer fetches or holds is, as far as listings say, what is to be fetched now.
+/// Whether a transfer's file is, as far as listings say, the requested one.
 fn is_current(item: &Item, new: &Item) -> bool {
     let same_time = item.modified_ms.is_none() || new.modified_ms.is_none() || item.modified_ms == new.modified_ms;
     !item.is_complete() || item.kind == TransferKind::Folder || (item.size == new.size && same_time)

@@ -1,15 +1,15 @@
-//! What the user wants of all transfers at once, and in which order they come to their turn.
+//! Commands for all transfers at once, and the order in which transfers get their turn.
 
 use wstp_messages::{CommandId, Problem, Step, Sweep, TransferId};
 
 use super::super::model::{Change, Item};
 use super::{Queue, gone};
 
-/// Places that are told; beyond them a transfer only waits.
+/// Places that are shown. Beyond them a transfer shows only that it waits.
 const MAX_PLACES: usize = 99;
 
 impl Queue {
-    /// One record for all, so that it is done wholly or not at all.
+    /// One record for all, so that the change is done wholly or not at all.
     pub(super) fn sweep(&mut self, command: &CommandId, sweep: Sweep) {
         let meant = |item: &&Item| item.is_meant_by(sweep);
         let ids: Vec<_> = self.model.items().filter(meant).map(|item| item.id.clone()).collect();
@@ -25,7 +25,7 @@ impl Queue {
         }
     }
 
-    /// Has no effect on a transfer that does not wait for its turn: it came while the user pressed.
+    /// Has no effect on a transfer that does not wait for its turn: its turn came while the user pressed.
     pub(super) fn step(&mut self, command: &CommandId, id: &TransferId, step: Step) -> Result<(), Problem> {
         self.model.item(id).ok_or_else(gone)?;
         let waiting: Vec<_> = self.in_turn().map(|item| &item.id).collect();
@@ -36,14 +36,14 @@ impl Queue {
             Step::Later if place + 1 < waiting.len() => waiting.get(place + 2).map(|other| (*other).clone()),
             Step::First | Step::Earlier | Step::Later => return Ok(()),
         };
-        // Among those that made room before, the list's own order says nothing.
+        // Transfers that made room before have their own order, not that of the list.
         let before = before.filter(|before| !self.set_aside.contains_key(before));
         self.set_aside.remove(id);
         self.write(Some(command), Change::Moved(id.clone(), before));
         Ok(())
     }
 
-    /// Those that wait for their turn and for nothing else, the next first: what made room for others comes after them.
+    /// Transfers that only wait for their turn, the next first. Those that made room for others come last.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Item> {
         let fresh = self.waiting().filter(|item| !self.set_aside.contains_key(&item.id));
         let aside = std::iter::once_with(|| {
@@ -58,12 +58,12 @@ impl Queue {
         item.wants_worker() && !self.workers.contains_key(&item.id) && !self.lacking.contains_key(&item.id)
     }
 
-    /// Those that wait for their turn, in the order of the list.
+    /// Transfers that wait for their turn, in the order of the list.
     fn waiting(&self) -> impl Iterator<Item = &Item> {
         self.model.items().filter(|item| self.waits(item))
     }
 
-    /// Sees to it that each one's place is told.
+    /// Has each changed place reported.
     pub(super) fn line_up(&mut self) {
         let line: Vec<_> = self.in_turn().take(MAX_PLACES).map(|item| item.id.clone()).collect();
         if line != self.line {

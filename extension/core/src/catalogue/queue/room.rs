@@ -1,8 +1,9 @@
 //! Whether there is room for a transfer before it begins.
 //!
-//! It needs what is not here of it yet, and as much as all of it once more while it is saved: the downloads folder is on the same disk unless the user
-//! moved it. What the transfers before it still need is promised to them. One that does not fit keeps no other from beginning, and begins by itself when
-//! there is room, or when the user insists.
+//! A transfer needs room for the rest of its data, and for all of it once more while it is saved. (The downloads folder
+//! is on the same disk unless the user moved it.) Room that earlier transfers still need is reserved for them. A
+//! transfer that does not fit keeps no other from beginning. It begins by itself when there is room, or when the user
+//! insists.
 
 use std::collections::HashMap;
 
@@ -12,14 +13,14 @@ use super::super::model::{Change, Item};
 use super::{Effect, Queue, gone};
 
 impl Queue {
-    /// So many bytes are free on the disk; `u64::MAX` where nobody knows.
+    /// This many bytes are free on the disk; `u64::MAX` if unknown.
     pub fn handle_room(&mut self, free: u64) {
         self.room = Some(free);
         self.unmeasured.clear();
         self.schedule();
     }
 
-    /// Whether it should be measured again and again how much room there is.
+    /// Whether the free room should be measured regularly.
     pub fn watches_room(&self) -> bool {
         !self.lacking.is_empty() || self.workers.keys().any(|id| !self.model.has_begun(id))
     }
@@ -39,7 +40,7 @@ impl Queue {
         Ok(())
     }
 
-    /// From now on a transfer is not asked any more whether there is room for it: on a full disk it waits, without loss.
+    /// From now on the transfer is no longer checked for room. On a full disk it waits, without loss.
     fn begin(&mut self, command: Option<&CommandId>, id: TransferId) {
         if !self.model.has_begun(&id) {
             self.write(command, Change::Begun(id.clone()));
@@ -54,7 +55,8 @@ impl Queue {
         }
     }
 
-    /// Finds out which transfers lack room. A folder that runs is stopped when it turns out not to fit: its files are counted while it runs.
+    /// Finds out which transfers lack room. A running folder is stopped when it turns out not to fit, because its files
+    /// are counted while it runs.
     pub(super) fn look_for_room(&mut self) {
         let (mut lacking, mut fitting, mut promised) = (HashMap::new(), Vec::new(), 0_u64);
         let running = |item: &Item| self.workers.contains_key(&item.id);

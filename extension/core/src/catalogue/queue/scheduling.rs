@@ -4,15 +4,17 @@ use wstp_messages::{Inner, TransferState, TransferView};
 
 use super::{Queue, Worker};
 
-/// Most workers at once, those that only wait for a server included.
+/// Most workers at once, including those that only wait for a server.
 const MAX_WORKERS: usize = 8;
-/// A worker that said so often in a row that it waits, which takes it some ten seconds, makes room for a transfer that waits for its turn.
+/// After this many reports in a row that it waits, some ten seconds, a worker makes room for a transfer that waits for
+/// its turn.
 const MOST_WAITS: u32 = 40;
-/// The same, some five minutes, where only those wait for their turn that made room before.
+/// The same, some five minutes, when all others that wait for their turn have made room before.
 const MOST_WAITS_AMONG_EQUALS: u32 = 1200;
 
 impl Queue {
-    /// Starts what may start, divides what there is among those that run, and says how much there is to do.
+    /// Starts the transfers that may start, divides the resources among the running ones, and reports how many are
+    /// active.
     pub(super) fn schedule(&mut self) {
         self.look_for_room();
         let settings = self.model.settings();
@@ -36,8 +38,8 @@ impl Queue {
         self.tell_finished();
     }
 
-    /// Where all places are taken and most of them only wait, others wait for their turn: the worker that waited longest gives its place up until they
-    /// had it.
+    /// When every slot is taken and others queue, evicts the worker that waited longest, until the others had their
+    /// turn.
     fn make_room(&mut self) {
         let Some(next) = self.in_turn().next() else { return };
         let most = if self.set_aside.contains_key(&next.id) { MOST_WAITS_AMONG_EQUALS } else { MOST_WAITS };
@@ -71,7 +73,7 @@ impl Queue {
 }
 
 impl Worker {
-    /// What it said.
+    /// Counts reports of waiting.
     pub(super) fn hear(&mut self, said: Box<TransferView>) {
         self.said = Some(said);
         self.waits = if self.is_waiting() { self.waits.saturating_add(1) } else { 0 };

@@ -1,4 +1,4 @@
-//! The servers a transfer's blocks come from.
+//! The servers that a transfer's blocks come from.
 
 use wstp_engine::http_source::file_url;
 use wstp_messages::{CommandId, Problem, SourceTask, TransferId, TransferKind};
@@ -9,11 +9,11 @@ use super::super::model::{Change, Item};
 use super::{Queue, gone};
 use crate::words::problem;
 
-/// Most servers beside the one the file was found on.
+/// Most servers beside the transfer's first one.
 const MAX_MIRRORS: usize = 8;
 
 impl Queue {
-    /// One that is there already is tried anew, whatever it did before.
+    /// Adding an existing source has it retried, whatever it did before.
     pub(super) fn add_source(
         &mut self,
         command: &CommandId,
@@ -49,7 +49,7 @@ impl Queue {
         Ok(())
     }
 
-    /// One that is gone already is as removed as it can be.
+    /// A source that is already gone counts as removed.
     pub(super) fn remove_source(&mut self, command: &CommandId, id: &TransferId, source: u32) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         if item.mirrors.iter().any(|mirror| mirror.id == source) {
@@ -59,7 +59,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The server told where else its folder is served: what the user did not take away before is used too.
+    /// The server named other places of its folder. They are used too, unless the user removed them before.
     pub(super) fn take_offered(&mut self, id: &TransferId, urls: &[String]) {
         let Some(item) = self.model.item(id).filter(|item| item.kind == TransferKind::File) else { return };
         let room = MAX_MIRRORS.saturating_sub(item.mirrors.len());
@@ -83,7 +83,7 @@ fn has(item: &Item, address: &str, path: &str) -> bool {
     item.sources().iter().any(|source| source.address == address && source.path == path)
 }
 
-/// Where a typed address and path lead: to a file on a server, or by a link of plain HTTP, which says its path itself.
+/// The file that a typed address and path name: on a server, or by a link of plain HTTP, whose URL has the path.
 fn place(address: &str, path: String, item: &Item) -> Result<(String, String), Problem> {
     if let Some(url) = FileUrl::parse(address) {
         return Ok((url?.to_string(), item.path.clone()));
@@ -95,7 +95,7 @@ fn place(address: &str, path: String, item: &Item) -> Result<(String, String), P
     Ok((address, path))
 }
 
-/// Where a mirror that the server offers has a file.
+/// The place of a file on a mirror that the server offers.
 fn offered(url: &str, item: &Item) -> Option<(String, String)> {
     let mirror = MirrorUrl::parse(url).ok().filter(|mirror| mirror.may_be_followed_from(&item.server))?;
     let address = match mirror.is_wstp() {

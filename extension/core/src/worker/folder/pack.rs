@@ -1,7 +1,8 @@
-//! The storage of a folder's transfer: its small files one behind the other in `pack`, what is known of all files in `journal`, and in words what could not
-//! be had in `problems`. Held open by the transfer's worker alone.
+//! The storage of a folder's transfer, held open by its worker alone. `pack` has the small files one behind the other.
+//! `journal` has the state of all files, and `problems` the failures in words.
 //!
-//! Small files are gathered and written in pieces, since the browser's storage costs by the piece. The journal never claims what is not durable.
+//! Small files are gathered and written in pieces, because the browser's storage costs by the piece. The journal never
+//! claims data that is not durable.
 
 use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
@@ -24,13 +25,13 @@ pub struct Pack {
     problems: File,
     /// Bytes of the pack that are written.
     written: u64,
-    /// Bytes that come behind them.
+    /// Bytes that wait to be written behind them.
     gathered: Vec<u8>,
     journal_len: u64,
 }
 
 impl Pack {
-    /// Opens the files and reads back what is there.
+    /// Opens the files and reads their content.
     ///
     /// # Errors
     ///
@@ -51,7 +52,7 @@ impl Pack {
         Ok((Self { pack, journal, problems, written, gathered: Vec::new(), journal_len }, recovered, known))
     }
 
-    /// Whether there is room for so many bytes more.
+    /// Whether there is room for this many more bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.journal.has_room(self.journal_len, bytes)
     }
@@ -60,7 +61,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// The error of storage.
     pub fn keep(&mut self, data: &[u8]) -> Result<Place, StoreError> {
         let place = Place { offset: self.written + self.gathered.len() as u64, length: data.len() as u64 };
         self.gathered.extend_from_slice(data);
@@ -70,7 +71,7 @@ impl Pack {
         Ok(place)
     }
 
-    /// The hash of what the pack has at a place; `None` where that can't be read.
+    /// The hash of the pack's bytes at a place; `None` if they can't be read.
     pub fn hash(&self, Place { offset, length }: Place) -> Option<Hash> {
         let mut data = vec![0; usize::try_from(length).ok()?];
         self.pack.read_at(offset, &mut data).ok()?;
@@ -81,7 +82,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// What storage says; of the record nothing is left then.
+    /// The error of storage. Nothing of the record is left then.
     pub fn commit(&mut self, record: &[u8], problems: Option<&[Trouble]>) -> Result<(), StoreError> {
         self.write()?;
         self.pack.flush()?;
@@ -93,7 +94,8 @@ impl Pack {
         }
         let written = self.journal.write_at(self.journal_len, record).and_then(|()| self.journal.flush());
         if written.is_err() {
-            // What can't be cut off now is cut off when the journal is read: it does not follow on what was there.
+            // A tail that can't be cut off now is cut off when the journal is read, because it does not continue the
+            // sequence.
             let _ = self.journal.set_len(self.journal_len);
         } else {
             self.journal_len += record.len() as u64;
@@ -109,7 +111,7 @@ impl Pack {
     }
 }
 
-/// Files beyond the end of the pack are fetched again. Gives where the others end.
+/// Drops files beyond the end of the pack; they are fetched again. Returns the end of the others.
 fn forget_what_is_cut(recovered: &mut Recovered, pack_len: u64) -> u64 {
     let place = |form| match form {
         Form::Packed(Place { offset, length }) => Some(offset.saturating_add(length)),
