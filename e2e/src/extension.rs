@@ -1,4 +1,4 @@
-//! The built extension and the ID Chromium gives it.
+//! The built extension and the ID that Chromium gives it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// The one `cargo xtask build` made, or the one `WSTP_EXTENSION` names.
+    /// The extension that `cargo xtask build` made, or the one that `WSTP_EXTENSION` names.
     ///
     /// # Errors
     ///

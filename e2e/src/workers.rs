@@ -1,4 +1,5 @@
-//! The extension's offscreen document and the workers in it, reached one by one: to end them, and to give them other clocks.
+//! The extension's offscreen document and the workers in it, reached one by one: to end them, and to change their
+//! clocks.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -6,20 +7,20 @@ use serde_json::{Value, json};
 use crate::Browser;
 use crate::devtools::DevTools;
 
-/// Moves both clocks by so many milliseconds and has them run so many times as fast, counts whoever looks at them from then on, and gives by how
-/// much they moved.
+/// Moves both clocks by a number of milliseconds and multiplies their speed. Counts the reads from then on, and returns
+/// by how much the clocks moved.
 const SET: &str = "((by, times) => [Date, performance].map(clock => { \
     const before = clock.now.bind(clock), then = before(); \
     clock.now = () => { self.looks += 1; return then + by + (before() - then) * times; }; \
     const moved = clock.now() - then; self.looks = 0; return moved; }))";
 
 impl Browser {
-    /// Ends one of the extension's workers, `transfer` or `catalogue`, from one moment to the next, and waits until it is gone; false if
-    /// there is none.
+    /// Ends one of the extension's workers, `transfer` or `catalogue`, without warning, and waits until it is gone.
+    /// False if there is none.
     ///
     /// # Errors
     ///
-    /// What DevTools say, or when it goes on running.
+    /// The error of DevTools, or when the worker continues to run.
     pub async fn end_worker(&self, kind: &str) -> Result<bool> {
         let mut devtools = self.connect_devtools().await?;
         let Some(document) = self.offscreen(&mut devtools).await? else { return Ok(false) };
@@ -38,7 +39,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What DevTools say, or when there is no offscreen document.
+    /// The error of DevTools, or when there is no offscreen document.
     pub async fn clocks(&self) -> Result<Clocks> {
         let mut devtools = self.connect_devtools().await?;
         let document = self.offscreen(&mut devtools).await?.context("there is no offscreen document")?;
@@ -51,7 +52,7 @@ impl Browser {
     }
 }
 
-/// The clocks of the extension's parts. What was done to them stays when this is dropped.
+/// The clocks of the extension's parts. Changes stay when this is dropped.
 #[derive(Debug)]
 pub struct Clocks {
     devtools: DevTools,
@@ -67,11 +68,11 @@ impl Clocks {
         names
     }
 
-    /// Makes both clocks of each part, the wall's and the monotonic one, jump from one moment to the next.
+    /// Makes both clocks of each part, the wall clock and the monotonic one, jump at once.
     ///
     /// # Errors
     ///
-    /// When a part has ended or its clocks stay.
+    /// When a part has ended or its clocks do not change.
     pub async fn jump(&mut self, seconds: i32) -> Result<()> {
         let by = f64::from(seconds) * 1000.0;
         for (name, session) in &self.contexts {
@@ -83,7 +84,7 @@ impl Clocks {
         Ok(())
     }
 
-    /// Makes the clocks of a part run so many times as fast; its timers stay as they are.
+    /// Multiplies the speed of a part's clocks; its timers stay unchanged.
     ///
     /// # Errors
     ///
@@ -94,7 +95,7 @@ impl Clocks {
         moved.with_context(|| format!("{part} has ended")).map(drop)
     }
 
-    /// Whether each part has looked at its clocks since they jumped.
+    /// Whether each part has read its clocks since they jumped.
     ///
     /// # Errors
     ///
@@ -119,16 +120,16 @@ async fn attach_with_workers(devtools: &mut DevTools, document: &Value) -> Resul
     Ok(session)
 }
 
-/// Name and session of a worker that was not given yet.
+/// Name and session of a worker that was not reported yet.
 async fn next_worker(devtools: &mut DevTools, document: &str) -> Result<Option<(String, String)>> {
-    // Whoever is there already is told of before the answer to this.
+    // Existing workers are reported before the answer to this.
     devtools.command(Some(document), "Runtime.evaluate", json!({ "expression": "0" })).await?;
     while let Some(worker) = devtools.told("Target.attachedToTarget") {
         if worker["targetInfo"]["type"] != "worker" {
             continue;
         }
         let session = worker["sessionId"].as_str().context("DevTools name no session")?.to_owned();
-        // A worker whose transfer is over may end by itself just now.
+        // A worker whose transfer is over may end by itself at this moment.
         if let Some(Value::String(name)) = devtools.evaluate(&session, "self.name").await? {
             return Ok(Some((name, session)));
         }

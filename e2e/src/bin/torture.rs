@@ -10,13 +10,13 @@ use wstp_e2e::torture::{Limit, torture};
 #[derive(Debug, Parser)]
 #[command(name = "torture")]
 struct Arguments {
-    /// For so long; 5 if nothing is said.
+    /// Minutes to run; 5 by default.
     #[arg(long, value_name = "N", conflicts_with = "blows")]
     minutes: Option<f64>,
-    /// Or until so many blows were dealt.
+    /// Or the number of faults after which to stop.
     #[arg(long, value_name = "N")]
     blows: Option<u32>,
-    /// From which everything follows that is left to chance; any if none is given.
+    /// The seed of all that is left to chance; any by default.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 }

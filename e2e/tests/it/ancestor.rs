@@ -47,7 +47,7 @@ async fn what_is_asked_for_at_once_is_bounded() -> Result<()> {
     view.show_transfers().await?;
     view.wait_for_state("window.bin", &["complete"]).await?;
     let in_all = stage.proxy.asked() - before;
-    // A quarter has come and another quarter may be under way.
+    // A quarter has arrived and another quarter may be in flight.
     ensure!(
         at_a_quarter * 3 < in_all * 2,
         "{at_a_quarter} of {in_all} bytes of requests were sent when a quarter had come"

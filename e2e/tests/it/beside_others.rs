@@ -1,5 +1,5 @@
-//! Saves beside other extensions, other programs and Chrome's own settings. A saved file arrives whole and where it belongs, or the extension
-//! tells the user and keeps the copy in the browser.
+//! Saves beside other extensions, other programs and Chrome's own settings. A saved file arrives whole and in the right
+//! place, or the extension tells the user and keeps the copy in the browser.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,14 +10,15 @@ use sha2::{Digest, Sha256};
 use wstp_e2e::{Page, Profile, Row, Stage, View, hashes};
 
 const ALBUM: [(&str, u64); 3] = [("music/a.txt", 1000), ("music/cd 1/b.bin", 300_000), ("music/cd 1/c.txt", 10)];
-/// Chrome drops the names of downloads where one listens and suggests none.
+/// Chrome drops the names of downloads when one listens and suggests none.
 const LISTENS: &str = "chrome.downloads.onDeterminingFilename.addListener(() => {});";
-/// The same, but holds a download whose name says so, and pauses or erases it. Chrome hangs when one extension listens twice.
+/// The same, but it holds a download whose name says so, and pauses or erases it. Chrome hangs when one extension
+/// listens twice.
 const MEDDLES: &str = "chrome.downloads.onDeterminingFilename.addListener(item => /held/.test(item.url)); \
     chrome.downloads.onCreated.addListener(({ id, url }) => { \
         if (/held.*erased/.test(url)) chrome.downloads.erase({ id }); \
         if (/held.*paused/.test(url)) chrome.downloads.pause(id); });";
-/// Has a folder of the sandbox picked, in which there is a folder of the name already.
+/// Picks a folder of the sandbox that already contains a folder of the name.
 const PICKS: &str = "return (async () => { \
     const picked = await (await navigator.storage.getDirectory()).getDirectoryHandle('picked', { create: true }); \
     const music = await picked.getDirectoryHandle('music', { create: true }); \
@@ -46,7 +47,7 @@ async fn download_all<'a>(stage: &'a Stage, folder: &str, files: &[&str]) -> Res
     Ok(view)
 }
 
-/// Has a transfer saved, and waits until its row says what came of it.
+/// Saves a transfer, and waits until its row shows the result.
 async fn save_in_vain(view: &View<'_>, name: &str, words: &str) -> Result<Row> {
     let row = view.wait_for_state(name, &["complete"]).await?;
     view.press(&row, "save").await?;
@@ -71,7 +72,7 @@ async fn nothing_is_called_saved_where_another_extension_changes_its_name() -> R
     let [only] = &saved[..] else { anyhow::bail!("there should be one file: {saved:?}") };
     ensure!(row.text.contains(&only.display().to_string()), "the row says where it is: {}", row.text);
     view.screenshot("manager-renamed").await?;
-    // Chrome's own window can't be clicked from here: a folder of the sandbox stands for the one that is picked.
+    // Chrome's own window can't be clicked from here, so a folder of the sandbox replaces the picked one.
     view.run(PICKS, json!([])).await?;
     for name in ["music", "alone.bin"] {
         let row = view.wait_for_state(name, &["complete"]).await?;

@@ -1,4 +1,4 @@
-//! A disk that is full, and has room again.
+//! A disk that is full, and later has room again.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ const MIB: u64 = 1 << 20;
 const SIZE: u64 = 64 * MIB;
 const DISK: u64 = 256 * MIB;
 const NAME: &str = "large.bin";
-/// What was asked for when the disk was found to be full, and could not be kept.
+/// Bytes that were in flight when the disk turned out to be full, and that could not be kept.
 const UNDER_WAY: u64 = 16 * MIB;
 
 /// Small files of a folder, and bytes of each.
 const FILES: u64 = 480;
 const SMALL: u64 = 100_000;
 
-/// Fills the disk up, but for so many bytes.
+/// Fills the disk except for this many bytes.
 fn fill(disk: &Path, leave: u64) -> Result<PathBuf> {
     let filler = disk.join("filler");
     let file = File::create(&filler)?;

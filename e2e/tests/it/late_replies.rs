@@ -1,4 +1,4 @@
-//! Replies that the line held back, and that come once nobody waits for them any more.
+//! Replies that the line delays until nothing waits for them any more.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage, View};
@@ -6,11 +6,11 @@ use wstp_e2e::{Page, Stage, View};
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 32 * MIB;
 const NAME: &str = "held.bin";
-/// How much is let through of what was asked for and held back.
+/// The part of the delayed data that the proxy lets through.
 const LATE: u64 = 2 * MIB;
-/// How much comes between a pause and the next one.
+/// The data that arrives between one pause and the next.
 const MORE: u64 = 3 * MIB;
-/// What may be lost at a pause: what comes late, and of each connection the message that was coming.
+/// Bytes that a pause may cost: late data, and the incoming message of each connection.
 const UNDER_WAY: u64 = LATE + MIB;
 
 /// A transfer that the proxy holds after a quarter, with the manager page before it.
@@ -21,7 +21,7 @@ async fn held_after_a_quarter(stage: &Stage) -> Result<View<'_>> {
     Ok(view)
 }
 
-/// Saves it, compares it, and sees that nothing broke.
+/// Saves it, compares it, and checks that nothing broke.
 async fn finishes(stage: &Stage, view: &View<'_>) -> Result<()> {
     stage.proxy.release();
     let saved = view.save(NAME).await?;
@@ -71,7 +71,7 @@ async fn replies_to_what_was_removed_leave_nothing_behind() -> Result<()> {
     stage.proxy.release();
     view.wait_for_rows("no row", |rows| rows.is_empty().then_some(())).await?;
     view.wait_for_empty_sandbox().await?;
-    // Nothing of the old one is taken for a part of the new one.
+    // No old message may count as part of the new one.
     let before = stage.proxy.passed();
     view.download(NAME).await?;
     finishes(&stage, &view).await?;

@@ -1,4 +1,4 @@
-//! Names are text: shown as they are, never run, and made safe on the way to the disk.
+//! Names are text: shown unchanged, never run, and made safe on the way to the disk.
 
 use std::os::unix::fs::symlink;
 

@@ -1,9 +1,9 @@
-//! Every kind of blow twice: `cargo xtask torture` does the same for as long as one likes.
+//! Every kind of fault twice. `cargo xtask torture` does the same for any time.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::torture::{Limit, torture};
 
-/// How many kinds of blows there are.
+/// How many kinds of faults there are.
 const KINDS: u32 = 15;
 
 #[tokio::test(flavor = "multi_thread")]
