@@ -14,10 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wstp_e2e::{Browser, Extension, Memory, MemoryWatch, Page, Profile, View, until};
+use wstp_e2e::{Browser, Extension, Memory, MemoryWatch, Page, Profile, View};
+use wstp_testkit::until;
 
-use crate::child::{Child, cpu_by_role};
 use crate::corpus::Source;
+use crate::cost::cpu_by_role;
+use wstp_testkit::Child;
 
 /// The longest a download may take.
 const LIMIT: Duration = Duration::from_secs(1200);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
-use wstp_e2e::{Contents, hash_file};
+use wstp_testkit::{Contents, hash_file};
 
 /// A folder of files to serve.
 #[derive(Debug)]

@@ -13,8 +13,8 @@
 mod benchmarks;
 mod browser;
 pub mod catalogue;
-mod child;
 mod corpus;
+mod cost;
 mod figure;
 mod http;
 mod link;

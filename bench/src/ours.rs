@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
-use tokio::time::timeout;
-use wstp_e2e::{SHORT, target};
+use wstp_testkit::{Child, Listening, listening, target};
 
-use crate::child::Child;
 use crate::corpus::{Corpus, Source};
 use crate::load;
 
@@ -36,10 +33,7 @@ impl Server {
         let cache = tempfile::tempdir()?;
         let mut command = Command::new(program("WSTP_SERVER", "wstp-server")?);
         command.arg(corpus.dir()).args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache.path()).args(options);
-        let mut child = Child::spawn(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
-        let mut lines = BufReader::new(child.stdout()?).lines();
-        let line = timeout(SHORT, lines.next_line()).await.context("the server says nothing")??;
-        let address = line.as_deref().and_then(address_in).context("the server does not say where it listens")?;
+        let Listening { child, address, said: _ } = listening(command.stderr(Stdio::null())).await?;
         Ok(Self { child, address, _cache: cache })
     }
 
@@ -65,10 +59,6 @@ impl Server {
     pub fn child(&self) -> &Child {
         &self.child
     }
-}
-
-fn address_in(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on ws://")?.strip_suffix("/ws")?.parse().ok()
 }
 
 /// Fetches a file with `wstp get` from one or several servers. The time is from the start of the process to its end.

@@ -7,24 +7,16 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
+use wstp_testkit::{Child, Program};
 
-use crate::child::{Child, free_address};
 use crate::corpus::{Corpus, Source};
 use crate::tools;
 
-/// How often another port is tried, because another program may take a free one first.
-const TRIES: usize = 3;
-
 /// A running HTTP server.
 #[derive(Debug)]
-pub struct Peer {
-    child: Child,
-    address: SocketAddr,
-    _folder: TempDir,
-}
+pub struct Peer(Program);
 
 impl Peer {
     /// nginx as Debian configures it (`sendfile`, a worker for each processor), without a log. It does not close
@@ -35,14 +27,14 @@ impl Peer {
     /// When it can't be installed or started.
     pub async fn nginx(corpus: &Corpus) -> Result<Self> {
         let program = tools::nginx()?;
-        Self::start(|folder, address| {
+        let program = Program::start(|folder, address| {
             let config = folder.join("nginx.conf");
             fs::write(&config, nginx_config(folder, corpus.dir(), address))?;
             let mut command = Command::new(&program);
             command.arg("-p").arg(folder).arg("-c").arg(config).args(["-e", "stderr"]);
             Ok(command)
-        })
-        .await
+        });
+        Ok(Self(program.await?))
     }
 
     /// dufs with its defaults, without a log.
@@ -52,43 +44,28 @@ impl Peer {
     /// When it can't be installed or started.
     pub async fn dufs(corpus: &Corpus) -> Result<Self> {
         let program = tools::dufs()?;
-        Self::start(|_, address| {
+        let program = Program::start(|_, address| {
             let mut command = Command::new(&program);
             command.arg(corpus.dir()).args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
             command.args(["--log-format", ""]).stdout(Stdio::null());
             Ok(command)
-        })
-        .await
-    }
-
-    async fn start(command: impl Fn(&Path, SocketAddr) -> Result<Command>) -> Result<Self> {
-        let mut tries = 0;
-        loop {
-            let folder = tempfile::tempdir()?;
-            let address = free_address()?;
-            let mut child = Child::spawn(&mut command(folder.path(), address)?)?;
-            tries += 1;
-            match child.listens(address).await {
-                Ok(()) => return Ok(Self { child, address, _folder: folder }),
-                Err(error) if tries == TRIES => return Err(error),
-                Err(_) => {}
-            }
-        }
+        });
+        Ok(Self(program.await?))
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// The URL of a file.
     pub fn url(&self, name: &str) -> String {
-        format!("http://{}/{name}", self.address)
+        format!("http://{}/{name}", self.address())
     }
 
     /// Its process.
     pub fn child(&self) -> &Child {
-        &self.child
+        self.0.child()
     }
 }
 

@@ -13,7 +13,8 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::devtools::DevTools;
-use crate::{Driver, Extension, LONG, SHORT, Tree, until};
+use crate::{Driver, Extension};
+use wstp_testkit::{LONG, SHORT, Tree, until};
 
 /// What outlives a browser: its profile and the folder it saves to.
 #[derive(Debug)]

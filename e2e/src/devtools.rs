@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 
-use crate::SHORT;
+use wstp_testkit::SHORT;
 
 /// A connection to the browser. What it attached to is let go when it is dropped.
 #[derive(Debug)]

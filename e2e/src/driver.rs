@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::SHORT;
+use wstp_testkit::SHORT;
 
 /// How often it is started at most.
 const MOST_TRIES: u32 = 5;

@@ -4,7 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 use thirtyfour::prelude::*;
 
-use crate::{SHORT, View};
+use crate::View;
+use wstp_testkit::SHORT;
 
 impl View<'_> {
     /// Waits until the first element a selector finds reads exactly `text`.

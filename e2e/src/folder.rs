@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use wstp_engine::tree::journal;
 
-use crate::{LONG, Row, Stage, View, hash_file};
+use crate::{Row, Stage, View};
+use wstp_testkit::{LONG, hash_file};
 
 /// The names in the sandbox's folder of transfers.
 const LIST_SANDBOX: &str = "const done = arguments[0]; (async () => { \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::Tree;
+use wstp_testkit::Tree;
 
 /// Between two measurements of a [`MemoryWatch`].
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);

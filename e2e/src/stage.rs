@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::{Browser, Contents, Extension, Page, Profile, Proxy, SHORT, Server, View, until};
+use crate::{Browser, Extension, Page, Profile, View};
+use wstp_testkit::{Contents, Proxy, SHORT, Server, hash_file, until};
 
 /// A folder, a server on it, a proxy before that, and a browser with the extension. All of it ends when this is dropped.
 #[derive(Debug)]
@@ -240,7 +241,7 @@ fn folder_of(files: &[(&str, u64)]) -> Result<TempDir> {
 }
 
 fn check_same(source: &Path, saved: &Path) -> Result<()> {
-    let (left, right) = (crate::hash_file(source)?, crate::hash_file(saved)?);
+    let (left, right) = (hash_file(source)?, hash_file(saved)?);
     let sizes = (fs::metadata(source)?.len(), fs::metadata(saved)?.len());
     ensure!(sizes.0 == sizes.1, "{} has {} bytes, the source has {}", saved.display(), sizes.1, sizes.0);
     ensure!(left == right, "{} has as many bytes as its source, but not the same", saved.display());

@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::Browser;
 use crate::devtools::DevTools;
-use crate::{Browser, SHORT, until};
+use wstp_testkit::{SHORT, until};
 
 /// The open popup of the toolbar button.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
-use crate::{Appearance, Browser, Committed, LONG, LONGEST, SHORT, screenshots, until};
+use crate::{Appearance, Browser, Committed, screenshots};
+use wstp_testkit::{LONG, LONGEST, SHORT, until};
 
 /// A page of the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

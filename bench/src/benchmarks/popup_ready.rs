@@ -5,7 +5,8 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use wstp_e2e::{Browser, Extension, Page, SHORT, View, until};
+use wstp_e2e::{Browser, Extension, Page, View};
+use wstp_testkit::{SHORT, until};
 
 use crate::Plan;
 use crate::browser::Place;

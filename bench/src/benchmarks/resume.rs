@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use wstp_e2e::{Browser, Chromium, Extension, Page, Proxy, View, until};
+use wstp_e2e::{Browser, Chromium, Extension, Page, View};
+use wstp_testkit::{Proxy, until};
 
 use crate::browser::Place;
 use crate::corpus::{Corpus, Source};

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::child::resident;
 use crate::corpus::Corpus;
+use crate::cost::resident;
 use crate::figure::Series;
 use crate::load::Client;
 use crate::ours::Server;

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::child::{Child, cpu_seconds};
 use crate::corpus::{Corpus, Source};
+use crate::cost::cpu_seconds;
 use crate::figure::Series;
 use crate::load::{self, Keep};
 use crate::ours::Server;
 use crate::peers::{Peer, curl, curl_and_check};
 use crate::{GIB, Plan};
+use wstp_testkit::Child;
 
 /// Connections at once.
 const CONNECTIONS: usize = 4;

@@ -9,7 +9,7 @@ mod cli;
 
 use anyhow::Result;
 use tempfile::TempDir;
-use wstp_e2e::Contents;
+use wstp_testkit::Contents;
 
 use crate::Plan;
 use crate::corpus::Corpus;

@@ -12,9 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
-use wstp_e2e::{
-    Browser, Extension, Page, Profile, SHORT, Server, Tree, View, hash_file, launch_for_the_user, make_samples, target,
-};
+use wstp_e2e::{Browser, Extension, Page, Profile, View, launch_for_the_user};
+use wstp_testkit::{SHORT, Server, Tree, hash_file, make_samples, target};
 
 /// Where it serves unless told otherwise.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3000);

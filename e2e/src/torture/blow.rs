@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Fault, Random};
+use wstp_testkit::{Fault, Random};
 
 /// One thing that is done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

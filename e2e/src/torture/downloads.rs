@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::Log;
-use crate::{Contents, Random, Row, Stage, View, hash_file};
+use crate::{Row, Stage, View};
+use wstp_testkit::{Contents, Random, hash_file};
 
 /// Sizes of files, in bytes.
 const SIZES: Range<u64> = 8 << 20..80 << 20;

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::Sums;
 use blow::Deck;
 use rig::Rig;
+use wstp_testkit::Sums;
 
 /// The share of all bytes that may be fetched again.
 pub const MOST_AGAIN: f64 = 0.01;

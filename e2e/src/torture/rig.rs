@@ -7,7 +7,8 @@ use anyhow::{Result, bail, ensure};
 use super::Log;
 use super::blow::Blow;
 use super::downloads::Downloads;
-use crate::{Fault, LONG, Page, Random, Stage, Sums, View, until};
+use crate::{Page, Stage, View};
+use wstp_testkit::{Fault, LONG, Random, Sums, until};
 
 /// Bytes a second over the bad line: a file takes some seconds.
 const RATE: u64 = 12 << 20;

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Page, Stage, View};
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::Contents;
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;

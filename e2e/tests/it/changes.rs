@@ -4,7 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, Page, Stage, View, hash_file};
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::{Contents, hash_file};
 
 const MIB: u64 = 1 << 20;
 

@@ -1,7 +1,8 @@
 //! Clocks that jump in the middle of a download, as they do when a computer slept or was told another time.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Clocks, Committed, Page, SHORT, Stage, View, until};
+use wstp_e2e::{Clocks, Committed, Page, Stage, View};
+use wstp_testkit::{SHORT, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;

@@ -1,7 +1,8 @@
 //! How many connections one transfer has.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, SHORT, Stage, until};
+use wstp_e2e::{Page, Stage};
+use wstp_testkit::{LONG, SHORT, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 160 * MIB;

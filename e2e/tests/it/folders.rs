@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use wstp_e2e::{Contents, Key, LONG, Page, Row, Stage, View, hashes, until};
+use wstp_e2e::{Key, Page, Row, Stage, View, hashes};
+use wstp_testkit::{Contents, LONG, until};
 
 const MIB: u64 = 1 << 20;
 /// Files in the folder of many, and bytes of each.

@@ -1,7 +1,8 @@
 //! The network that goes and comes back, and whoever sleeps for a while.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, SHORT, Stage, View, until};
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::{LONG, SHORT, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, Proxy, Stage, until};
+use wstp_e2e::{Page, Stage};
+use wstp_testkit::{LONG, Proxy, until};
 
 const MIB: u64 = 1 << 20;
 const MB: u64 = 1_000_000;

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Page, Stage, ToolbarPopup, hash_file, make_samples};
+use wstp_e2e::{Page, Stage, ToolbarPopup};
+use wstp_testkit::{hash_file, make_samples};
 
 const FILE: &str = "music/2012/a song.bin";
 

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use serde_json::json;
 use tempfile::TempDir;
-use wstp_e2e::{Bait, Contents, Hostile, Page, Proxy, SHORT, Server, Stage, View, WebServer, binary, until};
+use wstp_e2e::{Page, Stage, View};
 use wstp_protocol::{BlocksReply, ServerMessage};
+use wstp_testkit::{Bait, Contents, Hostile, Proxy, SHORT, Server, WebServer, binary, until};
 
 const MIB: u64 = 1 << 20;
 /// What may be on its way when connections are given up.

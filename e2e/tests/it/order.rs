@@ -1,7 +1,8 @@
 //! In which order a file comes.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, Stage, until};
+use wstp_e2e::{Page, Stage};
+use wstp_testkit::{LONG, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 128 * MIB;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use wstp_e2e::{Contents, LONG, Page, Row, Stage, View, until};
+use wstp_e2e::{Page, Row, Stage, View};
+use wstp_testkit::{Contents, LONG, until};
 
 const MIB: u64 = 1 << 20;
 

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use wstp_e2e::{Page, Row, SHORT, Stage, View, until};
+use wstp_e2e::{Page, Row, Stage, View};
+use wstp_testkit::{SHORT, until};
 
 /// Without Safe Browsing Chromium asks about every file of this kind that an extension saves.
 const FEARED: &str = "feared.sh";

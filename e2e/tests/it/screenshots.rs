@@ -4,7 +4,8 @@ use std::fs;
 
 use anyhow::Result;
 use serde_json::json;
-use wstp_e2e::{Contents, Key, Page, Proxy, Row, Server, Stage, View, make_samples};
+use wstp_e2e::{Key, Page, Row, Stage, View};
+use wstp_testkit::{Contents, Proxy, Server, make_samples};
 
 async fn pictures(page: Page) -> Result<()> {
     let name = |view: &str| format!("{}-{view}", page.name());

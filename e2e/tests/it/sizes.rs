@@ -4,7 +4,8 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use wstp_e2e::{Memory, MemoryWatch, Stage, target};
+use wstp_e2e::{Memory, MemoryWatch, Stage};
+use wstp_testkit::target;
 
 /// How much the extension's processes may grow while a file of any size passes through them.
 const MOST_GROWTH: u64 = 64 << 20;

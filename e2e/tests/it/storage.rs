@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use wstp_e2e::{LONG, Page, Row, Stage, View, until};
+use wstp_e2e::{Page, Row, Stage, View};
+use wstp_testkit::{LONG, until};
 
 const MIB: u64 = 1 << 20;
 const KEPT: &str = "kept.bin";

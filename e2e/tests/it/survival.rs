@@ -1,7 +1,8 @@
 //! What dies half-way, and what goes on.
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{LONG, Page, SHORT, Stage, View, until};
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::{LONG, SHORT, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;

@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use wstp_e2e::{Contents, LONG, Page, Stage, View, until};
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::{Contents, LONG, until};
 
 const MIB: u64 = 1 << 20;
 /// So long nothing passes where nothing is under way.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use wstp_e2e::{Front, Page, Stage, View};
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::Program;
 
 /// What a listener does with each connection.
 #[derive(Clone)]
@@ -73,7 +74,7 @@ async fn what_stands_before_a_server_and_is_in_the_way_is_named() -> Result<()> 
     let stage = Stage::serving(&[("real.txt", 4), ("sub dir/100%.txt", 5)]).await?;
     let server = stage.server.address();
     let view = stage.open(Page::Popup).await?;
-    let nginx = Front::nginx_without_upgrade(server).await?;
+    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{server}; }}")).await?;
     says(&view, &nginx.address().to_string(), "proxy_set_header Upgrade $http_upgrade").await?;
     view.screenshot("no-websocket").await?;
     for (status, words) in [
@@ -122,7 +123,7 @@ async fn an_address_of_a_folder_or_a_file_leads_there() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_carries_no_websocket_is_named() -> Result<()> {
-    let proxy = Front::tinyproxy().await?;
+    let proxy = Program::tinyproxy("ConnectPort 443\nConnectPort 563").await?;
     let stage = Stage::serving_behind(&[("real.txt", 4)], proxy.address()).await?;
     let view = stage.open(Page::Popup).await?;
     let server = stage.server.address();

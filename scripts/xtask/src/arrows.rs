@@ -23,6 +23,9 @@ struct Rule {
     never_reaches: &'static [&'static str],
 }
 
+/// What stands on no product's way to its users: only tests and measurements depend on it.
+const FOR_TESTS: [&str; 2] = ["wstp-testkit", "wstp-e2e"];
+
 const RULES: [Rule; 10] = [
     Rule {
         package: "wstp-protocol",
@@ -107,7 +110,7 @@ impl Rule {
             let stranger = |to: &&String| self.may_name.is_some_and(|allowed| !allowed.contains(&to.as_str()));
             found.extend(named.iter().filter(stranger).map(|to| format!("{} names {to} ({target})", self.package)));
             let reached = dependencies(workspace, self.package, target, None)?;
-            let forbidden = self.never_reaches.iter().filter(|to| reached.contains(**to));
+            let forbidden = self.never_reaches.iter().chain(&FOR_TESTS).filter(|to| reached.contains(**to));
             found.extend(forbidden.map(|to| format!("{} reaches {to} ({target})", self.package)));
         }
         Ok(found)
@@ -168,6 +171,13 @@ mod tests {
         let workspace = chain(&["wstp-server", "innocent", "deeper", "wstp-engine"]);
         let found = rule("wstp-server").violations(workspace.path()).unwrap();
         assert_eq!(found, ["wstp-server reaches wstp-engine (x86_64-unknown-linux-gnu)"]);
+    }
+
+    #[test]
+    fn no_product_reaches_what_is_for_tests() {
+        let workspace = chain(&["wstp-server", "innocent", "wstp-testkit"]);
+        let found = rule("wstp-server").violations(workspace.path()).unwrap();
+        assert_eq!(found, ["wstp-server reaches wstp-testkit (x86_64-unknown-linux-gnu)"]);
     }
 
     #[test]

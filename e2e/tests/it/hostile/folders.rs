@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 use tokio_websockets::Message;
-use wstp_e2e::{Bait, Row, Stage, View, binary, entry};
+use wstp_e2e::{Row, Stage, View};
 use wstp_protocol::{
     BlocksReply, BundleReply, Bundled, BundledFile, ClientMessage, EntryKind, FileVersion, Listing, Opened,
     ServerMessage,
 };
+use wstp_testkit::{Bait, binary, entry};
 
 use super::{does_no_harm, page, says};
 

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use tokio_websockets::Message;
-use wstp_e2e::{Bait, Hostile, LONG, Page, Row, Stage, View, binary, entry, until};
+use wstp_e2e::{Page, Row, Stage, View};
 use wstp_protocol::{BlocksReply, ClientMessage, EntryKind, Goodbye, Listing, Opened, RootReady, ServerMessage, Stale};
+use wstp_testkit::{Bait, Hostile, LONG, binary, entry, until};
 
 const MIB: u64 = 1 << 20;
 const GOOD: &str = "good.bin";

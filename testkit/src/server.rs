@@ -7,10 +7,10 @@ use std::process::{ExitStatus, Stdio};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::{LONG, SHORT, Tree, paths};
+use crate::{Child, LONG, SHORT, Tree, paths};
 
 /// A running `wstp-server`; it ends when this is dropped.
 #[derive(Debug)]
@@ -56,8 +56,7 @@ impl Server {
     ///
     /// When it does not run.
     pub async fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("the server does not run")?;
-        child.kill().await.context("can't kill the server")
+        self.child.take().context("the server does not run")?.kill().await
     }
 
     /// Its process.
@@ -66,8 +65,7 @@ impl Server {
     ///
     /// When it does not run.
     pub fn process(&self) -> Result<Tree> {
-        let id = self.child.as_ref().and_then(Child::id).context("the server does not run")?;
-        Ok(Tree::new(id))
+        self.child.as_ref().context("the server does not run")?.tree()
     }
 
     /// Asks it to end and waits until it did.
@@ -77,8 +75,8 @@ impl Server {
     /// When it does not run or does not end in time.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("the server does not run")?;
-        Tree::new(child.id().context("the server has ended by itself")?).terminate();
-        timeout(LONG, child.wait()).await.context("the server does not end")?.context("can't wait for the server")
+        child.tree()?.terminate();
+        timeout(LONG, child.ended()).await.context("the server does not end")?
     }
 
     /// Starts it again at the same address, with the same folder and cache.
@@ -101,36 +99,40 @@ impl Server {
     ///
     /// When it does not run.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.as_mut().context("the server does not run")?.wait().await?)
+        self.child.as_mut().context("the server does not run")?.ended().await
     }
 }
 
 async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[String]) -> Result<(Child, SocketAddr)> {
-    let program = paths::server_binary()?;
-    let mut child = command(&program)
-        .arg(dir)
-        .args(["--listen", &address.to_string()])
-        .arg("--cache-dir")
-        .arg(cache)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("can't start {}", program.display()))?;
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-    let found = timeout(SHORT, async {
-        while let Some(line) = lines.next_line().await? {
-            if let Some(address) = address_in(&line) {
-                return Ok(address);
-            }
-        }
-        bail!("the server can't serve {} at {address}: its own words are above", dir.display())
-    })
-    .await
-    .context("the server did not say where it listens")??;
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((child, found))
+    let mut command = command(&paths::server_binary()?);
+    command.arg(dir).args(["--listen", &address.to_string()]).arg("--cache-dir").arg(cache).args(arguments);
+    let Listening { child, address, mut said } = listening(&mut command).await?;
+    tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
+    Ok((child, address))
+}
+
+/// A `wstp-server` that has said where it listens.
+#[derive(Debug)]
+pub struct Listening {
+    /// Its process.
+    pub child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it says next on its standard output.
+    pub said: BufReader<ChildStdout>,
+}
+
+/// Starts a `wstp-server` and waits until it says where it listens, in the first line of its standard output.
+///
+/// # Errors
+///
+/// When it can't be started, or says nothing or something else.
+pub async fn listening(command: &mut Command) -> Result<Listening> {
+    let mut child = Child::spawn(command.stdout(Stdio::piped()))?;
+    let (mut said, mut line) = (BufReader::new(child.stdout()?), String::new());
+    timeout(SHORT, said.read_line(&mut line)).await.context("the server did not say where it listens")??;
+    let address = address_in(&line).with_context(|| format!("the server says {line:?}, not where it listens"))?;
+    Ok(Listening { child, address, said })
 }
 
 /// Runs the program with no more rights than a user has: root may read what nobody may.
@@ -144,7 +146,7 @@ fn command(program: &Path) -> Command {
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.split_once("listening on ws://")?.1.strip_suffix("/ws")?.parse().ok()
+    line.strip_prefix("listening on ws://")?.strip_suffix("/ws\n")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_address_is_read_from_its_own_words() {
-        assert_eq!(address_in("listening on ws://127.0.0.1:4000/ws"), Some(SocketAddr::from(([127, 0, 0, 1], 4000))));
-        assert_eq!(address_in("hello"), None);
+        assert_eq!(address_in("listening on ws://127.0.0.1:4000/ws\n"), Some(SocketAddr::from(([127, 0, 0, 1], 4000))));
+        assert_eq!(address_in("hello\n"), None);
     }
 }

@@ -1,0 +1,118 @@
+//! Programs of others, as other people run them: each is a process of its own on a port of loopback.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::{Child, free_address};
+
+/// How often another port is tried, because another program may take a free one first.
+const TRIES: usize = 3;
+/// Where Debian puts them.
+const NGINX: &str = "/usr/sbin/nginx";
+const TINYPROXY: &str = "/usr/bin/tinyproxy";
+
+/// A program that listens; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Program {
+    /// nginx, with these lines in its only server.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed or does not listen in time.
+    pub async fn nginx(lines: &str) -> Result<Self> {
+        is_installed(NGINX)?;
+        Self::start(|folder, address| {
+            let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+            let temporary = temporary.map(|kind| format!("{kind}_temp_path {}; ", folder.display())).concat();
+            let (file, log) = (folder.join("conf"), log(folder));
+            fs::write(
+                &file,
+                format!(
+                    "daemon off; master_process off; pid {}/pid; error_log {};\nevents {{ }}\n\
+                     http {{ access_log off; {temporary}\nserver {{ listen {address}; {lines} }} }}\n",
+                    folder.display(),
+                    log.display()
+                ),
+            )?;
+            let mut command = Command::new(NGINX);
+            command.arg("-p").arg(folder).arg("-c").arg(file).arg("-e").arg(log);
+            Ok(command)
+        })
+        .await
+    }
+
+    /// tinyproxy, with these lines in its configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::nginx`].
+    pub async fn tinyproxy(lines: &str) -> Result<Self> {
+        is_installed(TINYPROXY)?;
+        Self::start(|folder, address| {
+            let (ip, port, file) = (address.ip(), address.port(), folder.join("conf"));
+            let log = log(folder);
+            let usual =
+                format!("Port {port}\nListen {ip}\nTimeout 600\nLogLevel Info\nLogFile \"{}\"\n", log.display());
+            fs::write(&file, format!("{usual}{lines}\n"))?;
+            let mut command = Command::new(TINYPROXY);
+            command.arg("-d").arg("-c").arg(file);
+            Ok(command)
+        })
+        .await
+    }
+
+    /// Starts what `command` makes of a folder of its own and a free port, and waits until it listens there.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started or does not listen in time.
+    pub async fn start(command: impl Fn(&Path, SocketAddr) -> Result<Command>) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            let folder = tempfile::tempdir()?;
+            let address = free_address()?;
+            let mut child = Child::spawn(&mut command(folder.path(), address)?)?;
+            tries += 1;
+            match child.listens(address).await {
+                Ok(()) => return Ok(Self { child, address, folder }),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// What nginx or tinyproxy has written into its log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log(self.folder.path())).unwrap_or_default()
+    }
+}
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
+fn is_installed(program: &str) -> Result<()> {
+    ensure!(Path::new(program).exists(), "{program} is missing: scripts/setup --tests installs it");
+    Ok(())
+}
