@@ -1,7 +1,7 @@
-//! A thread that does storage work, so that no disk ever holds up the network.
+//! A thread for storage work, so that a disk never delays the network.
 //!
-//! Requests are done and answered in the order they came. What does not fit into the thread's bounded queue waits here; it is bounded by the engine, which
-//! asks for no more than its memory budget.
+//! Requests are done and answered in order. Requests beyond the thread's bounded queue wait here. The engine bounds
+//! them, because it requests no more than its memory budget.
 
 use std::collections::VecDeque;
 
@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 /// Requests handed to the thread at once.
 const QUEUE: usize = 64;
 
-/// What the thread works on.
+/// The state that the thread works on.
 pub trait Storage: Send + 'static {
-    /// What can be asked.
+    /// A request.
     type Request: Send;
-    /// What comes of it.
+    /// An answer.
     type Reply: Send;
 
-    /// Does what is asked. Blocks the thread.
+    /// Blocking: does the request.
     fn perform(&mut self, request: Self::Request) -> Self::Reply;
 }
 
@@ -30,7 +30,7 @@ pub struct Disk<S: Storage> {
     thread: JoinHandle<S>,
 }
 
-/// The thread ended before its time.
+/// The thread ended early.
 #[derive(Debug, thiserror::Error)]
 #[error("the storage thread ended")]
 pub struct Ended;
@@ -52,16 +52,16 @@ impl<S: Storage> Disk<S> {
         Self { requests, replies, waiting: VecDeque::new(), thread }
     }
 
-    /// Has something done.
+    /// Queues a request.
     pub fn push(&mut self, request: S::Request) {
         self.waiting.push_back(request);
     }
 
-    /// The next answer. Safe to cancel; for ever when nothing was asked.
+    /// The next answer. Safe to cancel. Waits for ever without a request.
     ///
     /// # Errors
     ///
-    /// When the thread ended, which it does only by a defect.
+    /// When the thread ended, which only a defect can cause.
     pub async fn next(&mut self) -> Result<S::Reply, Ended> {
         loop {
             tokio::select! {
@@ -81,7 +81,7 @@ impl<S: Storage> Disk<S> {
     ///
     /// # Errors
     ///
-    /// When the thread ended before.
+    /// When the thread ended before that.
     pub async fn stop(self) -> Result<S, Ended> {
         drop((self.requests, self.replies));
         self.thread.await.map_err(|_| Ended)

@@ -15,7 +15,7 @@ const ALL: [Code; 10] = [
     Code::Unread,
 ];
 
-/// Words by which the documentation has to tell each of them from the others.
+/// Words that tell each code from the others in the documentation.
 const fn words(code: Code) -> &'static str {
     match code {
         Code::Ok => "done, or the same",

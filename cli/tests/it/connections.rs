@@ -1,4 +1,4 @@
-//! How many connections there are: as many as were asked for, and else as many as help.
+//! The number of connections: as many as requested, and otherwise as many as help.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ impl Served {
     }
 }
 
-/// Waits until it says that it uses so many connections.
+/// Waits until it reports this many connections.
 async fn uses(run: &mut Wstp, connections: u64) {
     run.event(|event| event["sources"][0]["connections"] == connections).await;
 }

@@ -1,4 +1,4 @@
-//! A disk that is full: it is told as what it is, and once there is room the same command goes on.
+//! A full disk: `wstp` names it as the cause, and once there is room the same command resumes.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -14,8 +14,8 @@ const SIZE: usize = 16 * MIB;
 /// The disk is full before the first record is due.
 const RATE: u32 = 20_000_000;
 
-/// In a name space of its own: mounts a small disk, runs the command, says how it ended and shows what is on record. When told to go on, it makes
-/// the disk larger and runs the command again.
+/// Runs in a separate name space. Mounts a small disk, runs the command, says how it ended and shows what is on record.
+/// On the signal to continue, it enlarges the disk and runs the command again.
 const ON_SMALL_DISK: &str = r#"
     mount -t tmpfs -o size=9100k disk "$1" && kept="$2" && whole="$3" && cd "$1" && shift 3 || exit 99
     "$@"; code=$?
@@ -36,7 +36,7 @@ async fn a_full_disk_is_told_and_with_room_the_same_command_fetches_only_the_res
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", ON_SMALL_DISK, "sh"]);
     command.arg(disk.path()).arg(kept.path().join(".x.wstp/journal")).arg(share.path().join("x"));
-    // Of several connections, one would be asked in the end for what another one owes.
+    // With several connections, one would request blocks that another one owes at the end.
     command.args([env!("CARGO_BIN_EXE_wstp"), "get", &proxy.source("x"), "--connections", "1", "--anyway"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut run = command.spawn().unwrap();
@@ -54,7 +54,7 @@ async fn a_full_disk_is_told_and_with_room_the_same_command_fetches_only_the_res
     assert!(run.wait().await.unwrap().success(), "{told}");
     assert!(told.contains("No space left") && told.contains("Make room and run the same command again"), "{told}");
     assert!(!told.contains("panicked"), "{told}");
-    // The disk has 8.9 MiB, of which the last run gets no place and leaves some to hashes and record.
+    // The disk has 8.9 MiB. The last run does not fit, and leaves some room for hashes and record.
     assert!(kept > 8 * MIB as u64, "{kept} bytes were on record");
     let sent = proxy.passed() - before;
     assert!(sent < SIZE as u64 - kept + MIB as u64, "{kept} kept, {sent} sent");
@@ -69,7 +69,7 @@ async fn what_does_not_fit_is_refused_before_it_begins_unless_it_is_wanted_anywa
     for name in ["large", "folder/a", "folder/b"] {
         File::create(share.path().join(name)).unwrap().set_len(too_much).unwrap();
     }
-    // Two of which each alone may fit, in a folder where they do not.
+    // Each of the two may fit alone, but the folder does not.
     for name in ["folder/a", "folder/b"] {
         File::options().write(true).open(share.path().join(name)).unwrap().set_len(too_much / 2 + 1).unwrap();
     }

@@ -44,7 +44,7 @@ async fn a_line_on_which_one_message_takes_longer_than_the_patience_carries_a_fo
         assert_eq!(fs::read(here.path().join(format!("top/f{index}"))).unwrap(), sample(35_000, index));
     }
     assert!(line.passed() < 75_000, "{} bytes for 70,000", line.passed());
-    // One that says nothing is given up all the same.
+    // A silent server is given up all the same.
     line.hold_after(10_000);
     fs::remove_dir_all(here.path().join("top")).unwrap();
     let ended = wstp(here.path(), &["get", &line.source("top/"), "--timeout", "2", "--json"]).await;
@@ -104,7 +104,7 @@ async fn stopped_in_a_tree_it_goes_on_with_what_is_missing() {
         assert!(fs::read(here.path().join(name)).unwrap() == bytes);
     }
     assert_eq!(names_in(&here.path().join("top")), ["f0", "f1", "f2", "f3", "f4", "f5"]);
-    // Of the seven that passed, what was under way in two transfers may have been lost.
+    // Data in flight of two transfers may have been lost from the seven that passed.
     assert!(proxy.passed() - before < 7 * MIB as u64, "{}", proxy.passed() - before);
 }
 
@@ -152,7 +152,7 @@ async fn what_an_earlier_run_left_out_is_missed_when_it_goes_on() {
     assert_eq!(ended.events("failed")[0]["what"], "One entry of the folder is left out.");
 }
 
-/// A server with one folder, whose listing is this.
+/// A server with one folder and this listing.
 async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + Send + Sync + 'static) -> Liar {
     let entry = |name: &str, kind| Entry { name: name.to_owned(), kind, size: 1, modified_ms: None };
     Liar::start(move |asked| match asked {

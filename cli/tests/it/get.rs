@@ -1,4 +1,4 @@
-//! `wstp get` of one file: what arrives, where it goes, and how it ends when it can't.
+//! `wstp get` of one file: the content, its place, and the end of a failed run.
 
 use std::fs;
 
@@ -112,7 +112,7 @@ async fn what_the_server_does_not_have_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_where_nobody_answers_ends_in_words() {
     let here = tempdir().unwrap();
-    // A port that is taken and not listened on.
+    // A port that is taken but has no listener.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let source = format!("{}/x", socket.local_addr().unwrap());
@@ -147,7 +147,8 @@ async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
     slow.hold_after(256 * 1024);
     let sources = [slow.source("x"), fast.source("mirror/y")];
     let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
-    // Only when the first one has told the hash, the second one can be told to have the same file. From there on the first one stalls.
+    // The second one can have the same file only when the first one has told the hash. From there on the first one
+    // stalls.
     while run.event(|event| event["event"] == "progress").await["verified"] == 0 {
         slow.hold_after(64 * 1024);
     }
@@ -179,7 +180,7 @@ async fn a_source_that_is_given_up_is_told_of() {
     write(other.path(), "x", &sample(2 * MIB, 2));
     let (server, other) = (Server::start(share.path()).await, Server::start(other.path()).await);
     let slow = Proxy::start(server.address()).await;
-    // What is compared is known from the beginning, and not behind what is held.
+    // The comparison's size is known from the beginning, and not only behind the held data.
     let _hashed = (hashed(server.address(), "x").await, hashed(other.address(), "x").await);
     let args = ["get", &slow.source("x"), &other.source("x"), "--connections", "2"];
     slow.hold_after(MIB as u64);
@@ -233,7 +234,7 @@ async fn a_link_of_plain_http_is_a_mirror() {
     write(share.path(), "x", &bytes);
     write(share.path(), "a b/y", &bytes);
     let server = Server::start(share.path()).await;
-    // It carries the hashes in no time, and the blocks in half a minute.
+    // It carries the hashes at once, and the blocks in half a minute.
     let slow = Proxy::over(server.address(), Link::Shared(200_000)).await;
     let ended = wstp(here.path(), &["get", &slow.source("x"), &server.link("a%20b/y")]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -249,7 +250,7 @@ async fn a_link_to_another_file_spoils_nothing() {
     write(share.path(), "x", &bytes);
     write(share.path(), "y", &sample(24 * MIB, 2));
     let server = Server::start(share.path()).await;
-    // A link is of use only once there is a hash.
+    // A link is of use only once the hash is known.
     let _hashed = hashed(server.address(), "x").await;
     let slow = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
     let sources = [slow.source("x"), server.link("y"), server.link("nothing")];
@@ -283,7 +284,7 @@ async fn mirrors_that_the_server_offers_are_used_unless_they_are_not_wanted() {
     let mirror = Server::start(share.path()).await;
     for offer in [format!("ws://{}/ws", mirror.address()), format!("http://{}/files/", mirror.address())] {
         let server = Server::offering(share.path(), &[offer]).await;
-        // It carries the hashes in no time, and the blocks in half a minute.
+        // It carries the hashes at once, and the blocks in half a minute.
         let slow = Proxy::over(server.address(), Link::Shared(200_000)).await;
         let ended = wstp(here.path(), &["get", &slow.source("a b/x")]).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -1,4 +1,4 @@
-//! Servers that lie about a file: nothing wrong gets into its place, and the end is told in words.
+//! Servers that lie about a file: no wrong byte gets into its place, and the user is told.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ async fn a_mirror_that_sends_other_bytes_is_left_alone_and_says_why() {
     let bytes = sample(16 * MIB, 1);
     write(share.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
-    // Without a hash, what is wrong is not seen until all is here.
+    // Without a hash, wrong bytes show only when all are here.
     let _hashed = hashed(server.address(), "x").await;
     let honest = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
     let mirror = Spoiler::of_blocks(server.address()).await;
@@ -37,7 +37,7 @@ async fn that_a_mirror_is_left_alone_is_said_in_a_line() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "x", &sample(8 * MIB, 1));
     let server = Server::start(share.path()).await;
-    // Without a hash, what is wrong is not seen until all is here.
+    // Without a hash, wrong bytes show only when all are here.
     let _hashed = hashed(server.address(), "x").await;
     let honest = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
     let mirror = Spoiler::of_blocks(server.address()).await;
@@ -46,7 +46,7 @@ async fn that_a_mirror_is_left_alone_is_said_in_a_line() {
     let why = "is left alone for a while: it sent bytes that do not belong to this file";
     let line = format!("{} {why}", mirror.address());
     assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
-    // The same of one that nobody named but the server.
+    // The same for a server that only another server named.
     let offering = Server::offering(share.path(), &[format!("ws://{}/ws", mirror.address())]).await;
     let _hashed = hashed(offering.address(), "x").await;
     let honest = Proxy::over(offering.address(), Link::Shared(6_000_000)).await;
@@ -75,7 +75,7 @@ async fn a_server_that_sends_other_bytes_ends_it_in_words_and_what_is_kept_is_ri
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
 }
 
-/// Answers of the right shape about a file of this size, of which nothing is true.
+/// Answers of the right shape about a file of this size, but all of them false.
 fn lie(size: u64, asked: ClientMessage) -> ServerMessage {
     match asked {
         ClientMessage::Open(ask) => {
@@ -108,7 +108,7 @@ async fn whatever_size_a_liar_names_the_end_is_told_in_words() {
     let runs: Vec<_> = sizes.map(|size| (size, tokio::spawn(lied_to(size)))).into();
     for (size, run) in runs {
         let (ended, names) = run.await.unwrap();
-        // It can't be understood, nothing of it could be used for long enough, or there are no files so large.
+        // The answer can't be understood, is of no use for long enough, or names an impossible size.
         let too_large = ended.stderr.contains("There can be no file of the size that the server names");
         let (is_fine, is_impossible) = (size <= 1 << 30, size >= 1 << 63);
         assert!(
@@ -123,7 +123,7 @@ async fn whatever_size_a_liar_names_the_end_is_told_in_words() {
     }
 }
 
-/// Fetches a file from a liar who names this size; what is here then.
+/// Fetches a file from a liar that names this size. Returns the files that are here then.
 async fn lied_to(size: u64) -> (Ended, Vec<String>) {
     let here = tempdir().unwrap();
     let liar = Liar::start(move |asked| lie(size, asked)).await;

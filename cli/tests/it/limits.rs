@@ -1,4 +1,4 @@
-//! `--limit`: as much comes as it allows, and nothing piles up anywhere.
+//! `--limit`: the data comes at the limit, and piles up nowhere.
 
 use std::fs;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tempfile::tempdir;
 use tokio::time::Instant;
 
 const RATE: u64 = 2_000_000;
-/// What may be asked for at once after nothing was: a request of 50 ms, and 50 ms to catch up on.
+/// Bytes that may be requested at once after a pause: a request of 50 ms, and 50 ms to catch up.
 const BUCKET: u64 = RATE / 10;
-/// Hashes are not counted, and neither are the heads of frames; those of 6 seconds.
+/// Hashes and the heads of frames do not count; these are those of 6 seconds.
 const HASHES: u64 = 6 * RATE / 256 + 64 * 1024;
 const BEGIN: Duration = Duration::from_millis(500);
 const LENGTH: Duration = Duration::from_secs(5);
 
-/// Fetches a file from so many servers at the limit; says how much all of them had sent together, and when.
+/// Fetches a file from this many servers at the limit. Returns how much all of them had sent together, and when.
 async fn trace_of(sources: usize) -> Vec<(Instant, u64)> {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     let bytes = sample(6 * RATE as usize, 1);
@@ -40,7 +40,7 @@ async fn trace_of(sources: usize) -> Vec<(Instant, u64)> {
     pieces.into_iter().scan(0, sum).collect()
 }
 
-/// When each piece passed, and how long it was.
+/// When each piece passed, and its length.
 fn pieces_of(proxy: &Proxy) -> Vec<(Instant, u64)> {
     let trace = proxy.trace();
     let after = trace.iter().skip(1).map(|(_, passed)| *passed).chain([proxy.passed()]);
@@ -58,8 +58,8 @@ fn assert_limited(trace: &[(Instant, u64)]) {
         (passed_after(from + length) - passed_after(from)) as f64 / length.as_secs_f64() / RATE as f64
     };
     let whole = rate_over(BEGIN, LENGTH);
-    // What could not be asked for while the machine was busy with other things, for longer than the bucket lasts, never comes. So that this
-    // does not count against the limit, the lower bound is that of a good second, one that only a quarter of all are better than.
+    // While the machine was busy for longer than the bucket lasts, some data was never requested. That must not count
+    // against the limit. So the lower bound is that of a good second, one that only a quarter of all exceed.
     let mut seconds: Vec<_> =
         (0..=40).map(|tenth| rate_over(BEGIN + Duration::from_millis(100) * tenth, Duration::from_secs(1))).collect();
     seconds.sort_by(f64::total_cmp);

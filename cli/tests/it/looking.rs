@@ -65,7 +65,7 @@ async fn the_address_that_a_server_prints_is_the_server() {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "x\n"), "{ended:?}");
 }
 
-/// A server that knows a file and never comes to the end of hashing it.
+/// A server that knows a file and never finishes hashing it.
 async fn hashes_for_ever(size: u64) -> Liar {
     Liar::start(move |asked| match asked {
         ClientMessage::Open(asked) => {

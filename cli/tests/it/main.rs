@@ -1,4 +1,4 @@
-//! The real `wstp` against real servers: one binary for all integration tests, because each binary is linked anew.
+//! The real `wstp` against real servers. All integration tests are one binary, because each binary is linked anew.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 

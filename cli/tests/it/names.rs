@@ -1,4 +1,4 @@
-//! Names: a faithful copy wherever the disk takes them, and a clear word where it does not.
+//! Names: a faithful copy wherever the disk accepts them, and a clear message otherwise.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use tempfile::tempdir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Names that mean something on some system, and nothing on this one.
+/// Names with a meaning on another system, but not on this one.
 const ODD: [&str; 14] = [
     "..\\up",
     "C:x",
@@ -137,8 +137,9 @@ async fn what_an_earlier_build_kept_of_a_long_name_is_resumed() {
     assert_eq!(names_in(here.path()), [long]);
 }
 
-/// In a name space of its own: makes a disk as Windows has them, which takes names that differ in case for one, runs the command in it three times, with the
-/// server's file changed before the third, and copies what is there.
+/// Runs in a separate name space. Makes a disk like those of Windows, which takes names that differ in case for one.
+/// Runs the command in it three times, with the server's file changed before the third. Copies the files that are
+/// there.
 const ON_WINDOWS_DISK: &str = r#"
     image="$1" disk="$2" copy="$3" changes="$4" && shift 4 || exit 99
     truncate -s 48M "$image" && mkntfs -F -Q -q "$image" >/dev/null 2>&1 || { echo "ntfs-3g is missing: scripts/setup" >&2; exit 98; }
@@ -162,7 +163,7 @@ async fn names_that_a_disk_takes_for_one_are_kept_apart() {
     }
     let server = Server::start(share.path()).await;
     let copy = beside.path().join("copy");
-    // The driver gives up rights that root has in no user name space.
+    // The driver gives up rights that root lacks in a user name space.
     let is_root = rustix::process::geteuid().is_root();
     let mut command = Command::new(if is_root { "env" } else { "sudo" });
     command.args(if is_root { &[][..] } else { &["--non-interactive"] });
@@ -190,10 +191,12 @@ async fn names_that_a_disk_takes_for_one_are_kept_apart() {
     }
 }
 
-/// The first of several in the server's order, which is that of their bytes, has its name; `q_x` comes after `q?x`, which this disk refuses.
+/// The first of several in the server's order, which is that of their bytes, has its name. `q_x` comes after `q?x`,
+/// which this disk refuses.
 const RENAMED: [&str; 10] = ["Big.bin", "a", "big.bin", "dot.", "mAKEFILE", "makefile", "nul.txt", "q?x", "q_x", "é"];
 
-/// Each file of the server is there under the name that was told, with its own bytes. The disk shows its names in small letters.
+/// Each file of the server is there under its reported name, with its own bytes. The disk shows its names in small
+/// letters.
 fn check_copy(copy: &Path, files: &BTreeMap<&str, Vec<u8>>, renamed: &BTreeMap<String, String>) {
     let mut seen = BTreeMap::new();
     for (name, bytes) in files {

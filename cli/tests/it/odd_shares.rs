@@ -1,4 +1,4 @@
-//! Shares that are gone, and links that lead to nothing that is served: in words.
+//! Shares that are gone, and links to entries that are not served: the messages.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,5 @@
-//! The standard output: of every command its errors are errors, a reader that goes away ends it quietly, and `-o -` gives a file out.
+//! The standard output. Its errors are errors of every command, a closed pipe ends a command quietly, and `-o -` writes
+//! a file to it.
 
 use std::fs::{self, OpenOptions};
 use std::process::Stdio;
@@ -9,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Every command that prints something, of files that are called `x` here and on the server.
+/// Every command that prints something, for files that are called `x` here and on the server.
 fn commands(source: &str) -> Vec<Vec<&str>> {
     let lines = [
         vec!["ls", source],
@@ -119,14 +120,14 @@ async fn a_slow_reader_holds_the_network_and_is_not_given_up() {
     let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut told = BufReader::new(run.stderr.take().unwrap()).lines();
     let mut seen = (0, 0);
-    // It tells four times a second how it stands.
+    // It reports its progress four times a second.
     while seen.1 < 8 {
         let line = timeout(PATIENCE, told.next_line()).await.expect("it tells in time").unwrap().expect("it goes on");
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         let here = event["verified"].as_u64().unwrap_or(0) + event["received"].as_u64().unwrap_or(0);
         seen = if here > 0 && here == seen.0 { (here, seen.1 + 1) } else { (here, 0) };
     }
-    // It stores 64 MiB ahead, and as many may be under way.
+    // It stores 64 MiB ahead, and as many may be in flight.
     assert!(seen.0 <= 130 << 20, "{} bytes are stored for a reader that reads nothing", seen.0);
     let mut out = run.stdout.take().unwrap();
     let read = tokio::spawn(async move {

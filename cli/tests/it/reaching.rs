@@ -1,4 +1,5 @@
-//! Obstacles between a person and a server: proxies, certificates, redirects, and addresses as they are typed. Each obstacle has words of its own.
+//! Obstacles between a user and a server: proxies, certificates, redirects, and typed addresses. Each obstacle has its
+//! own message.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use crate::support::{
 };
 use tempfile::{TempDir, tempdir};
 
-/// An address at which nobody listens, for as long as the socket is held.
+/// An address without a listener, for as long as the socket is held.
 fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -50,7 +51,7 @@ async fn everything_goes_through_the_proxy_that_the_environment_names() {
     let proxy = format!("http://{}", tinyproxy.address());
     let tunnels = |to: &str| tinyproxy.log().matches(&format!("CONNECT {to} ")).count();
 
-    // A WebSocket is tunnelled, and what is at a loopback address goes through as well, as with curl.
+    // A WebSocket is tunnelled. An address of loopback goes through the proxy as well, as with curl.
     let source = server.source("x");
     assert_fetched(&wstp_in(here.path(), &[("http_proxy", &proxy)], &["get", &source]).await, here.path(), &bytes);
     assert!(tunnels(&server.address().to_string()) > 0, "{}", tinyproxy.log());
@@ -58,7 +59,7 @@ async fn everything_goes_through_the_proxy_that_the_environment_names() {
     assert_fetched(&wstp_in(here.path(), &[("HTTPS_PROXY", &proxy)], &args).await, here.path(), &bytes);
     assert!(tunnels(&format!("localhost:{}", tls.address().port())) > 0, "{}", tinyproxy.log());
 
-    // A link is asked for as every proxy of HTTP understands it.
+    // A link is requested in the form that every HTTP proxy understands.
     let _hashed = hashed(server.address(), "x").await;
     let origin = Proxy::over(server.address(), Link::Shared(1_000_000)).await;
     let web = WebServer::start(&bytes, Manner::Usual).await;

@@ -38,7 +38,7 @@ fn assert_whole(here: &Path, content: impl Fn(usize, usize) -> Vec<u8>) {
     assert!(!names_in(&here.join("top")).contains(&".wstp".to_owned()));
 }
 
-/// When a file was changed last, in milliseconds since 1970.
+/// The time of a file's last change, in milliseconds since 1970.
 fn modified_ms(file: &Path) -> u128 {
     file.metadata().unwrap().modified().unwrap().duration_since(UNIX_EPOCH).unwrap().as_millis()
 }
@@ -173,7 +173,7 @@ async fn killed_in_the_middle_it_fetches_only_what_is_not_on_record() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_whole(here.path(), content);
     let sent = (proxy.passed() - before) as usize;
-    // Beside its bytes, a file costs its hash and version, and some were listed again.
+    // Beside its bytes, a file costs its hash and version, and some files were listed again.
     assert!(sent < bytes - kept * 8000 + MIB / 2, "{kept} files were kept, {sent} bytes sent");
     assert_eq!(ended.events("summary")[0]["files"], FOLDERS * FILES);
 }

@@ -1,4 +1,4 @@
-//! Several sources of one file: each carries what it can, and neither a slow nor a dying one costs anything.
+//! Several sources of one file: each carries its share, and neither a slow nor a dying one costs a byte.
 
 use std::fs;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tempfile::{TempDir, tempdir};
 const BYTES_PER_HASH_BYTE: u64 = 256;
 /// Handshakes, heads of frames, the hashes around the pages.
 const HANDSHAKES: u64 = 64 * 1024;
-/// What may be under way on one of these links and come twice.
+/// Bytes that may be in flight on one of these links and come twice.
 const WINDOW: u64 = MIB as u64;
 
-/// Two servers of one file, each at the end of a link of its own.
+/// Two servers of one file, each behind its own link.
 struct Two {
     _share: TempDir,
     here: TempDir,
@@ -39,7 +39,7 @@ impl Two {
         Wstp::start(self.here.path(), &["get", &sources[0], &sources[1], "--connections", connections, "--json"])
     }
 
-    /// What has to come at the least.
+    /// The least that has to come.
     fn least(&self) -> u64 {
         let size = self.bytes.len() as u64;
         size + size / BYTES_PER_HASH_BYTE + HANDSHAKES
@@ -74,7 +74,7 @@ async fn each_source_carries_as_much_as_its_speed_allows_and_no_block_comes_twic
     two.assert_complete(&ended);
     let (fast, slow) = (two.first.passed(), two.second.passed());
     assert!(slow > 2 * MIB as u64 && fast > 2 * slow, "{fast} fast, {slow} slow");
-    // At the end the last blocks of the slow one are asked of the fast one, too.
+    // At the end the last blocks of the slow one are requested from the fast one, too.
     assert!(two.passed() < two.least() + WINDOW, "{fast} and {slow} bytes");
     let ideal = 24.0 * MIB as f64 / 8e6;
     // Half of the file each would take twice as long.
@@ -92,7 +92,7 @@ async fn a_source_that_dies_costs_no_verified_byte() {
         let died_at = dying.passed();
         let ended = run.end().await;
         two.assert_complete(&ended);
-        // All that is lost is what its two connections had been asked for and not all sent.
+        // Only requested and unfinished data of its two connections is lost.
         assert!(two.passed() < two.least() + 2 * WINDOW, "{} bytes, {died_at} of one that died", two.passed());
         let events = ended.events("progress");
         let standings = |source: usize| events.iter().map(move |event| &event["sources"][source]["standing"]);
@@ -106,7 +106,7 @@ async fn the_end_does_not_wait_for_a_slow_source() {
     let two = Two::start(12 * MIB, Link::Shared(6_000_000), Link::Shared(8192)).await;
     let ended = two.get("2").end().await;
     two.assert_complete(&ended);
-    // It was in the middle of blocks: the first ones it is asked for, 64 KiB, take it 8 seconds.
+    // It was in the middle of blocks: its first request, 64 KiB, takes 8 seconds.
     let slow = two.second.passed();
     assert!(slow > 8192 && slow < 64 * 1024, "{slow} bytes of the slow one");
     assert!(two.took() < Duration::from_secs(5), "{:?}", two.took());

@@ -1,5 +1,5 @@
-//! The client does not trust bytes that an earlier run stored. Whatever became of them meanwhile, the file is right in the end.
-//! The client fetches again only the bytes that are wrong.
+//! The client does not trust bytes of an earlier run. Whatever happened to them meanwhile, the file is right in the
+//! end. The client fetches only wrong bytes again.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,8 @@ use tempfile::tempdir;
 
 const BLOCK: usize = 8192;
 
-/// A name, and a function that damages the partial folder. Given how many bytes are on record, it returns how many of them are wrong afterwards.
+/// A name, and a function that damages the partial folder. Given how many bytes are on record, it returns how many of
+/// them are wrong afterwards.
 type Damage = (&'static str, fn(&Path, usize) -> usize);
 
 const DAMAGES: [Damage; 6] = [
@@ -50,7 +51,7 @@ fn change(partial: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, data).unwrap();
 }
 
-/// The files of a partial folder, to be put there again.
+/// The files of a partial folder, to be restored.
 fn copy_of(partial: &Path) -> Vec<(String, Vec<u8>)> {
     names_in(partial).into_iter().map(|name| (name.clone(), fs::read(partial.join(name)).unwrap())).collect()
 }
@@ -116,7 +117,7 @@ async fn files_of_a_folder_that_became_wrong_are_told_or_fetched_again() {
     run.event(|event| event["event"] == "folder" && on_record() == usize::from(FILES)).await;
     run.signal(Signal::KILL);
     run.end().await;
-    // One bears its time still, as after a fault of the disk; one is gone.
+    // One still has its time, as after a fault of the disk; one is gone.
     let path = |number| here.path().join(name(number));
     let modified = fs::metadata(path(1)).unwrap().modified().unwrap();
     [1, 2].into_iter().for_each(|number| fs::write(path(number), sample(5000, 77)).unwrap());

@@ -1,4 +1,4 @@
-//! What survives: the client killed or stopped, the server killed, the file changed.
+//! Survival: the client is killed or stopped, the server is killed, the file changes.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ async fn killed_it_fetches_only_the_rest() {
     assert!(sent < SIZE as u64 - kept + MIB as u64 / 2, "{kept} kept, {sent} sent");
 }
 
-/// The power may go while a record is written: the file then ends anywhere, or is as long as it was to become, with holes in it.
+/// The power may fail while a record is written. The file then ends anywhere, or has its new length with holes in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_cut_off_or_with_holes_is_a_right_start() {
     let Halfway { here, proxy, bytes, run, server: _server, share: _share } = Halfway::reach().await;
@@ -146,7 +146,8 @@ async fn when_nothing_arrives_for_long_it_gives_up_and_keeps_what_there_is() {
     assert!(sent < SIZE as u64 - RECORDED + MIB as u64, "{sent}");
 }
 
-/// Disks fail, other programs tidy up, and another version may have been here: the same command ends well, or says which path to delete and ends well then.
+/// Disks fail, other programs tidy up, and another version may have been here. The same command ends well, or says
+/// which path to delete and ends well after that.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_a_partial_folder_is_a_dead_end() {
     let Halfway { here, proxy, bytes, run, server: _server, share } = Halfway::reach().await;

@@ -1,4 +1,4 @@
-//! What a person sees at a terminal: a bar while it comes, and nothing of it in the end.
+//! The user's view at a terminal: a bar during the download, and no trace of it in the end.
 
 use std::process::Stdio;
 
@@ -16,7 +16,7 @@ async fn at_a_terminal_a_bar_shows_name_bytes_and_speed_and_is_gone_in_the_end()
     write(share.path(), "film.mkv", &sample(6 * MIB, 1));
     let server = Server::start(share.path()).await;
     let proxy = Proxy::over(server.address(), Link::Shared(4_000_000)).await;
-    // Its standard streams are a pseudo terminal; what is written there comes out here.
+    // Its standard streams are a pseudo terminal. Its output there comes out here.
     let mut command = Command::new("script");
     let run = format!("stty cols 100 && exec '{}' get {}", env!("CARGO_BIN_EXE_wstp"), proxy.source("film.mkv"));
     command.args(["--quiet", "--return", "--command", &run, "/dev/null"]).env("TERM", "xterm").env("SHELL", "/bin/sh");
@@ -25,7 +25,7 @@ async fn at_a_terminal_a_bar_shows_name_bytes_and_speed_and_is_gone_in_the_end()
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{shown:?}");
     assert_eq!(names_in(here.path()), ["film.mkv"]);
-    // Each time the line is drawn anew, it is cleared before.
+    // Each time the line is drawn, it is cleared before.
     let (bars, end) = shown.rsplit_once(CLEARED).unwrap();
     let bars: Vec<_> = bars.split(CLEARED).collect();
     assert!(bars.iter().all(|bar| bar.starts_with("film.mkv [") && !bar.contains('\n')), "{shown:?}");

@@ -1,4 +1,4 @@
-//! Web servers as mirrors: whatever their manners, they help or are left alone, and say why.
+//! Web servers as mirrors: whatever their manners, they help, or are not used and `wstp` says why.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ async fn one_that_is_of_no_use_does_no_harm_and_says_why() {
         let bytes = sample(24 * MIB, 1);
         write(share.path(), "x", &bytes);
         let server = Server::start(share.path()).await;
-        // A link is of use only once there is a hash.
+        // A link is of use only once the hash is known.
         let _hashed = hashed(server.address(), "x").await;
         let origin = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
         let web = WebServer::start(&bytes, manner).await;

@@ -1,4 +1,4 @@
-//! Whole transfers and whole folders in virtual time: one binary, because each binary is linked anew.
+//! Whole transfers and whole folders in virtual time. They are one binary, because each binary is linked anew.
 
 mod random;
 mod simulation;

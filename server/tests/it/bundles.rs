@@ -184,7 +184,7 @@ async fn nothing_is_read_for_clients_that_take_nothing() {
     for _ in 0..100 {
         assert_eq!(busy.bundle("", &["a", "b"]).await.unwrap().len(), 2);
     }
-    // All that they asked for would be twelve million bytes each.
+    // All of their requests would be twelve million bytes each.
     let growth = server.peak_memory() - before;
     assert!(growth < CLIENTS as u64 * (5 << 20), "{growth} bytes more");
 }
@@ -221,7 +221,8 @@ async fn bytes_of_two_versions_are_never_mixed() {
     assert!(bytes(&files[0]).iter().all(|byte| *byte == bytes(&files[0])[0]));
 }
 
-/// Whether the file that is overwritten piece by piece ever had these bytes: some pieces of the latest value, then those of the one before.
+/// Whether a file that is overwritten piece by piece ever had these bytes: some pieces of the latest value, then those
+/// of the one before.
 fn was_there_at_once(data: &[u8]) -> bool {
     let pieces: Vec<_> = data.chunks(10_000).map(|piece| (piece[0], piece)).collect();
     let older = pieces[0].0.wrapping_sub(1);

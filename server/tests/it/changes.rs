@@ -9,7 +9,8 @@ use wstp_protocol::{BLOCK_SIZE, ErrorCode, Opened, ServerMessage};
 
 const SIZE: usize = 4 * BLOCK_SIZE as usize;
 
-/// Opens a file and reads from it, changes it, and checks that the handle is dead and what is served anew is right.
+/// Opens a file and reads from it, then changes it. Checks that the handle is dead and that the newly served bytes are
+/// right.
 async fn changed(change: impl FnOnce(&Path)) {
     let folder = Folder::new();
     let path = folder.file("file", &sample(SIZE));
@@ -90,7 +91,7 @@ async fn moved_away_with_its_folder() {
     let mut client = server.connect().await;
     let opened = client.open_file("folder/file").await.unwrap();
     std::fs::rename(folder.path().join("folder"), folder.path().join("elsewhere")).unwrap();
-    // The file itself bears no trace of that; the path is looked up from time to time.
+    // The file itself bears no trace of that. The server looks the path up from time to time.
     let failure = loop {
         match client.blocks(opened.handle, 0, 1).await {
             Ok(block) => assert_eq!(block, sample(SIZE)[..8192]),

@@ -1,4 +1,4 @@
-//! The shared files over plain HTTP, as curl, wget and browsers ask for them.
+//! The shared files over plain HTTP, for curl, wget and browsers.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -217,13 +217,13 @@ async fn a_file_that_changes_on_the_way_ends_the_connection_early() {
     file.seek(SeekFrom::Start(LARGE / 2)).unwrap();
     file.write_all(&[7; 1 << 20]).unwrap();
     let mut rest = Vec::new();
-    // A reset is an end as good as any.
+    // A reset is a valid end, too.
     let _either_way = stream.read_to_end(&mut rest).await;
     assert!((rest.len() as u64) < LARGE - 100_000, "all {} bytes came", rest.len());
     assert!(!rest.contains(&7), "bytes of two versions came");
 }
 
-/// A download of `/files/file` under way, of which a little has come.
+/// A download of `/files/file` under way. A little of it has arrived.
 struct UnderWay {
     stream: TcpStream,
     got: Vec<u8>,
@@ -244,9 +244,9 @@ impl UnderWay {
         self.stream.read_exact(&mut self.got[from..]).await.unwrap();
     }
 
-    /// The body, as far as it comes.
+    /// The body, up to its end.
     async fn rest(mut self) -> Vec<u8> {
-        // A reset is an end as good as any.
+        // A reset is a valid end, too.
         let _either_way = self.stream.read_to_end(&mut self.got).await;
         let body = self.got.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         self.got.split_off(body)
@@ -267,7 +267,7 @@ async fn what_leaves_the_bytes_alone_does_not_end_a_download() {
         &|| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap(),
         &|| std::fs::hard_link(&path, at("backup")).unwrap(),
         &|| {
-            // Not every file system has them.
+            // Some file systems lack them.
             let _either_way = rustix::fs::setxattr(&path, "user.note", b"1", rustix::fs::XattrFlags::empty());
         },
         &|| std::fs::rename(&path, at("renamed")).unwrap(),
@@ -387,7 +387,7 @@ async fn downloads_count_among_the_connections() {
 
 #[tokio::test]
 async fn downloads_under_way_are_finished_when_the_server_stops() {
-    // More than sockets hold: most of it is sent after the signal.
+    // More than sockets hold, so that most of it is sent after the signal.
     const LARGE: usize = 64 << 20;
     let (folder, bytes) = (Folder::new(), sample(LARGE));
     folder.file("large", &bytes);
@@ -415,7 +415,7 @@ async fn a_download_that_does_not_end_is_cut_when_the_server_stops() {
     stream.read_exact(&mut [0; 16]).await.unwrap();
     let reading = tokio::spawn(async move {
         let (mut buffer, mut got) = (vec![0; 1 << 20], 0);
-        // A reset is an end as good as any.
+        // A reset is a valid end, too.
         while let Ok(bytes @ 1..) = stream.read(&mut buffer).await {
             got += bytes as u64;
         }

@@ -1,4 +1,4 @@
-//! Folders over plain HTTP: every entry, whoever asks and however many there are.
+//! Folders over plain HTTP: every entry, for every client and any number of them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 /// More than one batch of a listing.
 const MANY: usize = 2000;
-/// Names that some program between a folder and its copy could take for something else.
+/// Names that some program between a folder and its copy could misread.
 const ODD: [&str; 16] = [
     "100%.txt",
     "a b",
@@ -116,7 +116,7 @@ async fn all_entries_are_on_the_page_unless_pages_are_asked_for() {
     }
 }
 
-/// Asks for a folder of `MANY` entries and takes no more than the beginning.
+/// Requests a folder of `MANY` entries and takes only the beginning.
 async fn begin(address: &str, version: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();
@@ -149,7 +149,7 @@ async fn a_page_of_a_folder_that_goes_away_is_not_taken_for_complete() {
     assert_breaks_off(&mut replaced).await;
 }
 
-/// The connection ends in an error and not as one does that is complete.
+/// The connection ends in an error, unlike a complete one.
 async fn assert_breaks_off(stream: &mut TcpStream) {
     let mut page = Vec::new();
     let end = stream.read_to_end(&mut page).await;

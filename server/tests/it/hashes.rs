@@ -6,7 +6,7 @@ use crate::support::{Folder, Options, Server, sample};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, ErrorCode, ServerMessage};
 
-/// Larger than what is kept in memory only, with an odd number of blocks and a short last one.
+/// Too large to be kept in memory only, with an odd number of blocks and a short last one.
 const LARGE: usize = 9_000_001;
 
 fn kept_trees(cache: &Path) -> Vec<PathBuf> {
@@ -46,7 +46,7 @@ async fn pages_of_every_level_lead_to_the_ordinary_blake3_hash() {
 #[tokio::test]
 async fn a_client_does_not_wait_for_hashes_that_never_come() {
     let folder = Folder::new();
-    // Its tree is larger than what is computed in memory where there is no room for files.
+    // Its tree is too large to be computed in memory if there is no room for files.
     std::fs::File::create(folder.path().join("huge")).unwrap().set_len(64 << 30).unwrap();
     let nowhere = folder.path().join("huge/is no folder");
     let options = Options { cache: Some(&nowhere), temp: Some(&nowhere), ..Options::default() };
@@ -158,7 +158,8 @@ async fn a_cache_that_can_not_be_used_costs_one_line_and_no_file() {
         std::fs::read_to_string(&log).unwrap().matches("hashes can't be kept in the cache folder").count()
     };
     assert_eq!(serves(&|| {}).await, 0);
-    // The server computes anew the trees that a later version wrote under the same names. It does without a tree that is no file.
+    // The server computes trees again that a later version wrote under the same names. It does without a tree that is
+    // no file.
     for tree in kept_trees(&cache) {
         let mut later = std::fs::read(&tree).unwrap();
         later[7] += 1;
@@ -179,7 +180,7 @@ async fn a_cache_that_can_not_be_used_costs_one_line_and_no_file() {
 #[tokio::test]
 async fn the_cache_forgets_what_was_used_longest_ago() {
     let (folder, cache) = (Folder::new(), Folder::new());
-    // Each file's tree takes about 0.4 MiB, and 1 MiB is allowed.
+    // Each file's tree takes about 0.4 MiB, and the limit is 1 MiB.
     for name in ["a", "b", "c"] {
         folder.sparse(name, 100 << 20);
     }

@@ -1,4 +1,4 @@
-//! What is answered over plain HTTP, and who may open the protocol.
+//! Answers over plain HTTP, and who may open the protocol.
 
 use crate::support::plain::{head, send};
 use crate::support::{Client, Folder, Options, Server, http};
@@ -40,7 +40,7 @@ async fn everything_else_is_refused_in_words() {
     assert!(no_upgrade.starts_with("HTTP/1.1 426 "), "{no_upgrade}");
     let posted = http(server.address(), &get("/").replacen("GET", "POST", 1)).await;
     assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
-    // Who could open no WebSocket finds out by this who answers.
+    // A client that could not open a WebSocket finds out by this who answers.
     for answer in [nothing, no_upgrade, posted] {
         assert!(answer.to_lowercase().contains("\r\nwstp-version: 1\r\n"), "{answer}");
     }
@@ -89,7 +89,7 @@ async fn a_configured_name_and_the_machines_make_their_pages_own_pages() {
     for own in ["files.example", &machine] {
         assert!(first_line(server.address(), &upgrade(own)).await.starts_with("HTTP/1.1 101 "), "{own}");
     }
-    // A name of somebody else's that leads to this server.
+    // A stranger's name that leads to this server.
     assert!(first_line(server.address(), &upgrade("rebound.example")).await.starts_with("HTTP/1.1 403 "));
 }
 

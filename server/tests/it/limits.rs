@@ -1,4 +1,4 @@
-//! What a client may not do, and how long it may take.
+//! Limits on a client's requests and on its time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use wstp_server::Config;
 
 /// Blocks in a request, 256 KiB.
 const RUN: u32 = 32;
-/// So many runs fill the system's buffers between server and a client that does not read.
+/// This many runs fill the system's buffers between server and a client that does not read.
 const MANY: u32 = 120;
 
 fn config(folder: &Folder) -> Config {
@@ -18,7 +18,7 @@ fn config(folder: &Folder) -> Config {
     Config::new(folder.path())
 }
 
-/// How each of the requests ended, and what else came, up to the pong of the ping sent last.
+/// How each of the requests ended, and the other messages, up to the pong of the last ping.
 async fn answers(client: &mut Client) -> HashMap<RequestId, Vec<Option<ErrorCode>>> {
     let mut answers: HashMap<_, Vec<_>> = HashMap::new();
     loop {

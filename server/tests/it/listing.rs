@@ -1,4 +1,4 @@
-//! Listings: order, pages, and what is shown.
+//! Listings: order, pages, and hidden entries.
 
 use crate::support::{Folder, Options, Server};
 use wstp_protocol::{Entry, EntryKind, ErrorCode};

@@ -1,4 +1,5 @@
-//! The real `wstp-server` as its clients see it: one binary for all integration tests, because each binary is linked anew.
+//! The real `wstp-server` from its clients' view. All integration tests are one binary, because each binary is linked
+//! anew.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 

@@ -1,4 +1,4 @@
-//! Clients that read slowly, that pause, and that read nothing at all.
+//! Clients that read slowly, that pause, and that do not read.
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ async fn begin(address: &str, receive_buffer: Option<u32>) -> TcpStream {
     stream
 }
 
-/// Bytes that come before the connection ends.
+/// Bytes that arrive before the connection ends.
 async fn rest(mut stream: TcpStream) -> usize {
     let (mut buffer, mut got) = (vec![0; PIECE], 0);
-    // A reset is an end as good as any.
+    // A reset is a valid end, too.
     while let Ok(bytes @ 1..) = stream.read(&mut buffer).await {
         got += bytes;
     }
@@ -46,7 +46,7 @@ async fn who_reads_slowly_gets_all_and_who_reads_nothing_is_let_go() {
     let mut config = Config { max_requests: (SIZE / PIECE) as u32, ..Config::new(folder.path()) };
     config.timeouts.write = Duration::from_secs(2);
     let server = Embedded::start(config).await;
-    // By then a server that sees no progress has given everybody up.
+    // By then a server that sees no progress has ended every connection.
     let slowly = Instant::now() + Duration::from_secs(5);
 
     let over_http = async {
@@ -141,7 +141,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
     let mut idle = TcpStream::connect(server.address()).await.unwrap();
     idle.write_all(head("GET", "/files/large", &[]).as_bytes()).await.unwrap();
     idle.read_exact(&mut [0; 16]).await.unwrap();
-    // Its place among the connections comes back.
+    // Its place is free again.
     while request(server.address(), "HEAD", "/files/large", &[]).await.status != 200 {
         tokio::task::yield_now().await;
     }

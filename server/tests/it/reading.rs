@@ -45,7 +45,7 @@ async fn the_first_block_of_a_huge_file_does_not_wait_for_its_hash() {
     let mut client = server.connect().await;
     let huge = client.open_file("huge").await.unwrap();
     assert_eq!(huge.root, None);
-    // The root would be put before the blocks, were it known by then.
+    // The root would come before the blocks, if it were known by then.
     for first in [0, (100 << 30) / BLOCK_SIZE - 32] {
         assert_eq!(client.blocks(huge.handle, first, 32).await.unwrap(), vec![0; 32 * BLOCK_SIZE as usize]);
     }

@@ -92,7 +92,8 @@ async fn a_link_to_the_shared_folder_may_be_swapped() {
     assert_eq!(failure.code, ErrorCode::Changed);
 }
 
-/// A server in a mount namespace of its own, which shares a file system of its own under the name of `mount`, and was started in it.
+/// A server in a mount namespace of its own. It shares another file system under the name of `mount`, and was started
+/// in it.
 async fn server_on_own_disk(mount: &Path) -> Server {
     const START: &str = "mount -t tmpfs none \"$1\" && echo first >\"$1/file\" && cd \"$1\" && shift && exec \"$@\"";
     let mut wrapper = vec!["unshare", "--mount"];
@@ -103,7 +104,7 @@ async fn server_on_own_disk(mount: &Path) -> Server {
     Server::start_with(Path::new("."), Options { wrapper: &wrapper, ..Options::default() }).await
 }
 
-/// Runs a command where the server is.
+/// Runs a command in the server's namespace.
 fn beside(server: &Server, command: &[&str]) -> bool {
     let mut enter = Command::new("nsenter");
     enter.args(["--target", &server.pid().to_string(), "--mount"]);
@@ -127,7 +128,7 @@ async fn an_idle_server_does_not_keep_a_disk_mounted_and_serves_the_next_one() {
     client.root(&opened).await;
     assert_eq!(plain::request(server.address(), "GET", "/files/file", &[]).await.text(), "first\n");
 
-    // The client stays, and its handle too.
+    // The client stays, and so does its handle.
     let began = Instant::now();
     while !beside(&server, &["umount", mount]) {
         assert!(began.elapsed() < PATIENCE, "the server keeps the disk mounted");

@@ -1,4 +1,4 @@
-//! What is neither a plain file nor a plain folder.
+//! Entries that are neither plain files nor plain folders.
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
@@ -13,7 +13,7 @@ use crate::support::{Client, Folder, Options, Server};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use wstp_protocol::{ClientMessage, Close, EntryKind, ErrorCode, features};
 
-/// The user `nobody`, where the test itself may read everything.
+/// The user `nobody`, if the test itself may read everything.
 fn ordinary_user() -> Option<u32> {
     rustix::process::geteuid().is_root().then_some(65_534)
 }

@@ -16,7 +16,8 @@ pub struct Content {
     leaves: Vec<Hash>,
 }
 
-/// Which bytes: the edition differs from edition 0 in every eleventh block, or from [`SMALL_CHANGE`] on in block 3 only.
+/// Which bytes. The edition differs from edition 0 in every eleventh block, or from [`SMALL_CHANGE`] on in block 3
+/// only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edition {
     pub size: u64,
@@ -65,7 +66,7 @@ impl Content {
         Some(self.data.slice(start as usize..start as usize + length as usize))
     }
 
-    /// A page of block hashes, as a server makes it.
+    /// A page of block hashes, like a server's.
     pub fn page(&self, id: RequestId, level: u8, first: u64, count: u32) -> Option<HashPage> {
         let covered = self.tree.covered(level, first, count)?;
         let whole = 0..self.tree.blocks();

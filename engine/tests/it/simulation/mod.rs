@@ -1,4 +1,4 @@
-//! Whole transfers in virtual time: servers, links and disks by script, faults from seeds.
+//! Whole transfers in virtual time: scripted servers, links and disks, with faults from seeds.
 //!
 //! `WSTP_SEED=n` runs one seed, `WSTP_SEEDS=n` that many. A seed that failed once is in [`REGRESSIONS`].
 
@@ -16,10 +16,10 @@ use crate::simulation::world::{Blow, Scenario, World};
 
 /// Seeds that failed once.
 const REGRESSIONS: &[u64] = &[2532];
-/// Seeds that failed before there were limits and wishes in scenarios.
+/// Seeds that failed before scenarios had limits and orders.
 const OLD_REGRESSIONS: &[u64] = &[1976, 2172, 3787, 4682, 8159, 8864, 8924, 9318, 10297, 38300];
 
-/// How a seed becomes a scenario.
+/// The way from a seed to a scenario.
 type Making = fn(u64) -> Scenario;
 
 fn run_seed(seed: u64, make: Making) {
@@ -29,7 +29,7 @@ fn run_seed(seed: u64, make: Making) {
     world.check_complete(edition_fetched(&world));
 }
 
-/// The edition that was there when the transfer ended: any that was served at some time.
+/// The edition that was there when the transfer ended: any that was ever served.
 fn edition_fetched(world: &World) -> Edition {
     let root = world.transfer.progress().root;
     let changed = world.scenario.blows.iter().filter_map(|(_, blow)| match blow {

@@ -1,4 +1,4 @@
-//! A server by script: it speaks the protocol, honestly or not.
+//! A scripted server: it speaks the protocol, honestly or not.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,28 +15,28 @@ use wstp_protocol::{
 use crate::random::Random;
 use crate::simulation::content::{Content, Edition};
 
-/// What a dishonest server does, always.
+/// The constant lie of a dishonest server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
     /// It answers in another protocol.
     NotWstp,
-    /// The second and later connections are told another size.
+    /// It tells the second and later connections another size.
     TwoSizes,
     /// Pages of hashes don't lead to the root.
     WrongPages,
     /// One block is always wrong.
     WrongBlock,
-    /// It sends blocks nobody asked for.
+    /// It sends blocks without a request.
     Unasked,
-    /// It answers with other blocks than those asked for.
+    /// It answers with other blocks than requested.
     WrongRun,
     /// Its blocks are shorter than the file's size says.
     ShortData,
-    /// The file is said to be larger than anything.
+    /// It gives an impossible size for the file.
     Huge,
-    /// The root it tells later is not the one it told before, or not that of the file.
+    /// The root that it tells later differs from the one before, or from the file's.
     WrongRoot,
-    /// It cancels everything by itself.
+    /// It cancels requests without being asked.
     CancelsAll,
 }
 
@@ -56,7 +56,7 @@ impl Lie {
     ];
 }
 
-/// What a bad line makes of the first description of the file.
+/// A bad line's change to the first description of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misheard {
     Size,
@@ -67,22 +67,22 @@ pub enum Misheard {
 #[derive(Clone, Debug)]
 pub struct ServerScript {
     pub limits: Limits,
-    /// How long requests take, at most; each takes its own time, so answers overtake each other.
+    /// The most time for a request. Each takes its own time, so answers overtake each other.
     pub thinking: Duration,
-    /// How long hashing the file takes.
+    /// The time for hashing the file.
     pub hashing: Duration,
     /// The chance that an answer with blocks has a flipped bit.
     pub corruption: f64,
-    /// The chance that a request is turned down as too much for now.
+    /// The chance that the server refuses a request as too much for now.
     pub busy: f64,
     pub lie: Option<Lie>,
-    /// What arrives garbled on the first connection.
+    /// Data that arrives garbled on the first connection.
     pub misheard: Option<Misheard>,
-    /// The file is not there.
+    /// The file is missing.
     pub missing: bool,
-    /// It speaks plain HTTP, and has this edition whatever happens elsewhere.
+    /// It speaks plain HTTP, and keeps this edition even if it changes elsewhere.
     pub plain: Option<Edition>,
-    /// Where else it says its folder is served.
+    /// The other places that it names.
     pub mirrors: Vec<MirrorUrl>,
 }
 
@@ -92,7 +92,7 @@ struct Peer {
     number: u64,
 }
 
-/// What comes of a message: answers at their times.
+/// The answers to a message, at their times.
 pub type Answers = Vec<(Duration, Option<RequestId>, ServerMessage)>;
 
 pub struct Server {
@@ -105,7 +105,7 @@ pub struct Server {
     peers: BTreeMap<ConnectionId, Peer>,
     next_handle: Handle,
     connected: u64,
-    /// Corruption ends here, so that transfers do.
+    /// Corruption ends here, so that transfers can end.
     pub faults_until: Instant,
     /// Ranges that were sent over plain HTTP.
     pub ranges: u64,
@@ -142,13 +142,13 @@ impl Server {
         self.peers.remove(&connection);
     }
 
-    /// Everybody is cut off, and hashes are computed anew.
+    /// Every client is disconnected, and hashes are computed again.
     pub fn restart(&mut self, now: Instant) -> Vec<ConnectionId> {
         self.root_at = now + self.script.hashing;
         std::mem::take(&mut self.peers).into_keys().collect()
     }
 
-    /// The file changes; everybody who has it open is told.
+    /// The file changes. Every client that has it open is told.
     pub fn change(&mut self, now: Instant, edition: Edition) -> Vec<(ConnectionId, ServerMessage)> {
         self.content = Content::of(edition);
         self.changes += 1;
@@ -157,7 +157,7 @@ impl Server {
         open.map(|(id, handle)| (id, ServerMessage::Stale(Stale { handle }))).collect()
     }
 
-    /// Hashing is done: tells everybody.
+    /// Hashing is done. All clients are told.
     pub fn roots_ready(&self) -> Vec<(ConnectionId, ServerMessage)> {
         let root = self.root();
         let fresh = |(_, changes): &&(Handle, u8)| *changes == self.changes;
@@ -173,7 +173,7 @@ impl Server {
         root
     }
 
-    /// The answer that is sent after all, once its time has come.
+    /// The delayed answer, once its time has come.
     pub fn answer(&mut self, connection: ConnectionId, id: RequestId, message: ServerMessage) -> Option<ServerMessage> {
         let cancelled = self.peers.get_mut(&connection)?.pending.remove(&id)?;
         Some(if cancelled { failure(id, ErrorCode::Cancelled) } else { message })
@@ -237,7 +237,7 @@ impl Server {
         if range.start >= content.size() {
             return HttpAnswer { content_range: Some(format!("bytes */{}", content.size())), ..status(416) };
         }
-        // The first byte alone only asks for the size.
+        // A request for the first byte alone only asks for the size.
         self.ranges += u64::from(*range != (0..1));
         let mut body = content.data[range.start as usize..range.end as usize].to_vec();
         if now < self.faults_until && random.chance(self.script.corruption) {

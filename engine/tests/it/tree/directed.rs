@@ -1,4 +1,4 @@
-//! Folders in which one thing happens, and what has to come of it.
+//! Folders with one event each, and the required result.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn larger_files_after_small_ones_on_a_slow_line_are_waited_for() {
     assert_eq!(completed(scenario).connects, 1);
 }
 
-/// A line of a few hundred bytes a second, where one message takes longer than a connection may be silent elsewhere.
+/// A line of a few hundred bytes a second. One message takes longer than a connection may be silent elsewhere.
 #[test]
 fn a_very_slow_line_carries_a_folder() {
     for (size, rate, sees_bytes) in [50_000, 1000, MAX_BUNDLED_FILE]
@@ -67,7 +67,7 @@ fn a_very_slow_line_carries_a_folder() {
         let world = completed(scenario);
         let (connects, bytes) = (world.connects, world.arrived_bytes);
         let case = format!("{size} bytes a file, {rate} a second, sees bytes: {sees_bytes}");
-        // Who sees no bytes may find out by trying how long one file takes.
+        // A client that sees no bytes finds out by trying how long one file takes.
         assert!(connects <= if sees_bytes { 1 } else { 4 }, "{case}: {connects} connections");
         let ideal = bytes as f64 / rate;
         assert!(
@@ -118,7 +118,7 @@ fn a_file_that_cannot_be_had_does_not_keep_the_others_away() {
     share.file("d001", "f0001", 1000).trouble = Some(ErrorCode::Io);
     let mut world = completed(Scenario::plain(share));
     assert_eq!((world.tree.progress().files_done, world.tree.progress().files_failed), (58, 2));
-    // The server gets better, and the user tries again.
+    // The server recovers, and the user retries.
     for (folder, name) in [("d000", "f0007"), ("d001", "f0001")] {
         world.scenario.share.file(folder, name, 1000).trouble = None;
     }
@@ -170,7 +170,7 @@ fn a_rate_limit_holds_to_five_in_a_hundred() {
         let before = (world.now.0, world.arrived_bytes);
         assert!(world.run_until(|world| world.now.0 >= Duration::from_secs(6)));
         let seen = (world.arrived_bytes - before.1) as f64 / (world.now.0 - before.0).as_secs_f64();
-        // Each file brings some bytes about itself along.
+        // Each file has some bytes of description.
         let seen = seen * 4096.0 / (4096.0 + 60.0);
         assert!((seen / rate as f64 - 1.0).abs() < 0.05, "{seen} bytes a second instead of {rate}");
     }
@@ -277,7 +277,7 @@ fn reading_back_hardly_takes_time_from_a_download() {
     let (began, mut spent) = (world.now, world.checks);
     assert!(world.run_until(|world| world.tree.progress().files_done > 1100));
     spent = world.checks - spent;
-    // Each takes half of the time that storage takes at most.
+    // Each takes half of the longest time that storage takes.
     let share = world.scenario.store_time.as_secs_f64() / 2.0 * f64::from(spent) / (world.now - began).as_secs_f64();
     assert!(spent > 0 && share < 0.08, "{spent} files were read back in {:?}: {share}", world.now - began);
 }

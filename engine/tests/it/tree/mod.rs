@@ -1,4 +1,4 @@
-//! Whole folders in virtual time: a server, a link and a disk by script, faults from seeds.
+//! Whole folders in virtual time: a scripted server, link and disk, with faults from seeds.
 //!
 //! `WSTP_SEED=n` runs one seed, `WSTP_SEEDS=n` that many. A seed that failed once is in [`REGRESSIONS`].
 
@@ -40,7 +40,7 @@ impl Scenario {
         }
     }
 
-    /// What a seed makes.
+    /// A seed's scenario.
     fn of_seed(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let ms = Duration::from_millis;

@@ -1,4 +1,4 @@
-//! A server by script: it lists and bundles, honestly or not.
+//! A scripted server: it lists and bundles, honestly or not.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use wstp_protocol::{
 use crate::random::Random;
 use crate::tree::share::{Share, join, root_of};
 
-/// What a dishonest server does, always.
+/// The constant lie of a dishonest server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
     /// It answers in another protocol.
@@ -24,32 +24,32 @@ pub enum Lie {
     SamePage,
     /// A name comes twice.
     Twice,
-    /// Every folder has another one in it.
+    /// Every folder contains another one.
     Bottomless,
-    /// Files don't have the hashes that it says.
+    /// Files don't have the hashes that it gives.
     WrongBytes,
-    /// It sends more files than were asked for.
+    /// It sends more files than requested.
     MoreFiles,
-    /// It answers what nobody asked.
+    /// It answers without a request.
     Unasked,
-    /// It answers with a listing where files were asked for.
+    /// It answers with a listing to a request for files.
     WrongKind,
-    /// It cancels everything by itself.
+    /// It cancels requests without being asked.
     CancelsAll,
 }
 
-/// How a server behaves.
+/// The behaviour of a server.
 #[derive(Clone, Debug)]
 pub struct ServerScript {
     pub bundles: bool,
     pub requests: u32,
     /// Entries in a page, at most.
     pub page: usize,
-    /// Cursors of one life of the server are refused by the next.
+    /// The next life of the server refuses the cursors of one life.
     pub life: u32,
-    /// How long requests take, at most; each takes its own time, so answers overtake each other.
+    /// The most time for a request. Each takes its own time, so answers overtake each other.
     pub thinking: Duration,
-    /// The chance that a request is turned down as too much for now.
+    /// The chance that the server refuses a request as too much for now.
     pub busy: f64,
     /// The chance that a bundle has a flipped bit.
     pub corruption: f64,
@@ -74,7 +74,7 @@ impl ServerScript {
         }
     }
 
-    /// What it answers, and after how long.
+    /// The answers, and their delays.
     pub fn answer(
         &self,
         share: &Share,

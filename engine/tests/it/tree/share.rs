@@ -1,4 +1,4 @@
-//! The folder that is served: made from a seed, held in memory.
+//! The served folder: made from a seed, held in memory.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use wstp_protocol::{Entry, EntryKind, ErrorCode, Hash};
 
 use crate::random::Random;
 
-/// Something in a folder.
+/// An entry of a folder.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub kind: EntryKind,
     pub data: Bytes,
-    /// Why it can't be had although it is listed.
+    /// The reason why it fails although it is listed.
     pub trouble: Option<ErrorCode>,
 }
 
-/// Every folder with what is in it, in the order of names; the empty path is the share.
+/// Every folder with its entries, in the order of names. The empty path is the share.
 #[derive(Clone, Debug, Default)]
 pub struct Share {
     pub folders: BTreeMap<String, BTreeMap<String, Node>>,
@@ -34,7 +34,7 @@ impl Share {
         Self { folders: BTreeMap::from([(String::new(), BTreeMap::new())]) }
     }
 
-    /// So many files of a size in each of so many folders.
+    /// This many files of a size in each of this many folders.
     pub fn uniform(folders: usize, files: usize, size: usize) -> Self {
         let mut share = Self::empty();
         for folder in 0..folders {
@@ -71,7 +71,7 @@ impl Share {
         share
     }
 
-    /// Adds a folder; its path.
+    /// Adds a folder. Returns its path.
     pub fn folder(&mut self, around: &str, name: &str) -> String {
         self.add(around, name, EntryKind::Directory, Bytes::new());
         let path = join(around, name);
@@ -79,7 +79,7 @@ impl Share {
         path
     }
 
-    /// Adds a file, whose bytes no other file has.
+    /// Adds a file with unique bytes.
     pub fn file(&mut self, folder: &str, name: &str, size: usize) -> &mut Node {
         let mut data = vec![0; size];
         blake3::Hasher::new().update(join(folder, name).as_bytes()).finalize_xof().fill(&mut data);

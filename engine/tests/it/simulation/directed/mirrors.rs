@@ -1,4 +1,4 @@
-//! Mirrors of plain HTTP: what they carry, and that they do no harm.
+//! Mirrors of plain HTTP: they carry data, and do no harm.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::simulation::content::Edition;
 use crate::simulation::server::ServerScript;
 use crate::simulation::world::{Blow, Link, Scenario, World};
 
-/// An honest origin, and mirrors of plain HTTP that have these editions, each at the end of a link of its own that all its connections share.
+/// An honest origin, and mirrors of plain HTTP that have these editions. Each is behind its own link, which all its
+/// connections share.
 fn mirrored(size: u64, rate: f64, mirrors: &[Edition]) -> Scenario {
     let narrow = Link { shared: true, ..link(10, rate) };
     let mut scenario = Scenario::plain(size);
@@ -29,7 +30,7 @@ fn standing(world: &World, number: usize) -> Standing {
     world.transfer.progress().sources[number].standing
 }
 
-/// Runs to the end; what was verified once stays so.
+/// Runs to the end. Blocks that were verified once stay verified.
 fn run_without_loss(world: &mut World) {
     let mut before = 0;
     while world.step() {
@@ -84,7 +85,7 @@ fn nothing_of_a_mirror_waits_to_be_verified() {
     scenario.servers[0].1 = link(30, 1e6);
     let mut world = world(scenario);
     assert!(world.run_until(|world| world.servers[1].ranges > 0));
-    // What the origin sent before its hashes came is compared by then.
+    // Blocks that the origin sent before its hashes came are compared by then.
     let early: u64 = world.transfer.received().map(|range| range.end - range.start).sum();
     let mut most = 0;
     while world.step() {
@@ -110,7 +111,7 @@ fn a_mirror_of_other_bytes_is_struck_and_costs_no_verified_byte() {
 fn many_mirrors_of_other_bytes_do_not_end_the_transfer() {
     let other = Edition { size: 64 * BLOCK_SIZE, number: 1 };
     let mut scenario = mirrored(other.size, 10e6, &[other; 24]);
-    // All of them are asked for the same blocks while the origin is slow.
+    // All of them get requests for the same blocks while the origin is slow.
     scenario.servers[0].1 = link(10, 20e3);
     scenario.connections = 25;
     run_without_loss(&mut world(scenario));
@@ -151,7 +152,7 @@ fn without_its_origin_a_mirrored_transfer_fails_until_there_is_one() {
     world.transfer.handle_command(world.now, Command::RemoveSource(SourceId(0)));
     assert_eq!(world.run(), Phase::Failed);
     let (had, since) = (written(&world), world.asked.len());
-    // Now the mirror comes first, and still is not the origin.
+    // The mirror comes first now, and is still not the origin.
     world.schedule_blow(SECOND, Blow::AddSource(0));
     world.schedule_blow(SECOND, Blow::Resume);
     world.wait();

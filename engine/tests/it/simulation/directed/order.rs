@@ -1,4 +1,4 @@
-//! Which blocks are asked for first.
+//! Which blocks are requested first.
 
 use wstp_engine::{Command, Order};
 use wstp_protocol::BLOCK_SIZE;
@@ -52,7 +52,8 @@ fn a_playhead_past_the_end_is_the_start() {
     assert_eq!(world.asked[0].first, 0);
 }
 
-/// One of two servers answers late, again and again. Gives how far ahead of the first missing block the last one came.
+/// One of two servers answers late, again and again. Returns how far ahead of the first missing block the last one
+/// came.
 fn furthest_ahead(order: Order) -> u64 {
     let mut scenario = Scenario::plain(96 * MIB);
     scenario.servers = vec![(ServerScript::honest(), link(5, 20e6)), (ServerScript::honest(), link(5, 20_000.0))];
