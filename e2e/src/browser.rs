@@ -16,23 +16,23 @@ use crate::devtools::DevTools;
 use crate::{Driver, Extension};
 use wstp_testkit::{LONG, SHORT, Tree, until};
 
-/// What outlives a browser: its profile and the folder it saves to.
+/// The parts that outlive a browser: its profile and the folder it saves to.
 #[derive(Debug)]
 pub struct Profile {
     root: PathBuf,
     downloads: PathBuf,
-    /// The size of a disk of its own, in bytes.
+    /// The size of its own disk, in bytes.
     disk: Option<u64>,
     /// Another extension, and whether it was installed after ours.
     neighbour: Option<(PathBuf, bool)>,
-    /// The proxy of plain HTTP that it uses for everything.
+    /// The proxy of plain HTTP that it uses for all traffic.
     proxy: Option<SocketAddr>,
-    /// Removes a profile nobody wants to keep.
+    /// Removes a temporary profile.
     _temporary: Option<TempDir>,
 }
 
 impl Profile {
-    /// A new profile that saves into a folder of its own and is removed with it when dropped.
+    /// A new profile that saves into its own folder. Both are removed when it is dropped.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Profile {
         Ok(Self { _temporary: Some(temporary), ..unwatched })
     }
 
-    /// A new profile whose browser reaches everything by way of this proxy, this machine too.
+    /// A new profile whose browser reaches every address through this proxy, also this machine.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Profile {
         Ok(Self { proxy: Some(proxy), ..Self::new()? })
     }
 
-    /// A new profile on a disk of so many bytes, which ends with the browser; what is saved goes elsewhere.
+    /// A new profile on a disk of this many bytes, which ends with the browser. Saved files go elsewhere.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Profile {
         Ok(Self { disk: Some(bytes), ..profile })
     }
 
-    /// A new profile that saves into `downloads` and is removed when dropped, without what was saved.
+    /// A new profile that saves into `downloads`. It is removed when dropped, without the saved files.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Profile {
         Ok(Self { _temporary: Some(temporary), ..kept })
     }
 
-    /// The profile in `root`, made if it is not there, which saves into `downloads` and stays.
+    /// The profile in `root`, made if it is missing. It saves into `downloads` and stays.
     ///
     /// # Errors
     ///
@@ -85,8 +85,8 @@ impl Profile {
         Self::in_folder(root, downloads, true)
     }
 
-    /// The same for tests and measurements, in which nobody is to be asked whether files of some kinds are dangerous: each save would wait for
-    /// an answer, for seconds where there is no network.
+    /// The same for tests and measurements. No service is asked whether files of some kinds are dangerous. Otherwise
+    /// each save would wait for an answer, for seconds without a network.
     ///
     /// # Errors
     ///
@@ -113,8 +113,8 @@ impl Profile {
         Ok(Self { root: root.to_owned(), downloads, disk: None, neighbour: None, proxy: None, _temporary: None })
     }
 
-    /// The same with another extension beside ours that may do everything with downloads: its service worker runs `script`. The one installed last
-    /// has the last word on names.
+    /// The same with another extension beside ours that may do everything with downloads. Its service worker runs
+    /// `script`. The extension that was installed last has the last word on names.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Profile {
         Ok(self)
     }
 
-    /// Where it saves to.
+    /// The folder that it saves to.
     pub fn downloads(&self) -> &Path {
         &self.downloads
     }
@@ -152,13 +152,13 @@ impl Profile {
         self.root.join("chromium")
     }
 
-    /// What a disk of its own begins with.
+    /// The first files on its own disk.
     fn seed(&self) -> PathBuf {
         self.root.join("seed")
     }
 }
 
-/// How pages are asked to look.
+/// The look that pages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appearance {
     /// Dark text on light.
@@ -182,16 +182,16 @@ impl Appearance {
 pub struct Browser {
     session: WebDriver,
     chromium: Child,
-    /// Where DevTools listen for the whole browser.
+    /// The DevTools socket of the whole browser.
     devtools: (u16, String),
-    /// What it says, the consoles of its pages and workers included.
+    /// Its output, with the consoles of its pages and workers.
     log: PathBuf,
     disk: PathBuf,
     extension: Extension,
     _driver: Driver,
 }
 
-/// A Chromium that runs by itself; nobody controls it yet. It ends when this is dropped.
+/// A Chromium that runs without control yet. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Chromium {
     process: Child,
@@ -210,7 +210,7 @@ impl Chromium {
         let _ = fs::remove_file(profile.data().join(PORT_FILE));
         let log = profile.root.join("chromium.log");
         let process = command(profile, extension)
-            // One that is killed leaves its lock's folder behind: beside the profile it goes with that.
+            // A killed Chromium leaves its lock's folder behind. Beside the profile it is removed with it.
             .env("TMPDIR", &profile.root)
             .args([
                 "--headless=new",
@@ -226,7 +226,7 @@ impl Chromium {
         Ok(Self { process, log, disk, extension: extension.clone() })
     }
 
-    /// Waits until it listens for DevTools: the port and the path for the whole browser.
+    /// Waits until it listens for DevTools. Returns the port and the path for the whole browser.
     ///
     /// # Errors
     ///
@@ -280,7 +280,7 @@ impl Browser {
         &self.extension
     }
 
-    /// The folder where it keeps everything, on a disk of its own if its profile has one.
+    /// The folder of all its files, on its own disk if its profile has one.
     pub fn disk(&self) -> &Path {
         &self.disk
     }
@@ -294,16 +294,16 @@ impl Browser {
         Ok(Tree::new(self.chromium.id().context("Chromium has ended")?))
     }
 
-    /// What it said since it was started, with what was written to the consoles of its pages and workers.
+    /// Its output since it was started, with that to the consoles of its pages and workers.
     ///
     /// # Errors
     ///
-    /// When that can't be read.
+    /// When the output can't be read.
     pub fn log(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
     }
 
-    /// Fails if any part of the extension panicked since the browser was started.
+    /// Fails if any part of the extension has panicked since the browser was started.
     ///
     /// # Errors
     ///
@@ -340,7 +340,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn close_pages(&self) -> Result<()> {
         let old = self.session.windows().await?;
         let empty = self.session.new_tab().await?;
@@ -356,7 +356,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What DevTools says.
+    /// The error of DevTools.
     pub async fn devtools(&self, method: &str, parameters: Value) -> Result<Value> {
         self.session.cdp().send_raw(method, parameters).await.with_context(|| format!("DevTools refuses {method}"))
     }
@@ -365,28 +365,29 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// When it goes on running.
+    /// When it continues to run.
     pub async fn stop_service_worker(&self) -> Result<()> {
         self.strike_service_worker().await?;
         until("the service worker to end", SHORT, async || Ok((!self.service_worker_runs().await?).then_some(()))).await
     }
 
-    /// Ends the extension's service worker, which may be started again in the same moment.
+    /// Ends the extension's service worker. It may be started again at the same moment.
     ///
     /// # Errors
     ///
-    /// What DevTools says.
+    /// The error of DevTools.
     pub async fn strike_service_worker(&self) -> Result<()> {
         self.devtools("ServiceWorker.enable", json!({})).await?;
         self.devtools("ServiceWorker.stopAllWorkers", json!({})).await?;
         Ok(())
     }
 
-    /// Has the browser say that it has no network to the extension's offscreen document and its workers until [`Offline::end`]. Sockets don't mind.
+    /// Tells the extension's offscreen document and its workers that there is no network, until [`Offline::end`].
+    /// Sockets don't mind.
     ///
     /// # Errors
     ///
-    /// What DevTools say, or when there is no offscreen document.
+    /// The error of DevTools, or when there is no offscreen document.
     pub async fn go_offline(&self) -> Result<Offline> {
         let mut devtools = self.connect_devtools().await?;
         let document = self.offscreen(&mut devtools).await?.context("there is no offscreen document")?;
@@ -401,7 +402,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What DevTools say, or when it stays.
+    /// The error of DevTools, or when it stays.
     pub async fn end_offscreen(&self) -> Result<bool> {
         let mut devtools = self.connect_devtools().await?;
         let Some(document) = self.offscreen(&mut devtools).await? else { return Ok(false) };
@@ -427,7 +428,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What DevTools says.
+    /// The error of DevTools.
     pub async fn service_worker_runs(&self) -> Result<bool> {
         Ok(self.targets("service_worker").await? > 0)
     }
@@ -436,7 +437,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What DevTools says.
+    /// The error of DevTools.
     pub async fn targets(&self, kind: &str) -> Result<usize> {
         let found = self.devtools("Target.getTargets", json!({ "filter": [{}] })).await?;
         let ours = self.extension.url("");
@@ -450,7 +451,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What DevTools says.
+    /// The error of DevTools.
     pub async fn appear(&self, appearance: Appearance) -> Result<()> {
         let features = json!([{ "name": "prefers-color-scheme", "value": appearance.name() }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
@@ -458,7 +459,7 @@ impl Browser {
     }
 }
 
-/// The extension told that there is no network.
+/// An extension that was told that there is no network.
 #[derive(Debug)]
 pub struct Offline {
     devtools: DevTools,
@@ -466,25 +467,25 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Says that there is a network again.
+    /// Tells it that there is a network again.
     ///
     /// # Errors
     ///
-    /// What DevTools say.
+    /// The error of DevTools.
     pub async fn end(mut self) -> Result<()> {
         self.set(false).await
     }
 
     async fn set(&mut self, offline: bool) -> Result<()> {
         let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        // What holds for the document holds for its workers.
+        // The emulation of the document holds for its workers, too.
         self.devtools.command(Some(&self.session), "Network.emulateNetworkConditions", conditions).await.map(drop)
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The session needs no farewell: both ends of it are about to be gone.
+        // The session needs no farewell: both ends of it are about to end.
         let _ = self.session.clone().leak();
         if let Some(pid) = self.chromium.id() {
             Tree::new(pid).kill();
@@ -492,7 +493,7 @@ impl Drop for Browser {
     }
 }
 
-/// Opens Chromium with the extension on the user's screen; it ends when the child is dropped.
+/// Opens Chromium with the extension on the user's screen. It ends when the child is dropped.
 ///
 /// # Errors
 ///
@@ -501,12 +502,12 @@ pub fn launch_for_the_user(profile: &Profile, extension: &Extension, first_page:
     command(profile, extension).arg(first_page).stderr(Stdio::null()).spawn().context("can't start Chromium")
 }
 
-/// Runs a program in a name space of its own, in which a disk of a size is mounted over a folder.
+/// Runs a program in a separate name space, with a disk of a given size mounted over a folder.
 const WITH_DISK: &str = r#"mount -t tmpfs -o size="$1" disk "$2" && cp -a "$3/." "$2" && shift 3 && exec "$@""#;
-/// Where Chromium says on which port its DevTools listen.
+/// The file in which Chromium writes the port of its DevTools.
 const PORT_FILE: &str = "DevToolsActivePort";
 
-/// The browser's folder as it sees it.
+/// The browser's folder from its own view.
 fn disk(profile: &Profile, process: u32) -> PathBuf {
     match profile.disk {
         None => profile.data(),

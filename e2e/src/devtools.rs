@@ -1,4 +1,5 @@
-//! Chromium's DevTools protocol on the browser's own socket: what chromedriver, which speaks for one page at a time, can't reach.
+//! Chromium's DevTools protocol on the browser's own socket. It reaches parts that chromedriver can't, because
+//! chromedriver speaks for one page at a time.
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
@@ -9,12 +10,12 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 
 use wstp_testkit::SHORT;
 
-/// A connection to the browser. What it attached to is let go when it is dropped.
+/// A connection to the browser. Dropping it detaches its targets.
 #[derive(Debug)]
 pub(crate) struct DevTools {
     socket: WebSocketStream<TcpStream>,
     next: u64,
-    /// What the browser told without being asked.
+    /// Events of the browser.
     events: Vec<Value>,
 }
 
@@ -28,12 +29,12 @@ impl DevTools {
         Ok(Self { socket, next: 0, events: Vec::new() })
     }
 
-    /// Sends a command, to the browser itself or to a session with one of its targets, and waits for what comes of it.
+    /// Sends a command, to the browser itself or to a session with one of its targets, and waits for the result.
     pub(crate) async fn command(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Result<Value> {
         self.ask(session, method, parameters).await?.with_context(|| format!("the target of {method} is gone"))
     }
 
-    /// The same; `None` where the session's target ended and answers nothing any more.
+    /// The same; `None` if the session's target ended and answers no more.
     async fn ask(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Result<Option<Value>> {
         let is_end = |event: &Value| {
             event["method"] == "Target.detachedFromTarget"
@@ -63,13 +64,13 @@ impl DevTools {
         }
     }
 
-    /// Takes an event that was told already.
+    /// Takes an event that has already arrived.
     pub(crate) fn told(&mut self, method: &str) -> Option<Value> {
         let at = self.events.iter().position(|event| event["method"] == method)?;
         Some(self.events.remove(at)["params"].take())
     }
 
-    /// Takes an event that was told already, or waits for it.
+    /// Takes an event that has arrived, or waits for it.
     pub(crate) async fn event(&mut self, method: &str) -> Result<Value> {
         loop {
             if let Some(event) = self.told(method) {
@@ -80,7 +81,7 @@ impl DevTools {
         }
     }
 
-    /// Everything there is that can be attached to.
+    /// Everything that can be attached to.
     pub(crate) async fn targets(&mut self) -> Result<Vec<Value>> {
         let found = self.command(None, "Target.getTargets", json!({ "filter": [{}] })).await?;
         found["targetInfos"].as_array().cloned().context("DevTools list no targets")

@@ -1,4 +1,4 @@
-//! chromedriver, the one who presses the buttons.
+//! chromedriver, which presses the buttons.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use wstp_testkit::SHORT;
 
-/// How often it is started at most.
+/// Most tries to start it.
 const MOST_TRIES: u32 = 5;
 
 /// A running chromedriver; it ends when this is dropped.
@@ -19,7 +19,7 @@ pub struct Driver {
     port: u16,
 }
 
-/// It ended at once, and what it had said.
+/// It ended at once, with this output.
 #[derive(Debug, thiserror::Error)]
 #[error("chromedriver ended without saying its port: {0}")]
 struct Ended(String);
@@ -27,13 +27,15 @@ struct Ended(String);
 impl Driver {
     /// Starts it on a port the system chooses. `CHROMEDRIVER` names another program.
     ///
-    /// It takes the port it got for IPv4 for IPv6 too and ends if somebody has that one there; then it is started again.
+    /// It wants the same port for IPv6 that it got for IPv4, and ends if another program has it. Then it is started
+    /// again.
     ///
     /// # Errors
     ///
     /// When it can't be started or does not say its port in time.
     pub async fn start() -> Result<Self> {
-        // Built along with `wstp`, the HTTP client of the WebDriver library knows TLS and asks whose, though it needs none here.
+        // The HTTP client of the WebDriver library, when built along with `wstp`, has TLS and needs a provider, though
+        // none is used here.
         let _installed_before = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let mut tries = 1;
         loop {
@@ -72,7 +74,7 @@ impl Driver {
         Ok(Self { child, port })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

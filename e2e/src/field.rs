@@ -1,4 +1,4 @@
-//! What stands in single elements of a view, and typing into its fields.
+//! The text of single elements of a view, and typing into its fields.
 
 use anyhow::Result;
 use serde_json::json;
@@ -21,7 +21,7 @@ impl View<'_> {
         .await
     }
 
-    /// Waits until a selector finds exactly so many elements.
+    /// Waits until a selector finds exactly this many elements.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl View<'_> {
         .await
     }
 
-    /// Types a value into a field, instead of what it holds.
+    /// Types a value into a field, and replaces its content.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl View<'_> {
         self.wait_for_value(selector, value).await
     }
 
-    /// Types a value into a field, instead of what it holds, and presses Enter.
+    /// Types a value into a field in place of its content, and presses Enter.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl View<'_> {
         self.wait_for_value(selector, value).await
     }
 
-    /// Sets how many connections a transfer has, where that was left to the program before.
+    /// Sets how many connections a transfer has, if the program chose the number before.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl View<'_> {
         self.step_connections("Fewer", (to..from).rev()).await
     }
 
-    /// Presses one of the two buttons until the last of the numbers it leads through is shown.
+    /// Presses one of the two buttons until the last of the numbers on the way is shown.
     async fn step_connections(&self, button: &str, numbers: impl Iterator<Item = u8>) -> Result<()> {
         self.click("[data-testid=open-settings]").await?;
         for number in numbers {

@@ -1,4 +1,4 @@
-//! Folders that are fetched as a whole: what a user does with them, and what is to be found of them.
+//! Folders that are fetched as a whole: a user's actions on them, and their traces.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ impl View<'_> {
         self.click(&format!("{} [data-testid=download-folder]", crate::view::named("entry", name))).await
     }
 
-    /// Fetches the folder that is shown.
+    /// Fetches the shown folder.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn files_shown(&self) -> Result<Vec<(String, String)>> {
         let script =
             "return [...document.querySelectorAll('[data-testid=file]')].map(e => [e.dataset.name, e.dataset.tone])";
@@ -82,8 +82,8 @@ impl View<'_> {
         self.wait(what, LONG, async || Ok(wanted(&self.files_shown().await?).then_some(()))).await
     }
 
-    /// Waits until the journal of the only transfer, a folder's, says that at least so many files are safely on disk. Gives how many
-    /// they are, and their bytes.
+    /// Waits until the journal of the only transfer, a folder's, says that at least this many files are safely on disk.
+    /// Returns their number and their bytes.
     ///
     /// # Errors
     ///
@@ -98,11 +98,11 @@ impl View<'_> {
         .await
     }
 
-    /// Waits until the sandbox holds nothing of any transfer.
+    /// Waits until the sandbox has no data of any transfer.
     ///
     /// # Errors
     ///
-    /// When something is still there after a while.
+    /// When data is still there after a while.
     pub async fn wait_for_empty_sandbox(&self) -> Result<()> {
         self.wait("the sandbox to be empty", LONG, async || {
             let names: Option<Vec<String>> = serde_json::from_value(self.run_async(LIST_SANDBOX).await?)?;
@@ -113,8 +113,8 @@ impl View<'_> {
 }
 
 impl Stage {
-    /// Fails unless what was saved of the folder `path` of the served one is the same: files, structure, bytes, and nothing else. Names have to be
-    /// such that they are saved as they are.
+    /// Fails unless the saved copy of the served folder `path` is the same: files, structure, bytes, and nothing else.
+    /// The names have to be such that Chrome saves them unchanged.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Stage {
     }
 }
 
-/// The files below a folder and the hashes of what is in them.
+/// The files below a folder and the hashes of their content.
 ///
 /// # Errors
 ///

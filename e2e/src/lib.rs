@@ -1,8 +1,10 @@
-//! A real Chromium with the real extension against the real server: what the tests in `tests/` and the `start` program stand on.
+//! A real Chromium with the real extension against the real server: the basis of the tests in `tests/` and of the
+//! `start` program.
 //!
-//! Read [`Stage`] first: it owns everything a test needs. Nothing stands in for a part of the project but the servers that lie, which come from
-//! `wstp_testkit`. So does the only thing of our own between extension and server, its proxy. Every process ends with its owner, also when a test
-//! panics. Waiting is for a condition with a limit, never for a time.
+//! Read [`Stage`] first: it owns everything a test needs. No part of the project is replaced, except by the lying
+//! servers, which come from `wstp_testkit`. The proxy between extension and server comes from there too, and is the
+//! only code of ours between them. Every process ends with its owner, also when a test panics. Waiting is for a
+//! condition with a limit, never for a time.
 
 mod browser;
 mod committed;

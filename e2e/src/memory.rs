@@ -1,4 +1,4 @@
-//! How much memory the extension's processes take.
+//! The memory of the extension's processes.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use wstp_testkit::Tree;
 /// Between two measurements of a [`MemoryWatch`].
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What the renderer processes of extensions take, in bytes.
+/// The memory of the renderer processes of extensions, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Proportional set size: shared pages are counted by the share.
     pub proportional: u64,
-    /// How many processes that is.
+    /// The number of processes.
     pub processes: u32,
 }
 
 impl Memory {
-    /// As it is now.
+    /// The current value.
     pub fn of_extension(browser: Tree) -> Self {
         browser.extensions().into_iter().filter_map(proportional_set).fold(Self::default(), |sum, size| Self {
             proportional: sum.proportional + size,
@@ -29,7 +29,7 @@ impl Memory {
     }
 }
 
-/// Measures again and again until it is asked for the most it saw.
+/// Measures repeatedly, until it is asked for the maximum.
 #[derive(Debug)]
 pub struct MemoryWatch {
     most: Arc<AtomicU64>,
@@ -54,7 +54,7 @@ impl MemoryWatch {
         Self { most, done, thread: Some(thread) }
     }
 
-    /// The most there was at once, in bytes.
+    /// The maximum, in bytes.
     pub fn most(&self) -> u64 {
         self.most.load(Ordering::Relaxed)
     }
@@ -64,7 +64,7 @@ impl Drop for MemoryWatch {
     fn drop(&mut self) {
         self.done.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic in it has been printed already.
+            // A panic in it has already been printed.
             let _ = thread.join();
         }
     }

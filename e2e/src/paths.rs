@@ -1,4 +1,4 @@
-//! Where the extension is, and where pictures go.
+//! The paths of the extension and of pictures.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -6,7 +6,7 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use wstp_testkit::workspace;
 
-/// Where screenshots go.
+/// The folder for screenshots.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Everything one test needs, in the order it has to go.
+//! Everything that one test needs, in the order in which it has to end.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,13 +10,14 @@ use tempfile::TempDir;
 use crate::{Browser, Extension, Page, Profile, View};
 use wstp_testkit::{Contents, Proxy, SHORT, Server, hash_file, until};
 
-/// A folder, a server on it, a proxy before that, and a browser with the extension. All of it ends when this is dropped.
+/// A folder, a server on it, a proxy before the server, and a browser with the extension. All of it ends when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Stage {
     browser: Option<Browser>,
-    /// Between extension and server.
+    /// The proxy between extension and server.
     pub proxy: Proxy,
-    /// What serves the folder.
+    /// The server of the folder.
     pub server: Server,
     profile: Profile,
     extension: Extension,
@@ -24,7 +25,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Serves files of the given paths and sizes; what is in them follows from their paths.
+    /// Serves files of the given paths and sizes. Their content follows from their paths.
     ///
     /// # Errors
     ///
@@ -45,7 +46,7 @@ impl Stage {
         Self::with(folder, server, proxy).await
     }
 
-    /// The same, to a browser whose disk has only so many bytes.
+    /// The same, to a browser whose disk has only this many bytes.
     ///
     /// # Errors
     ///
@@ -78,7 +79,7 @@ impl Stage {
         Self::with_profile(folder, server, line, Profile::behind(proxy)?).await
     }
 
-    /// Serves an empty folder by way of a [`Proxy::bad_line`].
+    /// Serves an empty folder through a [`Proxy::bad_line`].
     ///
     /// # Errors
     ///
@@ -100,17 +101,17 @@ impl Stage {
         Ok(Self { browser, proxy, server, profile, extension, files })
     }
 
-    /// What to type to reach the server, by way of the proxy.
+    /// The text to type to reach the server, through the proxy.
     pub fn address(&self) -> String {
         self.proxy.address().to_string()
     }
 
-    /// The folder that is served.
+    /// The served folder.
     pub fn folder(&self) -> &Path {
         self.files.path()
     }
 
-    /// The folder Chromium saves to.
+    /// The folder that Chromium saves to.
     pub fn downloads(&self) -> &Path {
         self.profile.downloads()
     }
@@ -144,7 +145,8 @@ impl Stage {
         Ok(view)
     }
 
-    /// Begins to download a file of the folder that is shown, lets so many bytes through and then nothing more, and shows the transfers.
+    /// Begins to download a file of the shown folder, lets this many bytes through and then nothing more, and shows the
+    /// transfers.
     ///
     /// # Errors
     ///
@@ -157,7 +159,8 @@ impl Stage {
         view.show_transfers().await
     }
 
-    /// The same with a third of a file of `size` bytes, part of it verified: of a change to a file of which nothing is, nobody is told.
+    /// The same with a third of a file of `size` bytes, part of it verified. Without a verified part the user is not
+    /// told of a change.
     ///
     /// # Errors
     ///
@@ -173,7 +176,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends the browser with SIGKILL, and waits until its connections have ended too: what the proxy lets through from then on is for the next.
+    /// Ends the browser with SIGKILL, and waits until its connections have ended too. Data that the proxy lets through
+    /// from then on is for the next browser.
     ///
     /// # Errors
     ///
@@ -202,7 +206,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Fails unless the saved file has the bytes of the one at `path` in the served folder and lies in the downloads folder.
+    /// Fails unless the saved file has the bytes of the file at `path` in the served folder and is in the downloads
+    /// folder.
     ///
     /// # Errors
     ///

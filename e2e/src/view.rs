@@ -1,4 +1,4 @@
-//! The popup and the manager page, as a user sees and touches them.
+//! The popup and the manager page, from a user's view.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use wstp_testkit::{LONG, LONGEST, SHORT, until};
 /// A page of the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// Behind the toolbar button; here in a tab, for no driver reaches the real one.
+    /// The page behind the toolbar button; here in a tab, because no driver reaches the real one.
     Popup,
     /// The full tab.
     Manager,
@@ -36,7 +36,7 @@ impl Page {
     }
 }
 
-/// Brings what moves or changes its colour to its end.
+/// Ends all animations and transitions.
 const SETTLE: &str =
     "document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < Infinity).forEach(a => a.finish())";
 
@@ -49,9 +49,9 @@ pub struct Row {
     pub name: String,
     /// The name of its state, in lower case.
     pub state: String,
-    /// All that can be read in it.
+    /// All text in it.
     pub text: String,
-    /// The buttons it has.
+    /// Its buttons.
     pub buttons: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Opens a page in a new tab and waits until it shows something.
+    /// Opens a page in a new tab and waits until it shows content.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn close(self) -> Result<()> {
         self.front().await?;
         let session = self.browser.session();
@@ -99,7 +99,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// When there is nowhere to type it.
+    /// When there is no field for it.
     pub async fn ask_for(&self, address: &str) -> Result<()> {
         self.front().await?;
         let input = self.wait_for("the field for the server", SHORT, &testid("server-input")).await?;
@@ -112,7 +112,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// When that does not happen in time, with what the page says instead.
+    /// When that does not happen in time, with the page's text.
     pub async fn connect(&self, address: &str) -> Result<()> {
         self.ask_for(address).await?;
         let shown = format!("{}, {}", testid("crumb"), testid("error"));
@@ -127,7 +127,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn names(&self) -> Result<Vec<String>> {
         let found = self
             .run(
@@ -156,7 +156,7 @@ impl<'a> View<'a> {
         self.click(&named("entry", name)).await
     }
 
-    /// Opens the folders on the way to a file, from the one that is shown, and clicks it.
+    /// Opens the folders on the path to a file, from the shown one, and clicks the file.
     ///
     /// # Errors
     ///
@@ -191,11 +191,11 @@ impl<'a> View<'a> {
         self.click(&named("crumb", name)).await
     }
 
-    /// Waits until a text can be read on the page or in one of its fields.
+    /// Waits until a text is on the page or in one of its fields.
     ///
     /// # Errors
     ///
-    /// When it can't in time.
+    /// When it does not appear in time.
     pub async fn wait_for_text(&self, text: &str) -> Result<()> {
         let script = "return [document.body.innerText, ...[...document.querySelectorAll('input')].map(i => i.value)]\
             .some(shown => shown.includes(arguments[0]))";
@@ -218,29 +218,29 @@ impl<'a> View<'a> {
         .await
     }
 
-    /// Brings the list of files to the front where it shares its place with the transfers.
+    /// Brings the list of files to the front, if it shares its place with the transfers.
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn show_folder(&self) -> Result<()> {
         self.click_if_there(&testid("tab-browse")).await
     }
 
-    /// Brings the transfers to the front where they share their place with the list of files.
+    /// Brings the transfers to the front, if they share their place with the list of files.
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn show_transfers(&self) -> Result<()> {
         self.click_if_there(&testid("tab-transfers")).await
     }
 
-    /// All transfers that are shown.
+    /// All shown transfers.
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn rows(&self) -> Result<Vec<Row>> {
         let found = self.run(ROWS, json!([])).await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -254,7 +254,7 @@ impl<'a> View<'a> {
         Ok(found.as_array().context("the page lists no rows")?.iter().map(row).collect())
     }
 
-    /// Waits until the rows are as `wanted`, and gives what that gives.
+    /// Waits until `wanted` accepts the rows, and returns its value.
     ///
     /// # Errors
     ///
@@ -263,7 +263,7 @@ impl<'a> View<'a> {
         self.wait(what, LONG, async || Ok(wanted(&self.rows().await?))).await
     }
 
-    /// Waits until so much of a transfer's file is verified.
+    /// Waits until this much of a transfer's file is verified.
     ///
     /// # Errors
     ///
@@ -280,11 +280,12 @@ impl<'a> View<'a> {
         .await
     }
 
-    /// Waits until a transfer, named by its ID or its file's name, is in one of `states`; for as long as something moves in its row.
+    /// Waits until a transfer, named by its ID or its file's name, is in one of `states`. It waits as long as its row
+    /// changes.
     ///
     /// # Errors
     ///
-    /// When nothing moves any more, it takes longer than any test may, or it has failed or was cancelled instead.
+    /// When its row no longer changes, when it takes longer than any test may, or when it failed or was cancelled.
     pub async fn wait_for_state(&self, which: &str, states: &[&str]) -> Result<Row> {
         let what = format!("{which:?} to be {}", states.join(" or "));
         let end = Instant::now() + LONGEST;
@@ -317,7 +318,7 @@ impl<'a> View<'a> {
         self.click(&format!("{row} {}", testid(button))).await
     }
 
-    /// Waits until a file is complete, saves it, and gives the path Chromium says it saved it to.
+    /// Waits until a file is complete, saves it, and returns the path that Chromium reports for the saved file.
     ///
     /// # Errors
     ///
@@ -335,11 +336,11 @@ impl<'a> View<'a> {
         saved.into_iter().next_back().context("Chromium knows of no download")
     }
 
-    /// The files Chromium says it saved, oldest first.
+    /// The files that Chromium reports as saved, oldest first.
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn saved(&self) -> Result<Vec<PathBuf>> {
         let script = "const done = arguments[0]; chrome.downloads.search({ state: 'complete', orderBy: ['startTime'], limit: 0 }, \
             items => done(items.map(item => item.filename)))";
@@ -348,7 +349,7 @@ impl<'a> View<'a> {
         Ok(found.convert()?)
     }
 
-    /// Waits until the journal of the only transfer says that at least so many bytes are safely on disk.
+    /// Waits until the journal of the only transfer says that at least this many bytes are safely on disk.
     ///
     /// # Errors
     ///
@@ -366,7 +367,7 @@ impl<'a> View<'a> {
         Ok(serde_json::from_value(self.run_async(READ_JOURNAL).await?)?)
     }
 
-    /// Runs a script that calls its argument with what comes of it.
+    /// Runs a script that calls its argument with the result.
     pub(crate) async fn run_async(&self, script: &str) -> Result<Value> {
         self.front().await?;
         Ok(self.browser.session().execute_async(script, vec![]).await?.json().clone())
@@ -376,7 +377,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn keys(&self, keys: &[Key]) -> Result<()> {
         self.front().await?;
         for key in keys {
@@ -392,17 +393,17 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// What the page complains about.
+    /// The complaint that the page shows.
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn errors(&self) -> Result<Vec<String>> {
         let script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText.trim()).filter(t => t)";
         Ok(serde_json::from_value(self.run(script, json!([testid("error")])).await?)?)
     }
 
-    /// Waits until the page complains.
+    /// Waits until the page shows a complaint.
     ///
     /// # Errors
     ///
@@ -415,14 +416,14 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn run(&self, script: &str, arguments: Value) -> Result<Value> {
         self.front().await?;
         let arguments: Vec<Value> = arguments.as_array().cloned().unwrap_or_default();
         Ok(self.browser.session().execute(script, arguments).await?.json().clone())
     }
 
-    /// Writes what is shown to `target/screenshots/NAME-light.png` and `NAME-dark.png`.
+    /// Writes pictures of the page to `target/screenshots/NAME-light.png` and `NAME-dark.png`.
     ///
     /// # Errors
     ///
@@ -438,7 +439,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Clicks the first element a selector finds, waiting for it.
+    /// Clicks the first element that a selector finds, and waits for it.
     ///
     /// # Errors
     ///
@@ -447,7 +448,7 @@ impl<'a> View<'a> {
         self.front().await?;
         self.wait(&format!("{selector} to take a click"), SHORT, async || {
             match self.browser.session().find(By::Css(selector)).await {
-                // A row that was drawn anew, or has something in front of it, is tried again.
+                // A row that was drawn again, or is covered, is tried again.
                 Ok(element) => Ok(element.click().await.ok()),
                 Err(_) => Ok(None),
             }
@@ -464,7 +465,7 @@ impl<'a> View<'a> {
         self.wait(what, limit, async || Ok(self.browser.session().find(By::Css(selector)).await.ok())).await
     }
 
-    /// Waits, and when it was in vain says what the page shows and leaves a picture of it.
+    /// Waits. On failure it reports the page's text and leaves a picture of the page.
     pub(crate) async fn wait<T>(
         &self,
         what: &str,
@@ -481,7 +482,7 @@ impl<'a> View<'a> {
         waited
     }
 
-    /// Commands go to this tab from now on.
+    /// Sends further commands to this tab.
     async fn front(&self) -> Result<()> {
         self.browser.session().switch_to_window(self.window.clone()).await.context("the tab is gone")
     }
@@ -491,7 +492,7 @@ const ROWS: &str = "return [...document.querySelectorAll('[data-testid=\"transfe
     id: row.dataset.id, name: row.dataset.name, state: row.dataset.state, text: row.innerText, \
     buttons: [...row.querySelectorAll('button[data-testid]')].map(b => b.dataset.testid) }))";
 
-/// The bytes of the first journal in the sandbox; null while there is none, or while it is being written.
+/// The bytes of the first journal in the sandbox. Null if there is none, or while it is being written.
 const READ_JOURNAL: &str = "const done = arguments[0]; (async () => { \
     const root = await navigator.storage.getDirectory(); \
     for await (const folder of (await root.getDirectoryHandle('transfers')).values()) { \
@@ -499,12 +500,12 @@ const READ_JOURNAL: &str = "const done = arguments[0]; (async () => { \
         return Array.from(new Uint8Array(await file.arrayBuffer())); \
     } return null; })().then(done, () => done(null))";
 
-/// The selector of what carries a test's name.
+/// The selector of the element with a test's name.
 fn testid(id: &str) -> String {
     format!("[data-testid=\"{id}\"]")
 }
 
-/// The selector of what carries a test's name and a file's name.
+/// The selector of the element with a test's name and a file's name.
 pub(crate) fn named(id: &str, name: &str) -> String {
     format!("{}[data-name={}]", testid(id), quoted(name))
 }

@@ -1,4 +1,4 @@
-//! Where the build leaves things.
+//! The paths of the build's outputs.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

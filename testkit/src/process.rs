@@ -1,4 +1,4 @@
-//! Ending what we started, and nothing else.
+//! Ends processes that we started, and no others.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,12 +12,12 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The tree under `root`, which must be a child of ours that was not waited for, so that its number can't have been given away.
+    /// The tree under `root`, which must be an unreaped child of ours, so that its number can't have been reused.
     pub fn new(root: u32) -> Self {
         Self { root }
     }
 
-    /// The root and all that descends from it now, the root first.
+    /// The root and all its current descendants, the root first.
     pub fn members(&self) -> Vec<u32> {
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         for (pid, parent) in processes() {
@@ -32,33 +32,33 @@ impl Tree {
         members
     }
 
-    /// Where the root is a Chromium: the processes in which extensions run, with all their contexts.
+    /// If the root is a Chromium: the processes of extensions, with all their contexts.
     pub fn extensions(&self) -> Vec<u32> {
         self.members().into_iter().filter(|pid| is_extension(*pid)).collect()
     }
 
-    /// Ends those at once, without a chance to write anything down; how many there were.
+    /// Kills those at once, so that they can record nothing. Returns how many there were.
     pub fn kill_extensions(&self) -> usize {
         let extensions = self.extensions();
         extensions.iter().for_each(|pid| signal(*pid, Signal::KILL));
         extensions.len()
     }
 
-    /// Ends all of them at once, without a chance to write anything down.
+    /// Kills all of them at once, so that they can record nothing.
     pub fn kill(&self) {
         for pid in self.members() {
             signal(pid, Signal::KILL);
         }
     }
 
-    /// Stops all of them where they are, as a computer that goes to sleep does.
+    /// Stops all of them, like a computer that goes to sleep.
     pub fn suspend(&self) {
         for pid in self.members() {
             signal(pid, Signal::STOP);
         }
     }
 
-    /// Lets all of them go on.
+    /// Lets all of them continue.
     pub fn wake(&self) {
         for pid in self.members() {
             signal(pid, Signal::CONT);
@@ -81,7 +81,7 @@ fn is_extension(pid: u32) -> bool {
 fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // One that ended meanwhile needs no signal.
+        // One that has ended meanwhile needs no signal.
         let _ = kill_process(pid, signal);
     }
 }
@@ -98,7 +98,7 @@ fn processes() -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// The fourth field of `/proc/PID/stat`; the second is a name in parentheses that may hold anything.
+/// The fourth field of `/proc/PID/stat`. The second field is a name in parentheses that may hold any text.
 fn parent(stat: &str) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Programs of others, as other people run them: each is a process of its own on a port of loopback.
+//! Programs of others, as other people run them. Each is a process with a port of loopback.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::{Child, free_address};
 
 /// How often another port is tried, because another program may take a free one first.
 const TRIES: usize = 3;
-/// Where Debian puts them.
+/// Debian's folder for them.
 const NGINX: &str = "/usr/sbin/nginx";
 const TINYPROXY: &str = "/usr/bin/tinyproxy";
 
@@ -72,7 +72,7 @@ impl Program {
         .await
     }
 
-    /// Starts what `command` makes of a folder of its own and a free port, and waits until it listens there.
+    /// Starts the command that `command` makes from a new folder and a free port, and waits until it listens there.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Program {
         }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -102,7 +102,7 @@ impl Program {
         &self.child
     }
 
-    /// What nginx or tinyproxy has written into its log so far.
+    /// The content of nginx's or tinyproxy's log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(log(self.folder.path())).unwrap_or_default()
     }

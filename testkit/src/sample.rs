@@ -19,7 +19,7 @@ impl Contents {
         Self { seed: seed.into(), size }
     }
 
-    /// Writes them to a new file, with the folders it lies in.
+    /// Writes them to a new file, with its folders.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ pub fn hash_file(path: &Path) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// Fills `dir` with a few files of different kinds to try things with.
+/// Fills `dir` with a few sample files of different kinds.
 ///
 /// # Errors
 ///

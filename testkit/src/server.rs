@@ -19,7 +19,7 @@ pub struct Server {
     address: SocketAddr,
     dir: PathBuf,
     arguments: Vec<String>,
-    /// Its cache of hashes: its own, so that one test does not profit from another.
+    /// Its own cache of hashes, so that one test does not profit from another.
     cache: TempDir,
 }
 
@@ -45,12 +45,12 @@ impl Server {
         Ok(Self { child: Some(child), address, dir: dir.to_owned(), arguments, cache })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Ends it at once, like a power failure.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Server {
         self.child.as_ref().context("the server does not run")?.tree()
     }
 
-    /// Asks it to end and waits until it did.
+    /// Asks it to end and waits until it has ended.
     ///
     /// # Errors
     ///
@@ -111,22 +111,22 @@ async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[Strin
     Ok((child, address))
 }
 
-/// A `wstp-server` that has said where it listens.
+/// A `wstp-server` that has printed its address.
 #[derive(Debug)]
 pub struct Listening {
     /// Its process.
     pub child: Child,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
-    /// What it says next on its standard output.
+    /// The next lines of its standard output.
     pub said: BufReader<ChildStdout>,
 }
 
-/// Starts a `wstp-server` and waits until it says where it listens, in the first line of its standard output.
+/// Starts a `wstp-server` and waits until it prints its address in the first line of its standard output.
 ///
 /// # Errors
 ///
-/// When it can't be started, or says nothing or something else.
+/// When it can't be started, or prints nothing or something else.
 pub async fn listening(command: &mut Command) -> Result<Listening> {
     let mut child = Child::spawn(command.stdout(Stdio::piped()))?;
     let (mut said, mut line) = (BufReader::new(child.stdout()?), String::new());
@@ -135,7 +135,7 @@ pub async fn listening(command: &mut Command) -> Result<Listening> {
     Ok(Listening { child, address, said })
 }
 
-/// Runs the program with no more rights than a user has: root may read what nobody may.
+/// Runs the program with no more rights than a user has, because root may read files that nobody else may.
 fn command(program: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(program);

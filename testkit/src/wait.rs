@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// For what takes a moment: a page that renders, a process that starts.
+/// For short events: a page renders, a process starts.
 pub const SHORT: Duration = Duration::from_secs(20);
-/// For what moves data or waits for a retry.
+/// For data that moves, or a retry.
 pub const LONG: Duration = Duration::from_secs(90);
-/// For a whole transfer, however much moves on the way: a row that counts down to the next try moves for ever.
+/// For a whole transfer, however much changes on the way. A row that counts down to the next try changes for ever.
 pub const LONGEST: Duration = Duration::from_secs(240);
-/// Between two looks at a condition.
+/// Time between two checks of a condition.
 const STEP: Duration = Duration::from_millis(30);
 
-/// Looks until `check` gives something, and fails with `what` when `limit` has passed. An error of `check` ends the wait.
+/// Checks until `check` returns a value, and fails with `what` when `limit` has passed. An error of `check` ends the
+/// wait.
 pub async fn until<T>(what: &str, limit: Duration, mut check: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + limit;
     loop {

@@ -1,7 +1,7 @@
-//! Serves a folder and shows what the extension does with it: to a person on a screen, or by itself where there is none.
+//! Serves a folder and shows what the extension does with it: on a screen to a user, or by itself without one.
 //!
-//! Without a screen it is the shortest honest proof: the extension in a headless Chromium connects, lists, downloads one file and saves it to
-//! disk, and what is on the disk is compared with what was served.
+//! Without a screen this is the shortest honest proof. The extension in a headless Chromium connects, lists, downloads
+//! one file and saves it to disk. The program then compares the saved file with the served one.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -15,25 +15,25 @@ use tokio::time::timeout;
 use wstp_e2e::{Browser, Extension, Page, Profile, View, launch_for_the_user};
 use wstp_testkit::{SHORT, Server, Tree, hash_file, make_samples, target};
 
-/// Where it serves unless told otherwise.
+/// The default address.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3000);
 
-/// Serves a folder and opens Chromium with the extension; where there is no display, downloads one file by itself.
+/// Serves a folder and opens Chromium with the extension. Without a display, downloads one file by itself.
 #[derive(Debug, Parser)]
 #[command(name = "start")]
 struct Arguments {
-    /// The folder to serve; a few samples if none is given.
+    /// The folder to serve; a few samples by default.
     dir: Option<PathBuf>,
-    /// Do the main job without a window, even where there is a display.
+    /// Do the main job without a window, even if there is a display.
     #[arg(long)]
     headless: bool,
-    /// Without a window: the file to download, with its folders; the largest if none is given.
+    /// Without a window: the file to download, with its folders; by default the largest.
     #[arg(long, value_name = "NAME")]
     file: Option<String>,
-    /// Where to save to.
+    /// Folder to save to.
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// Where the server listens; 127.0.0.1:3000 if not given.
+    /// Address and port of the server; 127.0.0.1:3000 by default.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
 }
@@ -61,7 +61,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     if interactive {
         return show(&extension, server, &arguments.out).await;
     }
-    // What was started ends when it is dropped, so a signal ends this function and not the process.
+    // Dropping ends the started programs. So a signal ends this function and not the process.
     tokio::select! {
         done = prove(&extension, &server, &dir, arguments) => done,
         () = told_to_end() => bail!("stopped before it was done"),
@@ -82,7 +82,7 @@ fn folder(arguments: &Arguments) -> Result<PathBuf> {
     dir.canonicalize().with_context(|| format!("can't open {}", dir.display()))
 }
 
-/// Where to serve: where the user says, else the usual place, else (when nobody types it in) any free port.
+/// The address to serve at: the user's, else the default, else any free port if nobody has to type it.
 fn address(wanted: Option<SocketAddr>, interactive: bool) -> Result<SocketAddr> {
     if let Some(address) = wanted {
         return Ok(address);
@@ -99,7 +99,7 @@ fn address(wanted: Option<SocketAddr>, interactive: bool) -> Result<SocketAddr> 
     }
 }
 
-/// Opens Chromium for a person and stays until it is closed.
+/// Opens Chromium for a user and stays until it is closed.
 async fn show(extension: &Extension, mut server: Server, out: &Path) -> Result<()> {
     let profile = Profile::kept(&target().join("start"), out)?;
     let mut chromium = launch_for_the_user(&profile, extension, &extension.url("manager.html"))?;
@@ -119,7 +119,7 @@ async fn show(extension: &Extension, mut server: Server, out: &Path) -> Result<(
     Ok(())
 }
 
-/// Lets the extension download one file, and compares it with the source.
+/// Has the extension download one file, and compares it with the source.
 async fn prove(extension: &Extension, server: &Server, dir: &Path, arguments: &Arguments) -> Result<()> {
     let path = match &arguments.file {
         Some(path) => path.trim_matches('/').to_owned(),
@@ -142,7 +142,7 @@ async fn prove(extension: &Extension, server: &Server, dir: &Path, arguments: &A
     Ok(())
 }
 
-/// The path of the largest file below a folder, names joined by `/`; links and hidden files are passed over.
+/// The path of the largest file below a folder, names joined by `/`. Links and hidden files do not count.
 fn largest(dir: &Path) -> Result<String> {
     let mut best = None;
     let mut folders = vec![dir.to_owned()];

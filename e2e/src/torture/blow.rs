@@ -1,21 +1,22 @@
-//! What is done to a transfer, and in which order.
+//! The faults, and their order.
 
 use std::fmt;
 
 use wstp_testkit::{Fault, Random};
 
-/// One thing that is done to it.
+/// One fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blow {
     /// The browser is killed and started again with the same profile.
     Browser,
-    /// All processes of the extension are killed, for which Chromium switches it off, and the browser is closed and started again.
+    /// All processes of the extension are killed. Chromium then switches it off, so the browser is closed and started
+    /// again.
     Extension,
     /// The server is killed and started again on the same port.
     Server,
-    /// The worker of a transfer ends from one moment to the next.
+    /// The worker of a transfer ends at once.
     TransferWorker,
-    /// The catalogue worker does.
+    /// The catalogue worker ends at once.
     Catalogue,
     /// The offscreen document closes, and all workers end with it.
     Offscreen,
@@ -23,7 +24,7 @@ pub(super) enum Blow {
     ServiceWorker,
     /// Every connection is reset.
     Connections,
-    /// Something happens to one message of the server.
+    /// One message of the server is damaged.
     Message(Fault),
 }
 
@@ -59,7 +60,7 @@ impl fmt::Display for Blow {
     }
 }
 
-/// Blows in a random order, every kind once before any comes again.
+/// Faults in a random order. Every kind comes once before any comes again.
 #[derive(Debug, Default)]
 pub(super) struct Deck(Vec<Blow>);
 

@@ -1,4 +1,4 @@
-//! The downloads under torture: which files there are, which of them are under way, and whether those that are complete are right.
+//! The downloads under torture: the files, the downloads that run, and the checks of complete ones.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -13,12 +13,12 @@ use wstp_testkit::{Contents, Random, hash_file};
 
 /// Sizes of files, in bytes.
 const SIZES: Range<u64> = 8 << 20..80 << 20;
-/// One of so many downloads is a folder.
+/// One of this many downloads is a folder.
 const FOLDER_EVERY: u32 = 4;
 /// The large file in a folder, and its sizes.
 const LARGE: &str = "large.bin";
 const LARGE_SIZES: Range<u64> = 4 << 20..16 << 20;
-/// How many small ones are beside it, and their sizes.
+/// How many small files are beside it, and their sizes.
 const SMALL_FILES: Range<u64> = 50..400;
 const SMALL_SIZES: Range<u64> = 0..100 << 10;
 /// Downloads at once.
@@ -29,9 +29,9 @@ const IN_STOCK: usize = 3;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Downloads {
-    /// Names of what nobody downloads yet.
+    /// Names of files that are not being downloaded yet.
     stock: VecDeque<String>,
-    /// Names of what is being downloaded.
+    /// Names of files that are being downloaded.
     under_way: Vec<String>,
     made: u32,
     whole: u32,
@@ -44,12 +44,12 @@ impl Downloads {
         self.whole
     }
 
-    /// Bytes of what arrived whole and is in the line's account: all but the small files of folders.
+    /// Bytes of the files that arrived whole and are in the line's account: all but the small files of folders.
     pub(super) fn accounted(&self) -> u64 {
         self.accounted
     }
 
-    /// Whether nothing is under way.
+    /// Whether no download runs.
     pub(super) fn is_idle(&self) -> bool {
         self.under_way.is_empty()
     }
@@ -74,7 +74,7 @@ impl Downloads {
         Ok(())
     }
 
-    /// Takes what is complete, and fails where a download needs help.
+    /// Takes complete downloads, and fails if one needs help.
     pub(super) async fn take_complete(&mut self, stage: &Stage, view: &View<'_>, log: Log) -> Result<()> {
         for row in view.rows().await? {
             match row.state.as_str() {
@@ -91,7 +91,7 @@ impl Downloads {
         Ok(())
     }
 
-    /// Begins as many as there is room for.
+    /// Begins as many downloads as there is room for.
     pub(super) async fn begin(&mut self, stage: &Stage, view: &View<'_>) -> Result<()> {
         if self.under_way.len() >= AT_ONCE || self.stock.is_empty() {
             return Ok(());
@@ -114,13 +114,13 @@ impl Downloads {
     }
 }
 
-/// A file of a size and with bytes that follow from chance.
+/// A file of a given size with random bytes.
 fn write(place: &Path, sizes: Range<u64>, random: &mut Random) -> Result<()> {
     Contents::new(random.number().to_string(), random.within(sizes)).write(place)
 }
 
-/// Compares a complete file with its source by its hash, saves it or the folder, compares what is on the disk, and removes all of it. Gives how
-/// many bytes of it are in the line's account.
+/// Compares a complete file with its source by its hash. Saves it, or the folder, compares the saved copy, and removes
+/// all of it. Returns how many of its bytes are in the line's account.
 async fn compare(stage: &Stage, view: &View<'_>, row: &Row) -> Result<u64> {
     let source = stage.folder().join(&row.name);
     let is_folder = source.is_dir();

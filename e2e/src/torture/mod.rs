@@ -1,13 +1,17 @@
-//! Torture: downloads that are struck again and again, in an order that follows from a seed, until a number of blows or a time is over.
+//! Torture: downloads under repeated faults, in an order that follows from a seed, until a number of faults or a time
+//! is reached.
 //!
-//! A real Chromium with the real extension downloads files from the real server over a slow and bad line. Between two blows some megabytes
-//! pass. Each file that completes is compared with its source, by the hash the extension shows and by its bytes once saved, and the next begins;
-//! some of them are folders with small files and a large one. In the end everything must be right, no download may have needed a person's help,
-//! nothing may have panicked, and less than [`MOST_AGAIN`] of all bytes may have been fetched again, by the account in `proxy/account.rs`, where
-//! the formula stands. The small files of folders are not in the account. Every blow must have hit something, and the account must know of all that
-//! arrived.
+//! A real Chromium with the real extension downloads files from the real server over a slow and bad line. Some
+//! megabytes pass between two faults. Each complete file is compared with its source, by the hash that the extension
+//! shows and by its bytes once saved. Then the next download begins. Some downloads are folders with small files and a
+//! large one.
 //!
-//! A seed fixes which blows come in which order and what they hit; when they come depends on the machine too.
+//! In the end everything must be right. No download may have needed a person's help, and nothing may have panicked.
+//! Less than [`MOST_AGAIN`] of all bytes may have been fetched again, by the account in testkit's `proxy/account.rs`,
+//! which has the formula. The small files of folders are not in the account. Every fault must have hit its target, and
+//! the account must include all data that arrived.
+//!
+//! A seed fixes the order of the faults and their targets. Their times depend on the machine too.
 
 mod blow;
 mod downloads;
@@ -23,26 +27,26 @@ use wstp_testkit::Sums;
 
 /// The share of all bytes that may be fetched again.
 pub const MOST_AGAIN: f64 = 0.01;
-/// What passes between two blows, in bytes.
+/// The bytes that pass between two faults.
 const BETWEEN: std::ops::Range<u64> = 1 << 20..10 << 20;
 
-/// When it is enough.
+/// When to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// After so many blows.
+    /// After this many faults.
     Blows(u32),
-    /// After so long.
+    /// After this time.
     Time(Duration),
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
-    /// How many blows it took.
+    /// How many faults occurred.
     pub blows: u32,
     /// How many files and folders arrived whole.
     pub files: u32,
-    /// What came over the wire.
+    /// The bytes on the wire.
     pub sums: Sums,
 }
 
@@ -53,7 +57,7 @@ impl Outcome {
     }
 }
 
-/// Prints what happens and when.
+/// Prints each event and its time.
 #[derive(Clone, Copy, Debug)]
 struct Log {
     began: Instant,
@@ -65,11 +69,12 @@ impl Log {
     }
 }
 
-/// Tortures downloads and prints a line for each blow and each file.
+/// Tortures downloads and prints a line for each fault and each file.
 ///
 /// # Errors
 ///
-/// When a file differs, a download does not go on by itself, or too much was fetched again; with the command that repeats the run.
+/// When a file differs, a download does not resume by itself, or too much was fetched again. The error has the command
+/// that repeats the run.
 pub async fn torture(seed: u64, limit: Limit) -> Result<Outcome> {
     let amount = match limit {
         Limit::Blows(blows) => format!("--blows {blows}"),

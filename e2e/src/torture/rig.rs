@@ -1,4 +1,4 @@
-//! The rack: browser, server and bad line, and how each blow is dealt.
+//! The test rig: browser, server and bad line, and how each fault is caused.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use wstp_testkit::{Fault, LONG, Random, Sums, until};
 
 /// Bytes a second over the bad line: a file takes some seconds.
 const RATE: u64 = 12 << 20;
-/// Between two looks at the downloads.
+/// Time between two checks of the downloads.
 const LOOK: Duration = Duration::from_secs(1);
-/// The server stays away for at most so long.
+/// The longest time without the server.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(2);
-/// What is to be struck may have ended by itself a moment ago: so often it is tried, with so many bytes in between.
+/// Tries for a fault, and the bytes between two tries: its target may have ended by itself a moment ago.
 const TRIES: u32 = 5;
 const BETWEEN_TRIES: u64 = 1 << 20;
 /// The blocks in one message, in bytes.
@@ -28,7 +28,7 @@ pub(super) struct Rig {
     pub(super) random: Random,
     stage: Stage,
     downloads: Downloads,
-    /// The faults that were asked of the line.
+    /// The faults requested from the line.
     asked: Vec<Fault>,
     log: Log,
 }
@@ -50,7 +50,8 @@ impl Rig {
         self.stage.proxy.sums()
     }
 
-    /// Lets so many bytes pass, and sees to it that something is under way. A page stays open that may watch the next blow, or none does.
+    /// Lets this many bytes pass, and ensures that a download runs. A page stays open that may watch the next fault, or
+    /// none does.
     pub(super) async fn download(&mut self, bytes: u64) -> Result<()> {
         self.downloads.fill_stock(&self.stage, &mut self.random)?;
         let goal = self.stage.proxy.passed() + bytes;
@@ -69,7 +70,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Lets what is under way end in peace.
+    /// Lets the running downloads finish.
     pub(super) async fn finish(&mut self) -> Result<()> {
         self.stage.proxy.faithful();
         self.stage.browser()?.close_pages().await?;
@@ -85,20 +86,20 @@ impl Rig {
         }
     }
 
-    /// Fails where faults did not come to messages, or the account knows less than what arrived.
+    /// Fails if requested faults did not reach messages, or if the account has less than what arrived.
     pub(super) fn check(&self) -> Result<()> {
         let (asked, struck) = (&self.asked, self.stage.proxy.struck());
-        // They wait for each other, and the last of them for messages that never came.
+        // Some faults wait for each other, and the last of them for messages that never came.
         let come = asked.starts_with(&struck) && asked.len() - struck.len() < Fault::ALL.len();
         ensure!(come, "of the faults {asked:?} only {struck:?} came to a message");
-        // Of a message with a flipped bit, which is not in the account, every block but one may be of use.
+        // A message with a flipped bit is not in the account, but every block of it but one may be of use.
         let flipped = struck.iter().filter(|fault| **fault == Fault::FlippedBit).count() as u64 * LONGEST_MESSAGE;
         let (arrived, fetched) = (self.downloads.accounted(), self.sums().fetched);
         ensure!(fetched + flipped >= arrived, "files of {arrived} bytes arrived, and the account knows of {fetched}");
         Ok(())
     }
 
-    /// Deals a blow.
+    /// Causes a fault.
     pub(super) async fn strike(&mut self, blow: Blow) -> Result<()> {
         for _ in 0..TRIES {
             if self.has_struck(blow).await? {
@@ -110,7 +111,7 @@ impl Rig {
         bail!("there was nothing to strike, {TRIES} times")
     }
 
-    /// Deals a blow; false if what it is meant for is not there.
+    /// Causes a fault. False if its target does not exist.
     async fn has_struck(&mut self, blow: Blow) -> Result<bool> {
         let loses_blocks = matches!(blow, Blow::Browser | Blow::Extension | Blow::TransferWorker | Blow::Offscreen);
         if loses_blocks {
@@ -118,7 +119,7 @@ impl Rig {
         }
         let is_there = self.deal(blow).await?;
         if loses_blocks {
-            // A kill takes a moment, in which something still passed.
+            // A kill takes a moment, in which data may still pass.
             self.stage.proxy.note_kill();
         }
         if matches!(blow, Blow::Browser | Blow::Extension) && is_there {
@@ -160,7 +161,7 @@ impl Rig {
     }
 }
 
-/// Waits until enough has passed, or it is time to look at the downloads.
+/// Waits until enough bytes have passed, or it is time to check the downloads.
 async fn pass_time(stage: &Stage, goal: u64) -> Result<()> {
     let end = Instant::now() + LOOK;
     until("a second to pass", LONG, async || Ok((stage.proxy.passed() >= goal || Instant::now() >= end).then_some(())))
@@ -175,7 +176,7 @@ impl Moved {
         Self(stage.proxy.passed(), Instant::now())
     }
 
-    /// Fails where nothing passes for too long.
+    /// Fails if nothing passes for too long.
     async fn check(&mut self, stage: &Stage, view: &View<'_>) -> Result<()> {
         let passed = stage.proxy.passed();
         if passed != self.0 {

@@ -11,11 +11,11 @@ use wstp_testkit::Contents;
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;
 const NAME: &str = "held.bin";
-/// What may be on its way when the connections are given up.
+/// Bytes that may be in flight when the connections are given up.
 const UNDER_WAY: u64 = 4 * MIB;
 
-/// Takes the file away half-way, waits until the row says `words`, brings it back, and sees that it arrives whole and nothing of what was committed
-/// comes again.
+/// Removes the file half-way, waits until the row says `words`, and restores it. Checks that it arrives whole and that
+/// no committed block comes again.
 async fn comes_back(
     take: impl FnOnce(&Path) -> Result<()>,
     words: &str,

@@ -9,7 +9,7 @@ use wstp_testkit::{Contents, hash_file};
 
 const MIB: u64 = 1 << 20;
 
-/// Overwrites a piece of a file where it is.
+/// Overwrites a piece of a file in place.
 fn change(stage: &Stage, name: &str, offset: u64, piece: &[u8]) -> Result<()> {
     let mut file = OpenOptions::new().write(true).open(stage.folder().join(name))?;
     file.seek(SeekFrom::Start(offset))?;
@@ -21,7 +21,7 @@ fn change_block(stage: &Stage, name: &str, offset: u64) -> Result<()> {
     change(stage, name, offset, &[7; 8192])
 }
 
-/// Saves the complete copy that stands beside its update, and compares it.
+/// Saves the complete copy that exists beside its update, and compares it.
 async fn save_old_copy(view: &View<'_>, old: &str) -> Result<()> {
     let copy = view
         .wait_for_rows("the old copy beside its update", |rows| {

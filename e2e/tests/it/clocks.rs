@@ -1,4 +1,4 @@
-//! Clocks that jump in the middle of a download, as they do when a computer slept or was told another time.
+//! Clocks that jump in the middle of a download, as they do when a computer slept or its time was set.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Clocks, Committed, Page, Stage, View};
@@ -8,7 +8,7 @@ const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;
 const NAME: &str = "held.bin";
 const HOUR: i32 = 3600;
-/// What of answers under way may be lost with the connections that carried them: less than was committed before.
+/// Bytes of unfinished answers that may be lost with their connections: less than was committed before.
 const UNDER_WAY: u64 = 6 * MIB;
 
 /// A transfer of [`SIZE`] bytes that the proxy holds after a third, with the manager page before it.
@@ -19,14 +19,14 @@ async fn held_after_a_third(stage: &Stage) -> Result<View<'_>> {
     Ok(view)
 }
 
-/// Makes all clocks jump, and waits until every part has seen that.
+/// Makes all clocks jump, and waits until every part has read them.
 async fn jump(clocks: &mut Clocks, seconds: i32) -> Result<()> {
     ensure!(clocks.names() == ["catalogue", "offscreen", "transfer"], "there are {:?}", clocks.names());
     clocks.jump(seconds).await?;
     until("every part to look at its clocks", SHORT, async || Ok(clocks.are_looked_at().await?.then_some(()))).await
 }
 
-/// Lets the rest come with nobody's help, saves it, compares it, and sees that nothing of what was committed came again.
+/// Lets the rest come without help, saves it and compares it. Checks that no committed block came again.
 async fn finishes(stage: &Stage, view: &View<'_>, committed: &Committed) -> Result<()> {
     let before = stage.proxy.passed();
     stage.proxy.release();
@@ -53,11 +53,11 @@ async fn a_clock_that_jumps_an_hour_back_stops_nothing() -> Result<()> {
     let stage = Stage::serving(&[(NAME, SIZE)]).await?;
     let view = held_after_a_third(&stage).await?;
     let mut clocks = stage.browser()?.clocks().await?;
-    // The monotonic one counts from the start of its part and can't be less than nothing.
+    // The monotonic clock counts from the start of its part and can't be negative.
     jump(&mut clocks, 2 * HOUR).await?;
     stage.proxy.hold_after(SIZE / 3);
     stage.proxy.held().await?;
-    // More than came since the first jump, so that was not the end of what was there before.
+    // More than had arrived since the first jump, so this was not the end of the earlier data.
     let committed = view.wait_for_committed(SIZE / 3 + MIB).await?;
     jump(&mut clocks, -HOUR).await?;
     finishes(&stage, &view, &committed).await

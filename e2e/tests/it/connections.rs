@@ -10,7 +10,7 @@ const NAME: &str = "long.bin";
 /// Bytes a second that each connection carries.
 const SLOW: u64 = 2 * MIB;
 
-/// Waits until so many connections are open, lets some megabytes pass, and fails once there are more of them.
+/// Waits until this many connections are open, lets some megabytes pass, and fails once there are more of them.
 async fn settles_at(stage: &Stage, connections: u64) -> Result<()> {
     let mut goal = None;
     until(&format!("{connections} connections"), LONG, async || {
@@ -92,7 +92,7 @@ async fn left_to_itself_a_transfer_gives_up_connections_where_one_carries_all() 
     view.connect(&stage.address()).await?;
     view.wait_for_name(NAME).await?;
     let before = stage.proxy.open();
-    // Slow enough for a busy computer to come to the point before the file does.
+    // Slow enough for a busy computer to reach the point before the file is complete.
     stage.proxy.limit_rate(2 * MIB);
     view.download(NAME).await?;
     until("the connections that there are at first", LONG, async || {

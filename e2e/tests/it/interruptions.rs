@@ -1,4 +1,4 @@
-//! The network that goes and comes back, and whoever sleeps for a while.
+//! The network goes and comes back, and processes sleep for a while.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage, View};
@@ -7,7 +7,7 @@ use wstp_testkit::{LONG, SHORT, until};
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 24 * MIB;
 const NAME: &str = "held.bin";
-/// What of answers under way may be lost with the connections that carried them.
+/// Bytes of unfinished answers that may be lost with their connections.
 const UNDER_WAY: u64 = 4 * MIB;
 
 /// A transfer of [`SIZE`] bytes that the proxy holds half-way, with the manager page before it.
@@ -18,7 +18,7 @@ async fn held_half_way(stage: &Stage) -> Result<View<'_>> {
     Ok(view)
 }
 
-/// Saves it, compares it, and sees how much came over in all.
+/// Saves it, compares it, and checks how many bytes arrived in all.
 async fn finishes(stage: &Stage, view: &View<'_>) -> Result<()> {
     let saved = view.save(NAME).await?;
     stage.check_saved(NAME, &saved)?;
@@ -34,7 +34,7 @@ async fn without_a_network_it_waits_and_goes_on_in_the_moment_that_there_is_one(
     let offline = stage.browser()?.go_offline().await?;
     stage.proxy.refuse(true);
     stage.proxy.release();
-    // The further off the next try is, the more it says that it goes on before.
+    // The later the next try is, the clearer it is that the transfer resumed before it.
     let row = view
         .wait_for_rows("a try far off, for want of a network", |rows| {
             rows.iter().find(|row| row.text.contains("You are offline.") && seconds_to_try(&row.text) >= 12).cloned()
@@ -50,7 +50,7 @@ async fn without_a_network_it_waits_and_goes_on_in_the_moment_that_there_is_one(
     finishes(&stage, &view).await
 }
 
-/// What a row says of the next try.
+/// The row's words about the next try.
 fn seconds_to_try(text: &str) -> u64 {
     let rest = text.split_once("Retry in ").map_or("", |(_, rest)| rest);
     rest.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)

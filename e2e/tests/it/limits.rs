@@ -1,4 +1,4 @@
-//! How fast transfers may be.
+//! The speed limits of transfers.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use wstp_testkit::{LONG, Proxy, until};
 const MIB: u64 = 1 << 20;
 const MB: u64 = 1_000_000;
 
-/// Waits until so many bytes have passed the proxy in all, and says when that was and how many there were.
+/// Waits until this many bytes have passed the proxy in all. Returns when that was and how many there were.
 async fn passed(stage: &Stage, least: u64) -> Result<(u64, Instant)> {
     until("enough to pass", LONG, async || {
         let passed = stage.proxy.passed();
@@ -59,7 +59,7 @@ async fn a_transfers_own_limit_is_kept_and_outlives_the_browser() -> Result<()> 
     view.click("[data-testid=expand]").await?;
     view.enter("[data-testid=limit]", "2").await?;
     stage.proxy.release();
-    // What was asked for before the limit comes first.
+    // Blocks that were requested before the limit come first.
     passed(&stage, 20 * MIB).await?;
     ensure_near(speed(&stage, 10 * MB).await?, 2 * MB)?;
     stage.kill_browser().await?;
@@ -78,7 +78,7 @@ async fn a_transfers_own_limit_is_kept_and_outlives_the_browser() -> Result<()> 
 async fn a_lower_limit_is_kept_and_shared_by_the_transfers_that_run() -> Result<()> {
     let names = ["one.bin", "two.bin"];
     let stage = Stage::serving(&names.map(|name| (name, 48 * MIB))).await?;
-    // Each transfer has a way of its own, so that each can be counted.
+    // Each transfer has its own proxy, so that each can be counted.
     let other = Proxy::start(stage.server.address()).await?;
     let view = stage.open(Page::Manager).await?;
     view.click("[data-testid=open-settings]").await?;
@@ -102,7 +102,7 @@ async fn a_lower_limit_is_kept_and_shared_by_the_transfers_that_run() -> Result<
     reach([2 * MIB, 2 * MIB]).await?;
     view.click("[data-testid=open-settings]").await?;
     view.enter("[data-testid=set-rate]", "4").await?;
-    // What was asked for before comes at the old speed.
+    // Blocks that were requested before come at the old speed.
     let now = both();
     reach([now[0] + 4 * MB, now[1]]).await?;
     let now = both();

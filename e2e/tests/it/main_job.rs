@@ -1,4 +1,4 @@
-//! The main job, as a person does it and as the `start` program does it.
+//! The main job, as a user does it and as the `start` program does it.
 
 use std::fs;
 use std::process::Command;

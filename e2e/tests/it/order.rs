@@ -1,4 +1,4 @@
-//! In which order a file comes.
+//! The order in which the blocks of a file arrive.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage};
@@ -7,7 +7,7 @@ use wstp_testkit::{LONG, until};
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 128 * MIB;
 const NAME: &str = "film.bin";
-/// What may be ahead of the first block that is missing.
+/// How far ahead of the first missing block data may be.
 const LEAD: u64 = 16 * MIB;
 
 #[tokio::test(flavor = "multi_thread")]

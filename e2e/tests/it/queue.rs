@@ -1,4 +1,4 @@
-//! The queue as a whole: all at once, and who comes next.
+//! The queue as a whole: actions on all transfers, and their order.
 
 use std::fs;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn one_at_a_time(stage: &Stage) -> Result<()> {
     manager.close().await
 }
 
-/// Changes how many run at once by one each time, with `button`, through these numbers.
+/// Changes how many run at once by one each time, with `button`, to these numbers.
 async fn set_number(manager: &View<'_>, button: &str, numbers: &[&str]) -> Result<()> {
     manager.click("[data-testid=open-settings]").await?;
     for shown in numbers {
@@ -31,14 +31,14 @@ async fn set_number(manager: &View<'_>, button: &str, numbers: &[&str]) -> Resul
     manager.click("[data-testid=settings-done]").await
 }
 
-/// Writes down in which order transfers leave the queue, as soon as the page hears of it.
+/// Records the order in which transfers leave the queue, as soon as the page learns of it.
 const WATCH: &str = "const seen = []; document.body.begun = seen; const look = () => { \
     for (const { dataset: row } of document.querySelectorAll('[data-testid=transfer]')) \
         if (row.state != 'queued' && !seen.includes(row.name)) seen.push(row.name); \
     }; new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true }); look()";
 const BEGUN: &str = "return document.body.begun";
 
-/// Moves a transfer that waits by one place, and waits until all wait in this order.
+/// Moves a waiting transfer by one place, and waits until all wait in this order.
 async fn step(view: &View<'_>, name: &str, button: &str, turns: &[&str]) -> Result<()> {
     let rows = view.rows().await?;
     let row = rows.into_iter().find(|row| row.name == name).with_context(|| format!("{name} has no row"))?;
@@ -47,7 +47,7 @@ async fn step(view: &View<'_>, name: &str, button: &str, turns: &[&str]) -> Resu
     wait_for_turns(view, turns).await
 }
 
-/// Waits until the transfers wait in this order, by what their rows say.
+/// Waits until the transfers wait in this order, by the words of their rows.
 async fn wait_for_turns(view: &View<'_>, turns: &[&str]) -> Result<()> {
     view.wait_for_rows(&format!("the order {turns:?}"), |rows| {
         let says = |name: &str, words: &str| rows.iter().any(|row| row.name == name && row.text.contains(words));
@@ -66,7 +66,8 @@ fn running_and_queued(rows: &[Row]) -> (usize, usize) {
     (running, in_state(rows, "queued"))
 }
 
-/// Waits until so many run and so many wait, with a worker for each that runs, and sees that it stays so while more passes.
+/// Waits until this many run and this many wait, with a worker for each that runs. Checks that it stays so while more
+/// data passes.
 async fn stays_at(stage: &Stage, view: &View<'_>, running: usize, queued: usize) -> Result<()> {
     let wanted = (running, queued);
     view.wait_for_rows(&format!("{running} to run"), |rows| (running_and_queued(rows) == wanted).then_some(())).await?;
@@ -129,7 +130,7 @@ async fn a_transfer_moved_to_the_top_is_the_next_to_begin() -> Result<()> {
         rows.iter().any(|row| row.name == "4.bin" && row.text.contains("Comes next")).then_some(())
     })
     .await?;
-    // When the first is there, the next one comes no further than its first bytes.
+    // When the first is complete, the next one has only its first bytes.
     stage.proxy.hold_after(3 * MIB + MIB / 4);
     let row = view.wait_for_state("1.bin", &["complete"]).await?;
     ensure!(row.state == "complete");
@@ -190,7 +191,7 @@ async fn places_in_the_queue_can_be_changed_and_outlive_the_browser() -> Result<
     let moved = ["3.bin", "2.bin", "5.bin", "4.bin"];
     wait_for_turns(&view, &moved).await?;
     view.run(WATCH, json!([])).await?;
-    // So slow that the page hears of each.
+    // So slow that the page learns of each.
     stage.proxy.limit_rate(3 * MIB);
     stage.proxy.release();
     view.wait_for_rows("all to be complete", |rows| (in_state(rows, "complete") == 5).then_some(())).await?;
@@ -213,7 +214,7 @@ async fn of_five_transfers_three_run_a_higher_number_starts_another_and_a_lower_
     stays_at(&stage, &view, 4, 1).await?;
     set_number(&view, "Fewer", &["3", "2"]).await?;
     stays_at(&stage, &view, 4, 1).await?;
-    // Who waits has no turn before fewer than two run.
+    // A waiting transfer has no turn before fewer than two run.
     for name in ["1.bin", "2.bin"] {
         let row = view.wait_for_state(name, &["downloading"]).await?;
         view.press(&row, "pause").await?;

@@ -28,7 +28,7 @@ async fn pictures(page: Page) -> Result<()> {
     view.save("blocks.txt").await?;
     view.show_folder().await?;
     view.back().await?;
-    // What the folder holds has to be known before nothing passes any more.
+    // The folder's content has to be known before the line stops.
     view.click_entry("recordings").await?;
     view.wait_for_name("Large recording.wav").await?;
     stage.proxy.hold_after(6 << 20);
@@ -55,7 +55,7 @@ async fn pictures(page: Page) -> Result<()> {
     Ok(())
 }
 
-/// Scrolls so that a row stands at the top.
+/// Scrolls a row to the top.
 async fn to_top(view: &View<'_>, name: &str) -> Result<()> {
     let script = "[...document.querySelectorAll('[data-testid=transfer]')].find(e => e.dataset.name === arguments[0]).scrollIntoView()";
     view.run(script, json!([name])).await.map(drop)
@@ -73,7 +73,7 @@ async fn folders(page: Page) -> Result<()> {
         Contents::new(name.as_str(), 20_000 + 97 * index).write(&stage.folder().join(name))?;
     }
     for index in 0..120_u64 {
-        // The last ones are so deep that the others are asked for first.
+        // The last ones are so deep that the others are requested first.
         let folder = if index < 100 { format!("{:02}", index / 20) } else { "05/a/b/c/d".to_owned() };
         let name = format!("Notes/{folder}/page {index:03}.md");
         Contents::new(name.as_str(), 90_000).write(&stage.folder().join(name))?;

@@ -1,4 +1,4 @@
-//! Files at the edges of a block, and one that is much larger than the memory it may take.
+//! Files at the edges of a block, and a file that is much larger than the memory it may take.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ async fn a_file_of_a_block_and_a_byte_arrives() -> Result<()> {
 async fn a_gibibyte_arrives_in_little_memory() -> Result<()> {
     let stage = Stage::serving(&[("large.bin", 1 << 30), ("first.bin", 1 << 20)]).await?;
     let view = stage.open_connected().await?;
-    // Code is compiled and pages are drawn once: that is not what a large file costs.
+    // Code is compiled and pages are drawn once. That is no cost of a large file.
     view.download("first.bin").await?;
     view.save("first.bin").await?;
 

@@ -1,4 +1,4 @@
-//! What dies half-way, and what goes on.
+//! Parts that die half-way, and downloads that survive.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage, View};
@@ -16,7 +16,7 @@ async fn held_half_way() -> Result<Stage> {
     Ok(stage)
 }
 
-/// Lets it go on, saves it, and compares.
+/// Lets it resume, saves it, and compares.
 async fn finishes(stage: &Stage, view: &View<'_>) -> Result<()> {
     stage.proxy.release();
     let saved = view.save(NAME).await?;
@@ -78,7 +78,7 @@ async fn where_the_extensions_process_is_killed_a_restart_goes_on_where_it_was()
         let view = stage.open(Page::Manager).await?;
         view.wait_for_committed(SIZE / 4).await?
     };
-    // Service worker, offscreen document and all workers die at once. Chromium switches an extension off to which that happens.
+    // Service worker, offscreen document and all workers die at once. Chromium then switches the extension off.
     ensure!(stage.browser()?.processes()?.kill_extensions() > 0, "it has no process");
     until("its connections to end", SHORT, async || Ok((stage.proxy.open() == 0).then_some(()))).await?;
     stage.close_browser().await?;
@@ -147,7 +147,7 @@ async fn connections_cut_again_and_again_do_not_pile_up() -> Result<()> {
     }
     let before = stage.proxy.passed();
     stage.proxy.release();
-    // Whoever goes on has what is open now, and nobody else is left over from a cut.
+    // The open connections belong to the transfers that resumed. None is left over from a cut.
     until("the rest to come", LONG, async || {
         ensure!(stage.proxy.open() <= open, "{} connections are open, {open} were before", stage.proxy.open());
         Ok((stage.proxy.passed() >= before + SIZE / 2).then_some(()))

@@ -1,4 +1,4 @@
-//! Several transfers, and what the user can tell one.
+//! Several transfers, and the information about each.
 
 use std::fs;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use wstp_e2e::{Page, Stage, View};
 use wstp_testkit::{Contents, LONG, until};
 
 const MIB: u64 = 1 << 20;
-/// So long nothing passes where nothing is under way.
+/// How long nothing passes when nothing is in flight.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Starts the file's download and waits until the proxy holds it half-way.
@@ -189,7 +189,7 @@ async fn a_file_that_changes_half_way_never_arrives_mixed() -> Result<()> {
             ["failed", "complete"].contains(&row.state.as_str()).then(|| row.clone())
         })
         .await?;
-    // Of a file of which nothing was verified the new version is taken without a word.
+    // If no part of a file was verified, the new version replaces it without a word.
     if row.state == "failed" {
         ensure!(row.text.contains("The file changed on the server"), "{}", row.text);
     } else {

@@ -1,4 +1,5 @@
-//! Addresses that lead nowhere, or somewhere else: an error in words, soon, and the way stays open to try another.
+//! Addresses that lead nowhere, or to another program. The error comes soon and in words, and the user can try another
+//! address.
 
 use std::net::SocketAddr;
 
@@ -8,14 +9,14 @@ use tokio::net::TcpListener;
 use wstp_e2e::{Page, Stage, View};
 use wstp_testkit::Program;
 
-/// What a listener does with each connection.
+/// A listener's behaviour with each connection.
 #[derive(Clone)]
 enum Answer {
     /// Answers every request with this and closes.
     Says(String),
     /// Closes at once.
     HangsUp,
-    /// Takes the connection and never says a word.
+    /// Takes the connection and never answers.
     KeepsSilent,
 }
 
@@ -38,7 +39,7 @@ async fn listener(answer: Answer) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// Asks for an address, and waits until these words are complained of.
+/// Requests an address, and waits until the page complains in these words.
 async fn says(view: &View<'_>, address: &str, words: &str) -> Result<()> {
     view.ask_for(address).await?;
     let error = view.wait_for_error().await?;
@@ -92,7 +93,7 @@ async fn what_stands_before_a_server_and_is_in_the_way_is_named() -> Result<()> 
     };
     let elsewhere = leads_to(format!("http://localhost:{}/ws", server.port())).await?;
     says(&view, &elsewhere.to_string(), &format!("leads to another server, localhost:{}", server.port())).await?;
-    // On the same host it is followed, and what was asked for is shown.
+    // On the same host the redirect is followed, and the requested place is shown.
     let moved = leads_to(format!("http://{server}/ws")).await?;
     view.connect(&format!("http://{moved}/files/sub%20dir/")).await?;
     view.wait_for_crumb("sub dir").await?;

@@ -1,15 +1,18 @@
-//! What came over the wire more than once.
+//! The account of data that came over the wire more than once.
 //!
-//! A block counts as *passed* when a reply with it was let through whole and unchanged. It counts as *fetched again* when it passes
-//! once more, unless that had to be, because the first one was of no use to the extension through no fault of its own:
+//! A block counts as *passed* when a reply with it was let through whole and unchanged. It counts as *fetched again*
+//! when it passes once more. It does not if the repetition was necessary, because the first block was of no use to the
+//! extension through no fault of its own:
 //!
-//! - a context that held it was killed within [`COMMIT_TIME`] of its passing, with at most [`COMMIT_BYTES`] of its file behind it: the last commit
-//!   window, noted right before a kill and once more when it is done;
-//! - it passed within [`REACTION`] behind a message that the proxy had spoiled on the same connection, which the extension closes for that;
-//! - it passed within [`IN_PIPE`] before the proxy or the server broke its connection: nobody can say whether it arrived.
+//! - a context that had it was killed within [`COMMIT_TIME`] of its passing, with at most [`COMMIT_BYTES`] of its file
+//!   after it. That is the last commit window, noted right before a kill and once more after it;
+//! - it passed within [`REACTION`] after a message that the proxy had spoiled on the same connection, which the
+//!   extension closes for that;
+//! - it passed within [`IN_PIPE`] before the proxy or the server broke its connection: nobody can say whether it
+//!   arrived.
 //!
-//! What the proxy spoiled never counts as passed. So the share fetched again is
-//! `again / fetched`, where `fetched` are the bytes of all distinct blocks of all files that passed.
+//! Messages that the proxy spoiled never count as passed. So the share fetched again is `again / fetched`. Here
+//! `fetched` is the bytes of all distinct blocks of all files that passed.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -19,13 +22,13 @@ use wstp_engine::RangeSet;
 
 /// A block, in bytes.
 const BLOCK: u64 = 8192;
-/// What arrives is on record after so long at most.
+/// The longest time until arrived blocks are on record.
 const COMMIT_TIME: Duration = Duration::from_secs(1);
-/// Or after so many bytes.
+/// Or the most bytes until then.
 const COMMIT_BYTES: u64 = 32 << 20;
-/// What follows a spoiled message may pass for so long before the extension has closed the connection.
+/// How long messages may follow a spoiled one before the extension has closed the connection.
 const REACTION: Duration = Duration::from_secs(1);
-/// What passed may be in the system's buffers for so long.
+/// How long passed data may be in the system's buffers.
 const IN_PIPE: Duration = Duration::from_millis(100);
 
 /// A run of blocks that passed.
@@ -42,7 +45,7 @@ struct File {
     passed: RangeSet,
     /// Blocks that may pass once more.
     pardoned: RangeSet,
-    /// What passed within the last moments, oldest first.
+    /// Runs that passed within the last moments, oldest first.
     recent: VecDeque<Passed>,
 }
 
@@ -50,19 +53,19 @@ struct File {
 #[derive(Debug, Default)]
 pub(super) struct Account {
     files: HashMap<String, File>,
-    /// When the proxy first spoiled something on a connection.
+    /// When the proxy first spoiled a message on a connection.
     spoiled: HashMap<u64, Instant>,
     sums: Sums,
 }
 
-/// What an account comes to, in bytes; last blocks count as whole ones.
+/// The result of an account, in bytes. Last blocks count as whole ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Distinct blocks that passed.
     pub fetched: u64,
-    /// Blocks that passed once more and should not have had to.
+    /// Blocks that passed once more without need.
     pub again: u64,
-    /// Blocks that passed once more and had to.
+    /// Blocks that passed once more with need.
     pub pardoned: u64,
 }
 
@@ -90,12 +93,12 @@ impl Account {
         }
     }
 
-    /// The proxy spoiled something on a connection.
+    /// The proxy spoiled a message on a connection.
     pub(super) fn spoiled(&mut self, connection: u64, now: Instant) {
         self.spoiled.entry(connection).or_insert(now);
     }
 
-    /// A connection was broken by the proxy or the server.
+    /// The proxy or the server broke a connection.
     pub(super) fn broken(&mut self, path: &str, connection: u64, now: Instant) {
         let Some(file) = self.files.get_mut(path) else { return };
         let in_pipe = |passed: &&Passed| passed.connection == connection && now - passed.at <= IN_PIPE;
@@ -109,7 +112,7 @@ impl Account {
         self.spoiled.remove(&connection);
     }
 
-    /// What held blocks not on record is about to be killed.
+    /// A context with blocks that are not on record is about to be killed.
     pub(super) fn killed(&mut self, now: Instant) {
         for file in self.files.values_mut() {
             let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! What a bad line does to one message of a server.
+//! The damage that a bad line does to one message of a server.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::Random;
 /// Longer than the extension's patience with a silent connection.
 const LONGEST_STALL: Duration = Duration::from_secs(15);
 
-/// What happens to a message.
+/// A fault of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// One of its bits is another.
+    /// One of its bits is flipped.
     FlippedBit,
     /// Its end is missing.
     Truncated,
@@ -19,9 +19,9 @@ pub enum Fault {
     Dropped,
     /// It arrives twice.
     Duplicated,
-    /// The one behind it arrives first.
+    /// The next message arrives first.
     Overtaken,
-    /// It arrives late, and so does everything behind it.
+    /// It arrives late, and so does every message after it.
     Stalled,
     /// The connection is reset in the middle of it.
     Broken,
@@ -54,14 +54,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What the proxy does in place of passing a message on.
+/// The proxy's action in place of passing a message on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Passes a message on that is as the server sent it.
+    /// Passes an unchanged message on.
     Pass(Vec<u8>),
-    /// Passes a message on that is not, or not in its place.
+    /// Passes a changed message on, or one out of order.
     Spoil(Vec<u8>),
-    /// Does nothing for so long.
+    /// Does nothing for this long.
     Wait(Duration),
     /// Lets the next message go first, if it comes soon.
     Behind(Vec<u8>),
@@ -89,7 +89,7 @@ impl Fault {
         }
     }
 
-    /// Whether the extension is entitled to distrust what comes behind it on the same connection.
+    /// Whether the extension may rightly distrust later messages on the same connection.
     pub(super) fn spoils(self) -> bool {
         !matches!(self, Self::Overtaken | Self::Stalled)
     }

@@ -1,14 +1,14 @@
-//! WebSocket frames as they stand on the wire (RFC 6455, section 5.2).
+//! WebSocket frames on the wire (RFC 6455, section 5.2).
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-/// Longest frame that is read; either side's are far shorter.
+/// Longest frame that is read. Both sides' frames are far shorter.
 const MAX_PAYLOAD: u64 = 1 << 20;
 /// Longest head of an HTTP message that is read.
 const MAX_HEAD: u64 = 16 << 10;
-/// The last frame of a message, and binary: either side sends a message in one frame.
+/// The last frame of a message, and binary. Both sides send a message in one frame.
 const BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
 
@@ -37,7 +37,7 @@ impl Frame {
         Self { header, payload }
     }
 
-    /// Reads the next frame; `None` where the stream ends.
+    /// Reads the next frame; `None` at the end of the stream.
     pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
         if from.fill_buf().await?.is_empty() {
             return Ok(None);

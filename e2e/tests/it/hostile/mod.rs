@@ -1,5 +1,5 @@
-//! Servers that lie: each is told apart in words or does no harm, every part of the extension still answers afterwards, and a good download from a
-//! good server that runs at the same time is not disturbed.
+//! Servers that lie. Each is told apart in words or does no harm. Every part of the extension still answers afterwards.
+//! A good download from a good server at the same time is not disturbed.
 
 mod folders;
 
@@ -18,7 +18,7 @@ const GOOD_SIZE: u64 = 24 * MIB;
 /// Bytes a second: the good download takes some seconds.
 const GOOD_RATE: u64 = 3 * MIB;
 const BAIT: &str = "bait.bin";
-/// What is said of bytes that are not the file's, of sizes that can't be, and of what is no answer to what was asked.
+/// The messages for wrong bytes, impossible sizes, and answers that fit no request.
 const OTHER_BYTES: &str = "sent bytes that do not belong to this file.";
 const NO_SUCH_SIZE: &str = "There can be no file of the size that the server names.";
 const NOT_UNDERSTOOD: &str = "can't be understood";
@@ -29,7 +29,7 @@ fn bait() -> Bait {
     Bait::new(BAIT, BAIT_SIZE)
 }
 
-/// Does `act` to a hostile server while a good download runs, and sees to it that nothing came of it.
+/// Does `act` to a hostile server while a good download runs, and checks that it did no harm.
 async fn does_no_harm(
     script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static,
     act: impl AsyncFnOnce(&Stage, &View<'_>, SocketAddr) -> Result<()>,
@@ -50,7 +50,8 @@ async fn does_no_harm(
     act(&stage, &view, hostile.address()).await?;
     drop(hostile);
     stage.proxy.limit_rate(u64::MAX);
-    // Listing takes the catalogue, the rest of the download its worker, saving the offscreen document and the service worker.
+    // Listing needs the catalogue, the rest of the download its worker, and saving the offscreen document and the
+    // service worker.
     view.ask_for(&stage.address()).await?;
     view.wait_for_name(GOOD).await?;
     let saved = view.save(GOOD).await?;
@@ -62,13 +63,13 @@ async fn does_no_harm(
     stage.browser()?.check_no_panic()
 }
 
-/// Waits until a transfer failed or waits, and says why in these words.
+/// Waits until a transfer failed or waits for the reason in these words.
 async fn says(view: &View<'_>, name: &str, words: &str) -> Result<()> {
     let fits = |row: &Row| ["failed", "waiting"].contains(&row.state.as_str()) && row.text.contains(words);
     view.wait_for_rows(words, |rows| rows.iter().any(|row| row.name == name && fits(row)).then_some(())).await
 }
 
-/// Downloads the bait, and expects to read in these words why that does not work.
+/// Downloads the bait, and expects these words about why that fails.
 async fn bait_says(words: &str, script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
     does_no_harm(script, async |_, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
@@ -79,7 +80,7 @@ async fn bait_says(words: &str, script: impl Fn(ClientMessage) -> Vec<Message> +
     .await
 }
 
-/// Looks at the hostile server's folder, and expects to read why that does not work.
+/// Opens the hostile server's folder, and expects words about why that fails.
 async fn folder_fails_in_words(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
     does_no_harm(script, async |_, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
@@ -95,13 +96,13 @@ fn is_sentence(words: &str) -> bool {
     first.split_whitespace().count() >= 4 && first.trim_end().ends_with('.')
 }
 
-/// The bait's honest answers, but for those that `lie` makes another of.
+/// The bait's honest answers, except those that `lie` replaces.
 fn but_for(lie: impl Fn(&Bait, &ClientMessage) -> Option<Vec<Message>>) -> impl Fn(ClientMessage) -> Vec<Message> {
     let bait = bait();
     move |asked| lie(&bait, &asked).unwrap_or_else(|| bait.answer(&asked).iter().map(binary).collect())
 }
 
-/// The same for what is said of an open file.
+/// The same for the description of an open file.
 fn opened_as(lie: impl Fn(Opened) -> Opened) -> impl Fn(ClientMessage) -> Vec<Message> {
     but_for(move |bait, asked| match asked {
         ClientMessage::Open(open) => Some(vec![binary(&ServerMessage::Opened(lie(bait.opened(open.id))))]),
@@ -154,7 +155,7 @@ async fn a_file_whose_size_is_another_each_time() -> Result<()> {
             let size = opened.size + opens.fetch_add(1, Ordering::SeqCst);
             Some(vec![binary(&ServerMessage::Opened(Opened { size, ..opened }))])
         }
-        // Nothing but opening it again goes on.
+        // Only opening it again continues the transfer.
         ClientMessage::Blocks(_) => Some(vec![binary(&ServerMessage::Stale(Stale { handle: Bait::HANDLE }))]),
         _ => None,
     });
@@ -197,7 +198,7 @@ async fn replies_with_other_ids() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_to_what_has_ended() -> Result<()> {
-    // The reply itself is right, so that the file may well arrive: what is asked is that nothing breaks.
+    // The reply itself is right, so the file may well arrive. Nothing may break.
     let script = blocks_as(|reply| vec![reply.clone(), reply]);
     does_no_harm(script, async |_, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
