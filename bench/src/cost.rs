@@ -1,4 +1,4 @@
-//! What processes cost: processor time by what they are for, and memory.
+//! The cost of processes: processor time by their purpose, and memory.
 
 use std::collections::BTreeMap;
 use std::fs;

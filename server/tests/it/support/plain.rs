@@ -9,7 +9,7 @@ pub struct Reply {
     /// The status code.
     pub status: u16,
     head: String,
-    /// What came behind the head.
+    /// The bytes after the head.
     pub body: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ pub async fn request(address: &str, method: &str, target: &str, fields: &[&str])
     send(address, &head(method, target, fields)).await
 }
 
-/// Sends a request as it is, and reads until the server closes the connection.
+/// Sends a request unchanged, and reads until the server closes the connection.
 pub async fn send(address: &str, request: &str) -> Reply {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
