@@ -43,7 +43,7 @@ impl Client {
             .uri(&format!("ws://{address}/ws"))?;
         let (socket, _) = builder.connect_on(tcp).await.context("no WebSocket")?;
         let mut client = Self { socket, session: Session::default() };
-        client.send(&Session::<()>::hello("bench", None)).await?;
+        client.send(&Session::<()>::hello("bench", None, 0)).await?;
         match client.next().await? {
             Event::Welcome => Ok(client),
             other => bail!("no welcome but {other:?}"),
@@ -111,7 +111,7 @@ impl Client {
         loop {
             let message = self.socket.next().await.context("the server closed the connection")??;
             if message.is_binary() {
-                return Ok(self.session.handle_frame(message.into_payload().into())?);
+                return Ok(self.session.handle_frame(Bytes::from(message.into_payload()))?);
             }
         }
     }

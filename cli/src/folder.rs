@@ -64,7 +64,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     let memory = MEMORY / (u64::from(parallel) + 1);
     let config = TreeConfig {
         path: source.path.clone(),
-        token: None,
+        credential: None,
         agent: AGENT.to_owned(),
         memory_budget: memory,
         rate_limit: cx.options.rate,
@@ -265,7 +265,7 @@ impl Run<'_> {
                 self.opened = true;
                 self.tree.handle_opened(now, connection);
             }
-            Happening::Frame(frame) => {
+            Happening::Came(frame) => {
                 self.tree.handle_frame(now, connection, frame);
                 // A server that lists for long is alive, though nothing of it arrived yet.
                 if self.tree.progress().problem.is_none() {

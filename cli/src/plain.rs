@@ -85,7 +85,9 @@ async fn live<N: Copy>(
     while wanted {
         while let Some(output) = source.poll_output() {
             match output {
-                HttpOutput::Frame(frame) => wanted &= happenings.send((name, Happening::Frame(frame))).await.is_ok(),
+                HttpOutput::Message(message) => {
+                    wanted &= happenings.send((name, Happening::Came(message.into()))).await.is_ok();
+                }
                 HttpOutput::Request(id, request) => {
                     let asking = ask(client.clone(), url.clone(), request, arrivals.clone());
                     handles.insert(id, requests.spawn(async move { (id, asking.await) }));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use indicatif::{DecimalBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use wstp_engine::tree::TreeProgress;
-use wstp_engine::{Phase, Problem, SourceId};
+use wstp_engine::{NamedBy, Phase, Problem, SourceId};
 
 pub use self::event::{Event, SourceView};
 use crate::answers::Answers;
@@ -257,7 +257,7 @@ impl FileReport<'_> {
     }
 
     /// Tells once of each source that is left alone. Where there is one only, the failure says it.
-    fn tell_troubled(&mut self, Standing { progress, places, named, last_words, .. }: &Standing<'_>) {
+    fn tell_troubled(&mut self, Standing { progress, places, last_words, .. }: &Standing<'_>) {
         if places.len() < 2 {
             return;
         }
@@ -274,7 +274,7 @@ impl FileReport<'_> {
                 let why = problem.map(|problem| source_problem(problem, place, words.as_ref()));
                 let why = why.unwrap_or_else(|| "it failed too often".to_owned());
                 // Nobody typed the address of a mirror that the server offered.
-                let is_offered = source.id.0 as usize >= *named;
+                let is_offered = source.named_by == NamedBy::Server;
                 let who = if is_offered { ", a mirror that the server offers," } else { "" };
                 self.reporter.line(&format!("{}{who} {what}: {why}", place.label()));
             }
@@ -397,7 +397,7 @@ mod tests {
     fn every_phase_has_words() {
         let problem = || Some("h:1 closed the connection".to_owned());
         let words = |phase, wait, problem| {
-            in_words(&Standing { places: &[], named: 0, last_words: &[], progress: &progress(phase), wait, problem })
+            in_words(&Standing { places: &[], last_words: &[], progress: &progress(phase), wait, problem })
         };
         assert_eq!(
             words(Phase::Waiting(Instant::default()), Some(Duration::from_millis(3200)), problem()),

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
+use wstp_engine::Incoming;
 use wstp_engine::session::{Event, Reply, Request, Session};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
@@ -71,7 +71,7 @@ impl Remote {
     }
 
     async fn greet(mut self) -> Result<Self, Failure> {
-        self.send(&Session::<()>::hello_with(AGENT, None, features::LINKS))?;
+        self.send(&Session::<()>::hello(AGENT, None, features::LINKS))?;
         loop {
             let frame = self.next_frame().await?;
             if matches!(self.read(frame)?, Some(Event::Welcome)) {
@@ -215,7 +215,7 @@ impl Remote {
     }
 
     /// Reads a frame; notices are put aside.
-    fn read(&mut self, frame: Bytes) -> Result<Option<Event<()>>, Failure> {
+    fn read(&mut self, frame: Incoming) -> Result<Option<Event<()>>, Failure> {
         match self.session.handle_frame(frame).map_err(|error| not_wstp(&self.label, error))? {
             Event::Refused(failure) => Err(refused(failure.code, &failure.text, &self.label)),
             Event::Goodbye(_) => Err(refused(wstp_protocol::ErrorCode::ShuttingDown, "", &self.label)),
@@ -231,11 +231,11 @@ impl Remote {
         }
     }
 
-    async fn next_frame(&mut self) -> Result<Bytes, Failure> {
+    async fn next_frame(&mut self) -> Result<Incoming, Failure> {
         loop {
             match self.happenings.recv().await {
                 Some((_, Happening::Opened)) => {}
-                Some((_, Happening::Frame(frame))) => return Ok(frame),
+                Some((_, Happening::Came(frame))) => return Ok(frame),
                 Some((_, Happening::Closed(failure))) => return Err(failure),
                 None => return Err(silent(&self.label)),
             }

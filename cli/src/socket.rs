@@ -8,6 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_websockets::{ClientBuilder, Config, Limits, Message, WebSocketStream};
+use wstp_engine::Incoming;
 use wstp_protocol::ClientMessage;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
@@ -32,8 +33,8 @@ type Stream = WebSocketStream<BoundedHead<Line>>;
 pub enum Happening {
     /// It is open.
     Opened,
-    /// A frame came.
-    Frame(Bytes),
+    /// A frame or a message came.
+    Came(Incoming),
     /// It could not be opened, or ended. Nothing more follows.
     Closed(Failure),
 }
@@ -111,8 +112,8 @@ async fn live<N: Copy>(
                         stream.flush().await.map_err(broken)?;
                     } else if message.is_binary() || message.is_text() {
                         // A text is no frame, and neither is the empty one: whoever reads it finds out that this is not WSTP.
-                        let frame = if message.is_text() { Bytes::new() } else { message.into_payload().into() };
-                        wanted = happenings.send((name, Happening::Frame(frame))).await.is_ok();
+                        let frame: Bytes = if message.is_text() { Bytes::new() } else { message.into_payload().into() };
+                        wanted = happenings.send((name, Happening::Came(frame.into()))).await.is_ok();
                     }
                 }
             },

@@ -66,8 +66,6 @@ pub struct Standing<'a> {
     pub progress: &'a Progress,
     /// Its sources, in their order.
     pub places: &'a [Place],
-    /// How many of them, the first ones, the person named.
-    pub named: usize,
     /// Why the last connection to each of them ended.
     pub last_words: &'a [Option<Failure>],
     /// Time until the next try, while it waits.
@@ -178,7 +176,8 @@ fn source(index: usize, place: &Place, named_by: NamedBy) -> SourceConfig {
         // Its URL says where the file is.
         Place::Http(_) => (SourceKind::Http, SharePath::root()),
     };
-    SourceConfig { id: SourceId(u32::try_from(index).unwrap_or(u32::MAX)), path, token: None, kind, named_by }
+    let id = SourceId(u32::try_from(index).unwrap_or(u32::MAX));
+    SourceConfig { named_by, ..SourceConfig::new(id, kind, path) }
 }
 
 /// Different in every process, so that clients of a restarted server do not come in the same moment.
@@ -245,7 +244,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
                 self.opened |= matches!(self.places.get(place), Some(Place::Wstp(_)));
                 self.transfer.handle_opened(now, connection);
             }
-            Happening::Frame(frame) => self.transfer.handle_frame(now, connection, frame),
+            Happening::Came(frame) => self.transfer.handle_frame(now, connection, frame),
             Happening::Closed(failure) => {
                 self.links.remove(&connection);
                 self.transfer.handle_closed(now, connection);
@@ -382,9 +381,8 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
             _ => None,
         };
         let problem = self.problem(&progress);
-        let named = self.task.places.len();
         let last_words = &self.last_words;
-        (self.watch)(&Standing { progress: &progress, places: &self.places, named, last_words, wait, problem });
+        (self.watch)(&Standing { progress: &progress, places: &self.places, last_words, wait, problem });
     }
 
     /// What went wrong last, in words that begin a clause.

@@ -1,47 +1,8 @@
 //! What a transfer is told at its start.
 
-use wstp_protocol::{BlockIndex, SharePath};
+use wstp_protocol::BlockIndex;
 
-use crate::Connections;
-
-/// Names a source within one transfer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceId(pub u32);
-
-/// What a source speaks, and so what it is good for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SourceKind {
-    /// The protocol: it can say which file it is and prove its blocks.
-    #[default]
-    Wstp,
-    /// Plain HTTP: it can only send bytes. It is never the origin, and is asked for what other sources' hashes can prove at once.
-    Http,
-}
-
-/// Who named a source, and so whether it may say which file is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NamedBy {
-    /// The user, who takes it to have the file: it may say so where the sources before it are silent.
-    #[default]
-    User,
-    /// Another source, which may be mistaken or lie: it is only used where it has the file that a source of the user's named.
-    Server,
-}
-
-/// Something that serves blocks of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceConfig {
-    /// Names it; the caller knows its address.
-    pub id: SourceId,
-    /// What it speaks.
-    pub kind: SourceKind,
-    /// Who named it.
-    pub named_by: NamedBy,
-    /// The file's path there.
-    pub path: SharePath,
-    /// Proves who the client is, where the server wants that.
-    pub token: Option<String>,
-}
+use crate::{Connections, SourceConfig};
 
 /// Which missing blocks are asked for first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +29,7 @@ impl Order {
 /// How a transfer behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the blocks come from, at least one of them a [`SourceKind::Wstp`].
+    /// Where the blocks come from. At least one of them identifies the file and proves its blocks.
     pub sources: Vec<SourceConfig>,
     /// The program's name and version, told to servers.
     pub agent: String,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wstp_protocol::{ErrorCode, Failure, Hash};
 
-use crate::{Instant, SourceId, StoreError};
+use crate::{Instant, NamedBy, SourceId, StoreError};
 
 /// The longest wait that a server may ask for. A longer one would stop a transfer for good.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -128,6 +128,8 @@ pub enum Standing {
 pub struct SourceProgress {
     /// The source.
     pub id: SourceId,
+    /// Who named it.
+    pub named_by: NamedBy,
     /// Open connections to it.
     pub connections: u32,
     /// Bytes a second from it.

@@ -8,12 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use wstp_protocol::{
     BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, Cancel, ClientMessage, DecodeError, Failure,
     Goodbye, Handle, HashPage, HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened,
     RequestId, RootReady, ServerMessage, SharePath, Stale, StatReply, StatRequest, VERSIONS, Welcome, features,
 };
+
+use crate::{Credential, Incoming};
 
 /// What can be asked of a server; [`Session::request`] adds the id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub enum Event<C> {
     },
     /// See [`Goodbye`].
     Goodbye(Goodbye),
-    /// See [`Mirrors`]. Comes only to those who asked for it with [`Session::hello_with`].
+    /// See [`Mirrors`]. Comes only to those who asked for it with [`Session::hello`].
     Mirrors(Mirrors),
     /// The server ends the connection for this reason.
     Refused(Failure),
@@ -229,12 +230,12 @@ impl<C> Session<C> {
         self.pending.into_values().map(|pending| (pending.context, pending.cancelled))
     }
 
-    /// Reads a frame that came.
+    /// Reads what came.
     ///
     /// # Errors
     /// When the server does not speak WSTP or said something that does not fit; then the connection is to be closed.
-    pub fn handle_frame(&mut self, frame: Bytes) -> Result<Event<C>, SessionError> {
-        let message = ServerMessage::decode(frame)?;
+    pub fn handle_frame(&mut self, frame: impl Into<Incoming>) -> Result<Event<C>, SessionError> {
+        let message = frame.into().decode()?;
         match message {
             ServerMessage::Welcome(welcome) => return self.welcomed(welcome),
             ServerMessage::Failure(failure) if failure.id.is_none() => return Ok(Event::Refused(failure)),
@@ -289,21 +290,15 @@ impl<C> Session<C> {
         Ok(if pending.cancelled { Event::Cancelled { context } } else { Event::Reply { context, reply } })
     }
 
-    /// The first message of a connection.
+    /// The first message of a connection. It asks for these [`features`].
     #[must_use]
-    pub fn hello(agent: &str, token: Option<&str>) -> ClientMessage {
-        Self::hello_with(agent, token, 0)
-    }
-
-    /// The first message of a connection that asks for [`features`].
-    #[must_use]
-    pub fn hello_with(agent: &str, token: Option<&str>, features: u64) -> ClientMessage {
+    pub fn hello(agent: &str, credential: Option<&Credential>, features: u64) -> ClientMessage {
         ClientMessage::Hello(Hello {
             min_version: VERSIONS.0,
             max_version: VERSIONS.1,
             features,
             agent: agent.to_owned(),
-            token: token.map(str::to_owned),
+            token: credential.map(|credential| credential.token().to_owned()),
         })
     }
 
@@ -373,6 +368,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use wstp_protocol::ErrorCode;
 
     fn welcome(version: u16) -> Bytes {
@@ -465,8 +461,8 @@ mod tests {
         assert_eq!(session.handle_frame(frame.clone()), Err(SessionError::UnaskedMirrors));
         assert_eq!(ready().handle_frame(frame), Err(SessionError::UnaskedMirrors));
         for (hello, asked) in [
-            (Session::<u8>::hello("a", None), 0),
-            (Session::<u8>::hello_with("a", None, features::MIRRORS), features::MIRRORS),
+            (Session::<u8>::hello("a", None, 0), 0),
+            (Session::<u8>::hello("a", None, features::MIRRORS), features::MIRRORS),
         ] {
             assert!(matches!(hello, ClientMessage::Hello(Hello { features, .. }) if features == asked));
         }
@@ -476,7 +472,7 @@ mod tests {
     fn a_refusal_comes_without_a_welcome() {
         let mut session: Session<u8> = Session::default();
         let failure = Failure { id: None, code: ErrorCode::Busy, text: "full".into(), retry_after_ms: Some(5) };
-        let frame = ServerMessage::Failure(failure.clone()).encode().into();
+        let frame = ServerMessage::Failure(failure.clone());
         assert_eq!(session.handle_frame(frame), Ok(Event::Refused(failure)));
     }
 

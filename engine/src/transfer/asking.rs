@@ -10,7 +10,7 @@ use super::blocks::{range_of, run_of};
 use super::connection::{Ask, BlockAsk, PageAsk};
 use super::pages::{Part, page_of};
 use crate::session::Request;
-use crate::{ConnectionId, Instant, Order};
+use crate::{ConnectionId, Instant, Order, SourceConfig, SourceId};
 
 /// Requests for hash pages under way on one connection.
 const MOST_PAGES_IN_FLIGHT: u32 = 8;
@@ -41,7 +41,7 @@ impl Transfer {
 
     /// Whether some connection can prove blocks.
     pub(super) fn pages_are_served(&self) -> bool {
-        self.connections.values().any(super::Connection::has_pages)
+        self.connections.values().any(|open| open.has_pages() && self.proves(open.source))
     }
 
     fn ask_pages(&mut self, id: ConnectionId) {
@@ -70,7 +70,7 @@ impl Transfer {
 
     /// How many hashes a connection may be asked for in one request now.
     fn most_hashes(&self, id: ConnectionId) -> Option<u32> {
-        let connection = self.connections.get(&id).filter(|own| own.has_pages())?;
+        let connection = self.connections.get(&id).filter(|own| own.has_pages() && self.proves(own.source))?;
         let takes = self.takes_requests(id, 0) && connection.pages_in_flight < MOST_PAGES_IN_FLIGHT;
         // No more than comes as fast as a run of blocks does.
         let nodes_of_block = BLOCK_SIZE as u32 / HASH_SIZE;
@@ -105,12 +105,16 @@ impl Transfer {
 
     /// Asks a connection for one run; false if it can take none now or none is left.
     fn ask_blocks(&mut self, id: ConnectionId, cap: u64) -> bool {
+        if !self.sends(id) {
+            // Others send the blocks. Looking for them opens the pages whose hashes this source is asked for.
+            let _hashes_are_enough = self.next_run(id, 1);
+            return false;
+        }
         let Some(most) = self.room(id, cap) else { return false };
         if !self.within_limit(id, u64::from(most) * BLOCK_SIZE) {
             return false;
         }
-        let next = if self.sends_only(id) { self.next_proved_run(most) } else { self.next_run(most) };
-        let Some(run) = next else {
+        let Some(run) = self.next_run(id, most) else {
             return self.ask_again(id, cap);
         };
         self.ask_pages(id);
@@ -143,6 +147,12 @@ impl Transfer {
         })
     }
 
+    /// Whether a connection's source sends blocks.
+    fn sends(&self, id: ConnectionId) -> bool {
+        let source = self.connections.get(&id).and_then(|connection| self.source(connection.source));
+        source.is_some_and(|source| source.config.can.sends)
+    }
+
     fn most_at_limit(&self) -> u32 {
         u32::try_from(self.limit.run_bytes() / BLOCK_SIZE).unwrap_or(u32::MAX)
     }
@@ -164,10 +174,18 @@ impl Transfer {
         self.asked_bytes + self.storage.unwritten() + bytes <= self.config.memory_budget
     }
 
-    /// The missing blocks wanted most, at most `most` of them (a power of two).
-    fn next_run(&mut self, most: u32) -> Option<BlockRun> {
+    /// The missing blocks wanted most of those that a connection's source has, at most `most` of them (a power of two). A source that proves nothing
+    /// is asked only for blocks whose hashes are here.
+    fn next_run(&mut self, id: ConnectionId, most: u32) -> Option<BlockRun> {
+        let source = self.connections.get(&id)?.source;
         let (start, end) = (self.config.order.start(), self.end_of_lead());
-        self.next_run_in(start..end, most).or_else(|| self.next_run_in(0..start, most))
+        if self.proves(source) {
+            return self.run_in(source, start..end, most).or_else(|| self.run_in(source, 0..start, most));
+        }
+        let run =
+            self.proved_run_in(source, start..end, most).or_else(|| self.proved_run_in(source, 0..start, most))?;
+        self.look_ahead(page_of(run.first));
+        Some(run)
     }
 
     /// Where the blocks end that may be asked for now.
@@ -179,12 +197,12 @@ impl Transfer {
     }
 
     /// The lowest missing blocks of `within`, cut at multiples of `most`, so that later runs are aligned.
-    fn next_run_in(&mut self, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {
+    fn run_in(&mut self, source: SourceId, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {
         let proving = self.pages_are_served();
         let file = self.file?;
         let mut from = within.start;
         loop {
-            let missing = self.blocks.missing_in(from..within.end)?;
+            let missing = self.missing_at(source, from..within.end)?;
             let page = page_of(missing.start);
             if file.root.is_some() && proving && !self.pages.open(page, &file) {
                 // Too many pages are open: only blocks that finish one of them help.
@@ -199,24 +217,17 @@ impl Transfer {
         }
     }
 
-    /// Whether a connection only sends bytes, so that it may be asked for nothing but blocks whose hashes are here.
-    fn sends_only(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id).is_some_and(|connection| self.is_plain(connection.source))
+    /// The first missing blocks of `within` that a source has.
+    fn missing_at(&self, source: SourceId, within: Range<BlockIndex>) -> Option<Range<BlockIndex>> {
+        self.blocks.missing_of(&self.source(source)?.config.has, within)
     }
 
-    /// The missing blocks wanted most of those whose hashes are here.
-    fn next_proved_run(&mut self, most: u32) -> Option<BlockRun> {
-        let (start, end) = (self.config.order.start(), self.end_of_lead());
-        let run = self.proved_run_in(start..end, most).or_else(|| self.proved_run_in(0..start, most))?;
-        self.look_ahead(page_of(run.first));
-        Some(run)
-    }
-
-    fn proved_run_in(&self, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {
+    /// The lowest missing blocks of `within` whose hashes are here.
+    fn proved_run_in(&self, source: SourceId, within: Range<BlockIndex>, most: u32) -> Option<BlockRun> {
         let mut from = within.start;
         loop {
             let known = self.pages.known_from(from).filter(|known| known.start < within.end)?;
-            if let Some(missing) = self.blocks.missing_in(known.start..known.end.min(within.end)) {
+            if let Some(missing) = self.missing_at(source, known.start..known.end.min(within.end)) {
                 let aligned = (missing.start / u64::from(most) + 1) * u64::from(most);
                 return Some(run_of(&(missing.start..missing.end.min(aligned))));
             }
@@ -277,8 +288,8 @@ impl Transfer {
 
     /// The request of another connection that waits longest and was not repeated, and when it counts as late.
     fn straggler(&self, id: ConnectionId, most: u32, room: u64) -> Option<(Instant, BlockRun, u64)> {
-        let sends_only = self.sends_only(id);
         let idle = self.connections.get(&id)?;
+        let SourceConfig { can, has, .. } = &self.source(idle.source)?.config;
         self.connections
             .iter()
             .filter(|(other, _)| **other != id)
@@ -288,7 +299,8 @@ impl Transfer {
                     if !ask.twice
                         && ask.run.count <= most
                         && ask.bytes <= room
-                        && (!sends_only || self.is_proved(ask.run)) =>
+                        && has.covers(&range_of(ask.run))
+                        && (can.proves || self.is_proved(ask.run)) =>
                 {
                     Some((ask.sent + owing.grace(idle), ask.run, ask.bytes))
                 }

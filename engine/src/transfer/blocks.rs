@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use wstp_protocol::{BlockIndex, BlockRun};
 
-use crate::{FileIdentity, RangeSet, journal::Recovered};
+use crate::{FileIdentity, Holdings, RangeSet, journal::Recovered};
 
 /// The state of all blocks of the file.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +99,19 @@ impl Blocks {
     /// The first missing blocks of `within` that are not asked for either.
     pub(super) fn missing_in(&self, within: Range<BlockIndex>) -> Option<Range<BlockIndex>> {
         self.taken.gaps(within.start..within.end.min(self.count)).next()
+    }
+
+    /// The same of those that a source has.
+    pub(super) fn missing_of(&self, has: &Holdings, within: Range<BlockIndex>) -> Option<Range<BlockIndex>> {
+        let mut from = within.start;
+        loop {
+            let missing = self.missing_in(from..within.end)?;
+            let there = has.first_in(missing.start..within.end)?;
+            if there.start < missing.end {
+                return Some(there.start..there.end.min(missing.end));
+            }
+            from = there.start;
+        }
     }
 
     /// Where the beginning of the file ends of which everything arrived.

@@ -34,14 +34,14 @@ impl Transfer {
         }
     }
 
-    /// Only the origin can say which file it is: a connection that waits for that gives way to it, or one that has no hashes.
+    /// Only the origin can say which file it is: a connection that waits for that gives way to it, or one that proves nothing.
     fn make_room_for_origin(&mut self) {
         let origin = self.origin();
         let Some(index) = self.sources.iter().position(|source| Some(source.config.id) == origin) else { return };
         let wanted = self.may_try(index) && self.connections_of(self.sources[index].config.id) == 0;
         if wanted && !self.has_room_for_connection() {
             let waits = |connection: &Connection| {
-                matches!(connection.stage, Stage::Open { trusted: false, .. }) || self.is_plain(connection.source)
+                matches!(connection.stage, Stage::Open { trusted: false, .. }) || !self.proves(connection.source)
             };
             let waiting = self.connections.iter().find(|(_, open)| waits(open)).map(|(id, _)| *id);
             waiting.and_then(|id| self.disconnect(id));
@@ -90,12 +90,12 @@ impl Transfer {
 
     fn may_try(&self, index: usize) -> bool {
         let source = &self.sources[index];
-        let is_useful = !source.is_plain() || self.can_use_plain();
+        let is_useful = source.config.can.proves || self.can_use_unproved();
         is_useful && !source.is_given_up() && source.retry_at(self.now).is_none()
     }
 
     /// Bytes without hashes are of use only while somebody else tells which file is wanted and what its blocks hash to.
-    fn can_use_plain(&self) -> bool {
+    fn can_use_unproved(&self) -> bool {
         !self.updating && self.file.is_some_and(|file| file.root.is_some()) && self.pages_are_served()
     }
 
@@ -134,8 +134,8 @@ impl Transfer {
         connection.stage = Stage::Greeting;
         connection.silence.broken(now);
         let source = connection.source;
-        let token = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.config.token.clone());
-        let hello = Session::<Ask>::hello_with(&self.config.agent, token.as_deref(), features::MIRRORS);
+        let credential = self.source(source).and_then(|source| source.config.credential.as_ref());
+        let hello = Session::<Ask>::hello(&self.config.agent, credential, features::MIRRORS);
         self.send(id, hello);
     }
 
@@ -202,9 +202,9 @@ impl Transfer {
     pub(super) fn add_source(&mut self, config: SourceConfig) {
         let Some(known) = self.source_mut(config.id) else { return self.sources.push(Source::new(config)) };
         known.pardon();
-        if known.config != config {
-            let id = config.id;
-            known.config = config;
+        let (id, is_same_place) = (config.id, known.config.is_same_place(&config));
+        known.config = config;
+        if !is_same_place {
             known.version = None;
             self.disconnect_source(id);
         }

@@ -61,9 +61,8 @@ impl Transfer {
             return;
         }
         let source = connection.source;
-        let Some(path) = self.sources.iter().find(|s| s.config.id == source).map(|s| s.config.path.clone()) else {
-            return;
-        };
+        let known = self.sources.iter().find(|known| known.config.id == source);
+        let Some(path) = known.map(|known| known.config.path.clone()) else { return };
         connection.stage = Stage::Opening;
         connection.silence.broken(now);
         let message = connection.session.request(Request::Open { path: path.clone() }, Ask::Open { sent: now });
@@ -115,8 +114,8 @@ impl Transfer {
         if !offered.is_plausible() {
             return Judgement::Lie("an empty file has another hash");
         }
-        if self.is_plain(source) {
-            return self.judge_plain(offered);
+        if self.source(source).is_some_and(|source| !source.config.can.identifies) {
+            return self.judge_by_size(offered);
         }
         let is_origin = self.origin() == Some(source);
         let Some(file) = &self.file else {
@@ -126,7 +125,7 @@ impl Transfer {
             return Judgement::Unsure;
         }
         let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
-        let version = self.sources.iter().find(|s| s.config.id == source).and_then(|s| s.version);
+        let version = self.source(source).and_then(|source| source.version);
         let contradicts = version == Some(offered.version) && clash;
         let is_unproven = is_origin && self.blocks.verified().is_empty() && !self.proven_before;
         let may_be_misheard = is_unproven && self.corrections < MOST_CORRECTIONS;
@@ -151,8 +150,8 @@ impl Transfer {
         }
     }
 
-    /// Of a source that can only send bytes.
-    fn judge_plain(&self, offered: &FileIdentity) -> Judgement {
+    /// Judges a source that does not say which file it has.
+    fn judge_by_size(&self, offered: &FileIdentity) -> Judgement {
         match self.file.filter(|file| file.root.is_some() && !self.updating) {
             None => Judgement::Unsure,
             Some(file) if file.size != offered.size => Judgement::Other,

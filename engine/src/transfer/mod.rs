@@ -23,7 +23,6 @@ mod summits;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use wstp_protocol::{BlockIndex, ClientMessage};
 
 use self::blocks::Blocks;
@@ -40,7 +39,7 @@ use crate::journal::Recovered;
 use crate::limit::Limit;
 use crate::rate::Rate;
 use crate::width::Width;
-use crate::{Command, Config, ConnectionId, FileIdentity, Instant, Output, Problem, SourceId, StoreReply};
+use crate::{Command, Config, ConnectionId, FileIdentity, Incoming, Instant, Output, Problem, SourceId, StoreReply};
 
 /// Fetches one file. See the run loop's contract at the top of the crate.
 #[derive(Debug)]
@@ -164,10 +163,10 @@ impl Transfer {
         self.drive();
     }
 
-    /// A frame came on a connection.
-    pub fn handle_frame(&mut self, now: Instant, connection: ConnectionId, frame: Bytes) {
+    /// A frame came on a connection, or a message from a source that has no frames.
+    pub fn handle_frame(&mut self, now: Instant, connection: ConnectionId, frame: impl Into<Incoming>) {
         self.advance(now);
-        self.read_frame(connection, frame);
+        self.read_frame(connection, frame.into());
         self.drive();
     }
 
@@ -270,9 +269,13 @@ impl Transfer {
         }
     }
 
-    /// Whether a source only sends bytes.
-    fn is_plain(&self, id: SourceId) -> bool {
-        self.sources.iter().any(|source| source.config.id == id && source.is_plain())
+    /// Whether a source has hashes.
+    fn proves(&self, id: SourceId) -> bool {
+        self.source(id).is_some_and(|source| source.config.can.proves)
+    }
+
+    fn source(&self, id: SourceId) -> Option<&Source> {
+        self.sources.iter().find(|source| source.config.id == id)
     }
 
     fn source_mut(&mut self, id: SourceId) -> Option<&mut Source> {

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 
 use super::Transfer;
 use super::connection::{Ask, BlockAsk, PageAsk};
 use crate::progress::{bounded, wait_of};
 use crate::session::{Event, Reply, SessionError};
-use crate::{ConnectionId, Output, Problem};
+use crate::{ConnectionId, Incoming, Output, Problem};
 
 /// How long to leave a server alone that is busy and does not say how long.
 const BUSY_WAIT: Duration = Duration::from_millis(250);
@@ -19,7 +18,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
 
 impl Transfer {
-    pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Bytes) {
+    pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Incoming) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         match connection.session.handle_frame(frame) {
             Ok(event) => self.handle_event(id, event),
@@ -126,7 +125,7 @@ impl Transfer {
         self.release_run(ask);
         self.distrust(id, Problem::BadBlocks);
         // Other bytes elsewhere say nothing about the block at the origin.
-        if !self.is_plain(source) {
+        if self.proves(source) {
             self.suspect(&bad, Problem::BadBlocks);
         }
     }

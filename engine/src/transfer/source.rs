@@ -7,7 +7,7 @@ use wstp_protocol::{FileVersion, MirrorUrl};
 use crate::backoff::{Backoff, Jitter};
 use crate::patience::Stalls;
 use crate::rate::Rate;
-use crate::{Instant, NamedBy, Problem, RangeSet, SourceConfig, SourceKind, Standing};
+use crate::{Instant, NamedBy, Problem, RangeSet, SourceConfig, Standing};
 
 /// Lies and bad blocks, not yet forgiven, after which a source is left alone for a while, if there is another one.
 const STRIKES_WITH_OTHERS: u32 = 3;
@@ -78,19 +78,14 @@ impl Source {
         }
     }
 
-    /// Whether it only sends bytes: it says neither which file it is nor what its hashes are.
-    pub(super) fn is_plain(&self) -> bool {
-        self.config.kind == SourceKind::Http
-    }
-
     /// Whether it may say which file is wanted.
     pub(super) fn may_be_origin(&self) -> bool {
-        self.can_prove() && self.config.named_by == NamedBy::User
+        self.config.can.identifies && self.can_prove() && self.config.named_by == NamedBy::User
     }
 
-    /// Whether it has hashes.
+    /// Whether it has hashes and is in use.
     pub(super) fn can_prove(&self) -> bool {
-        !self.is_plain() && !self.given_up
+        self.config.can.proves && !self.given_up
     }
 
     /// Whether it is not to be tried any more.
@@ -182,18 +177,12 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SourceId;
+    use crate::{SourceId, SourceKind};
     use wstp_protocol::SharePath;
 
     fn source() -> Source {
         let path = SharePath::parse("file").unwrap();
-        let mut source = Source::new(SourceConfig {
-            id: SourceId(0),
-            kind: SourceKind::Wstp,
-            named_by: NamedBy::User,
-            path,
-            token: None,
-        });
+        let mut source = Source::new(SourceConfig::new(SourceId(0), SourceKind::Wstp, path));
         source.version = Some(FileVersion([0; 16]));
         source
     }

@@ -121,6 +121,7 @@ impl Transfer {
         let open = own().filter(|connection| matches!(connection.stage, Stage::Open { .. })).count();
         SourceProgress {
             id,
+            named_by: source.config.named_by,
             connections: u32::try_from(open).unwrap_or(u32::MAX),
             rate: source.rate.at(self.now),
             standing: self.standing_of(source),

@@ -49,8 +49,8 @@ impl TreeTransfer {
         let Some(link) = self.link.as_mut().filter(connecting) else { return };
         link.stage = Stage::Greeting;
         link.silence.broken(now);
-        let token = self.config.token.as_deref();
-        let hello = Session::<Ask>::hello_with(&self.config.agent, token, features::BUNDLES | features::LINKS);
+        let credential = self.config.credential.as_ref();
+        let hello = Session::<Ask>::hello(&self.config.agent, credential, features::BUNDLES | features::LINKS);
         self.send(hello);
     }
 

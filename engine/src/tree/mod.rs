@@ -25,7 +25,6 @@ mod walking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::Bytes;
 use wstp_protocol::{ClientMessage, SharePath};
 
 use self::bundling::Held;
@@ -41,7 +40,7 @@ use crate::backoff::{Backoff, Jitter};
 use crate::limit::Limit;
 use crate::patience::Stalls;
 use crate::rate::Rate;
-use crate::{ConnectionId, Instant, StoreError};
+use crate::{ConnectionId, Incoming, Instant, StoreError};
 
 pub use entries::{MAX_DEPTH, MAX_ENTRIES};
 pub use output::{
@@ -181,10 +180,10 @@ impl TreeTransfer {
         self.drive();
     }
 
-    /// A frame came on a connection.
-    pub fn handle_frame(&mut self, now: Instant, connection: ConnectionId, frame: Bytes) {
+    /// A frame came on a connection, or a message from a source that has no frames.
+    pub fn handle_frame(&mut self, now: Instant, connection: ConnectionId, frame: impl Into<Incoming>) {
         self.advance(now);
-        self.read_frame(connection, frame);
+        self.read_frame(connection, frame.into());
         self.drive();
     }
 

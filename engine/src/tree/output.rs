@@ -8,7 +8,7 @@ use wstp_protocol::{ClientMessage, Hash, SharePath};
 
 use super::journal::Stored;
 use super::progress::TreeProblem;
-use crate::{ConnectionId, Problem, StoreError};
+use crate::{ConnectionId, Credential, Problem, StoreError};
 
 /// Names a folder within one tree. The one that was asked for is 0; the others count up as they are listed, outer ones before those in them. The
 /// journal keeps the numbers.
@@ -24,8 +24,8 @@ pub struct FileId(pub u32);
 pub struct TreeConfig {
     /// The folder on the server.
     pub path: SharePath,
-    /// Proves who the client is, where the server wants that.
-    pub token: Option<String>,
+    /// Proves who the client is, if the server wants that.
+    pub credential: Option<Credential>,
     /// The program's name and version, told to the server.
     pub agent: String,
     /// Bytes of small files asked for and not yet kept; at least one frame (256 KiB). Listings come on top: at most 4 MiB.

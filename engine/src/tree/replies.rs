@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use wstp_protocol::{ErrorCode, Failure};
 
 use super::link::{Ask, Stage};
 use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::progress::{bounded, wait_of};
 use crate::session::{Event, Reply, SessionError};
-use crate::{ConnectionId, Problem};
+use crate::{ConnectionId, Incoming, Problem};
 
 /// How long to leave a server alone that is busy and does not say how long.
 const BUSY_WAIT: Duration = Duration::from_millis(250);
@@ -19,7 +18,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 const MOST_TRIES: u8 = 3;
 
 impl TreeTransfer {
-    pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Bytes) {
+    pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Incoming) {
         let Some(link) = self.link.as_mut().filter(|link| link.id == id) else { return };
         match link.session.handle_frame(frame) {
             Ok(event) => self.handle_event(event),

@@ -67,7 +67,7 @@ impl Shared {
     fn perform(self: &Rc<Self>) {
         while let Some(output) = self.poll() {
             match output {
-                HttpOutput::Frame(frame) => self.tell_later(Happening::Frame(frame)),
+                HttpOutput::Message(message) => self.tell_later(Happening::Came(message.into())),
                 HttpOutput::Request(id, request) => self.request(id, request),
                 HttpOutput::Abort(id) => {
                     if let Some(controller) = self.requests.borrow_mut().remove(&id) {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, MessageEvent, WebSocket, Worker};
+use wstp_engine::Incoming;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
 /// More than this is not copied of a frame, however long it is: it is too long for every decoder then.
@@ -17,8 +18,8 @@ const MAX_COPY: u32 = MAX_SERVER_FRAME as u32 + 1;
 pub enum Happening {
     /// Frames can be sent.
     Opened,
-    /// A frame came. Text is no frame and comes as an empty one, which no decoder takes.
-    Frame(Bytes),
+    /// A frame or a message came. Text is no frame and comes as an empty one, which no decoder takes.
+    Came(Incoming),
     /// Bytes came of what is no whole frame yet. A WebSocket does not say so; an answer over plain HTTP does.
     Bytes,
     /// It is gone; nothing more happens.
@@ -53,7 +54,7 @@ impl Socket {
         });
         let on_message = Closure::new({
             let happened = happened.clone();
-            move |event: MessageEvent| happened(Happening::Frame(frame(&event.data())))
+            move |event: MessageEvent| happened(Happening::Came(frame(&event.data()).into()))
         });
         let closed = Cell::new(false);
         let on_close = Closure::new(move || {

@@ -647,7 +647,7 @@ fn config(scenario: &Scenario, seed: u64) -> TreeConfig {
     TreeConfig {
         looks: scenario.looks,
         path: SharePath::parse("top").expect("a plain path"),
-        token: None,
+        credential: None,
         agent: "simulation".into(),
         memory_budget: scenario.memory_budget,
         rate_limit: scenario.rate_limit,

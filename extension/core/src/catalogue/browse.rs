@@ -258,11 +258,11 @@ impl Connection {
             Happening::Opened => {
                 state.opened = true;
                 if let Some(socket) = &state.socket {
-                    socket.send(&Session::<()>::hello_with(AGENT, None, features::LINKS).encode());
+                    socket.send(&Session::<()>::hello(AGENT, None, features::LINKS).encode());
                 }
                 true
             }
-            Happening::Frame(frame) => match state.session.handle_frame(frame) {
+            Happening::Came(frame) => match state.session.handle_frame(frame) {
                 Ok(Event::Welcome) => {
                     let agent = state.session.welcome().map_or_else(String::new, |welcome| welcome.agent.clone());
                     let awaiting = std::mem::take(&mut state.awaiting_welcome);

@@ -65,13 +65,10 @@ pub fn connections(terms: &Terms) -> Connections {
 
 /// `None` if the path can't be asked for; the catalogue takes no such source.
 fn source(task: &SourceTask) -> Option<SourceConfig> {
-    Some(SourceConfig {
-        id: SourceId(task.id),
-        path: SharePath::parse(task.path.as_str()).ok()?,
-        token: None,
-        named_by: if task.is_offered() { NamedBy::Server } else { NamedBy::User },
-        kind: if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp },
-    })
+    let kind = if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp };
+    let named_by = if task.is_offered() { NamedBy::Server } else { NamedBy::User };
+    let path = SharePath::parse(task.path.as_str()).ok()?;
+    Some(SourceConfig { named_by, ..SourceConfig::new(SourceId(task.id), kind, path) })
 }
 
 impl FileJob {

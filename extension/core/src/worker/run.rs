@@ -39,7 +39,7 @@ impl Run {
         let (now, connection) = (clock::now(), wire.connection);
         match happening {
             Happening::Opened => self.transfer.handle_opened(now, connection),
-            Happening::Frame(frame) => self.transfer.handle_frame(now, connection, frame),
+            Happening::Came(frame) => self.transfer.handle_frame(now, connection, frame),
             Happening::Bytes => self.transfer.handle_bytes(now, connection),
             Happening::Closed => self.transfer.handle_closed(now, connection),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wstp_engine::journal::{Recovered, replay};
 use wstp_engine::{
-    Config, ConnectionId, Connections, Instant, NamedBy, Order, Output, SourceConfig, SourceId, SourceKind, StoreReply,
+    Config, ConnectionId, Connections, Instant, Order, Output, SourceConfig, SourceId, SourceKind, StoreReply,
     StoreRequest, Transfer,
 };
 use wstp_engine::{Phase, Problem};
@@ -38,13 +38,7 @@ impl Talk {
 
     fn resume(recovered: Recovered, held: Option<Vec<StoreRequest>>) -> Self {
         let path = SharePath::parse("file").expect("a plain path");
-        let source = |id| SourceConfig {
-            id: SourceId(id),
-            kind: SourceKind::Wstp,
-            named_by: NamedBy::User,
-            path: path.clone(),
-            token: None,
-        };
+        let source = |id| SourceConfig::new(SourceId(id), SourceKind::Wstp, path.clone());
         let config = Config {
             sources: vec![source(0), source(1)],
             agent: "test".to_owned(),
@@ -111,7 +105,7 @@ impl Talk {
     }
 
     fn say(&mut self, connection: ConnectionId, message: ServerMessage) {
-        self.transfer.handle_frame(self.now, connection, message.encode().into());
+        self.transfer.handle_frame(self.now, connection, message);
     }
 
     /// Opens on this source what waits to be opened.

@@ -1,5 +1,6 @@
 //! Transfers in which one thing happens, and what has to come of it.
 
+mod capabilities;
 mod durability;
 mod late;
 mod limit;

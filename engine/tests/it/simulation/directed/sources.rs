@@ -94,8 +94,7 @@ fn a_silent_origin_is_replaced_by_a_source_of_the_users_that_knows_the_root() {
 fn a_silent_origin_is_not_replaced_by_what_a_server_offers() {
     let mut world = without_origin();
     let path = SharePath::parse("folder/file").unwrap();
-    let offered =
-        SourceConfig { id: SourceId(1), kind: SourceKind::Wstp, named_by: NamedBy::Server, path, token: None };
+    let offered = SourceConfig { named_by: NamedBy::Server, ..SourceConfig::new(SourceId(1), SourceKind::Wstp, path) };
     world.transfer.handle_command(world.now, Command::AddSource(offered));
     assert!(world.run_until(|world| world.now.0 > 120 * SECOND));
     assert_eq!((world.transfer.progress().size, world.asked.len()), (None, 0));

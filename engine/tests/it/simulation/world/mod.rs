@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_engine::{
-    Command, Config, ConnectionId, Instant, NamedBy, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
+    Command, Config, ConnectionId, Incoming, Instant, Order, Output, Phase, Problem, RangeSet, SourceConfig, SourceId,
     SourceKind, StoreReply, StoreRequest, Transfer,
 };
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
@@ -94,7 +94,7 @@ enum Event {
     Answer(ConnectionId, Option<RequestId>, ServerMessage),
     /// Bytes of a frame.
     Bytes(ConnectionId),
-    Frame(ConnectionId, Bytes),
+    Came(ConnectionId, Incoming),
     HttpRequest(ConnectionId, RequestId, HttpRequest),
     HttpAnswer(ConnectionId, RequestId, HttpAnswer),
     Stored,
@@ -125,6 +125,8 @@ pub struct World {
     pub random: Random,
     /// Every run of blocks asked for, in order.
     pub asked: Vec<BlockRun>,
+    /// The blocks asked of each server.
+    pub asked_of: Vec<RangeSet>,
     /// Every run of blocks that came, in order.
     pub arrived: Vec<BlockRun>,
     /// Bytes of these.
@@ -181,6 +183,7 @@ impl World {
             servers,
             random,
             asked: Vec::new(),
+            asked_of: vec![RangeSet::new(); scenario.servers.len()],
             arrived: Vec::new(),
             rehashed: Vec::new(),
             arrived_bytes: 0,
@@ -232,11 +235,11 @@ impl World {
         }
     }
 
-    fn source(scenario: &Scenario, number: u32) -> SourceConfig {
+    pub fn source(scenario: &Scenario, number: u32) -> SourceConfig {
         let path = SharePath::parse("folder/file").expect("a plain path");
         let is_plain = scenario.servers[number as usize].0.plain.is_some();
         let kind = if is_plain { SourceKind::Http } else { SourceKind::Wstp };
-        SourceConfig { id: SourceId(number), kind, named_by: NamedBy::User, path, token: None }
+        SourceConfig::new(SourceId(number), kind, path)
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
@@ -327,7 +330,7 @@ impl World {
                     self.transfer.handle_bytes(self.now, id);
                 }
             }
-            Event::Frame(id, frame) => self.frame(id, frame),
+            Event::Came(id, incoming) => self.came(id, incoming),
             Event::HttpRequest(id, request, what) => self.http_request(id, request, &what),
             Event::HttpAnswer(id, request, answer) => self.http_answer(id, request, answer),
             Event::Stored => self.stored(),
@@ -420,6 +423,7 @@ impl World {
             let bytes = u64::from(ask.run.count) * BLOCK_SIZE;
             wire.asked.insert(ask.id, bytes);
             self.asked.push(ask.run);
+            self.asked_of[wire.server].insert(ask.run.first..ask.run.end());
             let needs_page = wire.http.is_some() && self.transfer.progress().size.is_some_and(|size| size > BLOCK_SIZE);
             let run = ask.run.first..ask.run.end();
             assert!(!needs_page || self.proved.covers(&run), "plain HTTP is asked for blocks without hashes: {run:?}");
@@ -444,7 +448,7 @@ impl World {
         {
             let delay = self.scenario.servers[wire.server].1.delay;
             match output {
-                HttpOutput::Frame(frame) => self.schedule(Duration::ZERO, Event::Frame(id, frame)),
+                HttpOutput::Message(message) => self.schedule(Duration::ZERO, Event::Came(id, message.into())),
                 HttpOutput::Request(request, what) => self.schedule(delay, Event::HttpRequest(id, request, what)),
                 // The answer may be on its way, and comes for nothing.
                 HttpOutput::Abort(_) => {}
@@ -490,7 +494,7 @@ impl World {
         let frame = Bytes::from(message.encode());
         if self.wires.contains_key(&id) {
             let arrives = self.arrival(id, frame.len());
-            self.schedule(arrives, Event::Frame(id, frame));
+            self.schedule(arrives, Event::Came(id, frame.into()));
         }
     }
 
@@ -508,9 +512,13 @@ impl World {
         end
     }
 
-    fn frame(&mut self, id: ConnectionId, frame: Bytes) {
+    fn came(&mut self, id: ConnectionId, incoming: Incoming) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) else { return };
-        match ServerMessage::decode(frame.clone()) {
+        let message = match incoming.clone() {
+            Incoming::Frame(frame) => ServerMessage::decode(frame),
+            Incoming::Message(message) => Ok(message),
+        };
+        match message {
             Ok(ServerMessage::Blocks(blocks)) => {
                 wire.asked.remove(&blocks.id);
                 self.arrived.push(blocks.run);
@@ -525,7 +533,7 @@ impl World {
             Ok(ServerMessage::Failure(failure)) => drop(failure.id.and_then(|id| wire.asked.remove(&id))),
             _ => {}
         }
-        self.transfer.handle_frame(self.now, id, frame);
+        self.transfer.handle_frame(self.now, id, incoming);
     }
 
     fn stored(&mut self) {

@@ -359,7 +359,7 @@ impl Job for FolderJob {
         }
         match happening {
             Happening::Opened => self.tree.handle_opened(now, connection),
-            Happening::Frame(frame) => self.tree.handle_frame(now, connection, frame),
+            Happening::Came(frame) => self.tree.handle_frame(now, connection, frame),
             Happening::Bytes => self.tree.handle_bytes(now, connection),
             Happening::Closed => self.tree.handle_closed(now, connection),
         }
@@ -497,7 +497,7 @@ fn config(terms: &Terms, path: SharePath) -> TreeConfig {
     TreeConfig {
         looks: false,
         path,
-        token: None,
+        credential: None,
         agent: AGENT.to_owned(),
         memory_budget: u64::from(terms.memory),
         rate_limit: terms.rate_limit,
