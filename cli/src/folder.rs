@@ -1,7 +1,8 @@
-//! A folder with everything in it: the run loop of the engine's tree, which gets small files itself, and of the transfers of the large ones.
+//! A folder with everything in it: the run loop of the engine's tree, which fetches small files itself, and of the
+//! transfers of the large ones.
 //!
-//! Nothing is written outside of the output folder: every local path consists of safe names, and a link within it is not followed. A file that fails
-//! does not keep the others from being fetched, unless the reason holds for them too.
+//! Nothing is written outside of the output folder: every local path consists of safe names, and a link within it is
+//! not followed. A file that fails does not stop the others, unless the reason holds for them too.
 
 mod ending;
 mod fetching;
@@ -34,16 +35,16 @@ use crate::socket::{Happening, Socket};
 use crate::transfer::seed;
 use crate::trial::Trial;
 
-/// Files fetched by transfers of their own at once.
+/// Files that their own transfers fetch at once.
 const MAX_PARALLEL: u8 = 4;
 const COMMIT_BYTES: u64 = 64 << 20;
 const COMMIT_FILES: u32 = 4096;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(3);
-/// How often it is told how things stand, at most.
+/// The shortest time between two reports of progress.
 const TELL: Duration = Duration::from_millis(250);
-/// Happenings of the socket that wait to be looked at; while there are so many, nothing more is read.
+/// Events of the socket that wait to be processed. While there are this many, nothing more is read.
 const QUEUE: usize = 16;
-/// Sleeps are cut into such pieces; the clock of the system can't be set for centuries.
+/// Sleeps are cut into pieces of this length; the system's clock can't be set for centuries.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// Fetches everything in a folder.
@@ -135,21 +136,21 @@ struct Run<'a> {
     socket: Option<(ConnectionId, Socket)>,
     happenings: mpsc::Sender<(ConnectionId, Happening)>,
     began: Instant,
-    /// When something happened last, and how many files were done then.
+    /// The time of the last event, and how many files were done then.
     alive: (Instant, u32),
     /// Why the last connection ended.
     last_words: Option<Failure>,
     /// Whether there was a connection in this run.
     opened: bool,
     disk_failure: Option<Failure>,
-    /// Why it is being stopped.
+    /// The reason why it is being stopped.
     ending: Option<Failure>,
-    /// Bytes in the folder when it was looked last whether they fit on the disk.
+    /// Bytes in the folder at the last check whether they fit on the disk.
     looked_at: u64,
-    /// Whether the output was not there before.
+    /// Whether the output did not exist before.
     is_new: bool,
     sum: Sum,
-    /// Bytes a second that each of those may have who fetch something now.
+    /// Bytes a second for each transfer that fetches now.
     rate: Option<u64>,
     report: FolderReport,
 }
@@ -183,7 +184,7 @@ impl Run<'_> {
         result.map(|_| self.sum.code.unwrap_or(Code::Ok))
     }
 
-    /// Tells what is here under another name than on the server.
+    /// Reports the entries with another name here than on the server.
     fn renamed(&self) {
         for (entry, why) in self.layout.renamed() {
             let path = match *entry {
@@ -198,7 +199,7 @@ impl Run<'_> {
         }
     }
 
-    /// An earlier run of this download may have told of entries that are left out, and they are still missed.
+    /// An earlier run of this download may have reported entries that are left out. They are still missing.
     fn missed(&mut self, progress: &TreeProgress) {
         if progress.left_out > 0 && self.sum.code.is_none() {
             let what = match progress.left_out {
@@ -219,7 +220,7 @@ impl Run<'_> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             match self.check_room() {
-                // Before anything of it was asked for.
+                // Before any of it was requested.
                 Err(failure) if self.tree.progress().files_done == 0 && self.fetching.is_idle() => return Err(failure),
                 Err(failure) => self.stop_for(failure),
                 Ok(()) => {}
@@ -255,7 +256,7 @@ impl Run<'_> {
     }
 
     fn handle(&mut self, connection: ConnectionId, happening: Happening) {
-        // Of a socket the engine closed, nothing is to be handed in any more.
+        // Hand in nothing more from a socket that the engine closed.
         if self.socket.as_ref().is_none_or(|(open, _)| *open != connection) {
             return;
         }
@@ -267,7 +268,7 @@ impl Run<'_> {
             }
             Happening::Came(frame) => {
                 self.tree.handle_frame(now, connection, frame);
-                // A server that lists for long is alive, though nothing of it arrived yet.
+                // A server that lists for a long time is alive, though no file has arrived yet.
                 if self.tree.progress().problem.is_none() {
                     self.alive.0 = Instant::now();
                 }
@@ -295,7 +296,7 @@ impl Run<'_> {
         }
     }
 
-    /// Tells the engine of bytes that are no whole message yet; whether there are any.
+    /// Tells the engine of bytes that are no whole message yet. Returns whether there are any.
     fn look_for_bytes(&mut self) -> bool {
         let now = self.now();
         let Some((connection, socket)) = &self.socket else { return false };

@@ -1,6 +1,7 @@
-//! A server of plain HTTP behind the face of a socket: the engine's [`HttpSource`] decides what to ask for, a task of its own asks.
+//! A server of plain HTTP with the interface of a socket. The engine's [`HttpSource`] decides what to request, and a
+//! task requests it.
 //!
-//! No more of an answer is read than was asked for. What comes in goes into the same bounded queue as that of sockets.
+//! No more of an answer is read than was requested. Received data goes into the same bounded queue as that of sockets.
 
 use std::collections::HashMap;
 
@@ -19,10 +20,10 @@ use crate::socket::{Full, Happening};
 use crate::web;
 use crate::words::connecting::{closed, not_followed, request_failed};
 
-/// Messages that wait to be looked at; a transfer has fewer requests under way.
+/// Messages that wait to be processed; a transfer has fewer requests under way.
 const MAX_UNSENT: usize = 64;
 
-/// A file at an HTTP server, whose requests end when this is dropped.
+/// A file at an HTTP server. Dropping it ends its requests.
 #[derive(Debug)]
 pub struct Plain {
     unsent: mpsc::Sender<ClientMessage>,
@@ -31,7 +32,7 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Stands ready. What happens comes out of `happenings` together with `name`.
+    /// Gets ready. Events come out of `happenings` together with `name`.
     pub fn connect<N>(url: FileUrl, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
     where
         N: Copy + Send + 'static,
@@ -52,11 +53,11 @@ impl Plain {
         &self.arrivals
     }
 
-    /// Does what the message asks for.
+    /// Makes the request in a message.
     pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
         match self.unsent.try_send(message.clone()) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(Full),
-            // One that has ended says so by itself.
+            // A task that has ended reports that itself.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
         }
     }
@@ -68,7 +69,7 @@ impl Drop for Plain {
     }
 }
 
-/// Lives until a request fails or nobody wants it any more. Its requests end with it.
+/// Lives until a request fails or the file is dropped. Its requests end with it.
 async fn live<N: Copy>(
     url: &FileUrl,
     name: N,
@@ -104,7 +105,7 @@ async fn live<N: Copy>(
                 None => wanted = false,
                 Some(message) => source.handle_message(&message),
             },
-            // One that was aborted ends without a result.
+            // An aborted task ends without a result.
             Some(Ok((id, answer))) = requests.join_next() => {
                 handles.remove(&id);
                 arrivals.is_whole();

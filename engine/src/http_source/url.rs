@@ -1,11 +1,11 @@
-//! Addresses of files in a folder that is served over plain HTTP.
+//! URLs of files in a folder that is served over plain HTTP.
 
 use std::fmt::Write;
 
 use wstp_protocol::{MirrorUrl, SharePath, spelling};
 
-/// The URL of a file in a folder that is served over plain HTTP: each name percent-encoded (RFC 3986, section 2), the
-/// bytes of a name that is not UTF-8 as they are on that server's disk.
+/// The URL of a file in a folder that is served over plain HTTP. Each name is percent-encoded (RFC 3986, section 2). A
+/// name that is not UTF-8 has the bytes of that server's disk.
 #[must_use]
 pub fn file_url(folder: &MirrorUrl, path: &SharePath) -> String {
     let mut url = folder.as_str().trim_end_matches('/').to_owned();

@@ -1,7 +1,8 @@
-//! Where every block stands, as sets of ranges.
+//! The state of every block, as sets of ranges.
 //!
-//! Invariants: `verified`, `received` and `claimed` are disjoint and written; all lie in `held`, which also has what is being written and what is lost and
-//! not yet recorded as such; `held` lies in `taken`, which also has what is asked for. Only what is not taken may be asked for.
+//! Invariants: `verified`, `received` and `claimed` are disjoint and written. All lie in `held`, which also has blocks
+//! that are being written, and lost ones whose loss is not yet on record. `held` lies in `taken`, which also has
+//! requested blocks. Only blocks that are not taken may be requested.
 
 use std::ops::Range;
 
@@ -33,19 +34,20 @@ pub(super) fn run_of(range: &Range<BlockIndex>) -> BlockRun {
 }
 
 impl Blocks {
-    /// A file of which there is nothing yet.
+    /// A file without any block yet.
     pub(super) fn of(file: &FileIdentity) -> Self {
         Self { count: file.blocks(), ..Self::default() }
     }
 
-    /// The blocks that the journal records. They count only after the transfer has read them back, and the transfer does not fetch them again.
+    /// The blocks that the journal records. They count only after the transfer has read them back, and the transfer
+    /// does not fetch them again.
     pub(super) fn recovered(file: &FileIdentity, journal: &Recovered) -> Self {
         let mut claimed = journal.verified.clone();
         claimed.extend(&journal.received);
         Self { held: claimed.clone(), taken: claimed.clone(), claimed, ..Self::of(file) }
     }
 
-    /// The file changed into `new`: what is comparable stays as received, everything else is missing.
+    /// The file changed into `new`. Comparable blocks stay as received, all others are missing.
     pub(super) fn changed(&mut self, old: &FileIdentity, new: &FileIdentity) {
         self.count = new.blocks();
         self.received.extend(&std::mem::take(&mut self.verified));
@@ -78,7 +80,7 @@ impl Blocks {
         self.held.is_empty()
     }
 
-    /// Whether nothing is left to ask for.
+    /// Whether nothing is left to request.
     pub(super) fn all_taken(&self) -> bool {
         self.taken.len() == self.count
     }
@@ -96,7 +98,7 @@ impl Blocks {
         self.verified.len() == self.count
     }
 
-    /// The first missing blocks of `within` that are not asked for either.
+    /// The first missing blocks of `within` that are not requested either.
     pub(super) fn missing_in(&self, within: Range<BlockIndex>) -> Option<Range<BlockIndex>> {
         self.taken.gaps(within.start..within.end.min(self.count)).next()
     }
@@ -114,22 +116,22 @@ impl Blocks {
         }
     }
 
-    /// Where the beginning of the file ends of which everything arrived.
+    /// The end of the beginning of the file that has arrived without a gap.
     pub(super) fn beginning(&self) -> BlockIndex {
         self.held.gaps(0..self.count).next().map_or(self.count, |gap| gap.start)
     }
 
-    /// The parts of `range` of which nothing arrived.
+    /// The parts of `range` that have not arrived.
     pub(super) fn not_held(&self, range: Range<BlockIndex>) -> Vec<Range<BlockIndex>> {
         self.held.gaps(range).collect()
     }
 
-    /// Blocks are asked for.
+    /// Blocks are requested.
     pub(super) fn ask(&mut self, range: Range<BlockIndex>) {
         self.taken.insert(range);
     }
 
-    /// Blocks are asked for no more by anyone.
+    /// Blocks are no longer requested from any source.
     pub(super) fn unask(&mut self, range: Range<BlockIndex>) {
         for missing in self.not_held(range) {
             self.taken.remove(missing);
@@ -142,7 +144,7 @@ impl Blocks {
         self.taken.insert(range);
     }
 
-    /// Blocks may be asked for again: writing them failed, or their loss is on record.
+    /// Blocks may be requested again: writing them failed, or their loss is on record.
     pub(super) fn release(&mut self, range: Range<BlockIndex>) {
         self.held.remove(range.clone());
         self.taken.remove(range);
@@ -160,7 +162,7 @@ impl Blocks {
         self.verified.insert(range);
     }
 
-    /// Blocks that were not verified turned out wrong. They stay held until [`Blocks::release`].
+    /// Unverified blocks turned out wrong. They stay held until [`Blocks::release`].
     pub(super) fn lose(&mut self, range: Range<BlockIndex>) {
         self.claimed.remove(range.clone());
         self.received.remove(range);

@@ -1,4 +1,4 @@
-//! What a tree is told, what comes out of it for the caller to do, and what the caller answers.
+//! The input of a tree, the work that comes out of it for the caller, and the caller's answers.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::journal::Stored;
 use super::progress::TreeProblem;
 use crate::{ConnectionId, Credential, Problem, StoreError};
 
-/// Names a folder within one tree. The one that was asked for is 0; the others count up as they are listed, outer ones before those in them. The
-/// journal keeps the numbers.
+/// Names a folder within one tree. The requested folder is 0. The others count up in the order of listing, outer ones
+/// before those in them. The journal keeps the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FolderId(pub u32);
 
-/// Names a file within one tree: counted from 0 as they are listed. The journal keeps the numbers.
+/// Names a file within one tree, counted from 0 in the order of listing. The journal keeps the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId(pub u32);
 
@@ -24,116 +24,121 @@ pub struct FileId(pub u32);
 pub struct TreeConfig {
     /// The folder on the server.
     pub path: SharePath,
-    /// Proves who the client is, if the server wants that.
+    /// Proves who the client is, if the server requires that.
     pub credential: Option<Credential>,
     /// The program's name and version, told to the server.
     pub agent: String,
-    /// Bytes of small files asked for and not yet kept; at least one frame (256 KiB). Listings come on top: at most 4 MiB.
+    /// Bytes of small files requested and not yet kept; at least one frame (256 KiB). Listings come on top: at most 4
+    /// MiB.
     pub memory_budget: u64,
-    /// Bytes a second of small files to ask for; `None` for as many as there are. Large ones are the caller's to limit.
+    /// Bytes a second of small files to request; `None` for no limit. The caller limits large ones.
     pub rate_limit: Option<u64>,
     /// Large files fetched at once, at least 1.
     pub fetches: u8,
-    /// Bytes kept after which what is there is committed.
+    /// Kept bytes after which progress is committed.
     pub commit_bytes: u64,
-    /// Files kept after which what is there is committed.
+    /// Kept files after which progress is committed.
     pub commit_files: u32,
-    /// Time after which what is there is committed.
+    /// Time after which progress is committed.
     pub commit_interval: Duration,
-    /// Whether the caller is asked what is there already of small files ([`TreeOutput::Look`]).
+    /// Whether the caller wants to look first which small files it already has ([`TreeOutput::Look`]).
     pub looks: bool,
     /// Seed of the jitter in retries, so that a run can be repeated.
     pub seed: u64,
 }
 
-/// What the caller is to do.
+/// The work of the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TreeOutput {
-    /// Open a connection to the server; then `handle_opened`, or `handle_closed` if that fails.
+    /// Open a connection to the server. Then call `handle_opened`, or `handle_closed` if that fails.
     Connect {
         /// Its name from here on.
         connection: ConnectionId,
     },
     /// Send a message.
     Send {
-        /// Where.
+        /// The connection.
         connection: ConnectionId,
-        /// What.
+        /// The frame.
         message: ClientMessage,
     },
-    /// Close a connection and forget it: nothing of it is to be handed in any more.
+    /// Close a connection and forget it: hand in nothing more from it.
     Disconnect {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// Know these entries of a folder. Each entry is told once in the life of a [`TreeTransfer`](super::TreeTransfer), before anything else is said of it,
-    /// also those that a journal brought back; within a folder in the order of the listing. Nothing is to be answered.
+    /// Know these entries of a folder. Each entry is reported once in the life of a
+    /// [`TreeTransfer`](super::TreeTransfer), also an entry that a journal brought back. The report precedes every
+    /// other mention of the entry. Within a folder the order is that of the listing. No answer is expected.
     Listed {
-        /// The folder, which was told before; the first one is 0.
+        /// The folder, which was reported before; the first one is 0.
         folder: FolderId,
-        /// What is in it, or some of it.
+        /// Its entries, or some of them.
         entries: Vec<Listed>,
     },
-    /// Look what is there already of these small files, and answer each with `handle_looked`; they are not asked for before. Only where
-    /// [`TreeConfig::looks`] wants it.
+    /// Look which of these small files are already there, and answer each with `handle_looked`. They are not requested
+    /// before. Only if [`TreeConfig::looks`] asks for it.
     Look {
-        /// Which.
+        /// The files.
         files: Vec<FileId>,
     },
-    /// Read back and hash a file that an earlier run stored, and answer with `handle_looked`: [`LookReply::Same`] with the hash that it has, or
-    /// [`LookReply::Missing`] where it is to be fetched anew. Others of these may be out, but never many bytes.
+    /// Read back and hash a file of an earlier run, and answer with `handle_looked`. The answer is [`LookReply::Same`]
+    /// with the file's hash, or [`LookReply::Missing`] to have it fetched again. Others of these may be under way, but
+    /// never many bytes.
     Check {
-        /// Which.
+        /// The file.
         file: FileId,
         /// Its size, hash and form when it was stored.
         stored: Stored,
     },
-    /// Keep a whole file, whose bytes are verified, and answer with `handle_kept`, in any order. It need not be durable before the next commit.
+    /// Keep a whole file, whose bytes are verified, and answer with `handle_kept`, in any order. It need not be durable
+    /// before the next commit.
     Keep {
-        /// Which.
+        /// The file.
         file: FileId,
         /// Its path on the server.
         path: SharePath,
-        /// Last change there, in milliseconds since 1970-01-01 UTC, where known.
+        /// Last change there, in milliseconds since 1970-01-01 UTC, if known.
         modified_ms: Option<i64>,
         /// Its BLAKE3 hash.
         root: Hash,
         /// All of its bytes.
         data: Bytes,
     },
-    /// Fetch a file with a [`Transfer`](crate::Transfer) of its own, and answer with `handle_fetched` once it is durable or has failed. No more of these
-    /// are out than [`TreeConfig::fetches`].
+    /// Fetch a file with its own [`Transfer`](crate::Transfer), and answer with `handle_fetched` once it is durable or
+    /// has failed. At most [`TreeConfig::fetches`] of these are under way.
     Fetch {
-        /// Which.
+        /// The file.
         file: FileId,
         /// Its path on the server.
         path: SharePath,
-        /// Bytes, as it was listed.
+        /// Bytes, as listed.
         size: u64,
     },
     /// Pause the transfer of a file that is being fetched, and answer with `handle_fetched` ([`FetchReply::Stopped`]).
     StopFetch {
-        /// Which.
+        /// The file.
         file: FileId,
     },
-    /// Know that a file can't be had; the others go on. Nothing is to be answered.
+    /// Know that a file failed. The others continue. No answer is expected.
     FileFailed {
-        /// Which.
+        /// The file.
         file: FileId,
-        /// Why.
+        /// The reason.
         problem: Problem,
     },
-    /// Know that a folder can't be listed, or not to its end; the others go on. Nothing is to be answered.
+    /// Know that a folder can't be listed, or not to its end. The others continue. No answer is expected.
     FolderFailed {
-        /// Which.
+        /// The folder.
         folder: FolderId,
-        /// Why.
+        /// The reason.
         problem: TreeProblem,
     },
-    /// Make every file durable that was kept so far (`handle_kept` was called), then append this record to the journal, then make that durable; then
-    /// answer with `handle_committed`. There is one at a time. Of a record that failed, nothing may be left in the journal.
+    /// Make every file durable that was kept so far (`handle_kept` was called). Then append this record to the journal,
+    /// and make that durable. Then answer with `handle_committed`. Only one commit is under way. A failed record must
+    /// leave nothing in the journal.
     Commit {
-        /// A whole record, as it stands in the journal.
+        /// A whole record, in the form in which the journal has it.
         record: Vec<u8>,
     },
 }
@@ -152,60 +157,60 @@ pub enum Listed {
     File {
         /// Its name from here on.
         id: FileId,
-        /// As of a folder.
+        /// Its name on the server, as for a folder.
         name: String,
         /// Bytes.
         size: u64,
-        /// Last change, in milliseconds since 1970-01-01 UTC, where known.
+        /// Last change, in milliseconds since 1970-01-01 UTC, if known.
         modified_ms: Option<i64>,
     },
-    /// Something that is left out. Only told as it is listed, not when a journal brings a tree back.
+    /// An entry that is left out. It is reported only when it is listed, not when a journal brings a tree back.
     LeftOut {
-        /// As of a folder.
+        /// Its name on the server, as for a folder.
         name: String,
-        /// Why.
+        /// The reason.
         reason: LeftOut,
     },
 }
 
-/// Why an entry is left out.
+/// The reason why an entry is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// A link to nothing, or one of which an older server does not say where it goes wrong.
+    /// A link to nothing, or a broken link of an older server that does not say how it is broken.
     Dangling,
     /// A link out of the share.
     LeadsOut,
-    /// A link round in a circle, or to a folder that it lies in.
+    /// A circular link, or a link to a folder that contains it.
     Circle,
     /// The server may not read it.
     Unreadable,
     /// Its path is longer than the protocol allows.
     PathTooLong,
-    /// A folder in more than [`MAX_DEPTH`](super::MAX_DEPTH) others.
+    /// A folder nested in more than [`MAX_DEPTH`](super::MAX_DEPTH) others.
     TooDeep,
 }
 
 impl LeftOut {
-    /// Whether something is missed. Links that lead to nothing that is shared have nothing to be had.
+    /// Whether the user misses something. A link that leads to nothing shared has no content to miss.
     #[must_use]
     pub const fn is_missed(self) -> bool {
         !matches!(self, Self::Dangling | Self::LeadsOut | Self::Circle)
     }
 }
 
-/// Where in the caller's storage a kept file is.
+/// The place of a kept file in the caller's storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The first byte in the pack.
     pub offset: u64,
-    /// Bytes there.
+    /// Its length in bytes.
     pub length: u64,
 }
 
-/// What came of [`TreeOutput::Look`], for one file.
+/// The answer to [`TreeOutput::Look`], for one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookReply {
-    /// Nothing that could be the file: it is fetched.
+    /// No file that could be it: it is fetched.
     Missing,
     /// It is there and durable.
     Same {
@@ -214,22 +219,23 @@ pub enum LookReply {
         /// Its BLAKE3 hash.
         root: Hash,
     },
-    /// Something that may be the file: it is handed out with [`TreeOutput::Fetch`], where hashes can be compared before data is fetched.
+    /// A file that may be it. It is handed out with [`TreeOutput::Fetch`], so that hashes can be compared before data
+    /// is fetched.
     Unsure,
 }
 
-/// What came of [`TreeOutput::Keep`].
+/// The answer to [`TreeOutput::Keep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepReply {
-    /// It is kept, at a place in a pack or as a file of its own. From the next commit on it is durable.
+    /// It is kept, at a place in a pack or as a separate file. From the next commit on it is durable.
     Done(Option<Place>),
     /// This file can't be kept; others may.
     FileFailed(StoreError),
-    /// Storage failed, for every other file as well: the tree stops.
+    /// Storage failed, for every other file too: the tree stops.
     Failed(StoreError),
 }
 
-/// What came of [`TreeOutput::Fetch`].
+/// The answer to [`TreeOutput::Fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchReply {
     /// It is complete and durable.
@@ -239,25 +245,27 @@ pub enum FetchReply {
         /// Its BLAKE3 hash.
         root: Hash,
     },
-    /// This file can't be had; others may.
+    /// This file failed; others may succeed.
     FileFailed(Problem),
-    /// Nothing can be had any more: the tree stops.
+    /// No file can be fetched any more: the tree stops.
     Failed(Problem),
-    /// It was stopped, and is handed out again when the tree goes on.
+    /// It was stopped, and is handed out again when the tree resumes.
     Stopped,
 }
 
-/// What the user wants of a tree.
+/// A command of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeCommand {
-    /// Ask for nothing more, stop what is being fetched, write down what there is, close the connection: then [`crate::Phase::Paused`].
+    /// Request nothing more, stop the files that are being fetched, record the progress, close the connection: then
+    /// [`crate::Phase::Paused`].
     Pause,
-    /// Go on after a pause or a failure, at once where the next try would be later; and try again what failed, also of a tree that is complete.
+    /// Resume after a pause or a failure, or retry at once if the next try would be later. Also retries failed files,
+    /// even of a complete tree.
     Resume,
-    /// Hold at most so many bytes.
+    /// Hold at most this many bytes.
     SetMemoryBudget(u64),
-    /// Ask for at most so many bytes a second of small files, or for as many as there are.
+    /// Request at most this many bytes a second of small files, or without a limit.
     SetRateLimit(Option<u64>),
-    /// Fetch so many large files at once. Those under way go on.
+    /// Fetch this many large files at once. Those under way continue.
     SetFetches(u8),
 }

@@ -1,6 +1,8 @@
-//! A server of plain HTTP behind the face of a socket: the engine's [`HttpSource`] decides what to ask for, `fetch` asks.
+//! A server of plain HTTP with the interface of a socket. The engine's [`HttpSource`] decides what to request, and
+//! `fetch` requests it.
 //!
-//! Nothing of the user's goes along: no cookies, no referrer, nothing from or into the cache. No more of an answer is read than was asked for.
+//! The requests carry nothing of the user's: no cookies and no referrer. They bypass the cache. No more of an answer is
+//! read than was requested.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,10 +23,10 @@ use wstp_protocol::{ClientMessage, RequestId};
 use crate::clock;
 use crate::socket::Happening;
 
-/// How often it is told that a slow answer comes.
+/// The shortest time between two reports that a slow answer is arriving.
 const TELL: Duration = Duration::from_secs(1);
 
-/// A file at an HTTP server. Dropping it ends its requests, and nothing more is heard of it.
+/// A file at an HTTP server. Dropping it ends its requests, without any further event.
 pub struct Plain(Rc<Shared>);
 
 struct Shared {
@@ -36,7 +38,7 @@ struct Shared {
 }
 
 impl Plain {
-    /// Stands ready to ask for the file at `url`; as with a socket, everything is heard later and never from within a call.
+    /// Gets ready to request the file at `url`. As with a socket, every event comes later and never from within a call.
     pub fn connect(url: &str, happened: impl Fn(Happening) + 'static) -> Self {
         let shared = Rc::new(Shared {
             url: url.to_owned(),
@@ -49,7 +51,7 @@ impl Plain {
         Self(shared)
     }
 
-    /// Does what the message asks for.
+    /// Makes the request in a message.
     pub fn send(&self, message: &ClientMessage) {
         self.0.source.borrow_mut().handle_message(message);
         self.0.perform();
@@ -63,7 +65,7 @@ impl Drop for Plain {
 }
 
 impl Shared {
-    /// Does what the source wants until it wants nothing more.
+    /// Does the source's work until none is left.
     fn perform(self: &Rc<Self>) {
         while let Some(output) = self.poll() {
             match output {
@@ -103,7 +105,7 @@ impl Shared {
             options.set_signal(Some(&signal));
             let answer = ask(&shared.url, &request, &options, || shared.tell(Happening::Bytes)).await;
             if shared.requests.borrow_mut().remove(&id).is_none() || shared.is_over.get() {
-                // It was given up.
+                // It was cancelled.
                 return;
             }
             match answer {
@@ -120,7 +122,7 @@ impl Shared {
     fn fail(self: &Rc<Self>) {
         self.tell_later(Happening::Closed);
         let shared = self.clone();
-        // In this order: what is over tells nothing more.
+        // In this order: a finished request reports nothing more.
         spawn_local(async move { shared.end() });
     }
 
@@ -157,7 +159,7 @@ async fn ask(
     })
 }
 
-/// At most the first `most` bytes of the body; now and then, while it comes, says so.
+/// At most the first `most` bytes of the body. Reports now and then that more of it arrives.
 async fn body(response: &Response, most: u64, coming: impl Fn()) -> Result<Bytes, JsValue> {
     let Some(stream) = response.body() else { return Ok(Bytes::new()) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().dyn_into()?;
@@ -177,7 +179,7 @@ async fn body(response: &Response, most: u64, coming: impl Fn()) -> Result<Bytes
             coming();
         }
     }
-    // The rest is not wanted.
+    // Cancels the rest.
     let _ends_by_itself = reader.cancel();
     Ok(bytes.into())
 }

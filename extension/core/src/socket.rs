@@ -1,4 +1,4 @@
-//! One WebSocket, and nothing queued in it: a frame is copied once into wasm memory and handed on at once.
+//! One WebSocket, without a queue: a frame is copied once into wasm memory and handed on at once.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,23 +10,23 @@ use web_sys::{BinaryType, MessageEvent, WebSocket, Worker};
 use wstp_engine::Incoming;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
-/// More than this is not copied of a frame, however long it is: it is too long for every decoder then.
+/// The most that is copied of a frame. A longer frame is too long for every decoder.
 const MAX_COPY: u32 = MAX_SERVER_FRAME as u32 + 1;
 
-/// What happens on a socket.
+/// An event of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// Frames can be sent.
     Opened,
-    /// A frame or a message came. Text is no frame and comes as an empty one, which no decoder takes.
+    /// A frame or a message arrived. A text message is no frame and comes as an empty one, which no decoder takes.
     Came(Incoming),
-    /// Bytes came of what is no whole frame yet. A WebSocket does not say so; an answer over plain HTTP does.
+    /// Bytes of an unfinished frame arrived. A WebSocket does not report that; an answer over plain HTTP does.
     Bytes,
-    /// It is gone; nothing more happens.
+    /// It is gone. No more events follow.
     Closed,
 }
 
-/// An open or opening connection. Dropping it closes it, and nothing more is heard of it.
+/// An open or opening connection. Dropping it closes it, without any further event.
 pub struct Socket {
     socket: WebSocket,
     closures: Option<Closures>,
@@ -69,7 +69,7 @@ impl Socket {
         Ok(Self { socket, closures: Some(closures) })
     }
 
-    /// Sends a frame. On a socket that is no longer open it is lost, and the closing is heard of.
+    /// Sends a frame. On a closed socket it is lost, and the close event follows.
     pub fn send(&self, frame: &[u8]) {
         let _ = self.socket.send_with_u8_array(frame);
     }
@@ -99,8 +99,8 @@ thread_local! {
     static NOWHERE: Option<Worker> = Worker::new("worker.js").ok().inspect(Worker::terminate);
 }
 
-/// Gives a buffer's memory back at once: the garbage collector would let a hundred megabytes of them pile up first. The browser lets go of
-/// a buffer only when it is transferred, and where this one goes, nobody keeps it.
+/// Gives a buffer's memory back at once. Otherwise the garbage collector would let a hundred megabytes of them pile up.
+/// The browser releases a buffer only when it is transferred, and the receiver of this one has ended.
 fn give_back(buffer: &ArrayBuffer) {
     NOWHERE.with(|nowhere| {
         if let Some(nowhere) = nowhere {

@@ -18,7 +18,7 @@ use crate::random::Random;
 use crate::tree::server::ServerScript;
 use crate::tree::share::{Share, join, root_of};
 
-/// What happens from outside.
+/// An external event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Blow {
     Crash,
@@ -26,16 +26,16 @@ pub enum Blow {
     Resume,
     Budget(u64),
     RateLimit(Option<u64>),
-    /// A crash, and before the program is started again, some of what is on disk becomes wrong.
+    /// A crash. Some of the data on disk becomes wrong before the program is started again.
     DamagedCrash,
-    /// The server is away for so long.
+    /// The server is away for this time.
     Outage(Duration),
     DiskFull {
         after: u32,
     },
 }
 
-/// Everything about a run.
+/// The setup of a run.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub share: Share,
@@ -43,21 +43,21 @@ pub struct Scenario {
     pub delay: Duration,
     /// Bytes a second, from the server.
     pub rate: f64,
-    /// Whether the program sees bytes arrive, or whole frames only, as a browser does.
+    /// Whether the program sees each byte arrive, or only whole frames, as a browser does.
     pub sees_bytes: bool,
-    /// Connections break after so long on average.
+    /// Connections break after this time on average.
     pub lifetime: Option<Duration>,
     /// The chance that a connection falls silent instead of breaking.
     pub stalls: f64,
     pub memory_budget: u64,
     pub rate_limit: Option<u64>,
     pub fetches: u8,
-    /// Whether files are there before: of three small ones one is, one may be, and one is not.
+    /// Whether files exist before: of three small ones one does, one may, and one does not.
     pub looks: bool,
     pub store_time: Duration,
     pub commit_files: u32,
     pub blows: Vec<(Duration, Blow)>,
-    /// Nothing goes wrong by chance after this.
+    /// No random fault occurs after this.
     pub faults_until: Duration,
 }
 
@@ -83,11 +83,11 @@ enum Event {
 struct Wire {
     free_at: Instant,
     silent: bool,
-    /// Bundles asked for and not answered.
+    /// Bundles that are requested and not answered.
     asked: BTreeSet<RequestId>,
 }
 
-/// A file on disk: a place in the pack, or a file of its own.
+/// A file on disk: a place in the pack, or a separate file.
 #[derive(Clone)]
 struct Copy {
     data: Bytes,
@@ -108,7 +108,7 @@ pub struct World {
     pub commits: u32,
     /// Files read back.
     pub checks: u32,
-    /// Files handed out at the same time, at most.
+    /// The most files that were handed out at the same time.
     pub most_fetches: usize,
     pub arrived_bytes: u64,
     pub failures: u32,
@@ -120,16 +120,16 @@ pub struct World {
     folders: BTreeMap<FolderId, String>,
     /// Folders that could not be listed to their end.
     pub folders_failed: Vec<(FolderId, TreeProblem)>,
-    /// Paths as they were told.
+    /// Paths as they were reported.
     pub paths: BTreeMap<FileId, String>,
     disk: BTreeMap<FileId, Copy>,
     /// Files that were changed on disk and not written since.
     pub damaged: BTreeSet<FileId>,
-    /// Files that were written anew because of that: the journal may not have come to say where they are now.
+    /// Files that were written again because of that. The journal may not yet say where they are now.
     mended: BTreeSet<FileId>,
     journal: Vec<u8>,
     pack: u64,
-    /// Bytes that the tree handed out and was not answered for.
+    /// Bytes that the tree handed out and that are not answered yet.
     held: BTreeMap<FileId, u64>,
     fetching: BTreeMap<FileId, bool>,
     full_after: Option<u32>,
@@ -207,7 +207,7 @@ impl World {
         true
     }
 
-    /// One step; false when nothing is left to happen that could matter.
+    /// One step. False when no event is left that could matter.
     pub fn step(&mut self) -> bool {
         self.perform();
         self.check();
@@ -325,7 +325,7 @@ impl World {
                 TreeOutput::StopFetch { file } => *self.fetching.get_mut(&file).expect("it is being fetched") = true,
                 TreeOutput::Commit { record } => {
                     self.commits += 1;
-                    // Files that were kept before are what the record may speak of, whatever is kept meanwhile.
+                    // The record may mention only files that were kept before it, whatever is kept meanwhile.
                     self.disk.values_mut().for_each(|copy| copy.durable = true);
                     let time = self.random.up_to(self.scenario.store_time * 10);
                     self.schedule(time, Event::Committed(record));
@@ -449,7 +449,7 @@ impl World {
         self.schedule(after, Event::Frame(id, frame));
     }
 
-    /// Whether storage has no room; counts what is asked of it.
+    /// Whether storage has no room. Counts the requests to it.
     fn is_full(&mut self) -> bool {
         match &mut self.full_after {
             Some(0) => true,
@@ -498,7 +498,7 @@ impl World {
         self.tree.handle_fetched(self.now, file, reply);
     }
 
-    /// What happens from outside.
+    /// An external event.
     pub fn blow(&mut self, blow: Blow) {
         match blow {
             Blow::Crash => self.crash(),
@@ -537,7 +537,7 @@ impl World {
         }
     }
 
-    /// The program dies and is started again: of what was not durable, nothing is left, and the last record may be torn.
+    /// The program dies and is started again. Data that was not durable is gone, and the last record may be torn.
     fn crash(&mut self) {
         let writing = self.events.values().find_map(|event| match event {
             Event::Committed(record) => Some(record.clone()),
@@ -562,7 +562,7 @@ impl World {
         self.allowed = self.budget;
     }
 
-    /// What the journal claims is on disk, as it is on the server.
+    /// The journal claims only data that is on disk, as it is on the server.
     fn check_recovered(&self, recovered: &Recovered) {
         for (file, stored) in recovered.stored().filter(|(file, _)| !self.damaged.contains(file)) {
             let copy = self.disk.get(&file).filter(|copy| copy.form == stored.form || !self.mended.contains(&file));
@@ -580,7 +580,7 @@ impl World {
         }
     }
 
-    /// The user makes room; false if nothing helps.
+    /// The user makes room. False if that does not help.
     fn recover(&mut self) -> bool {
         self.failures += 1;
         let helps = self.full_after.take().is_some() || !self.is_calm();
@@ -590,7 +590,7 @@ impl World {
         helps
     }
 
-    /// The user tries again what failed only because bits flipped; false if that is nothing.
+    /// The user retries files that failed only because bits flipped. False if there are none.
     fn retry(&mut self) -> bool {
         let lost = self.scenario.share.files().filter(|(_, node)| node.trouble.is_some()).count();
         let retries = self.scenario.server.corruption > 0.0 && self.tree.progress().files_failed as usize > lost;
@@ -601,7 +601,7 @@ impl World {
     }
 
     fn check(&mut self) {
-        // Whatever was asked for may come as a whole frame.
+        // Every requested item may come as a whole frame.
         let asked: usize = self.wires.values().map(|wire| wire.asked.len() * MAX_SERVER_FRAME).sum();
         let in_memory = asked as u64 + self.held.values().sum::<u64>();
         self.allowed = self.allowed.max(self.budget).max(MAX_SERVER_FRAME as u64);
@@ -616,7 +616,7 @@ impl World {
         assert!(progress.bytes_done <= progress.bytes, "{progress:?}");
     }
 
-    /// Every file is right on disk, or can't be had, and the journal says the same.
+    /// Every file is right on disk, or has failed, and the journal says the same.
     pub fn check_complete(&self) {
         let progress = self.tree.progress();
         assert_eq!(progress.phase, Phase::Complete, "{progress:?}");

@@ -18,23 +18,23 @@ pub struct Run {
     store: Store,
     /// Requests that storage is to execute, in order.
     due: VecDeque<StoreRequest>,
-    /// A run of blocks was read back, and the thread has to get to other things before the next one.
+    /// A run of blocks was read back. The thread has other work before the next one.
     has_read: bool,
 }
 
 impl Run {
-    /// Goes on where the journal ends.
+    /// Resumes at the end of the journal.
     pub fn new(id: u32, config: Config, store: Store, recovered: Recovered) -> Self {
         let transfer = Transfer::resume(config, recovered, clock::now());
         Self { id, transfer, store, due: VecDeque::new(), has_read: false }
     }
 
-    /// Whether storage has room for so many bytes more.
+    /// Whether storage has room for this many more bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.store.has_room(bytes)
     }
 
-    /// Something happened on one of its connections.
+    /// An event on one of its connections.
     pub fn handle_happening(&mut self, wire: Wire, happening: Happening) {
         let (now, connection) = (clock::now(), wire.connection);
         match happening {
@@ -56,7 +56,7 @@ impl Run {
         self.transfer.handle_timeout(clock::now());
     }
 
-    /// Does what storage is to do, but reads no more than one run of blocks back at a time.
+    /// Does the work of storage, but reads back no more than one run of blocks at a time.
     fn perform_due(&mut self) {
         while let Some(request) = self.due.front() {
             let reads = matches!(request, StoreRequest::Rehash { .. });
@@ -70,7 +70,7 @@ impl Run {
         }
     }
 
-    /// What is to be done next; what storage is to do it does by itself.
+    /// The caller's next work. It does the work of storage by itself.
     pub fn poll_act(&mut self) -> Option<Act> {
         let id = self.id;
         let wire = |connection| Wire { run: id, connection };
@@ -82,7 +82,7 @@ impl Run {
                     return Some(Act::Send(wire(connection), message));
                 }
                 Output::Disconnect { connection } => return Some(Act::Disconnect(wire(connection))),
-                // Others are believed only where they serve what the first one does.
+                // Others are believed only if they serve the same file as the first one.
                 Output::Mirrors { source, urls } if source.0 == 0 => {
                     return Some(Act::TellMirrors(urls.iter().map(ToString::to_string).collect()));
                 }

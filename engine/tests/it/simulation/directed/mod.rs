@@ -1,4 +1,4 @@
-//! Transfers in which one thing happens, and what has to come of it.
+//! Transfers with one event each, and the required result.
 
 mod capabilities;
 mod durability;
@@ -46,7 +46,7 @@ fn written(world: &World) -> RangeSet {
     world.transfer.verified().chain(world.transfer.received()).collect()
 }
 
-/// The blocks of `had` that were asked for since so many runs were.
+/// The blocks of `had` that were requested again after a number of runs.
 fn asked_of(world: &World, since: usize, had: &RangeSet) -> RangeSet {
     let asked: RangeSet = world.asked[since..].iter().map(|run| run.first..run.end()).collect();
     had.iter().flat_map(|range| asked.overlaps(range).collect::<Vec<_>>()).collect()
@@ -73,7 +73,7 @@ fn every_lie_of_a_lone_server_ends_the_transfer_with_its_reason() {
     for lie in Lie::ALL {
         let mut scenario = Scenario::plain(2 * MIB);
         scenario.servers = vec![(dishonest(lie), link(5, 1e6))];
-        // The first connection tells the truth about the size, as long as it lasts.
+        // The first connection gives the right size, as long as it lasts.
         scenario.blows = vec![(Duration::from_millis(500), Blow::RestartServers { down: Duration::from_secs(1) })];
         let mut world = world(scenario);
         assert_eq!(world.run(), Phase::Failed, "{lie:?}");
@@ -173,7 +173,7 @@ fn a_shorter_file_leaves_nothing_of_a_longer_one() {
     assert_eq!(world.disk.data().len(), 20_000);
 }
 
-/// A computer that sleeps: for hours nobody acts, and then everything that was due is due at once.
+/// A computer that sleeps: nothing runs for hours, and then everything is due at once.
 #[test]
 fn a_clock_that_jumps_for_hours_costs_a_new_connection_and_no_written_block() {
     let mut scenario = Scenario::plain(16 * MIB);
@@ -230,7 +230,7 @@ fn a_lowered_memory_budget_holds() {
     let mut world = world(scenario);
     assert!(world.run_until(|world| world.now.0 > Duration::from_millis(500)));
     assert!(world.peak > 4 * MIB, "{} bytes only", world.peak);
-    // What was asked for before is here by then.
+    // Earlier requests are answered by then.
     assert!(world.run_until(|world| world.now.0 > Duration::from_millis(700)));
     world.peak = 0;
     world.run();

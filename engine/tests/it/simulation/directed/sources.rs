@@ -1,4 +1,4 @@
-//! Several sources: what they reach together, and how they come and go.
+//! Several sources: their joint speed, and how they come and go.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::{MIB, SECOND, asked_of, completed, link, rate_over, world, written};
 use crate::simulation::server::{Lie, ServerScript};
 use crate::simulation::world::{Blow, Link, Scenario, World};
 
-/// A link whose rate all connections share, as that of a house does.
+/// A link whose rate all connections share, like a household's.
 fn narrow(delay_ms: u64, rate: f64) -> Link {
     Link { shared: true, ..link(delay_ms, rate) }
 }
 
-/// Several honest sources, each at the end of a narrow link.
+/// Several honest sources, each behind a narrow link.
 fn swarm(size: u64, links: &[Link]) -> Scenario {
     let mut scenario = Scenario::plain(size);
     scenario.servers = links.iter().map(|link| (ServerScript::honest(), *link)).collect();
