@@ -1,8 +1,12 @@
 //! The WSTP server: lists the folders of one share and serves blocks of its files.
 //!
-//! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a
-//! request: `accept` admits a TCP connection and speaks HTTP, `places` says who gives way when there is no room, `routes` answers pages and upgrades `/ws`, `session` speaks the
-//! protocol, `plain_http` serves `/files/` to everything else, `share` resolves paths and reads files, `hashing` computes and keeps block hashes.
+//! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a request:
+//!
+//! - `accept` admits a TCP connection and speaks HTTP, `places` says who gives way when there is no room;
+//! - `routes` answers pages and upgrades `/ws`, `session` speaks the protocol, `plain_http` serves `/files/` to everything else;
+//! - `access` says who asks;
+//! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
+//! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in memory.
 //!
 //! Invariants:
 //! - nothing outside the share is reachable: every path is resolved beneath the shared folder, which is looked up anew for each request;
@@ -12,7 +16,10 @@
 //! - file system calls that may wait for the disk never run on the async threads (`docs/decisions/0003-cached-reads-on-the-network-threads.md`).
 
 mod accept;
+pub mod access;
+mod blocking;
 mod config;
+mod files;
 mod guarded_io;
 mod hashing;
 mod origin;
@@ -22,11 +29,11 @@ mod plain_http;
 mod routes;
 mod server;
 mod session;
-mod share;
 mod socket;
+pub mod store;
 
 pub use config::{Config, Timeouts};
-pub use server::{StartError, run};
+pub use server::{StartError, run, run_store};
 
 /// Program and version, as told to clients and shown to people.
 pub const AGENT: &str = concat!("wstp-server/", env!("CARGO_PKG_VERSION"));

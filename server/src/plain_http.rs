@@ -1,14 +1,14 @@
 //! The shared files over plain HTTP, for programs and browsers that don't speak the protocol: `/files/PATH`.
 //!
 //! Read-only (`GET` and `HEAD`), with validators and single byte ranges by RFC 9110. The answer for a folder is a page
-//! of links. Paths go through the same [`Share`](crate::share::Share) as the protocol's. The server hashes nothing for
-//! it, and never mixes two versions of a file: when a file changes on the way, the connection ends early.
+//! of links. Paths go through the same [store](crate::store) as the protocol's. The server hashes nothing for it, and never mixes two versions of a file: when a file changes on the way, the connection ends early.
 
 mod byte_range;
 mod conditions;
 mod delivery;
 mod download;
 mod folder_page;
+mod stream;
 mod target;
 
 use std::borrow::Cow;
@@ -19,11 +19,14 @@ use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use warp::reply::{Reply, Response};
 use wstp_protocol::ErrorCode;
+use wstp_provider::Refusal;
 
+use crate::access::Caller;
 use crate::origin;
 use crate::places::Reader;
 use crate::server::Server;
-use crate::share::{Found, Refusal};
+use crate::store::Found;
+use stream::FileStream;
 use target::Target;
 
 /// The first segment of every path that is answered here.
@@ -79,11 +82,14 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
     let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
-    match server.files.find(target.path.clone()).await? {
+    match server.files.store().open(&Caller::default(), &target.path).await? {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
-        Found::File(file) => Ok(download::respond(server, request, &target.path, file, seat)),
-        Found::Folder if !target.is_folder => Ok(moved_to_folder(&request.path)),
-        Found::Folder => folder_page::respond(server, request, target.path, seat).await,
+        Found::File(version) => {
+            let file = FileStream::new(version).await;
+            Ok(download::respond(server, request, &target.path, file, seat))
+        }
+        Found::Folder(_) if !target.is_folder => Ok(moved_to_folder(&request.path)),
+        Found::Folder(folder) => folder_page::respond(server, request, &target.path, folder, seat).await,
     }
 }
 

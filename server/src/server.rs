@@ -12,9 +12,10 @@ use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
 use crate::config::Config;
-use crate::hashing::{Hashing, TreeCache};
+use crate::files::Files;
+use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
 use crate::places::Places;
-use crate::share::{Files, Share};
+use crate::store::{LocalStore, Store};
 
 /// How long clients have to close their side when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -56,19 +57,19 @@ pub struct Server {
 }
 
 impl Server {
-    fn new(config: Config) -> Result<Self, StartError> {
-        let share = Share::open(&config.root, config.hidden)
-            .map_err(|source| StartError::Root { path: config.root.clone(), source })?;
-        let cache = TreeCache::new(config.cache_dir.clone(), config.cache_limit);
-        let hashing = Hashing::start(cache, config.timeouts.linger);
-        Ok(Self {
-            files: Arc::new(Files::new(share, hashing)),
+    /// A server of a store. Blocks, in the context of the runtime.
+    fn new(config: Config, store: Arc<dyn Store>) -> Self {
+        let kept = config.cache_dir.clone().and_then(|dir| DiskTrees::new(dir, config.cache_limit));
+        let trees = kept.map_or_else(|| Box::new(PassingTrees) as Box<dyn Trees>, |trees| Box::new(trees));
+        let hashing = Hashing::start(trees, config.timeouts.linger);
+        Self {
+            files: Arc::new(Files::new(store, hashing)),
             stopping: CancellationToken::new(),
             sessions: TaskTracker::new(),
             places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
             next_connection: AtomicU64::new(1),
             config,
-        })
+        }
     }
 
     /// A number that names a connection.
@@ -77,19 +78,37 @@ impl Server {
     }
 }
 
-/// Serves until `shutdown` completes, then tells the clients, finishes what is under way within the configured time, and
-/// returns.
+/// Serves the configured folder, as [`run_store`] does.
 ///
 /// # Errors
-/// When the configured folder can't be shared, or too many mirrors are configured. What happens on one connection never ends the server.
+/// When the folder can't be shared, and those of [`run_store`].
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    let (root, hidden) = (config.root.clone(), config.hidden);
+    let opened = tokio::task::spawn_blocking(move || {
+        LocalStore::new(&root, hidden).map_err(|source| StartError::Root { path: root, source })
+    });
+    let store = opened.await.expect("opening a folder does not panic")?;
+    run_store(listener, config, Arc::new(store), shutdown).await
+}
+
+/// Serves a store until `shutdown` completes, then tells the clients, finishes what is under way within the configured time, and
+/// returns. The configured folder plays no part.
+///
+/// # Errors
+/// When the listener is of no use, or too many mirrors are configured. What happens on one connection never ends the server.
+pub async fn run_store(
+    listener: TcpListener,
+    config: Config,
+    store: Arc<dyn Store>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     listener.local_addr().map_err(StartError::Listener)?;
     if config.mirrors.len() > MAX_MIRRORS {
         return Err(StartError::Mirrors(config.mirrors.len()));
     }
-    let server = tokio::task::spawn_blocking(|| Server::new(config)).await.expect("opening a folder does not panic")?;
-    let server = Arc::new(server);
-    tokio::spawn(Files::close_unused(Arc::downgrade(&server.files)));
+    let server = tokio::task::spawn_blocking(|| Server::new(config, store)).await;
+    let server = Arc::new(server.expect("starting does not panic"));
+    tokio::spawn(Files::rest_unused(Arc::downgrade(&server.files)));
     let accepting = accept(listener, server.clone());
     tokio::pin!(accepting);
     tokio::select! {

@@ -12,11 +12,11 @@ use std::time::Duration;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tracing::Instrument;
 use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
+use wstp_provider::Refusal;
 
 use crate::places::Seat;
 use crate::routes::Peer;
 use crate::server::Server;
-use crate::share::Refusal;
 use crate::socket::{self, Closing, Receiver, Sender};
 use connection::Connection;
 use outbox::Outbox;

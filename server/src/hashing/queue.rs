@@ -8,10 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::cache::TreeCache;
+use tokio::runtime::Handle;
+
 use super::job::{BUFFER, Job, Step};
+use super::open_file::{HashState, OpenFile};
 use super::tree::HashTree;
-use crate::share::{HashState, SharedFile};
+use super::trees::Trees;
 
 /// Files that may wait for their hashes after their last handle was given back.
 const MAX_LINGERING: usize = 16;
@@ -27,7 +29,7 @@ pub struct Hashing {
 }
 
 struct Queue {
-    cache: TreeCache,
+    trees: Box<dyn Trees>,
     linger: Duration,
     waiting: Mutex<Waiting>,
     work: Condvar,
@@ -37,20 +39,24 @@ struct Queue {
 struct Waiting {
     jobs: VecDeque<Job>,
     /// Held open for a while, in case its client comes back.
-    lingering: VecDeque<(Instant, Arc<SharedFile>)>,
+    lingering: VecDeque<(Instant, Arc<OpenFile>)>,
     stopping: bool,
 }
 
 impl Hashing {
-    /// Starts the threads.
-    pub fn start(cache: TreeCache, linger: Duration) -> Self {
-        let queue = Arc::new(Queue { cache, linger, waiting: Mutex::default(), work: Condvar::new() });
+    /// Starts the threads, in the context of a runtime: it drives the reads of stores.
+    pub fn start(trees: Box<dyn Trees>, linger: Duration) -> Self {
+        let runtime = Handle::current();
+        let queue = Arc::new(Queue { trees, linger, waiting: Mutex::default(), work: Condvar::new() });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |number| {
-            let queue = queue.clone();
+            let (queue, runtime) = (queue.clone(), runtime.clone());
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
             thread
-                .spawn(move || queue.work())
+                .spawn(move || {
+                    let _context = runtime.enter();
+                    queue.work();
+                })
                 .inspect_err(|error| tracing::error!(%error, "cannot start a thread for hashing"))
                 .ok()
         };
@@ -59,10 +65,10 @@ impl Hashing {
     }
 
     /// Has the hashes of a file computed, or finds them kept. Blocks.
-    pub fn begin(&self, file: &Arc<SharedFile>) {
+    pub fn begin(&self, file: &Arc<OpenFile>) {
         if file.tree().blocks() == 0 {
             file.set_state(HashState::Ready(HashTree::empty()));
-        } else if let Some(tree) = self.queue.cache.load(&file.key(), file.size()) {
+        } else if let Some(tree) = self.queue.trees.load(&file.version().key(), file.size()) {
             file.set_state(HashState::Ready(Arc::new(tree)));
         } else {
             self.queue.push(Job::new(file));
@@ -70,13 +76,13 @@ impl Hashing {
     }
 
     /// Has hashes that turned out damaged computed again. Blocks.
-    pub fn restart(&self, file: &Arc<SharedFile>) {
-        self.queue.cache.forget(&file.key());
+    pub fn restart(&self, file: &Arc<OpenFile>) {
+        self.queue.trees.forget(&file.version().key());
         self.queue.push(Job::new(file));
     }
 
     /// A handle of the file was given back: if its hashes are not known yet, goes on with them for a while.
-    pub fn linger(&self, file: Arc<SharedFile>) {
+    pub fn linger(&self, file: Arc<OpenFile>) {
         if matches!(*file.state().borrow(), HashState::Pending) {
             let mut waiting = self.queue.lock();
             if waiting.lingering.len() == MAX_LINGERING {
@@ -122,7 +128,7 @@ impl Queue {
     }
 
     /// The next job whose file is still open; `None` once the server stops.
-    fn next(&self) -> Option<(Job, Arc<SharedFile>)> {
+    fn next(&self) -> Option<(Job, Arc<OpenFile>)> {
         let mut waiting = self.lock();
         loop {
             if waiting.stopping {
@@ -150,7 +156,7 @@ impl Queue {
         }
         let mut buffer = vec![0; BUFFER];
         while let Some((mut job, file)) = self.next() {
-            match job.advance(&file, &self.cache, &mut buffer) {
+            match job.advance(&file, &*self.trees, &mut buffer) {
                 Ok(Step::More) => self.push(job),
                 Ok(Step::Done(tree)) => file.set_state(HashState::Ready(Arc::new(tree))),
                 Ok(Step::Changed) => file.set_state(HashState::Changed),

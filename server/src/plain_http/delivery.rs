@@ -11,7 +11,7 @@ use crate::server::Server;
 /// An answer under way.
 pub struct Delivery {
     /// Completes when the server has waited long enough after the signal to stop.
-    overdue: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    overdue: Pin<Box<dyn Future<Output = ()> + Send>>,
     _seat: Seat,
     /// The server waits for it when it stops.
     _session: TaskTrackerToken,

@@ -10,6 +10,7 @@ use headers::{AcceptRanges, ContentLength, ContentRange, ContentType, HeaderMapE
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sync_wrapper::SyncStream;
 use warp::reply::{Reply, Response};
 use wstp_protocol::{ErrorCode, SharePath, spelling};
 
@@ -17,9 +18,9 @@ use super::Request;
 use super::byte_range::Wanted;
 use super::conditions::{Validators, Verdict, verdict};
 use super::delivery::{Delivery, Overdue};
+use super::stream::FileStream;
 use crate::places::Seat;
 use crate::server::Server;
-use crate::share::FileStream;
 
 /// Bytes read at once.
 const PIECE: u64 = 256 * 1024;
@@ -51,7 +52,6 @@ enum DownloadError {
 
 /// Bytes under way to a client.
 struct Download {
-    server: Arc<Server>,
     file: FileStream,
     left: Range<u64>,
     delivery: Delivery,
@@ -73,8 +73,8 @@ pub fn respond(server: &Arc<Server>, request: &Request, path: &SharePath, file: 
         Some(range) if request.method == Method::GET => {
             let delivery = Delivery::new(server, seat);
             let file = file.starting_at(range.start);
-            let download = Download { server: server.clone(), file, left: range.clone(), delivery };
-            warp::reply::stream(stream::try_unfold(download, Download::next)).into_response()
+            let download = Download { file, left: range.clone(), delivery };
+            warp::reply::stream(SyncStream::new(stream::try_unfold(download, Download::next))).into_response()
         }
         _ => Response::default(),
     };
@@ -88,8 +88,8 @@ fn validators(file: &FileStream) -> Validators {
     Validators {
         etag: format!("\"{version:032x}\"").parse().expect("hexadecimal digits in quotes are a tag"),
         // A date in the future would be invalid (RFC 9110, section 8.8.2.1).
-        modified: file.stamp().modified().map(|modified| modified.min(SystemTime::now())),
-        size: file.stamp().size,
+        modified: file.modified().map(|modified| modified.min(SystemTime::now())),
+        size: file.size(),
     }
 }
 
@@ -138,7 +138,7 @@ impl Download {
         }
         let start = self.left.start;
         let end = self.left.end.min((start / PIECE + 1).saturating_mul(PIECE));
-        let read = self.file.next(&self.server.files, end - start);
+        let read = self.file.next(end - start);
         let piece = self.delivery.in_time(read).await.map_err(|Overdue| DownloadError::Stopping)?;
         self.left.start = end;
         match piece {

@@ -12,15 +12,17 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::{self, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use sync_wrapper::SyncStream;
 use warp::reply::{Reply, Response};
 use wstp_protocol::limits::{MAX_CURSOR, MAX_LIST_ENTRIES};
 use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath, spelling};
+use wstp_provider::{Page as Entries, Refusal};
 
 use super::delivery::{Delivery, Overdue};
 use super::{Denied, Request};
 use crate::places::{Reader, Seat};
 use crate::server::Server;
-use crate::share::{Refusal, Walk};
+use crate::store::Folder;
 
 /// The query's parameter that names the entry before the page's first one.
 const FROM: &str = "from";
@@ -31,24 +33,30 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 const TEMPLATE: &str = include_str!("../../../www/folder.html");
 
 /// Answers a request for a folder: all of its entries, or as many as the query asks for and a link to the next.
-pub async fn respond(server: &Arc<Server>, request: &Request, path: SharePath, seat: Seat) -> Result<Response, Denied> {
+pub async fn respond(
+    server: &Arc<Server>,
+    request: &Request,
+    path: &SharePath,
+    folder: Box<dyn Folder>,
+    seat: Seat,
+) -> Result<Response, Denied> {
     let query = request.query.as_deref().unwrap_or_default();
-    let cursor = value(query, FROM).map(str::to_owned);
-    if cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
+    let cursor = value(query, FROM);
+    if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
         return Err(Refusal::from(ErrorCode::InvalidPath).into());
     }
     let limit = value(query, LIMIT).and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
-    let walk = server.files.walk(path.clone(), cursor).await?;
+    let first = folder.page(cursor, share_of(limit, 0)).await?;
     let page = Page {
-        server: server.clone(),
+        folder,
         reader: request.reader.clone(),
         delivery: Delivery::new(server, seat),
         is_root: path.is_root(),
         limit,
         sent: 0,
-        stage: Stage::Head(path, walk),
+        stage: Stage::Head(title(path), first),
     };
-    let mut response = warp::reply::stream(stream::try_unfold(page, Page::next)).into_response();
+    let mut response = warp::reply::stream(SyncStream::new(stream::try_unfold(page, Page::next))).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -62,7 +70,7 @@ fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 
 /// A page under way to a client.
 struct Page {
-    server: Arc<Server>,
+    folder: Box<dyn Folder>,
     reader: Arc<Reader>,
     delivery: Delivery,
     is_root: bool,
@@ -75,8 +83,10 @@ struct Page {
 
 /// The next part of the page.
 enum Stage {
-    Head(SharePath, Walk),
-    Rows(Walk),
+    Head(String, Entries),
+    Rows(Entries),
+    /// The entries behind a cursor are to be asked for.
+    More(String),
     Break(Refusal),
     End,
 }
@@ -90,11 +100,12 @@ impl Page {
     /// The next part, made now; `None` after the last.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
         let part = match std::mem::replace(&mut self.stage, Stage::End) {
-            Stage::Head(path, walk) => {
-                self.stage = Stage::Rows(walk);
-                self.head(&path)
+            Stage::Head(title, first) => {
+                self.stage = Stage::Rows(first);
+                self.head(&title)
             }
-            Stage::Rows(walk) => self.rows(walk).await,
+            Stage::Rows(entries) => self.rows(&entries),
+            Stage::More(cursor) => self.more(&cursor).await,
             Stage::Break(refusal) => {
                 tracing::info!(reason = refusal.text(), "the page of a folder broke off");
                 // The connection sends the previous part meanwhile.
@@ -107,39 +118,50 @@ impl Page {
         Ok(Some((part.into(), self)))
     }
 
-    fn head(&self, path: &SharePath) -> String {
-        let title = Text(path.name().unwrap_or("Shared files")).to_string();
+    fn head(&self, title: &str) -> String {
         let up = if self.is_root { "" } else { "      <li><a href=\"../\">Up</a></li>\n" };
-        around_rows().0.replace("{title}", &title) + up
+        around_rows().0.replace("{title}", title) + up
     }
 
-    async fn rows(&mut self, walk: Walk) -> String {
-        let left = self.limit.map_or(u64::MAX, |limit| limit - self.sent);
-        let step = self.server.files.step(walk, u32::try_from(left).unwrap_or(u32::MAX).min(MAX_LIST_ENTRIES));
-        let stepped = self.delivery.in_time(step).await;
-        let (walk, listing) = match stepped.unwrap_or_else(|Overdue| Err(ErrorCode::ShuttingDown.into())) {
-            Ok(stepped) => stepped,
+    async fn more(&mut self, cursor: &str) -> String {
+        let asked = self.folder.page(Some(cursor), share_of(self.limit, self.sent));
+        match self.delivery.in_time(asked).await.unwrap_or_else(|Overdue| Err(ErrorCode::ShuttingDown.into())) {
+            Ok(entries) => self.rows(&entries),
             Err(refusal) => {
                 self.stage = Stage::Break(refusal);
-                return format!("    </ul>\n    <p>The list is not complete. {}</p>\n", Text(refusal.text()));
+                format!("    </ul>\n    <p>The list is not complete. {}</p>\n", Text(refusal.text()))
             }
-        };
+        }
+    }
+
+    fn rows(&mut self, entries: &Entries) -> String {
         let mut rows = String::new();
-        for entry in &listing.entries {
+        for entry in entries.entries() {
             // Writing to a text can't fail.
             let _infallible = writeln!(rows, "      <li>{}</li>", Row(entry));
         }
-        self.sent += listing.entries.len() as u64;
-        match (&listing.next, self.limit) {
+        self.sent += entries.entries().len() as u64;
+        match (entries.next(), self.limit) {
             (None, _) => rows.push_str(&around_rows().1.replace("{more}", "")),
             (Some(next), Some(limit)) if self.sent >= limit => {
                 let link = format!("?{FROM}={}&amp;{LIMIT}={limit}", Encoded(next.as_bytes()));
                 rows.push_str(&around_rows().1.replace("{more}", &format!("<p><a href=\"{link}\">More</a></p>")));
             }
-            (Some(_), _) => self.stage = Stage::Rows(walk),
+            (Some(next), _) => self.stage = Stage::More(next.to_owned()),
         }
         rows
     }
+}
+
+/// How many entries are asked of the store at once, on a page of at most `limit` that has so many already.
+fn share_of(limit: Option<u64>, sent: u64) -> u32 {
+    let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(sent));
+    u32::try_from(left).unwrap_or(u32::MAX).min(MAX_LIST_ENTRIES)
+}
+
+/// The name of a folder as a title.
+fn title(path: &SharePath) -> String {
+    Text(path.name().unwrap_or("Shared files")).to_string()
 }
 
 /// The parts of the template before and behind the rows.

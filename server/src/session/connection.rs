@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use wstp_protocol::{ClientMessage, ErrorCode, Goodbye, Handle, Pong, RequestId, ServerMessage, features};
+use wstp_provider::Refusal;
 
 use super::Ending;
 use super::outbox::{Gone, Outbox};
 use super::requests::Work;
 use super::state::State;
 use crate::server::Server;
-use crate::share::Refusal;
 use crate::socket::{Closing, Incoming, Receiver, SocketError};
 
 /// A client that asks for nothing for so long has all that it can have without hashes.

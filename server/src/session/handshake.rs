@@ -1,11 +1,11 @@
 //! The handshake: `Hello` comes first and in time, and is answered with `Welcome`, and with the mirrors where they were asked for.
 
 use wstp_protocol::{ClientMessage, ErrorCode, Hello, Mirrors, ServerMessage, VERSIONS, Welcome, features};
+use wstp_provider::Refusal;
 
 use super::Ending;
 use crate::AGENT;
 use crate::server::Server;
-use crate::share::Refusal;
 use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");

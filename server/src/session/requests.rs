@@ -11,9 +11,11 @@ use wstp_protocol::{
     BLOCK_SIZE, BlocksRequest, BundleRequest, Entry, ErrorCode, Handle, HashesRequest, ListRequest, OpenRequest,
     Opened, RequestId, RootReady, ServerMessage, StatReply, StatRequest,
 };
+use wstp_provider::{Bundle, Read, Refusal};
 
 use super::connection::Connection;
-use crate::share::{HashState, Refusal, SharedFile};
+use crate::access::Caller;
+use crate::hashing::{HashState, OpenFile};
 
 /// Bytes of an answer that is neither data nor a page of something.
 const SMALL_ANSWER: u32 = 2048;
@@ -41,7 +43,7 @@ pub enum Work {
 enum Then {
     Nothing,
     /// The client is told what becomes of a file it opened.
-    Follow(Opened, Arc<SharedFile>),
+    Follow(Opened, Arc<OpenFile>),
 }
 
 impl Work {
@@ -110,14 +112,12 @@ impl Connection {
         let files = &self.server.files;
         let message = match work {
             Work::List(request) => {
-                let mut listing = files.list(request).await?;
-                for entry in &mut listing.entries {
-                    entry.kind = entry.kind.known_with(self.features);
-                }
-                ServerMessage::Listing(listing)
+                let ListRequest { id, path, cursor, limit } = request;
+                let page = files.list(&Caller::default(), &path, cursor.as_deref(), limit).await?;
+                ServerMessage::Listing(page.listing(id, self.features))
             }
             Work::Stat(StatRequest { id, path }) => {
-                let entry = files.stat(path).await?;
+                let entry = files.stat(&Caller::default(), &path).await?;
                 let kind = entry.kind.known_with(self.features);
                 ServerMessage::Stat(StatReply { id, entry: Entry { kind, ..entry } })
             }
@@ -128,26 +128,30 @@ impl Connection {
             }
             Work::Blocks(request) => {
                 let file = self.state().file(request.handle)?;
-                return Ok((files.read_blocks(file, request).await?, room, Then::Nothing));
+                let read = Read::frame(request.id, request.run, file.size())?;
+                return Ok((file.read(&read).await?, room, Then::Nothing));
             }
-            Work::Bundle(request) => return Ok((files.bundle(request).await?, room, Then::Nothing)),
+            Work::Bundle(request) => {
+                let bundle = files.fill(&Caller::default(), Bundle::new(request)).await?;
+                ServerMessage::Bundle(bundle.reply())
+            }
             Work::Hashes(request) => {
                 let file = self.state().file(request.handle)?;
-                ServerMessage::HashPage(files.page(file, request).await?)
+                ServerMessage::HashPage(files.page(&file, request).await?)
             }
         };
         Ok((message.encode().into(), room, Then::Nothing))
     }
 
-    async fn open(&self, request: OpenRequest) -> Result<(Opened, Arc<SharedFile>), Refusal> {
-        let file = self.server.files.open(request.path).await?;
+    async fn open(&self, request: OpenRequest) -> Result<(Opened, Arc<OpenFile>), Refusal> {
+        let file = self.server.files.open(&Caller::default(), request.path).await?;
         let handle = self.state().open(file.clone())?;
         let root = file.hashes().ok().map(|tree| tree.root());
-        Ok((Opened { id: request.id, handle, size: file.size(), version: file.version(), root }, file))
+        Ok((Opened { id: request.id, handle, size: file.size(), version: file.id(), root }, file))
     }
 
     /// Has a task tell the client what becomes of a file, for as long as its handle is open.
-    fn follow(self: &Arc<Self>, opened: &Opened, file: &SharedFile) {
+    fn follow(self: &Arc<Self>, opened: &Opened, file: &OpenFile) {
         let handle = opened.handle;
         let mut state = file.state();
         if opened.root.is_none() {

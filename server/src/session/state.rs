@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 use wstp_protocol::{ErrorCode, Handle, RequestId};
 
-use crate::share::SharedFile;
+use crate::hashing::OpenFile;
 
 /// Handles and requests of one connection.
 pub struct State {
@@ -27,7 +27,7 @@ struct UnderWay {
 
 /// An open handle.
 pub struct Open {
-    file: Arc<SharedFile>,
+    file: Arc<OpenFile>,
     /// Tells the client what becomes of the file; ends with the handle.
     follower: Option<AbortOnDropHandle<()>>,
 }
@@ -82,7 +82,7 @@ impl State {
     ///
     /// # Errors
     /// [`ErrorCode::Busy`] when too many are open.
-    pub fn open(&mut self, file: Arc<SharedFile>) -> Result<Handle, ErrorCode> {
+    pub fn open(&mut self, file: Arc<OpenFile>) -> Result<Handle, ErrorCode> {
         if self.handles.len() >= self.max_handles {
             return Err(ErrorCode::Busy);
         }
@@ -106,7 +106,7 @@ impl State {
     ///
     /// # Errors
     /// [`ErrorCode::Changed`] where the file changed, [`ErrorCode::BadHandle`] where it is not open.
-    pub fn file(&self, handle: Handle) -> Result<Arc<SharedFile>, ErrorCode> {
+    pub fn file(&self, handle: Handle) -> Result<Arc<OpenFile>, ErrorCode> {
         match self.handles.get(&handle) {
             Some(open) => Ok(open.file.clone()),
             None if self.stale.contains(&handle) => Err(ErrorCode::Changed),
@@ -115,7 +115,7 @@ impl State {
     }
 
     /// Closes a handle at the client's wish; its requests end.
-    pub fn close(&mut self, handle: Handle) -> Option<Arc<SharedFile>> {
+    pub fn close(&mut self, handle: Handle) -> Option<Arc<OpenFile>> {
         self.end_requests(handle, ErrorCode::Cancelled);
         self.handles.remove(&handle).map(|open| open.file)
     }
@@ -133,7 +133,7 @@ impl State {
     }
 
     /// Ends everything; what was open.
-    pub fn clear(&mut self) -> Vec<Arc<SharedFile>> {
+    pub fn clear(&mut self) -> Vec<Arc<OpenFile>> {
         self.requests.clear();
         self.handles.drain().map(|(_, open)| open.file).collect()
     }

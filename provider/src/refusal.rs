@@ -1,8 +1,5 @@
 //! Why a request is not done, in the protocol's codes and in words.
 
-use std::io;
-
-use rustix::io::Errno;
 use wstp_protocol::{ErrorCode, Failure, RequestId};
 
 /// When a client that was told to come back later should do so.
@@ -19,21 +16,25 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal in words of its own.
+    #[must_use]
     pub const fn new(code: ErrorCode, text: &'static str) -> Self {
         Self { code, text }
     }
 
     /// The kind of error.
+    #[must_use]
     pub const fn code(&self) -> ErrorCode {
         self.code
     }
 
     /// What happened and what can be done, for people.
+    #[must_use]
     pub const fn text(&self) -> &'static str {
         self.text
     }
 
     /// The message for the client.
+    #[must_use]
     pub fn failure(&self, id: Option<RequestId>) -> Failure {
         let retry_after_ms = match self.code {
             ErrorCode::Busy | ErrorCode::NotReady | ErrorCode::ShuttingDown => Some(RETRY_AFTER_MS),
@@ -47,27 +48,6 @@ impl Refusal {
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
         Self { code, text: words(code) }
-    }
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
-                ErrorCode::NotFound.into()
-            }
-            // Links that lead in a circle lead nowhere.
-            _ if is(Errno::LOOP) => ErrorCode::NotFound.into(),
-            // Too many open files, here or on the whole machine.
-            _ if is(Errno::MFILE) || is(Errno::NFILE) => ErrorCode::Busy.into(),
-            // Links that lead out of the share come as this too.
-            io::ErrorKind::PermissionDenied => ErrorCode::Forbidden.into(),
-            _ => {
-                tracing::warn!(%error, "the file system failed");
-                ErrorCode::Io.into()
-            }
-        }
     }
 }
 

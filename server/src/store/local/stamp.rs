@@ -63,13 +63,6 @@ impl Stamp {
         self.may_be_touched_only(before) && self.rights != before.rights
     }
 
-    /// When the bytes were last changed, as far as the file system says; `None` before 1970.
-    pub fn modified(&self) -> Option<SystemTime> {
-        let (seconds, nanoseconds) = (u64::try_from(self.modified.0).ok()?, u64::try_from(self.modified.1).ok()?);
-        let since = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds))?;
-        SystemTime::UNIX_EPOCH.checked_add(since)
-    }
-
     /// The last change of the bytes, in milliseconds since 1970.
     pub fn modified_ms(&self) -> Option<i64> {
         milliseconds(self.modified.0, self.modified.1)

@@ -7,8 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use wstp_protocol::{EntryKind, ErrorCode};
-
-use super::refusal::Refusal;
+use wstp_provider::Refusal;
 
 /// Links followed on one way, as many as Linux follows.
 const MAX_LINKS: usize = 40;

@@ -8,50 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::Advice;
 use rustix::io::ReadWriteFlags;
-use wstp_protocol::BLOCKS_HEADER_LEN;
+use wstp_provider::Read;
 
-use super::buffers::Buffer;
 use super::stamp::Stamp;
+use crate::store::buffers::Buffer;
 
 /// How far ahead of a reader that goes straight on the disk is asked to read.
 const READ_AHEAD: u64 = 4 << 20;
-
-/// A read to be done: bytes of the file, all within it, and the header before them, if any.
-#[derive(Clone, Debug)]
-pub struct Read {
-    header: Option<[u8; BLOCKS_HEADER_LEN]>,
-    offset: u64,
-    length: usize,
-}
-
-impl Read {
-    /// Bytes and nothing else.
-    pub fn bytes(offset: u64, length: usize) -> Self {
-        Self { header: None, offset, length }
-    }
-
-    /// Bytes behind the header of a frame.
-    pub fn frame(header: [u8; BLOCKS_HEADER_LEN], offset: u64, length: usize) -> Self {
-        Self { header: Some(header), offset, length }
-    }
-
-    fn end(&self) -> u64 {
-        self.offset + self.length as u64
-    }
-
-    /// Whether it follows a reader that goes straight on, up to `ahead`.
-    fn goes_on(&self, ahead: u64) -> bool {
-        self.offset <= ahead && self.end() + 2 * READ_AHEAD > ahead
-    }
-
-    /// Room for all of it, with the header in place, and the header's length.
-    fn buffer(&self) -> (Buffer, usize) {
-        let header = self.header.as_ref().map_or(&[][..], |header| header);
-        let mut buffer = Buffer::of(header.len() + self.length);
-        buffer[..header.len()].copy_from_slice(header);
-        (buffer, header.len())
-    }
-}
 
 /// An open file.
 pub struct Reader {
@@ -77,17 +40,17 @@ impl Reader {
         if self.wants_read_ahead(read) {
             return None;
         }
-        let (mut buffer, header) = read.buffer();
+        let (mut buffer, header) = Buffer::for_read(read);
         let mut bytes = [IoSliceMut::new(&mut buffer[header..])];
-        let came = rustix::io::preadv2(&self.file, &mut bytes, read.offset, ReadWriteFlags::NOWAIT);
-        came.is_ok_and(|came| came == read.length).then_some(buffer)
+        let came = rustix::io::preadv2(&self.file, &mut bytes, read.offset(), ReadWriteFlags::NOWAIT);
+        came.is_ok_and(|came| came == read.length()).then_some(buffer)
     }
 
     /// Reads. Blocks.
     pub fn read(&self, read: &Read) -> io::Result<Buffer> {
         self.read_ahead(read);
-        let (mut buffer, header) = read.buffer();
-        self.file.read_exact_at(&mut buffer[header..], read.offset)?;
+        let (mut buffer, header) = Buffer::for_read(read);
+        self.file.read_exact_at(&mut buffer[header..], read.offset())?;
         Ok(buffer)
     }
 
@@ -108,7 +71,7 @@ impl Reader {
     /// Several connections may read one file at once, so the system's own guess, which is one per open file, does not do.
     fn read_ahead(&self, read: &Read) {
         let (end, ahead) = (read.end(), self.ahead.load(Ordering::Relaxed));
-        if !read.goes_on(ahead) {
+        if !goes_on(read, ahead) {
             self.ahead.store(end, Ordering::Relaxed);
         } else if self.wants_read_ahead(read) {
             let from = ahead.max(end);
@@ -119,6 +82,11 @@ impl Reader {
 
     fn wants_read_ahead(&self, read: &Read) -> bool {
         let ahead = self.ahead.load(Ordering::Relaxed);
-        read.goes_on(ahead) && read.end() + READ_AHEAD / 2 > ahead && ahead < self.size
+        goes_on(read, ahead) && read.end() + READ_AHEAD / 2 > ahead && ahead < self.size
     }
+}
+
+/// Whether a read follows a reader that goes straight on, up to `ahead`.
+fn goes_on(read: &Read, ahead: u64) -> bool {
+    read.offset() <= ahead && read.end() + 2 * READ_AHEAD > ahead
 }

@@ -9,8 +9,9 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use wstp_protocol::ErrorCode;
+use wstp_provider::Refusal;
 
-use super::refusal::Refusal;
+use super::refused::refused;
 
 const GONE: Refusal = Refusal::new(
     ErrorCode::ShareGone,
@@ -63,12 +64,12 @@ impl Root {
         let dir = match open(&self.path) {
             Ok(dir) => dir,
             Err(error) if is_absence(&error) => return Err(self.gone("nothing is at its path")),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(refused(error)),
         };
-        let now = Identity::of(&dir)?;
+        let now = Identity::of(&dir).map_err(refused)?;
         let last = self.seen().last;
         // An unmounted disk leaves its empty mount point behind.
-        if last.is_mounted && !now.is_mounted && is_empty(&dir)? {
+        if last.is_mounted && !now.is_mounted && is_empty(&dir).map_err(refused)? {
             return Err(self.gone("its disk is not mounted"));
         }
         let mut seen = self.seen();

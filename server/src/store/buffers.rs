@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use wstp_protocol::limits::MAX_SERVER_FRAME;
+use wstp_provider::Read;
 
 /// Bytes of a buffer that is kept: the largest run of blocks and the header before it.
 const SIZE: usize = MAX_SERVER_FRAME;
@@ -22,8 +23,16 @@ pub struct Buffer {
 }
 
 impl Buffer {
+    /// Room for all of a read, with its header in place, and the header's length.
+    pub fn for_read(read: &Read) -> (Self, usize) {
+        let header = read.header();
+        let mut buffer = Self::of(header.len() + read.length());
+        buffer[..header.len()].copy_from_slice(header);
+        (buffer, header.len())
+    }
+
     /// One of so many bytes, in which there is anything.
-    pub fn of(length: usize) -> Self {
+    fn of(length: usize) -> Self {
         if !(LEAST..=SIZE).contains(&length) {
             return Self { memory: vec![0; length], length };
         }

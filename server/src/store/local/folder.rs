@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Access, AtFlags, OFlags};
 use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath, spelling};
+use wstp_provider::Refusal;
 
 use super::links::{self, Astray, Way};
-use super::refusal::Refusal;
+use super::refused::refused;
 use super::root::Root;
 use super::stamp::{Stamp, milliseconds};
 
@@ -57,18 +58,6 @@ impl Share {
     /// Whether entries of this name are shown.
     pub fn shows(&self, name: &[u8]) -> bool {
         self.hidden || !name.starts_with(b".")
-    }
-
-    /// Opens a folder for listing.
-    pub fn folder(&self, path: &SharePath) -> Result<Dir, Refusal> {
-        let spot = self.find(path)?;
-        if spot.metadata.is_file() {
-            return Err(ErrorCode::NotADirectory.into());
-        }
-        if !spot.metadata.is_dir() {
-            return Err(ErrorCode::NotAFile.into());
-        }
-        Ok(spot.dir.open_dir(&spot.path)?)
     }
 
     /// Opens a regular file.
@@ -120,7 +109,8 @@ impl Share {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(false) };
         let Some(name) = spelling::bytes(name) else { return Ok(false) };
         let around = self.find(&parent)?;
-        Ok(around.dir.symlink_metadata(around.path.join(OsStr::from_bytes(&name)))?.is_symlink())
+        let metadata = around.dir.symlink_metadata(around.path.join(OsStr::from_bytes(&name)));
+        Ok(metadata.map_err(refused)?.is_symlink())
     }
 
     fn look_up(&self, path: &SharePath) -> Result<Spot, Nothing> {
@@ -156,6 +146,11 @@ impl Share {
 }
 
 impl Spot {
+    /// Opens it, if it is a folder.
+    pub fn open_dir(&self) -> Result<Dir, Refusal> {
+        self.dir.open_dir(&self.path).map_err(refused)
+    }
+
     /// Opens it, if it is a regular file.
     pub fn file(&self) -> Result<(File, Stamp), Refusal> {
         // Looked at first, because opening can have effects on a device. Should the file be swapped in between, O_NONBLOCK keeps
@@ -166,11 +161,11 @@ impl Spot {
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(flags.cast_signed());
-        let file = self.dir.open_with(&self.path, &options)?.into_std();
-        if !file.metadata()?.is_file() {
+        let file = self.dir.open_with(&self.path, &options).map_err(refused)?.into_std();
+        if !file.metadata().map_err(refused)?.is_file() {
             return Err(ErrorCode::NotAFile.into());
         }
-        let stamp = Stamp::of(&file)?;
+        let stamp = Stamp::of(&file).map_err(refused)?;
         Ok((file, stamp))
     }
 
@@ -204,7 +199,7 @@ impl From<Refusal> for Nothing {
 
 impl From<io::Error> for Nothing {
     fn from(error: io::Error) -> Self {
-        Self::Refused(error.into())
+        Self::Refused(refused(error))
     }
 }
 

@@ -1,0 +1,195 @@
+//! Hash trees kept in a folder between runs.
+//!
+//! One file per tree, named after a digest of the hashed file's path and stamp: a header with its own checksum, then the stored nodes.
+//! The nodes need no checksum: every page is checked against the root before it is served, and a damaged tree is computed
+//! again. A tree appears under its name only when complete (rename). When all trees together outgrow the limit, those go first that
+//! were used longest ago. A tree that would take more than half of the limit, or has no folder, lives in an unnamed file while it is
+//! needed.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempPath;
+use wstp_protocol::Hash;
+use wstp_protocol::tree::Tree;
+
+use super::layout::{Layout, Nodes};
+use super::tree::HashTree;
+use super::trees::{Draft, Key, SMALL_TREE, Trees};
+
+const MAGIC: &[u8; 8] = b"WSTPtre1";
+const HEADER_LEN: usize = 112;
+const SUFFIX: &str = "tree";
+const SCRATCH_PREFIX: &str = ".new-";
+/// Scratch files as old as this were left by a server that was killed.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
+
+/// The log message for a folder that can't be used.
+const NOT_KEPT: &str = "hashes can't be kept in the cache folder: they are computed again after each start";
+
+/// The trees in a folder.
+pub struct DiskTrees {
+    dir: PathBuf,
+    limit: u64,
+    used: Mutex<u64>,
+    /// Whether it was said that they can't be kept.
+    is_said: AtomicBool,
+}
+
+impl DiskTrees {
+    /// The trees in `dir`, which is created if need be; at most `limit` bytes of them are kept. `None` where there can't be such a folder.
+    pub fn new(dir: PathBuf, limit: u64) -> Option<Self> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.inspect_err(|error| tracing::warn!(?dir, %error, "{NOT_KEPT}")).ok()?;
+        let trees = Self { dir, limit, used: Mutex::new(0), is_said: AtomicBool::new(false) };
+        trees.remove_abandoned();
+        trees.make_room();
+        Some(trees)
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        let name = blake3::Hash::from_bytes(*key).to_hex();
+        self.dir.join(&name[..32]).with_extension(SUFFIX)
+    }
+
+    /// Gives a complete tree its header and its name.
+    fn name(&self, file: &File, scratch: TempPath, key: &Key, size: u64, root: &Hash) -> io::Result<()> {
+        file.write_all_at(&header(key, size, root), 0)?;
+        let length = file.metadata()?.len();
+        scratch.persist(self.path(key)).map_err(|error| error.error)?;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        *used += length;
+        let is_full = *used > self.limit;
+        drop(used);
+        if is_full {
+            self.make_room();
+        }
+        Ok(())
+    }
+
+    /// Counts what is kept and removes what was used longest ago until it fits.
+    fn make_room(&self) {
+        let mut trees = self.files(|path| path.extension().is_some_and(|extension| extension == SUFFIX));
+        trees.sort_unstable_by_key(|(_, used, _)| *used);
+        let mut total: u64 = trees.iter().map(|(.., length)| length).sum();
+        for (path, _, length) in trees {
+            if total <= self.limit {
+                break;
+            }
+            match std::fs::remove_file(&path) {
+                Ok(()) => total -= length,
+                Err(error) => tracing::warn!(?path, %error, "cannot remove kept hashes"),
+            }
+        }
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = total;
+    }
+
+    fn remove_abandoned(&self) {
+        let is_scratch = |path: &Path| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(SCRATCH_PREFIX))
+        };
+        for (path, used, _) in self.files(is_scratch) {
+            if used.elapsed().is_ok_and(|age| age > ABANDONED)
+                && let Err(error) = std::fs::remove_file(&path)
+            {
+                tracing::debug!(?path, %error, "cannot remove an abandoned file");
+            }
+        }
+    }
+
+    /// Path, last use and length of the folder's files of one kind.
+    fn files(&self, is_wanted: impl Fn(&Path) -> bool) -> Vec<(PathBuf, SystemTime, u64)> {
+        let Ok(entries) = self.dir.read_dir() else { return Vec::new() };
+        entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let path = entry.path();
+                let metadata = is_wanted(&path).then(|| entry.metadata().ok()).flatten()?;
+                Some((path, metadata.modified().ok()?, metadata.len()))
+            })
+            .collect()
+    }
+}
+
+impl Trees for DiskTrees {
+    fn load(&self, key: &Key, size: u64) -> Option<HashTree> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path(key)).ok()?;
+        let mut header = [0; HEADER_LEN];
+        file.read_exact_at(&mut header, 0).ok()?;
+        let root = parse_header(&header, key, size)?;
+        let tree = Tree::of_size(size);
+        if file.metadata().ok()?.len() != HEADER_LEN as u64 + Layout::of(tree).len() {
+            return None;
+        }
+        if let Err(error) = file.set_modified(SystemTime::now()) {
+            tracing::debug!(%error, "cannot note the use of kept hashes");
+        }
+        Some(HashTree::new(tree, root, Nodes::File(file, HEADER_LEN as u64)))
+    }
+
+    fn draft(&self, length: u64) -> io::Result<Draft> {
+        if length <= SMALL_TREE {
+            return Draft::passing(length);
+        }
+        let made = match length <= self.limit / 2 {
+            true => {
+                let scratch = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempfile_in(&self.dir);
+                scratch.map(tempfile::NamedTempFile::into_parts).map(|(file, name)| (file, Some(name)))
+            }
+            false => tempfile::tempfile_in(&self.dir).map(|file| (file, None)),
+        };
+        match made {
+            Ok((file, kept)) => Ok(Draft { nodes: Nodes::File(file, HEADER_LEN as u64), kept }),
+            Err(error) => {
+                self.not_kept(&error);
+                Draft::passing(length)
+            }
+        }
+    }
+
+    fn keep(&self, draft: Draft, key: &Key, size: u64, root: &Hash) -> Nodes {
+        let Draft { nodes, kept } = draft;
+        if let (Nodes::File(file, _), Some(scratch)) = (&nodes, kept)
+            && let Err(error) = self.name(file, scratch, key, size, root)
+        {
+            self.not_kept(&error);
+        }
+        nodes
+    }
+
+    fn forget(&self, key: &Key) {
+        if let Err(error) = std::fs::remove_file(self.path(key)) {
+            tracing::debug!(%error, "there were no kept hashes to drop");
+        }
+    }
+
+    fn not_kept(&self, error: &io::Error) {
+        let dir = &self.dir;
+        match self.is_said.swap(true, Ordering::Relaxed) {
+            false => tracing::warn!(?dir, %error, "{NOT_KEPT}"),
+            true => tracing::debug!(?dir, %error, "{NOT_KEPT}"),
+        }
+    }
+}
+
+fn header(key: &Key, size: u64, root: &Hash) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..16].copy_from_slice(&size.to_le_bytes());
+    header[16..48].copy_from_slice(key);
+    header[48..80].copy_from_slice(root);
+    let checksum = blake3::hash(&header[..80]);
+    header[80..].copy_from_slice(checksum.as_bytes());
+    header
+}
+
+/// The root in a header, if the header is what would be written for this key and size.
+fn parse_header(bytes: &[u8; HEADER_LEN], key: &Key, size: u64) -> Option<Hash> {
+    let root: Hash = *bytes[48..].first_chunk()?;
+    (*bytes == header(key, size, &root)).then_some(root)
+}

@@ -1,0 +1,126 @@
+//! A version of a file that clients have open, shared by all connections that read it, and what is known about its hashes.
+//!
+//! Invariant: once a difference between the file and its version was seen, nothing more is read from it under any handle.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use wstp_protocol::tree::Tree;
+use wstp_protocol::{ErrorCode, FileVersion};
+use wstp_provider::{Read, Refusal};
+
+use super::tree::HashTree;
+use crate::store::Version;
+
+/// What is known about an open file's hashes.
+#[derive(Clone, Debug)]
+pub enum HashState {
+    /// Being computed, or waiting to be.
+    Pending,
+    /// Known.
+    Ready(Arc<HashTree>),
+    /// Could not be computed; opening the file again tries again.
+    Failed,
+    /// The file is another one now.
+    Changed,
+}
+
+/// One version of a file.
+pub struct OpenFile {
+    version: Arc<dyn Version>,
+    tree: Tree,
+    state: watch::Sender<HashState>,
+}
+
+impl OpenFile {
+    /// An opened file whose hashes are pending.
+    pub fn new(version: Arc<dyn Version>) -> Self {
+        let tree = Tree::of_size(version.size());
+        Self { version, tree, state: watch::Sender::new(HashState::Pending) }
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.version.size()
+    }
+
+    /// The version clients are told.
+    pub fn id(&self) -> FileVersion {
+        self.version.id()
+    }
+
+    /// The shape of its hash tree.
+    pub fn tree(&self) -> Tree {
+        self.tree
+    }
+
+    /// Where it is stored.
+    pub fn version(&self) -> &dyn Version {
+        &*self.version
+    }
+
+    /// What is known about its hashes, now and later.
+    pub fn state(&self) -> watch::Receiver<HashState> {
+        self.state.subscribe()
+    }
+
+    /// Its hashes.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotReady`], [`ErrorCode::Changed`] or [`ErrorCode::Io`].
+    pub fn hashes(&self) -> Result<Arc<HashTree>, Refusal> {
+        match &*self.state.borrow() {
+            HashState::Ready(tree) => Ok(tree.clone()),
+            HashState::Pending => Err(ErrorCode::NotReady.into()),
+            HashState::Failed => Err(ErrorCode::Io.into()),
+            HashState::Changed => Err(ErrorCode::Changed.into()),
+        }
+    }
+
+    /// Tells everyone who follows the file what its hashes became. A change is final.
+    pub fn set_state(&self, new: HashState) {
+        self.state.send_if_modified(|state| {
+            let goes = !matches!(state, HashState::Changed);
+            if goes {
+                *state = new;
+            }
+            goes
+        });
+    }
+
+    /// Has the hashes pending again if `is_spent` says so of what is known. Whether it did: of several who ask, one is to act.
+    pub fn reset_state(&self, is_spent: impl FnOnce(&HashState) -> bool) -> bool {
+        self.state.send_if_modified(|state| {
+            let spent = is_spent(state);
+            if spent {
+                *state = HashState::Pending;
+            }
+            spent
+        })
+    }
+
+    /// Whether a change was seen.
+    pub fn has_changed(&self) -> bool {
+        matches!(*self.state.borrow(), HashState::Changed)
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] or what the store says.
+    pub async fn read(&self, read: &Read) -> Result<Bytes, Refusal> {
+        if self.has_changed() {
+            return Err(ErrorCode::Changed.into());
+        }
+        let done = match self.version.read_at_once(read) {
+            Some(done) => done,
+            None => self.version.read(read).await,
+        };
+        done.inspect_err(|refusal| {
+            if refusal.code() == ErrorCode::Changed {
+                self.set_state(HashState::Changed);
+            }
+        })
+    }
+}

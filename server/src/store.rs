@@ -1,0 +1,162 @@
+//! Stores: where the shared files are.
+//!
+//! The server knows a store by three traits: [`Store`] looks paths up, [`Folder`] lists one folder page by page, and
+//! [`Version`] reads one version of one file. The traits leave room for stores behind a network: each call may wait, a
+//! cursor is the store's own text, and a version is whatever changes with the bytes (an inode's times, an `ETag`).
+//!
+//! Every store passes the tests of [`conformance`].
+
+mod buffers;
+#[cfg(test)]
+mod conformance;
+mod local;
+mod memory;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use wstp_protocol::{BundledFile, Entry, ErrorCode, FileVersion, SharePath};
+use wstp_provider::{Bundle, Page, Read, Refusal};
+
+use crate::access::Caller;
+pub use local::LocalStore;
+pub use memory::MemoryStore;
+
+/// Shared files and folders, each with a path.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What a path names now.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], [`ErrorCode::Forbidden`], [`ErrorCode::NotAFile`] for what can't be served, and
+    /// [`ErrorCode::ShareGone`] when nothing at all can be.
+    async fn open(&self, caller: &Caller, path: &SharePath) -> Result<Found, Refusal>;
+
+    /// What is known about one entry. The share itself has an empty name.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    async fn stat(&self, caller: &Caller, path: &SharePath) -> Result<Entry, Refusal>;
+
+    /// Fills a bundle with whole files, each of one version.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ShareGone`]. Everything else concerns one file, and is put in its place.
+    async fn fill(&self, caller: &Caller, mut bundle: Bundle) -> Result<Bundle, Refusal> {
+        while let Some(path) = bundle.wanted() {
+            match whole(self, caller, &path, &mut bundle).await {
+                Ok(Some(file)) => bundle.put(Ok(file))?,
+                Ok(None) => {}
+                Err(refusal) => bundle.put(Err(refusal))?,
+            }
+        }
+        Ok(bundle)
+    }
+
+    /// Called about once a second: drops what was kept for readers that did not come back.
+    fn tidy(&self) {}
+}
+
+/// What a path names.
+pub enum Found {
+    /// A folder.
+    Folder(Box<dyn Folder>),
+    /// A regular file.
+    File(Arc<dyn Version>),
+}
+
+/// A folder that is being listed. It stays the same folder from page to page, or fails.
+#[async_trait]
+pub trait Folder: Send + Sync {
+    /// The entries behind `cursor`, or the first: at most `limit`, directories first, then by name. An entry that is there
+    /// throughout comes on exactly one page.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidPath`] for a cursor that is none, [`ErrorCode::Changed`] when another folder is at the path, and
+    /// those of [`Store::open`].
+    async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal>;
+}
+
+/// One version of a file.
+///
+/// Bytes are read under its name only while it is sure to be this version: after each read the store compares. Once a read
+/// failed with [`ErrorCode::Changed`], nothing more is to be read of it.
+#[async_trait]
+pub trait Version: Send + Sync {
+    /// Names the version: another one whenever the bytes may be others.
+    fn id(&self) -> FileVersion;
+
+    /// The same for those who can't prove the bytes. It stays when the store is sure that metadata alone changed.
+    fn lasting_id(&self) -> FileVersion {
+        self.id()
+    }
+
+    /// Names path and version, also after a restart of the server.
+    fn key(&self) -> [u8; 32];
+
+    /// Bytes.
+    fn size(&self) -> u64;
+
+    /// The last change of the bytes, in milliseconds since 1970; `None` where it is not known.
+    fn modified_ms(&self) -> Option<i64>;
+
+    /// How long until a further change is sure to get another version. Until then nothing may be proven or trusted.
+    fn settles_in(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Reads, if that takes no waiting; `None` otherwise. For async threads.
+    fn read_at_once(&self, _read: &Read) -> Option<Result<Bytes, Refusal>> {
+        None
+    }
+
+    /// Reads, all within the file.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`], [`ErrorCode::ShareGone`], [`ErrorCode::Busy`] or [`ErrorCode::Io`].
+    async fn read(&self, read: &Read) -> Result<Bytes, Refusal>;
+
+    /// Fills `buffer` with the bytes from `offset` on, for one who goes through the whole file. Blocks: for threads that may
+    /// wait, in the context of the runtime.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> Result<(), Refusal> {
+        let read = Read::bytes(offset, buffer.len());
+        let bytes = tokio::runtime::Handle::current().block_on(self.read(&read))?;
+        buffer.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// After a read that failed with [`ErrorCode::Changed`]: the version that the file has now, if its metadata changed and its bytes
+    /// may be the same. What was read before is then to be compared.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] where the bytes are others, and those of [`read`](Self::read).
+    async fn touched(&self) -> Result<Arc<dyn Version>, Refusal> {
+        Err(ErrorCode::Changed.into())
+    }
+
+    /// Called about once a second: gives back what is held for reading, if nobody read since the last call.
+    fn rest(&self) {}
+}
+
+/// A whole small file for a bundle; `None` where it does not fit.
+async fn whole<S: Store + ?Sized>(
+    store: &S,
+    caller: &Caller,
+    path: &SharePath,
+    bundle: &mut Bundle,
+) -> Result<Option<BundledFile>, Refusal> {
+    let Found::File(version) = store.open(caller, path).await? else { return Err(ErrorCode::NotAFile.into()) };
+    if !bundle.takes(version.size())? {
+        return Ok(None);
+    }
+    tokio::time::sleep(version.settles_in()).await;
+    let length = usize::try_from(version.size()).expect("it fits a bundle");
+    let data = version.read(&Read::bytes(0, length)).await?;
+    let root = *blake3::hash(&data).as_bytes();
+    Ok(Some(BundledFile { modified_ms: version.modified_ms(), version: version.id(), root, data }))
+}

@@ -1,0 +1,128 @@
+//! The local store: one folder of this machine and all that lies beneath it.
+//!
+//! File system calls that may wait for the disk run on blocking threads, in bounded numbers. A version keeps its file open while it is
+//! read, and no longer, so that an idle server keeps no disk from being unmounted.
+
+mod folder;
+mod links;
+mod listing;
+mod names;
+mod reader;
+mod refused;
+mod root;
+mod small;
+mod stamp;
+mod version;
+mod versions;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cap_std::fs::{Dir, MetadataExt};
+use tokio::sync::Semaphore;
+use wstp_protocol::{Entry, ErrorCode, SharePath};
+use wstp_provider::{Bundle, Page, Refusal};
+
+use super::{Folder, Found, Store};
+use crate::access::Caller;
+use crate::blocking::blocking;
+use folder::Share;
+use listing::Listings;
+use refused::refused;
+use version::LocalVersion;
+use versions::Versions;
+
+/// Reads under way at once, over all connections.
+const READERS: usize = 32;
+/// Folders being listed at once: they take longer, and must not keep reads waiting.
+const LISTERS: usize = 4;
+
+const REPLACED: Refusal =
+    Refusal::new(ErrorCode::Changed, "The folder was replaced while it was listed. List it from its beginning.");
+
+/// A folder of this machine.
+pub struct LocalStore(Arc<Disk>);
+
+/// What everything that is open in a local store needs.
+struct Disk {
+    share: Share,
+    listings: Listings,
+    versions: Versions,
+    readers: Arc<Semaphore>,
+    listers: Arc<Semaphore>,
+}
+
+impl LocalStore {
+    /// The folder `root`; with `hidden`, names that begin with a dot too. Blocks.
+    ///
+    /// # Errors
+    /// What the system says when the folder is not there or can't be read.
+    pub fn new(root: &Path, hidden: bool) -> io::Result<Self> {
+        Ok(Self(Arc::new(Disk {
+            share: Share::open(root, hidden)?,
+            listings: Listings::default(),
+            versions: Versions::default(),
+            readers: Arc::new(Semaphore::new(READERS)),
+            listers: Arc::new(Semaphore::new(LISTERS)),
+        })))
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn open(&self, _caller: &Caller, path: &SharePath) -> Result<Found, Refusal> {
+        let (disk, path) = (self.0.clone(), path.clone());
+        blocking(&self.0.readers, move || {
+            let spot = disk.share.find(&path)?;
+            if spot.metadata.is_dir() {
+                let dir = spot.open_dir()?;
+                return Ok(Found::Folder(Box::new(LocalFolder { disk, path, dir: Arc::new(dir) })));
+            }
+            let (file, stamp) = spot.file()?;
+            Ok(Found::File(Arc::new(LocalVersion::new(disk, path, file, stamp))))
+        })
+        .await
+    }
+
+    async fn stat(&self, _caller: &Caller, path: &SharePath) -> Result<Entry, Refusal> {
+        let (disk, path) = (self.0.clone(), path.clone());
+        blocking(&self.0.readers, move || disk.share.entry(&path)).await
+    }
+
+    /// All in one go: to change threads for each file would take longer than to read it.
+    async fn fill(&self, _caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
+        let disk = self.0.clone();
+        blocking(&self.0.readers, move || small::fill(&disk.share, bundle)).await
+    }
+
+    fn tidy(&self) {
+        self.0.listings.tidy();
+    }
+}
+
+/// A folder that stays open while it is listed, so that no other one gets its inode.
+struct LocalFolder {
+    disk: Arc<Disk>,
+    path: SharePath,
+    dir: Arc<Dir>,
+}
+
+#[async_trait]
+impl Folder for LocalFolder {
+    async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
+        let (disk, path, dir) = (self.disk.clone(), self.path.clone(), self.dir.clone());
+        let after = cursor.map(listing::Place::parse).transpose()?;
+        let ticket = self.disk.listings.ticket();
+        blocking(&self.disk.listers, move || {
+            let page = disk.listings.page(ticket, &disk.share, &path, &dir, after, limit)?;
+            let (then, now) = (dir.dir_metadata().map_err(refused)?, disk.share.metadata(&path)?);
+            if (then.dev(), then.ino()) != (now.dev(), now.ino()) {
+                return Err(REPLACED);
+            }
+            Ok(page)
+        })
+        .await
+    }
+}
