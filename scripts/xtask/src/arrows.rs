@@ -26,7 +26,7 @@ struct Rule {
 /// What stands on no product's way to its users: only tests and measurements depend on it.
 const FOR_TESTS: [&str; 2] = ["wstp-testkit", "wstp-e2e"];
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -38,6 +38,12 @@ const RULES: [Rule; 10] = [
         targets: &[NATIVE, WASM],
         may_name: None,
         never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-server", "wstp-messages", "wstp-ui"],
+    },
+    Rule {
+        package: "wstp-provider",
+        targets: &[NATIVE, WASM],
+        may_name: Some(&["bytes", "wstp-protocol"]),
+        never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-engine", "wstp-server", "wstp-messages"],
     },
     Rule {
         package: "wstp-server",

@@ -3,7 +3,7 @@
 //! One file per tree, named after a digest of the hashed file's path and stamp: a header with its own checksum, then the stored nodes.
 //! The nodes need no checksum: every page is checked against the root before it is served, and a damaged tree is computed
 //! again. A tree appears under its name only when complete (rename). When all trees together outgrow the limit, those go first that
-//! were used longest ago. A tree that would take more than half of the limit, or has no folder, lives in an unnamed file while it is
+//! were used longest ago. A tree that would take more than half of the limit lives in an unnamed file while it is
 //! needed.
 
 use std::fs::{DirBuilder, File, OpenOptions};

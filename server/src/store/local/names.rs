@@ -90,7 +90,7 @@ impl Names {
     /// Sees to memory for one more name. It grows by half each time, and only as far as the budget lets it.
     fn has_room_for(&mut self, bytes: usize) -> bool {
         if self.text.len() + bytes > self.text.capacity() {
-            let more = (self.text.capacity() / 2).max(STEP);
+            let more = (self.text.capacity() / 2).max(STEP).max(bytes);
             if !self.take(more) {
                 return false;
             }
