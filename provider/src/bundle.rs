@@ -5,10 +5,10 @@ use wstp_protocol::{BundleReply, BundleRequest, Bundled, BundledFile, ErrorCode,
 
 use crate::Refusal;
 
-/// A bundle being filled: the first of the files asked for, as many as a frame holds.
+/// A bundle being filled: the first of the requested files, as many as a frame holds.
 ///
-/// Whoever reads the files asks for the one that is [wanted](Self::wanted), asks whether its size [fits](Self::takes), and
-/// [puts](Self::put) it in, until no more is wanted.
+/// The reader of the files takes the one that is [wanted](Self::wanted), checks whether its size [fits](Self::takes),
+/// and [puts](Self::put) it in. It repeats that until no more is wanted.
 #[derive(Debug)]
 pub struct Bundle {
     request: BundleRequest,
@@ -27,7 +27,7 @@ impl Bundle {
 
     /// The next file that is wanted; `None` once the bundle is complete.
     pub fn wanted(&mut self) -> Option<SharePath> {
-        // The least a file takes, and more than a refusal.
+        // The least that a file takes, and more than a refusal.
         while !self.is_full && self.room >= BundleReply::space_of(0) {
             match self.request.path.join(self.request.names.get(self.files.len())?) {
                 Ok(path) => return Some(path),
@@ -37,7 +37,7 @@ impl Bundle {
         None
     }
 
-    /// Whether the wanted file, of `size` bytes, goes into this bundle. `false`: the bundle is complete without it.
+    /// Whether the wanted file, of `size` bytes, fits into this bundle. `false`: the bundle is complete without it.
     ///
     /// # Errors
     /// [`ErrorCode::TooLarge`], to be [put](Self::put) in its place.
@@ -49,10 +49,10 @@ impl Bundle {
         Ok(!self.is_full)
     }
 
-    /// Puts the wanted file in, or says why it can't be had.
+    /// Puts the wanted file in, or the reason why there is none.
     ///
     /// # Errors
-    /// [`ErrorCode::ShareGone`] before the first file: that concerns none of them.
+    /// [`ErrorCode::ShareGone`] before the first file, because it concerns none of them.
     pub fn put(&mut self, file: Result<BundledFile, Refusal>) -> Result<(), Refusal> {
         let file = file.and_then(|file| Ok(self.takes(file.data.len() as u64)?.then_some(file)));
         match file {

@@ -8,7 +8,7 @@ const ENTRY_OVERHEAD: usize = 24;
 /// Bytes of a frame that entries may take.
 const ROOM: usize = MAX_SERVER_FRAME - MAX_CURSOR - 64;
 
-/// Entries of a folder, as many as were asked for and a frame holds.
+/// Entries of a folder, as many as requested and as a frame holds.
 #[derive(Debug)]
 pub struct Page {
     entries: Vec<Entry>,
@@ -36,7 +36,7 @@ impl Page {
         fits
     }
 
-    /// Says where the next page begins.
+    /// Sets the cursor of the next page.
     #[must_use]
     pub fn continued(self, next: String) -> Self {
         Self { next: Some(next), ..self }
@@ -48,7 +48,7 @@ impl Page {
         &self.entries
     }
 
-    /// Where the next page begins; `None` on the last one.
+    /// The cursor of the next page; `None` on the last one.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
         self.next.as_deref()

@@ -1,10 +1,10 @@
-//! Reads that an answer needs.
+//! The reads that an answer needs.
 
 use wstp_protocol::{BLOCKS_HEADER_LEN, BlockRun, BlocksHeader, ErrorCode, RequestId};
 
 use crate::Refusal;
 
-/// A read to be done: bytes of a file, and the header that goes before them in memory, if any.
+/// A read of a file's bytes, and the header before them in memory, if any.
 #[derive(Clone, Debug)]
 pub struct Read {
     header: Option<[u8; BLOCKS_HEADER_LEN]>,
@@ -34,7 +34,7 @@ impl Read {
         self.header.as_ref().map_or(&[], |header| header)
     }
 
-    /// Where the first byte lies in the file.
+    /// The offset of the first byte in the file.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
@@ -46,7 +46,7 @@ impl Read {
         self.length
     }
 
-    /// Where the last byte ends.
+    /// The offset after the last byte.
     #[must_use]
     pub const fn end(&self) -> u64 {
         self.offset + self.length as u64

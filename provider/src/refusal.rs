@@ -1,13 +1,13 @@
-//! Why a request is not done, in the protocol's codes and in words.
+//! The reason why a request fails, in the protocol's codes and in words.
 
 use wstp_protocol::{ErrorCode, Failure, RequestId};
 
 /// When a client that was told to come back later should do so.
 const RETRY_AFTER_MS: u32 = 500;
-/// When a client should see whether the shared folder is back.
+/// When a client should check whether the shared folder is back.
 const RETURN_AFTER_MS: u32 = 5000;
 
-/// Why a request is not done.
+/// The reason why a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: ErrorCode,
@@ -15,7 +15,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal in words of its own.
+    /// A refusal with its own words.
     #[must_use]
     pub const fn new(code: ErrorCode, text: &'static str) -> Self {
         Self { code, text }
@@ -27,7 +27,7 @@ impl Refusal {
         self.code
     }
 
-    /// What happened and what can be done, for people.
+    /// The problem and the remedy, for people.
     #[must_use]
     pub const fn text(&self) -> &'static str {
         self.text

@@ -1,5 +1,5 @@
-//! Who asks. Every call of a store names its caller, so that a store can answer one and refuse another.
+//! The caller. Every call of a store names its caller, so that a store can answer one and refuse another.
 
-/// The one on whose behalf something is asked.
+/// The client on whose behalf the server calls a store.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {}

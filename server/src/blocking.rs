@@ -6,8 +6,8 @@ use tokio::sync::Semaphore;
 use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
-/// Runs `work` on a blocking thread, no more at once than `places` has permits. The work keeps its place to its end, even if nobody waits
-/// for it any more.
+/// Runs `work` on a blocking thread, at most as many at once as `places` has permits. The work keeps its place to its
+/// end, even if no task waits for it any more.
 pub async fn blocking<T: Send + 'static>(
     places: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,

@@ -1,19 +1,24 @@
 //! The WSTP server: lists the folders of one share and serves blocks of its files.
 //!
-//! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a request:
+//! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a
+//! request:
 //!
-//! - `accept` admits a TCP connection and speaks HTTP, `places` says who gives way when there is no room;
-//! - `routes` answers pages and upgrades `/ws`, `session` speaks the protocol, `plain_http` serves `/files/` to everything else;
-//! - `access` says who asks;
+//! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
+//! - `routes` answers pages and upgrades `/ws`, `session` speaks the protocol, `plain_http` serves `/files/` to
+//!   everything else;
+//! - `access` names the caller;
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
-//! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in memory.
+//! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
+//!   memory.
 //!
 //! Invariants:
-//! - nothing outside the share is reachable: every path is resolved beneath the shared folder, which is looked up anew for each request;
+//! - nothing outside the share is reachable: every path is resolved beneath the shared folder, which is looked up for
+//!   each request;
 //! - nothing in the share stays open while nobody reads, so an idle server keeps no disk from being unmounted;
-//! - every queue, cache and table has a bound, and nothing is read for a client that does not take what it asked for;
+//! - every queue, cache and table has a bound, and nothing is read for a client that does not take its data;
 //! - bytes of two versions of a file never go out under one handle;
-//! - file system calls that may wait for the disk never run on the async threads (`docs/decisions/0003-cached-reads-on-the-network-threads.md`).
+//! - file system calls that may wait for the disk never run on the async threads
+//!   (`docs/decisions/0003-cached-reads-on-the-network-threads.md`).
 
 mod accept;
 pub mod access;

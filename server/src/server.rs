@@ -1,4 +1,4 @@
-//! The running server: what all connections share, and its beginning and end.
+//! The running server: the state that all connections share, and its beginning and end.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,10 +30,10 @@ pub enum StartError {
     Root {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// More mirrors than can be told.
+    /// More mirrors than the protocol can name.
     #[error("there can't be more than {MAX_MIRRORS} mirrors, and {0} are given")]
     Mirrors(usize),
     /// The listener is of no use.
@@ -41,7 +41,7 @@ pub enum StartError {
     Listener(std::io::Error),
 }
 
-/// What all connections share.
+/// The state that all connections share.
 pub struct Server {
     /// The configuration.
     pub config: Config,
@@ -57,7 +57,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of a store. Blocks, in the context of the runtime.
+    /// A server of a store. Blocking, in the context of the runtime.
     fn new(config: Config, store: Arc<dyn Store>) -> Self {
         let kept = config.cache_dir.clone().and_then(|dir| DiskTrees::new(dir, config.cache_limit));
         let trees = kept.map_or_else(|| Box::new(PassingTrees) as Box<dyn Trees>, |trees| Box::new(trees));
@@ -72,7 +72,7 @@ impl Server {
         }
     }
 
-    /// A number that names a connection.
+    /// A number for a connection.
     pub fn connection_number(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
@@ -91,11 +91,11 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     run_store(listener, config, Arc::new(store), shutdown).await
 }
 
-/// Serves a store until `shutdown` completes, then tells the clients, finishes what is under way within the configured time, and
-/// returns. The configured folder plays no part.
+/// Serves a store until `shutdown` completes. Then it tells the clients, finishes requests under way within the
+/// configured time, and returns. The configured folder plays no part.
 ///
 /// # Errors
-/// When the listener is of no use, or too many mirrors are configured. What happens on one connection never ends the server.
+/// When the listener is of no use, or too many mirrors are configured. No event on one connection ends the server.
 pub async fn run_store(
     listener: TcpListener,
     config: Config,
@@ -124,7 +124,7 @@ pub async fn run_store(
     if tokio::time::timeout(drain, server.sessions.wait()).await.is_err() {
         server.places.end_waiting(drain);
     }
-    // Once more: for what is queued for a slow client.
+    // Once more, for frames that are queued for a slow client.
     if tokio::time::timeout(drain + LAST_WORDS, server.sessions.wait()).await.is_err() {
         tracing::warn!(left = server.sessions.len(), "connections did not end in time");
     }

@@ -1,8 +1,9 @@
-//! Stores: where the shared files are.
+//! Stores: the places of the shared files.
 //!
-//! The server knows a store by three traits: [`Store`] looks paths up, [`Folder`] lists one folder page by page, and
-//! [`Version`] reads one version of one file. The traits leave room for stores behind a network: each call may wait, a
-//! cursor is the store's own text, and a version is whatever changes with the bytes (an inode's times, an `ETag`).
+//! The server knows a store by three traits. [`Store`] looks paths up, [`Folder`] lists one folder page by page, and
+//! [`Version`] reads one version of one file. The traits leave room for stores behind a network. Each call may wait,
+//! and a cursor is the store's own text. A version is any value that changes with the bytes (an inode's times, an
+//! `ETag`).
 //!
 //! Every store passes the tests of [`conformance`].
 
@@ -27,14 +28,14 @@ pub use memory::MemoryStore;
 /// Shared files and folders, each with a path.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// What a path names now.
+    /// The current entry at a path.
     ///
     /// # Errors
-    /// [`ErrorCode::NotFound`], [`ErrorCode::Forbidden`], [`ErrorCode::NotAFile`] for what can't be served, and
-    /// [`ErrorCode::ShareGone`] when nothing at all can be.
+    /// [`ErrorCode::NotFound`], [`ErrorCode::Forbidden`], [`ErrorCode::NotAFile`] for an entry that can't be served,
+    /// and [`ErrorCode::ShareGone`] when no entry can be.
     async fn open(&self, caller: &Caller, path: &SharePath) -> Result<Found, Refusal>;
 
-    /// What is known about one entry. The share itself has an empty name.
+    /// The facts about one entry. The share itself has an empty name.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -43,7 +44,7 @@ pub trait Store: Send + Sync {
     /// Fills a bundle with whole files, each of one version.
     ///
     /// # Errors
-    /// [`ErrorCode::ShareGone`]. Everything else concerns one file, and is put in its place.
+    /// [`ErrorCode::ShareGone`]. Any other error concerns one file, and takes its place in the bundle.
     async fn fill(&self, caller: &Caller, mut bundle: Bundle) -> Result<Bundle, Refusal> {
         while let Some(path) = bundle.wanted() {
             match whole(self, caller, &path, &mut bundle).await {
@@ -55,11 +56,11 @@ pub trait Store: Send + Sync {
         Ok(bundle)
     }
 
-    /// Called about once a second: drops what was kept for readers that did not come back.
+    /// Called about once a second: drops data that was kept for readers that did not come back.
     fn tidy(&self) {}
 }
 
-/// What a path names.
+/// An opened entry.
 pub enum Found {
     /// A folder.
     Folder(Box<dyn Folder>),
@@ -70,25 +71,25 @@ pub enum Found {
 /// A folder that is being listed. It stays the same folder from page to page, or fails.
 #[async_trait]
 pub trait Folder: Send + Sync {
-    /// The entries behind `cursor`, or the first: at most `limit`, directories first, then by name. An entry that is there
-    /// throughout comes on exactly one page.
+    /// The first entries, or those after `cursor`: at most `limit`, directories first, then by name. An entry that
+    /// exists throughout comes on exactly one page.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidPath`] for a cursor that is none, [`ErrorCode::Changed`] when another folder is at the path, and
+    /// [`ErrorCode::InvalidPath`] for an invalid cursor, [`ErrorCode::Changed`] when another folder is at the path, and
     /// those of [`Store::open`].
     async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal>;
 }
 
 /// One version of a file.
 ///
-/// Bytes are read under its name only while it is sure to be this version: after each read the store compares. Once a read
-/// failed with [`ErrorCode::Changed`], nothing more is to be read of it.
+/// Bytes are read under its name only while the file certainly has this version: the store compares after each read.
+/// Once a read failed with [`ErrorCode::Changed`], the caller must not read from it any more.
 #[async_trait]
 pub trait Version: Send + Sync {
-    /// Names the version: another one whenever the bytes may be others.
+    /// Names the version. It differs whenever the bytes may differ.
     fn id(&self) -> FileVersion;
 
-    /// The same for those who can't prove the bytes. It stays when the store is sure that metadata alone changed.
+    /// The same for clients that can't prove the bytes. It stays when the store is sure that only metadata changed.
     fn lasting_id(&self) -> FileVersion {
         self.id()
     }
@@ -99,15 +100,15 @@ pub trait Version: Send + Sync {
     /// Bytes.
     fn size(&self) -> u64;
 
-    /// The last change of the bytes, in milliseconds since 1970; `None` where it is not known.
+    /// The last change of the bytes, in milliseconds since 1970; `None` if unknown.
     fn modified_ms(&self) -> Option<i64>;
 
-    /// How long until a further change is sure to get another version. Until then nothing may be proven or trusted.
+    /// How long until a further change certainly gives another version. Until then nothing may be proven or trusted.
     fn settles_in(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Reads, if that takes no waiting; `None` otherwise. For async threads.
+    /// Reads, if that takes no waiting; otherwise `None`. For async threads.
     fn read_at_once(&self, _read: &Read) -> Option<Result<Bytes, Refusal>> {
         None
     }
@@ -118,7 +119,7 @@ pub trait Version: Send + Sync {
     /// [`ErrorCode::Changed`], [`ErrorCode::ShareGone`], [`ErrorCode::Busy`] or [`ErrorCode::Io`].
     async fn read(&self, read: &Read) -> Result<Bytes, Refusal>;
 
-    /// Fills `buffer` with the bytes from `offset` on, for one who goes through the whole file. Blocks: for threads that may
+    /// Fills `buffer` with the bytes from `offset` on, for a reader of the whole file. Blocking: for threads that may
     /// wait, in the context of the runtime.
     ///
     /// # Errors
@@ -130,20 +131,20 @@ pub trait Version: Send + Sync {
         Ok(())
     }
 
-    /// After a read that failed with [`ErrorCode::Changed`]: the version that the file has now, if its metadata changed and its bytes
-    /// may be the same. What was read before is then to be compared.
+    /// After a read that failed with [`ErrorCode::Changed`]: the file's current version, if its metadata changed and
+    /// its bytes may be the same. The caller then compares the bytes that it has read.
     ///
     /// # Errors
-    /// [`ErrorCode::Changed`] where the bytes are others, and those of [`read`](Self::read).
+    /// [`ErrorCode::Changed`] if the bytes differ, and those of [`read`](Self::read).
     async fn touched(&self) -> Result<Arc<dyn Version>, Refusal> {
         Err(ErrorCode::Changed.into())
     }
 
-    /// Called about once a second: gives back what is held for reading, if nobody read since the last call.
+    /// Called about once a second: releases resources for reading, if no read came since the last call.
     fn rest(&self) {}
 }
 
-/// A whole small file for a bundle; `None` where it does not fit.
+/// A whole small file for a bundle; `None` if it does not fit.
 async fn whole<S: Store + ?Sized>(
     store: &S,
     caller: &Caller,

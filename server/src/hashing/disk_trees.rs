@@ -1,10 +1,10 @@
 //! Hash trees kept in a folder between runs.
 //!
-//! One file per tree, named after a digest of the hashed file's path and stamp: a header with its own checksum, then the stored nodes.
-//! The nodes need no checksum: every page is checked against the root before it is served, and a damaged tree is computed
-//! again. A tree appears under its name only when complete (rename). When all trees together outgrow the limit, those go first that
-//! were used longest ago. A tree that would take more than half of the limit lives in an unnamed file while it is
-//! needed.
+//! One file per tree, named after a digest of the hashed file's path and stamp: a header with its own checksum, then
+//! the stored nodes. The nodes need no checksum: every page is checked against the root before it is served, and a
+//! damaged tree is computed again. A tree appears under its name only when complete (rename). When all trees together
+//! exceed the limit, the least recently used are evicted. A tree that would take more than half of the limit lives in
+//! an unnamed file while it is needed.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -37,12 +37,13 @@ pub struct DiskTrees {
     dir: PathBuf,
     limit: u64,
     used: Mutex<u64>,
-    /// Whether it was said that they can't be kept.
+    /// Whether the log already says that they can't be kept.
     is_said: AtomicBool,
 }
 
 impl DiskTrees {
-    /// The trees in `dir`, which is created if need be; at most `limit` bytes of them are kept. `None` where there can't be such a folder.
+    /// The trees in `dir`, which is created if need be. At most `limit` bytes of them are kept. `None` if there can't
+    /// be such a folder.
     pub fn new(dir: PathBuf, limit: u64) -> Option<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.inspect_err(|error| tracing::warn!(?dir, %error, "{NOT_KEPT}")).ok()?;
@@ -72,7 +73,7 @@ impl DiskTrees {
         Ok(())
     }
 
-    /// Counts what is kept and removes what was used longest ago until it fits.
+    /// Counts the kept trees and evicts the least recently used until they fit.
     fn make_room(&self) {
         let mut trees = self.files(|path| path.extension().is_some_and(|extension| extension == SUFFIX));
         trees.sort_unstable_by_key(|(_, used, _)| *used);

@@ -19,13 +19,13 @@ pub const BUFFER: usize = 1 << 20;
 /// Nodes folded at once when upper levels are made.
 const FOLD_NODES: u64 = 32 * 1024;
 
-/// What a slice came to.
+/// The result of a slice.
 pub enum Step {
     /// There is more to hash.
     More,
     /// The tree is complete.
     Done(HashTree),
-    /// The file is another one now.
+    /// The file has changed.
     Changed,
 }
 
@@ -37,12 +37,12 @@ enum Failed {
     Nodes(io::Error),
 }
 
-/// A file being hashed. It does not keep the file open: when nobody else does, the work is given up.
+/// A file being hashed. It does not keep the file open. When no client has it open, the work is cancelled.
 pub struct Job {
     /// The file.
     pub file: Weak<OpenFile>,
     progress: Option<Progress>,
-    /// Whether the place of kept trees failed, and the work began again without it.
+    /// Whether the place of kept trees failed, so that the work began again without it.
     is_passing: bool,
 }
 
@@ -58,7 +58,8 @@ impl Job {
         Self { file: Arc::downgrade(file), progress: None, is_passing: false }
     }
 
-    /// Hashes the next slice. When that fails, the work begins again once without keeping the tree: its disk may be full.
+    /// Hashes the next slice. On failure the work begins again once without keeping the tree, because its disk may be
+    /// full.
     pub fn advance(&mut self, file: &OpenFile, trees: &dyn Trees, buffer: &mut [u8]) -> io::Result<Step> {
         let error = match self.try_advance(file, trees, buffer) {
             Ok(step) => return Ok(step),
@@ -84,7 +85,7 @@ impl Job {
         let progress = match &mut self.progress {
             Some(progress) => progress,
             None => {
-                // Until then a change may not show, and the hashes would be those of two versions.
+                // Until then a change may not show, and the hashes could mix two versions.
                 std::thread::sleep(file.version().settles_in());
                 self.progress.insert(Progress::new(file, (!self.is_passing).then_some(trees))?)
             }

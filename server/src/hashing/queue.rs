@@ -1,7 +1,8 @@
 //! The threads that hash, and the files that wait for them.
 //!
-//! Files take turns slice by slice, so that a small one does not wait for a large one to end. The threads are at most half of the
-//! processors and run at the lowest priority: reads go first. A file nobody holds open any more is given up after a while.
+//! Files take turns slice by slice, so that a small one does not wait for a large one to end. The threads are at most
+//! half of the processors and run at the lowest priority: reads go first. Hashing is cancelled some time after the last
+//! client closed the file.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use super::trees::Trees;
 
 /// Files that may wait for their hashes after their last handle was given back.
 const MAX_LINGERING: usize = 16;
-/// Waiting jobs at which those are dropped whose file was closed.
+/// When this many jobs wait, those whose file was closed are dropped.
 const SWEEP_AT: usize = 1024;
 /// Lowest priority.
 const NICE: i32 = 19;
@@ -44,7 +45,7 @@ struct Waiting {
 }
 
 impl Hashing {
-    /// Starts the threads, in the context of a runtime: it drives the reads of stores.
+    /// Starts the threads in the context of a runtime, which drives the reads of stores.
     pub fn start(trees: Box<dyn Trees>, linger: Duration) -> Self {
         let runtime = Handle::current();
         let queue = Arc::new(Queue { trees, linger, waiting: Mutex::default(), work: Condvar::new() });
@@ -64,7 +65,7 @@ impl Hashing {
         Self { queue, threads: Mutex::new(threads) }
     }
 
-    /// Has the hashes of a file computed, or finds them kept. Blocks.
+    /// Has the hashes of a file computed, or finds kept ones. Blocking.
     pub fn begin(&self, file: &Arc<OpenFile>) {
         if file.tree().blocks() == 0 {
             file.set_state(HashState::Ready(HashTree::empty()));
@@ -75,13 +76,13 @@ impl Hashing {
         }
     }
 
-    /// Has hashes that turned out damaged computed again. Blocks.
+    /// Has damaged hashes computed again. Blocking.
     pub fn restart(&self, file: &Arc<OpenFile>) {
         self.queue.trees.forget(&file.version().key());
         self.queue.push(Job::new(file));
     }
 
-    /// A handle of the file was given back: if its hashes are not known yet, goes on with them for a while.
+    /// A handle of the file was closed. If its hashes are not known yet, continues with them for a while.
     pub fn linger(&self, file: Arc<OpenFile>) {
         if matches!(*file.state().borrow(), HashState::Pending) {
             let mut waiting = self.queue.lock();
@@ -92,7 +93,7 @@ impl Hashing {
         }
     }
 
-    /// Has the threads end after the slice they are at, and waits for that. Blocks.
+    /// Has the threads end after their current slice, and waits for that. Blocking.
     pub fn stop(&self) {
         let (jobs, lingering) = {
             let mut waiting = self.queue.lock();

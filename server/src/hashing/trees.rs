@@ -1,6 +1,6 @@
-//! Where hash trees are kept between runs, and where their nodes are while they are computed.
+//! The places of hash trees between runs, and of their nodes while they are computed.
 //!
-//! All calls block; they are for threads that may wait.
+//! All calls are blocking: use them on threads that may wait.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use wstp_protocol::Hash;
 use super::layout::Nodes;
 use super::tree::HashTree;
 
-/// Trees up to this size are held in memory where there is no room on any disk: those of files of up to 4 GiB.
+/// Trees up to this size are held in memory if no disk has room: those of files of up to 4 GiB.
 const MAX_MEMORY_TREE: u64 = 17 << 20;
 
 /// Trees up to this size stay in memory: hashing the file again (4 MiB) costs less than a file.
@@ -21,27 +21,28 @@ pub type Key = [u8; 32];
 
 /// Finished trees, by key. It may forget any of them at any time.
 pub trait Trees: Send + Sync {
-    /// The tree kept for a file of `size` bytes. Its nodes need not be checked: each page is, before it is served.
+    /// The kept tree of a file of `size` bytes. Its nodes need no check, because each page is checked before it is
+    /// served.
     fn load(&self, key: &Key, size: u64) -> Option<HashTree>;
 
-    /// Room for the nodes of a new tree that is to be kept. A place that can't be used is done without.
+    /// Room for the nodes of a new tree that is to be kept. If the place can't be used, the tree is not kept.
     fn draft(&self, length: u64) -> io::Result<Draft>;
 
-    /// Keeps a tree whose nodes are complete. It goes on to serve where that fails.
+    /// Keeps a tree whose nodes are complete. The tree still serves if that fails.
     fn keep(&self, draft: Draft, key: &Key, size: u64, root: &Hash) -> Nodes;
 
     /// Drops a tree that turned out damaged.
     fn forget(&self, key: &Key);
 
-    /// Says once why trees can't be kept.
+    /// Logs once why trees can't be kept.
     fn not_kept(&self, error: &io::Error);
 }
 
 /// The nodes of a tree that is being computed.
 pub struct Draft {
-    /// Them.
+    /// The nodes.
     pub nodes: Nodes,
-    /// The name of their file, if it is one that can be kept.
+    /// The name of their file, if that can be kept.
     pub kept: Option<TempPath>,
 }
 

@@ -1,4 +1,5 @@
-//! The handshake: `Hello` comes first and in time, and is answered with `Welcome`, and with the mirrors where they were asked for.
+//! The handshake: `Hello` comes first and in time. The server answers with `Welcome`, and with the mirrors if the
+//! client asked for them.
 
 use wstp_protocol::{ClientMessage, ErrorCode, Hello, Mirrors, ServerMessage, VERSIONS, Welcome, features};
 use wstp_provider::Refusal;
@@ -11,11 +12,11 @@ use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
 
-/// Greets the client; the features that both know.
+/// Greets the client. Returns the features that both know.
 ///
 /// # Errors
-/// How the connection ends where there is nothing to be had: no or no proper greeting, no version in common, no seat, or the
-/// server stops.
+/// How the connection ends without a session. The greeting is missing or wrong, no version is in common, no seat is
+/// free, or the server stops.
 pub async fn handshake(
     server: &Server,
     has_seat: bool,

@@ -1,5 +1,5 @@
-//! Memory for what is read from disk, used again and again: the allocator gives a quarter of a mebibyte back to the system after each reply, and
-//! every 4 KiB of the next one would cost a page fault.
+//! Reused memory for data that is read from disk. The allocator gives a quarter of a mebibyte back to the system after
+//! each reply. Then every 4 KiB of the next reply would cost a page fault.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +11,12 @@ use wstp_provider::Read;
 const SIZE: usize = MAX_SERVER_FRAME;
 /// Most replies are of full size; a smaller one is not worth so much memory while it waits to be sent.
 const LEAST: usize = SIZE / 4 * 3;
-/// Buffers that are kept while nobody needs them: 16 MiB.
+/// Unused buffers that are kept: 16 MiB.
 const MOST_IDLE: usize = 64;
 
 static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Bytes that were read. Dropping it makes its memory free for the next one.
+/// Bytes that were read. Dropping it frees its memory for the next read.
 pub struct Buffer {
     memory: Vec<u8>,
     length: usize,
@@ -31,7 +31,7 @@ impl Buffer {
         (buffer, header.len())
     }
 
-    /// One of so many bytes, in which there is anything.
+    /// A buffer of this many bytes, with arbitrary content.
     fn of(length: usize) -> Self {
         if !(LEAST..=SIZE).contains(&length) {
             return Self { memory: vec![0; length], length };

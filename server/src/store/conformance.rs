@@ -1,4 +1,4 @@
-//! What every store does, as one suite over all of them.
+//! The behaviour of every store, as one suite over all of them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use wstp_provider::{Bundle, Page, Read};
 
 use super::*;
 
-/// A store and the ways to change what is in it.
+/// A store and the ways to change its content.
 trait Subject {
     fn store(&self) -> &dyn Store;
     fn put(&self, path: &str, data: &[u8]);
@@ -144,7 +144,7 @@ async fn keeps_its_place_while_a_folder_changes(subject: &dyn Subject) {
     let rest = listed.page(first.next(), MAX_LIST_ENTRIES).await.unwrap();
     let numbers: Vec<_> = (10..20).filter(|number| *number != 12).map(|number| number.to_string()).collect();
     assert_eq!(names(&rest), numbers);
-    // Who lists anew sees what is there now.
+    // A new listing shows the current entries.
     let (all, _) = walk(&*folder(subject, "f").await, 7).await;
     assert!(all.contains(&"001".to_owned()) && !all.contains(&"03".to_owned()), "{all:?}");
 }

@@ -1,7 +1,7 @@
-//! The local store: one folder of this machine and all that lies beneath it.
+//! The local store: one folder of this machine and everything beneath it.
 //!
-//! File system calls that may wait for the disk run on blocking threads, in bounded numbers. A version keeps its file open while it is
-//! read, and no longer, so that an idle server keeps no disk from being unmounted.
+//! File system calls that may wait for the disk run on blocking threads, in bounded numbers. A version keeps its file
+//! open while it is read, and no longer, so that an idle server keeps no disk from being unmounted.
 
 mod folder;
 mod links;
@@ -36,7 +36,7 @@ use versions::Versions;
 
 /// Reads under way at once, over all connections.
 const READERS: usize = 32;
-/// Folders being listed at once: they take longer, and must not keep reads waiting.
+/// Folders listed at once. They take longer, and must not keep reads waiting.
 const LISTERS: usize = 4;
 
 const REPLACED: Refusal =
@@ -45,7 +45,7 @@ const REPLACED: Refusal =
 /// A folder of this machine.
 pub struct LocalStore(Arc<Disk>);
 
-/// What everything that is open in a local store needs.
+/// The resources of everything that is open in a local store.
 struct Disk {
     share: Share,
     listings: Listings,
@@ -55,10 +55,10 @@ struct Disk {
 }
 
 impl LocalStore {
-    /// The folder `root`; with `hidden`, names that begin with a dot too. Blocks.
+    /// The folder `root`. With `hidden`, names that begin with a dot too. Blocking.
     ///
     /// # Errors
-    /// What the system says when the folder is not there or can't be read.
+    /// The system's error when the folder is not there or can't be read.
     pub fn new(root: &Path, hidden: bool) -> io::Result<Self> {
         Ok(Self(Arc::new(Disk {
             share: Share::open(root, hidden)?,
@@ -91,7 +91,7 @@ impl Store for LocalStore {
         blocking(&self.0.readers, move || disk.share.entry(&path)).await
     }
 
-    /// All in one go: to change threads for each file would take longer than to read it.
+    /// All in one go: changing threads for each file would take longer than reading it.
     async fn fill(&self, _caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
         let disk = self.0.clone();
         blocking(&self.0.readers, move || small::fill(&disk.share, bundle)).await

@@ -1,6 +1,7 @@
 //! A store in memory: the twin of the others in tests, and the smallest example of one.
 //!
-//! It has what a store behind a network has: no inodes, a number as version, and pages that are found by a cursor alone.
+//! It behaves like a store behind a network: no inodes, a number as version, and pages that are found by a cursor
+//! alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use super::buffers::Buffer;
 use super::{Folder, Found, Store, Version};
 use crate::access::Caller;
 
-/// Files in memory, by path. Folders are there while something is in them.
+/// Files in memory, by path. Folders exist while they contain something.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Contents>>);
 
@@ -25,7 +26,7 @@ struct Contents {
     changes: u64,
 }
 
-/// A file as it is now.
+/// The current state of a file.
 #[derive(Clone)]
 struct Stored {
     data: Bytes,
@@ -35,7 +36,7 @@ struct Stored {
     written: u64,
 }
 
-/// A file as it was when it was opened.
+/// The state of a file when it was opened.
 struct MemoryVersion {
     store: MemoryStore,
     path: String,
@@ -56,7 +57,7 @@ impl MemoryStore {
         contents.files.insert(path.as_str().to_owned(), Stored { data: data.into(), change, written: change });
     }
 
-    /// Changes a file's metadata and leaves its bytes alone.
+    /// Changes a file's metadata but not its bytes.
     pub fn touch(&self, path: &SharePath) {
         let mut contents = self.lock();
         contents.changes += 1;
@@ -66,7 +67,7 @@ impl MemoryStore {
         }
     }
 
-    /// Removes a file, or all that is in a folder.
+    /// Removes a file, or everything in a folder.
     pub fn remove(&self, path: &SharePath) {
         let within = prefix(path);
         self.lock().files.retain(|name, _| name != path.as_str() && !name.starts_with(&within));
@@ -76,7 +77,7 @@ impl MemoryStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The entries of a folder, in the order of listings: `None` where there is no such folder.
+    /// The entries of a folder, in the order of listings; `None` if there is no such folder.
     fn entries(&self, folder: &SharePath) -> Option<BTreeMap<(bool, String), Entry>> {
         let (contents, prefix) = (self.lock(), prefix(folder));
         let mut entries = BTreeMap::new();
@@ -185,7 +186,7 @@ impl Version for MemoryVersion {
     }
 }
 
-/// How the paths of a folder's entries begin.
+/// The prefix of the paths of a folder's entries.
 fn prefix(folder: &SharePath) -> String {
     if folder.is_root() { String::new() } else { format!("{}/", folder.as_str()) }
 }

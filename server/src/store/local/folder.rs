@@ -1,7 +1,7 @@
 //! The shared folder: every path is resolved beneath it.
 //!
-//! The kernel resolves paths (openat2 with RESOLVE_BENEATH where it has it), so neither `..` nor a symbolic link leads out. Nothing
-//! but regular files is ever opened for reading; all calls block and are for blocking threads only.
+//! The kernel resolves paths (openat2 with RESOLVE_BENEATH if it has it), so neither `..` nor a symbolic link leads
+//! out. Nothing but regular files is ever opened for reading. All calls are blocking and for blocking threads only.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -36,21 +36,21 @@ pub struct Spot {
     pub metadata: Metadata,
 }
 
-/// Why there is nothing.
+/// The reason why there is no entry.
 enum Nothing {
-    /// A link on the path leads to nothing that is served.
+    /// A link on the path leads to an entry that is not served.
     Astray(Astray),
     /// Any other reason.
     Refused(Refusal),
 }
 
 impl Share {
-    /// Shares a folder; with `hidden`, names that begin with a dot too.
+    /// Shares a folder. With `hidden`, names that begin with a dot too.
     pub fn open(root: &Path, hidden: bool) -> io::Result<Self> {
         Ok(Self { root: Root::new(root)?, hidden })
     }
 
-    /// Where the folder is, to tell shares apart.
+    /// The folder's path, which tells shares apart.
     pub fn root(&self) -> &Path {
         self.root.path()
     }
@@ -70,7 +70,7 @@ impl Share {
         Ok(self.find(path)?.metadata)
     }
 
-    /// What is known about one entry.
+    /// The facts about one entry.
     pub fn entry(&self, path: &SharePath) -> Result<Entry, Refusal> {
         let name = path.name().unwrap_or_default().to_owned();
         let spot = match self.look_up(path) {
@@ -85,7 +85,7 @@ impl Share {
         Ok(Entry { name, kind, size, modified_ms: modified_ms(&spot.metadata) })
     }
 
-    /// Whether a link leads to a folder that it lies in: whoever goes down such links never comes to an end.
+    /// Whether a link leads to a folder that contains it. A client that follows such links never comes to an end.
     pub fn leads_around(&self, link: &SharePath) -> Result<bool, Refusal> {
         let target = self.metadata(link)?;
         let mut around = link.parent();
@@ -131,7 +131,7 @@ impl Share {
         }
     }
 
-    /// The path as the file system knows it; hidden names are as good as not there.
+    /// The path as the file system knows it. Hidden names count as missing.
     fn visible<'a>(&self, path: &'a SharePath) -> Result<Cow<'a, Path>, Refusal> {
         let bytes = spelling::bytes(path.as_str()).ok_or(Refusal::from(ErrorCode::NotFound))?;
         if !bytes.split(|byte| *byte == b'/').all(|name| self.shows(name)) {
@@ -153,8 +153,8 @@ impl Spot {
 
     /// Opens it, if it is a regular file.
     pub fn file(&self) -> Result<(File, Stamp), Refusal> {
-        // Looked at first, because opening can have effects on a device. Should the file be swapped in between, O_NONBLOCK keeps
-        // a FIFO from blocking and the second look refuses it.
+        // It is looked at first, because opening can have effects on a device. Should the file be swapped in between,
+        // O_NONBLOCK keeps a FIFO from blocking, and the second look refuses it.
         if !self.metadata.is_file() {
             return Err(ErrorCode::NotAFile.into());
         }
@@ -203,7 +203,8 @@ impl From<io::Error> for Nothing {
     }
 }
 
-/// Whether a link may be to blame: it leads out of the folder as the kernel sees it (an error without a number), in a circle, or nowhere.
+/// Whether a link may be to blame. It leads nowhere, in a circle, or out of the folder in the kernel's view (an error
+/// without a number).
 fn is_about_links(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,

@@ -1,6 +1,7 @@
-//! The targets of symbolic links. The kernel follows links that stay beneath the shared folder; it refuses those that are absolute or go up and
-//! come back in. This module follows the refused ones by hand, name by name. The result is a path without links, and the kernel opens it beneath
-//! the folder. So links that change meanwhile lead to an error or to something else in the folder, but never out of it.
+//! The targets of symbolic links. The kernel follows links that stay beneath the shared folder; it refuses those that
+//! are absolute or go up and come back in. This module follows the refused ones by hand, name by name. The result is a
+//! path without links, and the kernel opens it beneath the folder. So links that change meanwhile lead to an error or
+//! to something else in the folder, but never out of it.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,22 +10,22 @@ use std::path::{Component, Path, PathBuf};
 use wstp_protocol::{EntryKind, ErrorCode};
 use wstp_provider::Refusal;
 
-/// Links followed on one way, as many as Linux follows.
+/// Most links on one path; Linux has the same limit.
 const MAX_LINKS: usize = 40;
 
-/// Why a link leads to nothing that is served.
+/// Why a link leads to an entry that is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Astray {
     /// Out of the shared folder.
     Out,
-    /// Round in a circle.
+    /// In a circle.
     Round,
     /// To nothing.
     Nowhere,
 }
 
 impl Astray {
-    /// How it is listed.
+    /// Its kind in listings.
     pub const fn kind(self) -> EntryKind {
         match self {
             Self::Out => EntryKind::LeadsOut,
@@ -33,7 +34,7 @@ impl Astray {
         }
     }
 
-    /// How a request for it is answered.
+    /// The answer to a request for it.
     pub const fn refusal(self) -> Refusal {
         match self {
             Self::Out => Refusal::new(
@@ -53,13 +54,13 @@ impl Astray {
 pub enum Way {
     /// A path beneath the folder, without links.
     Inside(PathBuf),
-    /// A link on it leads to nothing that is served.
+    /// A link on it leads to an entry that is not served.
     Astray(Astray),
     /// There is no such name, and no link is to blame.
     Missing,
 }
 
-/// Follows every link on the way of `path`, which is beneath the folder at `root`.
+/// Follows every link on `path`, which is beneath the folder at `root`.
 pub fn follow(root: &Path, path: &Path) -> io::Result<Way> {
     let root = root.canonicalize()?;
     let mut place = root.clone();
@@ -79,7 +80,7 @@ pub fn follow(root: &Path, path: &Path) -> io::Result<Way> {
                         ahead.extend(steps(&target));
                     }
                     Ok(_) => return Ok(Way::Astray(Astray::Round)),
-                    // The walk goes on through a name that is no link.
+                    // The walk continues through a name that is no link.
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => place = next,
                     Err(error) if is_absence(&error) && links == 0 => return Ok(Way::Missing),
                     Err(_) if !next.starts_with(&root) => return Ok(Way::Astray(Astray::Out)),

@@ -1,11 +1,12 @@
 //! Listings: a folder's names in order, kept between the requests for its pages.
 //!
-//! Order: folders first, then by the bytes of the name as it is spelled. Only what decides the order is read for the whole folder; sizes and times are
-//! looked up for the entries of one page. A cursor is the last entry's place in the order, so it holds when the folder changes and
-//! when the server has forgotten the names.
+//! Order: folders first, then by the bytes of the spelled name. Only the data that decides the order is read for the
+//! whole folder. Sizes and times are looked up for the entries of one page. A cursor is the last entry's place in the
+//! order. So it holds when the folder changes, and when the server has dropped the names.
 //!
-//! All who list a folder share its names. A first page needs names that were read after it was asked for: those who ask while a folder is
-//! read wait, and share the next reading. All names in memory, also those being read, have one bound.
+//! All clients that list a folder share its names. A first page needs names that were read after it was requested.
+//! Clients that ask while a folder is read wait, and share the next reading. All names in memory, also those being
+//! read, have one bound.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, OsStr};
@@ -31,9 +32,9 @@ use super::stamp::FileId;
 const MAX_NAMES: usize = 1_000_000;
 /// Folders whose names are kept.
 const MAX_KEPT_FOLDERS: usize = 64;
-/// Bytes of the names that are kept. Those of the last folder are kept in any case.
+/// Bytes of the kept names. Those of the last folder are kept in any case.
 const MAX_KEPT: usize = 64 << 20;
-/// Names that nobody asked for this long are dropped.
+/// Names that no client requested for this long are dropped.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 /// Longest name, so that its cursor fits.
 const MAX_NAME_BYTES: usize = (MAX_CURSOR - 1) / 2;
@@ -42,18 +43,18 @@ const TOO_MANY: Refusal =
     Refusal::new(ErrorCode::Io, "This folder has more than a million entries and can't be listed.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server lists too many large folders. Try again shortly.");
 
-/// The names of folders listed lately, shared by all connections.
+/// The names of recently listed folders, shared by all connections.
 #[derive(Default)]
 pub struct Listings {
     kept: Mutex<Vec<Kept>>,
-    /// Folders that are being read, each by whoever holds its lock.
+    /// Folders that are being read. The reader holds the lock of each.
     reading: Mutex<Vec<(Listed, Arc<Mutex<()>>)>>,
     budget: Arc<Budget>,
-    /// Puts askers and readings in one order.
+    /// Orders requests and readings.
     next_ticket: AtomicU64,
 }
 
-/// When something was asked, or begun, among all that was.
+/// The moment of a request or a beginning, in the order of all of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
@@ -65,7 +66,7 @@ struct Kept {
     names: Arc<Names>,
 }
 
-/// Which folder was listed: where, and which one stood there then.
+/// The listed folder: its path, and the folder that was there then.
 #[derive(Clone, PartialEq, Eq)]
 struct Listed {
     path: SharePath,
@@ -76,17 +77,17 @@ struct Listed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     group: Group,
-    /// As it is spelled.
+    /// The spelled name.
     name: String,
 }
 
 impl Listings {
-    /// To be taken when a page is asked for.
+    /// Take it when a page is requested.
     pub fn ticket(&self) -> Ticket {
         Ticket(self.next_ticket.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// One page of the folder `dir`, which is at `path`. Blocks.
+    /// One page of the folder `dir`, which is at `path`. Blocking.
     pub fn page(
         &self,
         asked: Ticket,
@@ -116,7 +117,7 @@ impl Listings {
         Ok(page)
     }
 
-    /// Drops what nobody asked for lately.
+    /// Drops names that no client requested lately.
     pub fn tidy(&self) {
         self.lock().retain(|kept| kept.used.elapsed() < KEPT_FOR);
     }
@@ -191,7 +192,7 @@ impl Listings {
                 return Err(TOO_MANY);
             }
             let name = spelling::of(bytes);
-            // Kept names give way to those that are needed now.
+            // Kept names are evicted for those that are needed now.
             while !names.push(group, &name) {
                 self.give_way()?;
             }
@@ -200,7 +201,7 @@ impl Listings {
         Ok(names)
     }
 
-    /// Forgets the names that were kept longest.
+    /// Drops the oldest names.
     fn give_way(&self) -> Result<(), Refusal> {
         let mut kept = self.lock();
         if kept.is_empty() {
@@ -253,18 +254,18 @@ fn cursor(group: Group, name: &str) -> String {
     text
 }
 
-/// A name as the file system has it.
+/// The name in the file system.
 fn bytes(name: &str) -> Cow<'_, [u8]> {
     spelling::bytes(name).expect("the name was spelled from bytes")
 }
 
-/// A folder whose names can be read: the capability itself can only be looked through.
+/// A folder whose names can be read. The capability itself only resolves paths in it.
 fn readable(dir: &Dir) -> Result<OwnedFd, Refusal> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(dir, c".", flags, Mode::empty()).map_err(|error| refused(error.into()))
 }
 
-/// Where an entry belongs; `None` for what is not served.
+/// The place of an entry; `None` for an entry that is not served.
 fn group(share: &Share, path: &SharePath, dir: &Dir, name: &CStr, file_type: FileType) -> Option<Group> {
     match file_type {
         FileType::Directory => Some(Group::Folder),
@@ -274,7 +275,7 @@ fn group(share: &Share, path: &SharePath, dir: &Dir, name: &CStr, file_type: Fil
             Some(target) if !target.is_file() => None,
             _ => Some(Group::Other),
         },
-        // Some file systems don't say in the folder what an entry is.
+        // Some file systems don't store the kind of an entry in the folder.
         FileType::Unknown => {
             let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
             let file_type = FileType::from_raw_mode(stat.st_mode);
@@ -284,13 +285,13 @@ fn group(share: &Share, path: &SharePath, dir: &Dir, name: &CStr, file_type: Fil
     }
 }
 
-/// What a link leads to within the share.
+/// The entry that a link leads to within the share.
 fn target(share: &Share, folder: &SharePath, name: &[u8]) -> Option<cap_std::fs::Metadata> {
     let path = folder.join(&spelling::of(name)).ok()?;
     share.metadata(&path).ok()
 }
 
-/// What the client is told about an entry; `None` if it is gone or not served.
+/// The entry as the client sees it; `None` if it is gone or not served.
 fn entry(share: &Share, folder: &SharePath, dir: &Dir, name: &str) -> Option<Entry> {
     let unreadable = |name: String| Entry { name, kind: EntryKind::Unreadable, size: 0, modified_ms: None };
     if name.len() > MAX_NAME {
@@ -326,7 +327,7 @@ fn entry(share: &Share, folder: &SharePath, dir: &Dir, name: &str) -> Option<Ent
     }
 }
 
-/// What is told about a link.
+/// A link as the client sees it.
 fn linked(share: &Share, link: &SharePath) -> Result<Entry, Refusal> {
     let entry = share.entry(link)?;
     let leads_around = entry.kind == EntryKind::Directory && share.leads_around(link)?;

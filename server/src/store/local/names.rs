@@ -1,18 +1,18 @@
 //! Names of one folder in two pieces of memory, and the bound of all such memory.
 //!
-//! A million small allocations would take twice the memory, and leave it in holes when they are dropped.
+//! A million small allocations would take twice the memory, and leave it fragmented when they are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that the names of all folders take at most, whoever holds them.
+/// Most bytes of the names of all folders, whoever holds them.
 const BUDGET: usize = 256 << 20;
-/// Bytes of memory asked for at least.
+/// Least bytes of an allocation.
 const STEP: usize = 64 << 10;
 /// Bytes before a name: its group, and its length.
 const PREFIX: usize = 3;
 
-/// What an entry is, as far as it decides the order.
+/// The kind of an entry, as far as it decides the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// Comes first.
@@ -21,7 +21,7 @@ pub enum Group {
     Other,
 }
 
-/// What all names take together.
+/// The total of all names.
 #[derive(Default)]
 pub struct Budget(AtomicUsize);
 
@@ -29,7 +29,7 @@ pub struct Budget(AtomicUsize);
 pub struct Names {
     /// Each name behind its [`PREFIX`].
     text: Vec<u8>,
-    /// Where they begin in the text.
+    /// The positions of the names in the text.
     starts: Vec<u32>,
     taken: usize,
     budget: Arc<Budget>,
@@ -41,7 +41,7 @@ impl Names {
         Self { text: Vec::new(), starts: Vec::new(), taken: 0, budget }
     }
 
-    /// Adds a name. `false`: the budget of all names is used up, or half of it by these.
+    /// Adds a name. `false`: all names have used up the budget, or these have used up half of it.
     #[must_use]
     pub fn push(&mut self, group: Group, name: &str) -> bool {
         let Ok(length) = u16::try_from(name.len()) else { return false };
@@ -55,7 +55,7 @@ impl Names {
         true
     }
 
-    /// Puts them in order, once all are there.
+    /// Sorts them, once all are there.
     pub fn sort(&mut self) {
         let Self { text, starts, .. } = self;
         starts.sort_unstable_by(|&left, &right| at(text, left).cmp(&at(text, right)));
@@ -66,7 +66,7 @@ impl Names {
         self.taken = self.taken.min(left);
     }
 
-    /// How many.
+    /// The number of names.
     pub fn len(&self) -> usize {
         self.starts.len()
     }
@@ -76,18 +76,18 @@ impl Names {
         self.taken
     }
 
-    /// One of them.
+    /// One name.
     pub fn get(&self, index: usize) -> (Group, &str) {
         let (group, name) = at(&self.text, self.starts[index]);
         (group, std::str::from_utf8(name).expect("it was a text"))
     }
 
-    /// The index of the first one behind this place in the order.
+    /// The index of the first name after this place in the order.
     pub fn behind(&self, group: Group, name: &str) -> usize {
         self.starts.partition_point(|&start| at(&self.text, start) <= (group, name.as_bytes()))
     }
 
-    /// Sees to memory for one more name. It grows by half each time, and only as far as the budget lets it.
+    /// Provides memory for one more name. It grows by half each time, and only as far as the budget allows.
     fn has_room_for(&mut self, bytes: usize) -> bool {
         if self.text.len() + bytes > self.text.capacity() {
             let more = (self.text.capacity() / 2).max(STEP).max(bytes);

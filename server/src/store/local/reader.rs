@@ -1,4 +1,5 @@
-//! An open file that is read by several at once: from the system's cache where that takes no waiting, and ahead of those who go straight on.
+//! An open file with several readers. It reads from the system's cache if that takes no waiting, and reads ahead for
+//! sequential readers.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -13,29 +14,30 @@ use wstp_provider::Read;
 use super::stamp::Stamp;
 use crate::store::buffers::Buffer;
 
-/// How far ahead of a reader that goes straight on the disk is asked to read.
+/// How far ahead of a sequential reader the disk is asked to read.
 const READ_AHEAD: u64 = 4 << 20;
 
 /// An open file.
 pub struct Reader {
     file: File,
     size: u64,
-    /// Up to where the disk was asked to read ahead.
+    /// The position up to which the disk was asked to read ahead.
     ahead: AtomicU64,
 }
 
 impl Reader {
-    /// Reads a file of so many bytes.
+    /// Reads a file of this many bytes.
     pub fn new(file: File, size: u64) -> Self {
         Self { file, size, ahead: AtomicU64::new(0) }
     }
 
-    /// The file's stamp as it is now.
+    /// The file's current stamp.
     pub fn stamp(&self) -> io::Result<Stamp> {
         Stamp::of(&self.file)
     }
 
-    /// Reads, if that takes no waiting: the bytes are in the system's cache, and the disk need not be told to read ahead. `None` otherwise.
+    /// Reads, if that takes no waiting: the bytes are in the system's cache, and no read-ahead is due. Otherwise
+    /// `None`.
     pub fn read_cached(&self, read: &Read) -> Option<Buffer> {
         if self.wants_read_ahead(read) {
             return None;
@@ -46,7 +48,7 @@ impl Reader {
         came.is_ok_and(|came| came == read.length()).then_some(buffer)
     }
 
-    /// Reads. Blocks.
+    /// Blocking: reads.
     pub fn read(&self, read: &Read) -> io::Result<Buffer> {
         self.read_ahead(read);
         let (mut buffer, header) = Buffer::for_read(read);
@@ -54,7 +56,7 @@ impl Reader {
         Ok(buffer)
     }
 
-    /// Fills `buffer` with the bytes from `offset` on. Blocks.
+    /// Blocking: fills `buffer` with the bytes from `offset` on.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
     }
@@ -68,7 +70,8 @@ impl Reader {
         }
     }
 
-    /// Several connections may read one file at once, so the system's own guess, which is one per open file, does not do.
+    /// Several connections may read one file at once. The system guesses the read-ahead once per open file, so its
+    /// guess does not fit.
     fn read_ahead(&self, read: &Read) {
         let (end, ahead) = (read.end(), self.ahead.load(Ordering::Relaxed));
         if !goes_on(read, ahead) {
@@ -86,7 +89,7 @@ impl Reader {
     }
 }
 
-/// Whether a read follows a reader that goes straight on, up to `ahead`.
+/// Whether a read follows a sequential reader, up to `ahead`.
 fn goes_on(read: &Read, ahead: u64) -> bool {
     read.offset() <= ahead && read.end() + 2 * READ_AHEAD > ahead
 }

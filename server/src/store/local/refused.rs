@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
-/// Why the system did not do something, as the client is told.
+/// The system's reason for a failure, for the client.
 pub fn refused(error: io::Error) -> Refusal {
     let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     match error.kind() {

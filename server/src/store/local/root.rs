@@ -1,5 +1,6 @@
-//! The place of the shared folder. The server looks the folder up by its path at every use, and keeps no descriptor. So it finds a folder that
-//! was replaced, and serves one that was mounted later. A disk can be unmounted while nobody asks for anything.
+//! The place of the shared folder. The server looks the folder up by its path at every use, and keeps no descriptor. So
+//! it finds a folder that was replaced, and serves one that was mounted later. A disk can be unmounted while nobody
+//! asks for anything.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const GONE: Refusal = Refusal::new(
     "The shared folder is not there at the moment: it was removed or moved, or its disk is not mounted. Try again when it is back.",
 );
 
-/// The path of the shared folder, and what was last found there.
+/// The path of the shared folder, and the folder that was last found there.
 pub struct Root {
     path: PathBuf,
     seen: Mutex<Seen>,
@@ -43,7 +44,7 @@ struct Identity {
 impl Root {
     /// The folder at a path, which must be there and readable now.
     pub fn new(path: &Path) -> io::Result<Self> {
-        // The path outlives the working directory, and two spellings of one path are to look alike.
+        // The path outlives the working directory, and two spellings of one path must look alike.
         let path: PathBuf = std::path::absolute(path)?.components().collect();
         let dir = open(&path)?;
         dir.entries()?;
@@ -56,10 +57,10 @@ impl Root {
         &self.path
     }
 
-    /// The folder that is there now. What becomes of it is logged once.
+    /// The folder that is there now. A change is logged once.
     ///
     /// # Errors
-    /// [`ErrorCode::ShareGone`], or what the system says.
+    /// [`ErrorCode::ShareGone`], or the system's error.
     pub fn look_up(&self) -> Result<Dir, Refusal> {
         let dir = match open(&self.path) {
             Ok(dir) => dir,
@@ -114,7 +115,7 @@ fn is_empty(dir: &Dir) -> io::Result<bool> {
     Ok(dir.entries()?.next().is_none())
 }
 
-/// Whether there is no folder at the path, rather than one that can't be looked at.
+/// Whether there is no folder at the path, and not just one that can't be opened.
 fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())

@@ -1,4 +1,4 @@
-//! Whole small files for a bundle, read one after the other. Blocks.
+//! Whole small files for a bundle, read one after the other. Blocking.
 
 use std::fs::File;
 use std::io;
@@ -22,13 +22,13 @@ pub fn fill(share: &Share, mut bundle: Bundle) -> Result<Bundle, Refusal> {
     Ok(bundle)
 }
 
-/// A whole file; `None` where it does not fit.
+/// A whole file; `None` if it does not fit.
 fn small_file(share: &Share, path: &SharePath, bundle: &mut Bundle) -> Result<Option<BundledFile>, Refusal> {
     let (file, stamp) = share.file(path)?;
     if !bundle.takes(stamp.size)? {
         return Ok(None);
     }
-    // Until then a change may not show in the stamp, and bytes of two versions would go for one.
+    // Until then a change may not show in the stamp, and the bytes could mix two versions.
     std::thread::sleep(stamp.settles_in());
     let data = read(&file, stamp.size as usize).map_err(refused)?;
     if data.len() as u64 != stamp.size || Stamp::of(&file).map_err(refused)? != stamp {

@@ -1,4 +1,4 @@
-//! The stamp of a file: what the file system says changes whenever the bytes do.
+//! The stamp of a file: the file system's data that changes whenever the bytes do.
 
 use std::fs::File;
 use std::io;
@@ -13,8 +13,9 @@ const CLOCK_GRAIN: Duration = Duration::from_millis(20);
 /// Tells files apart: device and inode.
 pub type FileId = (u64, u64);
 
-/// Size, times, rights and identity of a file. The change time can't be set back by a program, so a restored modification time does not
-/// hide a change; it moves with the file's name and rights too, so a file that is replaced or removed while open is noticed.
+/// Size, times, rights and identity of a file. No program can set the change time back, so a restored modification time
+/// does not hide a change. The change time moves with the file's name and rights too. So the server notices when an
+/// open file is replaced or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// Bytes.
@@ -48,17 +49,18 @@ impl Stamp {
         })
     }
 
-    /// Which file it is of.
+    /// The identity of its file.
     pub fn file(&self) -> FileId {
         (self.device, self.inode)
     }
 
-    /// Whether the bytes may still be those of an earlier stamp of the same file. The change time differs, so they need not be.
+    /// Whether the bytes may still be those of an earlier stamp of the same file. The change time differs, so they need
+    /// not be.
     pub fn may_be_touched_only(&self, before: &Self) -> bool {
         (self.file(), self.size, self.modified) == (before.file(), before.size, before.modified)
     }
 
-    /// Whether a change of rights or of the number of names accounts for the difference to an earlier stamp.
+    /// Whether a change of rights or of the number of names explains the difference to an earlier stamp.
     pub fn has_other_rights_only(&self, before: &Self) -> bool {
         self.may_be_touched_only(before) && self.rights != before.rights
     }
@@ -68,7 +70,7 @@ impl Stamp {
         milliseconds(self.modified.0, self.modified.1)
     }
 
-    /// The version clients are told.
+    /// The version for clients.
     pub fn version(&self) -> FileVersion {
         let mut hasher = self.hasher();
         hasher.update(&self.device.to_le_bytes());
@@ -77,14 +79,14 @@ impl Stamp {
         FileVersion(version)
     }
 
-    /// A digest of the stamp together with where the file is. The device is left out: its number may be another after a restart.
+    /// A digest of the stamp and the file's path. The device is left out, because its number may change with a restart.
     pub fn key(&self, root: &[u8], path: &[u8]) -> [u8; 32] {
         let mut hasher = self.hasher();
         hasher.update(&(root.len() as u64).to_le_bytes()).update(root).update(path);
         *hasher.finalize().as_bytes()
     }
 
-    /// How long until a further change is sure to show in the stamp.
+    /// How long until a further change certainly shows in the stamp.
     pub fn settles_in(&self) -> Duration {
         let Ok(seconds) = u64::try_from(self.changed.0) else { return Duration::ZERO };
         let changed = SystemTime::UNIX_EPOCH

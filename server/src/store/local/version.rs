@@ -1,7 +1,7 @@
 //! One version of a local file.
 //!
-//! Its descriptor is open while the file is read, and closed soon after. The file is opened again by its path, and only if the same version
-//! is there.
+//! Its descriptor is open while the file is read, and closed soon after. The file is opened again by its path, and only
+//! if the same version is there.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use super::stamp::Stamp;
 use crate::blocking::blocking;
 use crate::store::Version;
 
-/// How often it is looked up whether the path still leads to this file.
+/// How often the server checks whether the path still leads to this file.
 const PATH_CHECK: Duration = Duration::from_secs(1);
 
 /// A file that had this stamp when it was opened.
@@ -31,9 +31,9 @@ struct Opened {
     disk: Arc<Disk>,
     path: SharePath,
     stamp: Stamp,
-    /// `None` while nobody reads.
+    /// `None` while no client reads.
     reader: Mutex<Option<Arc<Reader>>>,
-    /// Whether it was read since somebody last asked.
+    /// Whether it was read since the last check.
     is_used: AtomicBool,
     /// When the path was last seen to lead here. `None`: the open file counts, wherever its path leads.
     path_checked: Option<Mutex<Instant>>,
@@ -95,8 +95,8 @@ impl Version for LocalVersion {
     }
 
     async fn read(&self, read: &Read) -> Result<Bytes, Refusal> {
-        // This thread takes bytes that are in memory at once; another thread waits for the disk. To change threads and back costs more
-        // than to copy a quarter of a mebibyte.
+        // This thread takes bytes that are in memory at once. Another thread waits for the disk. Changing threads and
+        // back costs more than copying a quarter of a mebibyte.
         if let Some(done) = self.read_at_once(read) {
             return done;
         }
@@ -135,7 +135,7 @@ impl Version for LocalVersion {
 }
 
 impl Opened {
-    /// Reads. Blocks.
+    /// Blocking: reads.
     fn read(&self, read: &Read) -> Result<Bytes, Refusal> {
         let reader = self.reader()?;
         let buffer = reader.read(read).map_err(refused)?;
@@ -143,14 +143,14 @@ impl Opened {
         Ok(Bytes::from_owner(buffer))
     }
 
-    /// The file, opened again if need be. Blocks.
+    /// The file, opened again if need be. Blocking.
     fn reader(&self) -> Result<Arc<Reader>, Refusal> {
         if let Some(reader) = self.open_reader() {
             return Ok(reader);
         }
         let (file, stamp) = match self.disk.share.file(&self.path) {
             Ok(opened) => opened,
-            // It may be the same file again when it can be looked at.
+            // It may be the same file again when it can be reached.
             Err(refusal) if matches!(refusal.code(), ErrorCode::Busy | ErrorCode::Io | ErrorCode::ShareGone) => {
                 return Err(refusal);
             }
@@ -163,7 +163,7 @@ impl Opened {
         Ok(self.lock_reader().get_or_insert(opened).clone())
     }
 
-    /// Sees to it that the file is still the one that was opened. Blocks.
+    /// Ensures that the file is still the one that was opened. Blocking.
     fn check(&self, reader: &Reader) -> Result<(), Refusal> {
         self.compare(reader)?;
         if let Some(checked) = self.path_checked.as_ref().filter(|_| self.is_path_check_due()) {
@@ -179,7 +179,7 @@ impl Opened {
         if reader.stamp().map_err(refused)? == self.stamp { Ok(()) } else { Err(ErrorCode::Changed.into()) }
     }
 
-    /// A file that was moved away keeps its bytes, but is not what the client asked for any more.
+    /// A file that was moved away keeps its bytes, but is no longer the file that the client requested.
     fn is_at_path(&self) -> bool {
         let metadata = self.disk.share.metadata(&self.path);
         metadata.is_ok_and(|metadata| self.stamp.file() == (metadata.dev(), metadata.ino()))
@@ -190,7 +190,7 @@ impl Opened {
         checked.is_some_and(|at| at.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= PATH_CHECK)
     }
 
-    /// The file where it is open, which is noted as use.
+    /// The file if it is open. This counts as use.
     fn open_reader(&self) -> Option<Arc<Reader>> {
         self.is_used.store(true, Ordering::Relaxed);
         self.lock_reader().clone()

@@ -1,8 +1,8 @@
-//! The versions that plain HTTP told, so that a file keeps its version when only its rights or its number of names changed: a mirror that goes on with a
-//! download need not begin anew because a backup program made a hard link.
+//! The versions that plain HTTP has named. A file keeps its version when only its rights or its number of names
+//! changed. So a mirror that resumes a download need not begin again because a backup program made a hard link.
 //!
-//! The change time alone does not say what changed. It is believed to come from the rights or names where these did change and size, date and identity
-//! did not; everything else makes a new version.
+//! The change time alone does not say what changed. The server attributes it to the rights or names if these did change
+//! while size, date and identity did not. Every other change makes a new version.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +11,10 @@ use wstp_protocol::FileVersion;
 
 use super::stamp::{FileId, Stamp};
 
-/// Files that are remembered; those told first are forgotten first, and then have a new version after their next change of any kind.
+/// Files that are remembered. The oldest are dropped first, and have a new version after their next change of any kind.
 const MAX_KNOWN: usize = 4096;
 
-/// The versions that plain HTTP told lately.
+/// The versions that plain HTTP named lately.
 #[derive(Default)]
 pub struct Versions {
     known: Mutex<Known>,
