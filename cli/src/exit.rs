@@ -13,13 +13,13 @@ use crate::escape::one_line;
 pub enum Code {
     /// Everything was done, or everything is the same.
     Ok = 0,
-    /// Something that is none of the others.
+    /// Any other failure.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// The server does not have it, or does not give it.
+    /// The server does not have it, or refuses it.
     NotFound = 3,
-    /// No source could be reached, or none sent anything, for as long as was to be waited.
+    /// No source could be reached, or none sent data, within the user's patience.
     Unreachable = 4,
     /// The file changed on the server.
     Changed = 5,
@@ -47,20 +47,20 @@ impl Code {
     }
 }
 
-/// Why something could not be done: what happened, and what the person can do about it.
+/// A failure: what happened, and what the user can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Failure {
     /// How the command ends if nothing worse happens.
     pub code: Code,
-    /// What happened, a sentence.
+    /// The problem, a sentence.
     pub what: String,
-    /// What can be done, a sentence.
+    /// The remedy, a sentence.
     pub advice: String,
-    /// Whether nothing else would fare better, so that there is no use in going on with other files.
+    /// Whether other files would fail too, so that there is no use in continuing with them.
     pub ends_all: bool,
-    /// Whether waiting changes nothing, so that there is no use in trying again.
+    /// Whether waiting changes nothing, so that there is no use in a retry.
     pub lasting: bool,
-    /// What the server said, where it was the server that refused.
+    /// The server's words, if the server refused.
     pub refusal: Option<ErrorCode>,
 }
 
@@ -71,7 +71,7 @@ impl Failure {
         Self { code, what: what.into(), advice: advice.into(), ends_all, lasting: false, refusal: None }
     }
 
-    /// The disk did not do what it was asked for.
+    /// The disk failed.
     pub fn disk(what: impl fmt::Display, error: &std::io::Error) -> Self {
         let advice = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
@@ -89,17 +89,17 @@ impl Failure {
     }
 }
 
-/// Whether the disk, or the system, has no files of the length that was asked for.
+/// Whether the disk, or the system, has no files of the requested length.
 pub fn is_too_large(error: &std::io::Error) -> bool {
     match error.kind() {
         ErrorKind::FileTooLarge => true,
-        // A length that no system call could take; an error of the system's own is about something else.
+        // A length that no system call could take. An error of the system's own has another cause.
         ErrorKind::InvalidInput => error.raw_os_error().is_none(),
         _ => false,
     }
 }
 
-/// Both sentences; nothing in them can move a terminal's cursor, whoever wrote it.
+/// Both sentences. Nothing in them can move a terminal's cursor, whoever wrote it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", one_line(&self.what), one_line(&self.advice))

@@ -36,7 +36,7 @@ impl Server {
         Self { runtime: Some(runtime), address, _cache: cache }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
