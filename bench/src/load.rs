@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_websockets::{ClientBuilder, Config, Limits, Message, WebSocketStream};
-use wstp_engine::session::{Event, Reply, Request, Session};
+use wstp_engine::Instant;
+use wstp_engine::peer::{Event, Patience, Peer, Reply, Request};
 use wstp_protocol::limits::{MAX_RUN_BLOCKS, MAX_SERVER_FRAME};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, BlocksReply, ClientMessage, Opened, SharePath, block_count};
 
@@ -20,12 +22,16 @@ use crate::corpus::Source;
 
 /// Requests under way on one connection while a file is read.
 const DEPTH: usize = 8;
+/// A benchmark waits as long as its runner lets it, so no time passes for the peer.
+const NO_TIME: Instant = Instant(Duration::ZERO);
+/// As good as any, since no time passes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection, after its handshake.
 #[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
-    session: Session<()>,
+    peer: Peer<()>,
 }
 
 impl Client {
@@ -42,8 +48,10 @@ impl Client {
             .config(Config::default().frame_size(MAX_SERVER_FRAME))
             .uri(&format!("ws://{address}/ws"))?;
         let (socket, _) = builder.connect_on(tcp).await.context("no WebSocket")?;
-        let mut client = Self { socket, session: Session::default() };
-        client.send(&Session::<()>::hello("bench", None, 0)).await?;
+        let mut peer = Peer::new(NO_TIME, "bench", None, 0, Patience::fixed(PATIENCE, PATIENCE, PATIENCE));
+        let greeting = peer.handle_opened(NO_TIME).context("a connection is opened once")?;
+        let mut client = Self { socket, peer };
+        client.send(&greeting).await?;
         match client.next().await? {
             Event::Welcome => Ok(client),
             other => bail!("no welcome but {other:?}"),
@@ -89,7 +97,7 @@ impl Client {
     }
 
     async fn ask(&mut self, request: Request) -> Result<()> {
-        let message = self.session.request(request, ());
+        let message = self.peer.request(NO_TIME, request, ());
         self.send(&message).await
     }
 
@@ -97,7 +105,7 @@ impl Client {
         loop {
             match self.next().await? {
                 Event::Reply { reply, .. } => return Ok(reply),
-                Event::RootReady(_) | Event::Pong { .. } => {}
+                Event::RootReady(_) | Event::Pong => {}
                 other => bail!("no answer but {other:?}"),
             }
         }
@@ -111,7 +119,7 @@ impl Client {
         loop {
             let message = self.socket.next().await.context("the server closed the connection")??;
             if message.is_binary() {
-                return Ok(self.session.handle_frame(Bytes::from(message.into_payload()))?);
+                return Ok(self.peer.handle_frame(NO_TIME, Bytes::from(message.into_payload()))?);
             }
         }
     }

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use tokio::time::timeout;
 use tokio_util::io::InspectReader;
 
 /// A stream whose bytes are counted.
@@ -52,25 +50,10 @@ impl Arrivals {
         let before = self.0.seen.swap(bytes, Ordering::Relaxed);
         bytes > before.max(self.0.whole.load(Ordering::Relaxed))
     }
-
-    /// Waits for a future as long as bytes arrive; `None` once none came for that long.
-    pub async fn wait<T>(&self, patience: Duration, future: impl Future<Output = T>) -> Option<T> {
-        tokio::pin!(future);
-        loop {
-            let before = self.bytes();
-            match timeout(patience, &mut future).await {
-                Ok(done) => return Some(done),
-                Err(_) if self.bytes() == before => return None,
-                Err(_) => {}
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::Poll;
-
     use super::*;
 
     #[test]
@@ -84,20 +67,5 @@ mod tests {
         assert!(!arrivals.go_on());
         arrivals.add(1);
         assert!(arrivals.go_on());
-    }
-
-    #[tokio::test]
-    async fn what_bytes_come_for_is_waited_for() {
-        let patience = Duration::from_millis(1);
-        let arrivals = Arrivals::default();
-        let mut looks = 0;
-        // A byte has come at every check.
-        let slow = std::future::poll_fn(|_| {
-            looks += 1;
-            arrivals.add(1);
-            if looks < 10 { Poll::Pending } else { Poll::Ready(()) }
-        });
-        assert_eq!(arrivals.wait(patience, slow).await, Some(()));
-        assert_eq!(arrivals.wait(patience, std::future::pending::<()>()).await, None);
     }
 }

@@ -1,35 +1,38 @@
 //! One connection to a server for looking at it: listing, describing, hashes. One request at a time.
 //!
-//! Everything has a time limit, in which nothing may arrive; but a server that is alive may take as long as it needs to hash a file.
+//! Everything has a time limit, in which nothing may arrive; but a server that is alive may take as long as it needs to
+//! hash a file.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use wstp_engine::Incoming;
-use wstp_engine::session::{Event, Reply, Request, Session};
+use wstp_engine::peer::{Due, Event, Patience, Peer, Reply, Request};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
-use wstp_protocol::{
-    ClientMessage, Close, Entry, ErrorCode, Handle, Hash, Listing, Opened, Ping, RootReady, SharePath, features,
-};
+use wstp_protocol::{ClientMessage, Entry, ErrorCode, Handle, Hash, Listing, Opened, RootReady, SharePath, features};
 
 use crate::AGENT;
 use crate::address::Address;
+use crate::arrivals::Arrivals;
 use crate::exit::Failure;
 use crate::socket::{Happening, Socket};
 use crate::words::{astray, not_wstp, refused, silent};
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
-/// How often a server that hashes is asked whether it is still there.
-const PING_EVERY: Duration = Duration::from_secs(15);
+/// 10 s for the connection and as long for the welcome, 30 s for an answer. A server that hashes has to answer a ping
+/// every 15 s.
+const PATIENCE: Patience = Patience::fixed(Duration::from_secs(10), Duration::from_secs(30), Duration::from_secs(15));
+/// Longest sleep; nothing is due later than a ping.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// A connection whose handshake is done.
 pub struct Remote {
     label: String,
     socket: Socket,
     happenings: mpsc::Receiver<((), Happening)>,
-    session: Session<()>,
+    peer: Peer<()>,
+    began: Instant,
     /// The last root that was told before anybody waited for it.
     ready: Option<RootReady>,
     stale: Option<Handle>,
@@ -52,10 +55,11 @@ impl Remote {
     ///
     /// When nobody answers in time, or not as a WSTP server does.
     pub async fn connect(address: &Address) -> Result<Self, Failure> {
-        let label = address.label();
-        let remote = Self::begin(address);
-        let arrivals = remote.socket.arrivals().clone();
-        arrivals.wait(CONNECT_PATIENCE, remote.greet()).await.unwrap_or_else(|| Err(silent(&label)))
+        let mut remote = Self::begin(address);
+        while remote.peer.welcome().is_none() {
+            remote.next_event().await?;
+        }
+        Ok(remote)
     }
 
     fn begin(address: &Address) -> Self {
@@ -64,19 +68,10 @@ impl Remote {
             label: address.label(),
             socket: Socket::connect(address.clone(), (), sender),
             happenings,
-            session: Session::default(),
+            peer: Peer::new(wstp_engine::Instant::default(), AGENT, None, features::LINKS, PATIENCE),
+            began: Instant::now(),
             ready: None,
             stale: None,
-        }
-    }
-
-    async fn greet(mut self) -> Result<Self, Failure> {
-        self.send(&Session::<()>::hello(AGENT, None, features::LINKS))?;
-        loop {
-            let frame = self.next_frame().await?;
-            if matches!(self.read(frame)?, Some(Event::Welcome)) {
-                return Ok(self);
-            }
         }
     }
 
@@ -139,7 +134,8 @@ impl Remote {
     /// When the server takes nothing any more.
     pub fn close(&mut self, opened: &Opened) -> Result<(), Failure> {
         (self.ready, self.stale) = (None, None);
-        self.send(&ClientMessage::Close(Close { handle: opened.handle }))
+        let message = self.peer.close(self.now(), opened.handle);
+        self.send(&message)
     }
 
     /// Waits until the hash of an open file is known.
@@ -150,20 +146,8 @@ impl Remote {
     pub async fn hashed(&mut self, opened: &Opened) -> Result<OpenFile, Failure> {
         let of_file = |ready: &RootReady| ready.handle == opened.handle;
         let mut root = opened.root.or_else(|| self.ready.filter(of_file).map(|ready| ready.root));
-        let arrivals = self.socket.arrivals().clone();
-        let mut pinged = false;
         while root.is_none() {
-            match arrivals.wait(PING_EVERY, self.next_frame()).await {
-                Some(frame) => {
-                    self.read(frame?)?;
-                    pinged = false;
-                }
-                None if pinged => return Err(silent(&self.label)),
-                None => {
-                    self.send(&ClientMessage::Ping(Ping { nonce: 0 }))?;
-                    pinged = true;
-                }
-            }
+            self.next_event().await?;
             if self.stale == Some(opened.handle) {
                 return Err(refused(wstp_protocol::ErrorCode::Changed, "", &self.label));
             }
@@ -173,7 +157,8 @@ impl Remote {
         Ok(OpenFile { handle: opened.handle, size: opened.size, root })
     }
 
-    /// Nodes of a file's hash tree, proved against its root: `count` of them from `first` on, less what lies past the end.
+    /// Nodes of a file's hash tree, proved against its root: `count` of them from `first` on, less what lies past the
+    /// end.
     ///
     /// # Errors
     ///
@@ -190,56 +175,67 @@ impl Remote {
     /// Most nodes the server gives at once: a power of two.
     #[must_use]
     pub fn page_nodes(&self) -> u32 {
-        self.session.limits().map_or(1, |limits| limits.page_nodes.clamp(1, MAX_PAGE_NODES))
+        self.peer.limits().map_or(1, |limits| limits.page_nodes.clamp(1, MAX_PAGE_NODES))
     }
 
     async fn request(&mut self, request: Request) -> Result<Reply, Failure> {
-        let message = self.session.request(request, ());
+        let message = self.peer.request(self.now(), request, ());
         self.send(&message)?;
-        let label = self.label.clone();
-        let arrivals = self.socket.arrivals().clone();
-        arrivals.wait(ANSWER_PATIENCE, self.answer()).await.unwrap_or_else(|| Err(silent(&label)))
-    }
-
-    async fn answer(&mut self) -> Result<Reply, Failure> {
         loop {
-            let frame = self.next_frame().await?;
-            match self.read(frame)? {
-                Some(Event::Reply { reply: Reply::Failure(failure), .. }) => {
+            match self.next_event().await? {
+                Event::Reply { reply: Reply::Failure(failure), .. } => {
                     return Err(refused(failure.code, &failure.text, &self.label));
                 }
-                Some(Event::Reply { reply, .. }) => return Ok(reply),
+                Event::Reply { reply, .. } => return Ok(reply),
                 _ => {}
             }
         }
     }
 
-    /// Reads a frame; notices are put aside.
-    fn read(&mut self, frame: Incoming) -> Result<Option<Event<()>>, Failure> {
-        match self.session.handle_frame(frame).map_err(|error| not_wstp(&self.label, error))? {
-            Event::Refused(failure) => Err(refused(failure.code, &failure.text, &self.label)),
-            Event::Goodbye(_) => Err(refused(wstp_protocol::ErrorCode::ShuttingDown, "", &self.label)),
-            Event::RootReady(ready) => {
-                self.ready = Some(ready);
-                Ok(None)
+    /// Waits for the next event. The wait ends when the peer loses patience.
+    async fn next_event(&mut self) -> Result<Event<()>, Failure> {
+        loop {
+            let due = self.peer.poll_timeout(0).map(|at| self.began + (at - wstp_engine::Instant::default()));
+            let due = due.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+            match timeout_at(due, self.happenings.recv()).await {
+                Err(_) => self.expire()?,
+                Ok(None) => return Err(silent(&self.label)),
+                Ok(Some((_, Happening::Opened))) => {
+                    if let Some(greeting) = self.peer.handle_opened(self.now()) {
+                        self.send(&greeting)?;
+                    }
+                }
+                Ok(Some((_, Happening::Came(incoming)))) => return self.read(incoming),
+                Ok(Some((_, Happening::Closed(failure)))) => return Err(failure),
             }
-            Event::Stale(stale) => {
-                self.stale = Some(stale.handle);
-                Ok(None)
-            }
-            event => Ok(Some(event)),
         }
     }
 
-    async fn next_frame(&mut self) -> Result<Incoming, Failure> {
-        loop {
-            match self.happenings.recv().await {
-                Some((_, Happening::Opened)) => {}
-                Some((_, Happening::Came(frame))) => return Ok(frame),
-                Some((_, Happening::Closed(failure))) => return Err(failure),
-                None => return Err(silent(&self.label)),
-            }
+    /// Nothing whole came for long.
+    fn expire(&mut self) -> Result<(), Failure> {
+        let now = self.now();
+        match due(&mut self.peer, self.socket.arrivals(), now) {
+            Some(Due::Ping(ping)) => self.send(&ping),
+            Some(Due::Stalled) => Err(silent(&self.label)),
+            None => Ok(()),
         }
+    }
+
+    /// Reads what came, and remembers notices about open files.
+    fn read(&mut self, incoming: Incoming) -> Result<Event<()>, Failure> {
+        let event = self.peer.handle_frame(self.now(), incoming).map_err(|error| not_wstp(&self.label, error))?;
+        match &event {
+            Event::Refused(failure) => return Err(refused(failure.code, &failure.text, &self.label)),
+            Event::Goodbye(_) => return Err(refused(ErrorCode::ShuttingDown, "", &self.label)),
+            Event::RootReady(ready) => self.ready = Some(*ready),
+            Event::Stale(stale) => self.stale = Some(stale.handle),
+            _ => {}
+        }
+        Ok(event)
+    }
+
+    fn now(&self) -> wstp_engine::Instant {
+        wstp_engine::Instant(self.began.elapsed())
     }
 
     fn send(&self, message: &ClientMessage) -> Result<(), Failure> {
@@ -248,5 +244,37 @@ impl Remote {
 
     fn confused(&self) -> Failure {
         not_wstp(&self.label, "it answered something else than was asked")
+    }
+}
+
+/// What the peer's time asks for. Bytes of an answer show that the server is alive.
+fn due(peer: &mut Peer<()>, arrivals: &Arrivals, now: wstp_engine::Instant) -> Option<Due> {
+    if arrivals.go_on() {
+        peer.handle_bytes(now);
+    }
+    peer.handle_timeout(now, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use wstp_protocol::{Limits, ServerMessage, Welcome};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_whose_bytes_come_is_waited_for() {
+        let at = |seconds| wstp_engine::Instant(Duration::from_secs(seconds));
+        let mut peer = Peer::new(at(0), AGENT, None, features::LINKS, PATIENCE);
+        assert!(peer.handle_opened(at(0)).is_some());
+        let limits = Limits { requests: 1, handles: 1, run_blocks: 1, page_nodes: 1, idle_timeout_ms: 600_000 };
+        let welcome = Welcome { version: 1, features: 0, agent: "s".to_owned(), limits };
+        peer.handle_frame(at(0), ServerMessage::Welcome(welcome)).unwrap();
+        peer.request(at(0), Request::Stat { path: SharePath::root() }, ());
+        let arrivals = Arrivals::default();
+        for round in 1..10 {
+            arrivals.add(1);
+            assert_ne!(due(&mut peer, &arrivals, at(10 * round)), Some(Due::Stalled));
+        }
+        assert_eq!(due(&mut peer, &arrivals, at(120)), Some(Due::Stalled));
     }
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use wstp_protocol::{DecodeError, ServerMessage};
 
-/// A server's message: a frame as a socket carries it, or the message itself from a source that speaks another protocol.
+/// A server's message: a frame as a socket carries it, or the message itself from a source that speaks another
+/// protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// A frame that is still to be decoded.

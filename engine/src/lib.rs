@@ -12,12 +12,12 @@
 //! 3. Sleep until something happens or [`Transfer::poll_timeout`] is reached.
 //!
 //! For a folder, [`tree::TreeTransfer`] has the same contract, and hands large files out to transfers of their own.
+//! Below both, and below clients that only ask questions, stands a [`peer::Peer`] for each connection to a server.
 //! For a source of plain HTTP an [`http_source::HttpSource`] stands between the transfer and the requests.
 //!
 //! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never holds
 //! more data than its memory budget: what is asked for and not yet written counts.
 
-mod backoff;
 mod checksum;
 mod config;
 pub mod http_source;
@@ -26,18 +26,16 @@ mod incoming;
 pub mod journal;
 mod limit;
 mod output;
-mod patience;
+pub mod peer;
 mod progress;
 mod ranges;
 mod rate;
 mod records;
-pub mod session;
 mod source;
 mod time;
 mod transfer;
 pub mod tree;
 mod width;
-mod window;
 
 pub use checksum::crc32;
 pub use config::{Config, Order};

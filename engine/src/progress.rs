@@ -6,9 +6,6 @@ use wstp_protocol::{ErrorCode, Failure, Hash};
 
 use crate::{Instant, NamedBy, SourceId, StoreError};
 
-/// The longest wait that a server may ask for. A longer one would stop a transfer for good.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
-
 /// The activity of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -59,16 +56,6 @@ impl From<&Failure> for Problem {
     fn from(failure: &Failure) -> Self {
         Self::Server { code: failure.code, text: failure.text.clone() }
     }
-}
-
-/// When a retry makes sense, if the server said so.
-pub(crate) fn wait_of(failure: &Failure) -> Option<Duration> {
-    failure.retry_after_ms.map(bounded)
-}
-
-/// A wait that a server asks for, in milliseconds.
-pub(crate) fn bounded(ms: u32) -> Duration {
-    Duration::from_millis(ms.into()).min(LONGEST_WAIT)
 }
 
 /// The progress of a transfer.
@@ -144,15 +131,4 @@ pub struct SourceProgress {
     pub round_trip: Option<Duration>,
     /// Its last problem.
     pub problem: Option<Problem>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_server_can_stop_a_transfer_for_longer_than_minutes() {
-        assert_eq!(bounded(1500), Duration::from_millis(1500));
-        assert_eq!(bounded(u32::MAX), LONGEST_WAIT);
-    }
 }

@@ -28,7 +28,8 @@ pub enum SourceKind {
 pub struct Capabilities {
     /// It says which file it has: its version and, once known, its root. Only such a source can be the origin.
     pub identifies: bool,
-    /// It has the hashes that prove blocks. A source without them is asked only for blocks whose hashes are here already.
+    /// It has the hashes that prove blocks. A source without them is asked only for blocks whose hashes are here
+    /// already.
     pub proves: bool,
     /// It sends the bytes of blocks.
     pub sends: bool,
@@ -51,7 +52,8 @@ pub enum NamedBy {
     /// The user, who takes it to have the file: it may say so where the sources before it are silent.
     #[default]
     User,
-    /// Another source, which may be mistaken or lie: it is only used where it has the file that a source of the user's named.
+    /// Another source, which may be mistaken or lie: it is only used where it has the file that a source of the user's
+    /// named.
     Server,
 }
 

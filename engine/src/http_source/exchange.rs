@@ -7,8 +7,8 @@ use bytes::Bytes;
 /// Longest time that a `Retry-After` may ask for, in seconds.
 const LONGEST_WAIT: u32 = 3600;
 
-/// A `GET` to be made for a range of bytes at the file's URL. It follows redirects and wants no encoding of the content, which a browser asks
-/// for wherever there is no range.
+/// A `GET` to be made for a range of bytes at the file's URL. It follows redirects and wants no encoding of the
+/// content, which a browser asks for wherever there is no range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest(pub Range<u64>);
 

@@ -1,17 +1,20 @@
-//! A source that is plain HTTP, made to answer as a server of the protocol does, so that the engine sees one kind of connection only. Its answers
-//! are messages and never frames: nothing is encoded, so the bytes of blocks are those that came.
+//! A source that is plain HTTP, made to answer as a server of the protocol does, so that the engine sees one kind of
+//! connection only. Its answers are messages and never frames: nothing is encoded, so the bytes of blocks are those
+//! that came.
 //!
 //! It opens nothing and sends nothing. The caller makes one [`HttpSource`] for each connection to a source of
 //! [`SourceKind::Http`](crate::SourceKind::Http) and stands it in for the socket:
 //!
 //! 1. [`Output::Connect`](crate::Output::Connect): make it, and call `handle_opened` of the transfer at once.
 //! 2. [`Output::Send`](crate::Output::Send): give the message to [`HttpSource::handle_message`].
-//! 3. Take every [`HttpOutput`] from [`HttpSource::poll_output`]: hand messages to `handle_frame` of the transfer, make the requests, end those
-//!    that are no longer wanted.
-//! 4. Give each answer to [`HttpSource::handle_answer`]. A request that gets none means that the connection is gone: `handle_closed`.
+//! 3. Take every [`HttpOutput`] from [`HttpSource::poll_output`]: hand messages to `handle_frame` of the transfer, make
+//!    the requests, end those that are no longer wanted.
+//! 4. Give each answer to [`HttpSource::handle_answer`]. A request that gets none means that the connection is gone:
+//!    `handle_closed`.
 //!
-//! What the other side says is bounded by the caller, who reads no more of a body than [`HttpRequest::most`] and ends the request there. Nothing
-//! that comes is believed: such a source never has a root or a page, and its blocks count only when they match the origin's hashes.
+//! What the other side says is bounded by the caller, who reads no more of a body than [`HttpRequest::most`] and ends
+//! the request there. Nothing that comes is believed: such a source never has a root or a page, and its blocks count
+//! only when they match the origin's hashes.
 
 mod exchange;
 #[cfg(test)]
@@ -81,7 +84,8 @@ impl HttpSource {
         match message {
             ClientMessage::Hello(_) => self.say(ServerMessage::Welcome(welcome())),
             ClientMessage::Ping(ping) => self.say(ServerMessage::Pong(Pong { nonce: ping.nonce })),
-            // Its first byte comes with its size, also from those that refuse `HEAD`, or compress what is asked for whole.
+            // Its first byte comes with its size, also from those that refuse `HEAD`, or compress what is asked for
+            // whole.
             ClientMessage::Open(open) => self.request(open.id, Wanted::Size, HttpRequest(0..1)),
             ClientMessage::Blocks(ask) => self.ask_bytes(ask),
             ClientMessage::Cancel(cancel) => {
@@ -127,7 +131,8 @@ impl HttpSource {
     fn opened(&mut self, id: RequestId, answer: &HttpAnswer) {
         let size = match answer.status {
             206 => answer.told_range().and_then(|(_, size)| size),
-            // One without ranges. Where it encodes the content, this is not the file's size, and what comes then does not fit.
+            // One without ranges. Where it encodes the content, this is not the file's size, and what comes then does
+            // not fit.
             200 => answer.length(),
             // An empty file has no first byte.
             416 => answer.size_without_range(),

@@ -1,7 +1,7 @@
 //! The answers of HTTP servers, and what becomes of them.
 
 use super::*;
-use wstp_protocol::{Cancel, Close, HashesRequest, OpenRequest, Ping, SharePath};
+use wstp_protocol::{Cancel, Close, HashesRequest, Hello, OpenRequest, Ping, SharePath};
 
 const SIZE: u64 = 20_000;
 
@@ -57,7 +57,9 @@ fn ask(source: &mut HttpSource) {
 #[test]
 fn it_welcomes_and_shows_signs_of_life() {
     let mut source = HttpSource::default();
-    source.handle_message(&crate::session::Session::<()>::hello("a", None, 0));
+    let agent = "a".to_owned();
+    let hello = Hello { min_version: VERSIONS.0, max_version: VERSIONS.1, features: 0, agent, token: None };
+    source.handle_message(&ClientMessage::Hello(hello));
     assert!(matches!(said(&mut source), ServerMessage::Welcome(Welcome { version: 1, features: 0, .. })));
     source.handle_message(&ClientMessage::Ping(Ping { nonce: 5 }));
     assert_eq!(said(&mut source), ServerMessage::Pong(Pong { nonce: 5 }));

@@ -1,5 +1,6 @@
-//! What to ask for next, and of whom: the lowest missing block first, or the one where the user reads; each connection as much as its window allows, all
-//! together no more than the memory budget, and no faster than the limit. When nothing is left to ask for, a straggler's blocks are asked for once more.
+//! What to ask for next, and of whom: the lowest missing block first, or the one where the user reads; each connection
+//! as much as its window allows, all together no more than the memory budget, and no faster than the limit. When
+//! nothing is left to ask for, a straggler's blocks are asked for once more.
 
 use std::ops::Range;
 
@@ -9,14 +10,15 @@ use super::Transfer;
 use super::blocks::{range_of, run_of};
 use super::connection::{Ask, BlockAsk, PageAsk};
 use super::pages::{Part, page_of};
-use crate::session::Request;
+use crate::peer::Request;
 use crate::{ConnectionId, Instant, Order, SourceConfig, SourceId};
 
 /// Requests for hash pages under way on one connection.
 const MOST_PAGES_IN_FLIGHT: u32 = 8;
 /// Bytes of a hash.
 const HASH_SIZE: u32 = 32;
-/// Blocks asked for ahead of the first that is missing, where they are to come in order: 16 MiB, more than what is under way on most lines.
+/// Blocks asked for ahead of the first that is missing, where they are to come in order: 16 MiB, more than what is
+/// under way on most lines.
 const LEAD: u64 = 2048;
 
 impl Transfer {
@@ -55,7 +57,7 @@ impl Transfer {
 
     /// Asks a connection that waits for no blocks for the hashes that another one owes for too long.
     fn ask_late_pages(&mut self, id: ConnectionId) {
-        if self.connections.get(&id).is_none_or(|own| own.in_flight > 0) {
+        if self.connections.get(&id).is_none_or(|own| own.peer.in_flight > 0) {
             return;
         }
         while let Some((at, part)) = self.most_hashes(id).and_then(|most| self.late_part(id, most)) {
@@ -74,8 +76,8 @@ impl Transfer {
         let takes = self.takes_requests(id, 0) && connection.pages_in_flight < MOST_PAGES_IN_FLIGHT;
         // No more than comes as fast as a run of blocks does.
         let nodes_of_block = BLOCK_SIZE as u32 / HASH_SIZE;
-        let most = connection.window.run_blocks(self.config.memory_budget).saturating_mul(nodes_of_block);
-        connection.session.limits().filter(|_| takes).map(|limits| limits.page_nodes.min(most))
+        let most = connection.peer.window.run_blocks(self.config.memory_budget).saturating_mul(nodes_of_block);
+        connection.peer.limits().filter(|_| takes).map(|limits| limits.page_nodes.min(most))
     }
 
     fn request_page(&mut self, id: ConnectionId, part: Part, twice: bool) {
@@ -84,7 +86,7 @@ impl Transfer {
         let Some(handle) = connection.handle() else { return };
         connection.pages_in_flight += 1;
         let request = Request::Hashes { handle, level: part.level, first: part.first, count: part.count };
-        let message = connection.session.request(request, Ask::Page(PageAsk { part, handle, sent, twice }));
+        let message = connection.peer.request(sent, request, Ask::Page(PageAsk { part, handle, sent, twice }));
         self.send(id, message);
     }
 
@@ -93,7 +95,7 @@ impl Transfer {
         let idle = self.connections.get(&id)?;
         let others = self.connections.iter().filter(|(other, _)| **other != id);
         others
-            .flat_map(|(_, owing)| owing.session.requests().map(move |(_, ask)| (owing, ask)))
+            .flat_map(|(_, owing)| owing.peer.requests().map(move |(_, ask)| (owing, ask)))
             .filter_map(|(owing, ask)| match ask {
                 Ask::Page(ask) if !ask.twice && ask.part.count <= most => {
                     Some((ask.sent + owing.grace(idle), ask.part))
@@ -124,27 +126,25 @@ impl Transfer {
     /// How many blocks a connection may be asked for in one request now.
     fn room(&self, id: ConnectionId, cap: u64) -> Option<u32> {
         let connection = self.connections.get(&id)?;
-        let limits = connection.session.limits()?;
+        let limits = connection.peer.limits()?;
         // One request stays free for a hash page, so that blocks don't wait for their proof.
         if !self.takes_requests(id, 1) {
             return None;
         }
         // One block shows how slow the line is, and that it carries anything, before a run of them could.
-        let is_first = connection.in_flight == 0 && connection.window.smoothed().is_none();
-        let run = if is_first { 1 } else { connection.window.run_blocks(cap) };
+        let is_first = connection.peer.in_flight == 0 && connection.peer.window.smoothed().is_none();
+        let run = if is_first { 1 } else { connection.peer.window.run_blocks(cap) };
         let most = limits.run_blocks.min(run).min(self.most_at_limit());
         let most = 1 << most.ilog2();
         let bytes = u64::from(most) * BLOCK_SIZE;
-        let fits = connection.in_flight == 0 || connection.in_flight + bytes <= connection.window.size(cap);
+        let fits =
+            connection.peer.in_flight == 0 || connection.peer.in_flight + bytes <= connection.peer.window.size(cap);
         (fits && self.fits_budget(bytes)).then_some(most)
     }
 
     /// Whether a connection may be asked for something now, and `spare` requests more, unless it is idle.
     fn takes_requests(&self, id: ConnectionId, spare: usize) -> bool {
-        self.connections.get(&id).is_some_and(|connection| {
-            let most = connection.session.limits().map_or(0, |limits| limits.requests as usize);
-            connection.not_before <= self.now && connection.session.under_way() < most.saturating_sub(spare).max(1)
-        })
+        self.connections.get(&id).is_some_and(|connection| connection.peer.takes_requests(self.now, spare))
     }
 
     /// Whether a connection's source sends blocks.
@@ -165,7 +165,7 @@ impl Transfer {
         }
         self.unlimited_at = Some(self.unlimited_at.map_or(at, |other| other.min(at)));
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.window.nothing_to_ask(connection.in_flight);
+            connection.peer.window.nothing_to_ask(connection.peer.in_flight);
         }
         false
     }
@@ -174,8 +174,8 @@ impl Transfer {
         self.asked_bytes + self.storage.unwritten() + bytes <= self.config.memory_budget
     }
 
-    /// The missing blocks wanted most of those that a connection's source has, at most `most` of them (a power of two). A source that proves nothing
-    /// is asked only for blocks whose hashes are here.
+    /// The missing blocks wanted most of those that a connection's source has, at most `most` of them (a power of two).
+    /// A source that proves nothing is asked only for blocks whose hashes are here.
     fn next_run(&mut self, id: ConnectionId, most: u32) -> Option<BlockRun> {
         let source = self.connections.get(&id)?.source;
         let (start, end) = (self.config.order.start(), self.end_of_lead());
@@ -254,13 +254,13 @@ impl Transfer {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         let Some(handle) = connection.handle() else { return false };
         let bytes = file.bytes(&range_of(run));
-        let stamp = connection.window.sent(now, connection.in_flight);
-        connection.in_flight += bytes;
+        let stamp = connection.peer.window.sent(now, connection.peer.in_flight);
+        connection.peer.in_flight += bytes;
         self.asked_bytes += bytes;
         self.limit.take(bytes);
         self.blocks.ask(range_of(run));
         let ask = BlockAsk { run, handle, bytes, sent: now, stamp, twice };
-        let message = connection.session.request(Request::Blocks { handle, run }, Ask::Blocks(ask));
+        let message = connection.peer.request(now, Request::Blocks { handle, run }, Ask::Blocks(ask));
         self.send(id, message);
         true
     }
@@ -268,9 +268,9 @@ impl Transfer {
     /// Asks an idle connection for what another one owes for too long.
     fn ask_again(&mut self, id: ConnectionId, cap: u64) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
-        connection.window.nothing_to_ask(connection.in_flight);
-        let most = connection.session.limits().map_or(0, |limits| limits.run_blocks);
-        let room = connection.window.size(cap).saturating_sub(connection.in_flight).max(BLOCK_SIZE * 32);
+        connection.peer.window.nothing_to_ask(connection.peer.in_flight);
+        let most = connection.peer.limits().map_or(0, |limits| limits.run_blocks);
+        let room = connection.peer.window.size(cap).saturating_sub(connection.peer.in_flight).max(BLOCK_SIZE * 32);
         let Some((at, run, bytes)) = self.straggler(id, most, room) else { return false };
         if !self.fits_budget(bytes) {
             return false;
@@ -293,7 +293,7 @@ impl Transfer {
         self.connections
             .iter()
             .filter(|(other, _)| **other != id)
-            .flat_map(|(_, owing)| owing.session.requests().map(move |(_, ask)| (owing, ask)))
+            .flat_map(|(_, owing)| owing.peer.requests().map(move |(_, ask)| (owing, ask)))
             .filter_map(|(owing, ask)| match ask {
                 Ask::Blocks(ask)
                     if !ask.twice
@@ -310,7 +310,7 @@ impl Transfer {
     }
 
     fn mark_twice(&mut self, is_same: impl Fn(&Ask) -> bool) {
-        let asks = self.connections.values_mut().flat_map(|connection| connection.session.requests_mut());
+        let asks = self.connections.values_mut().flat_map(|connection| connection.peer.requests_mut());
         asks.filter(|(_, ask)| is_same(ask)).for_each(|(_, ask)| ask.set_twice(true));
     }
 }

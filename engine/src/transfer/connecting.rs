@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use wstp_protocol::{BLOCK_SIZE, ClientMessage, Ping, features};
+use wstp_protocol::{BLOCK_SIZE, features};
 
 use super::blocks::range_of;
 use super::connection::{Ask, BlockAsk, Connection, PageAsk, Stage};
-use super::source::Wait;
 use super::{Source, Transfer};
-use crate::session::Session;
+use crate::peer::{Due, Peer, Wait};
 use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
 
 /// A further connection is worth its handshake only for so much data.
@@ -34,7 +33,8 @@ impl Transfer {
         }
     }
 
-    /// Only the origin can say which file it is: a connection that waits for that gives way to it, or one that proves nothing.
+    /// Only the origin can say which file it is: a connection that waits for that gives way to it, or one that proves
+    /// nothing.
     fn make_room_for_origin(&mut self) {
         let origin = self.origin();
         let Some(index) = self.sources.iter().position(|source| Some(source.config.id) == origin) else { return };
@@ -48,8 +48,8 @@ impl Transfer {
         }
     }
 
-    /// Makes room for a source without a connection at the cost of one that has several; false if none has. Sources that fail are tried
-    /// less and less often, so this costs little.
+    /// Makes room for a source without a connection at the cost of one that has several; false if none has. Sources
+    /// that fail are tried less and less often, so this costs little.
     fn make_room(&mut self) -> bool {
         if self.has_room_for_connection() {
             return true;
@@ -67,7 +67,8 @@ impl Transfer {
 
     /// Uses one connection more or fewer, where that was found to be better.
     pub(super) fn adapt_width(&mut self) {
-        let carrying = self.connections.values().filter(|open| open.handle().is_some() && open.in_flight > 0).count();
+        let carrying =
+            self.connections.values().filter(|open| open.handle().is_some() && open.peer.in_flight > 0).count();
         let is_bound = carrying == self.most_connections() && self.unlimited_at.is_none() && !self.blocks.all_taken();
         self.width.adapt(self.now, is_bound);
         self.close_excess();
@@ -91,7 +92,7 @@ impl Transfer {
     fn may_try(&self, index: usize) -> bool {
         let source = &self.sources[index];
         let is_useful = source.config.can.proves || self.can_use_unproved();
-        is_useful && !source.is_given_up() && source.retry_at(self.now).is_none()
+        is_useful && !source.is_given_up() && source.conduct.retry_at(self.now).is_none()
     }
 
     /// Bytes without hashes are of use only while somebody else tells which file is wanted and what its blocks hash to.
@@ -120,23 +121,19 @@ impl Transfer {
     fn open_connection(&mut self, source: SourceId) {
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let stalls = self.sources.iter().find(|known| known.config.id == source).map(|known| known.stalls);
-        self.connections.insert(connection, Connection::new(source, self.now, stalls.unwrap_or_default()));
+        let Some(known) = self.source(source) else { return };
+        let (credential, patience) = (known.config.credential.as_ref(), known.conduct.patience());
+        let peer = Peer::new(self.now, &self.config.agent, credential, features::MIRRORS, patience);
+        self.connections.insert(connection, Connection::new(source, self.now, peer));
         self.outputs.push_back(Output::Connect { connection, source });
     }
 
     /// The caller opened a connection: says hello.
     pub(super) fn greet(&mut self, id: ConnectionId) {
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&id).filter(|open| open.stage == Stage::Connecting) else {
-            return;
-        };
-        connection.stage = Stage::Greeting;
-        connection.silence.broken(now);
-        let source = connection.source;
-        let credential = self.source(source).and_then(|source| source.config.credential.as_ref());
-        let hello = Session::<Ask>::hello(&self.config.agent, credential, features::MIRRORS);
-        self.send(id, hello);
+        let greeting = self.connections.get_mut(&id).and_then(|connection| connection.peer.handle_opened(self.now));
+        if let Some(greeting) = greeting {
+            self.send(id, greeting);
+        }
     }
 
     /// The caller says a connection is gone. One that carried blocks until then is replaced at once.
@@ -156,7 +153,7 @@ impl Transfer {
     /// Closes a connection because of a problem; its source is tried again later, no earlier than after `wait`.
     pub(super) fn drop_connection(&mut self, id: ConnectionId, problem: Problem, wait: Option<Duration>) {
         if let Some(source) = self.disconnect(id) {
-            self.source_failed(source, problem, wait.map_or(Wait::Backoff, Wait::AtLeast));
+            self.source_failed(source, problem, wait.into());
         }
     }
 
@@ -176,13 +173,14 @@ impl Transfer {
         source.strike(now, alone);
         if source.is_given_up() {
             self.give_up(id, problem);
-        } else if source.is_benched(now) {
+        } else if source.conduct.is_benched(now) {
             source.problem = Some(problem);
             self.disconnect_source(id);
         }
     }
 
-    /// Never tries a source again, unless the user wants to; when it was the last one that can prove blocks, the transfer fails.
+    /// Never tries a source again, unless the user wants to; when it was the last one that can prove blocks, the
+    /// transfer fails.
     pub(super) fn give_up(&mut self, id: SourceId, problem: Problem) {
         self.disconnect_source(id);
         if let Some(source) = self.source_mut(id) {
@@ -255,7 +253,7 @@ impl Transfer {
     fn forget(&mut self, id: ConnectionId) -> Option<SourceId> {
         let connection = self.connections.remove(&id)?;
         let source = connection.source;
-        for (ask, cancelled) in connection.session.into_requests() {
+        for (ask, cancelled) in connection.peer.into_requests() {
             match ask {
                 Ask::Blocks(ask) => {
                     self.asked_bytes -= ask.bytes;
@@ -264,7 +262,7 @@ impl Transfer {
                     }
                 }
                 Ask::Page(ask) if !cancelled => self.release_page(&ask),
-                Ask::Page(_) | Ask::Open { .. } | Ask::Stat { .. } => {}
+                Ask::Page(_) | Ask::Open | Ask::Stat => {}
             }
         }
         Some(source)
@@ -286,17 +284,17 @@ impl Transfer {
 
     /// Whether another connection still owes it; it is the only one then.
     fn is_left_to_another(&mut self, is_same: impl Fn(&Ask) -> bool) -> bool {
-        let mut asks = self.connections.values_mut().flat_map(|connection| connection.session.requests_mut());
+        let mut asks = self.connections.values_mut().flat_map(|connection| connection.peer.requests_mut());
         let other = asks.find(|(_, ask)| is_same(ask));
         other.map(|(_, ask)| ask.set_twice(false)).is_some()
     }
 
     /// It arrived from one connection: nobody else needs to send it.
     pub(super) fn cancel_all(&mut self, is_same: impl Fn(&Ask) -> bool) {
-        let mut cancels = Vec::new();
+        let (now, mut cancels) = (self.now, Vec::new());
         for (id, connection) in &mut self.connections {
-            let same = connection.session.requests().find_map(|(request, ask)| is_same(ask).then_some(request));
-            if let Some(message) = same.and_then(|request| connection.session.cancel(request)) {
+            let same = connection.peer.requests().find_map(|(request, ask)| is_same(ask).then_some(request));
+            if let Some(message) = same.and_then(|request| connection.peer.cancel(now, request)) {
                 cancels.push((*id, message));
             }
         }
@@ -305,22 +303,18 @@ impl Transfer {
         }
     }
 
-    /// Closes connections that are silent for too long, and says something on those that are about to be closed for silence.
+    /// Closes connections that are silent for too long, and says something on those that are about to be closed for
+    /// silence.
     pub(super) fn expire_connections(&mut self) {
-        let now = self.now;
-        let due = |at: Option<crate::Instant>| at.is_some_and(|at| at <= now);
-        let stalled: Vec<_> =
-            self.connections.iter().filter(|(_, open)| due(open.stalled_at())).map(|(id, _)| *id).collect();
-        for id in stalled {
-            self.drop_connection(id, Problem::Stalled, None);
-        }
-        let quiet: Vec<_> =
-            self.connections.iter().filter(|(_, open)| due(open.ping_at())).map(|(id, _)| *id).collect();
-        for id in quiet {
-            if let Some(connection) = self.connections.get_mut(&id) {
-                connection.ping_sent = Some(now);
+        let due = |(id, open): (&ConnectionId, &mut Connection)| {
+            Some((*id, open.peer.handle_timeout(self.now, open.awaited())?))
+        };
+        let due: Vec<_> = self.connections.iter_mut().filter_map(due).collect();
+        for (id, due) in due {
+            match due {
+                Due::Ping(ping) => self.send(id, ping),
+                Due::Stalled => self.drop_connection(id, Problem::Stalled, None),
             }
-            self.send(id, ClientMessage::Ping(Ping { nonce: id.0 }));
         }
     }
 

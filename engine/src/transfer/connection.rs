@@ -5,9 +5,7 @@ use std::time::Duration;
 use wstp_protocol::{BlockRun, Handle, RootReady};
 
 use super::pages::Part;
-use crate::patience::{Awaited, Silence, Stalls};
-use crate::session::Session;
-use crate::window::{Stamp, Window};
+use crate::peer::{Peer, Stamp};
 use crate::{FileIdentity, Instant, SourceId};
 
 /// The bytes of a full page of hashes. A server gives 1,024 at once.
@@ -25,8 +23,8 @@ const LEAST_LIFE: Duration = Duration::from_secs(1);
 /// A request.
 #[derive(Debug)]
 pub(super) enum Ask {
-    Open { sent: Instant },
-    Stat { sent: Instant },
+    Open,
+    Stat,
     Blocks(BlockAsk),
     Page(PageAsk),
 }
@@ -67,15 +65,7 @@ impl Ask {
         match self {
             Self::Blocks(ask) => ask.twice = is_twice,
             Self::Page(ask) => ask.twice = is_twice,
-            Self::Open { .. } | Self::Stat { .. } => {}
-        }
-    }
-
-    fn sent(&self) -> Instant {
-        match self {
-            Self::Open { sent } | Self::Stat { sent } => *sent,
-            Self::Blocks(ask) => ask.sent,
-            Self::Page(ask) => ask.sent,
+            Self::Open | Self::Stat => {}
         }
     }
 }
@@ -83,9 +73,7 @@ impl Ask {
 /// The stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The caller is opening it.
-    Connecting,
-    /// Hello is sent.
+    /// The server has not said welcome.
     Greeting,
     /// The file will be opened as soon as the server takes another request.
     Unopened,
@@ -100,18 +88,10 @@ pub(super) enum Stage {
 pub(super) struct Connection {
     pub(super) source: SourceId,
     pub(super) stage: Stage,
-    pub(super) session: Session<Ask>,
-    pub(super) window: Window,
+    pub(super) peer: Peer<Ask>,
     began: Instant,
-    /// Bytes in flight.
-    pub(super) in_flight: u64,
     /// Hash pages in flight.
     pub(super) pages_in_flight: u32,
-    /// The server takes no request before this time.
-    pub(super) not_before: Instant,
-    pub(super) silence: Silence,
-    pub(super) last_sent: Instant,
-    pub(super) ping_sent: Option<Instant>,
     /// A root that arrived before the handle it belongs to.
     pub(super) early_root: Option<RootReady>,
     /// Handles that became stale before they arrived, the latest ones.
@@ -121,19 +101,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(source: SourceId, now: Instant, stalls: Stalls) -> Self {
+    pub(super) fn new(source: SourceId, now: Instant, peer: Peer<Ask>) -> Self {
         Self {
             source,
-            stage: Stage::Connecting,
-            session: Session::default(),
-            window: Window::new(now),
+            stage: Stage::Greeting,
+            peer,
             began: now,
-            in_flight: 0,
             pages_in_flight: 0,
-            not_before: now,
-            silence: Silence::new(now, stalls),
-            last_sent: now,
-            ping_sent: None,
             early_root: None,
             early_stale: Vec::new(),
             reopened: 0,
@@ -155,7 +129,7 @@ impl Connection {
 
     /// Whether it has carried blocks for a while.
     pub(super) fn was_fine(&self, now: Instant) -> bool {
-        self.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
+        self.peer.window.smoothed().is_some() && now - self.began >= LEAST_LIFE
     }
 
     /// How long after a request to this connection `idle`, which has nothing to do, may repeat it.
@@ -165,50 +139,41 @@ impl Connection {
     /// not wait for the usual time of this one.
     pub(super) fn grace(&self, idle: &Self) -> Duration {
         let usual =
-            |connection: &Self| connection.window.smoothed().unwrap_or(UNKNOWN_ROUND_TRIP) * 2 + STRAGGLER_MARGIN;
+            |connection: &Self| connection.peer.window.smoothed().unwrap_or(UNKNOWN_ROUND_TRIP) * 2 + STRAGGLER_MARGIN;
         if self.source == idle.source { usual(self).min(MOST_GRACE).max(usual(idle)) } else { usual(idle) }
     }
 
-    /// When it counts as stalled if nothing happens.
-    pub(super) fn stalled_at(&self) -> Option<Instant> {
+    /// Bytes that may have to arrive before the next answer is whole.
+    pub(super) fn awaited(&self) -> u64 {
         // Runs grow with the window. So once a run has arrived, the round trip says how long the next may take.
-        let is_first = self.window.smoothed().is_none();
-        let bytes = if is_first { self.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES } else { 0 };
-        let awaited = match self.stage {
-            Stage::Connecting | Stage::Greeting => Awaited::Greeting,
-            _ => Awaited::Answers {
-                asked: self.session.oldest().map(Ask::sent),
-                overdue: self.session.is_overtaken(),
-                bytes,
-            },
-        };
-        self.silence.stalled_at(&self.window, awaited, self.ping_sent)
-    }
-
-    /// When to send something so that the server does not close the connection: at half of its idle timeout.
-    pub(super) fn ping_at(&self) -> Option<Instant> {
-        let limits = self.session.limits().filter(|_| self.ping_sent.is_none())?;
-        Some(self.last_sent + Duration::from_millis(u64::from(limits.idle_timeout_ms / 2).max(100)))
+        let is_first = self.peer.window.smoothed().is_none();
+        if is_first { self.peer.in_flight + u64::from(self.pages_in_flight) * PAGE_BYTES } else { 0 }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::Conduct;
+
+    fn new(source: u32) -> Connection {
+        let (begin, patience) = (Instant::default(), Conduct::default().patience());
+        Connection::new(SourceId(source), begin, Peer::new(begin, "test", None, 0, patience))
+    }
 
     /// A connection on which a block took this long.
     fn usually(source: u32, round_trip: Duration) -> Connection {
         let begin = Instant::default();
-        let mut connection = Connection::new(SourceId(source), begin, Stalls::default());
-        let stamp = connection.window.sent(begin, 0);
-        connection.window.arrived(begin + round_trip, &stamp, 8192);
+        let mut connection = new(source);
+        let stamp = connection.peer.window.sent(begin, 0);
+        connection.peer.window.arrived(begin + round_trip, &stamp, 8192);
         connection
     }
 
     #[test]
     fn connections_to_one_server_wait_for_each_other_and_those_to_another_do_not() {
         let [quick, slow] = [10, 500].map(Duration::from_millis);
-        let (owing, new) = (usually(0, slow), Connection::new(SourceId(0), Instant::default(), Stalls::default()));
+        let (owing, new) = (usually(0, slow), new(0));
         for idle in [&new, &usually(0, quick)] {
             assert_eq!(owing.grace(idle), slow * 2 + STRAGGLER_MARGIN);
         }

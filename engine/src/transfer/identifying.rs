@@ -1,10 +1,11 @@
 //! Whether what a source opened is the file of this transfer.
 //!
-//! The origin is the first source that the user named, that speaks the protocol and was not given up: its description counts, and others are used only
-//! once they are known to have the same bytes. While it is silent and the root unknown, another one that the user named takes its place. A version says
-//! only something among versions of one server; between servers, and after the version changed, only equal root hashes prove that the bytes are the
-//! same. A source of plain HTTP has no hash to compare: it is used where the size is the same, once the root is known, and each of its blocks has to
-//! prove itself.
+//! The origin is the first source that the user named, that speaks the protocol and was not given up: its description
+//! counts, and others are used only once they are known to have the same bytes. While it is silent and the root
+//! unknown, another one that the user named takes its place. A version says only something among versions of one
+//! server; between servers, and after the version changed, only equal root hashes prove that the bytes are the same. A
+//! source of plain HTTP has no hash to compare: it is used where the size is the same, once the root is known, and each
+//! of its blocks has to prove itself.
 
 use std::time::Duration;
 
@@ -13,11 +14,12 @@ use wstp_protocol::{Hash, Opened, RootReady, SharePath, Stale};
 use super::Transfer;
 use super::blocks::Blocks;
 use super::connection::{Ask, Connection, Stage};
-use crate::session::Request;
+use crate::peer::Request;
 use crate::{ConnectionId, FileIdentity, Instant, Problem, RangeSet, SourceId, StoreRequest};
 
-/// How long the origin may be without the file open before another source takes its place, where the root is unknown and that one knows it. As long as a
-/// connection may be silent before it counts as stalled: whoever only answers more slowly than a mirror keeps its place.
+/// How long the origin may be without the file open before another source takes its place, where the root is unknown
+/// and that one knows it. As long as a connection may be silent before it counts as stalled: whoever only answers more
+/// slowly than a mirror keeps its place.
 const ORIGIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a server may say that a file changed which did not.
 const MOST_REOPENS: u32 = 8;
@@ -33,7 +35,8 @@ enum Judgement {
     /// The same bytes under another version.
     SameBytes,
     Changed,
-    /// The origin says something else than before, and nothing proves what it said then: either may be what a bad line made of it.
+    /// The origin says something else than before, and nothing proves what it said then: either may be what a bad line
+    /// made of it.
     Contradiction,
     /// Another file than the origin's.
     Other,
@@ -56,17 +59,15 @@ impl Transfer {
         let Some(connection) = self.connections.get_mut(&id).filter(|open| open.stage == Stage::Unopened) else {
             return;
         };
-        let most = connection.session.limits().map_or(0, |limits| limits.requests as usize);
-        if connection.session.under_way() >= most {
+        if !connection.peer.has_room() {
             return;
         }
         let source = connection.source;
         let known = self.sources.iter().find(|known| known.config.id == source);
         let Some(path) = known.map(|known| known.config.path.clone()) else { return };
         connection.stage = Stage::Opening;
-        connection.silence.broken(now);
-        let message = connection.session.request(Request::Open { path: path.clone() }, Ask::Open { sent: now });
-        let has_room = connection.session.under_way() < most;
+        let message = connection.peer.request(now, Request::Open { path: path.clone() }, Ask::Open);
+        let has_room = connection.peer.has_room();
         self.send(id, message);
         if self.config.asks_modified && has_room && self.origin() == Some(source) {
             self.request_stat(id, path);
@@ -76,7 +77,7 @@ impl Transfer {
     fn request_stat(&mut self, id: ConnectionId, path: SharePath) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let message = connection.session.request(Request::Stat { path }, Ask::Stat { sent: now });
+        let message = connection.peer.request(now, Request::Stat { path }, Ask::Stat);
         self.send(id, message);
     }
 
@@ -84,7 +85,6 @@ impl Transfer {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let early = connection.early_root.take().filter(|ready| ready.handle == opened.handle).map(|ready| ready.root);
         let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root.or(early) };
-        connection.silence.broken(self.now);
         connection.stage = Stage::Open { handle: opened.handle, offered, trusted: false };
         if std::mem::take(&mut connection.early_stale).contains(&opened.handle) {
             return self.reopen(id, opened.handle);
@@ -138,7 +138,8 @@ impl Transfer {
             () if file.same_bytes(offered) => Judgement::SameBytes,
             // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
             () if self.updating => Judgement::Unsure,
-            // Nothing is here that the user would want to hear of: no block, or none that is proven, and what came is compared with the new hash.
+            // Nothing is here that the user would want to hear of: no block, or none that is proven, and what came is
+            // compared with the new hash.
             () if may_be_misheard && version.is_some() && (self.blocks.holds_nothing() || is_unknown) => {
                 Judgement::Contradiction
             }
@@ -179,8 +180,8 @@ impl Transfer {
         !self.updating && self.file.is_some_and(|file| file.root.is_some())
     }
 
-    /// Has another source that the user named say which file it is, where the origin had it not open for too long. The origin is used again if
-    /// it comes back with the same file. A change is only the origin's own to tell.
+    /// Has another source that the user named say which file it is, where the origin had it not open for too long. The
+    /// origin is used again if it comes back with the same file. A change is only the origin's own to tell.
     pub(super) fn replace_silent_origin(&mut self) {
         if self.is_settled_which() || self.updating || self.has_origin_open() {
             self.origin_seen = self.now;
@@ -214,8 +215,9 @@ impl Transfer {
             .map(|source| source.config.id)
     }
 
-    /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now, or where the origin before
-    /// it was given up before the file's hash was known, so that nobody could be trusted. What was received is compared with its hashes.
+    /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now,
+    /// or where the origin before it was given up before the file's hash was known, so that nobody could be trusted.
+    /// What was received is compared with its hashes.
     ///
     /// Everything about the file before is on record by then, or else it would be recorded as said of the file after.
     pub(super) fn choose_origin(&mut self) {

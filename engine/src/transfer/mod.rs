@@ -34,9 +34,9 @@ use self::source::Source;
 use self::stopping::Stop;
 use self::storage::Storage;
 use self::summits::Summits;
-use crate::backoff::Jitter;
 use crate::journal::Recovered;
 use crate::limit::Limit;
+use crate::peer::Jitter;
 use crate::rate::Rate;
 use crate::width::Width;
 use crate::{Command, Config, ConnectionId, FileIdentity, Incoming, Instant, Output, Problem, SourceId, StoreReply};
@@ -174,7 +174,7 @@ impl Transfer {
     pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
         if let Some(open) = self.connections.get_mut(&connection) {
-            open.silence.broken(self.now);
+            open.peer.handle_bytes(self.now);
         }
     }
 
@@ -227,9 +227,10 @@ impl Transfer {
             return None;
         }
         let connections = self.connections.values().flat_map(|connection| {
-            [connection.stalled_at(), connection.ping_at(), Some(connection.not_before).filter(|at| *at > self.now)]
+            [connection.peer.poll_timeout(connection.awaited()), connection.peer.not_before(self.now)]
         });
-        let sources = self.sources.iter().map(|source| source.retry_at(self.now).filter(|_| !source.is_given_up()));
+        let sources =
+            self.sources.iter().map(|source| source.conduct.retry_at(self.now).filter(|_| !source.is_given_up()));
         let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.recording_failed);
         let own =
             [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
@@ -263,10 +264,7 @@ impl Transfer {
     }
 
     fn send(&mut self, connection: ConnectionId, message: ClientMessage) {
-        if let Some(state) = self.connections.get_mut(&connection) {
-            state.last_sent = self.now;
-            self.outputs.push_back(Output::Send { connection, message });
-        }
+        self.outputs.push_back(Output::Send { connection, message });
     }
 
     /// Whether a source has hashes.

@@ -6,21 +6,16 @@ use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 
 use super::Transfer;
 use super::connection::{Ask, BlockAsk, PageAsk};
-use crate::progress::{bounded, wait_of};
-use crate::session::{Event, Reply, SessionError};
+use crate::peer::{Blame, Event, Reply, SessionError, bounded, wait_of};
 use crate::{ConnectionId, Incoming, Output, Problem};
 
-/// How long to leave a server alone that is busy and does not say how long.
-const BUSY_WAIT: Duration = Duration::from_millis(250);
-/// A server that says zero does not get a busy loop.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 /// How long to wait before a block is asked for again that the server could not read.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
 
 impl Transfer {
     pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Incoming) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        match connection.session.handle_frame(frame) {
+        match connection.peer.handle_frame(self.now, frame) {
             Ok(event) => self.handle_event(id, event),
             Err(error) => self.not_wstp(id, &error),
         }
@@ -40,11 +35,7 @@ impl Transfer {
             }
             Event::RootReady(ready) => self.root_ready(id, ready),
             Event::Stale(stale) => self.went_stale(id, stale),
-            Event::Pong { .. } => {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.ping_sent = None;
-                }
-            }
+            Event::Pong => {}
             Event::Goodbye(goodbye) => {
                 self.drop_connection(id, Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
             }
@@ -66,14 +57,14 @@ impl Transfer {
     fn handle_reply(&mut self, id: ConnectionId, ask: Ask, reply: Reply) {
         self.request_ended(id, &ask);
         match (ask, reply) {
-            (Ask::Open { .. }, Reply::Opened(opened)) => self.file_opened(id, &opened),
+            (Ask::Open, Reply::Opened(opened)) => self.file_opened(id, &opened),
             (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
             (Ask::Page(ask), Reply::HashPage(page)) => self.page_arrived(id, &ask, &page),
-            (Ask::Stat { .. }, Reply::Stat(reply)) => {
+            (Ask::Stat, Reply::Stat(reply)) => {
                 self.outputs.push_back(Output::Modified { modified_ms: reply.entry.modified_ms });
             }
             // It is of no importance; what matters, the answer to Open says as well.
-            (Ask::Stat { .. }, Reply::Failure(_)) => {}
+            (Ask::Stat, Reply::Failure(_)) => {}
             (ask, Reply::Failure(failure)) => self.request_failed(id, &ask, &failure),
             _ => self.not_wstp(id, &SessionError::WrongReply),
         }
@@ -83,14 +74,13 @@ impl Transfer {
     /// However a request ended, it is no longer under way.
     fn request_ended(&mut self, id: ConnectionId, ask: &Ask) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        connection.silence.broken(self.now);
         match ask {
             Ask::Blocks(ask) => {
-                connection.in_flight -= ask.bytes;
+                connection.peer.in_flight -= ask.bytes;
                 self.asked_bytes -= ask.bytes;
             }
             Ask::Page(_) => connection.pages_in_flight -= 1,
-            Ask::Open { .. } | Ask::Stat { .. } => {}
+            Ask::Open | Ask::Stat => {}
         }
     }
 
@@ -108,7 +98,7 @@ impl Transfer {
             // It was asked for of the file that was taken for this one before.
             return self.release_run(ask);
         }
-        connection.window.arrived(now, &ask.stamp, ask.bytes);
+        connection.peer.window.arrived(now, &ask.stamp, ask.bytes);
         if let Some(source) = self.source_mut(source) {
             source.delivered(now, ask.bytes);
         }
@@ -156,21 +146,23 @@ impl Transfer {
                 self.release_page(ask);
                 Some(ask.handle)
             }
-            Ask::Open { .. } | Ask::Stat { .. } => None,
+            Ask::Open | Ask::Stat => None,
         };
-        let wait = wait_of(failure);
         match (failure.code, handle, ask) {
-            (ErrorCode::Changed | ErrorCode::BadHandle, Some(handle), _) => self.reopen(id, handle),
-            (ErrorCode::Busy, Some(_), _) => self.leave_alone(id, wait.unwrap_or(BUSY_WAIT)),
-            (ErrorCode::NotReady, Some(_), _) => self.leave_alone(id, wait.unwrap_or(UNREADABLE_WAIT)),
+            (ErrorCode::Changed | ErrorCode::BadHandle, Some(handle), _) => return self.reopen(id, handle),
+            (ErrorCode::NotReady, Some(_), _) => {
+                return self.leave_alone(id, wait_of(failure).unwrap_or(UNREADABLE_WAIT));
+            }
             (ErrorCode::Io, Some(_), Ask::Blocks(ask)) => {
-                self.leave_alone(id, wait.unwrap_or(UNREADABLE_WAIT));
-                self.suspect(&[super::blocks::range_of(ask.run)], Problem::from(failure));
+                self.leave_alone(id, wait_of(failure).unwrap_or(UNREADABLE_WAIT));
+                return self.suspect(&[super::blocks::range_of(ask.run)], Problem::from(failure));
             }
-            (ErrorCode::OutOfRange | ErrorCode::DuplicateId | ErrorCode::Cancelled | ErrorCode::Malformed, _, _) => {
-                self.distrust(id, Problem::from(failure))
-            }
-            _ => self.refused(id, failure),
+            _ => {}
+        }
+        match Blame::of(failure) {
+            Blame::Busy(wait) if handle.is_some() => self.leave_alone(id, wait),
+            Blame::Lie => self.distrust(id, Problem::from(failure)),
+            Blame::Busy(_) | Blame::Refusal => self.refused(id, failure),
         }
     }
 
@@ -189,9 +181,8 @@ impl Transfer {
     }
 
     fn leave_alone(&mut self, id: ConnectionId, wait: Duration) {
-        let until = self.now + wait.max(SHORTEST_WAIT);
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.not_before = connection.not_before.max(until);
+            connection.peer.leave_alone(self.now, wait);
         }
     }
 }

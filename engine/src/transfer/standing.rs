@@ -51,10 +51,10 @@ impl Transfer {
 
     /// The blocks that are asked for, in order.
     pub fn requested(&self) -> impl Iterator<Item = Range<BlockIndex>> {
-        let asks = self.connections.values().flat_map(|connection| connection.session.requests());
+        let asks = self.connections.values().flat_map(|connection| connection.peer.requests());
         let runs = asks.filter_map(|(_, ask)| match ask {
             Ask::Blocks(ask) => Some(range_of(ask.run)),
-            Ask::Open { .. } | Ask::Stat { .. } | Ask::Page(_) => None,
+            Ask::Open | Ask::Stat | Ask::Page(_) => None,
         });
         let set: RangeSet = runs.collect();
         set.iter().collect::<Vec<_>>().into_iter()
@@ -87,7 +87,7 @@ impl Transfer {
             return Phase::Starting;
         }
         let sources = self.sources.iter().filter(|source| !source.is_given_up());
-        sources.filter_map(|source| source.retry_at(self.now)).min().map_or(Phase::Starting, Phase::Waiting)
+        sources.filter_map(|source| source.conduct.retry_at(self.now)).min().map_or(Phase::Starting, Phase::Waiting)
     }
 
     fn phase_of_blocks(&self) -> Phase {
@@ -108,7 +108,7 @@ impl Transfer {
         let id = source.config.id;
         let own = self.connections.values().filter(|connection| connection.source == id);
         // All of its connections were told to wait.
-        let busy = own.map(|connection| connection.not_before).min().filter(|at| *at > self.now);
+        let busy = own.map(|connection| connection.peer.not_before(self.now)).min().flatten();
         match source.standing(self.now) {
             Standing::Good => busy.map_or(Standing::Good, Standing::Waiting),
             other => other,
@@ -126,8 +126,8 @@ impl Transfer {
             rate: source.rate.at(self.now),
             standing: self.standing_of(source),
             verified: source.verified,
-            in_flight: own().map(|connection| connection.in_flight).sum(),
-            round_trip: own().filter_map(|connection| connection.window.smoothed()).min(),
+            in_flight: own().map(|connection| connection.peer.in_flight).sum(),
+            round_trip: own().filter_map(|connection| connection.peer.window.smoothed()).min(),
             problem: source.problem.clone(),
         }
     }

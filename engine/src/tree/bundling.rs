@@ -10,7 +10,7 @@ use super::link::Ask;
 use super::output::{FetchReply, FileId, KeepReply, TreeOutput};
 use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::Problem;
-use crate::session::Request;
+use crate::peer::Request;
 
 /// Most bundles at once.
 const MAX_BUNDLES: usize = 32;
@@ -57,10 +57,11 @@ impl TreeTransfer {
     }
 
     fn may_ask(&self) -> bool {
-        let Some(link) = self.link.as_ref().filter(|link| link.has_room(self.now)) else { return false };
+        let Some(link) = self.link.as_ref().filter(|link| link.peer.takes_requests(self.now, 0)) else { return false };
         let reserved = link.bundles as u64 * FRAME + self.held_bytes;
         let has_memory = reserved == 0 || reserved + FRAME <= self.config.memory_budget;
-        let has_window = link.in_flight == 0 || link.in_flight < link.window.size(self.config.memory_budget);
+        let has_window =
+            link.peer.in_flight == 0 || link.peer.in_flight < link.peer.window.size(self.config.memory_budget);
         link.bundles < MAX_BUNDLES && has_memory && has_window
     }
 
@@ -69,7 +70,7 @@ impl TreeTransfer {
         let link = self.link.as_ref()?;
         let folder = self.entries.file(*self.small.front()?)?.folder;
         let path = self.folder_path(folder);
-        let most_space = (link.window.size(self.config.memory_budget) / 4).min(FRAME - BundleReply::OVERHEAD);
+        let most_space = (link.peer.window.size(self.config.memory_budget) / 4).min(FRAME - BundleReply::OVERHEAD);
         let most_data = self.limit.run_bytes();
         let mut text = REQUEST_OVERHEAD + path.as_str().len();
         let mut parcel = Parcel { path, names: Vec::new(), space: 0, data: 0 };
@@ -94,11 +95,11 @@ impl TreeTransfer {
         }
         self.limit.take(parcel.data);
         let Some(link) = &mut self.link else { return };
-        let stamp = link.window.sent(now, link.in_flight);
-        link.in_flight += parcel.space;
+        let stamp = link.peer.window.sent(now, link.peer.in_flight);
+        link.peer.in_flight += parcel.space;
         link.bundles += 1;
-        let ask = Ask::Bundle { files, bytes: parcel.space, stamp, sent: now };
-        let message = link.session.request(Request::Bundle { path: parcel.path, names: parcel.names }, ask);
+        let ask = Ask::Bundle { files, bytes: parcel.space, stamp };
+        let message = link.peer.request(now, Request::Bundle { path: parcel.path, names: parcel.names }, ask);
         self.send(message);
     }
 

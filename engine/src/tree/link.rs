@@ -6,9 +6,7 @@ use wstp_protocol::limits::MAX_LIST_ENTRIES;
 use wstp_protocol::{BundleReply, features};
 
 use super::output::{FileId, FolderId};
-use crate::patience::{Awaited, Silence, Stalls};
-use crate::session::Session;
-use crate::window::{Stamp, Window};
+use crate::peer::{Peer, Stamp};
 use crate::{ConnectionId, Instant};
 
 /// Entries to request in a page of a folder while the speed of the line is unknown.
@@ -24,80 +22,32 @@ pub(super) enum Ask {
     /// A page of a folder.
     List { folder: FolderId, sent: Instant, entries: u32 },
     /// Files of one folder, estimated at this many bytes.
-    Bundle { files: Vec<FileId>, bytes: u64, stamp: Stamp, sent: Instant },
-}
-
-impl Ask {
-    fn sent(&self) -> Instant {
-        match self {
-            Self::List { sent, .. } | Self::Bundle { sent, .. } => *sent,
-        }
-    }
-}
-
-/// The stage of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The caller is opening it.
-    Connecting,
-    /// Hello is sent.
-    Greeting,
-    /// Requests may be made.
-    Ready,
+    Bundle { files: Vec<FileId>, bytes: u64, stamp: Stamp },
 }
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: ConnectionId,
-    pub(super) stage: Stage,
-    pub(super) session: Session<Ask>,
-    pub(super) window: Window,
-    /// Bytes of files in flight.
-    pub(super) in_flight: u64,
+    pub(super) peer: Peer<Ask>,
     pub(super) bundles: usize,
     pub(super) listings: usize,
     /// Entries to request in a page.
     pub(super) entries: u32,
-    /// The server takes no request before this time.
-    pub(super) not_before: Instant,
-    pub(super) silence: Silence,
-    pub(super) last_sent: Instant,
-    pub(super) ping_sent: Option<Instant>,
 }
 
 impl Link {
-    pub(super) fn new(id: ConnectionId, now: Instant, stalls: Stalls) -> Self {
-        Self {
-            id,
-            stage: Stage::Connecting,
-            session: Session::default(),
-            window: Window::new(now),
-            in_flight: 0,
-            bundles: 0,
-            listings: 0,
-            entries: FIRST_ENTRIES,
-            not_before: now,
-            silence: Silence::new(now, stalls),
-            last_sent: now,
-            ping_sent: None,
-        }
+    pub(super) fn new(id: ConnectionId, peer: Peer<Ask>) -> Self {
+        Self { id, peer, bundles: 0, listings: 0, entries: FIRST_ENTRIES }
     }
 
     /// Whether the server takes bundles; `None` while that is unknown.
     pub(super) fn takes_bundles(&self) -> Option<bool> {
-        self.session.welcome().map(|welcome| welcome.features & features::BUNDLES != 0)
-    }
-
-    /// Whether the server takes another request.
-    pub(super) fn has_room(&self, now: Instant) -> bool {
-        let most = self.session.limits().map_or(0, |limits| limits.requests as usize);
-        self.stage == Stage::Ready && self.not_before <= now && self.session.under_way() < most
+        self.peer.welcome().map(|welcome| welcome.features & features::BUNDLES != 0)
     }
 
     /// A request ended, in whatever way.
     pub(super) fn ended(&mut self, now: Instant, ask: &Ask) {
-        self.silence.broken(now);
         match ask {
             Ask::List { sent, entries, .. } => {
                 self.listings -= 1;
@@ -105,7 +55,7 @@ impl Link {
             }
             Ask::Bundle { bytes, .. } => {
                 self.bundles -= 1;
-                self.in_flight -= bytes;
+                self.peer.in_flight -= bytes;
             }
         }
     }
@@ -123,22 +73,8 @@ impl Link {
         if self.listings > 0 { u64::from(self.entries) * ENTRY_BYTES } else { 0 }
     }
 
-    /// When it counts as stalled if nothing happens.
-    pub(super) fn stalled_at(&self) -> Option<Instant> {
-        let awaited = match self.stage {
-            Stage::Connecting | Stage::Greeting => Awaited::Greeting,
-            Stage::Ready => Awaited::Answers {
-                asked: self.session.oldest().map(Ask::sent),
-                overdue: self.session.is_overtaken(),
-                bytes: self.in_flight + BundleReply::OVERHEAD + self.bytes_of_listing(),
-            },
-        };
-        self.silence.stalled_at(&self.window, awaited, self.ping_sent)
-    }
-
-    /// When to send something so that the server does not close the connection: at half of its idle timeout.
-    pub(super) fn ping_at(&self) -> Option<Instant> {
-        let limits = self.session.limits().filter(|_| self.ping_sent.is_none())?;
-        Some(self.last_sent + Duration::from_millis(u64::from(limits.idle_timeout_ms / 2).max(100)))
+    /// Bytes that may have to arrive before the next answer is whole.
+    pub(super) fn awaited(&self) -> u64 {
+        self.peer.in_flight + BundleReply::OVERHEAD + self.bytes_of_listing()
     }
 }

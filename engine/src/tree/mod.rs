@@ -36,9 +36,8 @@ use self::page::Listing;
 use self::recording::Ledger;
 use self::retelling::Retelling;
 use self::stopping::Stop;
-use crate::backoff::{Backoff, Jitter};
 use crate::limit::Limit;
-use crate::patience::Stalls;
+use crate::peer::{Conduct, Jitter};
 use crate::rate::Rate;
 use crate::{ConnectionId, Incoming, Instant, StoreError};
 
@@ -78,14 +77,8 @@ pub struct TreeTransfer {
     ledger: Ledger,
     link: Option<Link>,
     next_connection: u64,
-    stalls: Stalls,
-    retry_at: Option<Instant>,
-    backoff: Backoff,
+    conduct: Conduct,
     jitter: Jitter,
-    /// Lies and bad files that are not forgiven yet.
-    strikes: u32,
-    /// Good answers that no strike was forgiven for yet.
-    merit: u32,
     /// Whether the server ever answered as one of this protocol.
     is_known: bool,
     limit: Limit,
@@ -155,12 +148,8 @@ impl TreeTransfer {
             ledger: Ledger::new(journal.next_sequence),
             link: None,
             next_connection: 0,
-            stalls: Stalls::default(),
-            retry_at: None,
-            backoff: Backoff::default(),
+            conduct: Conduct::default(),
             jitter: Jitter::new(config.seed),
-            strikes: 0,
-            merit: 0,
             is_known: false,
             limit: Limit::new(config.rate_limit, now),
             unlimited_at: None,
@@ -191,7 +180,7 @@ impl TreeTransfer {
     pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
         if let Some(link) = self.link.as_mut().filter(|link| link.id == connection) {
-            link.silence.broken(self.now);
+            link.peer.handle_bytes(self.now);
         }
     }
 
@@ -262,11 +251,10 @@ impl TreeTransfer {
         if self.complete || self.is_settled() {
             return None;
         }
-        let later = |at: &Instant| *at > self.now;
         let link = self.link.as_ref().map(|link| {
-            [link.stalled_at(), link.ping_at(), Some(link.not_before).filter(later)].into_iter().flatten().min()
+            [link.peer.poll_timeout(link.awaited()), link.peer.not_before(self.now)].into_iter().flatten().min()
         });
-        let retry = self.retry_at.filter(|at| later(at) && self.link.is_none() && self.needs_link());
+        let retry = self.conduct.retry_at(self.now).filter(|_| self.link.is_none() && self.needs_link());
         let commit = self.commit_due_at();
         [link.flatten(), retry, commit, self.unlimited_at, self.rate.next_change(self.now), self.claims.due_at]
             .into_iter()
@@ -300,8 +288,7 @@ impl TreeTransfer {
     }
 
     fn send(&mut self, message: ClientMessage) {
-        if let Some(link) = &mut self.link {
-            link.last_sent = self.now;
+        if let Some(link) = &self.link {
             self.outputs.push_back(TreeOutput::Send { connection: link.id, message });
         }
     }
@@ -323,7 +310,7 @@ impl TreeTransfer {
             && self.large.is_empty()
             && self.held.is_empty()
             && self.fetching.is_empty()
-            && self.link.as_ref().is_none_or(|link| link.session.under_way() == 0)
+            && self.link.as_ref().is_none_or(|link| link.peer.under_way() == 0)
     }
 
     /// A folder's path on the server; that of the share where there is no such folder.

@@ -104,7 +104,7 @@ impl TreeTransfer {
         let walked = self.is_walked();
         let rate = self.rate.at(self.now);
         let left = totals.bytes.saturating_sub(totals.bytes_done + totals.bytes_failed);
-        let (needs_link, retry_at) = (self.needs_link(), self.retry_at.filter(|at| *at > self.now));
+        let (needs_link, retry_at) = (self.needs_link(), self.conduct.retry_at(self.now));
         let knows_left = walked && rate > 0.0 && self.large.is_empty() && self.fetching.is_empty();
         TreeProgress {
             phase: self.phase(),
@@ -138,7 +138,7 @@ impl TreeTransfer {
             _ if self.complete => Phase::Complete,
             Some(stop) if stop.settled && stop.problem.is_some() => Phase::Failed,
             Some(stop) if stop.settled => Phase::Paused,
-            _ => match self.retry_at.filter(|at| *at > self.now && self.needs_link()) {
+            _ => match self.conduct.retry_at(self.now).filter(|_| self.needs_link()) {
                 Some(at) if self.fetching.is_empty() => Phase::Waiting(at),
                 _ if self.is_checking() => Phase::Checking,
                 _ if self.entries.is_untouched() => Phase::Starting,

@@ -1,26 +1,19 @@
 //! What the server says.
 
-use std::time::Duration;
-
 use wstp_protocol::{ErrorCode, Failure};
 
-use super::link::{Ask, Stage};
+use super::link::Ask;
 use super::{Suspect, TreeProblem, TreeTransfer};
-use crate::progress::{bounded, wait_of};
-use crate::session::{Event, Reply, SessionError};
+use crate::peer::{Blame, Event, Reply, SessionError, bounded, wait_of};
 use crate::{ConnectionId, Incoming, Problem};
 
-/// How long to leave a server alone that is busy and does not say how long.
-const BUSY_WAIT: Duration = Duration::from_millis(250);
-/// A server that says zero does not get a busy loop.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 /// How often something is tried that may work the next time.
 const MOST_TRIES: u8 = 3;
 
 impl TreeTransfer {
     pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Incoming) {
         let Some(link) = self.link.as_mut().filter(|link| link.id == id) else { return };
-        match link.session.handle_frame(frame) {
+        match link.peer.handle_frame(self.now, frame) {
             Ok(event) => self.handle_event(event),
             Err(error) => self.not_wstp(&error),
         }
@@ -32,27 +25,14 @@ impl TreeTransfer {
 
     fn handle_event(&mut self, event: Event<Ask>) {
         match event {
-            Event::Welcome => self.welcomed(),
+            Event::Welcome | Event::Pong => {}
             Event::Reply { context, reply } => self.handle_reply(context, reply),
-            Event::Pong { .. } => {
-                if let Some(link) = &mut self.link {
-                    link.ping_sent = None;
-                }
-            }
             Event::Goodbye(goodbye) => {
                 self.drop_link(Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
             }
             Event::Refused(failure) => self.refused(&failure),
             // Nothing is cancelled and nothing opened here, and mirrors are not asked for.
             Event::Cancelled { .. } | Event::RootReady(_) | Event::Stale(_) | Event::Mirrors(_) => {}
-        }
-    }
-
-    fn welcomed(&mut self) {
-        let now = self.now;
-        if let Some(link) = &mut self.link {
-            link.stage = Stage::Ready;
-            link.silence.broken(now);
         }
     }
 
@@ -63,8 +43,8 @@ impl TreeTransfer {
         match (ask, reply) {
             (Ask::List { folder, .. }, Reply::Listing(listing)) => self.listed(folder, listing),
             (Ask::Bundle { files, bytes, stamp, .. }, Reply::Bundle(bundle)) => {
-                link.window.arrived(now, &stamp, bytes);
-                self.stalls.forget();
+                link.peer.window.arrived(now, &stamp, bytes);
+                self.conduct.delivered();
                 self.bundle_arrived(files, bundle);
             }
             (Ask::List { folder, .. }, Reply::Failure(failure)) => self.list_failed(folder, &failure),
@@ -78,17 +58,14 @@ impl TreeTransfer {
 
     /// A request failed for a reason that concerns the server rather than what was asked for.
     pub(super) fn request_failed(&mut self, failure: &Failure) {
-        match failure.code {
-            ErrorCode::Busy | ErrorCode::NotReady => {
-                let until = self.now + wait_of(failure).unwrap_or(BUSY_WAIT).max(SHORTEST_WAIT);
+        match Blame::of(failure) {
+            Blame::Busy(wait) => {
                 if let Some(link) = &mut self.link {
-                    link.not_before = link.not_before.max(until);
+                    link.peer.leave_alone(self.now, wait);
                 }
             }
-            ErrorCode::OutOfRange | ErrorCode::DuplicateId | ErrorCode::Cancelled | ErrorCode::Malformed => {
-                self.distrust(Problem::from(failure));
-            }
-            _ => self.refused(failure),
+            Blame::Lie => self.distrust(Problem::from(failure)),
+            Blame::Refusal => self.refused(failure),
         }
     }
 

@@ -91,7 +91,7 @@ impl TreeTransfer {
 
     /// Retries everything that failed.
     fn start_again(&mut self) {
-        self.pardon();
+        self.conduct.pardon();
         self.suspects.clear();
         let totals = self.entries.totals();
         if totals.files_failed > 0 {

@@ -11,7 +11,7 @@ use super::output::{FileId, FolderId, LeftOut, Listed, TreeOutput};
 use super::page::{Listing, Page, PageFile, Position, Rank};
 use super::{Suspect, TreeProblem, TreeTransfer};
 use crate::Problem;
-use crate::session::Request;
+use crate::peer::Request;
 
 /// Pages requested at once, so that a tree of many folders does not cost a round trip for every few of them.
 const MAX_LISTINGS: usize = 16;
@@ -27,14 +27,14 @@ impl TreeTransfer {
             link.listings += 1;
             let entries = link.entries;
             let request = Request::List { path, cursor, limit: entries };
-            let message = link.session.request(request, Ask::List { folder, sent: now, entries });
+            let message = link.peer.request(now, request, Ask::List { folder, sent: now, entries });
             self.send(message);
         }
     }
 
     fn folder_to_list(&mut self) -> Option<FolderId> {
         let link = self.link.as_ref()?;
-        let may = link.has_room(self.now) && link.listings < MAX_LISTINGS;
+        let may = link.peer.takes_requests(self.now, 0) && link.listings < MAX_LISTINGS;
         if may { self.to_list.pop_front() } else { None }
     }
 

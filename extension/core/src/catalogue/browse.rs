@@ -9,9 +9,9 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
 use wstp_engine::Instant;
-use wstp_engine::session::{self, Event, Request, Session};
+use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
 use wstp_messages::{Listed, ListedKind, Problem, Reply, ServerView, Spot};
-use wstp_protocol::{Entry, EntryKind, ErrorCode, Listing, SharePath, features};
+use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePath, features};
 
 use super::address::Address;
 use super::diagnosis::{Finding, diagnose};
@@ -25,14 +25,15 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(60);
 /// Entries in one page: enough for most folders, and drawn at once.
 const PAGE: u32 = 500;
-/// The same while nobody knows how fast the line is, and on a slow one: they come within the patience at a few hundred bytes a second.
+/// The same while nobody knows how fast the line is, and on a slow one: they come within the patience at a few hundred
+/// bytes a second.
 const SHORT_PAGE: u32 = 100;
 /// A page that took no longer may be a full one next time.
 const QUICK: Duration = Duration::from_secs(2);
 /// Requests one connection may have open here; views ask for one at a time.
 const MAX_REQUESTS: usize = 16;
 
-type Answer = Result<session::Reply, Problem>;
+type Answer = Result<peer::Reply, Problem>;
 type Welcomed = Result<String, Problem>;
 
 /// The connections used for browsing.
@@ -56,10 +57,9 @@ enum Unconnected {
 
 struct State {
     socket: Option<Socket>,
-    session: Session<oneshot::Sender<Answer>>,
+    peer: Peer<oneshot::Sender<Answer>>,
     awaiting_welcome: Vec<oneshot::Sender<Welcomed>>,
     last_used: Instant,
-    opened: bool,
     /// Entries to ask for in a page.
     page: u32,
 }
@@ -112,28 +112,18 @@ impl Browser {
         })?;
         let connection = self.reach(&address).await?;
         let (began, limit) = (clock::now(), connection.state.borrow().page);
-        let answer = connection.request(Request::List { path, cursor, limit })?;
-        match select(answer, Box::pin(sleep(ANSWER_PATIENCE))).await {
+        match connection.ask(Request::List { path, cursor, limit }).await? {
             // A page without entries that is not the last would be followed by another one for ever.
-            Either::Left((Ok(Ok(session::Reply::Listing(listing))), _))
-                if listing.entries.is_empty() && listing.next.is_some() =>
-            {
+            peer::Reply::Listing(listing) if listing.entries.is_empty() && listing.next.is_some() => {
                 Err(endless(&connection.label))
             }
-            Either::Left((Ok(Ok(session::Reply::Listing(listing))), _)) => {
+            peer::Reply::Listing(listing) => {
                 let is_quick = clock::now() - began <= QUICK;
                 connection.state.borrow_mut().page = if is_quick { PAGE } else { SHORT_PAGE };
                 Ok(listed(listing))
             }
-            Either::Left((Ok(Ok(session::Reply::Failure(failure))), _)) => {
-                Err(server_problem(failure.code, &failure.text, &connection.label))
-            }
-            Either::Left((Ok(Err(problem)), _)) => Err(problem),
-            Either::Left(_) => Err(lost(&connection.label)),
-            Either::Right(_) => {
-                self.connections.borrow_mut().remove(&address.to_string());
-                Err(silent(&connection.label))
-            }
+            peer::Reply::Failure(failure) => Err(server_problem(failure.code, &failure.text, &connection.label)),
+            _ => Err(lost(&connection.label)),
         }
     }
 
@@ -142,26 +132,23 @@ impl Browser {
         let now = clock::now();
         self.connections.borrow_mut().retain(|_, connection| {
             let state = connection.state.borrow();
-            state.session.under_way() > 0 || now - state.last_used < IDLE
+            state.peer.under_way() > 0 || now - state.last_used < IDLE
         });
     }
 
     /// A connection whose handshake is done.
     async fn connection(&self, address: &Address) -> Result<Rc<Connection>, Unconnected> {
         let key = address.to_string();
-        let known = self.connections.borrow().get(&key).cloned();
+        let known = self.connections.borrow().get(&key).filter(|known| !known.is_over()).cloned();
         let connection = match known {
             Some(connection) => connection,
             None => self.open(address).map_err(Unconnected::Told)?,
         };
         let Some(welcome) = connection.await_welcome() else { return Ok(connection) };
-        let result = match select(welcome, Box::pin(sleep(CONNECT_PATIENCE))).await {
-            Either::Left((Ok(Ok(_)), _)) => return Ok(connection),
-            Either::Left((Ok(Err(problem)), _)) => Unconnected::Told(problem),
-            Either::Left((Err(_), _)) | Either::Right(_) => {
-                let opened = connection.state.borrow().opened;
-                if opened { Unconnected::Told(silent(&connection.label)) } else { Unconnected::Unopened }
-            }
+        let result = match connection.wait(welcome).await {
+            Ok(Ok(_)) => return Ok(connection),
+            Ok(Err(problem)) => Unconnected::Told(problem),
+            Err(_) => Unconnected::Unopened,
         };
         self.connections.borrow_mut().retain(|_, other| !Rc::ptr_eq(other, &connection));
         Err(result)
@@ -172,10 +159,9 @@ impl Browser {
             label: address.label(),
             state: RefCell::new(State {
                 socket: None,
-                session: Session::default(),
+                peer: new_peer(),
                 awaiting_welcome: Vec::new(),
                 last_used: clock::now(),
-                opened: false,
                 page: SHORT_PAGE,
             }),
         });
@@ -197,14 +183,14 @@ impl Browser {
 
 impl Connection {
     fn agent(&self) -> String {
-        self.state.borrow().session.welcome().map_or_else(String::new, |welcome| welcome.agent.clone())
+        self.state.borrow().peer.welcome().map_or_else(String::new, |welcome| welcome.agent.clone())
     }
 
     /// `None` if the handshake is done.
     fn await_welcome(&self) -> Option<oneshot::Receiver<Welcomed>> {
         let mut state = self.state.borrow_mut();
         state.last_used = clock::now();
-        if state.session.welcome().is_some() {
+        if state.peer.welcome().is_some() {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
@@ -214,30 +200,60 @@ impl Connection {
 
     fn request(&self, request: Request) -> Result<oneshot::Receiver<Answer>, Problem> {
         let mut state = self.state.borrow_mut();
-        let allowed = state.session.limits().map_or(0, |limits| limits.requests as usize).min(MAX_REQUESTS);
-        if state.session.under_way() >= allowed {
+        let allowed = state.peer.limits().map_or(0, |limits| limits.requests as usize).min(MAX_REQUESTS);
+        if state.peer.under_way() >= allowed {
             return Err(problem(format!("{} still answers other questions.", self.label), "Try again in a moment."));
         }
         let (sender, receiver) = oneshot::channel();
-        let message = state.session.request(request, sender);
-        state.last_used = clock::now();
-        if let Some(socket) = &state.socket {
-            socket.send(&message.encode());
-        }
+        let now = clock::now();
+        let message = state.peer.request(now, request, sender);
+        state.last_used = now;
+        state.send(&message);
         Ok(receiver)
+    }
+
+    /// Asks the server, and waits for its answer as long as the peer's patience allows.
+    async fn ask(&self, request: Request) -> Answer {
+        let answer = self.request(request)?;
+        self.wait(answer).await.unwrap_or_else(|_| Err(lost(&self.label)))
+    }
+
+    /// Waits for something that the connection brings or its end ends.
+    async fn wait<T>(&self, mut coming: oneshot::Receiver<T>) -> Result<T, oneshot::Canceled> {
+        loop {
+            let due = self.state.borrow().peer.poll_timeout(0);
+            let sleep = sleep(due.map_or(ANSWER_PATIENCE, |at| at - clock::now()));
+            match select(&mut coming, Box::pin(sleep)).await {
+                Either::Left((came, _)) => return came,
+                Either::Right(_) => self.expire(),
+            }
+        }
+    }
+
+    /// The peer's time has come.
+    fn expire(&self) {
+        let mut state = self.state.borrow_mut();
+        match state.peer.handle_timeout(clock::now(), 0) {
+            Some(Due::Ping(ping)) => state.send(&ping),
+            Some(Due::Stalled) if state.peer.is_open() => state.end(silent(&self.label)),
+            Some(Due::Stalled) => state.give_up_opening(),
+            None => {}
+        }
+    }
+
+    /// Whether nothing can be asked on it any more.
+    fn is_over(&self) -> bool {
+        self.state.borrow().socket.is_none()
     }
 
     /// Finds out what stands at a path: the folder to show, and the file in it that was meant.
     async fn look_at(&self, path: &SharePath) -> Result<Spot, Problem> {
-        let answer = self.request(Request::Stat { path: path.clone() })?;
-        let entry = match select(answer, Box::pin(sleep(ANSWER_PATIENCE))).await {
-            Either::Left((Ok(Ok(session::Reply::Stat(reply))), _)) => reply.entry,
-            Either::Left((Ok(Ok(session::Reply::Failure(failure))), _)) => {
+        let entry = match self.ask(Request::Stat { path: path.clone() }).await? {
+            peer::Reply::Stat(reply) => reply.entry,
+            peer::Reply::Failure(failure) => {
                 return Ok(Spot { problem: Some(not_there(path, failure.code, &self.label)), ..Spot::default() });
             }
-            Either::Left((Ok(Err(problem)), _)) => return Err(problem),
-            Either::Left(_) => return Err(lost(&self.label)),
-            Either::Right(_) => return Err(silent(&self.label)),
+            _ => return Err(lost(&self.label)),
         };
         let names = |path: &SharePath| path.names().map(str::to_owned).collect();
         Ok(match entry.kind {
@@ -256,15 +272,14 @@ impl Connection {
         let mut state = self.state.borrow_mut();
         match happening {
             Happening::Opened => {
-                state.opened = true;
-                if let Some(socket) = &state.socket {
-                    socket.send(&Session::<()>::hello(AGENT, None, features::LINKS).encode());
+                if let Some(greeting) = state.peer.handle_opened(clock::now()) {
+                    state.send(&greeting);
                 }
                 true
             }
-            Happening::Came(frame) => match state.session.handle_frame(frame) {
+            Happening::Came(incoming) => match state.peer.handle_frame(clock::now(), incoming) {
                 Ok(Event::Welcome) => {
-                    let agent = state.session.welcome().map_or_else(String::new, |welcome| welcome.agent.clone());
+                    let agent = state.peer.welcome().map_or_else(String::new, |welcome| welcome.agent.clone());
                     let awaiting = std::mem::take(&mut state.awaiting_welcome);
                     awaiting.into_iter().for_each(|sender| drop(sender.send(Ok(agent.clone()))));
                     true
@@ -284,18 +299,20 @@ impl Connection {
                     false
                 }
             },
-            Happening::Bytes => true,
+            Happening::Bytes => {
+                state.peer.handle_bytes(clock::now());
+                true
+            }
             Happening::Closed => {
-                if state.opened {
-                    let problem = if state.session.welcome().is_some() {
+                if state.peer.is_open() {
+                    let problem = if state.peer.welcome().is_some() {
                         lost(&self.label)
                     } else {
                         not_wstp(&self.label, "it closed the connection")
                     };
                     state.end(problem);
                 } else {
-                    // Whoever waits finds out why.
-                    state.awaiting_welcome.clear();
+                    state.give_up_opening();
                 }
                 false
             }
@@ -304,16 +321,33 @@ impl Connection {
 }
 
 impl State {
+    fn send(&self, message: &ClientMessage) {
+        if let Some(socket) = &self.socket {
+            socket.send(&message.encode());
+        }
+    }
+
+    /// The connection could not be opened. Those who wait for it find out why.
+    fn give_up_opening(&mut self) {
+        self.socket = None;
+        self.awaiting_welcome.clear();
+    }
+
     /// Tells everybody who waits why nothing will come.
     fn end(&mut self, problem: Problem) {
         self.socket = None;
         for sender in std::mem::take(&mut self.awaiting_welcome) {
             let _ = sender.send(Err(problem.clone()));
         }
-        for (sender, _) in std::mem::take(&mut self.session).into_requests() {
+        for (sender, _) in std::mem::replace(&mut self.peer, new_peer()).into_requests() {
             let _ = sender.send(Err(problem.clone()));
         }
     }
+}
+
+fn new_peer<C>() -> Peer<C> {
+    let patience = Patience::fixed(CONNECT_PATIENCE, ANSWER_PATIENCE, ANSWER_PATIENCE);
+    Peer::new(clock::now(), AGENT, None, features::LINKS, patience)
 }
 
 fn not_wstp(label: &str, reason: &str) -> Problem {

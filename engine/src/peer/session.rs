@@ -1,90 +1,16 @@
-//! The client's half of one connection: the handshake, and which answer belongs to which request.
-//!
-//! It opens nothing and sends nothing: it makes messages to send and reads frames that came. The engine uses it for transfers and the
-//! extension for browsing. After any [`SessionError`] the connection is to be closed: the other side does not speak WSTP or lies.
-//!
-//! A request ends exactly once: with [`Event::Reply`], or with [`Event::Cancelled`] if it was given up before. Requests under way when the
-//! connection closes come back from [`Session::into_requests`].
+//! The handshake of one connection, and which answer belongs to which request.
 
 use std::collections::BTreeMap;
 
 use wstp_protocol::{
-    BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, Cancel, ClientMessage, DecodeError, Failure,
-    Goodbye, Handle, HashPage, HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened,
-    RequestId, RootReady, ServerMessage, SharePath, Stale, StatReply, StatRequest, VERSIONS, Welcome, features,
+    Cancel, ClientMessage, DecodeError, Failure, Goodbye, Hello, Mirrors, RequestId, RootReady, ServerMessage, Stale,
+    VERSIONS, Welcome, features,
 };
 
-use crate::{Credential, Incoming};
+use super::request::{Kind, Reply, Request};
+use crate::{Credential, Incoming, Instant};
 
-/// What can be asked of a server; [`Session::request`] adds the id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// See [`ListRequest`].
-    List {
-        /// The folder.
-        path: SharePath,
-        /// Where to go on.
-        cursor: Option<String>,
-        /// Most entries wanted.
-        limit: u32,
-    },
-    /// See [`StatRequest`].
-    Stat {
-        /// The entry.
-        path: SharePath,
-    },
-    /// See [`OpenRequest`].
-    Open {
-        /// The file.
-        path: SharePath,
-    },
-    /// See [`BlocksRequest`].
-    Blocks {
-        /// The open file.
-        handle: Handle,
-        /// The blocks.
-        run: BlockRun,
-    },
-    /// See [`HashesRequest`].
-    Hashes {
-        /// The open file.
-        handle: Handle,
-        /// The level of the nodes.
-        level: u8,
-        /// The first node.
-        first: u64,
-        /// How many.
-        count: u32,
-    },
-    /// See [`BundleRequest`]. Only of a server that agreed on [`features::BUNDLES`].
-    Bundle {
-        /// The folder.
-        path: SharePath,
-        /// The files' names in it.
-        names: Vec<String>,
-    },
-}
-
-/// How a request ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// To [`Request::List`].
-    Listing(Listing),
-    /// To [`Request::Stat`].
-    Stat(StatReply),
-    /// To [`Request::Open`].
-    Opened(Opened),
-    /// To [`Request::Blocks`], with the run that was asked for.
-    Blocks(BlocksReply),
-    /// To [`Request::Hashes`].
-    HashPage(HashPage),
-    /// To [`Request::Bundle`], with no more files than were asked for.
-    Bundle(BundleReply),
-    /// To any request.
-    Failure(Failure),
-}
-
-/// What a frame meant.
+/// The meaning of something that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<C> {
     /// The handshake is done; requests may be made.
@@ -106,13 +32,10 @@ pub enum Event<C> {
     /// See [`Stale`].
     Stale(Stale),
     /// The answer to a ping.
-    Pong {
-        /// The ping's.
-        nonce: u64,
-    },
+    Pong,
     /// See [`Goodbye`].
     Goodbye(Goodbye),
-    /// See [`Mirrors`]. Comes only to those who asked for it with [`Session::hello`].
+    /// See [`Mirrors`]. Comes only to those who asked for [`features::MIRRORS`].
     Mirrors(Mirrors),
     /// The server ends the connection for this reason.
     Refused(Failure),
@@ -148,31 +71,32 @@ pub enum SessionError {
 struct Pending<C> {
     request: Kind,
     context: C,
+    sent: Instant,
     cancelled: bool,
     /// With more answers than this, its own should have been among them.
     due: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    List,
-    Stat,
-    Open,
-    Blocks(BlockRun),
-    Hashes,
-    /// So many files.
-    Bundle(usize),
-}
-
-/// One connection; `C` is what the caller wants to get back with each answer.
+/// The requests of one connection; `C` is what the caller wants to get back with each answer.
 #[derive(Debug)]
-pub struct Session<C> {
+pub(super) struct Session<C> {
     welcome: Option<Welcome>,
     mirrors_told: bool,
     next_id: RequestId,
     pending: BTreeMap<RequestId, Pending<C>>,
     /// How many requests ended.
     answers: u64,
+}
+
+/// The first message of a connection. It asks for these [`features`].
+pub(super) fn hello(agent: &str, credential: Option<&Credential>, features: u64) -> ClientMessage {
+    ClientMessage::Hello(Hello {
+        min_version: VERSIONS.0,
+        max_version: VERSIONS.1,
+        features,
+        agent: agent.to_owned(),
+        token: credential.map(|credential| credential.token().to_owned()),
+    })
 }
 
 impl<C> Default for Session<C> {
@@ -183,50 +107,40 @@ impl<C> Default for Session<C> {
 
 impl<C> Session<C> {
     /// What the server said about itself, once the handshake is done.
-    #[must_use]
-    pub fn welcome(&self) -> Option<&Welcome> {
+    pub(super) fn welcome(&self) -> Option<&Welcome> {
         self.welcome.as_ref()
     }
 
-    /// What the server allows, once the handshake is done.
-    #[must_use]
-    pub fn limits(&self) -> Option<&Limits> {
-        self.welcome.as_ref().map(|welcome| &welcome.limits)
-    }
-
     /// How many requests have not ended, those that were cancelled included.
-    #[must_use]
-    pub fn under_way(&self) -> usize {
+    pub(super) fn under_way(&self) -> usize {
         self.pending.len()
     }
 
     /// The requests that have not ended and were not cancelled, oldest first as long as ids have not wrapped around.
-    pub fn requests(&self) -> impl Iterator<Item = (RequestId, &C)> {
+    pub(super) fn requests(&self) -> impl Iterator<Item = (RequestId, &C)> {
         self.pending.iter().filter(|(_, pending)| !pending.cancelled).map(|(id, pending)| (*id, &pending.context))
     }
 
     /// The same, to change what goes with them.
-    pub fn requests_mut(&mut self) -> impl Iterator<Item = (RequestId, &mut C)> {
+    pub(super) fn requests_mut(&mut self) -> impl Iterator<Item = (RequestId, &mut C)> {
         self.pending
             .iter_mut()
             .filter(|(_, pending)| !pending.cancelled)
             .map(|(id, pending)| (*id, &mut pending.context))
     }
 
-    /// What goes with the oldest request that has not ended, even if it was cancelled.
-    #[must_use]
-    pub fn oldest(&self) -> Option<&C> {
-        self.pending.first_key_value().map(|(_, pending)| &pending.context)
+    /// When the oldest request was sent that has not ended, even if it was cancelled.
+    pub(super) fn oldest_sent(&self) -> Option<Instant> {
+        self.pending.first_key_value().map(|(_, pending)| pending.sent)
     }
 
     /// Whether more answers came since the oldest request was made than could have been on their way before its own.
-    #[must_use]
-    pub fn is_overtaken(&self) -> bool {
+    pub(super) fn is_overtaken(&self) -> bool {
         self.pending.first_key_value().is_some_and(|(_, pending)| self.answers > pending.due)
     }
 
     /// The connection is gone: every request that has not ended, and whether it was cancelled.
-    pub fn into_requests(self) -> impl Iterator<Item = (C, bool)> {
+    pub(super) fn into_requests(self) -> impl Iterator<Item = (C, bool)> {
         self.pending.into_values().map(|pending| (pending.context, pending.cancelled))
     }
 
@@ -234,8 +148,8 @@ impl<C> Session<C> {
     ///
     /// # Errors
     /// When the server does not speak WSTP or said something that does not fit; then the connection is to be closed.
-    pub fn handle_frame(&mut self, frame: impl Into<Incoming>) -> Result<Event<C>, SessionError> {
-        let message = frame.into().decode()?;
+    pub(super) fn handle_frame(&mut self, frame: Incoming) -> Result<Event<C>, SessionError> {
+        let message = frame.decode()?;
         match message {
             ServerMessage::Welcome(welcome) => return self.welcomed(welcome),
             ServerMessage::Failure(failure) if failure.id.is_none() => return Ok(Event::Refused(failure)),
@@ -251,7 +165,7 @@ impl<C> Session<C> {
             ServerMessage::HashPage(body) => self.end(body.id, Reply::HashPage(body)),
             ServerMessage::Bundle(body) => self.end(body.id, Reply::Bundle(body)),
             ServerMessage::Failure(body) => self.end(body.id.ok_or(SessionError::Unasked)?, Reply::Failure(body)),
-            ServerMessage::Pong(body) => Ok(Event::Pong { nonce: body.nonce }),
+            ServerMessage::Pong(_) => Ok(Event::Pong),
             ServerMessage::RootReady(body) => Ok(Event::RootReady(body)),
             ServerMessage::Stale(body) => Ok(Event::Stale(body)),
             ServerMessage::Goodbye(body) => Ok(Event::Goodbye(body)),
@@ -290,30 +204,19 @@ impl<C> Session<C> {
         Ok(if pending.cancelled { Event::Cancelled { context } } else { Event::Reply { context, reply } })
     }
 
-    /// The first message of a connection. It asks for these [`features`].
-    #[must_use]
-    pub fn hello(agent: &str, credential: Option<&Credential>, features: u64) -> ClientMessage {
-        ClientMessage::Hello(Hello {
-            min_version: VERSIONS.0,
-            max_version: VERSIONS.1,
-            features,
-            agent: agent.to_owned(),
-            token: credential.map(|credential| credential.token().to_owned()),
-        })
-    }
-
     /// Makes a request; the message is to be sent.
-    pub fn request(&mut self, request: Request, context: C) -> ClientMessage {
+    pub(super) fn request(&mut self, now: Instant, request: Request, context: C) -> ClientMessage {
         let id = self.free_id();
         let (kind, message) = request.into_message(id);
         // Answers may overtake each other: by then a server that takes so many requests at once had all of them twice.
-        let due = self.answers + 2 * self.limits().map_or(0, |limits| u64::from(limits.requests));
-        self.pending.insert(id, Pending { request: kind, context, cancelled: false, due });
+        let at_once = self.welcome.as_ref().map_or(0, |welcome| u64::from(welcome.limits.requests));
+        let due = self.answers + 2 * at_once;
+        self.pending.insert(id, Pending { request: kind, context, sent: now, cancelled: false, due });
         message
     }
 
     /// Gives up on a request; the message is to be sent. `None` if it has ended or was cancelled before.
-    pub fn cancel(&mut self, id: RequestId) -> Option<ClientMessage> {
+    pub(super) fn cancel(&mut self, id: RequestId) -> Option<ClientMessage> {
         let pending = self.pending.get_mut(&id).filter(|pending| !pending.cancelled)?;
         pending.cancelled = true;
         Some(ClientMessage::Cancel(Cancel { id }))
@@ -329,55 +232,19 @@ impl<C> Session<C> {
     }
 }
 
-impl Kind {
-    fn fits(self, reply: &Reply) -> bool {
-        match (self, reply) {
-            (_, Reply::Failure(_))
-            | (Self::List, Reply::Listing(_))
-            | (Self::Stat, Reply::Stat(_))
-            | (Self::Open, Reply::Opened(_))
-            | (Self::Hashes, Reply::HashPage(_)) => true,
-            (Self::Blocks(run), Reply::Blocks(blocks)) => run == blocks.run,
-            (Self::Bundle(most), Reply::Bundle(bundle)) => bundle.files.len() <= most,
-            _ => false,
-        }
-    }
-}
-
-impl Request {
-    fn into_message(self, id: RequestId) -> (Kind, ClientMessage) {
-        match self {
-            Self::List { path, cursor, limit } => {
-                (Kind::List, ClientMessage::List(ListRequest { id, path, cursor, limit }))
-            }
-            Self::Stat { path } => (Kind::Stat, ClientMessage::Stat(StatRequest { id, path })),
-            Self::Open { path } => (Kind::Open, ClientMessage::Open(OpenRequest { id, path })),
-            Self::Blocks { handle, run } => {
-                (Kind::Blocks(run), ClientMessage::Blocks(BlocksRequest { id, handle, run }))
-            }
-            Self::Hashes { handle, level, first, count } => {
-                (Kind::Hashes, ClientMessage::Hashes(HashesRequest { id, handle, level, first, count }))
-            }
-            Self::Bundle { path, names } => {
-                (Kind::Bundle(names.len()), ClientMessage::Bundle(BundleRequest { id, path, names }))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use wstp_protocol::ErrorCode;
+    use wstp_protocol::{BlockRun, BlocksReply, BundleReply, ErrorCode, Limits, SharePath};
 
-    fn welcome(version: u16) -> Bytes {
+    fn welcome(version: u16) -> Incoming {
         welcome_with(version, 0)
     }
 
-    fn welcome_with(version: u16, features: u64) -> Bytes {
+    fn welcome_with(version: u16, features: u64) -> Incoming {
         let limits = Limits { requests: 8, handles: 1, run_blocks: 32, page_nodes: 1024, idle_timeout_ms: 1000 };
-        ServerMessage::Welcome(Welcome { version, features, agent: "s".into(), limits }).encode().into()
+        ServerMessage::Welcome(Welcome { version, features, agent: "s".into(), limits }).into()
     }
 
     fn ready() -> Session<u8> {
@@ -386,14 +253,14 @@ mod tests {
         session
     }
 
-    fn blocks(id: RequestId, first: u64) -> Bytes {
+    fn blocks(id: RequestId, first: u64) -> Incoming {
         let run = BlockRun { first, count: 1 };
-        ServerMessage::Blocks(BlocksReply { id, run, data: Bytes::from_static(b"x") }).encode().into()
+        ServerMessage::Blocks(BlocksReply { id, run, data: Bytes::from_static(b"x") }).into()
     }
 
     fn ask(session: &mut Session<u8>, context: u8) -> RequestId {
         let request = Request::Blocks { handle: 0, run: BlockRun { first: 5, count: 1 } };
-        match session.request(request, context) {
+        match session.request(Instant::default(), request, context) {
             ClientMessage::Blocks(body) => body.id,
             other => panic!("{other:?}"),
         }
@@ -420,10 +287,12 @@ mod tests {
     fn a_bundle_has_no_more_files_than_were_asked_for() {
         let mut session = ready();
         let request = Request::Bundle { path: SharePath::root(), names: vec!["a".into(), "b".into()] };
-        let ClientMessage::Bundle(asked) = session.request(request, 1) else { panic!("a bundle is asked for") };
+        let ClientMessage::Bundle(asked) = session.request(Instant::default(), request, 1) else {
+            panic!("a bundle is asked for")
+        };
         let reply = |files| {
             let files = vec![wstp_protocol::Bundled::Refused(ErrorCode::NotFound); files];
-            Bytes::from(ServerMessage::Bundle(BundleReply { id: asked.id, files }).encode())
+            Incoming::from(ServerMessage::Bundle(BundleReply { id: asked.id, files }))
         };
         assert_eq!(session.handle_frame(reply(3)), Err(SessionError::WrongReply));
         assert!(matches!(session.handle_frame(reply(1)), Ok(Event::Reply { context: 1, .. })));
@@ -453,26 +322,20 @@ mod tests {
     #[test]
     fn mirrors_come_once_where_they_were_agreed_on() {
         let urls = vec![wstp_protocol::MirrorUrl::parse("ws://mirror.example/ws").unwrap()];
-        let frame = Bytes::from(ServerMessage::Mirrors(Mirrors { urls: urls.clone() }).encode());
+        let frame = Incoming::from(ServerMessage::Mirrors(Mirrors { urls: urls.clone() }));
         let mut session: Session<u8> = Session::default();
         assert_eq!(session.handle_frame(frame.clone()), Err(SessionError::NoWelcome));
         assert_eq!(session.handle_frame(welcome_with(1, features::MIRRORS)), Ok(Event::Welcome));
         assert_eq!(session.handle_frame(frame.clone()), Ok(Event::Mirrors(Mirrors { urls })));
         assert_eq!(session.handle_frame(frame.clone()), Err(SessionError::UnaskedMirrors));
         assert_eq!(ready().handle_frame(frame), Err(SessionError::UnaskedMirrors));
-        for (hello, asked) in [
-            (Session::<u8>::hello("a", None, 0), 0),
-            (Session::<u8>::hello("a", None, features::MIRRORS), features::MIRRORS),
-        ] {
-            assert!(matches!(hello, ClientMessage::Hello(Hello { features, .. }) if features == asked));
-        }
     }
 
     #[test]
     fn a_refusal_comes_without_a_welcome() {
         let mut session: Session<u8> = Session::default();
         let failure = Failure { id: None, code: ErrorCode::Busy, text: "full".into(), retry_after_ms: Some(5) };
-        let frame = ServerMessage::Failure(failure.clone());
+        let frame = ServerMessage::Failure(failure.clone()).into();
         assert_eq!(session.handle_frame(frame), Ok(Event::Refused(failure)));
     }
 
@@ -483,5 +346,20 @@ mod tests {
         assert_eq!(ask(&mut session, 1), u32::MAX);
         session.next_id = u32::MAX;
         assert_eq!(ask(&mut session, 2), 0);
+    }
+
+    #[test]
+    fn a_frame_means_what_its_message_does() {
+        let run = BlockRun { first: 5, count: 1 };
+        let message = |id| ServerMessage::Blocks(BlocksReply { id, run, data: Bytes::from_static(b"x") });
+        let mut session = ready();
+        let (a, b) = (ask(&mut session, 1), ask(&mut session, 1));
+        let framed = session.handle_frame(Bytes::from(message(a).encode()).into());
+        let whole = session.handle_frame(message(b).into());
+        assert!(matches!((framed, whole), (
+            Ok(Event::Reply { reply: Reply::Blocks(a), .. }),
+            Ok(Event::Reply { reply: Reply::Blocks(b), .. })
+        ) if (a.run, &a.data) == (b.run, &b.data)));
+        assert!(session.handle_frame(Bytes::from_static(&[255]).into()).is_err());
     }
 }
