@@ -1,4 +1,5 @@
-//! Answers that come late: of a hostile origin that was replaced meanwhile, and of a slow disk. Driven by hand, for no scripted server is so patient.
+//! Answers that come late: of a hostile origin that was replaced meanwhile, and of a slow disk. Driven by hand, for no
+//! scripted server is so patient.
 
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use wstp_engine::{
 use wstp_engine::{Phase, Problem};
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{
-    BLOCK_SIZE, BlocksReply, BlocksRequest, ClientMessage, FileVersion, Limits, OpenRequest, Opened, Pong,
-    ServerMessage, SharePath, Stale, Welcome,
+    BLOCK_SIZE, BlockRun, BlocksReply, BlocksRequest, ClientMessage, FileVersion, HashesRequest, Limits, OpenRequest,
+    Opened, Pong, ServerMessage, SharePath, Stale, Welcome,
 };
 
 use super::{MIB, SECOND, SEED};
+use crate::simulation::content::{Content, Edition};
 
 /// A transfer from two sources, and what it said to each that is not answered yet.
 struct Talk {
@@ -25,6 +27,7 @@ struct Talk {
     connections: [Vec<ConnectionId>; 2],
     asked: Vec<(ConnectionId, BlocksRequest)>,
     opens: Vec<(ConnectionId, OpenRequest)>,
+    pages: Vec<(ConnectionId, HashesRequest)>,
     /// What was recorded.
     journal: Vec<u8>,
     /// What storage is to do, while it is slow.
@@ -58,6 +61,7 @@ impl Talk {
             connections: [Vec::new(), Vec::new()],
             asked: Vec::new(),
             opens: Vec::new(),
+            pages: Vec::new(),
             journal: Vec::new(),
             held,
         }
@@ -91,6 +95,7 @@ impl Talk {
                     ClientMessage::Ping(ping) => self.say(connection, ServerMessage::Pong(Pong { nonce: ping.nonce })),
                     ClientMessage::Open(ask) => self.opens.push((connection, ask)),
                     ClientMessage::Blocks(ask) => self.asked.push((connection, ask)),
+                    ClientMessage::Hashes(ask) => self.pages.push((connection, ask)),
                     _ => {}
                 },
                 Output::Disconnect { connection } => {
@@ -123,14 +128,30 @@ impl Talk {
 
     /// Answers one request for blocks of this source, as the file was when it was asked for.
     fn answer(&mut self, source: usize, size: u64) -> bool {
+        self.answer_with(source, |run| {
+            let length = run.byte_range(size).expect("it was asked for of this file").1;
+            Bytes::from(vec![7; length as usize])
+        })
+    }
+
+    /// Answers one request for blocks of this source with these bytes.
+    fn answer_with(&mut self, source: usize, bytes: impl FnOnce(BlockRun) -> Bytes) -> bool {
         let of_source = |(connection, _): &(ConnectionId, _)| self.connections[source].contains(connection);
         let Some(place) = self.asked.iter().position(of_source) else { return false };
         let (connection, ask) = self.asked.remove(place);
-        let length = ask.run.byte_range(size).expect("it was asked for of this file").1;
-        let data = Bytes::from(vec![7; length as usize]);
+        let data = bytes(ask.run);
         self.say(connection, ServerMessage::Blocks(BlocksReply { id: ask.id, run: ask.run, data }));
         self.settle();
         true
+    }
+
+    /// Sends all hashes that were asked for.
+    fn prove(&mut self, content: &Content) {
+        for (connection, ask) in std::mem::take(&mut self.pages) {
+            let page = content.page(ask.id, ask.level, ask.first, ask.count).expect("a page of this file");
+            self.say(connection, ServerMessage::HashPage(page));
+        }
+        self.settle();
     }
 
     fn wait(&mut self, time: Duration) {
@@ -198,4 +219,35 @@ fn a_change_is_told_also_while_what_is_here_is_read_back() {
     talk.settle();
     let progress = talk.transfer.progress();
     assert_eq!((progress.phase, progress.problem), (Phase::Failed, Some(Problem::Changed)));
+}
+
+#[test]
+fn a_run_counts_although_its_first_blocks_came_from_another_source() {
+    let content = Content::of(Edition { size: 64 * BLOCK_SIZE, number: 0 });
+    let honest = |run| content.bytes(run).expect("a run of this file");
+    let mut talk = Talk::begin();
+    talk.settle();
+    talk.open(0, content.size(), 1, Some(content.root));
+    talk.prove(&content);
+    // Everything comes but the last run.
+    while talk.asked.len() > 1 || talk.transfer.requested().all(|run| run.end < 64) {
+        assert!(talk.answer_with(0, honest));
+    }
+    talk.open(1, content.size(), 2, Some(content.root));
+    talk.wait(SECOND);
+    let [(_, first), (_, second)] = &talk.asked[..] else {
+        panic!("the last run is asked for twice: {:?}", talk.asked)
+    };
+    assert_eq!(first.run, second.run);
+    assert!(first.run.count > 1, "{first:?}");
+    assert!(talk.answer_with(0, |run| {
+        let mut bytes = honest(run).to_vec();
+        bytes[BLOCK_SIZE as usize] ^= 1;
+        bytes.into()
+    }));
+    let progress = talk.transfer.progress();
+    assert_eq!(progress.verified, content.size() - BLOCK_SIZE);
+    assert!(talk.answer_with(1, honest));
+    let progress = talk.transfer.progress();
+    assert_eq!((progress.verified, &progress.sources[1].problem), (content.size(), &None));
 }
