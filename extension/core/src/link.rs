@@ -1,7 +1,7 @@
 //! The real connection of a transfer: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
 
 use wasm_bindgen::prelude::*;
-use wstp_messages::SourceTask;
+use wstp_messages::{SourceKind, SourceTask};
 use wstp_protocol::ClientMessage;
 
 use crate::plain::Plain;
@@ -22,10 +22,10 @@ impl Link {
     ///
     /// When the browser does not take the address.
     pub fn connect(source: &SourceTask, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
-        if source.is_plain() {
-            return Ok(Self::Plain(Plain::connect(&source.address, happened)));
+        match source.kind {
+            SourceKind::Wstp => Socket::connect(&source.address, happened).map(Self::Socket),
+            SourceKind::Http => Ok(Self::Plain(Plain::connect(&source.address, happened))),
         }
-        Socket::connect(&source.address, happened).map(Self::Socket)
     }
 
     /// Sends a message. On a closed connection it is lost, and the close event follows.

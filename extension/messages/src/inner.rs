@@ -1,5 +1,7 @@
 //! Messages between service worker, offscreen document, catalogue and transfer workers. Views send only [`Knock`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{BlockOrder, Problem, TransferId, TransferView};
@@ -224,24 +226,51 @@ pub struct Terms {
 pub struct SourceTask {
     /// Identifies it within its transfer.
     pub id: u32,
+    /// What it speaks.
+    pub kind: SourceKind,
+    /// Who named it.
+    pub named_by: NamedBy,
     /// The server's WebSocket URL, or the file's URL on a server of plain HTTP.
     pub address: String,
     /// The file's path on the server. For plain HTTP, the URL says it.
     pub path: String,
+    /// Proves to the server who the user is.
+    pub credential: Option<Credential>,
 }
 
 impl SourceTask {
-    /// Sources that a server offered have ids from here on; those that the user chose have lower ones.
-    pub const OFFERED: u32 = 1 << 31;
-
-    /// Whether a server offered it, and not the user.
-    pub fn is_offered(&self) -> bool {
-        self.id >= Self::OFFERED
+    /// The server that a file was found on.
+    #[must_use]
+    pub const fn origin(address: String, path: String) -> Self {
+        Self { id: 0, kind: SourceKind::Wstp, named_by: NamedBy::User, address, path, credential: None }
     }
+}
 
-    /// Whether it is a file on a server of plain HTTP.
-    pub fn is_plain(&self) -> bool {
-        self.address.starts_with("http")
+/// What a source speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SourceKind {
+    /// The protocol.
+    Wstp,
+    /// Plain HTTP.
+    Http,
+}
+
+/// Who named a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NamedBy {
+    /// The user.
+    User,
+    /// A server that has the file.
+    Server,
+}
+
+/// A secret that proves who the user is. Its `Debug` form hides it, so that no log shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential(pub String);
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Credential(..)")
     }
 }
 

@@ -16,8 +16,8 @@ pub use event::{
     ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
 };
 pub use inner::{
-    ContextName, Inner, Knock, Placed, SaveOutcome, SavePlace, SaveTask, SourceTask, Terms, TransferKind, WaitReason,
-    WorkerReport, WorkerTask,
+    ContextName, Credential, Inner, Knock, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind, SourceTask,
+    Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
 };
 
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@ mod browse;
 mod contents;
 mod diagnosis;
 mod journal;
+mod mirror;
 mod model;
 mod queue;
 mod rebuild;

@@ -12,6 +12,8 @@ use wstp_messages::{
     TransferId, TransferKind,
 };
 
+use super::mirror::Mirror;
+
 /// Most transfers in the list.
 pub const MAX_TRANSFERS: usize = 100_000;
 /// Most addresses of a transfer remembered as taken away; a server offers at most 16.
@@ -77,7 +79,7 @@ pub enum Change {
     /// The file changed on the server.
     Outdated(TransferId, Problem),
     /// A transfer is on this server too.
-    SourceAdded(TransferId, SourceTask),
+    SourceAdded(TransferId, Mirror),
     /// A transfer is not to be fetched from this server any more.
     SourceRemoved(TransferId, u32),
     /// A transfer may have so many bytes a second.
@@ -190,7 +192,7 @@ pub struct Item {
     /// Whether the user went on after the file had changed, and so wants it as it is now, however often it changes.
     pub accept_change: bool,
     /// Other servers that have it.
-    pub mirrors: Vec<SourceTask>,
+    pub mirrors: Vec<Mirror>,
     /// Addresses of servers that the user took away: they are not taken up again because the server offers them.
     pub declined: Vec<String>,
     /// The most bytes a second it may have.
@@ -247,8 +249,8 @@ impl Item {
 
     /// Where it is, first the server it was found on.
     pub fn sources(&self) -> Vec<SourceTask> {
-        let origin = SourceTask { id: 0, address: self.server.clone(), path: self.path.clone() };
-        std::iter::once(origin).chain(self.mirrors.iter().cloned()).collect()
+        let origin = SourceTask::origin(self.server.clone(), self.path.clone());
+        std::iter::once(origin).chain(self.mirrors.iter().map(Mirror::task)).collect()
     }
 
     /// Whether a worker should fetch it.
@@ -298,7 +300,7 @@ impl Item {
         }
     }
 
-    fn add_mirror(&mut self, source: SourceTask) {
+    fn add_mirror(&mut self, source: Mirror) {
         self.declined.retain(|address| *address != source.address);
         self.mirrors.push(source);
     }

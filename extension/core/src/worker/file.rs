@@ -3,8 +3,8 @@
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, Connections, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress, SourceConfig,
-    SourceId, SourceKind,
+    Command, Config, Connections, Credential, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress,
+    SourceConfig, SourceId, SourceKind,
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
@@ -65,10 +65,21 @@ pub fn connections(terms: &Terms) -> Connections {
 
 /// `None` if the path can't be asked for; the catalogue takes no such source.
 fn source(task: &SourceTask) -> Option<SourceConfig> {
-    let kind = if task.is_plain() { SourceKind::Http } else { SourceKind::Wstp };
-    let named_by = if task.is_offered() { NamedBy::Server } else { NamedBy::User };
+    let kind = match task.kind {
+        wstp_messages::SourceKind::Wstp => SourceKind::Wstp,
+        wstp_messages::SourceKind::Http => SourceKind::Http,
+    };
+    let named_by = match task.named_by {
+        wstp_messages::NamedBy::User => NamedBy::User,
+        wstp_messages::NamedBy::Server => NamedBy::Server,
+    };
     let path = SharePath::parse(task.path.as_str()).ok()?;
-    Some(SourceConfig { named_by, ..SourceConfig::new(SourceId(task.id), kind, path) })
+    Some(SourceConfig { named_by, credential: credential(task), ..SourceConfig::new(SourceId(task.id), kind, path) })
+}
+
+/// What proves to a source who the user is.
+pub fn credential(task: &SourceTask) -> Option<Credential> {
+    task.credential.clone().map(|wstp_messages::Credential(secret)| Credential::Token(secret))
 }
 
 impl FileJob {

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use wstp_engine::{Instant, Phase, Progress, SourceProgress, Standing};
 use wstp_messages::{
-    BlockOrder, BlockRange, Problem, SourceStanding, SourceTask, SourceView, TransferId, TransferState, TransferView,
+    BlockOrder, BlockRange, Problem, SourceKind, SourceStanding, SourceTask, SourceView, TransferId, TransferState,
+    TransferView,
 };
 use wstp_protocol::block_count;
 
@@ -116,7 +117,7 @@ fn source_view(task: &SourceTask, source: &SourceProgress, now: Instant) -> Sour
         round_trip_ms: source.round_trip.map(|time| time.as_secs_f64() * 1000.0),
         problem: source.problem.as_ref().map(|problem| match task.id {
             0 => engine_problem(problem, &label),
-            _ if task.is_plain() => link_problem(problem, &label),
+            _ if task.kind == SourceKind::Http => link_problem(problem, &label),
             _ => source_problem(problem, &label),
         }),
         label,

@@ -1,10 +1,11 @@
 //! The servers that a transfer's blocks come from.
 
 use wstp_engine::http_source::file_url;
-use wstp_messages::{CommandId, Problem, SourceTask, TransferId, TransferKind};
+use wstp_messages::{CommandId, NamedBy, Problem, TransferId, TransferKind};
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use super::super::address::{Address, FileUrl};
+use super::super::mirror::Mirror;
 use super::super::model::{Change, Item};
 use super::{Queue, gone};
 use crate::words::problem;
@@ -39,12 +40,11 @@ impl Queue {
             }
             _ => {}
         }
-        let chosen = item.mirrors.iter().filter(|mirror| !mirror.is_offered());
-        let source = chosen.map(|mirror| mirror.id).max().unwrap_or(0) + 1;
+        let mirror = Mirror::new(&item.mirrors, NamedBy::User, address, path);
         if let Some(known) = known {
             self.write(None, Change::SourceRemoved(id.clone(), known.id));
         }
-        self.write(Some(command), Change::SourceAdded(id.clone(), SourceTask { id: source, address, path }));
+        self.write(Some(command), Change::SourceAdded(id.clone(), mirror));
         self.changed.insert(id.clone());
         Ok(())
     }
@@ -63,17 +63,16 @@ impl Queue {
     pub(super) fn take_offered(&mut self, id: &TransferId, urls: &[String]) {
         let Some(item) = self.model.item(id).filter(|item| item.kind == TransferKind::File) else { return };
         let room = MAX_MIRRORS.saturating_sub(item.mirrors.len());
-        let next = item.mirrors.iter().map(|mirror| mirror.id + 1).max().unwrap_or(0).max(SourceTask::OFFERED);
         let new: Vec<_> = urls
             .iter()
             .filter_map(|url| offered(url, item))
             .filter(|(address, path)| !item.declined.contains(address) && !has(item, address, path))
             .take(room)
-            .zip(next..)
-            .map(|((address, path), id)| SourceTask { id, address, path })
             .collect();
-        for source in new {
-            self.write(None, Change::SourceAdded(id.clone(), source));
+        for (address, path) in new {
+            let Some(item) = self.model.item(id) else { return };
+            let mirror = Mirror::new(&item.mirrors, NamedBy::Server, address, path);
+            self.write(None, Change::SourceAdded(id.clone(), mirror));
             self.changed.insert(id.clone());
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use wstp_messages::{
-    BlockOrder, Command, CommandId, Event, FolderView, Inner, Message, Notice, Placed, Problem, Reply, SaveOutcome,
-    Settings, SourceTask, Step, Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WaitReason,
+    BlockOrder, Command, CommandId, Event, FolderView, Inner, Message, NamedBy, Notice, Placed, Problem, Reply,
+    SaveOutcome, Settings, Step, Sweep, Terms, TransferId, TransferKind, TransferState, TransferView, WaitReason,
     WorkerReport,
 };
 
@@ -478,14 +478,16 @@ fn what_the_server_offers_is_used_until_the_user_takes_it_away() {
     desk.report(&id, WorkerReport::Mirrors(offer.to_vec()));
     let mirrors = ["wss://mirror:443/ws", "http://mirror:8080/pub/sub/a%20b"];
     assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[0], mirrors[1]]);
-    desk.done(Command::RemoveSource { transfer: id.clone(), source: SourceTask::OFFERED });
+    let offered = desk.view(&id).sources[1].id;
+    desk.done(Command::RemoveSource { transfer: id.clone(), source: offered });
     desk.restart();
     desk.report(&id, WorkerReport::Mirrors(offer.to_vec()));
     assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[1]]);
     desk.done(Command::AddSource { transfer: id.clone(), address: "wss://mirror".into(), path: "sub/a b".into() });
     assert_eq!(addresses(&desk, &id), [ADDRESS, mirrors[1], mirrors[0]], "the user may think better of it");
     let sources = desk.queue.model().item(&id).unwrap().sources();
-    assert_eq!(sources.iter().map(SourceTask::is_offered).collect::<Vec<_>>(), [false, true, false]);
+    let named_by: Vec<_> = sources.iter().map(|source| source.named_by).collect();
+    assert_eq!(named_by, [NamedBy::User, NamedBy::Server, NamedBy::User]);
 }
 
 #[test]

@@ -372,8 +372,9 @@ impl Job for FolderJob {
         let Some(large) = self.large.get_mut(&file) else { return };
         match opened {
             Ok((store, recovered)) => {
-                let address = terms.sources.first().map_or_else(String::new, |source| source.address.clone());
-                let sources = vec![SourceTask { id: 0, address, path: large.path.as_str().to_owned() }];
+                let of_file =
+                    |folder: &SourceTask| SourceTask { path: large.path.as_str().to_owned(), ..folder.clone() };
+                let sources = terms.sources.first().map(of_file).into_iter().collect();
                 large.run = Some(Run::new(run, file::config(&Terms { sources, ..terms }), store, recovered));
             }
             Err(error) => {
@@ -497,7 +498,7 @@ fn config(terms: &Terms, path: SharePath) -> TreeConfig {
     TreeConfig {
         looks: false,
         path,
-        credential: None,
+        credential: terms.sources.first().and_then(file::credential),
         agent: AGENT.to_owned(),
         memory_budget: u64::from(terms.memory),
         rate_limit: terms.rate_limit,
