@@ -1,14 +1,21 @@
 //! The serving half of the protocol without I/O: what a peer may ask, and how it is answered.
 //!
-//! This crate opens no socket and no file, reads no clock and needs no runtime. It compiles for browsers, where a peer
-//! that has a file answers other peers.
+//! Read [`Session`] and [`Offer`] first. A [`Session`] takes the messages of one peer, checks them against all bounds, and gives out the
+//! [`Task`]s that are left; [`perform`] does one with whatever [`Offer`] there is; [`Session::finish`] makes the answer of the outcome.
+//!
+//! This crate opens no socket and no file, reads no clock and needs no runtime. The server answers with it, and so can a browser that
+//! has a file.
 
 mod bundle;
+mod offer;
 mod page;
 mod read;
 mod refusal;
+mod session;
 
 pub use bundle::Bundle;
+pub use offer::{Offer, OfferedFile, Outcome, Task, perform};
 pub use page::Page;
 pub use read::Read;
 pub use refusal::Refusal;
+pub use session::{Answer, Malformed, Session, Step};

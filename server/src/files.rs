@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wstp_protocol::{Entry, ErrorCode, FileVersion, HashPage, HashesRequest, SharePath};
-use wstp_provider::{Bundle, Page, Refusal};
+use wstp_protocol::{ErrorCode, FileVersion, Hash, SharePath};
+use wstp_provider::{Page, Refusal};
 
 use crate::access::Caller;
 use crate::blocking::blocking;
@@ -80,16 +80,6 @@ impl Files {
         }
     }
 
-    /// What is known about one entry.
-    pub async fn stat(&self, caller: &Caller, path: &SharePath) -> Result<Entry, Refusal> {
-        self.store.stat(caller, path).await
-    }
-
-    /// Whole small files.
-    pub async fn fill(&self, caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
-        self.store.fill(caller, bundle).await
-    }
-
     /// Opens a file; its hashes are computed from now on, if they are not known.
     pub async fn open(&self, caller: &Caller, path: SharePath) -> Result<Arc<OpenFile>, Refusal> {
         let version = match self.store.open(caller, &path).await? {
@@ -119,10 +109,14 @@ impl Files {
         Ok(file)
     }
 
-    /// A page of hashes.
-    pub async fn page(&self, file: &Arc<OpenFile>, request: HashesRequest) -> Result<HashPage, Refusal> {
+    /// A page of hashes that lies within the tree: level, first node and number of nodes. Its nodes and uncles.
+    pub async fn hashes(
+        &self,
+        file: &Arc<OpenFile>,
+        page: (u8, u64, u32),
+    ) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
         let (hashing, file) = (self.hashing.clone(), file.clone());
-        blocking(&self.tree_readers, move || page(&hashing, &file, request)).await
+        blocking(&self.tree_readers, move || hashes(&hashing, &file, page)).await
     }
 
     /// A handle of this file was given back.
@@ -135,14 +129,14 @@ impl Files {
     }
 }
 
-fn page(hashing: &Hashing, file: &Arc<OpenFile>, request: HashesRequest) -> Result<HashPage, Refusal> {
-    let HashesRequest { id, level, first, count, .. } = request;
-    if file.tree().covered(level, first, count).is_none() {
-        return Err(ErrorCode::OutOfRange.into());
-    }
+fn hashes(
+    hashing: &Hashing,
+    file: &Arc<OpenFile>,
+    (level, first, count): (u8, u64, u32),
+) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
     let tree = file.hashes()?;
     match tree.page(level, first, count) {
-        Ok((nodes, uncles)) => Ok(HashPage { id, nodes, uncles }),
+        Ok(page) => Ok(page),
         Err(PageError::Damaged | PageError::Io(_)) => {
             let is_spent = |state: &HashState| matches!(state, HashState::Ready(known) if Arc::ptr_eq(known, &tree));
             if file.reset_state(is_spent) {

@@ -1,6 +1,7 @@
 //! A protocol connection from handshake to last words.
 
 mod connection;
+mod desk;
 mod handshake;
 mod outbox;
 mod requests;

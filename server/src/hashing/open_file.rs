@@ -2,13 +2,14 @@
 //!
 //! Invariant: once a difference between the file and its version was seen, nothing more is read from it under any handle.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
-use wstp_protocol::{ErrorCode, FileVersion};
-use wstp_provider::{Read, Refusal};
+use wstp_protocol::{ErrorCode, FileVersion, Hash};
+use wstp_provider::{OfferedFile, Read, Refusal};
 
 use super::tree::HashTree;
 use crate::store::Version;
@@ -43,11 +44,6 @@ impl OpenFile {
     /// Bytes.
     pub fn size(&self) -> u64 {
         self.version.size()
-    }
-
-    /// The version clients are told.
-    pub fn id(&self) -> FileVersion {
-        self.version.id()
     }
 
     /// The shape of its hash tree.
@@ -108,7 +104,7 @@ impl OpenFile {
     /// Reads.
     ///
     /// # Errors
-    /// [`ErrorCode::Changed`] or what the store says.
+    /// [`ErrorCode::Changed`], or what the store says.
     pub async fn read(&self, read: &Read) -> Result<Bytes, Refusal> {
         if self.has_changed() {
             return Err(ErrorCode::Changed.into());
@@ -122,5 +118,25 @@ impl OpenFile {
                 self.set_state(HashState::Changed);
             }
         })
+    }
+}
+
+impl OfferedFile for OpenFile {
+    fn size(&self) -> u64 {
+        self.version.size()
+    }
+
+    fn version(&self) -> FileVersion {
+        self.version.id()
+    }
+
+    fn root(&self) -> Option<Hash> {
+        self.hashes().ok().map(|tree| tree.root())
+    }
+}
+
+impl fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenFile").field("version", &self.version.id()).field("size", &self.version.size()).finish()
     }
 }

@@ -8,13 +8,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use wstp_protocol::{ClientMessage, ErrorCode, Goodbye, Handle, Pong, RequestId, ServerMessage, features};
-use wstp_provider::Refusal;
+use wstp_protocol::{ClientMessage, Goodbye, Handle, RequestId, ServerMessage};
+use wstp_provider::{Answer, Malformed, Outcome, Refusal, Session, Step};
 
 use super::Ending;
+use super::desk::Desk;
 use super::outbox::{Gone, Outbox};
-use super::requests::Work;
 use super::state::State;
+use crate::access::Caller;
+use crate::hashing::OpenFile;
 use crate::server::Server;
 use crate::socket::{Closing, Incoming, Receiver, SocketError};
 
@@ -25,11 +27,10 @@ const RETRY_AFTER_MS: u32 = 1000;
 
 /// A client after its handshake.
 pub struct Connection {
-    pub(super) server: Arc<Server>,
+    server: Arc<Server>,
+    pub(super) desk: Desk,
     pub(super) outbox: Outbox,
     pub(super) tasks: TaskTracker,
-    /// What client and server agreed on.
-    pub(super) features: u64,
     state: Mutex<State>,
     answered: Notify,
     /// Whether the hashes of an open file could not be computed.
@@ -39,12 +40,13 @@ pub struct Connection {
 impl Connection {
     /// A client that has asked for nothing yet.
     pub fn new(server: Arc<Server>, outbox: Outbox, features: u64) -> Self {
-        let state = Mutex::new(State::new(server.config.max_requests, server.config.max_handles));
+        let state = Mutex::new(State::new(Session::new(server.config.limits(), features)));
+        let desk = Desk { files: server.files.clone(), caller: Caller::default() };
         Self {
             server,
+            desk,
             outbox,
             tasks: TaskTracker::new(),
-            features,
             state,
             answered: Notify::new(),
             unhashed: AtomicBool::new(false),
@@ -68,11 +70,11 @@ impl Connection {
                 () = self.waits_in_vain() => return Ending::unhashed(),
                 incoming = receiver.next() => {
                     silent_until = Instant::now() + idle;
-                    self.handle_incoming(incoming, false).await
+                    self.handle_incoming(incoming).await
                 }
                 () = tokio::time::sleep_until(silent_until) => {
                     silent_until = Instant::now() + idle;
-                    match self.state().is_idle() && self.outbox.is_empty() {
+                    match self.state().session.is_idle() && self.outbox.is_empty() {
                         true => Err(Ending::goodbye(0, Closing::Normal, "nothing was asked for too long")),
                         false => Ok(()),
                     }
@@ -87,6 +89,7 @@ impl Connection {
     /// The server stops: what is under way is finished within bounds, nothing new begins.
     async fn drain(self: &Arc<Self>, receiver: &mut Receiver) -> Ending {
         const REASON: &str = "the server stops";
+        self.state().session.stop();
         let ending = Ending { last_words: None, closing: Closing::GoingAway, reason: REASON };
         let goodbye = ServerMessage::Goodbye(Goodbye { retry_after_ms: RETRY_AFTER_MS });
         let deadline = Instant::now() + self.server.config.timeouts.drain;
@@ -97,7 +100,7 @@ impl Connection {
             loop {
                 let step = tokio::select! {
                     () = self.all_answered() => return ending,
-                    incoming = receiver.next() => self.handle_incoming(incoming, true).await,
+                    incoming = receiver.next() => self.handle_incoming(incoming).await,
                 };
                 if let Err(ending) = step {
                     return ending;
@@ -111,7 +114,7 @@ impl Connection {
     /// Gives everything up and waits for the tasks to notice.
     pub async fn end(&self) {
         for file in self.state().clear() {
-            self.server.files.release(file);
+            self.desk.files.release(file);
         }
         self.tasks.close();
         self.tasks.wait().await;
@@ -120,17 +123,22 @@ impl Connection {
     async fn all_answered(&self) {
         loop {
             let answered = self.answered.notified();
-            if self.state().is_idle() {
+            if self.state().session.is_idle() {
                 return;
             }
             answered.await;
         }
     }
 
-    /// The request's answer is about to be queued.
-    pub(super) fn finish(&self, id: RequestId) {
-        self.state().finish(id);
+    /// The answer to a request, which is about to be queued.
+    pub(super) fn finish(
+        &self,
+        id: RequestId,
+        outcome: Result<Outcome<Arc<OpenFile>>, Refusal>,
+    ) -> Answer<Arc<OpenFile>> {
+        let answer = self.state().finish(id, outcome);
         self.answered.notify_waiters();
+        answer
     }
 
     /// The hashes of an open file can't be computed: once all that was asked for is answered the connection ends, or its client would wait for them for
@@ -144,10 +152,10 @@ impl Connection {
     async fn waits_in_vain(&self) {
         loop {
             let answered = self.answered.notified();
-            while self.unhashed.load(Ordering::Relaxed) && self.state().is_idle() {
+            while self.unhashed.load(Ordering::Relaxed) && self.state().session.is_idle() {
                 // Any frame of the client begins this anew.
                 tokio::time::sleep(SILENCE).await;
-                if self.state().is_idle() && self.outbox.is_empty() {
+                if self.state().session.is_idle() && self.outbox.is_empty() {
                     return;
                 }
             }
@@ -157,9 +165,9 @@ impl Connection {
 
     /// The file of a handle changed: closes it and tells the client, once.
     pub(super) async fn make_stale(&self, handle: Handle) {
-        let open = self.state().close_stale(handle);
-        if open.is_some() {
-            let told = self.outbox.send(&ServerMessage::Stale(wstp_protocol::Stale { handle })).await;
+        let changed = self.state().change(handle);
+        if let Some((notice, _follower)) = changed {
+            let told = self.outbox.send(&notice).await;
             tracing::debug!(handle, told = told.is_ok(), "an open file changed");
         }
     }
@@ -167,11 +175,10 @@ impl Connection {
     async fn handle_incoming(
         self: &Arc<Self>,
         incoming: Option<Result<Incoming, SocketError>>,
-        stopping: bool,
     ) -> Result<(), Ending> {
         match incoming {
             Some(Ok(Incoming::Frame(frame))) => match ClientMessage::decode(&frame) {
-                Ok(message) => self.handle_message(message, stopping).await,
+                Ok(message) => self.handle_message(message).await,
                 Err(error) => {
                     tracing::info!(%error, "malformed frame");
                     Err(Ending::malformed("a malformed frame"))
@@ -187,49 +194,28 @@ impl Connection {
         }
     }
 
-    async fn handle_message(self: &Arc<Self>, message: ClientMessage, stopping: bool) -> Result<(), Ending> {
-        let work = match message {
-            ClientMessage::Hello(_) => return Err(Ending::malformed("a second greeting")),
-            ClientMessage::Ping(ping) => {
-                return Ok(self.outbox.send(&ServerMessage::Pong(Pong { nonce: ping.nonce })).await?);
+    async fn handle_message(self: &Arc<Self>, message: ClientMessage) -> Result<(), Ending> {
+        let asked = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{message:?}"));
+        let step = self.state().session.handle_message(message);
+        match step.map_err(|Malformed(reason)| Ending::malformed(reason))? {
+            Step::Nothing => {}
+            Step::Send(message) => self.outbox.send(&message).await?,
+            Step::Begin(id, task) => {
+                tracing::debug!(asked, "request");
+                let ended = self.state().begin(id);
+                self.tasks.spawn(self.clone().perform(id, task, ended).in_current_span());
             }
-            ClientMessage::Cancel(cancel) => {
-                self.state().cancel(cancel.id);
-                return Ok(());
-            }
-            ClientMessage::Close(close) => {
-                let closed = self.state().close(close.handle);
-                if let Some(file) = closed {
-                    self.server.files.release(file);
+            Step::End(ids, closed) => {
+                let mut state = self.state();
+                state.abort(&ids);
+                if let Some((handle, file)) = closed {
+                    state.unfollow(handle);
+                    drop(state);
+                    self.desk.files.release(file);
                 }
-                return Ok(());
-            }
-            ClientMessage::Bundle(_) if self.features & features::BUNDLES == 0 => {
-                return Err(Ending::malformed("a bundle that was not agreed on"));
-            }
-            ClientMessage::Bundle(request) => Work::Bundle(request),
-            ClientMessage::List(request) => Work::List(request),
-            ClientMessage::Stat(request) => Work::Stat(request),
-            ClientMessage::Open(request) => Work::Open(request),
-            ClientMessage::Blocks(request) => Work::Blocks(request),
-            ClientMessage::Hashes(request) => Work::Hashes(request),
-        };
-        Ok(self.begin(work, stopping).await?)
-    }
-
-    async fn begin(self: &Arc<Self>, work: Work, stopping: bool) -> Result<(), Gone> {
-        let begun = if stopping { Err(ErrorCode::ShuttingDown) } else { self.state().begin(work.id(), work.handle()) };
-        match begun {
-            Ok(ended) => {
-                tracing::debug!(?work, "request");
-                self.tasks.spawn(self.clone().perform(work, ended).in_current_span());
-                Ok(())
-            }
-            Err(code) => {
-                let failure = Refusal::from(code).failure(Some(work.id()));
-                self.outbox.send(&ServerMessage::Failure(failure)).await
             }
         }
+        Ok(())
     }
 }
 

@@ -1,0 +1,130 @@
+//! What a provider has, and what is to be done with it for one answer.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wstp_protocol::limits::MAX_SERVER_FRAME;
+use wstp_protocol::{BLOCK_SIZE, Entry, FileVersion, Hash, SharePath};
+
+use crate::{Bundle, Page, Read, Refusal};
+
+/// Bytes of an answer that is neither data nor a page of something.
+const SMALL_ANSWER: u32 = 2048;
+
+/// The folders and files that a peer may ask for.
+pub trait Offer {
+    /// A file that a peer has open.
+    type File: OfferedFile;
+
+    /// One page of a folder: at most `limit` entries behind `cursor`.
+    fn list(&self, path: &SharePath, cursor: Option<&str>, limit: u32) -> impl Future<Output = Result<Page, Refusal>>;
+
+    /// What is known about one entry.
+    fn stat(&self, path: &SharePath) -> impl Future<Output = Result<Entry, Refusal>>;
+
+    /// Opens a file.
+    fn open(&self, path: SharePath) -> impl Future<Output = Result<Self::File, Refusal>>;
+
+    /// Reads bytes of one version, all within the file, behind the header of the read.
+    fn read(&self, file: &Self::File, read: &Read) -> impl Future<Output = Result<Bytes, Refusal>>;
+
+    /// A page of hashes that lies within the tree, and its uncles.
+    fn hashes(
+        &self,
+        file: &Self::File,
+        page: (u8, u64, u32),
+    ) -> impl Future<Output = Result<(Vec<Hash>, Vec<Hash>), Refusal>>;
+
+    /// Fills a bundle with small files.
+    fn fill(&self, bundle: Bundle) -> impl Future<Output = Result<Bundle, Refusal>>;
+}
+
+/// What a peer is told of an open file.
+pub trait OfferedFile {
+    /// Bytes.
+    fn size(&self) -> u64;
+    /// Changes with the bytes.
+    fn version(&self) -> FileVersion;
+    /// Its hash; `None` while it is not known.
+    fn root(&self) -> Option<Hash>;
+}
+
+impl<F: OfferedFile + ?Sized> OfferedFile for Arc<F> {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn version(&self) -> FileVersion {
+        (**self).version()
+    }
+
+    fn root(&self) -> Option<Hash> {
+        (**self).root()
+    }
+}
+
+/// What is left to be done for a request, after all checks.
+#[derive(Debug)]
+pub enum Task<F> {
+    /// List a folder.
+    List(SharePath, Option<String>, u32),
+    /// Look at an entry.
+    Stat(SharePath),
+    /// Open a file.
+    Open(SharePath),
+    /// Read a run of blocks.
+    Read(F, Read),
+    /// Look up hashes: level, first node and number of nodes.
+    Hashes(F, (u8, u64, u32)),
+    /// Read small files.
+    Fill(Bundle),
+}
+
+/// What came of a [`Task`].
+#[derive(Debug)]
+pub enum Outcome<F> {
+    /// Of [`Task::List`].
+    Listed(Page),
+    /// Of [`Task::Stat`].
+    Stat(Entry),
+    /// Of [`Task::Open`].
+    Opened(F),
+    /// Of [`Task::Read`]: a whole frame.
+    Read(Bytes),
+    /// Of [`Task::Hashes`]: nodes and uncles.
+    Hashes(Vec<Hash>, Vec<Hash>),
+    /// Of [`Task::Fill`].
+    Filled(Bundle),
+}
+
+impl<F> Task<F> {
+    /// Most bytes the answer takes.
+    #[must_use]
+    pub fn answer_len(&self) -> u32 {
+        match self {
+            Self::List(..) | Self::Fill(_) => MAX_SERVER_FRAME as u32,
+            Self::Stat(_) | Self::Open(_) => SMALL_ANSWER,
+            Self::Read(_, read) => u32::try_from(read.length()).unwrap_or(u32::MAX).next_multiple_of(BLOCK_SIZE as u32),
+            Self::Hashes(_, (.., count)) => count * size_of::<Hash>() as u32 + SMALL_ANSWER,
+        }
+    }
+}
+
+/// Does what a request asks for.
+///
+/// # Errors
+/// Those of the [`Offer`].
+pub async fn perform<O: Offer>(offer: &O, task: Task<O::File>) -> Result<Outcome<O::File>, Refusal> {
+    Ok(match task {
+        Task::List(path, cursor, limit) => Outcome::Listed(offer.list(&path, cursor.as_deref(), limit).await?),
+        Task::Stat(path) => Outcome::Stat(offer.stat(&path).await?),
+        Task::Open(path) => Outcome::Opened(offer.open(path).await?),
+        Task::Read(file, read) => Outcome::Read(offer.read(&file, &read).await?),
+        Task::Hashes(file, page) => {
+            let (nodes, uncles) = offer.hashes(&file, page).await?;
+            Outcome::Hashes(nodes, uncles)
+        }
+        Task::Fill(bundle) => Outcome::Filled(offer.fill(bundle).await?),
+    })
+}

@@ -1,0 +1,47 @@
+//! The shared files as they are offered to one caller.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wstp_protocol::{Entry, Hash, SharePath};
+use wstp_provider::{Bundle, Offer, Page, Read, Refusal};
+
+use crate::access::Caller;
+use crate::files::Files;
+use crate::hashing::OpenFile;
+
+/// Asks the store on behalf of a caller.
+pub struct Desk {
+    /// The open files.
+    pub files: Arc<Files>,
+    /// The one who asks.
+    pub caller: Caller,
+}
+
+impl Offer for Desk {
+    type File = Arc<OpenFile>;
+
+    async fn list(&self, path: &SharePath, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
+        self.files.list(&self.caller, path, cursor, limit).await
+    }
+
+    async fn stat(&self, path: &SharePath) -> Result<Entry, Refusal> {
+        self.files.store().stat(&self.caller, path).await
+    }
+
+    async fn open(&self, path: SharePath) -> Result<Self::File, Refusal> {
+        self.files.open(&self.caller, path).await
+    }
+
+    async fn read(&self, file: &Self::File, read: &Read) -> Result<Bytes, Refusal> {
+        file.read(read).await
+    }
+
+    async fn hashes(&self, file: &Self::File, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
+        self.files.hashes(file, page).await
+    }
+
+    async fn fill(&self, bundle: Bundle) -> Result<Bundle, Refusal> {
+        self.files.store().fill(&self.caller, bundle).await
+    }
+}
