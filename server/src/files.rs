@@ -110,11 +110,7 @@ impl Files {
     }
 
     /// A page of hashes that lies within the tree: level, first node and number of nodes. Its nodes and uncles.
-    pub async fn hashes(
-        &self,
-        file: &Arc<OpenFile>,
-        page: (u8, u64, u32),
-    ) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
+    pub async fn hashes(&self, file: &Arc<OpenFile>, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
         let (hashing, file) = (self.hashing.clone(), file.clone());
         blocking(&self.tree_readers, move || hashes(&hashing, &file, page)).await
     }

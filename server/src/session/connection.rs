@@ -172,10 +172,7 @@ impl Connection {
         }
     }
 
-    async fn handle_incoming(
-        self: &Arc<Self>,
-        incoming: Option<Result<Incoming, SocketError>>,
-    ) -> Result<(), Ending> {
+    async fn handle_incoming(self: &Arc<Self>, incoming: Option<Result<Incoming, SocketError>>) -> Result<(), Ending> {
         match incoming {
             Some(Ok(Incoming::Frame(frame))) => match ClientMessage::decode(&frame) {
                 Ok(message) => self.handle_message(message).await,

@@ -33,11 +33,7 @@ impl State {
     }
 
     /// The answer to a request.
-    pub fn finish(
-        &mut self,
-        id: RequestId,
-        outcome: Result<Outcome<Arc<OpenFile>>, Refusal>,
-    ) -> Answer<Arc<OpenFile>> {
+    pub fn finish(&mut self, id: RequestId, outcome: Result<Outcome<Arc<OpenFile>>, Refusal>) -> Answer<Arc<OpenFile>> {
         self.works.remove(&id);
         self.session.finish(id, outcome)
     }

@@ -1,0 +1,215 @@
+//! A peer that has a file in memory, as a browser has one: a transfer of the engine gets the file from it, without any server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use wstp_engine::{
+    Config, ConnectionId, Connections, Instant, Order, Output, Phase, SourceConfig, SourceId, SourceKind, StoreReply,
+    StoreRequest, Transfer,
+};
+use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
+use wstp_protocol::tree::{Tree, fold, hash_block};
+use wstp_protocol::{
+    BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath, Welcome,
+};
+use wstp_provider::{Bundle, Offer, OfferedFile, Page, Read, Refusal, Session, Step, perform};
+
+const NAME: &str = "film";
+
+/// Offers one file.
+struct Peer {
+    file: File,
+    data: Bytes,
+    leaves: Vec<Hash>,
+}
+
+#[derive(Clone)]
+struct File {
+    size: u64,
+    root: Hash,
+}
+
+impl OfferedFile for File {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn version(&self) -> FileVersion {
+        FileVersion([1; 16])
+    }
+
+    fn root(&self) -> Option<Hash> {
+        Some(self.root)
+    }
+}
+
+impl Peer {
+    fn new(data: Bytes) -> Self {
+        let file = File { size: data.len() as u64, root: *blake3::hash(&data).as_bytes() };
+        let tree = Tree::of_size(file.size);
+        let blocks = data.chunks(BLOCK_SIZE as usize).zip(0..);
+        let leaves = blocks.map(|(block, index)| hash_block(tree, index, block)).collect();
+        Self { file, data, leaves }
+    }
+
+    fn node(&self, blocks: std::ops::Range<u64>) -> Hash {
+        let is_root = blocks == (0..self.leaves.len() as u64);
+        fold(&self.leaves[blocks.start as usize..blocks.end as usize], is_root).unwrap()
+    }
+}
+
+impl Offer for Peer {
+    type File = File;
+
+    async fn list(&self, _path: &SharePath, _cursor: Option<&str>, _limit: u32) -> Result<Page, Refusal> {
+        Err(ErrorCode::Forbidden.into())
+    }
+
+    async fn stat(&self, _path: &SharePath) -> Result<Entry, Refusal> {
+        Err(ErrorCode::Forbidden.into())
+    }
+
+    async fn open(&self, path: SharePath) -> Result<File, Refusal> {
+        if path.as_str() == NAME { Ok(self.file.clone()) } else { Err(ErrorCode::NotFound.into()) }
+    }
+
+    async fn read(&self, _file: &File, read: &Read) -> Result<Bytes, Refusal> {
+        let bytes = &self.data[read.offset() as usize..read.end() as usize];
+        Ok([read.header(), bytes].concat().into())
+    }
+
+    async fn hashes(&self, file: &File, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
+        let (level, first, count) = page;
+        let tree = Tree::of_size(file.size);
+        let covered = tree.covered(level, first, count).ok_or(ErrorCode::OutOfRange)?;
+        let end = tree.nodes(level).min(first + u64::from(count));
+        let nodes = (first..end).map(|index| self.node(tree.covered(level, index, 1).unwrap())).collect();
+        Ok((nodes, tree.uncles(&covered).into_iter().map(|blocks| self.node(blocks)).collect()))
+    }
+
+    async fn fill(&self, _bundle: Bundle) -> Result<Bundle, Refusal> {
+        Err(ErrorCode::Forbidden.into())
+    }
+}
+
+const LIMITS: Limits = Limits {
+    requests: 16,
+    handles: 4,
+    run_blocks: MAX_RUN_BLOCKS,
+    page_nodes: MAX_PAGE_NODES,
+    idle_timeout_ms: 60_000,
+};
+
+/// The frames with which the peer answers a message.
+fn answers(peer: &Peer, session: &mut Session<File>, message: ClientMessage) -> Vec<Bytes> {
+    if let ClientMessage::Hello(hello) = message {
+        let version = hello.max_version;
+        let welcome = Welcome { version, features: 0, agent: "a browser".to_owned(), limits: LIMITS };
+        return vec![ServerMessage::Welcome(welcome).encode().into()];
+    }
+    match session.handle_message(message).unwrap() {
+        Step::Nothing | Step::End(..) => Vec::new(),
+        Step::Send(message) => vec![message.encode().into()],
+        Step::Begin(id, task) => {
+            let outcome = perform(peer, task).now_or_never().expect("nothing in memory has to be waited for");
+            vec![session.finish(id, outcome).frame]
+        }
+    }
+}
+
+/// Storage of a transfer, in memory.
+#[derive(Default)]
+struct Disk {
+    data: Vec<u8>,
+    hashes: BTreeMap<u64, Hash>,
+}
+
+impl Disk {
+    fn perform(&mut self, request: StoreRequest) -> StoreReply {
+        let blocks = |run: BlockRun| run.first..run.end();
+        match request {
+            StoreRequest::SetLength { size } => self.data.resize(size as usize, 0),
+            StoreRequest::Write { offset, data } => {
+                self.data[offset as usize..][..data.len()].copy_from_slice(&data);
+            }
+            StoreRequest::WriteHashes { first, hashes } => self.hashes.extend((first..).zip(hashes)),
+            StoreRequest::ReadHashes { run } => {
+                return StoreReply::Hashes(blocks(run).map(|block| self.hashes[&block]).collect());
+            }
+            StoreRequest::Rehash { run, size } => {
+                let block = |index: u64| {
+                    let start = (index * BLOCK_SIZE) as usize;
+                    &self.data[start..self.data.len().min(start + BLOCK_SIZE as usize)]
+                };
+                let tree = Tree::of_size(size);
+                return StoreReply::Hashes(blocks(run).map(|index| hash_block(tree, index, block(index))).collect());
+            }
+            StoreRequest::Commit { .. } => {}
+        }
+        StoreReply::Done
+    }
+}
+
+/// Has a transfer fetch the peer's file; what it stored, and how it ended.
+fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase) {
+    let source = SourceConfig::new(SourceId(1), SourceKind::Wstp, SharePath::parse(path).unwrap());
+    let config = Config {
+        sources: vec![source],
+        agent: "test".to_owned(),
+        connections: Connections::Fixed(2),
+        memory_budget: 4 << 20,
+        rate_limit: None,
+        order: Order::HeadFirst,
+        asks_modified: false,
+        commit_bytes: 1 << 20,
+        commit_interval: Duration::from_secs(1),
+        seed: 1,
+    };
+    let mut now = Instant(Duration::ZERO);
+    let mut transfer = Transfer::new(config, now);
+    let mut sessions = BTreeMap::<ConnectionId, Session<File>>::new();
+    let mut disk = Disk::default();
+    for _ in 0..10_000 {
+        match transfer.poll_output() {
+            Some(Output::Connect { connection, .. }) => {
+                sessions.insert(connection, Session::new(LIMITS, 0));
+                transfer.handle_opened(now, connection);
+            }
+            Some(Output::Send { connection, message }) => {
+                for frame in answers(peer, sessions.get_mut(&connection).unwrap(), message) {
+                    transfer.handle_frame(now, connection, frame);
+                }
+            }
+            Some(Output::Disconnect { connection }) => drop(sessions.remove(&connection)),
+            Some(Output::Store(request)) => transfer.handle_stored(now, disk.perform(request)),
+            Some(_) => {}
+            None if matches!(transfer.progress().phase, Phase::Complete | Phase::Failed) => break,
+            None => {
+                now = transfer.poll_timeout().expect("a transfer that is not at its end waits for something").max(now);
+                transfer.handle_timeout(now);
+            }
+        }
+    }
+    (disk.data, transfer.progress().phase)
+}
+
+#[test]
+fn a_transfer_gets_a_file_from_a_peer_that_is_no_server() {
+    for size in [1, 8192, 8193, 3_000_000, 40_000_000] {
+        let data: Vec<u8> = (0..size).map(|index: u32| (index.wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
+        let peer = Peer::new(data.clone().into());
+        let (stored, phase) = fetch(&peer, NAME);
+        assert_eq!(phase, Phase::Complete, "{size}");
+        assert!(stored == data, "{size}");
+    }
+}
+
+#[test]
+fn a_peer_gives_out_nothing_but_its_file() {
+    let (stored, phase) = fetch(&Peer::new(Bytes::from_static(b"mine")), "secret");
+    assert_eq!((stored, phase), (Vec::new(), Phase::Failed));
+}
