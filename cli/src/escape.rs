@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use wstp_client::text::is_unsafe;
+
 /// A name on a terminal, so that different names look different.
 #[must_use]
 pub fn name(name: &str) -> String {
@@ -41,16 +43,6 @@ pub fn json(text: &str) -> String {
         }
     }
     safe
-}
-
-/// Whether a terminal would act upon it, or a person be misled by it: controls, line ends, and Unicode's format characters less
-/// the two joiners that scripts and emoji need.
-pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e | 0x200b | 0x200e..=0x200f
-            | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff0..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1345f
-            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
 }
 
 #[cfg(test)]

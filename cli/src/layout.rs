@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use wstp_client::names::key;
 use wstp_engine::tree::{FileId, FolderId, Listed};
 
-use crate::names::{Why, key, numbered, on_disk};
+use crate::names::{Why, numbered, on_disk};
 use crate::trial::Trial;
 
 /// Local places, relative to the folder's own.

@@ -6,19 +6,21 @@
 
 use std::ffi::{OsStr, OsString};
 
-use unicode_normalization::UnicodeNormalization;
+use wstp_client::names::{Policy, shorten};
 use wstp_protocol::spelling;
 
-use crate::escape::is_unsafe;
-
-/// Longest name in bytes of UTF-8 that is tried in place of one that is too long; most disks hold no longer ones.
-const LONGEST: usize = 255;
 /// Longest name that any disk is expected to hold: some encrypted ones have room for 143 bytes.
 const SHORT: usize = 140;
 /// The suffix of the names of wstp's own folders; see [`crate::partial`].
 pub const PARTIAL_SUFFIX: &str = ".wstp";
-
-const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "clock$", "conin$", "conout$"];
+/// What every disk holds that has room for 255 bytes of UTF-8. Most disks hold no longer names.
+pub const ANY_DISK: Policy = Policy {
+    longest: 255,
+    never_first: &[],
+    keeps_joiners: true,
+    refuses_shell_names: false,
+    own_suffix: Some(PARTIAL_SUFFIX),
+};
 
 /// Why an entry has another name here than on the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +47,16 @@ impl Why {
 
 /// The names to try for an entry, the one that changes least first. Each is one name in its folder, and none is one of wstp's own folders.
 pub fn candidates(name: &str) -> impl Iterator<Item = String> + use<> {
-    let exact = if is_name(name) { name.to_owned() } else { safe_name(name, LONGEST) };
-    let safe = safe_name(&exact, LONGEST);
-    let (cut, shorter) = (shorten(&exact, LONGEST), shorten(&safe, SHORT));
-    [exact, cut, safe, shorter].into_iter().map(|name| if is_own(&name) { format!("_{name}") } else { name })
+    let exact = if is_name(name) { name.to_owned() } else { ANY_DISK.safe(name) };
+    let safe = ANY_DISK.safe(&exact);
+    let (cut, shorter) = (shorten(&exact, ANY_DISK.longest), shorten(&safe, SHORT));
+    [exact, cut, safe, shorter].into_iter().map(|name| if ANY_DISK.is_own(&name) { format!("_{name}") } else { name })
+}
+
+/// The same name with a number, for a second entry whose name is taken. Hardly longer than the name.
+#[must_use]
+pub fn numbered(name: &str, number: u64) -> String {
+    wstp_client::names::numbered(name, number, name.len().max(SHORT))
 }
 
 /// The name as the disk has it: on Unix with the bytes that the server spelled, where they are not UTF-8.
@@ -75,90 +83,11 @@ fn is_name(name: &str) -> bool {
     spelling::bytes(name).is_some() && !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
-/// A name that every system holds and takes for nothing else.
-fn safe_name(name: &str, longest: usize) -> String {
-    let replaced: String = name.chars().map(|c| if is_forbidden(c) { '_' } else { c }).collect();
-    let shortened = shorten(&replaced, longest - 1);
-    let stem = shortened.trim_end_matches(['.', ' ']);
-    let safe = format!("{stem}{}", "_".repeat(shortened.len() - stem.len()));
-    match () {
-        () if safe.is_empty() => "_".to_owned(),
-        () if is_device(&safe) || is_own(&safe) => format!("_{safe}"),
-        () => safe,
-    }
-}
-
-/// Whether some file system takes the character for something else than a part of a name.
-pub fn is_forbidden(c: char) -> bool {
-    matches!(c, '"' | '*' | '/' | ':' | '<' | '>' | '?' | '\\' | '|') || is_unsafe(c) || spelling::is_stand_in(c)
-}
-
-/// Cuts a long name before its extension, where it has a short one.
-fn shorten(name: &str, longest: usize) -> String {
-    if name.len() <= longest {
-        return name.to_owned();
-    }
-    let extension = name.rfind('.').map_or("", |dot| &name[dot..]);
-    let extension = if extension.len() <= 32 { extension } else { "" };
-    let stem = &name[..name.len() - extension.len()];
-    format!("{}{extension}", &stem[..stem.floor_char_boundary(longest - extension.len())])
-}
-
-/// Whether Windows takes it for a device.
-pub fn is_device(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    let stem = lower.split('.').next().unwrap_or_default().trim_end_matches(' ');
-    let numbered = ["com", "lpt"].iter().any(|device| {
-        stem.strip_prefix(device).is_some_and(|number| {
-            let mut digits = number.chars();
-            digits.next().is_some_and(|digit| digit.is_ascii_digit() || matches!(digit, '¹' | '²' | '³'))
-                && digits.next().is_none()
-        })
-    });
-    numbered || DEVICES.contains(&stem)
-}
-
-/// Whether it looks like a folder of wstp's own, whose journal is believed: no server may make one, on no disk.
-pub fn is_own(name: &str) -> bool {
-    name.starts_with('.') && key(name).ends_with(PARTIAL_SUFFIX)
-}
-
-/// The same name with a number, for a second entry whose name is taken. Hardly longer than the name.
-#[must_use]
-pub fn numbered(name: &str, number: u64) -> String {
-    let dot = name.rfind('.').filter(|dot| *dot > 0 && name.len() - dot <= 32).unwrap_or(name.len());
-    let (stem, extension) = name.split_at(dot);
-    let suffix = format!(" ({number}){extension}");
-    let room = name.len().max(SHORT).saturating_sub(suffix.len());
-    format!("{}{suffix}", &stem[..stem.floor_char_boundary(room)])
-}
-
-/// The same for all names in which some disk may see one: it is no more than a hint to ask.
-#[must_use]
-pub fn key(name: &str) -> String {
-    fold(name).trim_end_matches(['.', ' ']).to_owned()
-}
-
-/// A name without the case of its letters, the form of its accents, and what is not seen.
-#[must_use]
-pub fn fold(name: &str) -> String {
-    if name.is_ascii() {
-        return name.to_ascii_lowercase();
-    }
-    let is_seen = |c: &char| !is_unsafe(*c) && !matches!(u32::from(*c), 0x200c | 0x200d | 0xfe00..=0xfe0f | 0x34f);
-    let lower = name.nfkd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-    lower.nfkd().filter(is_seen).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::path::{Component, Path};
-
-    fn safe(name: &str) -> String {
-        safe_name(name, LONGEST)
-    }
 
     #[test]
     fn the_first_name_to_try_is_the_servers_own() {
@@ -179,67 +108,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn ordinary_names_are_safe() {
-        for name in
-            ["a.txt", ".profile", "b (1).tar.gz", "naïve — “q”.pdf", "日本語", "~root", "com10.txt", "..a", "a.wstp"]
-        {
-            assert_eq!(safe(name), name);
-        }
-    }
-
-    #[test]
-    fn troublesome_names_are_changed_just_enough() {
-        for (name, changed) in [
-            ("", "_"),
-            (".", "_"),
-            ("..", "__"),
-            ("../evil", ".._evil"),
-            ("/etc/passwd", "_etc_passwd"),
-            ("C:\\evil", "C__evil"),
-            ("a\0b", "a_b"),
-            ("\u{1b}[2J", "_[2J"),
-            ("trailing. .", "trailing___"),
-            ("NUL", "_NUL"),
-            ("con.txt", "_con.txt"),
-            ("Com1.tar.gz", "_Com1.tar.gz"),
-            (".a.bin.wstp", "_.a.bin.wstp"),
-            ("evil\u{202e}fdp.exe", "evil_fdp.exe"),
-        ] {
-            assert_eq!(safe(name), changed, "{name:?}");
-        }
-        assert!(safe(&format!("{}.tar", "é".repeat(500))).ends_with("é.tar"));
-    }
-
-    #[test]
-    fn a_second_one_gets_a_number_before_its_extension() {
-        assert_eq!(numbered("a.txt", 2), "a (2).txt");
-        assert_eq!(numbered(".profile", 2), ".profile (2)");
-        assert_eq!(numbered(&"x".repeat(255), 10).len(), 255);
-    }
-
-    #[test]
-    fn names_that_some_disk_takes_for_one_have_one_key() {
-        for names in [
-            ["Makefile", "makefile"],
-            ["a.", "a"],
-            ["a. .", "A"],
-            ["é", "e\u{301}"],
-            ["straße", "STRASSE"],
-            ["Σ", "ς"],
-            ["ﬁ", "FI"],
-            ["a\u{200d}b", "ab"],
-            ["Å", "\u{212b}"],
-        ] {
-            assert_eq!(key(names[0]), key(names[1]), "{names:?}");
-        }
-        assert_ne!(key("a"), key("b"));
-    }
-
     fn check(name: &str) -> Result<(), TestCaseError> {
         let mut parts = Path::new(name).components();
         prop_assert!(matches!(parts.next(), Some(Component::Normal(part)) if part == name), "{:?}", name);
-        prop_assert!(parts.next().is_none() && !name.contains('\0') && !is_own(name), "{:?}", name);
+        prop_assert!(parts.next().is_none() && !name.contains('\0') && !ANY_DISK.is_own(name), "{:?}", name);
         Ok(())
     }
 
@@ -250,20 +122,6 @@ mod tests {
                 check(&candidate)?;
                 check(&numbered(&candidate, 7))?;
             }
-        }
-
-        #[test]
-        fn devices_and_dots_are_safe_nowhere(name in "(\\.|\\.\\.|con|NUL|com[0-9¹]|lpt3|aux|\\.x\\.wstp)( |\\.|\\.txt|/|\\\\)?") {
-            let safe = safe(&name);
-            check(&safe)?;
-            prop_assert!(!is_device(&safe) && !safe.ends_with(['.', ' ']), "{:?}", safe);
-        }
-
-        #[test]
-        fn a_safe_name_is_left_alone_and_fits(name in "\\PC{0,300}") {
-            let made = safe(&name);
-            prop_assert!(made.len() <= LONGEST && !made.chars().any(is_forbidden));
-            prop_assert_eq!(safe(&made), made);
         }
     }
 }

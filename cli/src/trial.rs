@@ -9,7 +9,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::names::{Why, candidates, fold, is_device, of_disk, on_disk};
+use wstp_client::names::{fold, is_device};
+
+use crate::names::{ANY_DISK, Why, candidates, of_disk, on_disk};
 
 /// Names up to this length in bytes fit every disk.
 const FITS: usize = 140;
@@ -50,7 +52,7 @@ impl Trial {
         }
         let why = match () {
             () if last == name => None,
-            () if last == format!("_{name}") && crate::names::is_own(name) => Some(Why::Own),
+            () if last == format!("_{name}") && ANY_DISK.is_own(name) => Some(Why::Own),
             () => Some(Why::Refused),
         };
         (last, why)

@@ -26,7 +26,7 @@ struct Rule {
 /// What stands on no product's way to its users: only tests and measurements depend on it.
 const FOR_TESTS: [&str; 2] = ["wstp-testkit", "wstp-e2e"];
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -46,10 +46,16 @@ const RULES: [Rule; 11] = [
         never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-engine", "wstp-server", "wstp-messages"],
     },
     Rule {
+        package: "wstp-client",
+        targets: &[NATIVE, WASM],
+        may_name: None,
+        never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-server", "wstp-messages", "wstp-ui"],
+    },
+    Rule {
         package: "wstp-server",
         targets: &[NATIVE],
         may_name: None,
-        never_reaches: &["wstp-engine", "wstp-ui", "wstp-messages", "leptos", "web-sys"],
+        never_reaches: &["wstp-client", "wstp-engine", "wstp-ui", "wstp-messages", "leptos", "web-sys"],
     },
     Rule {
         package: "wstp-cli",
@@ -79,7 +85,7 @@ const RULES: [Rule; 11] = [
         package: "wstp-views",
         targets: &[WASM],
         may_name: None,
-        never_reaches: &["wstp-engine", "wstp-protocol", "wstp-extension"],
+        never_reaches: &["wstp-client", "wstp-engine", "wstp-protocol", "wstp-extension"],
     },
     Rule {
         package: "wstp-module",

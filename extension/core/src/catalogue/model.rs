@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use wstp_client::names::key;
 use wstp_engine::RangeSet;
 use wstp_messages::{
     BlockOrder, BlockRange, CommandId, FolderView, Notice, Problem, ServerView, Settings, SourceTask, Sweep,
@@ -403,8 +404,8 @@ impl Model {
 
     /// Whether the files of another folder go to this path, also where the case of letters makes no difference.
     pub fn is_taken(&self, path: &str, by_other_than: &TransferId) -> bool {
-        let path = path.to_lowercase();
-        let is_it = |place: &Place| matches!(place, Place::Downloads(other) if other.to_lowercase() == path);
+        let path = key(path);
+        let is_it = |place: &Place| matches!(place, Place::Downloads(other) if key(other) == path);
         self.saved_into.iter().any(|(id, place)| id != by_other_than && is_it(place))
     }
 
