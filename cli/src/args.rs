@@ -110,7 +110,7 @@ pub struct GetArgs {
 #[derive(Debug, clap::Args)]
 pub struct LsArgs {
     /// The folder
-    #[arg(value_name = "SOURCE", value_parser = Typed(Source::parse))]
+    #[arg(value_name = "SOURCE", value_parser = Typed(crate::address::parse))]
     pub source: Source,
     /// Kind, size and time of change too
     #[arg(short, long)]
@@ -134,7 +134,7 @@ pub struct VerifyArgs {
     /// The local file
     pub path: PathBuf,
     /// The file on a server
-    #[arg(value_name = "SOURCE", value_parser = Typed(Source::parse))]
+    #[arg(value_name = "SOURCE", value_parser = Typed(crate::address::parse))]
     pub source: Source,
     /// An object a line
     #[arg(long, conflicts_with = "quiet")]

@@ -10,7 +10,7 @@ use tokio_websockets::Error;
 use tokio_websockets::upgrade::Error as Upgrade;
 use wstp_protocol::ENDPOINT_PATH;
 
-use crate::address::Address;
+use crate::address::{self, Address};
 use crate::exit::Failure;
 use crate::words::connecting::{broken, encrypted, no_websocket, not_followed, refused_by_status, refuses};
 use crate::words::not_wstp;
@@ -35,7 +35,7 @@ pub enum Diagnosis {
 
 /// Finds out the reason.
 pub async fn of(address: &Address, error: &Error) -> Diagnosis {
-    let label = address.label();
+    let label = address.host_and_port();
     let status = match error {
         Error::Upgrade(Upgrade::DidNotSwitchProtocols(status)) => Some(*status),
         _ => None,
@@ -66,7 +66,7 @@ enum Answer {
 
 /// Asks the endpoint, without a handshake.
 async fn ask(address: &Address) -> Option<Answer> {
-    let response = web::client_that_stays().ok()?.get(address.web_url()).send().await.ok()?;
+    let response = web::client_that_stays().ok()?.get(address.http_url()).send().await.ok()?;
     if response.status().is_redirection() {
         let to = response.headers().get(LOCATION)?.to_str().ok()?;
         return Some(Answer::LeadsTo(response.url().join(to).ok()?));
@@ -89,12 +89,12 @@ async fn beginning(mut response: Response) -> String {
 /// The server that a redirect leads to, if the target is another server's endpoint and safe to follow. Otherwise a
 /// refusal.
 fn moved(address: &Address, to: &Url) -> Diagnosis {
-    let refused = |why| Diagnosis::Refused(not_followed(&address.label(), &web::origin(to), why));
-    let Ok(from) = Url::parse(&address.web_url()) else { return refused("its own address is odd") };
+    let refused = |why| Diagnosis::Refused(not_followed(&address.host_and_port(), &web::origin(to), why));
+    let Ok(from) = Url::parse(&address.http_url()) else { return refused("its own address is odd") };
     if let Some(why) = web::reason_to_stay(&from, to) {
         return refused(why);
     }
-    match Address::of_web(to).filter(|_| to.path() == ENDPOINT_PATH) {
+    match address::of_web(to).filter(|_| to.path() == ENDPOINT_PATH) {
         Some(server) => Diagnosis::Moved(server),
         None => refused("that is not the address of a WSTP server"),
     }

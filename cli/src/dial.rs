@@ -34,7 +34,7 @@ pub type Line = Box<dyn Wire>;
 pub async fn dial(address: &Address) -> Result<Line, Failure> {
     let Some(proxy) = Proxy::of(address.secure, &address.host, address.port) else {
         return Ok(Box::new(
-            tcp(&address.host, address.port).await.map_err(|error| nobody_answers(&address.label(), &error))?,
+            tcp(&address.host, address.port).await.map_err(|error| nobody_answers(&address.host_and_port(), &error))?,
         ));
     };
     let uri = proxy.uri().clone();
@@ -74,8 +74,8 @@ async fn tunnel(line: Line, proxy: &Proxy, address: &Address) -> Result<Line, Fa
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await.map_err(failed)?;
     // The task ends with the tunnel.
     tokio::spawn(connection.with_upgrades());
-    let mut request = Request::builder().method(Method::CONNECT).uri(address.label());
-    request = request.header(http::header::HOST, address.label()).header(http::header::USER_AGENT, AGENT);
+    let mut request = Request::builder().method(Method::CONNECT).uri(address.host_and_port());
+    request = request.header(http::header::HOST, address.host_and_port()).header(http::header::USER_AGENT, AGENT);
     if let Some(secret) = proxy.basic_auth() {
         request = request.header(http::header::PROXY_AUTHORIZATION, secret);
     }
@@ -91,8 +91,9 @@ async fn tunnel(line: Line, proxy: &Proxy, address: &Address) -> Result<Line, Fa
 /// does, as in curl.
 async fn socks(scheme: &str, proxy: &Proxy, address: &Address) -> Result<Line, Failure> {
     let failed = |error: &dyn std::error::Error| proxy_fails(proxy, &address.host, error);
-    let server: Uri =
-        format!("http://{}/", address.label()).parse().map_err(|error: http::uri::InvalidUri| failed(&error))?;
+    let server: Uri = format!("http://{}/", address.host_and_port())
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| failed(&error))?;
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);

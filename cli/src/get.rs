@@ -116,7 +116,7 @@ fn check_copies(sources: &[Source]) -> Result<(), Failure> {
     let Some(source) = sources.iter().find(|source| sources.iter().any(|other| is_other(source, other))) else {
         return Ok(());
     };
-    let server = source.address.label();
+    let server = source.address.host_and_port();
     let what = format!("Several sources are taken for copies of one file, and {server} is named with several paths.");
     let advice = "To fetch several files, run it once for each, or fetch the folder that they are in.";
     Err(Failure::new(Code::Usage, what, advice))
@@ -378,13 +378,13 @@ mod tests {
     #[test]
     fn a_file_goes_where_it_is_wanted() {
         let dir = tempfile::tempdir().unwrap();
-        let sources = [Source::parse("host/a/b:c.txt").unwrap()];
+        let sources = [crate::address::parse("host/a/b:c.txt").unwrap()];
         let target = |output: Option<&Path>| file_target(output, &sources).unwrap().path;
         assert_eq!(target(None), Path::new("b:c.txt"));
         assert_eq!(target(Some(dir.path())), dir.path().join("b:c.txt"));
         assert_eq!(target(Some(Path::new("new/"))), Path::new("new/b:c.txt"));
         assert_eq!(target(Some(Path::new("x/y"))), Path::new("x/y"));
         assert!(file_target(Some(Path::new("nowhere/..")), &sources).is_err());
-        assert!(file_target(None, &[Source::parse("host").unwrap()]).is_err());
+        assert!(file_target(None, &[crate::address::parse("host").unwrap()]).is_err());
     }
 }

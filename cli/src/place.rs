@@ -3,16 +3,13 @@
 //! A URL is what a browser shows: percent-encoded, with a query perhaps, and a fragment that is of no meaning to a server. On a WSTP server, the
 //! URL of its pages and files names what the protocol calls by its path.
 
-use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use wstp_client::address::AddressError;
 use wstp_engine::http_source::file_url;
-use wstp_protocol::{ENDPOINT_PATH, MirrorUrl, SharePath, spelling};
+use wstp_protocol::{MirrorUrl, SharePath};
 
-use crate::address::{Address, Source, no_password};
+use crate::address::{self, Address, RULES, Source, no_password};
 use crate::exit::{Code, Failure};
-
-/// The path of a WSTP server's plain files.
-const FILES_PATH: &str = "files";
 
 /// The place of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +29,7 @@ impl Place {
     pub fn parse(typed: &str) -> Result<Self, Failure> {
         match FileUrl::is_meant_by(typed) {
             true => FileUrl::parse(typed).map(Self::Http),
-            false => Source::parse(typed).map(Self::Wstp),
+            false => address::parse(typed).map(Self::Wstp),
         }
     }
 
@@ -40,7 +37,7 @@ impl Place {
     #[must_use]
     pub fn label(&self) -> String {
         match self {
-            Self::Wstp(source) => source.address.label(),
+            Self::Wstp(source) => source.address.host_and_port(),
             Self::Http(url) => url.label(),
         }
     }
@@ -49,15 +46,14 @@ impl Place {
     /// `None` if the client must not follow the mirror.
     #[must_use]
     pub fn offered(mirror: &MirrorUrl, from: &Address, path: &SharePath) -> Option<Self> {
-        if !mirror.may_be_followed_from(&from.url()) {
+        if !mirror.may_be_followed_from(&from.to_string()) {
             return None;
         }
         if !mirror.is_wstp() {
             return FileUrl::parse(&file_url(mirror, path)).ok().map(Self::Http);
         }
-        // Every address that is typed leads to the one endpoint, so no other is followed.
-        let server = mirror.as_str().strip_suffix(ENDPOINT_PATH)?;
-        Source::parse(server).ok().map(|source| Self::Wstp(Source { path: path.clone(), ..source }))
+        let address = Address::parse(mirror.as_str()).ok()?;
+        Some(Self::Wstp(Source { address, path: path.clone() }))
     }
 }
 
@@ -85,7 +81,7 @@ impl FileUrl {
         }
         let mut url = Url::parse(typed).map_err(|error| not_a_link(typed, &error.to_string()))?;
         url.set_fragment(None);
-        if Address::of_web(&url).is_none() {
+        if address::of_web(&url).is_none() {
             return Err(not_a_link(typed, "its host can't be one"));
         }
         Ok(Self(url))
@@ -98,18 +94,11 @@ impl FileUrl {
     ///
     /// When no server can have such a path.
     pub fn on_server(&self) -> Result<Source, Failure> {
-        let names = self.0.path().trim_matches('/');
-        let is_endpoint = ENDPOINT_PATH.strip_prefix('/') == Some(names);
-        let names = match names.split_once('/') {
-            Some((FILES_PATH, names)) => names,
-            None if names == FILES_PATH || is_endpoint => "",
-            _ => names,
-        };
-        let decoded: Option<Vec<_>> = names.split('/').map(decoded_name).collect();
-        let path = decoded.and_then(|names| SharePath::parse(names.join("/")).ok());
-        let path = path.ok_or_else(|| not_a_link(self.0.as_str(), "no server can have this path"))?;
-        let address = Address::of_web(&self.0).ok_or_else(|| not_a_link(self.0.as_str(), "its host can't be one"))?;
-        Ok(Source { address, path })
+        let url = self.0.as_str();
+        Source::parse(url, &RULES).map_err(|error| match error {
+            AddressError::Path(_) | AddressError::Encoding => not_a_link(url, "no server can have this path"),
+            _ => not_a_link(url, "its host can't be one"),
+        })
     }
 
     /// Whether it can be of a file at an ordinary web server: its root is none.
@@ -132,12 +121,6 @@ impl FileUrl {
     }
 }
 
-/// Decoded once; an encoded slash separates no names. Bytes that are not UTF-8 are spelled as the server spells them.
-fn decoded_name(name: &str) -> Option<String> {
-    let bytes: Vec<u8> = percent_decode_str(name).collect();
-    (!bytes.contains(&b'/')).then(|| spelling::of(&bytes).into_owned())
-}
-
 /// The link is repeated without its query, which may be a secret.
 fn not_a_link(typed: &str, why: &str) -> Failure {
     let shown = typed.split(['?', '#']).next().unwrap_or_default();
@@ -151,23 +134,24 @@ mod tests {
 
     #[test]
     fn the_url_of_a_page_or_a_file_names_it_on_the_server() {
-        for (typed, source) in [
-            ("http://host:3000", "ws://host:3000/"),
-            ("http://host:3000/", "ws://host:3000/"),
-            ("http://host:3000/ws", "ws://host:3000/"),
-            ("http://host:3000/files", "ws://host:3000/"),
-            ("http://host:3000/files/sub%20dir/", "ws://host:3000/sub dir"),
-            ("http://host:3000/files/sub dir/a.mkv?x=y#z", "ws://host:3000/sub dir/a.mkv"),
-            ("http://host:3000/files/files/x", "ws://host:3000/files/x"),
-            ("http://host:3000/films/%2520", "ws://host:3000/films/%20"),
-            ("HTTPS://HOST/files/sp%C3%A4%c3%9f", "wss://host:443/späß"),
-            ("http://[::1]:4000/files/a", "ws://[::1]:4000/a"),
-            ("http://host:3000/files/caf%E9", "ws://host:3000/caf\u{efe9}"),
+        for (typed, address, path) in [
+            ("http://host:3000", "ws://host:3000/ws", ""),
+            ("http://host:3000/ws", "ws://host:3000/ws", ""),
+            ("http://host:3000/files", "ws://host:3000/ws", ""),
+            ("http://host:3000/files/sub dir/a.mkv?x=y#z", "ws://host:3000/ws", "sub dir/a.mkv"),
+            ("http://host:3000/files/files/x", "ws://host:3000/ws", "files/x"),
+            ("http://host:3000/films/%2520", "ws://host:3000/ws", "films/%20"),
+            ("http://host:3000/files/a/../späß", "ws://host:3000/ws", "späß"),
+            ("HTTPS://HOST/nas/files/sp%C3%A4%c3%9f", "wss://host:443/nas/ws", "späß"),
+            ("http://[::1]:4000/files/a", "ws://[::1]:4000/ws", "a"),
+            ("http://host:3000/files/caf%E9", "ws://host:3000/ws", "caf\u{efe9}"),
         ] {
-            let url = FileUrl::parse(typed).unwrap();
-            assert_eq!(url.on_server().map(|source| source.to_string()).as_deref(), Ok(source), "{typed}");
+            let source = FileUrl::parse(typed).unwrap().on_server().unwrap();
+            assert_eq!((source.address.to_string().as_str(), source.path.as_str()), (address, path), "{typed}");
         }
-        for typed in ["http://host/files/a%2fb", "http://host/files/a%00", "http://host/files/a//b"] {
+        for typed in
+            ["http://host/files/a%2fb", "http://host/files/a%00", "http://host/files/a//b", "http://host/files/%4"]
+        {
             let refused = FileUrl::parse(typed).unwrap().on_server().unwrap_err();
             assert_eq!(refused.code, Code::Usage, "{typed}");
         }

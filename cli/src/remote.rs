@@ -65,7 +65,7 @@ impl Remote {
     fn begin(address: &Address) -> Self {
         let (sender, happenings) = mpsc::channel(1);
         Self {
-            label: address.label(),
+            label: address.host_and_port(),
             socket: Socket::connect(address.clone(), (), sender),
             happenings,
             peer: Peer::new(wstp_engine::Instant::default(), AGENT, None, features::LINKS, PATIENCE),

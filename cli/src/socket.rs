@@ -58,7 +58,7 @@ impl Socket {
         let counted = arrivals.clone();
         let task = tokio::spawn(async move {
             let ended = live(&address, name, &happenings, to_send, &counted).await;
-            let closed = ended.err().unwrap_or_else(|| closed(&address.label()));
+            let closed = ended.err().unwrap_or_else(|| closed(&address.host_and_port()));
             let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
         });
         Self { unsent, arrivals, task: task.abort_handle() }
@@ -97,7 +97,7 @@ async fn live<N: Copy>(
     mut to_send: mpsc::Receiver<Bytes>,
     arrivals: &Arrivals,
 ) -> Result<(), Failure> {
-    let broken = |error| broken(&address.label(), error);
+    let broken = |error| broken(&address.host_and_port(), error);
     let mut stream = open(address, arrivals).await?;
     let mut wanted = happenings.send((name, Happening::Opened)).await.is_ok();
     while wanted {
@@ -149,12 +149,12 @@ async fn open(address: &Address, arrivals: &Arrivals) -> Result<Stream, Failure>
             Err(elsewhere) => at = elsewhere,
         }
     }
-    Err(not_followed(&address.label(), &at.label(), "the way there is a circle"))
+    Err(not_followed(&address.host_and_port(), &at.host_and_port(), "the way there is a circle"))
 }
 
 /// Opens it at this address, or says where else it is.
 async fn shake_hands(address: &Address, arrivals: &Arrivals) -> Result<Result<Stream, Address>, Failure> {
-    let label = address.label();
+    let label = address.host_and_port();
     let mut line: Line = Box::new(arrivals.count(dial(address).await?));
     if address.secure {
         line = tls::wrap(&address.host, line).await.map_err(|error| insecure(&label, &error))?;
@@ -162,7 +162,7 @@ async fn shake_hands(address: &Address, arrivals: &Arrivals) -> Result<Result<St
     let builder = ClientBuilder::new()
         .limits(Limits::default().max_payload_len(Some(MAX_SERVER_FRAME)))
         .config(Config::default().frame_size(MAX_SERVER_FRAME))
-        .uri(&address.url())
+        .uri(&address.to_string())
         .map_err(|_| not_wstp(&label, "its name can't stand in an address"))?;
     match builder.connect_on(BoundedHead::new(line)).await {
         Ok((mut stream, _)) => {

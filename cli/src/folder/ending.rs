@@ -14,7 +14,7 @@ use crate::words::{engine_problem, go_on_later, interrupted, not_wstp, nothing_a
 
 impl Run<'_> {
     pub(super) fn unreachable(&self, progress: &TreeProgress) -> Failure {
-        match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.label())) {
+        match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.host_and_port())) {
             Some(failure) if failure.code != Code::Unreachable => failure,
             _ => nothing_arrived(self.last_words.clone(), self.cx.options.patience.unwrap_or_default()),
         }
@@ -36,7 +36,7 @@ impl Run<'_> {
             }
             Phase::Failed => match (self.ending.take().or(self.disk_failure.take()), &progress.problem) {
                 (Some(failure), _) => failure,
-                (None, Some(problem)) => tree_problem(problem, &self.source.address.label()),
+                (None, Some(problem)) => tree_problem(problem, &self.source.address.host_and_port()),
                 (None, None) => Failure::new(Code::Failed, "The download can't go on.", "Run the same command again."),
             },
             _ => return None,

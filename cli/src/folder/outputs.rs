@@ -51,11 +51,15 @@ impl Run<'_> {
                 TreeOutput::StopFetch { file } => self.fetching.stop(file),
                 TreeOutput::FileFailed { file, problem } => {
                     let place = self.layout.file(file).map(|place| self.output.join(place));
-                    self.failed(place.as_deref(), engine_problem(&problem, &self.source.address.label()), Some(file));
+                    self.failed(
+                        place.as_deref(),
+                        engine_problem(&problem, &self.source.address.host_and_port()),
+                        Some(file),
+                    );
                 }
                 TreeOutput::FolderFailed { folder, problem } => {
                     let place = self.layout.folder(folder).map(|place| self.output.join(place));
-                    self.failed(place.as_deref(), tree_problem(&problem, &self.source.address.label()), None);
+                    self.failed(place.as_deref(), tree_problem(&problem, &self.source.address.host_and_port()), None);
                 }
             }
         }

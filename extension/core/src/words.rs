@@ -1,6 +1,7 @@
 //! What went wrong, in words, and what the user can do about it.
 
 use wasm_bindgen::prelude::*;
+use wstp_client::address::AddressError;
 use wstp_engine::StoreError;
 use wstp_engine::tree::{LeftOut, MAX_DEPTH, TreeProblem};
 use wstp_messages::{Problem, WaitReason};
@@ -9,6 +10,30 @@ use wstp_protocol::ErrorCode;
 /// A problem from its two sentences.
 pub fn problem(what: impl Into<String>, advice: impl Into<String>) -> Problem {
     Problem { what: what.into(), advice: advice.into() }
+}
+
+/// Why a text is no address.
+pub fn address_problem(error: &AddressError) -> Problem {
+    use AddressError as E;
+    const EXAMPLES: &str = "Type one like 192.168.1.5:3000 or files.example.org.";
+    match error {
+        E::Empty => problem("No address was typed.", EXAMPLES),
+        E::TooLong => problem("That is too long for an address.", "Type the server's alone, and open its folders."),
+        E::Scheme(scheme) => problem(
+            format!("An address can't begin with {scheme}://."),
+            "Type one like 192.168.1.5:3000, ws://192.168.1.5:3000 or wss://files.example.org.",
+        ),
+        E::Credentials => problem(
+            "An address can't hold a user's name or password.",
+            "Leave out what stands before the @. The extension can't log in yet.",
+        ),
+        E::Port => problem("That is not a port.", "After the colon comes a number from 1 to 65535, for example 3000."),
+        E::Host => problem("That is not an address.", EXAMPLES),
+        E::Path(_) | E::Encoding => problem(
+            "What follows the server can't be a folder or file on it.",
+            "Type the server alone, and open its folders.",
+        ),
+    }
 }
 
 /// Somebody told Chrome that a file is not to be saved.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
+use wstp_client::address::Source;
 use wstp_engine::Instant;
 use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
 use wstp_messages::{Listed, ListedKind, Problem, Reply, ServerView, Spot};
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePath, features};
 
-use super::address::Address;
+use super::address::{self, Address};
 use super::diagnosis::{Finding, diagnose};
-use super::typed::Typed;
+use super::typed;
 use crate::socket::{Happening, Socket};
 use crate::words::{problem, server_problem};
 use crate::{AGENT, clock};
@@ -71,7 +72,7 @@ impl Browser {
     ///
     /// In words for the user.
     pub async fn connect(&self, typed: &str) -> Result<(ServerView, Spot), Problem> {
-        let Typed { mut address, path } = Typed::parse(typed)?;
+        let Source { mut address, path } = typed::parse(typed)?;
         let connection = match self.connection(&address).await {
             Ok(connection) => connection,
             Err(Unconnected::Told(problem)) => return Err(problem),
@@ -84,7 +85,7 @@ impl Browser {
             },
         };
         let spot = if path.is_root() { Spot::default() } else { connection.look_at(&path).await? };
-        Ok((ServerView { address: address.to_string(), label: address.label(), agent: connection.agent() }, spot))
+        Ok((ServerView { address: address.to_string(), label: address.short(), agent: connection.agent() }, spot))
     }
 
     /// A connection to exactly this address.
@@ -95,7 +96,7 @@ impl Browser {
             Err(Unconnected::Unopened) => Err(match diagnose(address).await {
                 Finding::Told(problem) => problem,
                 // It was followed once; a server that keeps moving is none.
-                Finding::MovedTo(other) => not_wstp(&address.label(), &format!("it leads on to {}", other.label())),
+                Finding::MovedTo(other) => not_wstp(&address.short(), &format!("it leads on to {}", other.short())),
             }),
         }
     }
@@ -106,7 +107,7 @@ impl Browser {
     ///
     /// In words for the user.
     pub async fn list(&self, address: &str, path: String, cursor: Option<String>) -> Result<Reply, Problem> {
-        let address = Address::parse(address)?;
+        let address = address::parse(address)?;
         let path = SharePath::parse(path).map_err(|error| {
             problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
         })?;
@@ -156,7 +157,7 @@ impl Browser {
 
     fn open(&self, address: &Address) -> Result<Rc<Connection>, Problem> {
         let connection = Rc::new(Connection {
-            label: address.label(),
+            label: address.short(),
             state: RefCell::new(State {
                 socket: None,
                 peer: new_peer(),

@@ -43,15 +43,15 @@ pub async fn diagnose(address: &Address) -> Finding {
     if let Some(answer) = ask(&address.http_url()).await {
         return judge(address, &answer);
     }
-    if address.is_secure() {
-        let answers = ask_anybody(&address.insecure().http_url()).await;
+    if address.secure {
+        let answers = ask_anybody(&address.with_encryption(false).http_url()).await;
         return Finding::Told(if answers { no_trust(address) } else { not_secure(address) });
     }
-    let secure = address.secured();
+    let secure = address.with_encryption(true);
     match ask(&secure.http_url()).await {
         Some(answer) if answer.answerer() == Answerer::Wstp => Finding::MovedTo(secure),
         _ => Finding::Told(problem(
-            format!("Nobody answers at {}.", address.label()),
+            format!("Nobody answers at {}.", address.short()),
             "Check the address, and that the server runs and can be reached from here.",
         )),
     }
@@ -66,15 +66,15 @@ impl Answer {
 /// Derives a finding from the HTTP response of an address whose WebSocket failed.
 fn judge(address: &Address, answer: &Answer) -> Finding {
     let target = Address::parse(&answer.url).ok();
-    if let Some(target) = target.map(|target| target.with_path_of(address)).filter(|target| target != address) {
-        let is_same_server = target.is_same_host(address) && (target.is_secure() || !address.is_secure());
+    if let Some(target) = target.map(|target| target.with_endpoint_of(address)).filter(|target| target != address) {
+        let is_same_server = target.host == address.host && (target.secure || !address.secure);
         return if is_same_server { Finding::MovedTo(target) } else { Finding::Told(elsewhere(address, &target)) };
     }
     Finding::Told(in_words(address, answer))
 }
 
 fn in_words(address: &Address, answer: &Answer) -> Problem {
-    let label = address.label();
+    let label = address.short();
     match (answer.answerer(), answer.via.as_deref()) {
         (Answerer::Wstp, Some(via)) => problem(
             format!("{label} is a WSTP server, but the proxy on the way ({}) lets no WebSocket through.", short(via)),
@@ -121,14 +121,14 @@ fn in_words(address: &Address, answer: &Answer) -> Problem {
 
 fn elsewhere(address: &Address, target: &Address) -> Problem {
     problem(
-        format!("{} leads to another server, {}.", address.label(), target.label()),
-        format!("If you trust it, type {} and connect.", target.label()),
+        format!("{} leads to another server, {}.", address.short(), target.short()),
+        format!("If you trust it, type {} and connect.", target.short()),
     )
 }
 
 fn no_trust(address: &Address) -> Problem {
     problem(
-        format!("{} answers, but Chrome does not trust its certificate.", address.label()),
+        format!("{} answers, but Chrome does not trust its certificate.", address.short()),
         format!(
             "Open {} in a tab, look at the certificate, accept it if it is the server's, and try again.",
             address.page("/")
@@ -138,7 +138,7 @@ fn no_trust(address: &Address) -> Problem {
 
 fn not_secure(address: &Address) -> Problem {
     problem(
-        format!("No secure connection to {} could be made.", address.label()),
+        format!("No secure connection to {} could be made.", address.short()),
         format!(
             "Either nobody answers there, or the certificate is not trusted: open {} in a tab to see which.",
             address.page("/")

@@ -18,13 +18,13 @@ mod storage;
 mod typed;
 mod view;
 
-pub use address::Address;
 pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
 use queue::gone;
 pub use queue::{Effect, Queue};
 pub use recover::{Recovered, Unreadable, Wholeness, recover};
 pub use view::label;
 use view::save_path;
+pub use wstp_client::address::Address;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;

@@ -28,7 +28,7 @@ pub fn save_path(item: &Item) -> String {
 pub fn label(address: &str) -> String {
     match Address::parse(address) {
         Ok(server) if FileUrl::parse(address).is_some() => server.host_and_port(),
-        Ok(server) => server.label(),
+        Ok(server) => server.short(),
         Err(_) => address.to_owned(),
     }
 }

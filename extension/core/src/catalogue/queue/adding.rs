@@ -3,7 +3,7 @@
 use wstp_messages::{CommandId, Problem, Reply, TransferId, TransferKind};
 use wstp_protocol::SharePath;
 
-use super::super::address::Address;
+use super::super::address;
 use super::super::model::{Change, Goal, Item, MAX_TRANSFERS};
 use super::{Effect, Queue, gone};
 use crate::words::problem;
@@ -17,7 +17,7 @@ impl Queue {
         (size, modified_ms): (u64, Option<i64>),
         now_ms: f64,
     ) -> Result<Reply, Problem> {
-        let server = Address::parse(address)?.to_string();
+        let server = address::parse(address)?.to_string();
         if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
             return Err(no_path());
         }
@@ -32,7 +32,7 @@ impl Queue {
         path: String,
         now_ms: f64,
     ) -> Result<Reply, Problem> {
-        let server = Address::parse(address)?.to_string();
+        let server = address::parse(address)?.to_string();
         if SharePath::parse(path.as_str()).is_err() {
             return Err(no_path());
         }

@@ -4,7 +4,7 @@ use wstp_engine::http_source::file_url;
 use wstp_messages::{CommandId, NamedBy, Problem, TransferId, TransferKind};
 use wstp_protocol::{MirrorUrl, SharePath};
 
-use super::super::address::{Address, FileUrl};
+use super::super::address::{self, Address, FileUrl};
 use super::super::mirror::Mirror;
 use super::super::model::{Change, Item};
 use super::{Queue, gone};
@@ -87,7 +87,7 @@ fn place(address: &str, path: String, item: &Item) -> Result<(String, String), P
     if let Some(url) = FileUrl::parse(address) {
         return Ok((url?.to_string(), item.path.clone()));
     }
-    let address = Address::parse(address)?.to_string();
+    let address = address::parse(address)?.to_string();
     if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
         return Err(problem("That is not the path of a file.", "Type it as the server shows it, folder/file."));
     }
