@@ -6,12 +6,14 @@
 
 use reqwest::Url;
 use wstp_client::address::{AddressError, Rules, WebSocketPath};
+use wstp_client::words::{self, clause};
 
 pub use wstp_client::address::{Address, Source};
 
 use crate::exit::{Code, Failure};
 use crate::place::FileUrl;
 use crate::web;
+use crate::words::WSTP;
 
 /// What a text means to `wstp`.
 pub const RULES: Rules = Rules { web_socket_path: WebSocketPath::Place };
@@ -47,21 +49,17 @@ fn in_ascii(host: &str) -> Option<String> {
 
 /// The words for a text that is no address. It is repeated, unless it may hold a password.
 fn refused(typed: &str, error: &AddressError) -> Failure {
+    let words = words::address(error, &WSTP);
     let what = match error {
-        AddressError::Credentials => return no_password(),
-        AddressError::Path(error) => {
-            let advice = "A path is names joined by single slashes, as `wstp ls` shows them.";
-            return Failure::new(Code::Usage, format!("In \"{typed}\", {error}."), advice);
-        }
-        _ => format!("\"{typed}\" is not the address of something on a server."),
+        AddressError::Credentials => words.what,
+        _ => format!("\"{typed}\" names nothing on a server: {}.", clause(&words.what)),
     };
-    Failure::new(Code::Usage, what, "Type one like 192.168.1.5:3000/path/to/file or wss://files.example.org/path.")
+    Failure::new(Code::Usage, what, words.advice)
 }
 
-/// The address is not repeated, for it may have a password in it.
+/// The words for an address with a password in it, which is not repeated.
 pub(crate) fn no_password() -> Failure {
-    let advice = "Leave out what stands before the @: wstp can't give a name and a password yet.";
-    Failure::new(Code::Usage, "A name and a password don't belong into an address.", advice)
+    refused("", &AddressError::Credentials)
 }
 
 #[cfg(test)]

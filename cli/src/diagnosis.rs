@@ -3,26 +3,23 @@
 
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::header::LOCATION;
-use reqwest::{Response, Url};
 use tokio::time::timeout;
 use tokio_websockets::Error;
 use tokio_websockets::upgrade::Error as Upgrade;
+use wstp_client::diagnosis::Answer;
 use wstp_protocol::ENDPOINT_PATH;
+use wstp_protocol::probe::VERSION_FIELD;
 
 use crate::address::{self, Address};
 use crate::exit::Failure;
-use crate::words::connecting::{broken, encrypted, no_websocket, not_followed, refused_by_status, refuses};
+use crate::words::connecting::{broken, encrypted, no_websocket, not_followed};
 use crate::words::not_wstp;
 use crate::{dial, tls, web};
 
 /// How long the question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of an answer that are read.
-const MOST: usize = 4096;
-/// The answer of a WSTP server's endpoint to a request that is no handshake: the status and the words.
-const WSTP_STATUS: u16 = 426;
-const WSTP_WORDS: &str = "WSTP";
 
 /// The result of a diagnosis.
 #[derive(Debug)]
@@ -40,50 +37,47 @@ pub async fn of(address: &Address, error: &Error) -> Diagnosis {
         Error::Upgrade(Upgrade::DidNotSwitchProtocols(status)) => Some(*status),
         _ => None,
     };
-    if let Some(refused) = status.and_then(|status| refused_by_status(&label, status)) {
-        return Diagnosis::Refused(refused);
-    }
     let is_odd = matches!(error, Error::Io(_) | Error::Upgrade(Upgrade::Parsing(_))) || status == Some(400);
     if is_odd && !address.secure && speaks_tls(address).await {
         return Diagnosis::Refused(encrypted(&label));
     }
-    let answer = if status.is_some() { timeout(PATIENCE, ask(address)).await.ok().flatten() } else { None };
-    match (answer, status) {
-        (Some(Answer::LeadsTo(to)), Some(300..=399)) => moved(address, &to),
-        (Some(Answer::IsWstp), _) => Diagnosis::Refused(no_websocket(&label)),
-        (_, Some(403)) => Diagnosis::Refused(refuses(&label)),
-        (_, Some(status)) => Diagnosis::Refused(not_wstp(&label, format!("it answers with the status {status}"))),
-        (_, None) if matches!(error, Error::Io(_)) => Diagnosis::Refused(broken(&label, error)),
-        (_, None) => Diagnosis::Refused(not_wstp(&label, error)),
+    let Some(status) = status else {
+        let is_broken = matches!(error, Error::Io(_));
+        return Diagnosis::Refused(if is_broken { broken(&label, error) } else { not_wstp(&label, error) });
+    };
+    match timeout(PATIENCE, ask(address)).await.ok().flatten() {
+        Some(Told::LeadsTo(to)) if (300..400).contains(&status) => moved(address, &to),
+        told => {
+            let version = told.and_then(Told::version);
+            Diagnosis::Refused(no_websocket(address, &Answer { status, version, via: None }))
+        }
     }
 }
 
-enum Answer {
+/// The endpoint's answer to a request that is no handshake.
+enum Told {
     LeadsTo(Url),
-    IsWstp,
-    Other,
+    /// The value of [`VERSION_FIELD`], if there is one.
+    Version(Option<String>),
+}
+
+impl Told {
+    fn version(self) -> Option<String> {
+        match self {
+            Self::Version(version) => version,
+            Self::LeadsTo(_) => None,
+        }
+    }
 }
 
 /// Asks the endpoint, without a handshake.
-async fn ask(address: &Address) -> Option<Answer> {
+async fn ask(address: &Address) -> Option<Told> {
     let response = web::client_that_stays().ok()?.get(address.http_url()).send().await.ok()?;
+    let field = |name: &str| response.headers().get(name)?.to_str().ok();
     if response.status().is_redirection() {
-        let to = response.headers().get(LOCATION)?.to_str().ok()?;
-        return Some(Answer::LeadsTo(response.url().join(to).ok()?));
+        return Some(Told::LeadsTo(response.url().join(field(LOCATION.as_str())?).ok()?));
     }
-    let is_wstp = response.status().as_u16() == WSTP_STATUS && beginning(response).await.contains(WSTP_WORDS);
-    Some(if is_wstp { Answer::IsWstp } else { Answer::Other })
-}
-
-async fn beginning(mut response: Response) -> String {
-    let mut bytes = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
-        bytes.extend_from_slice(&piece[..piece.len().min(MOST - bytes.len())]);
-        if bytes.len() == MOST {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Some(Told::Version(field(VERSION_FIELD).map(str::to_owned)))
 }
 
 /// The server that a redirect leads to, if the target is another server's endpoint and safe to follow. Otherwise a

@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 use wstp_client::text::is_unsafe;
 
+pub use wstp_client::text::one_line;
+
 /// A name on a terminal, so that different names look different.
 #[must_use]
 pub fn name(name: &str) -> String {
@@ -21,12 +23,6 @@ pub fn name(name: &str) -> String {
         }
     }
     shown
-}
-
-/// A sentence that quotes strangers, on one line.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// JSON whose strings hold nothing unsafe. Outside of strings such characters do not occur, and inside each can be written as a number.

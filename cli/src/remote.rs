@@ -124,7 +124,7 @@ impl Remote {
             return failure;
         }
         let kind = self.stat(path).await.map(|entry| entry.kind);
-        kind.ok().and_then(|kind| astray(kind, failure.refusal, &self.label)).unwrap_or(failure)
+        kind.ok().and_then(|kind| astray(kind, failure.refusal)).unwrap_or(failure)
     }
 
     /// Has the server close a file. Nothing is answered.

@@ -4,98 +4,101 @@ pub mod connecting;
 
 use std::time::Duration;
 
+use wstp_client::words::{FrontEnd, Words, engine, left_out, tree};
+use wstp_engine::tree::{LeftOut, TreeProblem};
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::{EntryKind, ErrorCode};
+
+pub use wstp_client::words::clause;
 
 use crate::exit::{Code, Failure};
 use crate::place::Place;
 
-const CHECK_ADDRESS: &str = "Check the address. WSTP servers usually listen on port 3000.";
-const UPDATE_HINT: &str = "Run it again with --update to get it as it is now; what still matches is kept.";
+/// The sentences that are `wstp`'s own.
+pub const WSTP: FrontEnd = FrontEnd {
+    name: "wstp",
+    here: "this computer",
+    fetch: "Fetch",
+    example: "Type one like 192.168.1.5:3000/path/to/file or wss://files.example.org/path.",
+    name_a_path: "A path is names joined by single slashes, as `wstp ls` shows them.",
+    look: "See with `wstp ls` what is there.",
+    not_a_folder: "Leave out what follows it.",
+    share_gone: "Ask who runs the server, and run the same command again when it is back.",
+    get_again: "Run it again.",
+    update: "Run it again with --update to get it as it is now; what still matches is kept.",
+    lost: "Check that the server runs.",
+    silent: "Check that the server runs, and try again.",
+    log_in_to_proxy: "Put them into the proxy's address in the environment: http_proxy=http://NAME:PASSWORD@HOST:PORT.",
+    other_proxy: "",
+};
+
+impl Failure {
+    /// A failure in words that all front ends have.
+    #[must_use]
+    pub fn of(code: Code, words: Words) -> Self {
+        Self::new(code, words.what, words.advice)
+    }
+}
 
 /// What a server called `label` refused, and why.
 #[must_use]
 pub fn refused(code: ErrorCode, text: &str, label: &str) -> Failure {
-    let (kind, what, advice) = match code {
-        ErrorCode::NotFound => {
-            (Code::NotFound, format!("{label} has nothing of that name."), "See with `wstp ls` what is there.")
-        }
-        ErrorCode::NotAFile => (Code::NotFound, "This is not a file.".to_owned(), "See with `wstp ls` what is there."),
-        ErrorCode::NotADirectory => (Code::NotFound, "This is not a folder.".to_owned(), "Leave out what follows it."),
-        ErrorCode::Forbidden => {
-            (Code::NotFound, format!("{label} may not read this."), "Ask who runs the server to allow it.")
-        }
-        ErrorCode::InvalidPath => {
-            (Code::NotFound, format!("{label} can't have such a name."), "See with `wstp ls` what is there.")
-        }
-        ErrorCode::Unauthorized => (
-            Code::NotFound,
-            format!("{label} wants a token."),
-            "This version of wstp can't give one. Ask who runs the server to let you in without.",
-        ),
-        ErrorCode::UnsupportedVersion => (
-            Code::Failed,
-            format!("{label} speaks another version of WSTP."),
-            "Update wstp or the server, whichever is older.",
-        ),
-        ErrorCode::Busy => (Code::Unreachable, format!("{label} is busy."), "Try again in a moment."),
-        ErrorCode::ShuttingDown => (Code::Unreachable, format!("{label} is stopping."), "Try again when it is back."),
-        ErrorCode::Io => (
-            Code::Failed,
-            format!("{label} could not read this from its disk."),
-            "Ask who runs the server to look at its log.",
-        ),
-        ErrorCode::ShareGone => (
-            Code::Unreachable,
-            format!(
-                "The folder that {label} shares is not there at the moment: it was removed, or its disk is not mounted."
-            ),
-            "Ask who runs the server, and run the same command again when it is back.",
-        ),
-        ErrorCode::Changed => (Code::Changed, "The file changed on the server.".to_owned(), "Run it again."),
-        _ => (Code::Failed, format!("{label} refused: {}", sentence(text)), "Try again."),
-    };
-    Failure { refusal: Some(code), ..Failure::new(kind, what, advice) }
+    let words = wstp_client::words::refused(code, text, label, &WSTP);
+    Failure { refusal: Some(code), ..Failure::of(code_of(code), words) }
 }
 
-/// Why a link of this kind leads to nothing that a server called `label` serves; `None` for anything else.
+/// How a command ends that a server refused something.
+const fn code_of(refusal: ErrorCode) -> Code {
+    match refusal {
+        ErrorCode::NotFound
+        | ErrorCode::NotAFile
+        | ErrorCode::NotADirectory
+        | ErrorCode::Forbidden
+        | ErrorCode::InvalidPath
+        | ErrorCode::Unauthorized => Code::NotFound,
+        ErrorCode::Busy | ErrorCode::ShuttingDown | ErrorCode::ShareGone => Code::Unreachable,
+        ErrorCode::Changed => Code::Changed,
+        _ => Code::Failed,
+    }
+}
+
+/// Why a link of this kind leads to nothing that a server serves; `None` for anything else.
 #[must_use]
-pub fn astray(kind: EntryKind, refusal: Option<ErrorCode>, label: &str) -> Option<Failure> {
-    let what = match kind {
-        EntryKind::Dangling => "This is a link that leads nowhere.".to_owned(),
-        EntryKind::LeadsOut => format!("This is a link that leads out of what {label} shares; it is not followed."),
-        EntryKind::Circle => "This is a link that leads round in a circle.".to_owned(),
+pub fn astray(kind: EntryKind, refusal: Option<ErrorCode>) -> Option<Failure> {
+    let reason = match kind {
+        EntryKind::Dangling => LeftOut::Dangling,
+        EntryKind::LeadsOut => LeftOut::LeadsOut,
+        EntryKind::Circle => LeftOut::Circle,
         EntryKind::Directory | EntryKind::File | EntryKind::Unreadable => return None,
     };
-    Some(Failure { refusal, ..Failure::new(Code::NotFound, what, "Ask who runs the server to mend the link.") })
+    Some(Failure { refusal, ..Failure::of(Code::NotFound, left_out(reason, &WSTP)) })
 }
 
 /// What the engine ran into with servers called `label`.
 #[must_use]
 pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
-    match problem {
-        Problem::Connection => Failure::new(
-            Code::Unreachable,
-            format!("The connection to {label} was lost."),
-            "Check that the server runs.",
-        ),
-        Problem::Stalled => {
-            Failure::new(Code::Unreachable, format!("{label} does not answer."), "Check that the server runs.")
-        }
-        Problem::Protocol(text) => {
-            Failure::new(Code::Failed, format!("What {label} says can't be understood ({text})."), CHECK_ADDRESS)
-        }
-        Problem::BadBlocks => Failure::new(
-            Code::Failed,
-            format!("{label} sent bytes that do not belong to this file."),
-            "They were thrown away. Try again, or ask who runs the server.",
-        ),
-        Problem::Server { code, text } => refused(*code, text, label),
-        Problem::Changed => {
-            Failure::new(Code::Changed, "The file is not the one this download began with.", UPDATE_HINT)
-        }
-        Problem::Storage(error) => storage(*error),
-    }
+    let code = match problem {
+        Problem::Connection | Problem::Stalled => Code::Unreachable,
+        Problem::Protocol(_) | Problem::BadBlocks => Code::Failed,
+        Problem::Server { code, text } => return refused(*code, text, label),
+        Problem::Changed => Code::Changed,
+        Problem::Storage(_) => Code::Disk,
+    };
+    let failure = Failure::of(code, engine(problem, label, &WSTP, storage));
+    Failure { ends_all: failure.ends_all || *problem == Problem::Storage(StoreError::Full), ..failure }
+}
+
+/// The engine's problem with the listing of a folder on the server called `label`.
+#[must_use]
+pub fn folder_problem(problem: &TreeProblem, label: &str) -> Failure {
+    Failure::of(Code::Failed, tree(problem, label, &WSTP, storage))
+}
+
+/// Why an entry is left out of a folder, and what can be done, in a clause.
+#[must_use]
+pub fn left_out_clause(reason: LeftOut) -> String {
+    let Words { what, advice } = left_out(reason, &WSTP);
+    format!("{}; {}", clause(&what), clause(&advice))
 }
 
 /// Says in a clause what is wrong with one source among several. `words` are why there was no connection to it last.
@@ -112,27 +115,17 @@ pub fn source_problem(problem: &Problem, place: &Place, words: Option<&Failure>)
     }
 }
 
-/// A sentence without its full stop, to stand within another.
-#[must_use]
-pub fn clause(sentence: &str) -> String {
-    let mut clause = sentence.trim_end_matches('.').to_owned();
-    if let Some(first) = clause.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    clause
-}
-
 /// What answers does not speak the protocol.
 #[must_use]
 pub fn not_wstp(label: &str, reason: impl std::fmt::Display) -> Failure {
-    let what = format!("What answers at {label} is not a WSTP server ({reason}).");
-    Failure { lasting: true, ..Failure::new(Code::Failed, what, CHECK_ADDRESS) }
+    let words = wstp_client::diagnosis::not_wstp(label, &reason.to_string());
+    Failure { lasting: true, ..Failure::of(Code::Failed, words) }
 }
 
 /// The server says nothing.
 #[must_use]
 pub fn silent(label: &str) -> Failure {
-    Failure::new(Code::Unreachable, format!("{label} does not answer."), "Check that the server runs, and try again.")
+    Failure::of(Code::Unreachable, wstp_client::words::silent(label, &WSTP))
 }
 
 /// There is no connection, for a reason that begins a clause.
@@ -171,25 +164,20 @@ pub fn interrupted(advice: impl Into<String>) -> Failure {
     Failure::new(Code::Interrupted, "Stopped.", advice)
 }
 
-fn storage(error: StoreError) -> Failure {
-    let (what, advice) = match error {
-        StoreError::Full => (
+fn storage(error: StoreError) -> Words {
+    match error {
+        StoreError::Full => Words::new(
             "There is no space left on the disk.",
             "Make room and run the same command again: it goes on from what was kept.",
         ),
         StoreError::TooLarge => {
-            ("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
+            Words::new("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
         }
-        StoreError::Missing => ("What was downloaded before is gone from the disk.", "Run the same command again."),
-        StoreError::Io => ("The disk failed.", "Check it, or choose another place with -o."),
-    };
-    Failure { ends_all: error == StoreError::Full, ..Failure::new(Code::Disk, what, advice) }
-}
-
-/// A stranger's words as a sentence of bounded length.
-fn sentence(text: &str) -> String {
-    let clean: String = text.chars().take(200).collect();
-    if clean.trim().is_empty() { "it did not say why.".to_owned() } else { clean.trim().to_owned() }
+        StoreError::Missing => {
+            Words::new("The data downloaded before is gone from the disk.", "Run the same command again.")
+        }
+        StoreError::Io => Words::new("The disk failed.", "Check it, or choose another place with -o."),
+    }
 }
 
 #[cfg(test)]

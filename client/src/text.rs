@@ -23,3 +23,24 @@ pub fn is_noncharacter(c: char) -> bool {
     let code = u32::from(c);
     (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
+
+/// Most characters of a stranger's sentence that are shown.
+const MOST: usize = 200;
+
+/// A stranger's text with nothing unsafe in it: an unsafe character becomes a space, if it separates words, or U+FFFD.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let shown = |c: char| match c {
+        _ if !is_unsafe(c) => c,
+        _ if c.is_whitespace() => ' ',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(shown).collect()
+}
+
+/// A stranger's words as one line of bounded length that is never empty.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let line = one_line(&text.chars().take(MOST).collect::<String>());
+    if line.trim().is_empty() { "it did not say why.".to_owned() } else { line.trim().to_owned() }
+}

@@ -12,6 +12,8 @@ pub enum Answerer {
     Wstp,
     /// A server of the protocol that does not let this client in.
     WstpThatRefuses,
+    /// A server that has too much to do at the moment.
+    Busy,
     /// A web server that wants a name and a password.
     WantsPassword,
     /// A proxy of the client that wants a name and a password.
@@ -34,12 +36,13 @@ impl Answerer {
     pub fn of(status: u16, version: Option<&str>) -> Self {
         match (status, version) {
             (403, Some(_)) => Self::WstpThatRefuses,
+            (503, Some(_)) | (429, _) => Self::Busy,
             (_, Some(_)) => Self::Wstp,
             (401, None) => Self::WantsPassword,
             (407, None) => Self::ProxyWantsPassword,
             (403, None) => Self::Forbids,
             (421, None) => Self::OtherName,
-            (502..=504, None) => Self::ServerIsDown,
+            (500..=599, None) => Self::ServerIsDown,
             (301 | 302 | 303 | 307 | 308, None) => Self::Redirects,
             _ => Self::Other,
         }
@@ -59,5 +62,6 @@ mod tests {
         assert_eq!(Answerer::of(403, Some("1")), Answerer::WstpThatRefuses);
         assert_eq!(Answerer::of(403, None), Answerer::Forbids);
         assert_eq!(Answerer::of(503, None), Answerer::ServerIsDown);
+        assert_eq!(Answerer::of(503, Some("1")), Answerer::Busy);
     }
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use indicatif::DecimalBytes;
-use wstp_engine::tree::{FileId, MAX_ENTRIES, TreeProblem, TreeProgress};
+use wstp_engine::tree::{FileId, TreeProblem, TreeProgress};
 use wstp_engine::{Phase, Problem};
 
 use super::Run;
 use crate::disk::Ended;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
-use crate::words::{engine_problem, go_on_later, interrupted, not_wstp, nothing_arrived};
+use crate::words::{engine_problem, folder_problem, go_on_later, interrupted, not_wstp, nothing_arrived};
 
 impl Run<'_> {
     pub(super) fn unreachable(&self, progress: &TreeProgress) -> Failure {
@@ -73,15 +73,6 @@ pub(super) fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
     match problem {
         TreeProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),
         TreeProblem::Source(problem) => engine_problem(problem, label),
-        TreeProblem::TooManyEntries => Failure::new(
-            Code::Failed,
-            format!("The download has more than {MAX_ENTRIES} entries. The rest of this folder is left out."),
-            "Fetch this folder by itself.",
-        ),
-        TreeProblem::EndlessListing => Failure::new(
-            Code::Failed,
-            format!("{label} lists this folder without an end. The rest of it is left out."),
-            "Ask who runs the server.",
-        ),
+        TreeProblem::TooManyEntries | TreeProblem::EndlessListing => folder_problem(problem, label),
     }
 }

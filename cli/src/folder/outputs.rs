@@ -1,14 +1,14 @@
 //! Does the work that the engine's tree wants, and reports the results to it.
 
 use wstp_engine::StoreError;
-use wstp_engine::tree::{FileId, KeepReply, LeftOut, Listed, LookReply, MAX_DEPTH, TreeOutput};
+use wstp_engine::tree::{FileId, KeepReply, Listed, LookReply, TreeOutput};
 
 use super::Run;
 use super::ending::tree_problem;
 use crate::exit::{Code, Failure};
 use crate::folder_store::{Found, Reply, Request, Saved, ToCheck, ToKeep, ToLook};
 use crate::socket::Socket;
-use crate::words::engine_problem;
+use crate::words::{engine_problem, left_out_clause};
 
 impl Run<'_> {
     /// Does the engine's work until none is left.
@@ -79,15 +79,7 @@ impl Run<'_> {
     fn left_out(&mut self, around: &str, entry: Listed) {
         let Listed::LeftOut { name, reason } = entry else { return };
         let path = if around.is_empty() { name } else { format!("{around}/{name}") };
-        let words = match reason {
-            LeftOut::Dangling => "a link that leads nowhere",
-            LeftOut::LeadsOut => "a link that leads out of what is shared",
-            LeftOut::Circle => "a link that leads round in a circle",
-            LeftOut::Unreadable => "the server may not read it",
-            LeftOut::PathTooLong => "its path is too long; fetch the folder around it by itself",
-            LeftOut::TooDeep => &format!("it lies more than {MAX_DEPTH} folders deep; fetch it by itself"),
-        };
-        self.cx.reporter.skipped(&path, words);
+        self.cx.reporter.skipped(&path, &left_out_clause(reason));
         if reason.is_missed() {
             self.sum.fail(Code::NotFound);
         }

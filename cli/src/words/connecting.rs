@@ -5,6 +5,9 @@ use std::io;
 
 use reqwest::StatusCode;
 use tokio_rustls::rustls;
+use wstp_client::address::Address;
+use wstp_client::diagnosis::Answer;
+use wstp_protocol::probe::Answerer;
 
 use crate::exit::{Code, Failure};
 use crate::proxy::Proxy;
@@ -101,43 +104,17 @@ pub fn encrypted(label: &str) -> Failure {
     lasting(Code::Unreachable, format!("{label} wants an encrypted connection."), advice)
 }
 
-/// An HTTP status that says by itself why there is no WebSocket; `None` for one that does not.
+/// No WebSocket could be opened at `address`, and this is what plain HTTP says there.
 #[must_use]
-pub fn refused_by_status(label: &str, status: u16) -> Option<Failure> {
-    Some(match status {
-        401 => lasting(
-            Code::NotFound,
-            format!("{label} asks for a name and a password (401), which wstp can't give yet."),
-            "Ask who runs the server for a way in without them.",
-        ),
-        407 => lasting(
-            Code::Unreachable,
-            format!("A proxy in front of {label} asks for a name and a password (407)."),
-            "Put them into the proxy's address in the environment: http_proxy=http://NAME:PASSWORD@HOST:PORT.",
-        ),
-        429 | 503 => passing(format!("{label} is busy ({status})."), "Try again in a moment."),
-        500..=599 => passing(
-            format!("{label} answers, but the server behind it does not ({status})."),
-            "Check that the WSTP server behind it runs.",
-        ),
-        _ => return None,
-    })
-}
-
-/// It was found by plain HTTP, and refuses the WebSocket.
-#[must_use]
-pub fn refuses(label: &str) -> Failure {
-    let advice = "Ask who runs the server to let WebSocket connections from here in.";
-    lasting(Code::NotFound, format!("{label} refuses this computer (403)."), advice)
-}
-
-/// A WSTP server is there, behind something that carries no WebSocket.
-#[must_use]
-pub fn no_websocket(label: &str) -> Failure {
-    let advice = "In nginx, add to its location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
-                  proxy_set_header Connection \"upgrade\";";
-    let what = format!("A WSTP server answers at {label}, but a proxy in front of it lets no WebSocket through.");
-    lasting(Code::Unreachable, what, advice)
+pub fn no_websocket(address: &Address, answer: &Answer) -> Failure {
+    let (code, lasting) = match answer.answerer() {
+        Answerer::Busy | Answerer::ServerIsDown => (Code::Unreachable, false),
+        Answerer::Wstp | Answerer::ProxyWantsPassword | Answerer::OtherName => (Code::Unreachable, true),
+        Answerer::WstpThatRefuses | Answerer::WantsPassword | Answerer::Forbids => (Code::NotFound, true),
+        Answerer::Redirects | Answerer::Other => (Code::Failed, true),
+    };
+    let words = answer.words(address, &address.host_and_port(), &words::WSTP);
+    Failure { lasting, ..Failure::of(code, words) }
 }
 
 /// It leads elsewhere, and is not followed.

@@ -258,6 +258,6 @@ async fn an_address_from_a_browser_names_what_it_shows() {
     let ended = wstp(here.path(), &["get", &web.link()]).await;
     assert_said(&ended, 2, &["is not a WSTP server", "Plain HTTP alone proves nothing"]);
     let ended = wstp(here.path(), &["get", &format!("http://user:secret@{at}/files/x")]).await;
-    assert_said(&ended, 2, &["A name and a password don't belong into an address"]);
+    assert_said(&ended, 2, &["An address can't hold a user's name or password"]);
     assert!(!ended.stderr.contains("secret"), "{ended:?}");
 }

@@ -49,19 +49,15 @@ async fn wait_for_words(view: &View<'_>, words: &str) -> Result<wstp_e2e::Row> {
 async fn a_file_that_is_moved_away_is_fetched_on_when_it_is_back() -> Result<()> {
     let elsewhere = tempfile::tempdir()?;
     let kept = elsewhere.path().join(NAME);
-    comes_back(
-        |path| Ok(fs::rename(path, &kept)?),
-        "This is no longer on the server.",
-        |path| Ok(fs::rename(&kept, path)?),
-    )
-    .await
+    comes_back(|path| Ok(fs::rename(path, &kept)?), "has nothing of that name.", |path| Ok(fs::rename(&kept, path)?))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_deleted_and_restored_is_fetched_on() -> Result<()> {
     comes_back(
         |path| Ok(fs::remove_file(path)?),
-        "This is no longer on the server.",
+        "has nothing of that name.",
         |path| {
             let aside = path.with_extension("part");
             Contents::new(NAME, SIZE).write(&aside)?;
@@ -74,7 +70,7 @@ async fn a_file_that_is_deleted_and_restored_is_fetched_on() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_may_not_be_read_is_fetched_on_when_it_may_again() -> Result<()> {
     let allow = |mode: u32| move |path: &Path| Ok(fs::set_permissions(path, Permissions::from_mode(mode))?);
-    comes_back(allow(0), "The server may not read this.", allow(0o644)).await
+    comes_back(allow(0), "may not read this.", allow(0o644)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +81,7 @@ async fn a_transfer_that_waits_for_its_file_can_be_paused_and_taken_up_again() -
     let (path, aside) = (stage.folder().join(NAME), stage.folder().join("aside.bin"));
     fs::rename(&path, &aside)?;
     stage.proxy.release();
-    let row = wait_for_words(&view, "This is no longer on the server.").await?;
+    let row = wait_for_words(&view, "has nothing of that name.").await?;
     view.press(&row, "pause").await?;
     let row = view.wait_for_state(NAME, &["paused"]).await?;
     fs::rename(&aside, &path)?;

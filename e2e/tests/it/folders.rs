@@ -326,7 +326,7 @@ async fn files_that_vanished_are_told_and_can_be_tried_again() -> Result<()> {
         files.len() == 2 && GONE.iter().all(|name| bad(name))
     })
     .await?;
-    view.wait_for_text("This is no longer on the server.").await?;
+    view.wait_for_text("has nothing of that name.").await?;
     for name in GONE {
         Contents::new(name, size).write(&stage.folder().join(name))?;
     }

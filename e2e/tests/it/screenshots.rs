@@ -175,7 +175,7 @@ async fn what_a_download_waits_for_has_its_pictures_taken() -> Result<()> {
     let path = stage.folder().join(name);
     fs::rename(&path, path.with_extension("away"))?;
     stage.proxy.release();
-    view.wait_for_text("This is no longer on the server.").await?;
+    view.wait_for_text("has nothing of that name.").await?;
     view.screenshot("popup-vanished").await?;
     stage.proxy.refuse(true);
     let offline = stage.browser()?.go_offline().await?;

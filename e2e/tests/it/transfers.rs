@@ -208,7 +208,7 @@ async fn a_file_that_vanished_is_an_error_in_words_and_not_a_wait() -> Result<()
     view.download("gone.bin").await?;
     view.show_transfers().await?;
     view.wait_for_rows("gone.bin to fail", |rows| rows.iter().any(|row| row.state == "failed").then_some(())).await?;
-    view.wait_for_text("This is no longer on the server.").await?;
+    view.wait_for_text("has nothing of that name.").await?;
     view.download("here.bin").await?;
     let saved = view.save("here.bin").await?;
     stage.check_saved("here.bin", &saved)

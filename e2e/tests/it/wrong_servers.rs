@@ -58,8 +58,8 @@ async fn addresses_that_lead_nowhere_are_refused_in_words_and_the_way_stays_open
         (free.to_string(), "Nobody answers at"),
         ("this is not an address".to_owned(), "That is not an address."),
         ("user:secret@nas".to_owned(), "can't hold a user's name or password"),
-        (listener(Answer::Says(page.to_owned())).await?.to_string(), "it is not a WSTP server"),
-        (listener(Answer::Says(refusal.to_owned())).await?.to_string(), "forbids it to be used (403)"),
+        (listener(Answer::Says(page.to_owned())).await?.to_string(), "is not a WSTP server"),
+        (listener(Answer::Says(refusal.to_owned())).await?.to_string(), "refuses this browser (403)"),
         (listener(Answer::HangsUp).await?.to_string(), "Nobody answers at"),
         (listener(Answer::KeepsSilent).await?.to_string(), "Nobody answers at"),
     ] {

@@ -2,8 +2,11 @@
 
 use wasm_bindgen::prelude::*;
 use wstp_client::address::AddressError;
+use wstp_client::diagnosis;
+use wstp_client::text::sentence;
+use wstp_client::words::{self, FrontEnd, Words};
 use wstp_engine::StoreError;
-use wstp_engine::tree::{LeftOut, MAX_DEPTH, TreeProblem};
+use wstp_engine::tree::{LeftOut, TreeProblem};
 use wstp_messages::{Problem, WaitReason};
 use wstp_protocol::ErrorCode;
 
@@ -12,28 +15,37 @@ pub fn problem(what: impl Into<String>, advice: impl Into<String>) -> Problem {
     Problem { what: what.into(), advice: advice.into() }
 }
 
+/// The sentences that are the extension's own.
+pub const EXTENSION: FrontEnd = FrontEnd {
+    name: "the extension",
+    here: "this browser",
+    fetch: "Download",
+    example: "Type one like 192.168.1.5:3000 or files.example.org.",
+    name_a_path: "Type the server alone, and open its folders.",
+    look: "Open the folder again to see what is there.",
+    not_a_folder: "Go back and open the folder again.",
+    share_gone: "Ask who runs the server. Downloads go on when it is back.",
+    get_again: "Download it again.",
+    update: "Update to get it as it is now; what still matches is kept.",
+    lost: "It is tried again by itself. If that does not help, check that the server runs.",
+    silent: "It is tried again by itself.",
+    log_in_to_proxy: "Open any page in a tab, log in to the proxy there, and try again.",
+    other_proxy: " A proxy that your browser uses can be the cause too.",
+};
+
+/// A problem in words that all front ends have.
+pub fn told(Words { what, advice }: Words) -> Problem {
+    Problem { what, advice }
+}
+
 /// Why a text is no address.
 pub fn address_problem(error: &AddressError) -> Problem {
-    use AddressError as E;
-    const EXAMPLES: &str = "Type one like 192.168.1.5:3000 or files.example.org.";
-    match error {
-        E::Empty => problem("No address was typed.", EXAMPLES),
-        E::TooLong => problem("That is too long for an address.", "Type the server's alone, and open its folders."),
-        E::Scheme(scheme) => problem(
-            format!("An address can't begin with {scheme}://."),
-            "Type one like 192.168.1.5:3000, ws://192.168.1.5:3000 or wss://files.example.org.",
-        ),
-        E::Credentials => problem(
-            "An address can't hold a user's name or password.",
-            "Leave out what stands before the @. The extension can't log in yet.",
-        ),
-        E::Port => problem("That is not a port.", "After the colon comes a number from 1 to 65535, for example 3000."),
-        E::Host => problem("That is not an address.", EXAMPLES),
-        E::Path(_) | E::Encoding => problem(
-            "What follows the server can't be a folder or file on it.",
-            "Type the server alone, and open its folders.",
-        ),
-    }
+    told(words::address(error, &EXTENSION))
+}
+
+/// Something else than a WSTP server answers at the address shown as `label`.
+pub fn not_wstp(label: &str, reason: &str) -> Problem {
+    told(diagnosis::not_wstp(label, reason))
 }
 
 /// Somebody told Chrome that a file is not to be saved.
@@ -88,28 +100,7 @@ pub fn asked_problem() -> Problem {
 
 /// What the engine ran into with a server that is called `label`.
 pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
-    use wstp_engine::Problem as P;
-    match found {
-        P::Connection => problem(
-            format!("The connection to {label} was lost."),
-            "It is tried again by itself. If that does not help, check that the server runs.",
-        ),
-        P::Protocol(text) => problem(
-            format!("What {label} says can't be understood ({text})."),
-            "Check that it runs wstp-server, and that both sides are up to date.",
-        ),
-        P::BadBlocks => problem(
-            format!("{label} sent bytes that do not belong to this file."),
-            "They were thrown away. Try again, or ask who runs the server.",
-        ),
-        P::Stalled => problem(format!("{label} does not answer."), "It is tried again by itself."),
-        P::Server { code, text } => server_problem(*code, text, label),
-        P::Changed => problem(
-            "The file changed on the server while it was downloaded.",
-            "Update to get it as it is now; what still matches is kept.",
-        ),
-        P::Storage(error) => store_problem(*error),
-    }
+    told(words::engine(found, label, &EXTENSION, stored))
 }
 
 /// What the engine ran into and waits to pass.
@@ -141,7 +132,7 @@ pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     use wstp_engine::Problem as P;
     match found {
-        P::Server { text, .. } => problem(one_line(text), "Remove it, or add it again with another link."),
+        P::Server { text, .. } => problem(sentence(text), "Remove it, or add it again with another link."),
         P::Changed => problem("It has another file under this link.", "Remove it, or add it again with another link."),
         found => source_problem(found, label),
     }
@@ -149,77 +140,35 @@ pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 
 /// Describes a problem that the engine met with a folder on a server called `label`.
 pub fn tree_problem(found: &TreeProblem, label: &str) -> Problem {
-    match found {
-        TreeProblem::Source(found) => engine_problem(found, label),
-        TreeProblem::TooManyEntries => problem(
-            "There are more files than can be downloaded at once. The rest of this folder is left out.",
-            "Download this folder by itself.",
-        ),
-        TreeProblem::EndlessListing => problem(
-            format!("{label} lists this folder without an end. The rest of it is left out."),
-            "Ask who runs the server.",
-        ),
-    }
+    told(words::tree(found, label, &EXTENSION, stored))
 }
 
 /// Why something was left out of a folder, unless nothing is missed by that.
 pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
-    match reason {
-        LeftOut::Dangling | LeftOut::LeadsOut | LeftOut::Circle => None,
-        LeftOut::Unreadable => Some(problem("The server may not read this.", "Ask who runs the server to allow it.")),
-        LeftOut::TooDeep => {
-            let what = format!("It lies more than {MAX_DEPTH} folders deep.");
-            Some(problem(what, "Download it by itself. The other files are not affected."))
-        }
-        LeftOut::PathTooLong => Some(problem("Its path is too long.", "Download the folder it is in by itself.")),
-    }
+    reason.is_missed().then(|| told(words::left_out(reason, &EXTENSION)))
 }
 
 /// What a server called `label` refused, and why.
 pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
-    match code {
-        ErrorCode::NotFound => {
-            problem("This is no longer on the server.", "Open the folder again to see what is there.")
-        }
-        ErrorCode::NotAFile => problem("This is not a file.", "Open the folder again to see what is there."),
-        ErrorCode::NotADirectory => problem("This is not a folder.", "Go back and open the folder again."),
-        ErrorCode::Forbidden => problem("The server may not read this.", "Ask who runs the server to allow it."),
-        ErrorCode::Unauthorized => problem(
-            format!("{label} wants to know who you are."),
-            "This version can't tell it yet. Ask who runs the server to let you in without.",
-        ),
-        ErrorCode::UnsupportedVersion => problem(
-            format!("{label} speaks another version of WSTP."),
-            "Update the extension or the server, whichever is older.",
-        ),
-        ErrorCode::Busy => problem(format!("{label} is busy."), "Try again in a moment."),
-        ErrorCode::ShuttingDown => problem(format!("{label} is stopping."), "Try again when it is back."),
-        ErrorCode::Io => {
-            problem("The server could not read this from its disk.", "Ask who runs the server to look at its log.")
-        }
-        ErrorCode::ShareGone => problem(
-            format!(
-                "The folder that {label} shares is not there at the moment: it was removed, or its disk is not mounted."
-            ),
-            "Ask who runs the server. Downloads go on when it is back.",
-        ),
-        ErrorCode::Changed => problem("The file changed on the server.", "Download it again."),
-        _ => problem(format!("{label} refused: {}", one_line(text)), "Try again."),
-    }
+    told(words::refused(code, text, label, &EXTENSION))
 }
 
 /// Why the sandbox could not keep something.
 pub fn store_problem(error: StoreError) -> Problem {
+    told(stored(error))
+}
+
+fn stored(error: StoreError) -> Words {
     match error {
-        StoreError::Full => problem(
+        StoreError::Full => Words::new(
             "There is no space left on this computer.",
             "Make room, then try again. Nothing that arrived is lost.",
         ),
         StoreError::TooLarge => {
-            problem("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
+            Words::new("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
         }
-        StoreError::Missing => problem("The copy in the sandbox is gone.", "Try again to fetch it anew."),
-        StoreError::Io => problem("The browser could not write to its sandbox.", "Check the disk, then try again."),
+        StoreError::Missing => Words::new("The copy in the sandbox is gone.", "Try again to fetch it anew."),
+        StoreError::Io => Words::new("The browser could not write to its sandbox.", "Check the disk, then try again."),
     }
 }
 
@@ -231,7 +180,7 @@ pub fn other_version() -> JsValue {
 /// Why what the sandbox has of a transfer can't be opened.
 pub fn unopened_problem(reason: &str) -> Problem {
     problem(
-        format!("What the browser holds of this can't be opened ({}).", one_line(reason)),
+        format!("What the browser holds of this can't be opened ({}).", sentence(reason)),
         "Try again, or restart the browser. Removed from the list, it can be downloaded anew.",
     )
 }
@@ -244,24 +193,9 @@ pub fn begun_anew_problem() -> Problem {
     )
 }
 
-/// A stranger's words on one line of bounded length.
-fn one_line(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    if clean.trim().is_empty() { "it did not say why.".to_owned() } else { clean.trim().to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_code_has_a_sentence_and_an_advice() {
-        for code in ErrorCode::ALL.iter().copied().chain([ErrorCode::Unknown(999)]) {
-            let problem = server_problem(code, "", "host:3000");
-            assert!(problem.what.ends_with('.'), "{code:?}");
-            assert!(problem.advice.ends_with('.'), "{code:?}");
-        }
-    }
 
     #[test]
     fn a_source_that_lies_is_told_alike_whatever_it_speaks() {
@@ -272,12 +206,5 @@ mod tests {
             // It stands in a row that begins with its name.
             assert!(!told[0].what.contains("host"), "{told:?}");
         }
-    }
-
-    #[test]
-    fn a_strangers_words_stay_on_one_short_line() {
-        let problem = server_problem(ErrorCode::Unknown(999), &"a\nb".repeat(1000), "host");
-        assert!(!problem.what.contains('\n'));
-        assert!(problem.what.len() < 300);
     }
 }

@@ -18,7 +18,7 @@ use super::address::{self, Address};
 use super::diagnosis::{Finding, diagnose};
 use super::typed;
 use crate::socket::{Happening, Socket};
-use crate::words::{problem, server_problem};
+use crate::words::{not_wstp, problem, server_problem};
 use crate::{AGENT, clock};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -349,13 +349,6 @@ impl State {
 fn new_peer<C>() -> Peer<C> {
     let patience = Patience::fixed(CONNECT_PATIENCE, ANSWER_PATIENCE, ANSWER_PATIENCE);
     Peer::new(clock::now(), AGENT, None, features::LINKS, patience)
-}
-
-fn not_wstp(label: &str, reason: &str) -> Problem {
-    problem(
-        format!("What answers at {label} is not a WSTP server ({reason})."),
-        "Check the address. WSTP servers usually listen on port 3000.",
-    )
 }
 
 fn lost(label: &str) -> Problem {
