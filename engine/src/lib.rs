@@ -42,7 +42,7 @@ pub use config::{Config, Order};
 pub use identity::FileIdentity;
 pub use incoming::Incoming;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
-pub use progress::{Phase, Problem, Progress, SourceProgress, Standing};
+pub use progress::{Phase, Problem, Progress, SourceProgress, Standing, checked_percent};
 pub use ranges::RangeSet;
 pub use source::{Capabilities, Credential, Holdings, NamedBy, SourceConfig, SourceId, SourceKind};
 pub use time::Instant;

@@ -92,7 +92,8 @@ impl Progress {
 }
 
 /// The checked share of `here` bytes, `unchecked` of which are not checked, in percent, rounded down.
-pub(crate) fn checked_percent(here: u64, unchecked: u64) -> u8 {
+#[must_use]
+pub fn checked_percent(here: u64, unchecked: u64) -> u8 {
     let percent = u128::from(here.saturating_sub(unchecked)) * 100 / u128::from(here.max(1));
     u8::try_from(percent).unwrap_or(100)
 }

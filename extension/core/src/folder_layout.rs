@@ -1,4 +1,4 @@
-//! Where a folder's transfer keeps what in its folder of the sandbox, and the words about what could not be had.
+//! Where a transfer keeps what in its folder of the sandbox, and the words about what could not be had of a folder.
 
 use serde::{Deserialize, Serialize};
 use wstp_engine::tree::FileId;
@@ -6,6 +6,8 @@ use wstp_messages::Problem;
 
 use crate::catalogue::record::{self, Reader};
 
+/// The data of a file, or of a large file of a folder.
+pub const DATA: &str = "data";
 /// The small files, one behind the other.
 pub const PACK: &str = "pack";
 /// What is known of all files: [`wstp_engine::tree::journal`].

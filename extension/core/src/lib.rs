@@ -22,6 +22,7 @@ mod opfs;
 mod panic;
 mod placed;
 mod plain;
+mod seal;
 mod socket;
 pub mod words;
 mod worker;

@@ -13,14 +13,14 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, Event, File, Url, Worker, WorkerOptions, WorkerType};
 use wstp_bus::Bus;
-use wstp_engine::{Instant, StoreError};
+use wstp_engine::Instant;
 use wstp_messages::{
-    ContextName, Inner, Knock, Message, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
+    ContextName, Inner, Knock, Message, Problem, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
 };
 
 use crate::folder_layout::PACK;
 use crate::network::Online;
-use crate::words::{problem, store_problem};
+use crate::words::problem;
 use crate::{chrome, clock, opfs};
 
 /// A worker that says nothing for so long is replaced.
@@ -82,7 +82,7 @@ struct State {
     workers: HashMap<ContextName, Watched>,
     /// Of files that Chrome copies, by transfer and number.
     urls: HashMap<(TransferId, u32), String>,
-    /// The pack that was read last. It does not change while no worker runs.
+    /// The pack that was looked up last. It is looked up again at each tick, since it may be changed.
     pack: Option<(TransferId, File)>,
     last_tick: Instant,
     catalogue_due: Option<Instant>,
@@ -193,6 +193,7 @@ impl Supervisor {
         let now = clock::now();
         let lost: Vec<_> = {
             let mut state = self.state.borrow_mut();
+            state.pack = None;
             let asleep = now - std::mem::replace(&mut state.last_tick, now) > SILENCE / 2;
             if asleep {
                 // The computer slept, or this document was starved: nobody had a chance to speak.
@@ -229,23 +230,19 @@ impl Supervisor {
     }
 
     async fn save(self: Rc<Self>, task: SaveTask) {
-        if let Err(error) = self.try_save(&task).await {
-            web_sys::console::error_1(&error);
-            let problem = match opfs::store_error(error.clone()) {
-                StoreError::Missing => store_problem(StoreError::Missing),
-                _ => problem(
-                    format!("Chrome could not save the file ({}).", chrome::error_text(&error)),
-                    "It is still here; save it again.",
-                ),
-            };
-            let outcome = SaveOutcome::Failed { problem };
-            self.saving(task.transfer.clone(), task.file, &outcome);
-            self.say(Inner::Saving { transfer: task.transfer, file: task.file, outcome });
-        }
+        let outcome = match self.bytes(&task).await {
+            Some(bytes) => match self.try_save(&task, &bytes).await {
+                Ok(()) => return,
+                Err(error) => SaveOutcome::Failed { problem: unsaved(&error) },
+            },
+            None => SaveOutcome::Stale,
+        };
+        self.saving(task.transfer.clone(), task.file, &outcome);
+        self.say(Inner::Saving { transfer: task.transfer, file: task.file, outcome });
     }
 
-    async fn try_save(&self, task: &SaveTask) -> Result<(), JsValue> {
-        let url = Url::create_object_url_with_blob(&self.bytes(task).await?)?;
+    async fn try_save(&self, task: &SaveTask, bytes: &Blob) -> Result<(), JsValue> {
+        let url = Url::create_object_url_with_blob(bytes)?;
         let key = (task.transfer.clone(), task.file);
         if let Some(old) = self.state.borrow_mut().urls.insert(key, url.clone()) {
             Url::revoke_object_url(&old)?;
@@ -271,20 +268,25 @@ impl Supervisor {
         tried
     }
 
-    /// A complete file of a transfer.
-    async fn bytes(&self, task: &SaveTask) -> Result<Blob, JsValue> {
-        match &task.place {
-            SavePlace::Own(names) => {
-                let (name, folders) = names.split_last().ok_or("a file has a name")?;
-                let way = ["transfers", &task.transfer.0].into_iter().chain(folders.iter().map(String::as_str));
-                let file = opfs::Folder::open(&way.collect::<Vec<_>>()).await?.snapshot(name).await?;
-                file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), TYPE)
-            }
-            SavePlace::Packed { offset, size } => {
-                let (start, end) = (*offset as f64, (offset + size) as f64);
-                self.pack(&task.transfer).await?.slice_with_f64_and_f64_and_content_type(start, end, TYPE)
-            }
+    /// A complete file of a transfer, if what is stored of it is as it was when it was verified.
+    async fn bytes(&self, task: &SaveTask) -> Option<Blob> {
+        let stored = self.stored(task).await.inspect_err(web_sys::console::warn_1).ok()?;
+        if opfs::stamp(&stored) != task.stamp {
+            return None;
         }
+        let (start, end) = match task.place {
+            SavePlace::Own(_) => (0.0, stored.size()),
+            SavePlace::Packed { offset, size } => (offset as f64, (offset + size) as f64),
+        };
+        stored.slice_with_f64_and_f64_and_content_type(start, end, TYPE).ok()
+    }
+
+    /// The stored file that has a complete file of a transfer. After a change to it nothing more can be read from this.
+    async fn stored(&self, task: &SaveTask) -> Result<File, JsValue> {
+        let SavePlace::Own(names) = &task.place else { return self.pack(&task.transfer).await };
+        let (name, folders) = names.split_last().ok_or("a file has a name")?;
+        let way = ["transfers", &task.transfer.0].into_iter().chain(folders.iter().map(String::as_str));
+        opfs::Folder::find(&way.collect::<Vec<_>>()).await?.snapshot(name).await
     }
 
     async fn pack(&self, transfer: &TransferId) -> Result<File, JsValue> {
@@ -292,7 +294,7 @@ impl Supervisor {
         if let Some((_, pack)) = known {
             return Ok(pack);
         }
-        let pack = opfs::Folder::open(&["transfers", &transfer.0]).await?.snapshot(PACK).await?;
+        let pack = opfs::Folder::find(&["transfers", &transfer.0]).await?.snapshot(PACK).await?;
         self.state.borrow_mut().pack = Some((transfer.clone(), pack.clone()));
         Ok(pack)
     }
@@ -307,7 +309,7 @@ impl Supervisor {
 
     /// An object URL is needed until Chrome is done with it.
     fn saving(&self, transfer: TransferId, file: u32, outcome: &SaveOutcome) {
-        if matches!(outcome, SaveOutcome::Saved { .. } | SaveOutcome::Failed { .. })
+        if !matches!(outcome, SaveOutcome::Begun { .. } | SaveOutcome::Waits { .. })
             && let Some(url) = self.state.borrow_mut().urls.remove(&(transfer, file))
         {
             let _ = Url::revoke_object_url(&url);
@@ -319,6 +321,13 @@ impl Supervisor {
             bus.send_inner(inner);
         }
     }
+}
+
+/// Chrome did not take a file.
+fn unsaved(error: &JsValue) -> Problem {
+    web_sys::console::error_1(error);
+    let what = format!("Chrome could not save the file ({}).", chrome::error_text(error));
+    problem(what, "It is still here; save it again.")
 }
 
 /// Passes something on to the service worker that nobody waits for.

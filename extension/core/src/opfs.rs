@@ -13,11 +13,12 @@ use web_sys::{
     FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle,
 };
 use wstp_engine::StoreError;
+use wstp_messages::Stamp;
 
 /// How long a file may stay in the hands of a worker that was ended.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes copied at once.
-const COPY: u64 = 8 << 20;
+/// Bytes copied or read at once.
+const PIECE: u64 = 8 << 20;
 /// The longest file that ext4 holds; others hold longer ones. The browser only says that it failed.
 const LONGEST: u64 = 16 << 40;
 /// Bytes written at once to see whether there is room.
@@ -160,6 +161,20 @@ impl Folder {
         let entry: FileSystemFileHandle = JsFuture::from(self.0.get_file_handle(name)).await?.dyn_into()?;
         JsFuture::from(entry.get_file()).await?.dyn_into()
     }
+
+    /// A file's size and time of change.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub async fn stamp(&self, name: &str) -> Result<Stamp, JsValue> {
+        self.snapshot(name).await.map(|file| stamp(&file))
+    }
+}
+
+/// A file's size and time of change when it was opened.
+pub fn stamp(file: &web_sys::File) -> Stamp {
+    Stamp::new(file.size(), file.last_modified())
 }
 
 /// Whether another context has the file open.
@@ -258,18 +273,38 @@ impl File {
     /// What storage says.
     pub async fn copy_to(&self, other: &Self, goes_on: impl Fn() -> bool) -> Result<bool, StoreError> {
         let length = self.len()?;
-        let mut buffer = vec![0; COPY.min(length) as usize];
+        let write = |offset, piece: &[u8]| {
+            other.write_at(offset, piece)?;
+            Ok(goes_on())
+        };
+        let is_whole = self.read_through(length, write).await?;
+        if is_whole { other.set_len(length).map(|()| true) } else { Ok(false) }
+    }
+
+    /// Hands the first `length` bytes to `take`, piece by piece with their offsets, as long as `take` says to go on.
+    /// Gives whether it came to the end. The context does other things between two pieces.
+    ///
+    /// # Errors
+    ///
+    /// What storage or `take` says; [`StoreError::Missing`] when the file ends before.
+    pub async fn read_through(
+        &self,
+        length: u64,
+        mut take: impl FnMut(u64, &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let mut buffer = vec![0; PIECE.min(length) as usize];
         let mut offset = 0;
         while offset < length {
-            let piece = &mut buffer[..COPY.min(length - offset) as usize];
-            self.read_at(offset, piece).and_then(|()| other.write_at(offset, piece))?;
+            let piece = &mut buffer[..PIECE.min(length - offset) as usize];
+            self.read_at(offset, piece)?;
+            let goes_on = take(offset, piece)?;
             offset += piece.len() as u64;
             sleep(Duration::ZERO).await;
-            if !goes_on() {
+            if !goes_on {
                 return Ok(false);
             }
         }
-        other.set_len(length).map(|()| true)
+        Ok(true)
     }
 
     /// Whether so many bytes can be written behind `end`, where nothing may be that counts: they are cut off again.

@@ -193,6 +193,39 @@ pub fn begun_anew_problem() -> Problem {
     )
 }
 
+/// Why a complete transfer is verified anew.
+pub fn recheck_problem() -> Problem {
+    problem(
+        "The browser's copy of this may have changed since it was verified.",
+        "It is checked before it is saved, and wrong parts are fetched again.",
+    )
+}
+
+/// A complete transfer was verified anew, and something was wrong. `found` keeps it from being fetched again.
+pub fn refetch_problem(found: Option<Problem>) -> Problem {
+    const WRONG: &str = "A part of the browser's copy of this is wrong now: it changed after it was verified.";
+    match found {
+        None => problem(WRONG, "That part is fetched again, then this is saved. Other downloads are not affected."),
+        Some(found) => problem(
+            format!("{WRONG} It can't be fetched again now. {}", found.what),
+            format!("This is not saved until it is right. Other downloads are not affected. {}", found.advice),
+        ),
+    }
+}
+
+/// A transfer was verified anew, and its stored files are not as they were then either.
+pub fn changing_problem() -> Problem {
+    problem(
+        "The browser's copy of this was checked, and then changed again.",
+        "It was not saved. Make room on the disk, end other programs that touch the browser's files, then save it again.",
+    )
+}
+
+/// A transfer of unknown origin has to be fetched again.
+pub fn sourceless_problem() -> Problem {
+    problem("Nothing says where this download came from.", "Remove it, and download it again from its server.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

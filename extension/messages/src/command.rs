@@ -136,6 +136,11 @@ pub enum Command {
         /// The transfer.
         transfer: TransferId,
     },
+    /// Verifies a complete transfer anew: a page found that a stored file is not as it was.
+    Recheck {
+        /// The transfer.
+        transfer: TransferId,
+    },
     /// Lists the files of a complete transfer to save into a folder that the user picked; answered with
     /// [`Reply::Tasks`].
     Tasks {

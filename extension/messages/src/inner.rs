@@ -195,6 +195,10 @@ pub struct WorkerTask {
     pub base: Option<TransferId>,
     /// Bytes that were there after the last run. If none of them are left, the user is told.
     pub had: u64,
+    /// The file's BLAKE3 hash in lower-case hexadecimal, where it is known.
+    pub root: Option<String>,
+    /// Whether it was complete and is only verified anew: what could not be had then is not tried again.
+    pub rechecks: bool,
 }
 
 /// The thing that a transfer fetches.
@@ -308,8 +312,27 @@ pub struct SaveTask {
     pub file: u32,
     /// Its place in the transfer's folder of the sandbox.
     pub place: SavePlace,
+    /// The stamp of the stored file at that place when everything in it was verified. With another stamp it is not
+    /// saved.
+    pub stamp: Stamp,
     /// Its target, relative to the downloads folder and already safe.
     pub filename: String,
+}
+
+/// A stored file's size and time of change, as the browser reports them. Writing to the file changes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Its last change, in milliseconds since 1970-01-01 UTC.
+    pub modified_ms: i64,
+}
+
+impl Stamp {
+    /// Takes what a `File` of the browser reports.
+    pub fn new(size: f64, modified_ms: f64) -> Self {
+        Self { size: size as u64, modified_ms: modified_ms as i64 }
+    }
 }
 
 /// The place of a complete file in a transfer's folder of the sandbox.
@@ -353,6 +376,8 @@ pub enum SaveOutcome {
         /// The problem and its remedy.
         problem: Problem,
     },
+    /// Nothing was saved: the stored file is not as it was when it was verified, or nothing says how it was.
+    Stale,
 }
 
 /// Reason why a save waits in Chrome.

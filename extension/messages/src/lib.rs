@@ -17,7 +17,7 @@ pub use event::{
 };
 pub use inner::{
     ContextName, Credential, Inner, Knock, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind, SourceTask,
-    Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
+    Stamp, Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
 };
 
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@ use web_sys::{
     Blob, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
     FileSystemGetFileOptions, FileSystemWritableFileStream,
 };
-use wstp_messages::{Command, Problem, Reply, SavePlace, SaveTask, TransferId, TransferView};
+use wstp_messages::{Command, Problem, Reply, SavePlace, SaveTask, Stamp, TransferId, TransferView};
 
 use crate::catalogue::Catalogue;
 
@@ -187,9 +187,13 @@ impl Saving {
     }
 
     async fn write_file(&self, root: &FileSystemDirectoryHandle, task: &SaveTask) -> Result<(), Problem> {
-        let bytes = bytes(task)
-            .await
-            .map_err(|_| told("A file is no longer in the browser.", "Remove this download, then get it again."))?;
+        let Some(bytes) = bytes(task).await.ok().flatten() else {
+            self.picked.ask(Command::Recheck { transfer: self.transfer.clone() }).await?;
+            return Err(told(
+                "The browser's copy of this may have changed since it was verified.",
+                "It is checked now, and wrong parts are fetched again. Save it again when it is complete.",
+            ));
+        };
         let file = create(root, &task.filename).await.map_err(|error| cant_write(&error))?;
         self.copy(&bytes, &file).await
     }
@@ -241,8 +245,8 @@ async fn pick() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
     }
 }
 
-/// Bytes to write for a task, from the sandbox.
-async fn bytes(task: &SaveTask) -> Result<Blob, JsValue> {
+/// Bytes to write for a task, from the sandbox; `None` where what is stored there is not what was verified.
+async fn bytes(task: &SaveTask) -> Result<Option<Blob>, JsValue> {
     let mut folder: FileSystemDirectoryHandle = sandbox().await?.dyn_into()?;
     let names: Vec<&str> = match &task.place {
         SavePlace::Own(names) => names.iter().map(String::as_str).collect(),
@@ -254,9 +258,14 @@ async fn bytes(task: &SaveTask) -> Result<Blob, JsValue> {
     }
     let entry: FileSystemFileHandle = JsFuture::from(folder.get_file_handle(name)).await?.dyn_into()?;
     let file: File = JsFuture::from(entry.get_file()).await?.dyn_into()?;
+    if Stamp::new(file.size(), file.last_modified()) != task.stamp {
+        return Ok(None);
+    }
     match task.place {
-        SavePlace::Own(_) => Ok(file.into()),
-        SavePlace::Packed { offset, size } => file.slice_with_f64_and_f64(offset as f64, (offset + size) as f64),
+        SavePlace::Own(_) => Ok(Some(file.into())),
+        SavePlace::Packed { offset, size } => {
+            file.slice_with_f64_and_f64(offset as f64, (offset + size) as f64).map(Some)
+        }
     }
 }
 

@@ -17,10 +17,11 @@ use wstp_messages::{
 
 use super::model::Item;
 use super::view::save_path;
-use crate::folder_layout::{JOURNAL, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
+use crate::folder_layout::{DATA, JOURNAL, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
 use crate::names::SafePaths;
 use crate::opfs::{Folder, bytes};
 use crate::placed::last_name;
+use crate::seal::Seal;
 use crate::words::problem;
 
 /// Folders whose contents are remembered.
@@ -40,6 +41,8 @@ pub struct Contents {
     transfer: TransferId,
     /// Bytes of journal and problems.
     read: (u64, u64),
+    /// As it stood then.
+    seal: Option<Seal>,
     files: Recovered,
     stored: HashMap<FileId, Stored>,
     troubles: Vec<Trouble>,
@@ -85,21 +88,20 @@ impl Library {
         }
     }
 
-    /// How to save one file of a transfer.
+    /// How to save one file of a transfer. The files of a folder go `into` a path relative to the downloads folder.
     ///
     /// # Errors
     ///
-    /// In words, when it is not there.
-    ///
-    /// The files of a folder go `into` a path relative to the downloads folder.
-    pub async fn task(&self, item: &Item, file: u32, into: &str) -> Result<SaveTask, Problem> {
-        let (place, filename) = match item.kind {
-            TransferKind::File => (SavePlace::Own(vec!["data".to_owned()]), save_path(item)),
-            TransferKind::Folder => self.final_contents(item).await?.to_save(file, into).ok_or_else(|| {
-                problem("One of the files is no longer in the browser.", "Remove this download, then get it again.")
-            })?,
-        };
-        Ok(SaveTask { transfer: item.id.clone(), file, place, filename })
+    /// What came of it, when it is not there or not sealed.
+    pub async fn task(&self, item: &Item, file: u32, into: &str) -> Result<SaveTask, SaveOutcome> {
+        if item.kind == TransferKind::Folder {
+            let contents = self.final_contents(item).await.map_err(|problem| SaveOutcome::Failed { problem })?;
+            return contents.to_save(file, into);
+        }
+        let seal = Seal::read(&item.id).await.ok_or(SaveOutcome::Stale)?;
+        let stamp = seal.stamp(file, false).ok_or(SaveOutcome::Stale)?;
+        let place = SavePlace::Own(vec![DATA.to_owned()]);
+        Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item) })
     }
 
     /// How to save the files of a complete transfer from one on, less those that are saved: a page of them, and where the next begins. The paths
@@ -107,23 +109,25 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// In words, when they are not there.
-    pub async fn tasks(&self, item: &Item, from: u32) -> Result<(Vec<SaveTask>, Option<u32>), Problem> {
+    /// What came of it, when one of them is not there or not sealed.
+    pub async fn tasks(&self, item: &Item, from: u32) -> Result<(Vec<SaveTask>, Option<u32>), SaveOutcome> {
         if item.kind == TransferKind::File {
             let task = self.task(item, 0, "").await?;
             return Ok((vec![SaveTask { filename: last_name(&task.filename).to_owned(), ..task }], None));
         }
-        let contents = self.final_contents(item).await?;
+        // What is read on the first page is so on the others, too.
+        let contents = if from == 0 { self.contents(item).await } else { self.final_contents(item).await };
+        let contents = contents.map_err(|problem| SaveOutcome::Failed { problem })?;
         let is_saved = |file: u32| item.saved.iter().any(|range| range.contains(&file.into()));
         let all = contents.complete().into_iter().flatten().filter_map(|file| u32::try_from(file).ok());
         let mut files = all.filter(|file| *file >= from && !is_saved(*file));
-        let tasks = files.by_ref().take(MAX_FILES as usize).filter_map(|file| {
-            let (place, filename) = contents.to_save(file, PICKED)?;
-            let filename =
-                filename.strip_prefix(PICKED).and_then(|inner| inner.strip_prefix('/')).unwrap_or(&filename).to_owned();
-            Some(SaveTask { transfer: item.id.clone(), file, place, filename })
+        let tasks = files.by_ref().take(MAX_FILES as usize).map(|file| {
+            let task = contents.to_save(file, PICKED)?;
+            let inner = task.filename.strip_prefix(PICKED).and_then(|inner| inner.strip_prefix('/'));
+            let filename = inner.unwrap_or(&task.filename).to_owned();
+            Ok(SaveTask { filename, ..task })
         });
-        Ok((tasks.collect(), files.next()))
+        Ok((tasks.collect::<Result<_, _>>()?, files.next()))
     }
 
     /// Replaces the path of a folder's saved file with the path of the folder itself; other outcomes stay as they are.
@@ -157,14 +161,16 @@ impl Contents {
     async fn read_once(folder: &Folder, item: &Item, known: Option<&Self>) -> Result<Option<Self>, JsValue> {
         let (journal, problems) = (folder.snapshot(JOURNAL).await?, folder.snapshot(PROBLEMS).await?);
         let read = (journal.size() as u64, problems.size() as u64);
-        if read.0.max(read.1) > MAX_JOURNAL || known.is_some_and(|known| known.read == read) {
+        let seal = Seal::read(&item.id).await;
+        let is_known = known.is_some_and(|known| (known.read, &known.seal) == (read, &seal));
+        if read.0.max(read.1) > MAX_JOURNAL || is_known {
             return Ok(None);
         }
         let (files, _) = replay(&bytes(&journal).await?);
         let troubles = read_problems(&bytes(&problems).await?);
         let stored = files.stored().map(|(file, stored)| (file, *stored)).collect();
         let (transfer, paths) = (item.id.clone(), RefCell::default());
-        Ok(Some(Self { transfer, read, files, stored, troubles, paths }))
+        Ok(Some(Self { transfer, read, seal, files, stored, troubles, paths }))
     }
 
     /// The files that are complete.
@@ -201,16 +207,24 @@ impl Contents {
         Some(FileView { size: file.size, state, problem, path })
     }
 
-    fn to_save(&self, file: u32, into: &str) -> Option<(SavePlace, String)> {
+    fn to_save(&self, file: u32, into: &str) -> Result<SaveTask, SaveOutcome> {
         let id = FileId(file);
-        let place = match self.stored.get(&id)?.form {
-            Form::Packed(Place { offset, length }) => SavePlace::Packed { offset, size: length },
+        let gone = || SaveOutcome::Failed {
+            problem: problem(
+                "One of the files is no longer in the browser.",
+                "Remove this download, then get it again.",
+            ),
+        };
+        let (place, is_large) = match self.stored.get(&id).ok_or_else(gone)?.form {
+            Form::Packed(Place { offset, length }) => (SavePlace::Packed { offset, size: length }, false),
             Form::Own | Form::Fetched => {
                 let way = large(&self.transfer.0, id).into_iter().skip(2);
-                SavePlace::Own(way.chain(["data".to_owned()]).collect())
+                (SavePlace::Own(way.chain([DATA.to_owned()]).collect()), true)
             }
         };
-        Some((place, self.saved_as(into).files.get(file as usize)?.clone()))
+        let stamp = self.seal.as_ref().and_then(|seal| seal.stamp(file, is_large)).ok_or(SaveOutcome::Stale)?;
+        let filename = self.saved_as(into).files.get(file as usize).ok_or_else(gone)?.clone();
+        Ok(SaveTask { transfer: self.transfer.clone(), file, place, stamp, filename })
     }
 
     fn saved_as(&self, into: &str) -> Rc<SavedAs> {

@@ -267,7 +267,11 @@ impl Catalogue {
             let begun_as = queue.model().picked(transfer).map(str::to_owned);
             (queue.model().item(transfer).cloned().ok_or_else(gone)?, begun_as)
         };
-        let (tasks, next) = self.library.tasks(&item, from).await?;
+        let (tasks, next) = match self.library.tasks(&item, from).await {
+            Ok(tasks) => tasks,
+            Err(SaveOutcome::Failed { problem }) => return Err(problem),
+            Err(_) => return Err(self.queue.borrow_mut().recheck_first(transfer)),
+        };
         let name = last_name(&save_path(&item)).to_owned();
         Ok(Reply::Tasks { tasks, next, name, begun_as })
     }
@@ -298,8 +302,7 @@ impl Catalogue {
             }
             match catalogue.library.task(&item, file, &into).await {
                 Ok(task) => catalogue.say(Message::Inner(Inner::Save(task))),
-                Err(problem) => {
-                    let outcome = SaveOutcome::Failed { problem };
+                Err(outcome) => {
                     catalogue.queue.borrow_mut().handle_saving(&transfer, file, outcome);
                     catalogue.perform();
                 }

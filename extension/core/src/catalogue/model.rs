@@ -12,6 +12,7 @@ use wstp_messages::{
     BlockOrder, BlockRange, CommandId, FolderView, Notice, Problem, ServerView, Settings, SourceTask, Sweep,
     TransferId, TransferKind,
 };
+use wstp_protocol::block_count;
 
 use super::mirror::Mirror;
 
@@ -99,6 +100,9 @@ pub enum Change {
     Begun(TransferId),
     /// The files that are saved of a transfer go to this place.
     SavedInto(TransferId, Place),
+    /// The stored files of a complete transfer may have changed: it is verified anew, and then saved if that was under
+    /// way.
+    Reopened(TransferId),
 }
 
 /// Target of a save.
@@ -297,7 +301,9 @@ impl Item {
         if goal == Goal::Run && self.can_be_retried() {
             self.accept_change |= matches!(self.fetch, Fetch::Outdated(_));
             self.fetch = Fetch::Unfinished;
-            self.save = Save::No(None);
+            if self.save != Save::Going {
+                self.save = Save::No(None);
+            }
         }
     }
 
@@ -315,7 +321,23 @@ impl Item {
 
     /// Whether Chrome is or will be copying it.
     pub fn is_saving(&self) -> bool {
-        self.save == Save::Going
+        self.is_complete() && self.save == Save::Going
+    }
+
+    /// Whether it was reopened while it was saved, and is saved as soon as it is complete again.
+    pub fn is_to_be_saved(&self) -> bool {
+        !self.is_complete() && self.save == Save::Going
+    }
+
+    /// It is complete no longer: what is stored of it may have changed.
+    fn reopen(&mut self) {
+        let Fetch::Complete { root } = &mut self.fetch else { return };
+        if self.kind == TransferKind::File {
+            let blocks = BlockRange { first: 0, end: block_count(self.size) };
+            let (size, root) = (self.size, root.take());
+            self.kept = Kept { size, received: size, received_blocks: vec![blocks], root, ..Kept::default() };
+        }
+        (self.fetch, self.goal) = (Fetch::Unfinished, Goal::Run);
     }
 
     /// How many files of a folder are on the user's disk.
@@ -477,6 +499,13 @@ impl Model {
             Change::Unsaved(id) => {
                 self.saved_into.remove(&id);
                 self.change(&id, |item| item.saved.clear());
+            }
+            Change::Reopened(id) => {
+                if self.serials.contains_key(&id) {
+                    // All of it is there, or was.
+                    self.begun.insert(id.clone());
+                }
+                self.change(&id, Item::reopen);
             }
             Change::SavedInto(id, path) => {
                 if self.serials.contains_key(&id) {

@@ -10,7 +10,7 @@ use wstp_messages::{BlockRange, FolderView, Notice, Problem, TransferId, Transfe
 use super::about::{ABOUT, About};
 use super::model::{Fetch, Goal, Item, Kept, MAX_TRANSFERS, Save};
 use super::recover::Unreadable;
-use crate::folder_layout::{JOURNAL, PACK};
+use crate::folder_layout::{DATA, JOURNAL, PACK};
 use crate::opfs::{Folder, bytes};
 use crate::words::problem;
 
@@ -64,7 +64,7 @@ impl Remains {
         for name in names {
             // Skip an entry that is not a file.
             let Ok(file) = folder.snapshot(&name).await else { continue };
-            remains.bytes += if name == "data" || name == PACK { file.size() as u64 } else { 0 };
+            remains.bytes += if name == DATA || name == PACK { file.size() as u64 } else { 0 };
             let into = match name.as_str() {
                 ABOUT => &mut remains.about,
                 JOURNAL => &mut remains.journal,

@@ -13,7 +13,7 @@ use super::model::{Change, Item, Model};
 use super::rebuild::{no_storage, notice, ours, rebuild};
 use super::recover::{Unreadable, Wholeness};
 use super::{Catalogue, record};
-use crate::folder_layout::PACK;
+use crate::folder_layout::{DATA, PACK};
 use crate::opfs::Folder;
 use crate::{clock, opfs};
 
@@ -124,7 +124,7 @@ pub async fn describe_all(items: Vec<Item>) {
 
 /// Whether the complete copy of a transfer is gone.
 pub async fn is_gone(item: &Item) -> bool {
-    let name = if item.kind == TransferKind::File { "data" } else { PACK };
+    let name = if item.kind == TransferKind::File { DATA } else { PACK };
     // If the lookup fails, the copy does not count as gone.
     matches!(Folder::has_file(&["transfers", &item.id.0], name).await, Ok(false))
 }

@@ -221,10 +221,7 @@ impl Job for FileJob {
         let progress = self.run.transfer.progress();
         match progress.phase {
             Phase::Complete => Some(match (progress.size, progress.root) {
-                (Some(size), Some(root)) => {
-                    let root = blake3::Hash::from(root).to_hex().to_string();
-                    WorkerReport::Complete { size, root: Some(root) }
-                }
+                (Some(size), Some(root)) => WorkerReport::Complete { size, root: Some(progress::hex(root)) },
                 _ => WorkerReport::Failed(problem("The download ended without a hash.", "Try again.")),
             }),
             Phase::Paused => Some(WorkerReport::Stopped),

@@ -1,10 +1,12 @@
 //! What a worker runs: a file's transfer or a folder's, and what such a job and its worker say to each other.
 
+use std::collections::BTreeMap;
+
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{ConnectionId, Instant};
-use wstp_messages::{Terms, TransferView, WorkerReport};
-use wstp_protocol::ClientMessage;
+use wstp_messages::{Stamp, Terms, TransferView, WorkerReport};
+use wstp_protocol::{ClientMessage, Hash};
 
 use super::store::Store;
 use crate::socket::Happening;
@@ -30,6 +32,15 @@ pub enum Act {
     Disconnect(Wire),
     /// Open the storage of a run: the names along the way to its folder; then [`Job::handle_store`].
     OpenStore(u32, Vec<String>),
+    /// Take the stamp of a run's data, whose storage is closed; then [`Job::handle_stamped`].
+    Stamp {
+        /// The run.
+        run: u32,
+        /// The names along the way to its folder.
+        path: Vec<String>,
+        /// The hash of the data, where they are to be read back first; they are stamped only if they have it.
+        root: Option<Hash>,
+    },
 }
 
 /// What a worker is told.
@@ -56,6 +67,9 @@ pub trait Job {
     /// Storage that was asked for is open, or can't be opened.
     fn handle_store(&mut self, run: u32, opened: Result<(Store, Recovered), JsValue>);
 
+    /// The stamp of a run's data; `None` where they are not right, or can't be read.
+    fn handle_stamped(&mut self, _run: u32, _stamp: Option<Stamp>) {}
+
     /// The time came that [`Job::poll_timeout`] said.
     fn handle_timeout(&mut self);
 
@@ -67,6 +81,11 @@ pub trait Job {
 
     /// How it stands.
     fn view(&self) -> TransferView;
+
+    /// The stamps of a complete folder's large files.
+    fn large_stamps(&self) -> BTreeMap<u32, Stamp> {
+        BTreeMap::new()
+    }
 
     /// What to report, if it has ended.
     fn end(&self) -> Option<WorkerReport>;

@@ -12,7 +12,7 @@ mod store;
 mod waiting;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -21,17 +21,20 @@ use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
-use wstp_engine::StoreError;
+use wstp_engine::journal::Recovered;
+use wstp_engine::{FileIdentity, Instant, StoreError};
 use wstp_messages::{
-    ContextName, Inner, Message, Problem, SourceTask, TransferKind, TransferState, TransferView, WorkerReport,
+    ContextName, Inner, Message, Problem, SourceTask, Stamp, TransferKind, TransferState, TransferView, WorkerReport,
     WorkerTask,
 };
+use wstp_protocol::Hash;
 
-use crate::folder_layout::JOURNAL;
+use crate::folder_layout::{DATA, JOURNAL, PACK};
 use crate::link::Link;
 use crate::opfs::{Folder, is_in_use};
+use crate::seal::Seal;
 use crate::socket::Happening;
-use crate::words::{begun_anew_problem, problem, store_problem, unopened_problem};
+use crate::words::{begun_anew_problem, problem, sourceless_problem, store_problem, unopened_problem};
 use crate::{chrome, clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
@@ -76,6 +79,10 @@ struct Worker {
     remark: RefCell<Option<Problem>>,
     /// Whether it is being looked whether the files are still there.
     looks: Cell<bool>,
+    /// It was told to stop.
+    stops: Cell<bool>,
+    /// When it told last how far the reading back of a complete file is.
+    told: Cell<Instant>,
 }
 
 async fn open(task: WorkerTask) -> Result<(), JsValue> {
@@ -91,6 +98,8 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         timer: RefCell::default(),
         remark: RefCell::default(),
         looks: Cell::default(),
+        stops: Cell::default(),
+        told: Cell::default(),
     });
     let bus = Bus::open(TOPICS, {
         let worker = worker.clone();
@@ -119,9 +128,15 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
             let _ = worker.ticker.set(every(TELL, &worker, Worker::tell));
             worker.perform();
         }
-        Err(end) => worker.report(end),
+        Err(end) => worker.finish(end, BTreeMap::new()).await,
     }
     Ok(())
+}
+
+/// The stamp of a closed file, by the names along the way to its folder; `None` where it can't be had.
+async fn stamp_of(path: &[&str], name: &str) -> Option<Stamp> {
+    let stamp = async { Folder::find(path).await?.stamp(name).await };
+    stamp.await.inspect_err(web_sys::console::warn_1).ok()
 }
 
 fn every(period: Duration, worker: &Rc<Worker>, act: impl Fn(&Rc<Worker>) + 'static) -> Interval {
@@ -139,13 +154,13 @@ impl Worker {
         let path = ["transfers", &task.transfer.0];
         let Some(base) = &task.base else {
             let (store, recovered) = Store::open(&path).await?;
-            return Ok(Ok(Box::new(FileJob::new(task, store, recovered))));
+            return self.begin_file(store, recovered).await;
         };
         let mut wait = ROOM_AGAIN;
         loop {
             self.report(WorkerReport::Progress(Box::new(progress::empty(&task.transfer, TransferState::Starting))));
             match Store::open_update(&path, &base.0, || !self.is_told_to_stop()).await {
-                Ok((store, recovered)) => return Ok(Ok(Box::new(FileJob::new(task, store, recovered)))),
+                Ok((store, recovered)) => return self.begin_file(store, recovered).await,
                 Err(NoUpdate::Stopped) => return Ok(Err(WorkerReport::Stopped)),
                 Err(NoUpdate::Storage(StoreError::Full)) => {
                     if !self.wait_for_room(wait).await {
@@ -157,6 +172,38 @@ impl Worker {
                 Err(NoUpdate::Failed(error)) => return Err(error),
             }
         }
+    }
+
+    /// A complete file is read back first. If it is right, no server is needed.
+    async fn begin_file(
+        &self,
+        store: Store,
+        recovered: Recovered,
+    ) -> Result<Result<Box<dyn Job>, WorkerReport>, JsValue> {
+        let file = recovered.file().copied().filter(|_| recovered.is_complete());
+        if let Some(file) = file
+            && let Some(root) = file.root.map(progress::hex)
+            && self.task.root.as_ref().is_none_or(|known| *known == root)
+        {
+            if store.is_right(&file, |read| self.has_checked(&file, read)).await {
+                return Ok(Err(WorkerReport::Complete { size: file.size, root: Some(root) }));
+            }
+            if self.is_told_to_stop() {
+                return Ok(Err(WorkerReport::Stopped));
+            }
+        }
+        Ok(Ok(Box::new(FileJob::new(self.task.clone(), store, recovered))))
+    }
+
+    /// So much of a complete file was read back: tells it now and then. Whether to go on.
+    fn has_checked(&self, file: &FileIdentity, read: u64) -> bool {
+        let now = clock::now();
+        if self.told.get() + TELL <= now {
+            self.told.set(now);
+            let view = progress::checking(&self.task.transfer, file, read, now);
+            self.report(WorkerReport::Progress(Box::new(view)));
+        }
+        !self.is_told_to_stop()
     }
 
     /// Nothing is left of what was there.
@@ -192,7 +239,7 @@ impl Worker {
     }
 
     fn is_told_to_stop(&self) -> bool {
-        self.orders.borrow().iter().any(|order| matches!(order, Order::Stop))
+        self.stops.get()
     }
 
     /// Waits before a copy is tried again for which there was no room; whether it is still wanted.
@@ -227,6 +274,7 @@ impl Worker {
     }
 
     fn order(self: &Rc<Self>, order: Order) {
+        self.stops.set(self.stops.get() || matches!(order, Order::Stop));
         self.orders.borrow_mut().push(order);
         self.perform();
     }
@@ -253,6 +301,7 @@ impl Worker {
                 Act::TellMirrors(urls) => self.report(WorkerReport::Mirrors(urls)),
                 Act::Disconnect(wire) => drop(self.links.borrow_mut().remove(&wire)),
                 Act::OpenStore(run, path) => self.open_store(run, path),
+                Act::Stamp { run, path, root } => self.stamp(run, path, root),
             }
         }
         if !self.end_if_done() {
@@ -263,6 +312,9 @@ impl Worker {
     fn connect(self: &Rc<Self>, wire: Wire, source: u32) {
         let worker: Weak<Self> = Rc::downgrade(self);
         let task = self.sources.borrow().iter().find(|task| task.id == source).cloned();
+        if task.as_ref().is_some_and(|task| task.address.is_empty()) {
+            return self.give_up(sourceless_problem());
+        }
         let link = task.and_then(|task| {
             Link::connect(&task, move |happening| {
                 if let Some(worker) = worker.upgrade() {
@@ -285,6 +337,29 @@ impl Worker {
             worker.with(|job| job.handle_store(run, opened));
             worker.perform();
         });
+    }
+
+    fn stamp(self: &Rc<Self>, run: u32, path: Vec<String>, root: Option<Hash>) {
+        let worker = self.clone();
+        spawn_local(async move {
+            let path: Vec<_> = path.iter().map(String::as_str).collect();
+            let is_right = match root {
+                Some(root) => worker.is_right(&path, root).await,
+                None => true,
+            };
+            let stamp = if is_right { stamp_of(&path, DATA).await } else { None };
+            worker.with(|job| job.handle_stamped(run, stamp));
+            worker.perform();
+        });
+    }
+
+    /// Reads back what is stored there of a complete file with this hash.
+    async fn is_right(&self, path: &[&str], root: Hash) -> bool {
+        let Ok((store, recovered)) = Store::open(path).await else { return false };
+        match recovered.file().filter(|file| recovered.is_complete() && file.root == Some(root)) {
+            Some(file) => store.is_right(file, |_| !self.is_told_to_stop()).await,
+            None => false,
+        }
     }
 
     /// Sleeps until the job wants to be woken.
@@ -323,15 +398,39 @@ impl Worker {
         let Some(end) = self.with(|job| job.end()) else { return true };
         let Some(report) = end else { return false };
         self.tell();
+        let large = self.with(|job| job.large_stamps()).unwrap_or_default();
         self.job.replace(None);
         self.close();
         let worker = self.clone();
-        spawn_local(async move {
-            // Complete is only what is there.
-            let is_cleared = matches!(report, WorkerReport::Complete { .. }) && worker.is_cleared().await;
-            worker.report(if is_cleared { WorkerReport::Cleared } else { report });
-        });
+        spawn_local(async move { worker.finish(report, large).await });
         true
+    }
+
+    /// Ends the transfer because of something that only the user can mend.
+    fn give_up(&self, problem: Problem) {
+        self.job.replace(None);
+        self.close();
+        self.report(WorkerReport::Failed(problem));
+    }
+
+    /// The files are closed: seals what is complete, and tells the end.
+    async fn finish(&self, report: WorkerReport, large: BTreeMap<u32, Stamp>) {
+        if !matches!(report, WorkerReport::Complete { .. }) {
+            return self.report(report);
+        }
+        // Complete is only what is there.
+        if self.is_cleared().await {
+            return self.report(WorkerReport::Cleared);
+        }
+        let transfer = &self.task.transfer;
+        let main = if self.task.kind == TransferKind::Folder { PACK } else { DATA };
+        if let Some(main) = stamp_of(&["transfers", &transfer.0], main).await
+            && let Err(error) = Seal::new(main, large).write(transfer).await
+        {
+            // Without a seal it is verified once more before it is saved.
+            web_sys::console::warn_1(&error);
+        }
+        self.report(report);
     }
 
     fn close(&self) {

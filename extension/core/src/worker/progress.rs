@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use wstp_engine::{Instant, Phase, Progress, SourceProgress, Standing};
+use wstp_engine::{FileIdentity, Instant, Phase, Progress, SourceProgress, Standing, checked_percent};
 use wstp_messages::{
     BlockOrder, BlockRange, Problem, SourceKind, SourceStanding, SourceTask, SourceView, TransferId, TransferState,
     TransferView,
 };
-use wstp_protocol::block_count;
+use wstp_protocol::{BLOCK_SIZE, Hash, block_count};
 
 use crate::catalogue::label;
 use crate::words::{engine_problem, link_problem, source_problem};
@@ -50,8 +50,25 @@ pub fn view(
             .iter()
             .filter_map(|source| Some(source_view(sources.iter().find(|task| task.id == source.id.0)?, source, now)))
             .collect(),
-        root: progress.root.map(|root| blake3::Hash::from(root).to_hex().to_string()),
+        root: progress.root.map(hex),
         ..empty(transfer, state(progress.phase, progress.checked_percent(), now))
+    }
+}
+
+/// A complete file of which so many bytes were read back.
+pub fn checking(transfer: &TransferId, file: &FileIdentity, read: u64, now: Instant) -> TransferView {
+    let (blocks, checked) = (file.blocks(), read / BLOCK_SIZE);
+    let ranges = |first, end| joined((first < end).then_some(first..end).into_iter());
+    let percent = checked_percent(file.size, file.size - read);
+    TransferView {
+        size: file.size,
+        verified: read,
+        received: file.size - read,
+        blocks,
+        verified_blocks: ranges(0, checked),
+        received_blocks: ranges(checked, blocks),
+        root: file.root.map(hex),
+        ..empty(transfer, state(Phase::Checking, percent, now))
     }
 }
 
@@ -92,6 +109,11 @@ pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
         in_sandbox: false,
         added_ms: 0.0,
     }
+}
+
+/// A hash as people write it.
+pub fn hex(hash: Hash) -> String {
+    blake3::Hash::from(hash).to_hex().to_string()
 }
 
 /// What to call the server the file was found on.

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use wasm_bindgen::prelude::*;
 use wstp_engine::journal::{self, Recovered};
-use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_engine::{FileIdentity, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
+use crate::folder_layout::DATA;
 use crate::opfs::{File, Folder};
 use crate::words::other_version;
 
@@ -49,7 +50,7 @@ impl Store {
     pub async fn open(path: &[&str]) -> Result<(Self, Recovered), JsValue> {
         let folder = Folder::open(path).await?;
         let (data, hashes, journal) =
-            (folder.file("data").await?, folder.file("hashes").await?, folder.file("journal").await?);
+            (folder.file(DATA).await?, folder.file("hashes").await?, folder.file("journal").await?);
         let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
         if journal::is_of_other_version(&bytes) {
             return Err(other_version());
@@ -95,6 +96,21 @@ impl Store {
         store.journal.write_at(0, &journal).and_then(|()| store.journal.flush()).map_err(failed)?;
         drop(store);
         Ok(Self::open(path).await?)
+    }
+
+    /// Reads all data of a complete file back and hashes them. Gives whether they have the file's hash. `goes_on` hears
+    /// how many bytes were read; if it says no, the answer is no.
+    pub async fn is_right(&self, file: &FileIdentity, goes_on: impl Fn(u64) -> bool) -> bool {
+        if self.data.len() != Ok(file.size) {
+            return false;
+        }
+        let mut hasher = blake3::Hasher::new();
+        let hash = |offset, piece: &[u8]| {
+            hasher.update(piece);
+            Ok(goes_on(offset + piece.len() as u64))
+        };
+        let is_read = self.data.read_through(file.size, hash).await == Ok(true);
+        is_read && file.root == Some(*hasher.finalize().as_bytes())
     }
 
     /// Whether there is room for so many bytes more. What is left of the look after a crash is no record, and cut off when the journal is read.
@@ -173,6 +189,7 @@ fn failed(error: StoreError) -> JsValue {
 mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
+    use wstp_protocol::FileVersion;
 
     const SIZE: u64 = 3 * BLOCK_SIZE + 5;
 
@@ -192,6 +209,24 @@ mod tests {
         let run = BlockRun { first: 1, count: 3 };
         let rehashed = store.perform(StoreRequest::Rehash { run, size: SIZE });
         assert_eq!(rehashed, StoreReply::Hashes(hashes[1..].to_vec()));
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_complete_file_is_right_until_a_byte_of_it_changes() {
+        let mut store = store("right").await;
+        let data: Bytes = (0..SIZE).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
+        let write = |offset, data: &[u8]| StoreRequest::Write { offset, data: Bytes::copy_from_slice(data) };
+        assert_eq!(store.perform(write(0, &data)), StoreReply::Done);
+        let root = Some(*blake3::hash(&data).as_bytes());
+        let file = FileIdentity { size: SIZE, version: FileVersion([0; 16]), root };
+        assert!(store.is_right(&file, |_| true).await);
+        assert!(!store.is_right(&file, |_| false).await, "it was not read to its end");
+        assert!(!store.is_right(&FileIdentity { root: None, ..file }, |_| true).await);
+        assert_eq!(store.perform(write(SIZE - 1, &[!data[SIZE as usize - 1]])), StoreReply::Done);
+        assert!(!store.is_right(&file, |_| true).await);
+        assert_eq!(store.perform(write(SIZE - 1, &data[SIZE as usize - 1..])), StoreReply::Done);
+        assert_eq!(store.perform(StoreRequest::SetLength { size: SIZE + 1 }), StoreReply::Done);
+        assert!(!store.is_right(&file, |_| true).await, "it has another size");
     }
 
     #[wasm_bindgen_test]

@@ -8,6 +8,7 @@
 
 mod adding;
 mod ordering;
+mod rechecking;
 mod room;
 mod saver;
 mod saving;
@@ -100,6 +101,8 @@ pub struct Queue {
     unmeasured: HashSet<TransferId>,
     /// Those that wait for room.
     lacking: HashMap<TransferId, RoomView>,
+    /// Those that were reopened since the user last wanted them saved.
+    rechecked: HashSet<TransferId>,
 }
 
 impl Queue {
@@ -125,10 +128,12 @@ impl Queue {
             room: None,
             unmeasured: HashSet::new(),
             lacking: HashMap::new(),
+            rechecked: HashSet::new(),
         };
         queue.effects.push_back(Effect::MeasureRoom);
         done.into_iter().for_each(|(id, reply)| queue.remember(id, reply));
         queue.take_up_saves();
+        queue.take_up_rechecks();
         queue.schedule();
         queue
     }
@@ -281,6 +286,7 @@ impl Queue {
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
+            Command::Recheck { transfer } => drop(self.recheck_first(&transfer)),
             Command::Insist { transfer } => self.insist(command_id, transfer)?,
             Command::Dismiss => self.dismiss(command_id),
             Command::SaveInto { transfer, name, goes_on } => self.save_into(command_id, &transfer, name, goes_on)?,
@@ -341,6 +347,7 @@ impl Queue {
         self.savers.remove(&id);
         self.set_aside.remove(&id);
         self.lacking.remove(&id);
+        self.rechecked.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);
@@ -364,6 +371,9 @@ impl Queue {
         self.write(None, Change::Completed { id: id.clone(), size, root });
         self.losses.remove(id);
         self.replace_base(id);
+        if self.model.item(id).is_some_and(Item::is_saving) {
+            return self.begin_saving(id);
+        }
         if self.model.settings().save_when_complete && self.save(None, id).is_ok() {
             return;
         }

@@ -33,6 +33,8 @@ pub(super) struct Saver {
     path: Option<String>,
     /// Whether an earlier browser may have saved files of which nobody knows.
     is_resumed: bool,
+    /// Whether a stored file is not as it was when it was verified.
+    is_stale: bool,
 }
 
 /// A file that Chrome has.
@@ -59,7 +61,7 @@ impl Saver {
 
     /// These are to be saved, but for what is on the disk or on its way there.
     pub(super) fn want(&mut self, files: impl IntoIterator<Item = Range<u64>>, saved: &[Range<u64>]) {
-        (self.failed, self.failed_in_row, self.problem) = (0, 0, None);
+        (self.failed, self.failed_in_row, self.problem, self.is_stale) = (0, 0, None, false);
         for range in files {
             self.waiting.insert(range);
         }
@@ -110,6 +112,10 @@ impl Saver {
                 self.failed(file, problem);
                 return false;
             }
+            SaveOutcome::Stale => {
+                self.stale(file);
+                return false;
+            }
         };
         if self.is_asking || self.begun.contains_key(&file) {
             let begun = self.begun.entry(file).or_default();
@@ -141,6 +147,15 @@ impl Saver {
         }
     }
 
+    /// The files that Chrome has were as they should when it began. The others have to be verified first.
+    fn stale(&mut self, file: u32) {
+        let was_cancelled = self.is_cancelled;
+        if self.end(file) && !was_cancelled {
+            self.is_stale = true;
+            self.stop();
+        }
+    }
+
     /// A file that was begun has ended, if it was.
     fn end(&mut self, file: u32) -> bool {
         let was_begun = self.begun.remove(&file).is_some();
@@ -168,6 +183,11 @@ impl Saver {
     /// Whether an earlier browser may have saved files of which nobody knows.
     pub(super) fn is_resumed(&self) -> bool {
         self.is_resumed
+    }
+
+    /// Whether a stored file is not as it was when it was verified.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// Whether nothing more comes.

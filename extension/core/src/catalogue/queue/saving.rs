@@ -168,7 +168,11 @@ impl Queue {
         if item.is_saving() {
             return Ok(());
         }
-        if matches!(item.save, Save::Saved(_)) || self.model.picked(id).is_some() {
+        let is_again = matches!(item.save, Save::Saved(_)) || self.model.picked(id).is_some();
+        if command.is_some() {
+            self.rechecked.remove(id);
+        }
+        if is_again {
             // A user who saves it again, or to another place, wants all of it.
             self.write(None, Change::Unsaved(id.clone()));
         }
@@ -213,7 +217,7 @@ impl Queue {
         }
     }
 
-    fn begin_saving(&mut self, id: &TransferId) {
+    pub(super) fn begin_saving(&mut self, id: &TransferId) {
         let Some(item) = self.model.item(id) else { return };
         match item.kind {
             TransferKind::File => self.handle_contents(id, Ok(vec![0..1])),
@@ -243,6 +247,7 @@ impl Queue {
         let Some(saver) = ended else { return };
         let is_saving = self.model.item(id).is_some_and(Item::is_saving);
         match (saver.failures(), saver.path()) {
+            _ if is_saving && saver.is_stale() => self.recheck(id),
             (Some((count, reason)), _) if is_saving => self.save_failed(id, self.all_failures(id, count, reason)),
             (None, path) if is_saving => self.saved(id, path.unwrap_or_default()),
             // Chrome was done before it could be stopped.
@@ -261,7 +266,7 @@ impl Queue {
         }
     }
 
-    fn save_failed(&mut self, id: &TransferId, problem: Problem) {
+    pub(super) fn save_failed(&mut self, id: &TransferId, problem: Problem) {
         self.savers.remove(id);
         self.write(None, Change::Save(id.clone(), Save::No(Some(problem))));
         self.changed.insert(id.clone());

@@ -53,7 +53,8 @@ impl Queue {
         let Some(item) = self.model.item(&id) else { return };
         let (kind, accept_change, base) = (item.kind, item.accept_change, item.base.clone());
         let had = item.kept.verified.saturating_add(item.kept.received);
-        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change, base, had }));
+        let (root, rechecks) = (item.kept.root.clone(), self.is_rechecked(item));
+        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change, base, had, root, rechecks }));
     }
 
     /// In the order of the list.

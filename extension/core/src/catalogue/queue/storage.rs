@@ -54,6 +54,7 @@ impl Queue {
     pub fn handle_gone(&mut self, id: &TransferId) {
         let Some(item) = self.model.item(id) else { return };
         self.savers.remove(id);
+        self.rechecked.remove(id);
         self.changed.insert(id.clone());
         self.is_urgent = true;
         let change = match item.save {

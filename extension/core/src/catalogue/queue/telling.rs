@@ -107,6 +107,7 @@ impl Queue {
                 folder.saved += saver.unwritten();
             }
         }
+        self.explain_recheck(item, &mut view);
         view
     }
 }

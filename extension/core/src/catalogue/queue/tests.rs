@@ -11,6 +11,7 @@ use wstp_messages::{
 use super::super::model::{Change, Model, Record};
 use super::{Effect, Queue};
 
+mod rechecking;
 mod saving;
 
 const ADDRESS: &str = "ws://host:3000/ws";

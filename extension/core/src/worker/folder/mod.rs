@@ -1,18 +1,17 @@
 //! The job of fetching a folder: the engine's walk through it, small files in a [`Pack`], and a run of its own for each large one.
 
+mod checking;
 mod pack;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
-use wstp_engine::tree::journal::{Form, Stored};
 use wstp_engine::tree::{
-    FetchReply, FileId, KeepReply, Listed, LookReply, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress,
-    TreeTransfer,
+    FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress, TreeTransfer,
 };
 use wstp_engine::{Command, Instant, Phase, Problem, Progress, RangeSet, StoreError};
-use wstp_messages::{BlockRange, FolderView, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
+use wstp_messages::{BlockRange, FolderView, SourceTask, Stamp, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use super::file;
@@ -26,6 +25,7 @@ use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
 use crate::socket::Happening;
 use crate::words::{engine_problem, left_out_problem, passing_problem, problem, tree_problem};
 use crate::{AGENT, clock};
+use checking::Checks;
 use pack::Pack;
 
 /// Large files fetched at once.
@@ -42,8 +42,7 @@ pub struct FolderJob {
     tree: TreeTransfer,
     pack: Pack,
     large: BTreeMap<FileId, Large>,
-    /// Files to be read back when the thread has got to other things.
-    to_check: VecDeque<(FileId, Stored)>,
+    checks: Checks,
     /// What each part may use, as last told: large files under way, and whether anything else is left.
     shared: (usize, bool),
     /// Files that are there.
@@ -79,18 +78,21 @@ impl FolderJob {
         for (file, _) in recovered.stored() {
             done.insert(range_of(file));
         }
+        let is_recheck = task.rechecks && recovered.is_complete();
         let mut tree = TreeTransfer::resume(config(&task.terms, root.clone()), recovered, clock::now());
-        // What could not be had is tried again each time the user, or a new day, starts this.
-        tree.handle_command(clock::now(), TreeCommand::Resume);
-        let left_out = known.into_iter().filter(|trouble| trouble.is_left_out);
-        let troubles = left_out.map(|trouble| (trouble.path.clone(), trouble)).collect();
+        if !is_recheck {
+            // What could not be had is tried again each time the user, or a new day, starts this.
+            tree.handle_command(clock::now(), TreeCommand::Resume);
+        }
+        let still_known = known.into_iter().filter(|trouble| trouble.is_left_out || is_recheck);
+        let troubles = still_known.map(|trouble| (trouble.path.clone(), trouble)).collect();
         Ok(Self {
             task,
             root,
             tree,
             pack,
             large: BTreeMap::new(),
-            to_check: VecDeque::new(),
+            checks: Checks::default(),
             shared: (0, true),
             done,
             troubles,
@@ -154,7 +156,7 @@ impl FolderJob {
             }
             // It is not asked for.
             TreeOutput::Look { .. } => {}
-            TreeOutput::Check { file, stored } => self.to_check.push_back((file, stored)),
+            TreeOutput::Check { file, stored } => self.checks.want(file, stored),
             TreeOutput::Commit { record } => {
                 let troubles: Option<Vec<_>> = self.has_news.then(|| self.troubles.values().cloned().collect());
                 let committed = self.pack.commit(&record, troubles.as_deref());
@@ -183,22 +185,6 @@ impl FolderJob {
             }
         }
         None
-    }
-
-    /// Reads back what is to be read back; the tree wants no more of that at a time than takes a moment.
-    fn check(&mut self) {
-        for (file, Stored { size, root, form }) in std::mem::take(&mut self.to_check) {
-            let reply = match form {
-                Form::Packed(place) if self.pack.hash(place) == Some(root) => LookReply::Same { size, root },
-                // A transfer of its own reads it back, and fetches only the blocks that are wrong.
-                Form::Fetched => LookReply::Unsure,
-                Form::Packed(_) | Form::Own => LookReply::Missing,
-            };
-            if !matches!(reply, LookReply::Same { .. }) {
-                self.done.remove(range_of(file));
-            }
-            self.tree.handle_looked(clock::now(), file, reply);
-        }
     }
 
     /// Tries again now what would be tried later.
@@ -277,6 +263,7 @@ impl FolderJob {
         self.large.remove(&file);
         if let FetchReply::Done { .. } = reply {
             self.done.insert(range_of(file));
+            self.checks.fetched(file);
         }
         self.tree.handle_fetched(now, file, reply);
         true
@@ -386,6 +373,16 @@ impl Job for FolderJob {
         }
     }
 
+    fn handle_stamped(&mut self, run: u32, stamp: Option<Stamp>) {
+        if let Some(file) = file_of(run) {
+            self.stamped(file, stamp);
+        }
+    }
+
+    fn large_stamps(&self) -> BTreeMap<u32, Stamp> {
+        self.checks.stamps()
+    }
+
     fn handle_timeout(&mut self) {
         let now = clock::now();
         if self.waiting.is_over(now) {
@@ -413,7 +410,7 @@ impl Job for FolderJob {
                     return Some(act);
                 }
             }
-            if let Some(act) = self.poll_large() {
+            if let Some(act) = self.poll_large().or_else(|| self.poll_stamp()) {
                 return Some(act);
             }
             if !self.end_large() && !self.share() {
@@ -429,7 +426,7 @@ impl Job for FolderJob {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let runs = self.large.values().filter_map(|large| large.run.as_ref()?.poll_timeout());
-        let check = (!self.to_check.is_empty()).then(clock::now);
+        let check = self.checks.are_due().then(clock::now);
         runs.chain(self.tree.poll_timeout()).chain(self.waiting.until()).chain(check).min()
     }
 
@@ -481,6 +478,7 @@ impl Job for FolderJob {
     fn end(&self) -> Option<WorkerReport> {
         let progress = self.tree.progress();
         match progress.phase {
+            Phase::Complete if self.checks.are_stamps_due() => None,
             Phase::Complete => Some(WorkerReport::Complete { size: progress.bytes, root: None }),
             Phase::Paused => Some(WorkerReport::Stopped),
             Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),

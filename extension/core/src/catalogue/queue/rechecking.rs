@@ -1,0 +1,64 @@
+//! A complete transfer whose stored files are not sealed, or not as they were sealed. The queue reopens it and has it
+//! verified anew before it is saved.
+
+use wstp_messages::{Problem, TransferId, TransferState, TransferView};
+
+use super::super::model::{Change, Item, Save};
+use super::{Queue, gone};
+use crate::words::{changing_problem, recheck_problem, refetch_problem};
+
+impl Queue {
+    /// Reopens a transfer while it is saved, unless that was done already and did not help.
+    pub(super) fn recheck(&mut self, id: &TransferId) {
+        if self.rechecked.contains(id) {
+            return self.save_failed(id, changing_problem());
+        }
+        self.reopen(id);
+    }
+
+    /// Reopens a transfer before a page saves it; gives what to tell there.
+    pub fn recheck_first(&mut self, id: &TransferId) -> Problem {
+        match self.model.item(id) {
+            None => return gone(),
+            Some(item) if item.is_complete() && item.in_sandbox => {
+                if item.is_saving() {
+                    self.write(None, Change::Save(id.clone(), Save::No(None)));
+                }
+                self.reopen(id);
+                self.schedule();
+            }
+            Some(_) => {}
+        }
+        recheck_problem()
+    }
+
+    fn reopen(&mut self, id: &TransferId) {
+        self.write(None, Change::Reopened(id.clone()));
+        self.rechecked.insert(id.clone());
+        self.changed.insert(id.clone());
+        self.is_urgent = true;
+    }
+
+    /// Transfers that were being verified anew when everything stopped.
+    pub(super) fn take_up_rechecks(&mut self) {
+        self.rechecked = self.model.items().filter(|item| item.is_to_be_saved()).map(|item| item.id.clone()).collect();
+    }
+
+    /// Whether a transfer is verified anew.
+    pub(super) fn is_rechecked(&self, item: &Item) -> bool {
+        !item.is_complete() && self.rechecked.contains(&item.id)
+    }
+
+    /// Tells in a transfer's row why it is verified anew, and what that found.
+    pub(super) fn explain_recheck(&self, item: &Item, view: &mut TransferView) {
+        if !self.is_rechecked(item) {
+            return;
+        }
+        // The worker asks its server only where something is wrong.
+        view.problem = Some(match view.state {
+            TransferState::Downloading | TransferState::Verifying => refetch_problem(None),
+            TransferState::Waiting { .. } | TransferState::Failed => refetch_problem(view.problem.take()),
+            _ => view.problem.take().unwrap_or_else(recheck_problem),
+        });
+    }
+}

@@ -1,0 +1,120 @@
+//! Complete transfers whose stored files are not as they were when they were verified.
+
+use super::*;
+
+fn started_anew(desk: &mut Desk) -> Option<(Option<String>, bool)> {
+    std::mem::take(&mut desk.said).into_iter().find_map(|inner| match inner {
+        Inner::Start(task) => Some((task.root, task.rechecks)),
+        _ => None,
+    })
+}
+
+fn says(desk: &mut Desk, id: &TransferId, state: TransferState, problem: Option<&str>) -> (TransferState, String) {
+    let mut said = desk.view(id);
+    said.state = state;
+    said.problem = problem.map(|what| Problem { what: what.into(), advice: "Do so.".into() });
+    desk.report(id, WorkerReport::Progress(Box::new(said)));
+    let view = desk.view(id);
+    (view.state, view.problem.map(|problem| format!("{} {}", problem.what, problem.advice)).unwrap_or_default())
+}
+
+#[test]
+fn a_stale_file_is_verified_anew_and_then_saved_without_another_word_of_the_user() {
+    for restarts in [false, true] {
+        let mut desk = Desk::with_places(3);
+        let id = saving(&mut desk);
+        heard(&mut desk, &id, SaveOutcome::Stale);
+        if restarts {
+            desk.restart();
+            heard(&mut desk, &id, SaveOutcome::Stale);
+            desk.queue.handle_room(u64::MAX);
+            desk.perform();
+        }
+        assert_eq!(desk.view(&id).root.as_deref(), Some("00"));
+        if !restarts {
+            assert_eq!(started_anew(&mut desk), Some((Some("00".to_owned()), true)));
+        }
+        let checking = TransferState::Checking { percent: 40 };
+        let (state, words) = says(&mut desk, &id, checking, None);
+        assert_eq!(state, checking);
+        assert!(words.contains("may have changed") && words.contains("before it is saved"), "{words}");
+        let (_, words) = says(&mut desk, &id, TransferState::Downloading, Some("What had arrived is gone."));
+        assert!(words.contains("is wrong now") && words.contains("fetched again"), "{words}");
+        desk.complete(&id);
+        assert_eq!((desk.state(&id), std::mem::take(&mut desk.saves)), (TransferState::Saving, vec![0]));
+        heard(&mut desk, &id, SaveOutcome::Saved { path: "/d/a".into(), placed: Placed::AsAsked });
+        assert_eq!(desk.state(&id), TransferState::Saved);
+    }
+}
+
+#[test]
+fn without_its_server_a_stale_file_is_not_called_saved_and_the_words_say_what_to_do() {
+    let mut desk = Desk::with_places(3);
+    let id = saving(&mut desk);
+    heard(&mut desk, &id, SaveOutcome::Stale);
+    let waiting = TransferState::Waiting { retry_seconds: 3.0 };
+    let (state, words) = says(&mut desk, &id, waiting, Some("No connection."));
+    assert_eq!(state, waiting);
+    for part in ["is wrong now", "No connection.", "not saved until it is right", "Other downloads", "Do so."] {
+        assert!(words.contains(part), "{part:?} is not in {words:?}");
+    }
+    assert!(desk.send(Command::Save { transfer: id.clone() }).is_err());
+    desk.fail(&id);
+    let (state, words) = told(&mut desk, &id);
+    assert_eq!(state, TransferState::Failed);
+    assert!(words.unwrap().contains("It can't be fetched again now. Broken."));
+    desk.done(Command::Resume { transfer: id.clone() });
+    desk.complete(&id);
+    assert_eq!((desk.state(&id), desk.saves), (TransferState::Saving, vec![0]));
+}
+
+#[test]
+fn what_changes_again_and_again_is_told_and_not_verified_for_ever() {
+    let mut desk = Desk::with_places(3);
+    let id = saving(&mut desk);
+    heard(&mut desk, &id, SaveOutcome::Stale);
+    desk.complete(&id);
+    heard(&mut desk, &id, SaveOutcome::Stale);
+    let (state, words) = told(&mut desk, &id);
+    assert_eq!(state, TransferState::Complete);
+    assert!(words.is_some_and(|words| words.contains("then changed again")));
+    desk.done(Command::Save { transfer: id.clone() });
+    heard(&mut desk, &id, SaveOutcome::Stale);
+    assert_eq!(desk.state(&id), TransferState::Starting, "the user wants it tried once more");
+}
+
+#[test]
+fn the_files_of_a_folder_that_chrome_has_are_saved_before_the_folder_is_verified_anew() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    desk.done(Command::Save { transfer: id.clone() });
+    desk.queue.handle_folder_tried(&id, Ok("music".into()));
+    desk.queue.handle_contents(&id, Ok(vec![0..10]));
+    desk.perform();
+    desk.said.clear();
+    for stale in 1..10 {
+        desk.queue.handle_saving(&id, stale, SaveOutcome::Stale);
+    }
+    desk.perform();
+    assert_eq!((desk.state(&id), started_anew(&mut desk)), (TransferState::Saving, None));
+    saved(&mut desk, &id, 0);
+    assert_eq!(started_anew(&mut desk), Some((None, true)));
+    desk.saves.clear();
+    desk.report(&id, WorkerReport::Complete { size: 1000, root: None });
+    desk.queue.handle_contents(&id, Ok(vec![0..10]));
+    desk.perform();
+    assert_eq!(desk.saves, (1..10).collect::<Vec<_>>(), "the first is on the disk");
+}
+
+#[test]
+fn a_page_that_finds_a_stale_file_has_it_verified_and_is_told() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("a");
+    desk.complete(&id);
+    desk.done(Command::SaveInto { transfer: id.clone(), name: "a".into(), goes_on: false });
+    desk.done(Command::Recheck { transfer: id.clone() });
+    assert_eq!(desk.state(&id), TransferState::Starting);
+    assert!(desk.send(Command::Wrote { transfer: id.clone(), files: vec![0] }).is_err(), "the page stops");
+    desk.complete(&id);
+    assert_eq!((desk.state(&id), desk.saves.len()), (TransferState::Complete, 0));
+}
