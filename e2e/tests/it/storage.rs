@@ -36,6 +36,20 @@ const DAMAGE: &str = "const [kind, done] = arguments; (async () => { \
         await list.removeEntry(file); await list.getDirectoryHandle(file, { create: true }); } \
     return 'done'; })().then(done, error => done(String(error)))";
 
+/// Makes the list that was set aside last one of this version again.
+const UNDO_VERSION: &str = "const done = arguments[0]; (async () => { \
+    const root = await navigator.storage.getDirectory(); \
+    const number = name => Number(name.split('-')[1] ?? 1); \
+    const names = (await Array.fromAsync(root.keys())).filter(name => name.startsWith('catalogue')); \
+    const [last, aside] = names.sort((one, other) => number(other) - number(one)); \
+    const current = await (await root.getDirectoryHandle(last)).getFileHandle('a'); \
+    const version = (await (await current.getFile()).slice(8, 9).arrayBuffer()); \
+    await (await current.createWritable({ keepExistingData: true })).close(); \
+    for await (const file of (await root.getDirectoryHandle(aside)).values()) { \
+        const writable = await file.createWritable({ keepExistingData: true }); \
+        await writable.write({ type: 'write', position: 8, data: version }); await writable.close(); } \
+    return 'done'; })().then(done, error => done(String(error)))";
+
 /// Removes what says what the transfers in the sandbox are.
 const FORGET: &str = "const done = arguments[0]; (async () => { \
     const root = await navigator.storage.getDirectory(); \
@@ -153,6 +167,16 @@ async fn a_list_that_can_not_be_read_is_set_aside_and_downloads_are_found_by_the
     view.press(&row, "resume").await?;
     let saved = view.save(HALF).await?;
     stage.check_saved(HALF, &saved)?;
+
+    // A row whose files are gone is only in the list. It comes back with the version that wrote the list.
+    closed(&stage, DAMAGE, &["version"]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.wait_for_text("One download was found again by its files").await?;
+    ensure!(view.rows().await?.len() == 1, "only a list has what was saved and freed");
+    closed(&stage, UNDO_VERSION, &[]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.wait_for_text("A list of downloads that was set aside before can be read again.").await?;
+    view.wait_for_rows("what was saved", |rows| find(rows, HALF, "saved")).await?;
 
     closed(&stage, FORGET, &[]).await?;
     closed(&stage, DAMAGE, &["garbage"]).await?;

@@ -12,7 +12,7 @@ use wstp_engine::StoreError;
 use super::model::{Model, Record};
 use super::record;
 use super::recover::{Recovered, Unreadable, Wholeness, recover};
-use crate::opfs::{File, Folder};
+use crate::opfs::{File, Folder, bytes};
 
 /// A journal may grow so far beyond its snapshot before it is written anew.
 const SLACK: u64 = 1 << 20;
@@ -69,6 +69,16 @@ impl Found {
             }
             Err(reason) => unreadable(reason),
         })
+    }
+
+    /// The lists that were set aside before and can be read now, with the names of their folders, oldest first. Another
+    /// version wrote them, and the user went back to that version.
+    pub async fn set_aside(&self) -> Vec<(String, Model)> {
+        let mut lists = Vec::new();
+        for folder in (1..number(&self.folder).unwrap_or(1)).map(name) {
+            lists.extend(read_aside(&folder).await.map(|model| (folder, model)));
+        }
+        lists
     }
 
     /// The state recovered from the journal.
@@ -193,6 +203,15 @@ impl Journal {
 }
 
 const NAMES: [&str; 2] = ["a", "b"];
+
+async fn read_aside(folder: &str) -> Option<Model> {
+    let folder = Folder::find(&[folder]).await.ok()?;
+    let read = async |name| bytes(&folder.snapshot(name).await?).await;
+    let [a, b] = NAMES.map(read);
+    let (a, b) = (a.await.unwrap_or_default(), b.await.unwrap_or_default());
+    let (_, recovered) = recover([&a, &b], false).ok()??;
+    (recovered.wholeness != Wholeness::Damaged).then_some(recovered.model)
+}
 
 async fn files(folder: &str) -> Result<[File; 2], JsValue> {
     let folder = Folder::open(&[folder]).await?;

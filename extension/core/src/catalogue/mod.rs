@@ -160,9 +160,13 @@ impl Catalogue {
 
     /// Does what the queue says, in order.
     fn perform(self: &Rc<Self>) {
+        let mut has_written = false;
         while let Some(effect) = self.next_effect() {
             match effect {
-                Effect::Write(record) => self.write(&record),
+                Effect::Write(record) => {
+                    self.write(&record);
+                    has_written = true;
+                }
                 Effect::Say(message) => self.say(message),
                 // What is not on record has not happened: nothing is done for it.
                 _ if self.broken.get().is_some() => {}
@@ -177,6 +181,10 @@ impl Catalogue {
         }
         if let Some(error) = self.broken.get() {
             return panic::give_up(&JsError::new(&format!("the journal can't be written: {error:?}")).into());
+        }
+        if has_written {
+            // Records in files that somebody removed are lost: look at once, and not only at the next heartbeat.
+            self.look_after_storage();
         }
         self.tell_in_time();
     }

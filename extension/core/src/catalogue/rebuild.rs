@@ -185,6 +185,13 @@ pub fn notice(reason: Unreadable, is_part_read: bool, found: usize, left_alone: 
     Notice { problem: problem(what, advice.join(" ")), is_lasting: false }
 }
 
+/// The notice for a list that was set aside for the version that wrote it, and has added `count` downloads to this one.
+pub fn taken_up_notice(count: usize) -> Notice {
+    let downloads = if count == 1 { "one download".to_owned() } else { format!("{count} downloads") };
+    let what = "A list of downloads that was set aside before can be read again.";
+    Notice { problem: problem(what, format!("It was taken up: {downloads} of it came back.")), is_lasting: false }
+}
+
 /// The notice for a browser that gives no storage.
 pub fn no_storage() -> Notice {
     let problem = problem(

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::{CommandId, Reply, TransferId, TransferKind};
+use wstp_messages::{CommandId, Reply, Settings, TransferId, TransferKind};
 
 use super::about::describe;
 use super::journal::{Found, Journal};
 use super::model::{Change, Item, Model};
-use super::rebuild::{no_storage, notice, ours, rebuild};
+use super::rebuild::{no_storage, notice, ours, rebuild, taken_up_notice};
 use super::recover::{Unreadable, Wholeness};
 use super::{Catalogue, record};
 use crate::folder_layout::{DATA, PACK};
@@ -59,6 +59,7 @@ pub async fn open() -> Result<Opened, JsValue> {
         is_old = recovered.version < record::VERSION;
         is_whole = recovered.wholeness == Wholeness::Whole;
     }
+    let aside = take_up(&found, &mut model, &folders).await;
     let mut strays = strays(&model, &folders);
     let is_certain = found.reason().is_none() && is_whole;
     let mut news = Vec::new();
@@ -82,11 +83,14 @@ pub async fn open() -> Result<Opened, JsValue> {
     // The catalogue deletes no folder that another version wrote.
     let strays = ours(strays).await;
     news.iter().for_each(|change| model.apply(change.clone()));
+    let has_news = !aside.is_empty() || !news.is_empty();
     let is_anew = found.reason().is_some();
     let mut journal = found.go_on(&model).await?;
-    if !is_anew && !news.is_empty() {
+    if has_news && !is_anew {
         journal.compact(&model).map_err(|error| JsValue::from(format!("{error:?}")))?;
     }
+    // All that they say is durable here now.
+    aside.into_iter().for_each(forget_list);
     let undescribed = if is_old { model.items().filter(|item| item.in_sandbox).cloned().collect() } else { Vec::new() };
     Ok(Opened {
         journal: Some(journal),
@@ -96,6 +100,41 @@ pub async fn open() -> Result<Opened, JsValue> {
         strays,
         undescribed,
     })
+}
+
+/// Adds what the lists say that were set aside before and can be read now; gives the names of their folders.
+async fn take_up(found: &Found, model: &mut Model, folders: &[String]) -> Vec<String> {
+    let (names, lists): (Vec<_>, Vec<_>) = found.set_aside().await.into_iter().unzip();
+    let before = model.transfers();
+    for list in lists {
+        taken_up(model, &list, folders).into_iter().for_each(|change| model.apply(change));
+    }
+    let count = model.transfers() - before;
+    if count > 0 {
+        model.apply(Change::Noticed(Some(taken_up_notice(count))));
+    }
+    names
+}
+
+fn forget_list(name: String) {
+    spawn_local(async move {
+        let removed = async { Folder::open(&[]).await?.remove(&name).await }.await;
+        if let Err(error) = removed {
+            // It is taken up once more when the catalogue starts next, and adds nothing.
+            web_sys::console::warn_1(&error);
+        }
+    });
+}
+
+/// The changes that add everything in `list` that the current list lacks. A transfer whose files were removed
+/// meanwhile is not added.
+fn taken_up(current: &Model, list: &Model, folders: &[String]) -> Vec<Change> {
+    let is_new = |item: &&Item| current.item(&item.id).is_none() && (!item.in_sandbox || folders.contains(&item.id.0));
+    let items = list.items().filter(is_new).cloned().map(|item| Change::Added(Box::new(item)));
+    let is_known = |address: &str| current.servers().iter().any(|server| server.address == address);
+    let servers = list.servers().iter().rev().filter(|server| !is_known(&server.address)).cloned().map(Change::Used);
+    let settings = (current.settings() == Settings::default()).then(|| Change::Set(list.settings()));
+    items.chain(servers).chain(settings).collect()
 }
 
 fn server_of(item: &Item) -> wstp_messages::ServerView {
@@ -171,5 +210,31 @@ impl Catalogue {
         let held: Vec<_> = self.queue.borrow().model().items().filter(|item| item.in_sandbox).cloned().collect();
         describe_all(held).await;
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_was_set_aside_adds_what_the_current_one_lacks() {
+        let id = |number: u32| TransferId(format!("{number:032x}"));
+        let item = |number| Item::new(id(number), "ws://host:3000/ws".into(), format!("{number}"), 1, 0.0);
+        let list = |items: &[Item]| {
+            let mut model = Model::default();
+            items.iter().for_each(|item| model.apply(Change::Added(Box::new(item.clone()))));
+            model
+        };
+        let mut current = list(&[Item { path: "newer".into(), ..item(1) }]);
+        let mut older = list(&[item(1), item(2), item(3), Item { in_sandbox: false, ..item(4) }]);
+        older.apply(Change::Set(Settings { connections: 3, ..Settings::default() }));
+        older.apply(Change::Used(server_of(&item(1))));
+        let folders = [1, 2].map(|number| id(number).0);
+        taken_up(&current, &older, &folders).into_iter().for_each(|change| current.apply(change));
+        let paths: Vec<_> = current.items().map(|item| item.path.as_str()).collect();
+        assert_eq!(paths, ["newer", "2", "4"], "the third was removed meanwhile");
+        assert_eq!((current.settings().connections, current.servers().len()), (3, 1));
+        assert!(taken_up(&current, &older, &folders).is_empty(), "nothing comes twice");
     }
 }
