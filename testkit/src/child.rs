@@ -37,6 +37,11 @@ impl Child {
         self.inner.stdout.take().with_context(|| format!("the output of {} is not piped", self.name))
     }
 
+    /// The number of its process; none if it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.inner.id()
+    }
+
     /// It and all it started.
     ///
     /// # Errors

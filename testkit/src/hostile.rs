@@ -5,27 +5,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::net::TcpStream;
 use tokio_websockets::{Limits as SocketLimits, Message, ServerBuilder};
 use wstp_protocol::tree::{Tree, fold, hash_block};
 use wstp_protocol::{
     BLOCK_SIZE, BlocksReply, BlocksRequest, ClientMessage, Entry, EntryKind, FileVersion, Hash, HashPage,
-    HashesRequest, Limits, Listing, Opened, RequestId, ServerMessage, Welcome,
+    HashesRequest, Limits, Listing, Opened, RequestId, ServerMessage, Welcome, features,
 };
+
+use crate::Listener;
 
 /// What a script makes of a message: frames to send, one after the other.
 type Script = dyn Fn(ClientMessage) -> Vec<Message> + Send + Sync;
 
 /// A running hostile server; it ends when dropped.
 #[derive(Debug)]
-pub struct Hostile {
-    address: SocketAddr,
-    task: AbortHandle,
-}
+pub struct Hostile(Listener);
 
 impl Hostile {
     /// Answers every message with what `script` makes of it. A hello is given to it as well; what it says to that follows the welcome.
@@ -34,36 +32,48 @@ impl Hostile {
     ///
     /// When no port can be had.
     pub async fn start(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for the hostile server")?;
-        let address = listener.local_addr()?;
-        let script: Arc<Script> = Arc::new(script);
-        let accept = async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(talk(stream, script.clone()));
-            }
+        Self::offering(features::BUNDLES, script).await
+    }
+
+    /// Answers each request with the one message that `answer` makes of it, and offers no feature.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn answering(answer: impl Fn(ClientMessage) -> ServerMessage + Send + Sync + 'static) -> Result<Self> {
+        let script = move |asked| match asked {
+            ClientMessage::Hello(_) => Vec::new(),
+            asked => vec![binary(&answer(asked))],
         };
-        Ok(Self { address, task: tokio::spawn(accept).abort_handle() })
+        Self::offering(0, script).await
     }
 
-    /// Where it listens.
+    async fn offering(
+        features: u64,
+        script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let script: Arc<Script> = Arc::new(script);
+        Ok(Self(Listener::start(move |stream| talk(stream, features, script.clone())).await?))
+    }
+
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
+    }
+
+    /// A path on it, as a client names it.
+    pub fn source(&self, path: &str) -> String {
+        format!("{}/{path}", self.address())
     }
 }
 
-impl Drop for Hostile {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn talk(stream: TcpStream, script: Arc<Script>) {
+async fn talk(stream: TcpStream, features: u64, script: Arc<Script>) {
     let Ok((_, mut socket)) = ServerBuilder::new().limits(SocketLimits::unlimited()).accept(stream).await else {
         return;
     };
     while let Some(Ok(message)) = socket.next().await {
         let Ok(asked) = ClientMessage::decode(message.as_payload()) else { continue };
-        let welcome = matches!(asked, ClientMessage::Hello(_)).then(|| binary(&welcome()));
+        let welcome = matches!(asked, ClientMessage::Hello(_)).then(|| binary(&welcome(features)));
         for message in welcome.into_iter().chain(script(asked)) {
             if socket.send(message).await.is_err() {
                 return;
@@ -72,9 +82,8 @@ async fn talk(stream: TcpStream, script: Arc<Script>) {
     }
 }
 
-fn welcome() -> ServerMessage {
+fn welcome(features: u64) -> ServerMessage {
     let limits = Limits { requests: 64, handles: 8, run_blocks: 32, page_nodes: 1024, idle_timeout_ms: 60_000 };
-    let features = wstp_protocol::features::BUNDLES;
     ServerMessage::Welcome(Welcome { version: 1, features, agent: "hostile/1".to_owned(), limits })
 }
 

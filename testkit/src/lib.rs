@@ -1,13 +1,15 @@
 //! What tests and measurements stand on, for every crate that has some: files, programs, and a network that can be made bad.
 //!
 //! [`Proxy`] stands between a client and a server: it counts, holds and cuts bytes, so that *half-way* is a place and not a matter of luck, and on a bad
-//! line it spoils messages. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`] and [`Program`] start real
+//! line it spoils messages. [`Link`] is a longer way: it delays, and models how TCP's windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`] and [`Program`] start real
 //! programs. Each listens on a port that the system chooses and ends with its owner, also when a test panics. Waiting is for a condition with a limit.
 //!
 //! No product depends on this crate: `cargo xtask check-arrows` sees to it.
 
 mod child;
 mod hostile;
+mod link;
+mod listener;
 mod paths;
 mod process;
 mod program;
@@ -20,12 +22,14 @@ mod web_server;
 
 pub use child::{Child, free_address};
 pub use hostile::{Bait, Hostile, binary, entry};
+pub use link::{Cuts, Link, Shape};
+pub use listener::Listener;
 pub use paths::{target, workspace};
 pub use process::Tree;
 pub use program::Program;
-pub use proxy::{Fault, Proxy, Sums};
+pub use proxy::{Fault, Proxy, Rate, Sums};
 pub use random::Random;
 pub use sample::{Contents, hash_file, make_samples};
 pub use server::{Listening, Server, listening};
 pub use wait::{LONG, LONGEST, SHORT, until};
-pub use web_server::WebServer;
+pub use web_server::{Manner, WebServer};

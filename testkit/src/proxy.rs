@@ -12,19 +12,20 @@ mod pace;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::{LONG, until};
+use wstp_protocol::ServerMessage;
+
+use crate::{LONG, Listener, until};
 pub use account::Sums;
 pub use fault::Fault;
 use fault::Step;
@@ -42,14 +43,24 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A proxy in front of a server. It ends when dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    task: AbortHandle,
+}
+
+/// How many bytes a second pass from the server to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// As many as come.
+    Unlimited,
+    /// So many over all connections together, as over one line.
+    Shared(u64),
+    /// So many over each connection, as from a server that shares its rate out.
+    Each(u64),
 }
 
 #[derive(Debug)]
 struct Shared {
-    upstream: SocketAddr,
+    upstream: Mutex<SocketAddr>,
     /// Bytes from the server that were let through.
     passed: AtomicU64,
     /// Bytes from the extension.
@@ -72,6 +83,8 @@ struct Shared {
     rate_of_each: AtomicU64,
     /// On a bad line: what is known of the messages on it.
     lines: Option<Lines>,
+    /// If it is asked to record: each piece that passed, when, and its bytes.
+    pieces: Mutex<Option<Vec<(Instant, u64)>>>,
 }
 
 /// Why a connection ended.
@@ -104,11 +117,53 @@ impl Proxy {
         Self::start_with(upstream, Some(Lines::new(seed))).await
     }
 
+    /// Lets bytes pass at this rate.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn at(upstream: SocketAddr, rate: Rate) -> Result<Self> {
+        let proxy = Self::start(upstream).await?;
+        match rate {
+            Rate::Unlimited => {}
+            Rate::Shared(rate) => proxy.limit_rate(rate),
+            Rate::Each(rate) => proxy.limit_rate_of_each(rate),
+        }
+        Ok(proxy)
+    }
+
+    /// Reads every message of the server, and passes on what `spoil` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn spoiling(
+        upstream: SocketAddr,
+        spoil: impl Fn(ServerMessage) -> ServerMessage + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::start_with(upstream, Some(Lines::spoiling(spoil))).await
+    }
+
+    /// Passes everything on but the middle byte of every run of blocks: that is another one.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn with_wrong_blocks(upstream: SocketAddr) -> Result<Self> {
+        Self::spoiling(upstream, |said| {
+            let ServerMessage::Blocks(mut reply) = said else { return said };
+            let mut data = reply.data.to_vec();
+            let middle = data.len() / 2;
+            data[middle] ^= 1;
+            reply.data = data.into();
+            ServerMessage::Blocks(reply)
+        })
+        .await
+    }
+
     async fn start_with(upstream: SocketAddr, lines: Option<Lines>) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for the proxy")?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: Mutex::new(upstream),
             passed: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -120,14 +175,64 @@ impl Proxy {
             pace: Pace::new(u64::MAX),
             rate_of_each: AtomicU64::new(u64::MAX),
             lines,
+            pieces: Mutex::default(),
         });
-        let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
-        Ok(Self { address, shared, task })
+        let serving = shared.clone();
+        let listener = Listener::start(move |client| {
+            let number = serving.accepted.fetch_add(1, Ordering::SeqCst) + 1;
+            carry(client, number, serving.clone())
+        });
+        Ok(Self { listener: listener.await?, shared })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
+    }
+
+    /// A path on the server, as a client that goes through the proxy names it.
+    pub fn source(&self, path: &str) -> String {
+        format!("{}/{path}", self.address())
+    }
+
+    /// Records each piece that passes from the server to a client, for [`Proxy::pieces`].
+    pub fn record(&self) {
+        *self.shared.pieces() = Some(Vec::new());
+    }
+
+    /// Each piece that passed since [`Proxy::record`]: when, and its bytes.
+    pub fn pieces(&self) -> Vec<(Instant, u64)> {
+        self.shared.pieces().clone().unwrap_or_default()
+    }
+
+    /// Waits until so many bytes that the server sent have passed.
+    ///
+    /// # Errors
+    ///
+    /// When they do not in time.
+    pub async fn reached(&self, bytes: u64) -> Result<()> {
+        until("enough to pass", LONG, async || Ok((self.passed() >= bytes).then_some(()))).await
+    }
+
+    /// Waits until so many connections are open.
+    ///
+    /// # Errors
+    ///
+    /// When there are more or fewer for too long.
+    pub async fn opened(&self, connections: u64) -> Result<()> {
+        let what = format!("{connections} open connections");
+        until(&what, LONG, async || Ok((self.open() == connections).then_some(()))).await
+    }
+
+    /// Breaks every connection there is, and accepts no new one.
+    pub fn end(&self) {
+        self.listener.end();
+    }
+
+    /// Breaks every connection there is. New ones go to another server.
+    pub fn move_to(&self, upstream: SocketAddr) {
+        *self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
+        self.cut();
     }
 
     /// Bytes the server sent that were let through so far.
@@ -240,21 +345,6 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        let number = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
-        connections.spawn(carry(client, number, shared.clone()));
-        while connections.try_join_next().is_some() {}
-    }
-}
-
 /// Carries one connection until either side ends it, it is cut, or the server can't be reached.
 async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
     let _open = Open::new(&shared.open);
@@ -262,7 +352,8 @@ async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
     if shared.refuses.load(Ordering::SeqCst) {
         return;
     }
-    let Ok(mut server) = TcpStream::connect(shared.upstream).await else { return };
+    let upstream = *shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+    let Ok(mut server) = TcpStream::connect(upstream).await else { return };
     let line = shared.lines.as_ref().map(Lines::line);
     let (mut from_client, mut to_client) = client.split();
     let (from_server, to_server) = server.split();
@@ -355,7 +446,7 @@ async fn downward(
         }
     }
     let pace = Pace::new(shared.rate_of_each.load(Ordering::SeqCst));
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; pace.piece()];
     loop {
         let got = from.read(&mut piece).await?;
         if got == 0 {
@@ -405,12 +496,19 @@ fn is_upgrade(head: &[u8]) -> bool {
 }
 
 impl Shared {
+    fn pieces(&self) -> MutexGuard<'_, Option<Vec<(Instant, u64)>>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes to the client what may pass, when it may, and counts it.
     async fn pass(&self, to: &mut WriteHalf<'_>, bytes: &[u8]) -> io::Result<()> {
         let mut sent = 0;
         while sent < bytes.len() {
-            let allowed = self.reserve((bytes.len() - sent).min(PIECE)).await;
+            let allowed = self.reserve((bytes.len() - sent).min(self.pace.piece())).await;
             self.pace.wait(allowed).await;
+            if let Some(pieces) = &mut *self.pieces() {
+                pieces.push((Instant::now(), allowed as u64));
+            }
             to.write_all(&bytes[sent..sent + allowed]).await?;
             sent += allowed;
         }
@@ -443,6 +541,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     async fn echo() -> SocketAddr {
@@ -485,5 +585,31 @@ mod tests {
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         stream.write_all(b"y").await.unwrap();
         stream.read_exact(&mut [0]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn pieces_are_recorded_and_as_many_pass_as_the_rate_allows() {
+        let proxy = Proxy::at(echo().await, Rate::Shared(100_000)).await.unwrap();
+        proxy.record();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        stream.write_all(&[7; 20_000]).await.unwrap();
+        stream.read_exact(&mut [0; 20_000]).await.unwrap();
+        let pieces = proxy.pieces();
+        assert_eq!(pieces.iter().map(|(_, bytes)| bytes).sum::<u64>(), 20_000);
+        let (first, last) = (pieces[0].0, pieces.last().unwrap().0);
+        assert!(last - first >= Duration::from_millis(80), "{:?}", last - first);
+    }
+
+    #[tokio::test]
+    async fn after_a_move_the_next_connection_goes_elsewhere() {
+        let (one, other) = (echo().await, echo().await);
+        let (proxy, nobody) = (Proxy::start(one).await.unwrap(), Proxy::start(other).await.unwrap());
+        nobody.end();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        proxy.opened(1).await.unwrap();
+        proxy.move_to(nobody.address());
+        assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)), "nobody answers there");
     }
 }

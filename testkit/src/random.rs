@@ -31,6 +31,11 @@ impl Random {
         range.start + self.below(range.end - range.start)
     }
 
+    /// A number from 0 to below 1.
+    pub fn part(&mut self) -> f64 {
+        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// A time of at most `longest`.
     pub fn up_to(&mut self, longest: Duration) -> Duration {
         Duration::from_millis(self.below(longest.as_millis() as u64 + 1))

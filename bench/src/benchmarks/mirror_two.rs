@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use crate::corpus::Corpus;
 use crate::figure::Series;
-use crate::link::{Link, Shape};
 use crate::ours::{Server, get};
 use crate::{GIB, MIB, Plan};
+use wstp_testkit::{Link, Shape};
 
 /// The rate of each server, in bytes a second.
 const RATE: u64 = 20_000_000;

@@ -13,11 +13,11 @@ use wstp_protocol::BlockRun;
 use super::wan_share::{DELAY, RATE};
 use crate::corpus::{Corpus, Source};
 use crate::figure::Series;
-use crate::link::{Link, Shape};
 use crate::load::Client;
 use crate::ours::{Server, get};
 use crate::plan::in_turn;
 use crate::{MIB, Plan};
+use wstp_testkit::{Link, Shape};
 
 /// Bytes that ours fetches.
 const SIZE: u64 = 256 * MIB;

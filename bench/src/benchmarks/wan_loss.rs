@@ -14,11 +14,11 @@ use super::wan_share::{DELAY, RATE};
 use crate::corpus::{Corpus, Source};
 use crate::figure::Series;
 use crate::http::get_stubbornly;
-use crate::link::{Cuts, Link, Shape};
 use crate::ours::{Server, get};
 use crate::peers::Peer;
 use crate::plan::in_turn;
 use crate::{MIB, Plan};
+use wstp_testkit::{Cuts, Link, Shape};
 
 /// How long a connection lives on average.
 const MEAN: Duration = Duration::from_secs(5);

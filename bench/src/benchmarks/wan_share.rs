@@ -6,9 +6,9 @@ use anyhow::Result;
 
 use crate::corpus::Corpus;
 use crate::figure::Series;
-use crate::link::{Link, Shape};
 use crate::ours::{Server, get};
 use crate::{GIB, MIB, Plan};
+use wstp_testkit::{Link, Shape};
 
 /// 200 Mbit/s in bytes.
 pub const RATE: u64 = 25_000_000;

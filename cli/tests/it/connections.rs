@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::support::{Link, MIB, Proxy, Server, Wstp, sample, write, wstp};
+use crate::support::{MIB, Server, Wstp, sample, write, wstp};
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
+use wstp_testkit::{Proxy, Rate};
 
 /// A file at the end of a link.
 struct Served {
@@ -16,12 +17,12 @@ struct Served {
 }
 
 impl Served {
-    async fn over(link: Link, size: usize) -> Self {
+    async fn over(link: Rate, size: usize) -> Self {
         let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
         let bytes = sample(size, 1);
         write(share.path(), "x", &bytes);
         let server = Server::start(share.path()).await;
-        let proxy = Proxy::over(server.address(), link).await;
+        let proxy = Proxy::at(server.address(), link).await.unwrap();
         Self { _share: share, here, _server: server, proxy, bytes }
     }
 
@@ -43,37 +44,37 @@ async fn stop(run: Wstp) {
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_connections_are_made_as_were_asked_for() {
     for (connections, size) in [(1, 8 * MIB), (5, 24 * MIB)] {
-        let served = Served::over(Link::Shared(12_000_000), size).await;
+        let served = Served::over(Rate::Shared(12_000_000), size).await;
         let args = ["get", &served.proxy.source("x"), "--json", "--connections", &connections.to_string()];
         let ended = wstp(served.here.path(), &args).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(fs::read(served.here.path().join("x")).unwrap() == served.bytes);
         let used =
             ended.events("progress").iter().filter_map(|event| event["sources"][0]["connections"].as_u64()).max();
-        assert_eq!((used, served.proxy.connections()), (Some(connections), connections));
+        assert_eq!((used, served.proxy.accepted()), (Some(connections), connections));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_more_is_closed_again_where_the_link_was_full_without_it() {
-    let served = Served::over(Link::Shared(2_000_000), 96 * MIB).await;
+    let served = Served::over(Rate::Shared(2_000_000), 96 * MIB).await;
     let mut run = served.get();
     for connections in [4, 5, 4] {
         uses(&mut run, connections).await;
     }
-    served.proxy.opened(4).await;
-    assert_eq!(served.proxy.connections(), 5);
+    served.proxy.opened(4).await.unwrap();
+    assert_eq!(served.proxy.accepted(), 5);
     stop(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_added_while_each_carries_its_own() {
-    let served = Served::over(Link::Each(500_000), 96 * MIB).await;
+    let served = Served::over(Rate::Each(500_000), 96 * MIB).await;
     let mut run = served.get();
     for connections in [4, 5, 6] {
         uses(&mut run, connections).await;
     }
-    served.proxy.opened(6).await;
-    assert_eq!(served.proxy.connections(), 6);
+    served.proxy.opened(6).await.unwrap();
+    assert_eq!(served.proxy.accepted(), 6);
     stop(run).await;
 }

@@ -3,16 +3,17 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::support::{Link, MIB, PATIENCE, Proxy, Server, Wstp, names_in, on_record, sample, write, wstp};
+use crate::support::{MIB, PATIENCE, Server, Wstp, names_in, on_record, sample, write, wstp};
 use rustix::fs::statvfs;
 use tempfile::tempdir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
+use wstp_testkit::{Proxy, Rate};
 
 const SIZE: usize = 16 * MIB;
 /// The disk is full before the first record is due.
-const RATE: u32 = 20_000_000;
+const RATE: u64 = 20_000_000;
 
 /// Runs in a separate name space. Mounts a small disk, runs the command, says how it ended and shows what is on record.
 /// On the signal to continue, it enlarges the disk and runs the command again.
@@ -32,7 +33,7 @@ async fn a_full_disk_is_told_and_with_room_the_same_command_fetches_only_the_res
     write(share.path(), "x", &sample(SIZE, 1));
     write(kept.path(), ".x.wstp/journal", b"");
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::over(server.address(), Link::Shared(RATE)).await;
+    let proxy = Proxy::at(server.address(), Rate::Shared(RATE)).await.unwrap();
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", ON_SMALL_DISK, "sh"]);
     command.arg(disk.path()).arg(kept.path().join(".x.wstp/journal")).arg(share.path().join("x"));
@@ -75,7 +76,7 @@ async fn what_does_not_fit_is_refused_before_it_begins_unless_it_is_wanted_anywa
     }
     write(share.path(), "folder/small", &sample(1000, 1));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     for (path, name) in [("large", "large"), ("folder", "folder")] {
         let ended = wstp(here.path(), &["get", &proxy.source(path)]).await;
         assert_eq!(ended.code, Some(6), "{ended:?}");

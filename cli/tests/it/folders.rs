@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::support::{Liar, Link, MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
+use crate::support::{MIB, Server, Wstp, names_in, sample, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Failure, Listing, ServerMessage, StatReply};
+use wstp_testkit::{Hostile, Proxy, Rate};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_arrives_whole() {
@@ -37,7 +38,7 @@ async fn a_line_on_which_one_message_takes_longer_than_the_patience_carries_a_fo
         write(share.path(), &format!("top/f{index}"), &sample(35_000, index));
     }
     let server = Server::start(share.path()).await;
-    let line = Proxy::over(server.address(), Link::Shared(10_000)).await;
+    let line = Proxy::at(server.address(), Rate::Shared(10_000)).await.unwrap();
     let ended = wstp(here.path(), &["get", &line.source("top/"), "--timeout", "2", "--json"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     for index in 0..2 {
@@ -87,12 +88,12 @@ async fn stopped_in_a_tree_it_goes_on_with_what_is_missing() {
         write(share.path(), &name, &bytes);
     }
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(7 * MIB as u64);
     let args = ["get", &proxy.source("top"), "--json", "--connections", "2"];
     let mut run = Wstp::start(here.path(), &args);
     run.event(|event| event["event"] == "saved").await;
-    proxy.held().await;
+    proxy.held().await.unwrap();
     run.signal(Signal::INT);
     let ended = run.end().await;
     assert_eq!(ended.code, Some(130), "{ended:?}");
@@ -153,9 +154,9 @@ async fn what_an_earlier_run_left_out_is_missed_when_it_goes_on() {
 }
 
 /// A server with one folder and this listing.
-async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + Send + Sync + 'static) -> Liar {
+async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + Send + Sync + 'static) -> Hostile {
     let entry = |name: &str, kind| Entry { name: name.to_owned(), kind, size: 1, modified_ms: None };
-    Liar::start(move |asked| match asked {
+    Hostile::answering(move |asked| match asked {
         ClientMessage::Stat(asked) => {
             ServerMessage::Stat(StatReply { id: asked.id, entry: entry("top", EntryKind::Directory) })
         }
@@ -173,9 +174,10 @@ async fn lists(list: impl Fn(&str) -> (Vec<(&'static str, EntryKind)>, bool) + S
         other => panic!("{other:?}"),
     })
     .await
+    .unwrap()
 }
 
-async fn fails(liar: &Liar, words: &str) {
+async fn fails(liar: &Hostile, words: &str) {
     let outer = tempdir().unwrap();
     let here = outer.path().join("here");
     fs::create_dir(&here).unwrap();

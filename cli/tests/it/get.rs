@@ -3,10 +3,10 @@
 use std::fs;
 
 use crate::support::{
-    Link, MIB, Manner, Proxy, Server, Tls, WebServer, Wstp, hashed, names_in, sample, with_a_stalled_first_source,
-    write, wstp, wstp_trusting,
+    MIB, Server, Tls, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write, wstp, wstp_trusting,
 };
 use tempfile::tempdir;
+use wstp_testkit::{Manner, Proxy, Rate, WebServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_every_size_arrive_byte_for_byte() {
@@ -31,9 +31,9 @@ async fn a_file_costs_no_connection_but_those_it_comes_over() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "x", b"x");
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     let ended = wstp(here.path(), &["get", &proxy.source("x")]).await;
-    assert_eq!((ended.code, proxy.connections()), (Some(0), 1), "{ended:?}");
+    assert_eq!((ended.code, proxy.accepted()), (Some(0), 1), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn a_file_that_is_already_complete_is_not_fetched_again() {
     write(share.path(), "x", &bytes);
     write(here.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     let ended = wstp(here.path(), &["get", &proxy.source("x")]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("already complete"), "{ended:?}");
@@ -143,7 +143,7 @@ async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
     write(share.path(), "x", &bytes);
     write(share.path(), "mirror/y", &bytes);
     let (first, second) = (Server::start(share.path()).await, Server::start(share.path()).await);
-    let (slow, fast) = (Proxy::start(first.address()).await, Proxy::start(second.address()).await);
+    let (slow, fast) = (Proxy::start(first.address()).await.unwrap(), Proxy::start(second.address()).await.unwrap());
     slow.hold_after(256 * 1024);
     let sources = [slow.source("x"), fast.source("mirror/y")];
     let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
@@ -179,7 +179,7 @@ async fn a_source_that_is_given_up_is_told_of() {
     write(share.path(), "x", &bytes);
     write(other.path(), "x", &sample(2 * MIB, 2));
     let (server, other) = (Server::start(share.path()).await, Server::start(other.path()).await);
-    let slow = Proxy::start(server.address()).await;
+    let slow = Proxy::start(server.address()).await.unwrap();
     // The comparison's size is known from the beginning, and not only behind the held data.
     let _hashed = (hashed(server.address(), "x").await, hashed(other.address(), "x").await);
     let args = ["get", &slow.source("x"), &other.source("x"), "--connections", "2"];
@@ -235,7 +235,7 @@ async fn a_link_of_plain_http_is_a_mirror() {
     write(share.path(), "a b/y", &bytes);
     let server = Server::start(share.path()).await;
     // It carries the hashes at once, and the blocks in half a minute.
-    let slow = Proxy::over(server.address(), Link::Shared(200_000)).await;
+    let slow = Proxy::at(server.address(), Rate::Shared(200_000)).await.unwrap();
     let ended = wstp(here.path(), &["get", &slow.source("x"), &server.link("a%20b/y")]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
@@ -252,7 +252,7 @@ async fn a_link_to_another_file_spoils_nothing() {
     let server = Server::start(share.path()).await;
     // A link is of use only once the hash is known.
     let _hashed = hashed(server.address(), "x").await;
-    let slow = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
+    let slow = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
     let sources = [slow.source("x"), server.link("y"), server.link("nothing")];
     let args = ["get", &sources[0], &sources[1], &sources[2], "--connections", "3", "--json"];
     let mut run = Wstp::start(here.path(), &args);
@@ -268,7 +268,7 @@ async fn plain_http_alone_and_folders_with_links_are_usage_errors() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "folder/x", b"x");
     let server = Server::start(share.path()).await;
-    let web = WebServer::start(b"x", Manner::Usual).await;
+    let web = WebServer::start(b"x", Manner::Usual).await.unwrap();
     for args in [&[web.link()][..], &[server.source("folder"), server.link("folder/x")]] {
         let args: Vec<_> = std::iter::once("get").chain(args.iter().map(String::as_str)).collect();
         assert_eq!(wstp(here.path(), &args).await.code, Some(2), "{args:?}");
@@ -285,14 +285,14 @@ async fn mirrors_that_the_server_offers_are_used_unless_they_are_not_wanted() {
     for offer in [format!("ws://{}/ws", mirror.address()), format!("http://{}/files/", mirror.address())] {
         let server = Server::offering(share.path(), &[offer]).await;
         // It carries the hashes at once, and the blocks in half a minute.
-        let slow = Proxy::over(server.address(), Link::Shared(200_000)).await;
+        let slow = Proxy::at(server.address(), Rate::Shared(200_000)).await.unwrap();
         let ended = wstp(here.path(), &["get", &slow.source("a b/x")]).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(fs::read(here.path().join("x")).unwrap() == bytes);
         let slowly = slow.passed();
         assert!(slowly < 3 * MIB as u64, "{slowly} bytes came from the slow server");
         fs::remove_file(here.path().join("x")).unwrap();
-        let stalled = Proxy::start(server.address()).await;
+        let stalled = Proxy::start(server.address()).await.unwrap();
         stalled.hold_after(256 * 1024);
         let args = [&stalled.source("a b/x"), "--no-mirrors", "--timeout", "2"];
         let ended = with_a_stalled_first_source(here.path(), &stalled, &args).await;

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::support::{Ended, Liar, Link, MIB, Proxy, Server, Spoiler, Wstp, hashed, names_in, sample, write, wstp};
+use crate::support::{Ended, MIB, Server, Wstp, hashed, names_in, sample, write, wstp};
 use tempfile::tempdir;
 use wstp_protocol::{BlocksReply, ClientMessage, ErrorCode, Failure, FileVersion, HashPage, Opened, ServerMessage};
+use wstp_testkit::{Hostile, Proxy, Rate};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_that_sends_other_bytes_is_left_alone_and_says_why() {
@@ -14,21 +15,25 @@ async fn a_mirror_that_sends_other_bytes_is_left_alone_and_says_why() {
     let server = Server::start(share.path()).await;
     // Without a hash, wrong bytes show only when all are here.
     let _hashed = hashed(server.address(), "x").await;
-    let honest = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
-    let mirror = Spoiler::of_blocks(server.address()).await;
+    let honest = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
+    let mirror = Proxy::with_wrong_blocks(server.address()).await.unwrap();
     let sources = [honest.source("x"), mirror.source("x")];
     let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
     let sources = run.event(|event| event["sources"][1]["standing"] == "benched").await["sources"].clone();
     assert_eq!((&sources[0]["standing"], &sources[0]["problem"]), (&"good".into(), &serde_json::Value::Null));
     assert_eq!(sources[1]["problem"], "it sent bytes that do not belong to this file");
     assert_eq!((&sources[1]["connections"], &sources[1]["address"]), (&0.into(), &mirror.address().to_string().into()));
-    mirror.left().await;
-    let sent = mirror.sent();
+    mirror.opened(0).await.unwrap();
+    let sent = mirror.sums().fetched;
     let ended = run.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
     assert_eq!(names_in(here.path()), ["x"]);
-    assert!(sent > 0 && mirror.sent() == sent, "{sent} bytes before it was left alone, {} in the end", mirror.sent());
+    let (all, again) = (mirror.sums().fetched, mirror.sums().again + mirror.sums().pardoned);
+    assert!(
+        sent > 0 && (all, again) == (sent, 0),
+        "{sent} bytes before it was left alone, {all} and {again} in the end"
+    );
     assert!(sent < MIB as u64, "{sent} wrong bytes were taken");
 }
 
@@ -39,8 +44,8 @@ async fn that_a_mirror_is_left_alone_is_said_in_a_line() {
     let server = Server::start(share.path()).await;
     // Without a hash, wrong bytes show only when all are here.
     let _hashed = hashed(server.address(), "x").await;
-    let honest = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
-    let mirror = Spoiler::of_blocks(server.address()).await;
+    let honest = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
+    let mirror = Proxy::with_wrong_blocks(server.address()).await.unwrap();
     let ended = wstp(here.path(), &["get", &honest.source("x"), &mirror.source("x"), "--connections", "2"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let why = "is left alone for a while: it sent bytes that do not belong to this file";
@@ -49,7 +54,7 @@ async fn that_a_mirror_is_left_alone_is_said_in_a_line() {
     // The same for a server that only another server named.
     let offering = Server::offering(share.path(), &[format!("ws://{}/ws", mirror.address())]).await;
     let _hashed = hashed(offering.address(), "x").await;
-    let honest = Proxy::over(offering.address(), Link::Shared(6_000_000)).await;
+    let honest = Proxy::at(offering.address(), Rate::Shared(6_000_000)).await.unwrap();
     let ended = wstp(here.path(), &["get", &honest.source("x"), "-o", "y", "--connections", "2"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let line = format!("{}, a mirror that the server offers, {why}", mirror.address());
@@ -62,7 +67,7 @@ async fn a_server_that_sends_other_bytes_ends_it_in_words_and_what_is_kept_is_ri
     let bytes = sample(3 * MIB + 5, 1);
     write(share.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
-    let liar = Spoiler::of_blocks(server.address()).await;
+    let liar = Proxy::with_wrong_blocks(server.address()).await.unwrap();
     let ended = wstp(here.path(), &["get", &liar.source("x"), "--json"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let failed = &ended.events("failed")[0];
@@ -126,7 +131,7 @@ async fn whatever_size_a_liar_names_the_end_is_told_in_words() {
 /// Fetches a file from a liar that names this size. Returns the files that are here then.
 async fn lied_to(size: u64) -> (Ended, Vec<String>) {
     let here = tempdir().unwrap();
-    let liar = Liar::start(move |asked| lie(size, asked)).await;
+    let liar = Hostile::answering(move |asked| lie(size, asked)).await.unwrap();
     let ended = wstp(here.path(), &["get", &liar.source("x"), "--timeout", "3", "--anyway"]).await;
     (ended, names_in(here.path()))
 }

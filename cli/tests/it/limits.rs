@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Proxy, Server, sample, write, wstp};
+use crate::support::{Server, sample, write, wstp};
 use tempfile::tempdir;
 use tokio::time::Instant;
+use wstp_testkit::Proxy;
 
 const RATE: u64 = 2_000_000;
 /// Bytes that may be requested at once after a pause: a request of 50 ms, and 50 ms to catch up.
@@ -23,7 +24,9 @@ async fn trace_of(sources: usize) -> Vec<(Instant, u64)> {
     let (mut servers, mut proxies) = (Vec::new(), Vec::new());
     for _ in 0..sources {
         let server = Server::start(share.path()).await;
-        proxies.push(Proxy::start(server.address()).await);
+        let proxy = Proxy::start(server.address()).await.unwrap();
+        proxy.record();
+        proxies.push(proxy);
         servers.push(server);
     }
     let sources: Vec<_> = proxies.iter().map(|proxy| proxy.source("x")).collect();
@@ -31,20 +34,13 @@ async fn trace_of(sources: usize) -> Vec<(Instant, u64)> {
     let ended = wstp(here.path(), &args).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
-    let mut pieces: Vec<_> = proxies.iter().flat_map(pieces_of).collect();
+    let mut pieces: Vec<_> = proxies.iter().flat_map(Proxy::pieces).collect();
     pieces.sort();
     let sum = |sum: &mut u64, (at, bytes)| {
         *sum += bytes;
         Some((at, *sum))
     };
     pieces.into_iter().scan(0, sum).collect()
-}
-
-/// When each piece passed, and its length.
-fn pieces_of(proxy: &Proxy) -> Vec<(Instant, u64)> {
-    let trace = proxy.trace();
-    let after = trace.iter().skip(1).map(|(_, passed)| *passed).chain([proxy.passed()]);
-    trace.iter().zip(after).map(|((at, before), after)| (*at, after - before)).collect()
 }
 
 fn assert_limited(trace: &[(Instant, u64)]) {

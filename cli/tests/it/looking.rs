@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::support::{Liar, MIB, Proxy, Server, Wstp, sample, write, wstp};
+use crate::support::{MIB, Server, Wstp, sample, write, wstp};
 use tempfile::tempdir;
 use wstp_protocol::{ClientMessage, FileVersion, Opened, ServerMessage};
+use wstp_testkit::{Hostile, Proxy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ls_shows_odd_names_as_what_they_are() {
@@ -66,14 +67,15 @@ async fn the_address_that_a_server_prints_is_the_server() {
 }
 
 /// A server that knows a file and never finishes hashing it.
-async fn hashes_for_ever(size: u64) -> Liar {
-    Liar::start(move |asked| match asked {
+async fn hashes_for_ever(size: u64) -> Hostile {
+    Hostile::answering(move |asked| match asked {
         ClientMessage::Open(asked) => {
             ServerMessage::Opened(Opened { id: asked.id, handle: 1, size, version: FileVersion([1; 16]), root: None })
         }
         other => panic!("{other:?}"),
     })
     .await
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +164,7 @@ async fn verify_fetches_no_data() {
     write(share.path(), "x", &bytes);
     write(here.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     let ended = wstp(here.path(), &["verify", "x", &proxy.source("x")]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.starts_with("same: 8388608 bytes"), "{ended:?}");

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::{MIB, PATIENCE, Proxy, Server, Wstp, names_in, on_record, sample, write, wstp};
+use crate::support::{MIB, PATIENCE, Server, Wstp, names_in, on_record, sample, write, wstp};
 use tempfile::tempdir;
 use tokio::process::Command;
 use tokio::time::timeout;
+use wstp_testkit::Proxy;
 
 /// Names with a meaning on another system, but not on this one.
 const ODD: [&str; 14] = [
@@ -93,13 +94,13 @@ async fn a_long_name_leaves_room_for_what_is_put_around_it() {
     let bytes = sample(4 * MIB, 1);
     write(share.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     for length in [245, 252, 255] {
         let name = "n".repeat(length);
         let args = ["get", &proxy.source("x"), "-o", &name, "--json"];
         proxy.hold_after(2 * MIB as u64);
         let run = Wstp::start(here.path(), &args);
-        proxy.held().await;
+        proxy.held().await.unwrap();
         run.signal(rustix::process::Signal::INT);
         let ended = run.end().await;
         assert_eq!(ended.code, Some(130), "{ended:?}");
@@ -118,7 +119,7 @@ async fn what_an_earlier_build_kept_of_a_long_name_is_resumed() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "x", &sample(8 * MIB, 1));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     let short = here.path().join("x");
     proxy.hold_after(6 * MIB as u64);
     let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json"]);

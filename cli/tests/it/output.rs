@@ -4,11 +4,12 @@
 use std::fs::{self, OpenOptions};
 use std::process::Stdio;
 
-use crate::support::{MIB, PATIENCE, Server, Spoiler, hashed, names_in, sample, write, wstp, wstp_into};
+use crate::support::{MIB, PATIENCE, Server, hashed, names_in, sample, write, wstp, wstp_into};
 use tempfile::tempdir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
+use wstp_testkit::Proxy;
 
 /// Every command that prints something, for files that are called `x` here and on the server.
 fn commands(source: &str) -> Vec<Vec<&str>> {
@@ -95,7 +96,7 @@ async fn nothing_wrong_is_given_out() {
     write(share.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
     let _hashed = hashed(server.address(), "x").await;
-    let liar = Spoiler::of_blocks(server.address()).await;
+    let liar = Proxy::with_wrong_blocks(server.address()).await.unwrap();
     let out = fs::File::create(here.path().join("out")).unwrap();
     let ended = wstp_into(here.path(), out, &["get", &liar.source("x"), "-o", "-"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

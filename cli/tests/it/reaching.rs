@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::support::{
-    Canned, Certificate, Ended, Link, MIB, Manner, Program, Proxy, Server, Tls, WebServer, hashed, names_in, sample,
-    write, wstp, wstp_in, wstp_trusting,
+    Canned, Certificate, Ended, MIB, Server, Tls, hashed, names_in, sample, write, wstp, wstp_in, wstp_trusting,
 };
 use tempfile::{TempDir, tempdir};
+use wstp_testkit::{Manner, Program, Proxy, Rate, WebServer};
 
 /// An address without a listener, for as long as the socket is held.
 fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
@@ -46,7 +46,7 @@ async fn everything_goes_through_the_proxy_that_the_environment_names() {
     let here = tempdir().unwrap();
     let bytes = sample(2 * MIB, 1);
     let (_share, server) = server(&bytes).await;
-    let (tls, tinyproxy) = (Tls::start(server.address()).await, Program::tinyproxy("").await);
+    let (tls, tinyproxy) = (Tls::start(server.address()).await, Program::tinyproxy("").await.unwrap());
     let ca = tls.certificate().to_str().unwrap();
     let proxy = format!("http://{}", tinyproxy.address());
     let tunnels = |to: &str| tinyproxy.log().matches(&format!("CONNECT {to} ")).count();
@@ -61,8 +61,8 @@ async fn everything_goes_through_the_proxy_that_the_environment_names() {
 
     // A link is requested in the form that every HTTP proxy understands.
     let _hashed = hashed(server.address(), "x").await;
-    let origin = Proxy::over(server.address(), Link::Shared(1_000_000)).await;
-    let web = WebServer::start(&bytes, Manner::Usual).await;
+    let origin = Proxy::at(server.address(), Rate::Shared(1_000_000)).await.unwrap();
+    let web = WebServer::start(&bytes, Manner::Usual).await.unwrap();
     let args = ["get", &origin.source("x"), &web.link(), "--connections", "2"];
     assert_fetched(&wstp_in(here.path(), &[("all_proxy", &proxy)], &args).await, here.path(), &bytes);
     assert!(tinyproxy.log().contains(&format!("GET {} ", web.link())), "{}", tinyproxy.log());
@@ -87,9 +87,9 @@ async fn a_proxy_that_is_in_the_way_is_told_as_that() {
     let here = tempdir().unwrap();
     let (_share, server) = server(b"x").await;
     let source = server.source("x");
-    let locked = Program::tinyproxy("BasicAuth user secret").await;
-    let only_443 = Program::tinyproxy("ConnectPort 443").await;
-    let open = Program::tinyproxy("").await;
+    let locked = Program::tinyproxy("BasicAuth user secret").await.unwrap();
+    let only_443 = Program::tinyproxy("ConnectPort 443").await.unwrap();
+    let open = Program::tinyproxy("").await.unwrap();
     let ((_held, dead), at) = (nobody(), |program: &Program| format!("http://{}", program.address()));
     let through = async |proxy: &str, source: &str| {
         let ended = wstp_in(here.path(), &[("http_proxy", proxy)], &["get", source, "--timeout", "1"]).await;
@@ -116,14 +116,15 @@ async fn a_proxy_that_is_in_the_way_is_told_as_that() {
 async fn a_server_behind_nginx_without_the_upgrade_lines_is_told_with_the_lines() {
     let here = tempdir().unwrap();
     let (_share, server) = server(b"x").await;
-    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{}; }}", server.address())).await;
+    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{}; }}", server.address())).await.unwrap();
     for args in [["ls", &format!("{}", nginx.address())], ["get", &format!("http://{}/files/x", nginx.address())]] {
         let ended = wstp(here.path(), &args).await;
         assert_said(&ended, 4, &["A WSTP server answers at", "lets no WebSocket through", "proxy_set_header Upgrade"]);
     }
     let upgrade =
         "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";";
-    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{}; {upgrade} }}", server.address())).await;
+    let nginx =
+        Program::nginx(&format!("location / {{ proxy_pass http://{}; {upgrade} }}", server.address())).await.unwrap();
     assert_eq!(wstp(here.path(), &["ls", &nginx.address().to_string()]).await.stdout, "sub dir/\nx\n");
 }
 
@@ -217,7 +218,7 @@ async fn a_link_that_can_never_be_used_is_told_and_does_no_harm() {
     let bytes = sample(24 * MIB, 1);
     let (_share, server) = server(&bytes).await;
     let _hashed = hashed(server.address(), "x").await;
-    let origin = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
+    let origin = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
     let tls = Tls::start(server.address()).await;
     let moved = Canned::http(|_| "302 Found\r\nLocation: ftp://files.example/x?secret=1".to_owned()).await;
     let links = [tls.link("files/x"), format!("http://{}/x", moved.address())];
@@ -254,7 +255,7 @@ async fn an_address_from_a_browser_names_what_it_shows() {
     assert_eq!(fs::read(here.path().join("sub dir/100%.txt")).unwrap(), b"in a folder");
     let ended = wstp(here.path(), &["get", &format!("http://{at}/files/sub%20dir/100%25.txt")]).await;
     assert_eq!(fs::read(here.path().join("100%.txt")).unwrap(), b"in a folder", "{ended:?}");
-    let web = WebServer::start(&bytes, Manner::Usual).await;
+    let web = WebServer::start(&bytes, Manner::Usual).await.unwrap();
     let ended = wstp(here.path(), &["get", &web.link()]).await;
     assert_said(&ended, 2, &["is not a WSTP server", "Plain HTTP alone proves nothing"]);
     let ended = wstp(here.path(), &["get", &format!("http://user:secret@{at}/files/x")]).await;

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::support::{MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
+use crate::support::{MIB, Server, Wstp, names_in, sample, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
 use wstp_engine::tree::journal::replay;
+use wstp_testkit::Proxy;
 
 const FOLDERS: usize = 30;
 const FILES: usize = 100;
@@ -53,7 +54,7 @@ async fn thousands_arrive_and_a_second_run_finds_them_there() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     let bytes = fill(share.path(), content);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     for already in [false, true] {
         let before = proxy.passed();
         let ended = wstp(here.path(), &["get", &proxy.source("top"), "--json"]).await;
@@ -75,7 +76,7 @@ async fn when_nothing_arrives_any_more_it_says_what_is_kept() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     let bytes = fill(share.path(), content);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(bytes as u64 / 2);
     let ended = wstp(here.path(), &["get", &proxy.source("top"), "--timeout", "1"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
@@ -94,13 +95,13 @@ async fn files_that_bear_another_time_are_compared_by_their_hash_and_get_the_rig
         write(here.path(), &format!("top/f{number}"), &sample(100_000, number));
     }
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     let ended = wstp(here.path(), &["get", &proxy.source("top"), "--json"]).await;
     assert_eq!((ended.code, ended.events("summary")[0]["files"].as_u64()), (Some(0), Some(20)), "{ended:?}");
     assert!(ended.events("saved").iter().all(|saved| saved["already"] == true));
     assert!(proxy.passed() < 50_000, "{} bytes", proxy.passed());
     // One for the listing, and no more than files are compared at once.
-    assert!(proxy.connections() <= 6, "{} connections", proxy.connections());
+    assert!(proxy.accepted() <= 6, "{} connections", proxy.accepted());
     for number in 0..20 {
         let name = format!("top/f{number}");
         assert_eq!(modified_ms(&here.path().join(&name)), modified_ms(&share.path().join(&name)));
@@ -157,11 +158,11 @@ async fn killed_in_the_middle_it_fetches_only_what_is_not_on_record() {
     let content = |folder, file| sample(8000, (folder * 7 + file) as u8);
     let bytes = fill(share.path(), content);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(bytes as u64 / 2);
     let args = ["get", &proxy.source("top"), "--json"];
     let mut run = Wstp::start(here.path(), &args);
-    proxy.held().await;
+    proxy.held().await.unwrap();
     run.event(|event| event["event"] == "saved").await;
     run.signal(Signal::KILL);
     assert_eq!(run.end().await.code, None);
@@ -183,11 +184,11 @@ async fn stopped_it_puts_what_it_has_on_record() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     fill(share.path(), |_, _| sample(5000, 1));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
     let args = ["get", &proxy.source("top"), "--json"];
     let mut run = Wstp::start(here.path(), &args);
-    proxy.held().await;
+    proxy.held().await.unwrap();
     run.event(|event| event["event"] == "folder" && event["files_done"].as_u64() > Some(500)).await;
     run.signal(Signal::INT);
     let ended = run.end().await;
@@ -205,7 +206,7 @@ async fn what_was_taken_away_after_it_was_kept_is_fetched_again() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     fill(share.path(), |_, _| sample(5000, 1));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
     let args = ["get", &proxy.source("top"), "--json"];
     let mut run = Wstp::start(here.path(), &args);
@@ -258,10 +259,10 @@ async fn two_at_once_do_not_disturb_each_other() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     fill(share.path(), |_, _| sample(5000, 1));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
     let first = Wstp::start(here.path(), &["get", &proxy.source("top"), "--json"]);
-    proxy.held().await;
+    proxy.held().await.unwrap();
     let second = wstp(here.path(), &["get", &server.source("top")]).await;
     assert_eq!(second.code, Some(1), "{second:?}");
     assert!(second.stderr.contains("Another wstp"), "{second:?}");

@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Ended, Link, MIB, Proxy, Server, Wstp, names_in, sample, write};
+use crate::support::{Ended, MIB, Server, Wstp, names_in, sample, write};
 use tempfile::{TempDir, tempdir};
+use wstp_testkit::{Proxy, Rate};
 
 /// A hash of 32 bytes for each block of 8 KiB.
 const BYTES_PER_HASH_BYTE: u64 = 256;
@@ -24,13 +25,15 @@ struct Two {
 }
 
 impl Two {
-    async fn start(size: usize, first: Link, second: Link) -> Self {
+    async fn start(size: usize, first: Rate, second: Rate) -> Self {
         let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
         let bytes = sample(size, 1);
         write(share.path(), "x", &bytes);
         let servers = [Server::start(share.path()).await, Server::start(share.path()).await];
-        let first = Proxy::over(servers[0].address(), first).await;
-        let second = Proxy::over(servers[1].address(), second).await;
+        let first = Proxy::at(servers[0].address(), first).await.unwrap();
+        let second = Proxy::at(servers[1].address(), second).await.unwrap();
+        first.record();
+        second.record();
         Self { _share: share, here, _servers: servers, first, second, bytes }
     }
 
@@ -51,7 +54,7 @@ impl Two {
 
     /// How long it took, from the first byte to the last.
     fn took(&self) -> Duration {
-        let (first, second) = (self.first.trace(), self.second.trace());
+        let (first, second) = (self.first.pieces(), self.second.pieces());
         let begin = first.iter().chain(&second).map(|(at, _)| *at).min().unwrap();
         let end = first.iter().chain(&second).map(|(at, _)| *at).max().unwrap();
         end - begin
@@ -69,7 +72,7 @@ impl Two {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_source_carries_as_much_as_its_speed_allows_and_no_block_comes_twice() {
-    let two = Two::start(24 * MIB, Link::Shared(6_000_000), Link::Shared(2_000_000)).await;
+    let two = Two::start(24 * MIB, Rate::Shared(6_000_000), Rate::Shared(2_000_000)).await;
     let ended = two.get("2").end().await;
     two.assert_complete(&ended);
     let (fast, slow) = (two.first.passed(), two.second.passed());
@@ -84,10 +87,10 @@ async fn each_source_carries_as_much_as_its_speed_allows_and_no_block_comes_twic
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_dies_costs_no_verified_byte() {
     for dies in [0, 1] {
-        let two = Two::start(24 * MIB, Link::Shared(8_000_000), Link::Shared(8_000_000)).await;
+        let two = Two::start(24 * MIB, Rate::Shared(8_000_000), Rate::Shared(8_000_000)).await;
         let dying = [&two.first, &two.second][dies];
         let run = two.get("4");
-        dying.reached(6 * MIB as u64).await;
+        dying.reached(6 * MIB as u64).await.unwrap();
         dying.end();
         let died_at = dying.passed();
         let ended = run.end().await;
@@ -103,7 +106,7 @@ async fn a_source_that_dies_costs_no_verified_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_does_not_wait_for_a_slow_source() {
-    let two = Two::start(12 * MIB, Link::Shared(6_000_000), Link::Shared(8192)).await;
+    let two = Two::start(12 * MIB, Rate::Shared(6_000_000), Rate::Shared(8192)).await;
     let ended = two.get("2").end().await;
     two.assert_complete(&ended);
     // It was in the middle of blocks: its first request, 64 KiB, takes 8 seconds.

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Halfway, MIB, Proxy, SIZE, Server, Wstp, names_in, on_record, sample, write, wstp};
+use crate::support::{Halfway, MIB, SIZE, Server, Wstp, names_in, on_record, sample, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
+use wstp_testkit::Proxy;
 
 const BLOCK: usize = 8192;
 
@@ -109,7 +110,7 @@ async fn files_of_a_folder_that_became_wrong_are_told_or_fetched_again() {
     (0..FILES).for_each(|number| write(share.path(), &name(number), &content(number)));
     write(share.path(), "top/large", &sample(6 * MIB, 99));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(2 * MIB as u64);
     let mut run = Wstp::start(here.path(), &["get", &proxy.source("top"), "--json", "--connections", "1"]);
     let journal = here.path().join("top/.wstp/journal");

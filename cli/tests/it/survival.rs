@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::support::{HELD, Halfway, MIB, Proxy, RECORDED, SIZE, Server, names_in, on_record, sample, write, wstp};
+use crate::support::{HELD, Halfway, MIB, RECORDED, SIZE, Server, names_in, on_record, sample, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
+use wstp_testkit::Proxy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_it_fetches_only_the_rest() {
@@ -132,7 +133,7 @@ async fn when_nothing_arrives_for_long_it_gives_up_and_keeps_what_there_is() {
     let bytes = sample(SIZE, 1);
     write(share.path(), "x", &bytes);
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::start(server.address()).await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(HELD);
     let ended = wstp(here.path(), &["get", &proxy.source("x"), "--timeout", "1", "--connections", "1"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");

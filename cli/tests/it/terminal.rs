@@ -2,10 +2,11 @@
 
 use std::process::Stdio;
 
-use crate::support::{Link, MIB, PATIENCE, Proxy, Server, names_in, sample, write};
+use crate::support::{MIB, PATIENCE, Server, names_in, sample, write};
 use tempfile::tempdir;
 use tokio::process::Command;
 use tokio::time::timeout;
+use wstp_testkit::{Proxy, Rate};
 
 /// To the beginning of the line, and the line is empty.
 const CLEARED: &str = "\r\u{1b}[2K";
@@ -15,7 +16,7 @@ async fn at_a_terminal_a_bar_shows_name_bytes_and_speed_and_is_gone_in_the_end()
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
     write(share.path(), "film.mkv", &sample(6 * MIB, 1));
     let server = Server::start(share.path()).await;
-    let proxy = Proxy::over(server.address(), Link::Shared(4_000_000)).await;
+    let proxy = Proxy::at(server.address(), Rate::Shared(4_000_000)).await.unwrap();
     // Its standard streams are a pseudo terminal. Its output there comes out here.
     let mut command = Command::new("script");
     let run = format!("stty cols 100 && exec '{}' get {}", env!("CARGO_BIN_EXE_wstp"), proxy.source("film.mkv"));

@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use crate::support::{
-    Link, MIB, Manner, Proxy, Server, WebServer, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write,
-};
+use crate::support::{MIB, Server, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write};
 use tempfile::tempdir;
+use wstp_testkit::{Manner, Proxy, Rate, WebServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_web_server_that_sends_ranges_is_a_mirror() {
@@ -14,9 +13,9 @@ async fn any_web_server_that_sends_ranges_is_a_mirror() {
         let bytes = sample(6 * MIB, 1);
         write(share.path(), "x", &bytes);
         let server = Server::start(share.path()).await;
-        let slow = Proxy::start(server.address()).await;
+        let slow = Proxy::start(server.address()).await.unwrap();
         slow.hold_after(256 * 1024);
-        let web = WebServer::start(&bytes, manner).await;
+        let web = WebServer::start(&bytes, manner).await.unwrap();
         let ended = with_a_stalled_first_source(here.path(), &slow, &[&slow.source("x"), &web.link()]).await;
         assert_eq!(ended.code, Some(0), "{manner:?}: {ended:?}");
         assert!(fs::read(here.path().join("x")).unwrap() == bytes, "{manner:?}");
@@ -39,8 +38,8 @@ async fn one_that_is_of_no_use_does_no_harm_and_says_why() {
         let server = Server::start(share.path()).await;
         // A link is of use only once the hash is known.
         let _hashed = hashed(server.address(), "x").await;
-        let origin = Proxy::over(server.address(), Link::Shared(6_000_000)).await;
-        let web = WebServer::start(&bytes, manner).await;
+        let origin = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
+        let web = WebServer::start(&bytes, manner).await.unwrap();
         let sources = [origin.source("x"), web.link()];
         let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
         let event = run.event(|event| event["sources"][1]["standing"] == standing).await;

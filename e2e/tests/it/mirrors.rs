@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use wstp_e2e::{Page, Stage, View};
 use wstp_protocol::{BlocksReply, ServerMessage};
-use wstp_testkit::{Bait, Contents, Hostile, Proxy, SHORT, Server, WebServer, binary, until};
+use wstp_testkit::{Bait, Contents, Hostile, Manner, Proxy, SHORT, Server, WebServer, binary, until};
 
 const MIB: u64 = 1 << 20;
 /// What may be on its way when connections are given up.
@@ -183,7 +183,7 @@ async fn a_web_server_that_compresses_what_is_asked_for_whole_is_a_mirror() -> R
     let size = 24 * MIB;
     let stage = Stage::serving(&[("c.bin", size)]).await?;
     have_hashed(&stage, "c.bin").await?;
-    let web = WebServer::start(fs::read(stage.folder().join("c.bin"))?.into()).await?;
+    let web = WebServer::start(&fs::read(stage.folder().join("c.bin"))?, Manner::Compressing).await?;
     let before_web = Proxy::start(web.address()).await?;
     let view = half_way_with(&stage, "c.bin", size, &link(before_web.address(), "c.bin")).await?;
     let saved = view.save("c.bin").await?;

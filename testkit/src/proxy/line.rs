@@ -3,6 +3,7 @@
 //! Only connections on which a file was opened suffer: looking through folders is not what is tried here.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -18,7 +19,19 @@ const NEXT_MESSAGES: u64 = 24;
 
 /// What is known about all connections.
 #[derive(Debug)]
-pub(super) struct Lines(Mutex<State>);
+pub(super) struct Lines {
+    state: Mutex<State>,
+    spoil: Option<Spoil>,
+}
+
+/// What is made of each message of the server.
+struct Spoil(Box<dyn Fn(ServerMessage) -> ServerMessage + Send + Sync>);
+
+impl fmt::Debug for Spoil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spoil")
+    }
+}
 
 #[derive(Debug)]
 struct State {
@@ -34,13 +47,13 @@ struct State {
 impl Lines {
     pub(super) fn new(seed: u64) -> Self {
         let random = Random::new(seed);
-        Self(Mutex::new(State {
-            random,
-            faults: VecDeque::new(),
-            struck: Vec::new(),
-            account: Account::default(),
-            connections: 0,
-        }))
+        let state =
+            State { random, faults: VecDeque::new(), struck: Vec::new(), account: Account::default(), connections: 0 };
+        Self { state: Mutex::new(state), spoil: None }
+    }
+
+    pub(super) fn spoiling(spoil: impl Fn(ServerMessage) -> ServerMessage + Send + Sync + 'static) -> Self {
+        Self { spoil: Some(Spoil(Box::new(spoil))), ..Self::new(0) }
     }
 
     pub(super) fn fault(&self, fault: Fault) {
@@ -73,7 +86,7 @@ impl Lines {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,6 +109,13 @@ impl Line<'_> {
 
     /// The server sends a message: what is to be done in place of passing it on.
     pub(super) fn answered(&self, message: Vec<u8>) -> Vec<Step> {
+        let message = match &self.lines.spoil {
+            Some(Spoil(spoil)) => match ServerMessage::decode(Bytes::from(message.clone())) {
+                Ok(said) => spoil(said).encode(),
+                Err(_) => message,
+            },
+            None => message,
+        };
         if self.path.get().is_none() {
             return vec![Step::Pass(message)];
         }

@@ -6,6 +6,11 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use super::PIECE;
+
+/// What a line that was late may make up for.
+const LATE: Duration = Duration::from_millis(100);
+
 /// A line that carries so many bytes a second, which may change at any time.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -24,6 +29,11 @@ impl Pace {
         self.rate.store(rate, Ordering::SeqCst);
     }
 
+    /// Most bytes that pass at once: what takes a hundredth of a second.
+    pub(super) fn piece(&self) -> usize {
+        (self.rate.load(Ordering::SeqCst) / 100).clamp(512, PIECE as u64) as usize
+    }
+
     /// Waits for the line to have carried what was sent before.
     pub(super) async fn wait(&self, bytes: usize) {
         let rate = self.rate.load(Ordering::SeqCst);
@@ -32,7 +42,8 @@ impl Pace {
         }
         let turn = {
             let mut free_at = self.free_at.lock().await;
-            let turn = (*free_at).max(Instant::now());
+            let now = Instant::now();
+            let turn = (*free_at).max(now.checked_sub(LATE).unwrap_or(now));
             *free_at = turn + Duration::from_secs_f64(bytes as f64 / rate as f64);
             turn
         };
@@ -51,6 +62,7 @@ mod tests {
             pace.wait(500).await;
         }
         assert_eq!(began.elapsed().as_secs(), 2, "the fifth goes once four were carried");
+        assert_eq!((pace.piece(), Pace::new(u64::MAX).piece()), (512, PIECE));
         pace.set(u64::MAX);
         let before = Instant::now();
         pace.wait(1_000_000).await;

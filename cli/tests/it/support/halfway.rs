@@ -4,7 +4,8 @@ use std::fs;
 
 use tempfile::{TempDir, tempdir};
 
-use super::{MIB, Proxy, Server, Wstp, names_in, sample, write, wstp};
+use super::{MIB, Server, Wstp, names_in, sample, write, wstp};
+use wstp_testkit::Proxy;
 
 /// Its bytes.
 pub const SIZE: usize = 12 * MIB;
@@ -30,10 +31,10 @@ impl Halfway {
         let bytes = sample(SIZE, 1);
         write(share.path(), "x", &bytes);
         let server = Server::start(share.path()).await;
-        let proxy = Proxy::start(server.address()).await;
+        let proxy = Proxy::start(server.address()).await.unwrap();
         proxy.hold_after(HELD);
         let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json", "--connections", "1"]);
-        proxy.held().await;
+        proxy.held().await.unwrap();
         run.recorded(&here.path().join("x"), RECORDED).await;
         Self { share, here, server, proxy, bytes, run }
     }

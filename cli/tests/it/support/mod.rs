@@ -3,25 +3,15 @@
 mod canned;
 mod halfway;
 mod hashed;
-mod liar;
-mod programs;
-mod proxy;
 mod server;
-mod spoiler;
 mod tls;
-mod web_server;
 mod wstp;
 
 pub use canned::Canned;
 pub use halfway::{HELD, Halfway, RECORDED, SIZE};
 pub use hashed::hashed;
-pub use liar::Liar;
-pub use programs::Program;
-pub use proxy::{Link, Proxy};
 pub use server::Server;
-pub use spoiler::Spoiler;
 pub use tls::{Certificate, Tls};
-pub use web_server::{Manner, WebServer};
 pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
 
 use std::path::Path;

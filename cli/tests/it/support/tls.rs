@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use wstp_testkit::Listener;
 
 /// The peculiarity of a self-signed certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,8 @@ impl Certificate {
 
 /// TLS in front of a server; it ends when dropped.
 pub struct Tls {
-    address: SocketAddr,
+    listener: Listener,
     certificate: tempfile::NamedTempFile,
-    task: AbortHandle,
 }
 
 impl Tls {
@@ -64,41 +63,29 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(vec![made.der().clone()], key.into())
             .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let accept = async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(carry(acceptor.clone(), stream, upstream));
-            }
-        };
-        Self { address, certificate, task: tokio::spawn(accept).abort_handle() }
+        let listener = Listener::start(move |stream| carry(acceptor.clone(), stream, upstream)).await.unwrap();
+        Self { listener, certificate }
     }
 
     /// A source behind it.
     pub fn source(&self, path: &str) -> String {
-        format!("wss://localhost:{}/{path}", self.address.port())
+        format!("wss://localhost:{}/{path}", self.address().port())
     }
 
     /// The same as a link of plain HTTP.
     pub fn link(&self, path: &str) -> String {
-        format!("https://localhost:{}/{path}", self.address.port())
+        format!("https://localhost:{}/{path}", self.address().port())
     }
 
     /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The file with its certificate.
     pub fn certificate(&self) -> &Path {
         self.certificate.path()
-    }
-}
-
-impl Drop for Tls {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

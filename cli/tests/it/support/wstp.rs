@@ -7,7 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::{PATIENCE, Proxy};
+use super::PATIENCE;
+use wstp_testkit::Proxy;
 
 /// How a run ended.
 #[derive(Debug)]

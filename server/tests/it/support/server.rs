@@ -3,12 +3,12 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncReadExt, BufReader};
+use tokio::process::{ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use wstp_testkit::{Child, Listening, listening};
 
 use super::{Client, Folder};
 
@@ -32,7 +32,7 @@ pub struct Options<'a> {
 /// A running server.
 pub struct Server {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    said: BufReader<ChildStdout>,
     address: String,
     _cache: Option<tempfile::TempDir>,
 }
@@ -57,7 +57,7 @@ impl Server {
             None => Command::new(binary),
         };
         command.arg(dir).args(["--listen", "127.0.0.1:0", "--log", "warn"]).arg("--cache-dir").arg(cache);
-        command.args(options.args).stdout(Stdio::piped()).kill_on_drop(true);
+        command.args(options.args);
         if let Some(log) = options.log {
             command.stderr(std::fs::File::create(log).unwrap());
         }
@@ -68,16 +68,8 @@ impl Server {
             std::fs::set_permissions(cache, Permissions::from_mode(0o777)).unwrap();
             command.uid(uid).gid(uid);
         }
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).await.unwrap();
-        let address = line
-            .strip_prefix("listening on ws://")
-            .and_then(|rest| rest.strip_suffix("/ws\n"))
-            .unwrap_or_else(|| panic!("unexpected first line {line:?}"))
-            .to_owned();
-        Self { child, stdout, address, _cache: own_cache }
+        let Listening { child, address, said } = listening(&mut command).await.unwrap();
+        Self { child, said, address: address.to_string(), _cache: own_cache }
     }
 
     /// Host and port.
@@ -111,8 +103,8 @@ impl Server {
     /// Waits for the end; the exit code and what else was printed.
     pub async fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).await.unwrap();
-        (self.child.wait().await.unwrap().code(), rest)
+        self.said.read_to_string(&mut rest).await.unwrap();
+        (self.child.ended().await.unwrap().code(), rest)
     }
 }
 

@@ -13,7 +13,7 @@
 //! of a comparison go through equal links, with cuts that follow from the same seed.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,11 +21,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{Listener, Random};
 
 /// Bytes that a new connection has under way in each direction: ten segments of 1,460 bytes (RFC 6928, section 2).
 const FIRST_WINDOW: usize = 10 * 1460;
@@ -63,9 +64,8 @@ pub struct Cuts {
 /// A link to one server. It ends when dropped, with all its connections.
 #[derive(Debug)]
 pub struct Link {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    task: AbortHandle,
 }
 
 #[derive(Debug)]
@@ -86,8 +86,6 @@ impl Link {
     ///
     /// When no port is free.
     pub async fn start(upstream: SocketAddr, shape: Shape) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for the link")?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstream,
             shape,
@@ -95,13 +93,18 @@ impl Link {
             cut: AtomicU64::new(0),
             passed: AtomicU64::new(0),
         });
-        let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
-        Ok(Self { address, shared, task })
+        let mut lives = shape.cuts.map(|cuts| Lives { mean: cuts.mean, random: Random::new(cuts.seed) });
+        let serving = shared.clone();
+        let listener = Listener::start(move |client| {
+            let life = lives.as_mut().map(Lives::draw);
+            carry(client, serving.clone(), life)
+        });
+        Ok(Self { listener: listener.await?, shared })
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Connections it has cut.
@@ -112,22 +115,6 @@ impl Link {
     /// Bytes that it carried to clients.
     pub fn passed(&self) -> u64 {
         self.shared.passed.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut lives = shared.shape.cuts.map(|cuts| Lives { mean: cuts.mean, state: cuts.seed });
-    let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        let life = lives.as_mut().map(Lives::draw);
-        connections.spawn(carry(client, shared.clone(), life));
-        while connections.try_join_next().is_some() {}
     }
 }
 
@@ -289,29 +276,24 @@ impl Shared {
 /// Draws how long connections live.
 struct Lives {
     mean: Duration,
-    state: u64,
+    random: Random,
 }
 
 impl Lives {
     fn draw(&mut self) -> Duration {
-        // SplitMix64.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        let part = (bits >> 11) as f64 / (1_u64 << 53) as f64;
-        self.mean.mul_f64(2.0 * part)
+        self.mean.mul_f64(2.0 * self.random.part())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     /// Sends `bytes` bytes for each byte it gets.
     async fn multiplier(bytes: usize) -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -398,7 +380,7 @@ mod tests {
     fn lives_follow_from_the_seed_and_have_the_mean() {
         let mean = Duration::from_secs(5);
         let draw = |seed| {
-            let mut lives = Lives { mean, state: seed };
+            let mut lives = Lives { mean, random: Random::new(seed) };
             (0..1000).map(|_| lives.draw()).collect::<Vec<_>>()
         };
         assert_eq!(draw(1), draw(1));
