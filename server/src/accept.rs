@@ -28,7 +28,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 pub async fn accept(listener: TcpListener, server: Arc<Server>) {
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(server.config.timeouts.head);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(server.config().timeouts.head);
     loop {
         let admitted = async {
             let (stream, address) = next(&listener).await;
@@ -43,7 +43,7 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
         let reader = slot.reader().clone();
         let peer = Peer::new(number, address, local, slot);
         let service = TowerToHyperService::new(warp::service(routes(server.clone(), peer)));
-        let io = TokioIo::new(GuardedIo::new(stream, reader, server.config.timeouts.write));
+        let io = TokioIo::new(GuardedIo::new(stream, reader, server.config().timeouts.write));
         let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -6,7 +6,7 @@
 //! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
 //! - `routes` answers pages and upgrades `/ws`, `session` speaks the protocol, `plain_http` serves `/files/` to
 //!   everything else;
-//! - `access` names the caller;
+//! - `access` names the caller, `registry` knows the sessions, and [`Control`] holds both and the settings of a running server;
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
 //!   memory.
@@ -24,6 +24,7 @@ mod accept;
 pub mod access;
 mod blocking;
 mod config;
+mod control;
 mod files;
 mod guarded_io;
 mod hashing;
@@ -31,6 +32,7 @@ mod origin;
 mod own_names;
 mod places;
 mod plain_http;
+mod registry;
 mod routes;
 mod server;
 mod session;
@@ -38,6 +40,8 @@ mod socket;
 pub mod store;
 
 pub use config::{Config, Timeouts};
+pub use control::Control;
+pub use registry::{Registry, SessionView};
 pub use server::{StartError, run, run_store};
 
 /// Program and version, as told to clients and shown to people.

@@ -12,16 +12,17 @@ mod stream;
 mod target;
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use headers::HeaderMapExt;
+use headers::authorization::Bearer;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use warp::reply::{Reply, Response};
 use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
-use crate::access::Caller;
 use crate::origin;
 use crate::places::Reader;
 use crate::server::Server;
@@ -46,6 +47,10 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The client.
     pub reader: Arc<Reader>,
+    /// The number of the connection.
+    pub number: u64,
+    /// The client's address.
+    pub address: SocketAddr,
 }
 
 /// The reason why a request fails: status and words.
@@ -53,7 +58,7 @@ struct Denied(StatusCode, Cow<'static, str>);
 
 /// Answers any request to [`FILES_PATH`] and beneath.
 pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
-    let is_welcome = origin::is_allowed(&request.headers, &server.config.allowed_hosts).await;
+    let is_welcome = origin::is_allowed(&request.headers, &server.config().allowed_hosts).await;
     let mut response = match respond(server, request, is_welcome).await {
         Ok(response) => response,
         Err(denied) => denied.response(),
@@ -77,19 +82,24 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
     if !is_welcome {
         return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not read files here.\n".into()));
     }
-    if let Some(name) = origin::foreign_name(&request.headers, &server.config.allowed_hosts).await {
+    if let Some(name) = origin::foreign_name(&request.headers, &server.config().allowed_hosts).await {
         return Err(Denied::foreign(&name));
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
     let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
-    match server.files.store().open(&Caller::default(), &target.path).await? {
+    let token = request.headers.typed_get::<headers::Authorization<Bearer>>();
+    let caller = server.control.callers().admit(token.as_ref().map(|token| token.token()))?;
+    let _held = caller.request();
+    match server.files.store().open(&caller, &target.path).await? {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(version) => {
             let file = FileStream::new(version).await;
-            Ok(download::respond(server, request, &target.path, file, seat))
+            Ok(download::respond(server, request, &target.path, file, caller.clone(), seat))
         }
         Found::Folder(_) if !target.is_folder => Ok(moved_to_folder(&request.path)),
-        Found::Folder(folder) => folder_page::respond(server, request, &target.path, folder, seat).await,
+        Found::Folder(folder) => {
+            folder_page::respond(server, request, &target.path, folder, caller.clone(), seat).await
+        }
     }
 }
 

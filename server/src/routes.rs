@@ -110,7 +110,8 @@ fn files(
         .then(move |method, path: FullPath, query, headers| {
             let server = server.clone();
             let reader = peer.reader().clone();
-            let request = Request { method, path: path.as_str().to_owned(), query, headers, reader };
+            let (path, number, address) = (path.as_str().to_owned(), peer.number, peer.address);
+            let request = Request { method, path, query, headers, reader, number, address };
             async move { plain_http::answer(&server, &request).await }
         })
 }
@@ -124,7 +125,7 @@ async fn upgrade_answer(
     server: &Server,
     headers: &HeaderMap,
 ) -> Result<SecWebsocketAccept, (StatusCode, &'static str)> {
-    if !origin::is_allowed(headers, &server.config.allowed_hosts).await {
+    if !origin::is_allowed(headers, &server.config().allowed_hosts).await {
         return Err((
             StatusCode::FORBIDDEN,
             "This origin may not connect. The WSTP extension and native programs may.\n",

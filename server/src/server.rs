@@ -12,6 +12,7 @@ use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
 use crate::config::Config;
+use crate::control::Control;
 use crate::files::Files;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
 use crate::places::Places;
@@ -44,7 +45,7 @@ pub enum StartError {
 /// The state that all connections share.
 pub struct Server {
     /// The configuration.
-    pub config: Config,
+    pub control: Arc<Control>,
     /// The open files.
     pub files: Arc<Files>,
     /// Cancelled once the server stops.
@@ -58,7 +59,8 @@ pub struct Server {
 
 impl Server {
     /// A server of a store. Blocking, in the context of the runtime.
-    fn new(config: Config, store: Arc<dyn Store>) -> Self {
+    fn new(control: Arc<Control>, store: Arc<dyn Store>) -> Self {
+        let config = control.config();
         let kept = config.cache_dir.clone().and_then(|dir| DiskTrees::new(dir, config.cache_limit));
         let trees = kept.map_or_else(|| Box::new(PassingTrees) as Box<dyn Trees>, |trees| Box::new(trees));
         let hashing = Hashing::start(trees, config.timeouts.linger);
@@ -68,13 +70,18 @@ impl Server {
             sessions: TaskTracker::new(),
             places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
             next_connection: AtomicU64::new(1),
-            config,
+            control,
         }
     }
 
     /// A number for a connection.
     pub fn connection_number(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The settings as they are now.
+    pub fn config(&self) -> Arc<Config> {
+        self.control.config()
     }
 }
 
@@ -88,7 +95,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         LocalStore::new(&root, hidden).map_err(|source| StartError::Root { path: root, source })
     });
     let store = opened.await.expect("opening a folder does not panic")?;
-    run_store(listener, config, Arc::new(store), shutdown).await
+    run_store(listener, Arc::new(Control::new(config)), Arc::new(store), shutdown).await
 }
 
 /// Serves a store until `shutdown` completes. Then it tells the clients, finishes requests under way within the
@@ -98,15 +105,16 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
 /// When the listener is of no use, or too many mirrors are configured. No event on one connection ends the server.
 pub async fn run_store(
     listener: TcpListener,
-    config: Config,
+    control: Arc<Control>,
     store: Arc<dyn Store>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     listener.local_addr().map_err(StartError::Listener)?;
-    if config.mirrors.len() > MAX_MIRRORS {
-        return Err(StartError::Mirrors(config.mirrors.len()));
+    let mirrors = control.config().mirrors.len();
+    if mirrors > MAX_MIRRORS {
+        return Err(StartError::Mirrors(mirrors));
     }
-    let server = tokio::task::spawn_blocking(|| Server::new(config, store)).await;
+    let server = tokio::task::spawn_blocking(|| Server::new(control, store)).await;
     let server = Arc::new(server.expect("starting does not panic"));
     tokio::spawn(Files::rest_unused(Arc::downgrade(&server.files)));
     let accepting = accept(listener, server.clone());
@@ -120,7 +128,7 @@ pub async fn run_store(
         }
     }
     server.sessions.close();
-    let drain = server.config.timeouts.drain;
+    let drain = server.config().timeouts.drain;
     if tokio::time::timeout(drain, server.sessions.wait()).await.is_err() {
         server.places.end_waiting(drain);
     }

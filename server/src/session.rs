@@ -16,6 +16,7 @@ use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
 use wstp_provider::Refusal;
 
 use crate::places::Seat;
+use crate::registry::Presence;
 use crate::routes::Peer;
 use crate::server::Server;
 use crate::socket::{self, Closing, Receiver, Sender};
@@ -76,7 +77,7 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
         match on_upgrade.await {
             Ok(upgraded) => {
                 let seat = server.places.seat(peer.reader()).await;
-                serve(&server, upgraded, seat).await;
+                serve(&server, &peer, upgraded, seat).await;
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
@@ -85,10 +86,13 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
     sessions.spawn(task.instrument(span));
 }
 
-async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<Seat>) {
+async fn serve(server: &Arc<Server>, peer: &Peer, upgraded: Upgraded, seat: Option<Seat>) {
     let (mut sender, mut receiver) = socket::open(upgraded);
     let ending = match handshake::handshake(server, seat.is_some(), &mut sender, &mut receiver).await {
-        Ok(features) => converse(server, features, sender, &mut receiver).await,
+        Ok((features, caller)) => {
+            let presence = server.control.sessions().enter(peer.number, peer.address, caller);
+            converse(server, &presence, features, sender, &mut receiver).await
+        }
         Err(ending) => Some((ending, sender)),
     };
     if let Some((ending, sender)) = ending {
@@ -99,20 +103,21 @@ async fn serve(server: &Arc<Server>, upgraded: Upgraded, seat: Option<Seat>) {
 /// The conversation after the handshake. Gives back how it ended and the sender if it still works.
 async fn converse(
     server: &Arc<Server>,
+    presence: &Presence,
     features: u64,
     sender: Sender,
     receiver: &mut Receiver,
 ) -> Option<(Ending, Sender)> {
-    let (outbox, outflow) = Outbox::new(server.config.send_budget);
-    let mut writing = tokio::spawn(outbox::write(outflow, sender).in_current_span());
-    let connection = Arc::new(Connection::new(server.clone(), outbox, features));
+    let (outbox, outflow) = Outbox::new(server.config().send_budget);
+    let mut writing = tokio::spawn(outbox::write(outflow, sender, Arc::clone(presence)).in_current_span());
+    let connection = Arc::new(Connection::new(server.clone(), Arc::clone(presence), outbox, features));
     let ending = connection.run(receiver).await;
     let written = async {
         connection.end().await;
         drop(connection);
         (&mut writing).await
     };
-    match tokio::time::timeout(server.config.timeouts.drain, written).await {
+    match tokio::time::timeout(server.config().timeouts.drain, written).await {
         Ok(Ok(Ok(sender))) => Some((ending, sender)),
         Ok(Ok(Err(error))) => {
             tracing::info!(%error, "disconnected");

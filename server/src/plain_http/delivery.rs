@@ -2,33 +2,53 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use wstp_protocol::SharePath;
 
+use super::Request;
+use crate::access::Caller;
 use crate::places::Seat;
+use crate::registry::Presence;
 use crate::server::Server;
 
 /// An answer under way.
 pub struct Delivery {
     /// Completes when the server has waited long enough after the signal to stop.
     overdue: Pin<Box<dyn Future<Output = ()> + Send>>,
+    presence: Presence,
     _seat: Seat,
     /// The server waits for it when it stops.
     _session: TaskTrackerToken,
 }
 
-/// The server stops and no longer waits.
+/// The server stops and no longer waits, or somebody ended the session.
 pub struct Overdue;
 
 impl Delivery {
-    /// An answer to the client that has this seat.
-    pub fn new(server: &Server, seat: Seat) -> Self {
-        let (stopping, drain) = (server.stopping.clone(), server.config.timeouts.drain);
+    /// An answer to the client that has this seat: what is at a path.
+    pub fn new(server: &Server, request: &Request, path: &SharePath, caller: Caller, seat: Seat) -> Self {
+        let presence = server.control.sessions().enter(request.number, request.address, caller);
+        presence.fetches(0, path.clone());
+        let session = Arc::clone(&presence);
+        let (stopping, drain) = (server.stopping.clone(), server.config().timeouts.drain);
         let overdue = Box::pin(async move {
-            stopping.cancelled().await;
-            tokio::time::sleep(drain).await;
+            tokio::select! {
+                () = session.ended() => {}
+                () = async {
+                    stopping.cancelled().await;
+                    tokio::time::sleep(drain).await;
+                } => {}
+            }
         });
-        Self { overdue, _seat: seat, _session: server.sessions.token() }
+        Self { overdue, presence, _seat: seat, _session: server.sessions.token() }
+    }
+
+    /// Waits until so many bytes may be sent, if the server still waits for that.
+    pub async fn pace(&mut self, bytes: u64) -> Result<(), Overdue> {
+        let session = Arc::clone(&self.presence);
+        self.in_time(async move { session.pace(bytes).await }).await
     }
 
     /// The result of `work`, if the server still waits for it.

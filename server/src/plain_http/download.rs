@@ -19,6 +19,7 @@ use super::byte_range::Wanted;
 use super::conditions::{Validators, Verdict, verdict};
 use super::delivery::{Delivery, Overdue};
 use super::stream::FileStream;
+use crate::access::Caller;
 use crate::places::Seat;
 use crate::server::Server;
 
@@ -58,7 +59,14 @@ struct Download {
 }
 
 /// Answers a request for a file.
-pub fn respond(server: &Arc<Server>, request: &Request, path: &SharePath, file: FileStream, seat: Seat) -> Response {
+pub fn respond(
+    server: &Arc<Server>,
+    request: &Request,
+    path: &SharePath,
+    file: FileStream,
+    caller: Caller,
+    seat: Seat,
+) -> Response {
     let validators = validators(&file);
     let size = validators.size;
     let (status, sent) = match verdict(&request.method, &request.headers, &validators) {
@@ -71,7 +79,7 @@ pub fn respond(server: &Arc<Server>, request: &Request, path: &SharePath, file: 
     tracing::debug!(%path, %status, "plain request");
     let mut response = match &sent {
         Some(range) if request.method == Method::GET => {
-            let delivery = Delivery::new(server, seat);
+            let delivery = Delivery::new(server, request, path, caller, seat);
             let file = file.starting_at(range.start);
             let download = Download { file, left: range.clone(), delivery };
             warp::reply::stream(SyncStream::new(stream::try_unfold(download, Download::next))).into_response()
@@ -142,7 +150,11 @@ impl Download {
         let piece = self.delivery.in_time(read).await.map_err(|Overdue| DownloadError::Stopping)?;
         self.left.start = end;
         match piece {
-            Ok(piece) => Ok(Some((piece, self))),
+            Ok(piece) => {
+                let paced = self.delivery.pace(piece.len() as u64).await;
+                paced.map_err(|Overdue| DownloadError::Stopping)?;
+                Ok(Some((piece, self)))
+            }
             Err(refusal) if refusal.code() == ErrorCode::Changed => Err(DownloadError::Changed),
             Err(_) => Err(DownloadError::Unreadable),
         }

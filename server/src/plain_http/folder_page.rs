@@ -20,6 +20,7 @@ use wstp_provider::{Page as Entries, Refusal};
 
 use super::delivery::{Delivery, Overdue};
 use super::{Denied, Request};
+use crate::access::Caller;
 use crate::places::{Reader, Seat};
 use crate::server::Server;
 use crate::store::Folder;
@@ -38,6 +39,7 @@ pub async fn respond(
     request: &Request,
     path: &SharePath,
     folder: Box<dyn Folder>,
+    caller: Caller,
     seat: Seat,
 ) -> Result<Response, Denied> {
     let query = request.query.as_deref().unwrap_or_default();
@@ -50,7 +52,7 @@ pub async fn respond(
     let page = Page {
         folder,
         reader: request.reader.clone(),
-        delivery: Delivery::new(server, seat),
+        delivery: Delivery::new(server, request, path, caller, seat),
         is_root: path.is_root(),
         limit,
         sent: 0,

@@ -15,8 +15,8 @@ use super::Ending;
 use super::desk::Desk;
 use super::outbox::{Gone, Outbox};
 use super::state::State;
-use crate::access::Caller;
 use crate::hashing::OpenFile;
+use crate::registry;
 use crate::server::Server;
 use crate::socket::{Closing, Incoming, Receiver, SocketError};
 
@@ -39,9 +39,9 @@ pub struct Connection {
 
 impl Connection {
     /// A client that has asked for nothing yet.
-    pub fn new(server: Arc<Server>, outbox: Outbox, features: u64) -> Self {
-        let state = Mutex::new(State::new(Session::new(server.config.limits(), features)));
-        let desk = Desk { files: server.files.clone(), caller: Caller::default() };
+    pub fn new(server: Arc<Server>, session: Arc<registry::Session>, outbox: Outbox, features: u64) -> Self {
+        let state = Mutex::new(State::new(Session::new(server.config().limits(), features)));
+        let desk = Desk { files: server.files.clone(), session };
         Self {
             server,
             desk,
@@ -60,13 +60,14 @@ impl Connection {
 
     /// Takes frames until the connection is to end.
     pub async fn run(self: &Arc<Self>, receiver: &mut Receiver) -> Ending {
-        let idle = self.server.config.timeouts.idle;
+        let idle = self.server.config().timeouts.idle;
         let mut silent_until = Instant::now() + idle;
         loop {
             let step = tokio::select! {
                 biased;
                 () = self.outbox.gone() => return Ending::lost(),
                 () = self.server.stopping.cancelled() => return self.drain(receiver).await,
+                () = self.desk.session.ended() => return Ending::goodbye(0, Closing::Normal, "the session was ended"),
                 () = self.waits_in_vain() => return Ending::unhashed(),
                 incoming = receiver.next() => {
                     silent_until = Instant::now() + idle;
@@ -92,7 +93,7 @@ impl Connection {
         self.state().session.stop();
         let ending = Ending { last_words: None, closing: Closing::GoingAway, reason: REASON };
         let goodbye = ServerMessage::Goodbye(Goodbye { retry_after_ms: RETRY_AFTER_MS });
-        let deadline = Instant::now() + self.server.config.timeouts.drain;
+        let deadline = Instant::now() + self.server.config().timeouts.drain;
         let drained = async {
             if self.outbox.send(&goodbye).await.is_err() {
                 return Ending::lost();
@@ -167,6 +168,7 @@ impl Connection {
     pub(super) async fn make_stale(&self, handle: Handle) {
         let changed = self.state().change(handle);
         if let Some((notice, _follower)) = changed {
+            self.desk.session.leaves(handle);
             let told = self.outbox.send(&notice).await;
             tracing::debug!(handle, told = told.is_ok(), "an open file changed");
         }
@@ -207,6 +209,7 @@ impl Connection {
                 state.abort(&ids);
                 if let Some((handle, file)) = closed {
                     state.unfollow(handle);
+                    self.desk.session.leaves(handle);
                     drop(state);
                     self.desk.files.release(file);
                 }

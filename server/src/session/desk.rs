@@ -6,31 +6,31 @@ use bytes::Bytes;
 use wstp_protocol::{Entry, Hash, SharePath};
 use wstp_provider::{Bundle, Offer, Page, Read, Refusal};
 
-use crate::access::Caller;
 use crate::files::Files;
 use crate::hashing::OpenFile;
+use crate::registry::Session;
 
-/// Asks the store on behalf of a caller.
+/// Asks the store on behalf of a session's caller.
 pub struct Desk {
     /// The open files.
     pub files: Arc<Files>,
-    /// The one who asks.
-    pub caller: Caller,
+    /// The session that asks.
+    pub session: Arc<Session>,
 }
 
 impl Offer for Desk {
     type File = Arc<OpenFile>;
 
     async fn list(&self, path: &SharePath, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
-        self.files.list(&self.caller, path, cursor, limit).await
+        self.files.list(&self.session.caller, path, cursor, limit).await
     }
 
     async fn stat(&self, path: &SharePath) -> Result<Entry, Refusal> {
-        self.files.store().stat(&self.caller, path).await
+        self.files.store().stat(&self.session.caller, path).await
     }
 
     async fn open(&self, path: SharePath) -> Result<Self::File, Refusal> {
-        self.files.open(&self.caller, path).await
+        self.files.open(&self.session.caller, path).await
     }
 
     async fn read(&self, file: &Self::File, read: &Read) -> Result<Bytes, Refusal> {
@@ -42,6 +42,6 @@ impl Offer for Desk {
     }
 
     async fn fill(&self, bundle: Bundle) -> Result<Bundle, Refusal> {
-        self.files.store().fill(&self.caller, bundle).await
+        self.files.store().fill(&self.session.caller, bundle).await
     }
 }

@@ -6,13 +6,14 @@ use wstp_provider::Refusal;
 
 use super::Ending;
 use crate::AGENT;
+use crate::access::Caller;
 use crate::server::Server;
 use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
 
-/// Greets the client. Returns the features that both know.
+/// Greets the client. Returns the features that both know, and the caller.
 ///
 /// # Errors
 /// How the connection ends without a session. The greeting is missing or wrong, no version is in common, no seat is
@@ -22,12 +23,12 @@ pub async fn handshake(
     has_seat: bool,
     sender: &mut Sender,
     receiver: &mut Receiver,
-) -> Result<u64, Ending> {
+) -> Result<(u64, Caller), Ending> {
     let hello = tokio::select! {
         () = server.stopping.cancelled() => {
             return Err(Ending::failure(ErrorCode::ShuttingDown.into(), Closing::GoingAway, "the server stops"));
         }
-        hello = tokio::time::timeout(server.config.timeouts.handshake, hello(receiver)) => {
+        hello = tokio::time::timeout(server.config().timeouts.handshake, hello(receiver)) => {
             hello.map_err(|_| Ending::failure(NO_HELLO, Closing::Protocol, "no greeting in time"))??
         }
     };
@@ -37,17 +38,19 @@ pub async fn handshake(
     if !has_seat {
         return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
     }
+    let caller = server.control.callers().admit(hello.token.as_deref());
+    let caller = caller.map_err(|refusal| Ending::failure(refusal, Closing::Normal, "the caller is not let in"))?;
     tracing::info!(agent = ?hello.agent, version, "connected");
     let features = hello.features & features::KNOWN;
     answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
-    Ok(features)
+    Ok((features, caller))
 }
 
 async fn answer(server: &Server, version: u16, features: u64, sender: &mut Sender) -> Result<(), SocketError> {
-    let welcome = Welcome { version, features, agent: AGENT.to_owned(), limits: server.config.limits() };
+    let welcome = Welcome { version, features, agent: AGENT.to_owned(), limits: server.config().limits() };
     sender.feed(ServerMessage::Welcome(welcome).encode().into()).await?;
     if features & features::MIRRORS != 0 {
-        let mirrors = Mirrors { urls: server.config.mirrors.clone() };
+        let mirrors = Mirrors { urls: server.config().mirrors.clone() };
         sender.feed(ServerMessage::Mirrors(mirrors).encode().into()).await?;
     }
     sender.flush().await

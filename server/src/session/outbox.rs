@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use wstp_protocol::ServerMessage;
 
+use crate::registry::Session;
 use crate::socket::{Sender, SocketError};
 
 /// Most frames that wait.
@@ -87,13 +88,14 @@ impl Slot<'_> {
 }
 
 /// Writes queued frames until every outbox is gone. Returns the sender for the last messages.
-pub async fn write(mut outflow: Outflow, mut sender: Sender) -> Result<Sender, SocketError> {
+pub async fn write(mut outflow: Outflow, mut sender: Sender, session: Arc<Session>) -> Result<Sender, SocketError> {
     let mut rooms = Vec::new();
     while let Some(outgoing) = outflow.0.recv().await {
         let mut flush = outflow.0.is_empty();
         match outgoing {
             Outgoing::Frame(frame, room) => {
                 flush |= frame.len() >= LARGE;
+                session.pace(frame.len() as u64).await;
                 sender.feed(frame).await?;
                 rooms.extend(room);
             }

@@ -14,6 +14,8 @@ use crate::hashing::{HashState, OpenFile};
 impl Connection {
     /// Does what was asked, or as much of it as is wanted, and answers.
     pub(super) async fn perform(self: Arc<Self>, id: RequestId, task: Task<Arc<OpenFile>>, ended: AbortRegistration) {
+        let _held = self.desk.session.caller.request();
+        let opening = if let Task::Open(path) = &task { Some(path.clone()) } else { None };
         let work = async {
             let room = self.outbox.room(task.answer_len()).await;
             wstp_provider::perform(&self.desk, task).await.map(|outcome| (outcome, room))
@@ -28,6 +30,9 @@ impl Connection {
         };
         let Ok(slot) = self.outbox.slot().await else { return };
         let answer = self.finish(id, outcome);
+        if let (Some((handle, ..)), Some(path)) = (&answer.opened, opening) {
+            self.desk.session.fetches(*handle, path);
+        }
         slot.send(answer.frame, room);
         if let Some((handle, file, root)) = answer.opened {
             self.follow(handle, &file, root.is_some());

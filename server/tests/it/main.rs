@@ -15,6 +15,7 @@ mod listing;
 mod mirrors;
 mod readers;
 mod reading;
+mod sessions;
 mod shared_folder;
 mod special_entries;
 mod support;

@@ -3,11 +3,14 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use wstp_server::Control;
+use wstp_server::store::Store;
 use wstp_testkit::{Child, Listening, listening};
 
 use super::{Client, Folder};
@@ -134,6 +137,17 @@ impl Embedded {
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(wstp_server::run(listener, config, async {
+            let _either_way = stopped.await;
+        }));
+        Self { address, stop: Some(stop), running }
+    }
+
+    /// Serves a store, held by `control`.
+    pub async fn of_store(control: Arc<Control>, store: Arc<dyn Store>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(wstp_server::run_store(listener, control, store, async {
             let _either_way = stopped.await;
         }));
         Self { address, stop: Some(stop), running }

@@ -1,0 +1,46 @@
+//! The hold on a running server: its settings, and its sessions.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::access::Callers;
+use crate::config::Config;
+use crate::registry::Registry;
+
+/// Given to [`run_store`](crate::run_store), and kept by whoever wants to look after the server meanwhile.
+pub struct Control {
+    config: RwLock<Arc<Config>>,
+    callers: Callers,
+    registry: Arc<Registry>,
+}
+
+impl Control {
+    /// The hold on a server that is to run with this configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config: RwLock::new(Arc::new(config)), callers: Callers::default(), registry: Arc::default() }
+    }
+
+    /// The configuration as it is now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the configuration. New connections and requests follow it. The folder, the cache, the number of places, the grace and
+    /// the lingering stay those of the start.
+    pub fn replace(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// Everybody who may call.
+    #[must_use]
+    pub fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn sessions(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+}

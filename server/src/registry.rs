@@ -1,0 +1,221 @@
+//! Who is connected, what they fetch, and how fast. A session can be slowed down or ended from here.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wstp_protocol::{Handle, SharePath};
+
+use crate::access::{Caller, Held};
+
+/// The time over which the rate is measured.
+const MEASURED: Duration = Duration::from_secs(2);
+
+/// All sessions: connections of the protocol, and answers of plain HTTP under way.
+#[derive(Default)]
+pub struct Registry(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    sessions: BTreeMap<u64, Arc<Session>>,
+    next: u64,
+}
+
+/// One session.
+pub struct Session {
+    connection: u64,
+    address: SocketAddr,
+    /// On whose behalf it asks.
+    pub caller: Caller,
+    ending: CancellationToken,
+    state: Mutex<State>,
+    _seat: Held,
+}
+
+struct State {
+    paths: BTreeMap<Handle, SharePath>,
+    bytes: u64,
+    /// The beginning of the time that is measured, and the bytes since then.
+    window: (Instant, u64),
+    /// Bytes a second, as measured last.
+    rate: u64,
+    limit: Option<NonZeroU64>,
+    /// When the next byte may be sent.
+    free_at: Instant,
+}
+
+/// A session as it is shown.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    /// The number of the connection.
+    pub connection: u64,
+    /// The client's address.
+    pub address: SocketAddr,
+    /// The files that it has open, or the one that it is sent.
+    pub paths: Vec<SharePath>,
+    /// Bytes sent to it.
+    pub bytes: u64,
+    /// Bytes a second, lately.
+    pub rate: u64,
+    /// Bytes a second that it gets at most.
+    pub limit: Option<NonZeroU64>,
+}
+
+/// Keeps a session in the registry until it is dropped.
+pub struct Presence {
+    registry: Arc<Registry>,
+    key: u64,
+    session: Arc<Session>,
+}
+
+impl Registry {
+    /// Adds a session.
+    pub(crate) fn enter(self: &Arc<Self>, connection: u64, address: SocketAddr, caller: Caller) -> Presence {
+        let now = Instant::now();
+        let state = State { paths: BTreeMap::new(), bytes: 0, window: (now, 0), rate: 0, limit: None, free_at: now };
+        let ending = CancellationToken::new();
+        let seat = caller.seat();
+        let session = Arc::new(Session { connection, address, caller, ending, state: Mutex::new(state), _seat: seat });
+        let mut open = self.lock();
+        open.next += 1;
+        let key = open.next;
+        open.sessions.insert(key, session.clone());
+        drop(open);
+        Presence { registry: self.clone(), key, session }
+    }
+
+    /// Every session, the oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<SessionView> {
+        self.lock().sessions.values().map(|session| session.view()).collect()
+    }
+
+    /// Ends the sessions of a connection. Whether there were any.
+    pub fn end(&self, connection: u64) -> bool {
+        self.each(connection, |session| session.ending.cancel())
+    }
+
+    /// Sends at most so many bytes a second to a connection's sessions, or as many as they take. Whether there were any.
+    pub fn limit(&self, connection: u64, rate: Option<NonZeroU64>) -> bool {
+        self.each(connection, |session| session.lock().limit = rate)
+    }
+
+    fn each(&self, connection: u64, act: impl Fn(&Session)) -> bool {
+        let open = self.lock();
+        let mut named = open.sessions.values().filter(|session| session.connection == connection).peekable();
+        let is_there = named.peek().is_some();
+        named.for_each(|session| act(session));
+        is_there
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// Completes once somebody ends the session.
+    pub(crate) async fn ended(&self) {
+        self.ending.cancelled().await;
+    }
+
+    /// A file is fetched from now on, under this handle.
+    pub(crate) fn fetches(&self, handle: Handle, path: SharePath) {
+        self.lock().paths.insert(handle, path);
+    }
+
+    /// A file is not fetched any more.
+    pub(crate) fn leaves(&self, handle: Handle) {
+        self.lock().paths.remove(&handle);
+    }
+
+    /// Waits until so many bytes may be sent, and counts them.
+    pub(crate) async fn pace(&self, bytes: u64) {
+        self.caller.sent(bytes);
+        let free_at = self.lock().count(bytes, Instant::now());
+        if let Some(free_at) = free_at {
+            tokio::time::sleep_until(free_at).await;
+        }
+    }
+
+    fn view(&self) -> SessionView {
+        let mut state = self.lock();
+        state.measure(Instant::now());
+        SessionView {
+            connection: self.connection,
+            address: self.address,
+            paths: state.paths.values().cloned().collect(),
+            bytes: state.bytes,
+            rate: state.rate,
+            limit: state.limit,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts bytes; when they may be sent, if that is later than now.
+    fn count(&mut self, bytes: u64, now: Instant) -> Option<Instant> {
+        self.measure(now);
+        self.bytes += bytes;
+        self.window.1 += bytes;
+        let limit = self.limit?;
+        let start = self.free_at.max(now);
+        self.free_at = start + Duration::from_secs_f64(bytes as f64 / limit.get() as f64);
+        (start > now).then_some(start)
+    }
+
+    fn measure(&mut self, now: Instant) {
+        let (since, bytes) = self.window;
+        let age = now - since;
+        if age >= MEASURED {
+            self.rate = (bytes as f64 / age.as_secs_f64()) as u64;
+            self.window = (now, 0);
+        }
+    }
+}
+
+impl Deref for Presence {
+    type Target = Arc<Session>;
+
+    fn deref(&self) -> &Arc<Session> {
+        &self.session
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.registry.lock().sessions.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_sends_no_faster_than_its_limit() {
+        let registry = Arc::<Registry>::default();
+        let session = registry.enter(7, ([127, 0, 0, 1], 1).into(), Caller::default());
+        assert!(!registry.limit(8, NonZeroU64::new(1)));
+        assert!(registry.limit(7, NonZeroU64::new(1000)));
+        let began = Instant::now();
+        for _ in 0..10 {
+            session.pace(1000).await;
+        }
+        assert_eq!(began.elapsed().as_secs(), 9);
+        let view = &registry.list()[0];
+        assert_eq!((view.bytes, view.limit), (10_000, NonZeroU64::new(1000)));
+        assert!((800..=1200).contains(&view.rate), "{}", view.rate);
+        drop(session);
+        assert!(registry.list().is_empty());
+    }
+}
