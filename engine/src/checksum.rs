@@ -6,8 +6,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, Table};
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// The checksum of some bytes.
-#[must_use]
-pub fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
 }
 

@@ -30,14 +30,13 @@ pub mod peer;
 mod progress;
 mod ranges;
 mod rate;
-mod records;
+pub mod records;
 mod source;
 mod time;
 mod transfer;
 pub mod tree;
 mod width;
 
-pub use checksum::crc32;
 pub use config::{Config, Order};
 pub use identity::FileIdentity;
 pub use incoming::Incoming;

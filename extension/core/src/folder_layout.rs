@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wstp_engine::tree::FileId;
 use wstp_messages::Problem;
 
-use crate::catalogue::record::{self, Reader};
+use crate::catalogue::record::FORMAT;
 
 /// The data of a file, or of a large file of a folder.
 pub const DATA: &str = "data";
@@ -39,11 +39,11 @@ pub fn large(transfer: &str, file: FileId) -> Vec<String> {
 
 /// Troubles as they stand in their file.
 pub fn encode_problems(problems: &[Trouble]) -> Vec<u8> {
-    record::begin(0, &&problems[..problems.len().min(MAX_PROBLEMS)])
+    FORMAT.begin(0, &&problems[..problems.len().min(MAX_PROBLEMS)])
 }
 
 /// Reads them back; none from a file that is torn, or that another version wrote.
 pub fn read_problems(bytes: &[u8]) -> Vec<Trouble> {
-    let mut reader = Reader::open(bytes).ok().flatten();
-    reader.as_mut().and_then(|reader| reader.next().ok().flatten()).unwrap_or_default()
+    let mut reader = FORMAT.open(bytes).ok().flatten();
+    reader.as_mut().and_then(|reader| reader.next_record().ok().flatten()).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wstp_messages::{Stamp, TransferId};
 
-use crate::catalogue::record::{self, Reader};
+use crate::catalogue::record::FORMAT;
 use crate::opfs::{Folder, bytes};
 use crate::words::store_problem;
 
@@ -37,13 +37,13 @@ impl Seal {
     }
 
     fn encode(&self) -> Vec<u8> {
-        record::begin(0, self)
+        FORMAT.begin(0, self)
     }
 
     /// `None` from a file that is damaged or that another version wrote: it says nothing then.
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader::open(bytes).ok()??;
-        reader.next().ok()?
+        let mut reader = FORMAT.open(bytes).ok()??;
+        reader.next_record().ok()?
     }
 
     /// Reads the seal of a transfer, if it has one that makes sense.

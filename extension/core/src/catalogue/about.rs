@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
+use wstp_engine::records::Foreign;
 use wstp_messages::{TransferId, TransferKind};
 
 use super::model::Item;
-use super::record::{self, Foreign, Reader};
+use super::record::FORMAT;
 use crate::opfs::Folder;
 use crate::words::store_problem;
 
@@ -33,7 +34,7 @@ impl About {
 
     /// As it stands in the file.
     pub fn encode(&self) -> Vec<u8> {
-        record::begin(0, self)
+        FORMAT.begin(0, self)
     }
 
     /// Reads it back; `None` from a file that is torn.
@@ -42,8 +43,8 @@ impl About {
     ///
     /// When another version of the extension wrote it.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, Foreign> {
-        let Some(mut reader) = Reader::open(bytes)? else { return Ok(None) };
-        reader.next()
+        let Some(mut reader) = FORMAT.open(bytes)? else { return Ok(None) };
+        reader.next_record()
     }
 
     /// The transfer, with nothing known of what is there.

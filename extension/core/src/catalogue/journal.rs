@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
 
 use super::model::{Model, Record};
-use super::record;
+use super::record::FORMAT;
 use super::recover::{Recovered, Unreadable, Wholeness, recover};
 use crate::opfs::{File, Folder, bytes};
 
@@ -166,7 +166,7 @@ impl Journal {
     ///
     /// What storage says; then the journal is not to be used any more.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
-        let bytes = record::encode(self.sequence + 1, record);
+        let bytes = FORMAT.encode(self.sequence + 1, record);
         let file = &self.files[self.current];
         file.write_at(self.len, &bytes)?;
         file.flush()?;
@@ -187,7 +187,7 @@ impl Journal {
     /// What storage says; the file in use is untouched then.
     pub fn compact(&mut self, model: &Model) -> Result<(), StoreError> {
         let record = Record::Snapshot { generation: self.generation + 1, model: model.clone() };
-        let bytes = record::begin(self.sequence + 1, &record);
+        let bytes = FORMAT.begin(self.sequence + 1, &record);
         let other = 1 - self.current;
         let file = &self.files[other];
         file.set_len(0)?;

@@ -353,26 +353,21 @@ pub struct Model {
     servers: Vec<ServerView>,
     settings: Settings,
     /// The transfers whose blocks come in order. Journals of the first version end before.
+    #[serde(default)]
     in_order: BTreeSet<TransferId>,
     /// The transfers that began. Journals of the second version end before.
+    #[serde(default)]
     begun: BTreeSet<TransferId>,
+    #[serde(default)]
     notice: Option<Notice>,
     /// The targets chosen for saving transfers. Journals of the second version end before.
+    #[serde(default)]
     saved_into: BTreeMap<TransferId, Place>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
 
 impl Model {
-    /// The bytes that a snapshot of an older version lacks at its end; they encode empty fields.
-    pub const fn missing_of(version: u32) -> &'static [u8] {
-        match version {
-            1 => &[0; 4],
-            2 => &[0; 3],
-            _ => &[],
-        }
-    }
-
     /// After reading it back: what can be computed is not written.
     pub fn index(&mut self) {
         self.serials = self.items.iter().map(|(serial, item)| (item.id.clone(), *serial)).collect();

@@ -2,10 +2,11 @@
 //!
 //! What can't be read is not taken for nothing: files of transfers that are in no list would be deleted as strays, and with them what was fetched.
 
+use wstp_engine::records::Foreign;
 use wstp_messages::{CommandId, Reply, Spot};
 
 use super::model::{Change, Model, Record};
-use super::record::{Foreign, Reader};
+use super::record::FORMAT;
 
 /// Commands whose outcome is kept over a restart.
 const MAX_DONE: usize = 256;
@@ -81,7 +82,7 @@ pub fn recover(files: [&[u8]; 2], has_files: bool) -> Result<Option<(usize, Reco
 
 /// Whether a file that can't be read is more than the beginning of a first list that was cut off.
 fn is_spoilt(bytes: &[u8]) -> bool {
-    match Reader::open(bytes) {
+    match FORMAT.open(bytes) {
         Ok(Some(mut reader)) => reader.skip_damage() || !reader.is_cut_off(),
         Ok(None) => bytes.iter().any(|byte| *byte != 0),
         Err(Foreign) => true,
@@ -90,15 +91,15 @@ fn is_spoilt(bytes: &[u8]) -> bool {
 
 /// Reads a journal; `None` if not even its snapshot is whole.
 fn read(bytes: &[u8]) -> Result<Option<Recovered>, Foreign> {
-    let Some(mut reader) = Reader::open(bytes)? else { return Ok(None) };
+    let Some(mut reader) = FORMAT.open(bytes)? else { return Ok(None) };
     let version = reader.version();
-    let Some(first) = reader.next_with(Model::missing_of(version))? else { return Ok(None) };
+    let Some(first) = reader.next_record()? else { return Ok(None) };
     let Record::Snapshot { generation, mut model } = first else { return Err(Foreign) };
     model.index();
     let snapshot = reader.position();
     let (mut done, mut wholeness) = (Vec::new(), Wholeness::Whole);
     let valid = loop {
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.next_record()? {
             let Record::Change { command, change } = record else { return Err(Foreign) };
             done.extend(command.map(|command| (command, reply(&change))));
             model.apply(change);
@@ -124,11 +125,17 @@ fn reply(change: &Change) -> Reply {
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
-    use super::super::model::{Item, Model};
-    use super::super::record::{begin, encode};
+    use std::collections::BTreeMap;
+
+    use super::super::about::About;
+    use super::super::mirror::Mirror;
+    use super::super::model::{Goal, Item, Kept, Model, Place, Save};
     use super::*;
     use proptest::prelude::*;
-    use wstp_messages::{Settings, TransferId};
+    use wstp_engine::records::Format;
+    use wstp_messages::{BlockOrder, BlockRange, FolderView, Notice, Problem, ServerView, Settings, TransferId};
+
+    use crate::folder_layout::{Trouble, read_problems};
 
     fn set(connections: u8) -> Record {
         Record::Change {
@@ -152,7 +159,7 @@ mod tests {
     }
 
     fn journal() -> Vec<u8> {
-        [begin(10, &snapshot(3, 0)), encode(11, &set(2)), encode(12, &set(3))].concat()
+        [FORMAT.begin(10, &snapshot(3, 0)), FORMAT.encode(11, &set(2)), FORMAT.encode(12, &set(3))].concat()
     }
 
     fn recovered(bytes: &[u8]) -> Option<Recovered> {
@@ -204,9 +211,9 @@ mod tests {
         let ours = journal();
         let mut newer = ours.clone();
         newer[8] += 1;
-        let before_versions = &ours[12..];
-        let unknown_change = [&ours[..], &encode(13, &(1_u8, 0_u8, 99_u8))].concat();
-        let no_snapshot = begin(1, &set(1));
+        let before_versions = &older(1, &snapshot(3, 0))[12..];
+        let unknown_change = [&ours[..], &FORMAT.encode(13, &(1_u8, 0_u8, 99_u8))].concat();
+        let no_snapshot = FORMAT.begin(1, &set(1));
         for other in [&newer, before_versions, &unknown_change, &no_snapshot] {
             for files in [[other, &[]], [&[], other], [&ours, other], [other, &ours]] {
                 assert_eq!(recover(files, false).unwrap_err(), Unreadable::OtherVersion);
@@ -216,7 +223,8 @@ mod tests {
 
     #[test]
     fn a_damaged_record_costs_no_other() {
-        let records = [begin(10, &snapshot(3, 0)), encode(11, &added(1)), encode(12, &set(2)), encode(13, &added(2))];
+        let later = (11..).zip([added(1), set(2), added(2)]).map(|(sequence, record)| FORMAT.encode(sequence, &record));
+        let records: Vec<_> = std::iter::once(FORMAT.begin(10, &snapshot(3, 0))).chain(later).collect();
         let mut bytes = records.concat();
         bytes[records[0].len() + records[1].len() + 20] ^= 1;
         let recovered = recovered(&bytes).unwrap();
@@ -226,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_list_beside_one_that_can_not_be_read_is_not_certain() {
-        let mut newer = begin(20, &snapshot(4, 2));
+        let mut newer = FORMAT.begin(20, &snapshot(4, 2));
         newer[40] ^= 1;
         let (_, recovered) = recover([&journal(), &newer], true).unwrap().unwrap();
         assert_eq!((recovered.generation, recovered.wholeness), (3, Wholeness::Uncertain));
@@ -234,22 +242,89 @@ mod tests {
         assert_eq!(recovered.wholeness, Wholeness::Whole);
     }
 
+    /// A journal of a single record as the first versions wrote it: its length did not count the sequence number.
+    fn older(version: u32, record: &impl serde::Serialize) -> Vec<u8> {
+        let mut bytes = Format { version, ..FORMAT }.begin(10, record);
+        let length = u32::from_le_bytes(*bytes[12..].first_chunk().unwrap()) - 8;
+        bytes[12..16].copy_from_slice(&length.to_le_bytes());
+        bytes
+    }
+
     #[test]
-    fn a_list_of_an_older_version_is_read() {
-        // A snapshot of the second version: nothing in it but the settings, and no transfer whose blocks come in order.
-        let body = |version: usize| {
-            let whole = begin(10, &snapshot(3, 0));
-            let body = &whole[28..whole.len() - Model::missing_of(version as u32).len()];
-            let mut sealed = [vec![0; 16], body.to_vec()].concat();
-            crate::catalogue::record::tests::reseal(&mut sealed, 10);
-            let mut bytes = [&whole[..12], &sealed].concat();
-            bytes[8] = version as u8;
-            bytes
-        };
-        for version in [1, 2] {
-            let recovered = recovered(&body(version)).unwrap();
-            assert_eq!((recovered.version, recovered.model.notice()), (version as u32, None));
+    fn a_list_that_ends_before_the_newest_fields_is_read() {
+        let settings = Settings { connections: 5, ..Settings::default() };
+        let first = (0_u8, 3_u64, BTreeMap::<u64, ()>::new(), Vec::<()>::new(), settings);
+        let in_order = [TransferId("ab".repeat(16))];
+        let second = (&first, &in_order[..]);
+        for (version, bytes) in [(1, older(1, &first)), (2, older(2, &second))] {
+            let recovered = recovered(&bytes).unwrap();
+            assert_eq!((recovered.version, recovered.sequence, recovered.generation), (version, 10, 3));
+            assert_eq!((recovered.model.settings(), recovered.model.notice()), (settings, None));
+            let is_in_order = recovered.model.order(&in_order[0]) == BlockOrder::InOrder;
+            assert_eq!(is_in_order, version == 2);
         }
+    }
+
+    fn id(number: u8) -> TransferId {
+        TransferId(format!("{number:02x}").repeat(16))
+    }
+
+    /// The file in the list that the version before wrote.
+    fn file_of_before() -> Item {
+        Item {
+            modified_ms: Some(-7),
+            mirrors: vec![Mirror { id: 3, address: "http://mirror/a%20b.mkv".into(), path: "p".into() }],
+            declined: vec!["http://other/a".into()],
+            rate_limit: Some(9_000),
+            kept: Kept {
+                size: 70_000,
+                folder: None,
+                verified: 16_384,
+                received: 8_192,
+                verified_blocks: vec![BlockRange { first: 0, end: 2 }],
+                received_blocks: vec![BlockRange { first: 3, end: 4 }],
+                root: Some("ab".repeat(32)),
+            },
+            ..Item::new(id(1), "ws://nas:3000/ws".into(), "films/a b.mkv".into(), 70_000, 1.5)
+        }
+    }
+
+    /// The code of commit 9b63afb wrote the files: it encoded these facts with `record::begin` and `record::encode`, `About::encode` and
+    /// `encode_problems`.
+    #[test]
+    fn what_the_version_before_wrote_is_read() {
+        let mut folder = Item::folder(id(2), "ws://nas:3000/ws".into(), "photos".into(), 2.5);
+        (folder.goal, folder.saved) = (Goal::Pause, vec![0..2]);
+        folder.kept.folder = Some(FolderView { files: 5, done: 2, problems: 1, is_walking: false, saved: 2 });
+        let problem = Problem { what: "w".into(), advice: "a".into() };
+        let server =
+            ServerView { address: "ws://nas:3000/ws".into(), label: "nas:3000".into(), agent: "wstp-server 0".into() };
+        let mut model = Model::default();
+        for change in [
+            Change::Used(server),
+            Change::Added(Box::new(file_of_before())),
+            Change::Added(Box::new(folder)),
+            Change::Ordered(id(1), BlockOrder::InOrder),
+            Change::Begun(id(1)),
+            Change::Noticed(Some(Notice { problem: problem.clone(), is_lasting: true })),
+            Change::SavedInto(id(2), Place::Picked("photos".into())),
+            // From here on as changes behind the snapshot.
+            Change::Set(Settings { connections: 3, ..Settings::default() }),
+            Change::Completed { id: id(1), size: 70_000, root: Some("cd".repeat(32)) },
+            Change::Save(id(1), Save::Saved("Downloads/a b.mkv".into())),
+        ] {
+            model.apply(change);
+        }
+        let bytes = include_bytes!("../../fixtures/list-3.journal");
+        let recovered = recovered(bytes).unwrap();
+        assert_eq!((recovered.version, recovered.generation, recovered.sequence), (3, 6, 44));
+        assert_eq!((recovered.valid, recovered.wholeness), (bytes.len(), Wholeness::Whole));
+        assert_eq!(recovered.done, [(CommandId("0f".repeat(16)), Reply::Done)]);
+        assert_eq!(recovered.model, model);
+        let about = About::read(include_bytes!("../../fixtures/about-3")).unwrap().unwrap();
+        assert_eq!(about, About::of(&file_of_before()));
+        let trouble = Trouble { path: "photos/b".into(), size: 5, problem, is_left_out: true };
+        assert_eq!(read_problems(include_bytes!("../../fixtures/problems-3")), [trouble]);
     }
 
     proptest! {
@@ -261,7 +336,7 @@ mod tests {
             transfers in 1u64..40,
             old_is_first: bool,
         ) {
-            let (old, whole) = (journal(), begin(13, &snapshot(4, transfers)));
+            let (old, whole) = (journal(), FORMAT.begin(13, &snapshot(4, transfers)));
             let mut new = whole[..cut.index(whole.len() + 1)].to_vec();
             for (part, piece) in new.chunks_mut(64).enumerate() {
                 if lost >> (part % 64) & 1 == 1 {
@@ -277,7 +352,7 @@ mod tests {
         /// The power goes while a record is appended.
         #[test]
         fn a_record_that_was_not_flushed_counts_only_as_a_whole(cut in any::<prop::sample::Index>(), lost in any::<u64>()) {
-            let (old, record) = (journal(), encode(13, &set(4)));
+            let (old, record) = (journal(), FORMAT.encode(13, &set(4)));
             let mut torn = record[..cut.index(record.len() + 1)].to_vec();
             for (part, piece) in torn.chunks_mut(5).enumerate() {
                 if lost >> (part % 64) & 1 == 1 {

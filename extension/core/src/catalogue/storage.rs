@@ -7,15 +7,19 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{CommandId, Reply, Settings, TransferId, TransferKind};
 
+use super::Catalogue;
 use super::about::describe;
 use super::journal::{Found, Journal};
 use super::model::{Change, Item, Model};
 use super::rebuild::{no_storage, notice, ours, rebuild, taken_up_notice};
+use super::record::FORMAT;
 use super::recover::{Unreadable, Wholeness};
-use super::{Catalogue, record};
 use crate::folder_layout::{DATA, PACK};
 use crate::opfs::Folder;
 use crate::{clock, opfs};
+
+/// Lists of older versions do not say which transfers began, and the folders of their transfers do not say what they are.
+const DESCRIBED: u32 = 3;
 
 /// The state that the catalogue found when it started.
 pub struct Opened {
@@ -52,11 +56,13 @@ pub async fn open() -> Result<Opened, JsValue> {
     let folders = Folder::open(&["transfers"]).await?.names().await?;
     let mut found = Found::look(!folders.is_empty()).await?;
     let is_read = found.recovered().is_some();
-    let (mut model, mut done, mut is_old, mut is_whole) = (Model::default(), Vec::new(), false, true);
+    let (mut model, mut done, mut is_whole) = (Model::default(), Vec::new(), true);
+    let (mut is_old, mut is_to_be_rewritten) = (false, false);
     if let Some(recovered) = found.recovered() {
         model = std::mem::take(&mut recovered.model);
         done = std::mem::take(&mut recovered.done);
-        is_old = recovered.version < record::VERSION;
+        is_old = recovered.version < DESCRIBED;
+        is_to_be_rewritten = recovered.version < FORMAT.version;
         is_whole = recovered.wholeness == Wholeness::Whole;
     }
     let aside = take_up(&found, &mut model, &folders).await;
@@ -86,7 +92,7 @@ pub async fn open() -> Result<Opened, JsValue> {
     let has_news = !aside.is_empty() || !news.is_empty();
     let is_anew = found.reason().is_some();
     let mut journal = found.go_on(&model).await?;
-    if has_news && !is_anew {
+    if !is_anew && (is_to_be_rewritten || has_news) {
         journal.compact(&model).map_err(|error| JsValue::from(format!("{error:?}")))?;
     }
     // All that they say is durable here now.
