@@ -37,6 +37,8 @@ use crate::trial::Trial;
 
 /// The folder, inside the store's, for trying names.
 const NAMES: &str = "names";
+/// The file in it that says what is here.
+const JOURNAL: &str = "journal";
 /// Most threads that keep files.
 const MOST_THREADS: usize = 4;
 /// This many files take longer to keep than a thread takes to start.
@@ -177,7 +179,7 @@ impl FolderStore {
         fs::create_dir_all(output).map_err(failed)?;
         let folder = output.join(PARTIAL_SUFFIX);
         make_partial(&folder)?;
-        let (journal, bytes) = open_journal(&folder, output, is_of_other_version)?;
+        let (journal, bytes) = open_journal(&folder, output, JOURNAL, is_of_other_version)?;
         let (recovered, journal_len) = replay(&bytes);
         journal.set_len(journal_len).map_err(failed)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
@@ -211,7 +213,7 @@ impl FolderStore {
     pub fn discard(self) {
         self.remove_leftovers();
         // The journal last, since it holds the lock.
-        let _stays = fs::remove_file(self.folder.join("journal"));
+        let _stays = fs::remove_file(self.folder.join(JOURNAL));
         drop(self.journal);
         remove_emptied(&self.folder);
     }
@@ -228,7 +230,7 @@ impl FolderStore {
     /// Removes the files of a process that ended before it moved them into place. They are fetched again.
     fn remove_leftovers(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name() != "journal") {
+        for entry in entries.filter(|entry| entry.file_name() != JOURNAL) {
             let _stays = fs::remove_file(entry.path());
         }
         let _stays = fs::remove_dir_all(self.folder.join(NAMES));

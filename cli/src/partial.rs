@@ -1,6 +1,6 @@
 //! The partial folder: the parts of a file that are already here. For `dir/NAME` it is `dir/.NAME.wstp/` with `data`,
-//! `hashes` and `journal`. A long NAME is cut and its hash appended, because the folder's own name has to fit the disk
-//! too.
+//! `hashes` and the two files of a [`journal`]. A long NAME is cut and its hash appended, because the folder's own name
+//! has to fit the disk too.
 //!
 //! Invariants: a lock on the journal, which ends with the process, gives the folder to one process at a time. The
 //! target appears only complete, in one step. It replaces an earlier entry only on request. No symbolic link is
@@ -68,13 +68,15 @@ impl Partial {
         let folder = Self::folder_of(target);
         let failed = |error| Failure::disk(format!("{} can't be used", shown(&folder)), &error);
         make_partial(&folder)?;
-        let (journal, bytes) = open_journal(&folder, target, journal::is_of_other_version)?;
-        let (recovered, journal_len) = journal::replay(&bytes);
-        journal.set_len(journal_len).map_err(failed)?;
+        let [first, second] = journal::FILES;
+        let (first, bytes) = open_journal(&folder, target, first, journal::is_of_other_version)?;
+        let (second, more) = open_journal(&folder, target, second, journal::is_of_other_version)?;
+        let (journals, (recovered, end)) = ([first, second], journal::replay([&bytes, &more]));
+        journals[end.file].set_len(end.length).map_err(failed)?;
         let data = open_file(&folder, "data")?;
         let hashes = open_file(&folder, "hashes")?;
         sync_folder(&folder).and_then(|()| sync_folder(parent(&folder))).map_err(failed)?;
-        let store = Store { data, hashes, journal, journal_len };
+        let store = Store { data, hashes, journals, end };
         Ok((Self { folder, target: target.to_owned(), store }, recovered))
     }
 
@@ -112,8 +114,8 @@ impl Partial {
 
     /// Removes it. Leftovers do no harm.
     pub fn discard(self) {
-        // The journal last, since it holds the lock.
-        for name in ["data", "hashes", "journal"] {
+        // The journal last, since its first file holds the lock.
+        for name in ["data", "hashes", journal::FILES[1], journal::FILES[0]] {
             let _stays = fs::remove_file(self.folder.join(name));
         }
         drop(self.store);
@@ -122,13 +124,13 @@ impl Partial {
 
     /// Removes it if nothing is on record, so that a mistyped name leaves nothing behind.
     pub fn discard_if_empty(self) {
-        if self.store.journal_len == 0 {
+        if self.store.end.length == 0 {
             self.discard();
         }
     }
 }
 
-/// Opens the journal in a partial folder under a lock, and reads its content.
+/// Opens a file of the journal in a partial folder under a lock, and reads its content.
 ///
 /// # Errors
 ///
@@ -136,11 +138,12 @@ impl Partial {
 pub(crate) fn open_journal(
     folder: &Path,
     target: &Path,
+    name: &str,
     is_of_other_version: impl Fn(&[u8]) -> bool,
 ) -> Result<(File, Vec<u8>), Failure> {
-    let path = folder.join("journal");
+    let path = folder.join(name);
     let failed = |error| Failure::disk(format!("{} can't be used", shown(&path)), &error);
-    let mut journal = open_file(folder, "journal")?;
+    let mut journal = open_file(folder, name)?;
     match journal.try_lock() {
         Ok(()) => {}
         // Some file systems have no locks. The user then has to run one process at a time.
@@ -348,6 +351,6 @@ mod tests {
         fs::write(Partial::folder_of(&target).join("journal"), "WSTP?").unwrap();
         let (partial, recovered) = Partial::open(&target).unwrap();
         assert_eq!(recovered, Recovered::default());
-        assert_eq!(partial.store.journal.metadata().unwrap().len(), 0);
+        assert_eq!(partial.store.journals[0].metadata().unwrap().len(), 0);
     }
 }

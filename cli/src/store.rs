@@ -1,9 +1,11 @@
-//! The three files of a transfer and what the engine wants done with them: data, hashes (32 bytes a block), journal. The same as in the extension.
+//! The files of a transfer and what the engine wants done with them: data, hashes (32 bytes a block), the two of its journal. The same as in the
+//! extension.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use wstp_engine::journal::End;
 use wstp_engine::{StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
@@ -21,9 +23,9 @@ const PIECE: u32 = 32;
 pub struct Store {
     pub(crate) data: File,
     pub(crate) hashes: File,
-    pub(crate) journal: File,
-    /// How much of the journal is believed; the next record goes there.
-    pub(crate) journal_len: u64,
+    pub(crate) journals: [File; 2],
+    /// The one in use, and how much of it is believed: the next record goes there.
+    pub(crate) end: End,
 }
 
 /// What came of a request, and what the system said where it failed.
@@ -56,6 +58,7 @@ impl Store {
             StoreRequest::ReadHashes { run } => self.read_hashes(run).map(StoreReply::Hashes),
             StoreRequest::Rehash { run, size } => self.rehash(run, size).map(StoreReply::Hashes),
             StoreRequest::Commit { record } => self.commit(&record).map(|()| StoreReply::Done),
+            StoreRequest::Compact { journal } => self.compact(&journal).map(|()| StoreReply::Done),
         };
         match reply {
             Ok(reply) => Stored { reply, error: None },
@@ -94,12 +97,33 @@ impl Store {
     }
 
     fn commit(&mut self, record: &[u8]) -> io::Result<()> {
-        self.data.sync_data()?;
-        self.hashes.sync_data()?;
-        self.journal.write_all_at(record, self.journal_len)?;
-        self.journal.sync_data()?;
-        self.journal_len += record.len() as u64;
+        self.flush()?;
+        let journal = &self.journals[self.end.file];
+        journal.write_all_at(record, self.end.length)?;
+        journal.sync_data()?;
+        self.end.length += record.len() as u64;
         Ok(())
+    }
+
+    fn compact(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.flush()?;
+        let file = 1 - self.end.file;
+        let journal = &self.journals[file];
+        let written =
+            journal.set_len(0).and_then(|()| journal.write_all_at(bytes, 0)).and_then(|()| journal.sync_data());
+        if written.is_err() {
+            // It would take room, and must not count later.
+            let _stays = journal.set_len(0);
+            return written;
+        }
+        let _does_not_count = self.journals[self.end.file].set_len(0);
+        self.end = End { file, length: bytes.len() as u64 };
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.data.sync_data()?;
+        self.hashes.sync_data()
     }
 }
 
@@ -129,7 +153,15 @@ mod tests {
 
     fn store() -> Store {
         let file = || tempfile::tempfile().unwrap();
-        Store { data: file(), hashes: file(), journal: file(), journal_len: 0 }
+        Store { data: file(), hashes: file(), journals: [file(), file()], end: End::default() }
+    }
+
+    fn journals(store: &Store) -> [Vec<u8>; 2] {
+        store.journals.each_ref().map(|journal| {
+            let mut bytes = vec![0; journal.metadata().unwrap().len() as usize];
+            journal.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        })
     }
 
     #[test]
@@ -168,8 +200,22 @@ mod tests {
         for record in [vec![1, 2], vec![3]] {
             assert_eq!(store.perform(StoreRequest::Commit { record }).reply, StoreReply::Done);
         }
-        let mut journal = [0; 3];
-        store.journal.read_exact_at(&mut journal, 0).unwrap();
-        assert_eq!((journal, store.journal_len), ([1, 2, 3], 3));
+        assert_eq!((journals(&store), store.end), ([vec![1, 2, 3], vec![]], End { file: 0, length: 3 }));
+    }
+
+    #[test]
+    fn a_compacted_journal_takes_the_place_of_the_former_one() {
+        let mut store = store();
+        let requests = [
+            StoreRequest::Commit { record: vec![1; 9] },
+            StoreRequest::Compact { journal: vec![2; 4] },
+            StoreRequest::Commit { record: vec![3] },
+        ];
+        for request in requests {
+            assert_eq!(store.perform(request).reply, StoreReply::Done);
+        }
+        assert_eq!((journals(&store), store.end), ([vec![], vec![2, 2, 2, 2, 3]], End { file: 1, length: 5 }));
+        store.perform(StoreRequest::Compact { journal: vec![4] });
+        assert_eq!((journals(&store), store.end), ([vec![4], vec![]], End { file: 0, length: 1 }));
     }
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use indicatif::DecimalBytes;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
+use wstp_engine::journal::End;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{StoreReply, StoreRequest};
 use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
@@ -216,7 +217,7 @@ struct Spool {
 impl Spool {
     fn new(queue: &Arc<Queue>, answers: &Answers, stop: &CancellationToken) -> io::Result<(Self, Giving)> {
         let file = tempfile::tempfile;
-        let store = Store { data: file()?, hashes: file()?, journal: file()?, journal_len: 0 };
+        let store = Store { data: file()?, hashes: file()?, journals: [file()?, file()?], end: End::default() };
         let sums = Sums::default();
         let data = store.data.try_clone()?;
         let (sums_of, queue_of, answers, stop) = (sums.clone(), queue.clone(), answers.clone(), stop.clone());
@@ -237,8 +238,10 @@ impl Storage for Spool {
                 let blocks = data.chunks(BLOCK_SIZE as usize);
                 sums.extend((*offset..).step_by(BLOCK_SIZE as usize).zip(blocks.map(sum)));
             }
-            // The receiver is gone.
-            StoreRequest::Commit { .. } => return Stored { reply: StoreReply::Done, error: None },
+            // No later run resumes it.
+            StoreRequest::Commit { .. } | StoreRequest::Compact { .. } => {
+                return Stored { reply: StoreReply::Done, error: None };
+            }
             _ => {}
         }
         self.store.perform(request)

@@ -31,6 +31,8 @@ use crate::words::{clause, engine_problem, interrupted, no_connection, nothing_a
 
 const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// A journal may grow so far before it is compacted.
+const JOURNAL_BYTES: u64 = 64 << 10;
 /// How often it is told how things stand, at most.
 const TELL: Duration = Duration::from_millis(250);
 /// Happenings of all sockets that wait to be looked at; while there are so many, nothing more is read.
@@ -162,6 +164,7 @@ fn config(task: &Task) -> Config {
         memory_budget: task.share.memory,
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
+        journal_bytes: JOURNAL_BYTES,
         rate_limit: *task.share.rate.borrow(),
         order: Order::HeadFirst,
         asks_modified: true,

@@ -47,6 +47,8 @@ pub struct Config {
     pub commit_bytes: u64,
     /// Time after which what is there is committed.
     pub commit_interval: std::time::Duration,
+    /// Bytes that the journal may take before it is compacted. A journal whose compact form is long may take twice that.
+    pub journal_bytes: u64,
     /// Seed of the jitter in retries, so that a run can be repeated.
     pub seed: u64,
 }

@@ -49,7 +49,8 @@ pub enum Output {
     Store(StoreRequest),
 }
 
-/// A request to storage. A transfer's storage has three files: data, hashes (32 bytes a block) and journal.
+/// A request to storage. A transfer's storage has data, hashes (32 bytes a block), and the two files of a
+/// [`journal`](crate::journal).
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreRequest {
     /// Set the length of the data file, so that nothing of a longer one is left behind.
@@ -88,6 +89,12 @@ pub enum StoreRequest {
     Commit {
         /// A whole record, in the form in which the journal has it.
         record: Vec<u8>,
+    },
+    /// Make all data and hashes written so far durable. Then write this journal into the file that is not in use, and
+    /// make that durable. Only then empty the other file. The next records follow. If it fails, the former file stays in use.
+    Compact {
+        /// A whole journal. It says all that the former one does.
+        journal: Vec<u8>,
     },
 }
 

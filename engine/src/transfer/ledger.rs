@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use wstp_protocol::{BlockIndex, Hash};
 
-use crate::journal::Record;
-use crate::{FileIdentity, Instant, RangeSet};
+use crate::journal::{Record, Recovered};
+use crate::{FileIdentity, Instant, RangeSet, StoreRequest};
 
 /// Hashes to gather before they are written: 256 KiB.
 const MOST_GATHERED: usize = 8192;
@@ -32,7 +32,10 @@ enum Stage {
 /// The account of progress that is not on record.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    sequence: u64,
+    /// The facts that the journal holds.
+    on_record: Recovered,
+    /// A longer journal is compacted.
+    compact_above: u64,
     /// The next record. Its range lists are empty.
     facts: Record,
     lost: RangeSet,
@@ -47,12 +50,18 @@ pub(super) struct Ledger {
     stage: Stage,
     /// The record being written.
     recording: Record,
+    /// How long it makes the journal.
+    recorded_length: u64,
+    /// Whether it is written by compacting the journal.
+    compacts: bool,
 }
 
 impl Ledger {
-    pub(super) fn new(sequence: u64) -> Self {
+    /// Goes on where a journal ends, which may take so many bytes.
+    pub(super) fn new(on_record: Recovered, journal_bytes: u64) -> Self {
         Self {
-            sequence,
+            on_record,
+            compact_above: journal_bytes,
             facts: Record::default(),
             lost: RangeSet::new(),
             received: RangeSet::new(),
@@ -64,6 +73,8 @@ impl Ledger {
             unhashed: RangeSet::new(),
             stage: Stage::Idle,
             recording: Record::default(),
+            recorded_length: 0,
+            compacts: false,
         }
     }
 
@@ -207,9 +218,9 @@ impl Ledger {
         self.stage == Stage::Flushing
     }
 
-    /// The gathered hashes are written. Returns the record to write. Blocks that were written since, and whose hashes
+    /// The gathered hashes are written. Returns how to write the record. Blocks that were written since, and whose hashes
     /// are not, wait for the next record.
-    pub(super) fn record(&mut self, now: Instant) -> Vec<u8> {
+    pub(super) fn record(&mut self, now: Instant) -> StoreRequest {
         let ready = |set: &mut RangeSet, unhashed: &RangeSet| {
             let mut ready = std::mem::take(set);
             for range in unhashed.iter() {
@@ -230,14 +241,33 @@ impl Ledger {
         self.bytes = 0;
         self.since = (!self.received.is_empty() || !self.verified.is_empty()).then_some(now);
         self.stage = Stage::Recording;
-        self.recording.encode(self.sequence)
+        self.compacts = self.on_record.length > self.compact_above;
+        if self.compacts {
+            let journal = self.on_record.compacted(&self.recording);
+            self.recorded_length = journal.len() as u64;
+            return StoreRequest::Compact { journal };
+        }
+        let record = self.recording.encode(self.on_record.next_sequence);
+        self.recorded_length = self.on_record.length + record.len() as u64;
+        StoreRequest::Commit { record }
     }
 
     /// The record is durable; returns it.
     pub(super) fn recorded(&mut self) -> Record {
-        self.sequence += 1;
+        if std::mem::take(&mut self.compacts) {
+            self.compact_above = self.compact_above.max(2 * self.recorded_length);
+        }
+        self.on_record.recorded(self.recording.clone(), self.recorded_length);
         self.stage = Stage::Idle;
         std::mem::take(&mut self.recording)
+    }
+
+    /// Puts a failed compaction off; false if none was tried. A full disk may have room for one more record.
+    pub(super) fn put_off_compaction(&mut self) -> bool {
+        if self.compacts {
+            self.compact_above = 2 * self.on_record.length;
+        }
+        std::mem::take(&mut self.compacts)
     }
 
     /// Writing the record, or the hashes before it, failed. Everything in it is still to be recorded.

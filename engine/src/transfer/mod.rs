@@ -102,7 +102,8 @@ impl Transfer {
     /// complete again.
     #[must_use]
     pub fn resume(config: Config, journal: Recovered, now: Instant) -> Self {
-        let mut transfer = Self::idle(config, journal.next_sequence, now);
+        let ledger = Ledger::new(journal.clone(), config.journal_bytes);
+        let mut transfer = Self::idle(config, ledger, now);
         if let Some(file) = journal.file {
             transfer.blocks = Blocks::recovered(&file, &journal);
             transfer.proven_before = !journal.verified.is_empty();
@@ -117,7 +118,7 @@ impl Transfer {
         transfer
     }
 
-    fn idle(config: Config, sequence: u64, now: Instant) -> Self {
+    fn idle(config: Config, ledger: Ledger, now: Instant) -> Self {
         let limit = Limit::new(config.rate_limit, now);
         Self {
             sources: config.sources.iter().cloned().map(Source::new).collect(),
@@ -131,7 +132,7 @@ impl Transfer {
             pages: Pages::default(),
             summits: Summits::default(),
             storage: Storage::default(),
-            ledger: Ledger::new(sequence),
+            ledger,
             flush_mark: 0,
             readback: ReadBack::default(),
             proven_before: false,

@@ -55,7 +55,12 @@ impl Transfer {
             }
             Pending::Check { page, .. } => self.check_failed(page),
             Pending::Rehash { run, asked } => return self.unreadable(run, asked),
-            Pending::Commit => self.ledger.failed(self.now),
+            Pending::Commit => {
+                self.ledger.failed(self.now);
+                if self.ledger.put_off_compaction() {
+                    return;
+                }
+            }
         }
         self.storage_failed = true;
         self.recording_failed |= !is_write;
@@ -90,8 +95,8 @@ impl Transfer {
             self.begin_commit();
         }
         if self.ledger.is_flushing() && self.storage.hashes_done() >= self.flush_mark {
-            let record = self.ledger.record(self.now);
-            self.store(StoreRequest::Commit { record }, Pending::Commit);
+            let request = self.ledger.record(self.now);
+            self.store(request, Pending::Commit);
         }
     }
 

@@ -370,9 +370,47 @@ fn error_name(error: &JsValue) -> String {
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]
-mod tests {
+pub mod tests {
     use super::*;
+    use js_sys::{Array, Function, Object};
     use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// What is done with all files from now on, in order: each handle and the name of its method.
+    pub struct Calls(Array);
+
+    impl Calls {
+        /// Has the browser's own handles say what is done with them.
+        pub fn record() -> Self {
+            let script = "const calls = [];
+                const handle = FileSystemSyncAccessHandle.prototype;
+                for (const name of ['write', 'flush', 'truncate']) {
+                    const done = handle[name];
+                    handle[name] = function (...given) { calls.push([this, name]); return done.apply(this, given); };
+                }
+                return calls;";
+            Self(Function::new_no_args(script).call0(&JsValue::NULL).unwrap().unchecked_into())
+        }
+
+        /// Forgets what was done so far.
+        pub fn take(&self) {
+            self.0.set_length(0);
+        }
+
+        /// Fails unless each of the `first` calls was made, and before `then` was.
+        pub fn assert_before(&self, first: &[(&File, &str)], then: (&File, &str)) {
+            let then = self.position(then).expect("it was done");
+            for call in first {
+                assert!(self.position(*call).is_some_and(|position| position < then), "no {} before", call.1);
+            }
+        }
+
+        fn position(&self, (file, name): (&File, &str)) -> Option<usize> {
+            self.0.iter().position(|call| {
+                let call: Array = call.unchecked_into();
+                Object::is(&call.get(0), &file.0) && call.get(1).as_string().as_deref() == Some(name)
+            })
+        }
+    }
 
     async fn folder(name: &str) -> Folder {
         let tests = Folder::open(&["tests"]).await.unwrap();

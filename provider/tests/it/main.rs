@@ -148,7 +148,7 @@ impl Disk {
                 let tree = Tree::of_size(size);
                 return StoreReply::Hashes(blocks(run).map(|index| hash_block(tree, index, block(index))).collect());
             }
-            StoreRequest::Commit { .. } => {}
+            StoreRequest::Commit { .. } | StoreRequest::Compact { .. } => {}
         }
         StoreReply::Done
     }
@@ -167,6 +167,7 @@ fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase) {
         asks_modified: false,
         commit_bytes: 1 << 20,
         commit_interval: Duration::from_secs(1),
+        journal_bytes: 64 << 10,
         seed: 1,
     };
     let mut now = Instant(Duration::ZERO);

@@ -47,7 +47,8 @@ pub fn names_in(dir: &Path) -> Vec<String> {
 /// Bytes of a target that are on record in its partial folder, the last block counted as a whole one.
 pub fn on_record(target: &Path) -> u64 {
     let name = format!(".{}.wstp", target.file_name().unwrap().to_str().unwrap());
-    let journal = std::fs::read(target.with_file_name(name).join("journal")).unwrap_or_default();
-    let (recovered, _) = wstp_engine::journal::replay(&journal);
+    let partial = target.with_file_name(name);
+    let [first, second] = wstp_engine::journal::FILES.map(|file| std::fs::read(partial.join(file)).unwrap_or_default());
+    let (recovered, _) = wstp_engine::journal::replay([&first, &second]);
     (recovered.verified().len() + recovered.received().len()) * 8192
 }

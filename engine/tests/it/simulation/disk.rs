@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use wstp_engine::journal::{self, End, Recovered};
 use wstp_engine::{RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
@@ -104,12 +105,17 @@ pub enum Damage {
     NoHashes,
 }
 
-/// The three files of a transfer.
+/// The files of a transfer.
 #[derive(Default)]
 pub struct Disk {
     data: File,
     hashes: File,
-    pub journal: Vec<u8>,
+    /// What is flushed of the two files of the journal.
+    pub journals: [Vec<u8>; 2],
+    /// The one that is in use.
+    current: usize,
+    /// How often the other one came into use.
+    pub compacted: usize,
     /// Blocks that were damaged and not written since.
     pub damaged: RangeSet,
     /// Requests that still succeed before the disk is full; `None` while there is space.
@@ -117,6 +123,29 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// What the journal says.
+    pub fn recovered(&self) -> Recovered {
+        self.replay().0
+    }
+
+    /// The same, and where the journal goes on.
+    pub fn replay(&self) -> (Recovered, End) {
+        journal::replay(self.journals.each_ref().map(Vec::as_slice))
+    }
+
+    /// The program starts: reads the journal, and cuts off what does not count.
+    pub fn open(&mut self) -> Recovered {
+        let (recovered, end) = self.replay();
+        self.current = end.file;
+        self.journal().truncate(end.length as usize);
+        recovered
+    }
+
+    /// The file of the journal that is in use.
+    pub fn journal(&mut self) -> &mut Vec<u8> {
+        &mut self.journals[self.current]
+    }
+
     pub fn data(&self) -> &[u8] {
         &self.data.seen
     }
@@ -197,10 +226,23 @@ impl Disk {
             StoreRequest::Commit { record } => {
                 self.data.flush();
                 self.hashes.flush();
-                self.journal.extend(record);
+                self.journal().extend(record);
+                StoreReply::Done
+            }
+            StoreRequest::Compact { journal } => {
+                self.data.flush();
+                self.hashes.flush();
+                self.compact(journal);
+                self.journals[1 - self.current].clear();
                 StoreReply::Done
             }
         }
+    }
+
+    fn compact(&mut self, journal: Vec<u8>) {
+        self.current = 1 - self.current;
+        *self.journal() = journal;
+        self.compacted += 1;
     }
 
     fn set_length(&mut self, size: u64) -> StoreReply {
@@ -245,6 +287,11 @@ impl Disk {
             holed[from..to].fill(0);
             holed
         };
+        let part = |bytes: Vec<u8>, random: &mut Random| match random.below(3) {
+            0 => bytes,
+            1 => holed(&bytes, random),
+            _ => torn(&bytes, random),
+        };
         match under_way {
             Some(StoreRequest::Write { offset, data }) => {
                 let length = random.below(data.len() as u64 + 1) as usize;
@@ -253,12 +300,13 @@ impl Disk {
             Some(StoreRequest::Commit { record }) if random.chance(0.7) => {
                 self.data.flush();
                 self.hashes.flush();
-                let record = match random.below(3) {
-                    0 => record,
-                    1 => holed(&record, random),
-                    _ => torn(&record, random),
-                };
-                self.journal.extend(record);
+                let record = part(record, random);
+                self.journal().extend(record);
+            }
+            Some(StoreRequest::Compact { journal }) if random.chance(0.7) => {
+                self.data.flush();
+                self.hashes.flush();
+                self.compact(part(journal, random));
             }
             _ => {}
         }

@@ -28,6 +28,7 @@ impl Scenario {
             rate_limit: None,
             commit_bytes: 1 << 20,
             commit_interval: Duration::from_secs(1),
+            journal_bytes: 64 << 10,
             store_time: Duration::from_micros(500),
             blows: Vec::new(),
             faults_until: Duration::ZERO,
@@ -58,6 +59,7 @@ impl Scenario {
             scenario.servers.push((mirror(&mut random, scenario.edition), link(&mut random)));
         }
         scenario.automatic = Random::new(seed ^ 0x7a1d).chance(0.3);
+        scenario.journal_bytes = Random::new(seed ^ 0x5a11).pick(&[0, 200, 2000, 64 << 10]);
         let mut random = Random::new(seed ^ 0xdead);
         let spread = random.pick(&[200_000, 3_000_000, 20_000_000]);
         for _ in 0..random.pick(&[0, 0, 1, 2, 4]) {

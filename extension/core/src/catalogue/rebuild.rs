@@ -14,11 +14,15 @@ use crate::folder_layout::{DATA, JOURNAL, PACK};
 use crate::opfs::{Folder, bytes};
 use crate::words::problem;
 
+/// The other file of a file's journal; a folder's has none.
+const JOURNAL2: &str = journal::FILES[1];
+
 /// The contents of a transfer's folder.
 #[derive(Debug, Default)]
 struct Remains {
     about: Vec<u8>,
     journal: Vec<u8>,
+    journal2: Vec<u8>,
     /// Bytes in its files.
     bytes: u64,
     has_pack: bool,
@@ -68,6 +72,7 @@ impl Remains {
             let into = match name.as_str() {
                 ABOUT => &mut remains.about,
                 JOURNAL => &mut remains.journal,
+                JOURNAL2 => &mut remains.journal2,
                 _ => continue,
             };
             *into = bytes(&file).await.unwrap_or_default();
@@ -76,7 +81,7 @@ impl Remains {
     }
 
     fn is_of_other_version(&self) -> bool {
-        journal::is_of_other_version(&self.journal)
+        [&self.journal, &self.journal2].into_iter().any(|bytes| journal::is_of_other_version(bytes))
             || tree::journal::is_of_other_version(&self.journal)
             || About::read(&self.about).is_err()
     }
@@ -103,7 +108,7 @@ impl Remains {
     }
 
     fn file(&self, item: Item) -> Item {
-        let (recovered, _) = journal::replay(&self.journal);
+        let (recovered, _) = journal::replay([&self.journal, &self.journal2]);
         let Some(file) = recovered.file() else { return Item { goal: Goal::Pause, ..item } };
         let root = file.root.map(|root| blake3::Hash::from(root).to_hex().to_string());
         if recovered.is_complete() {

@@ -14,7 +14,7 @@ use super::progress::{self, Parts};
 use super::run::Run;
 use super::store::Store;
 use super::waiting::{ROOM, Remedy, Waiting};
-use super::{COMMIT_BYTES, COMMIT_INTERVAL};
+use super::{COMMIT_BYTES, COMMIT_INTERVAL, JOURNAL_BYTES};
 use crate::socket::Happening;
 use crate::words::{engine_problem, passing_problem, problem};
 use crate::{AGENT, clock};
@@ -40,6 +40,7 @@ pub fn config(terms: &Terms) -> Config {
         memory_budget: u64::from(terms.memory),
         commit_bytes: COMMIT_BYTES,
         commit_interval: COMMIT_INTERVAL,
+        journal_bytes: JOURNAL_BYTES,
         rate_limit: terms.rate_limit,
         order: order(terms),
         asks_modified: false,

@@ -47,6 +47,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const TELL: Duration = Duration::from_millis(250);
 const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// A journal may grow so far before it is compacted.
+const JOURNAL_BYTES: u64 = 64 << 10;
 /// How long a second copy for which there was no room waits at first. Each try may fill the disk for a moment, so they become rare.
 const ROOM_AGAIN: Duration = Duration::from_secs(30);
 const ROOM_AGAIN_AT_MOST: Duration = Duration::from_secs(3600);

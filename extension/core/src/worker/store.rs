@@ -1,8 +1,8 @@
-//! The storage of one file's transfer: the files `data`, `hashes` and `journal` in a folder of the sandbox, held open by its worker alone.
+//! The storage of one file's transfer: the files `data`, `hashes` and those of its journal in a folder of the sandbox, held open by its worker alone.
 
 use bytes::Bytes;
 use wasm_bindgen::prelude::*;
-use wstp_engine::journal::{self, Recovered};
+use wstp_engine::journal::{self, End, Recovered};
 use wstp_engine::{FileIdentity, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
@@ -21,8 +21,9 @@ const MAX_JOURNAL: u64 = 64 << 20;
 pub struct Store {
     data: File,
     hashes: File,
-    journal: File,
-    journal_len: u64,
+    journals: [File; 2],
+    /// The journal in use, and how much of it is believed: the next record goes there.
+    end: End,
 }
 
 /// Why an update could not begin with a copy of what it updates.
@@ -49,16 +50,17 @@ impl Store {
     /// When another worker has them open and does not end, or storage fails.
     pub async fn open(path: &[&str]) -> Result<(Self, Recovered), JsValue> {
         let folder = Folder::open(path).await?;
-        let (data, hashes, journal) =
-            (folder.file(DATA).await?, folder.file("hashes").await?, folder.file("journal").await?);
-        let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
-        if journal::is_of_other_version(&bytes) {
+        let (data, hashes) = (folder.file(DATA).await?, folder.file("hashes").await?);
+        let [first, second] = journal::FILES;
+        let journals = [folder.file(first).await?, folder.file(second).await?];
+        let first = journals[0].read_all(MAX_JOURNAL).map_err(failed)?;
+        let second = journals[1].read_all(MAX_JOURNAL).map_err(failed)?;
+        if [&first, &second].into_iter().any(|bytes| journal::is_of_other_version(bytes)) {
             return Err(other_version());
         }
-        let (recovered, valid) = journal::replay(&bytes);
-        let journal_len = valid;
-        journal.set_len(journal_len).map_err(failed)?;
-        Ok((Self { data, hashes, journal, journal_len }, recovered))
+        let (recovered, end) = journal::replay([&first, &second]);
+        journals[end.file].set_len(end.length).map_err(failed)?;
+        Ok((Self { data, hashes, journals, end }, recovered))
     }
 
     /// The same, of a transfer that updates the complete copy of another one, `base`: if there is nothing yet, it begins with all of that, unless
@@ -89,11 +91,9 @@ impl Store {
             store.data.set_len(0).and_then(|()| store.hashes.set_len(0)).map_err(failed)?;
             return Err(copied.map_or_else(NoUpdate::Storage, |_| NoUpdate::Stopped));
         }
-        let mut journal = older.journal.read_all(MAX_JOURNAL).map_err(failed)?;
-        journal.extend(what_it_has.reopening());
         // Last, and at once: a journal that is here speaks of data that is.
-        store.data.flush().and_then(|()| store.hashes.flush()).map_err(failed)?;
-        store.journal.write_at(0, &journal).and_then(|()| store.journal.flush()).map_err(failed)?;
+        let mut store = store;
+        store.commit(&what_it_has.reopened()).map_err(failed)?;
         drop(store);
         Ok(Self::open(path).await?)
     }
@@ -115,7 +115,7 @@ impl Store {
 
     /// Whether there is room for so many bytes more. What is left of the look after a crash is no record, and cut off when the journal is read.
     pub fn has_room(&self, bytes: u64) -> bool {
-        self.journal.has_room(self.journal_len, bytes)
+        self.journals[self.end.file].has_room(self.end.length, bytes)
     }
 
     /// Does what the engine wants.
@@ -129,6 +129,7 @@ impl Store {
             StoreRequest::ReadHashes { run } => return self.read_hashes(run).into_reply(),
             StoreRequest::Rehash { run, size } => return self.rehash(run, size).into_reply(),
             StoreRequest::Commit { record } => self.commit(&record),
+            StoreRequest::Compact { journal } => self.compact(&journal),
         };
         done.map_or_else(StoreReply::Failed, |()| StoreReply::Done)
     }
@@ -162,12 +163,32 @@ impl Store {
     }
 
     fn commit(&mut self, record: &[u8]) -> Result<(), StoreError> {
-        self.data.flush()?;
-        self.hashes.flush()?;
-        self.journal.write_at(self.journal_len, record)?;
-        self.journal.flush()?;
-        self.journal_len += record.len() as u64;
+        self.flush()?;
+        let journal = &self.journals[self.end.file];
+        journal.write_at(self.end.length, record)?;
+        journal.flush()?;
+        self.end.length += record.len() as u64;
         Ok(())
+    }
+
+    fn compact(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.flush()?;
+        let file = 1 - self.end.file;
+        let journal = &self.journals[file];
+        let written = journal.set_len(0).and_then(|()| journal.write_at(0, bytes)).and_then(|()| journal.flush());
+        if written.is_err() {
+            // It would take room, and must not count later.
+            let _stays = journal.set_len(0);
+            return written;
+        }
+        let _does_not_count = self.journals[self.end.file].set_len(0);
+        self.end = End { file, length: bytes.len() as u64 };
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.data.flush()?;
+        self.hashes.flush()
     }
 }
 
@@ -188,6 +209,7 @@ fn failed(error: StoreError) -> JsValue {
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests {
     use super::*;
+    use crate::opfs::tests::Calls;
     use wasm_bindgen_test::wasm_bindgen_test;
     use wstp_protocol::FileVersion;
 
@@ -241,13 +263,48 @@ mod tests {
     }
 
     #[wasm_bindgen_test]
+    async fn a_compacted_journal_takes_the_place_of_the_former_one() {
+        let mut store = store("compacted").await;
+        let requests = [
+            StoreRequest::Commit { record: vec![1; 9] },
+            StoreRequest::Compact { journal: vec![2; 4] },
+            StoreRequest::Commit { record: vec![3] },
+        ];
+        for request in requests {
+            assert_eq!(store.perform(request), StoreReply::Done);
+        }
+        let journals = store.journals.each_ref().map(|journal| journal.read_all(100).unwrap());
+        assert_eq!((journals, store.end), ([vec![], vec![2, 2, 2, 2, 3]], End { file: 1, length: 5 }));
+    }
+
+    /// The power can go at any moment, and then only what was flushed is there for certain. No test can switch it off: this one looks at the calls.
+    #[wasm_bindgen_test]
+    async fn what_a_record_speaks_of_is_flushed_before_it_is_written() {
+        let mut store = store("flushed").await;
+        let calls = Calls::record();
+        for request in [StoreRequest::Commit { record: vec![1] }, StoreRequest::Compact { journal: vec![2] }] {
+            store.perform(StoreRequest::SetLength { size: SIZE });
+            store.perform(StoreRequest::Write { offset: 0, data: Bytes::from_static(&[7; 100]) });
+            store.perform(StoreRequest::WriteHashes { first: 0, hashes: vec![[1; 32]] });
+            let journal = 1 - usize::from(matches!(request, StoreRequest::Commit { .. }));
+            calls.take();
+            assert_eq!(store.perform(request), StoreReply::Done);
+            let first = [(&store.data, "flush"), (&store.hashes, "flush")];
+            calls.assert_before(&first, (&store.journals[journal], "write"));
+            calls.assert_before(&[(&store.journals[journal], "write")], (&store.journals[journal], "flush"));
+        }
+        let (former, current) = (&store.journals[0], &store.journals[1]);
+        calls.assert_before(&[(current, "flush")], (former, "truncate"));
+    }
+
+    #[wasm_bindgen_test]
     async fn a_torn_record_is_cut_off_when_the_journal_is_opened() {
         let mut store = store("torn").await;
         assert_eq!(store.perform(StoreRequest::Commit { record: b"half a rec".to_vec() }), StoreReply::Done);
-        assert_eq!(store.journal.len(), Ok(10));
+        assert_eq!(store.journals[0].len(), Ok(10));
         drop(store);
         let (store, recovered) = Store::open(&["transfers", "torn"]).await.unwrap();
-        assert_eq!((store.journal.len(), store.journal_len), (Ok(0), 0));
+        assert_eq!((store.journals[0].len(), store.end), (Ok(0), End::default()));
         assert!(recovered.file().is_none() && !recovered.is_complete());
     }
 }

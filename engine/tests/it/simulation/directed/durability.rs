@@ -51,8 +51,8 @@ fn a_complete_file_that_is_opened_again_becomes_what_the_server_has_now() {
         for (size_now, number) in [(size, 0), (size, 1), (size, SMALL_CHANGE), (size + 9000, 1)] {
             let now = Edition { size: size_now, number };
             let mut world = completed(Scenario::plain(size));
-            let (complete, _) = journal::replay(&world.disk.journal);
-            world.disk.journal.extend(complete.reopening());
+            let complete = world.disk.open();
+            *world.disk.journal() = complete.reopened();
             world.scenario.blows.push((Duration::ZERO, Blow::ChangeFile(now)));
             world.change_file(now);
             world.restart();
@@ -111,7 +111,7 @@ fn what_was_written_before_the_disk_was_full_is_on_record() {
     assert!(world.run_until(|world| written(world).len() > 100 && wants_write(world)));
     world.storage_replies(StoreReply::Failed(StoreError::Full));
     assert!(world.run_until(|world| world.transfer.progress().phase == Phase::Failed));
-    let (recovered, _) = journal::replay(&world.disk.journal);
+    let recovered = world.disk.recovered();
     let on_record: RangeSet = recovered.verified().iter().chain(recovered.received().iter()).collect();
     assert_eq!(on_record, written(&world));
     world.transfer.handle_command(world.now, Command::Resume);
@@ -146,6 +146,37 @@ fn a_nonsensical_answer_of_storage_is_a_failure_of_storage() {
     assert_eq!(world.transfer.progress().problem, Some(Problem::Storage(StoreError::Io)));
 }
 
+#[test]
+fn a_journal_that_grew_long_is_compacted_and_loses_nothing() {
+    let mut scenario = Scenario::plain(16 * MIB);
+    (scenario.commit_bytes, scenario.journal_bytes) = (128 << 10, 200);
+    let mut world = completed(scenario);
+    assert!(world.disk.compacted > 2, "compacted {} times", world.disk.compacted);
+    assert!(world.disk.journals.iter().all(|journal| journal.len() < 1000));
+    world.asked.clear();
+    world.restart();
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(world.asked.is_empty(), "something that was here was fetched again");
+}
+
+#[test]
+fn a_disk_without_room_for_a_second_journal_goes_on_with_the_first_one() {
+    let mut scenario = Scenario::plain(16 * MIB);
+    (scenario.commit_bytes, scenario.journal_bytes) = (128 << 10, 200);
+    let mut world = world(scenario);
+    let compacts = |world: &World| matches!(world.next_store(), Some(StoreRequest::Compact { .. }));
+    assert!(world.run_until(compacts));
+    world.storage_replies(StoreReply::Failed(StoreError::Full));
+    let before = world.disk.recovered();
+    assert!(world.run_until(|world| world.disk.recovered() != before));
+    assert_eq!(world.disk.compacted, 0, "it is not tried again at once");
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert!(world.failures.is_empty(), "{:?}", world.failures);
+    assert!(world.disk.compacted > 0);
+}
+
 /// A journal cut off or garbled anywhere, over data that is spoilt wherever the believed part claims nothing.
 #[test]
 fn any_beginning_of_a_journal_is_a_right_start() {
@@ -154,7 +185,7 @@ fn any_beginning_of_a_journal_is_a_right_start() {
     scenario.servers[0].0.hashing = Duration::from_millis(40);
     let edition = scenario.edition;
     let mut whole = completed(scenario);
-    let (journal, mut random) = (whole.disk.journal.clone(), Random::new(SEED));
+    let (journal, mut random) = (whole.disk.journal().clone(), Random::new(SEED));
     for round in 0..150 {
         let mut start = journal[..random.below(journal.len() as u64 + 1) as usize].to_vec();
         if round % 3 > 0 && !start.is_empty() {
@@ -162,15 +193,15 @@ fn any_beginning_of_a_journal_is_a_right_start() {
             let at = start.len() - 1 - back;
             start[at] ^= 1 << random.below(8);
         }
-        let (recovered, valid) = journal::replay(&start);
-        assert!(journal.starts_with(&start[..valid as usize]), "more than what was written is believed");
+        let (recovered, end) = journal::replay([&start, &[]]);
+        assert!(journal.starts_with(&start[..end.length as usize]), "more than what was written is believed");
         let mut claimed = recovered.verified().clone();
         claimed.extend(recovered.received());
         for gap in claimed.gaps(0..edition.size.div_ceil(BLOCK_SIZE)) {
             let end = (gap.end * BLOCK_SIZE).min(edition.size);
             whole.disk.spoil((gap.start * BLOCK_SIZE) as usize..end as usize);
         }
-        whole.disk.journal = start;
+        whole.disk.journals = [start, Vec::new()];
         whole.asked.clear();
         whole.restart();
         whole.run();

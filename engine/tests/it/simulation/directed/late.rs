@@ -52,6 +52,7 @@ impl Talk {
             asks_modified: false,
             commit_bytes: 16 * MIB,
             commit_interval: SECOND,
+            journal_bytes: 64 << 10,
             seed: SEED,
         };
         let transfer = Transfer::resume(config, recovered, Instant(Duration::ZERO));
@@ -209,7 +210,7 @@ fn a_change_is_told_also_while_what_is_here_is_read_back() {
     talk.open(0, size, 1, None);
     assert!(talk.answer(0, size));
     talk.wait(2 * SECOND);
-    let (recovered, _) = replay(&talk.journal);
+    let (recovered, _) = replay([&talk.journal, &[]]);
     assert!(!recovered.received().is_empty());
     let mut talk = Talk::resume(recovered, Some(Vec::new()));
     talk.settle();

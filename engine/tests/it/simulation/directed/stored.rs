@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstp_engine::{Phase, RangeSet, StoreError, StoreReply, StoreRequest, journal};
+use wstp_engine::{Phase, RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::BLOCK_SIZE;
 
 use super::{MIB, asked_of, completed, link, world, written};
@@ -149,5 +149,5 @@ fn a_journal_that_claims_everything_of_a_file_of_many_pages_is_proved_without_it
     world.run();
     world.check_complete(world.scenario.edition);
     assert!(world.arrived_hashes - before <= 10, "{} hashes for 10 pages", world.arrived_hashes - before);
-    assert!(journal::replay(&world.disk.journal).0.is_complete());
+    assert!(world.disk.recovered().is_complete());
 }

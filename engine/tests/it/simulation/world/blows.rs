@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use wstp_engine::{Command, Config, Problem, RangeSet, SourceId, Transfer, journal};
+use wstp_engine::{Command, Config, Problem, RangeSet, SourceId, Transfer};
 use wstp_protocol::BLOCK_SIZE;
 
 use super::{Blow, Event, World};
@@ -116,8 +116,7 @@ impl World {
         self.queue.retain(|Reverse((_, number))| self.events.contains_key(number));
         self.stores.clear();
         self.proved = RangeSet::new();
-        let (recovered, valid) = journal::replay(&self.disk.journal);
-        self.disk.journal.truncate(valid as usize);
+        let recovered = self.disk.open();
         self.check_recovered(&recovered);
         let config = Config {
             connections: self.scenario.connections_of(self.connections),

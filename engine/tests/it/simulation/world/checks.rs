@@ -65,7 +65,7 @@ impl World {
 
     /// What the journal would claim after a crash is on disk.
     pub fn check_journal(&self) {
-        self.check_recovered(&journal::replay(&self.disk.journal).0);
+        self.check_recovered(&self.disk.recovered());
     }
 
     /// Asserts that the disk holds the blocks that the journal calls verified, except where something else than the program changed them since.
@@ -86,8 +86,8 @@ impl World {
         assert_eq!(progress.root, Some(content.root));
         assert_eq!((progress.verified, progress.received), (content.size(), 0));
         assert!(self.disk.data() == content.data, "the file is not the server's");
-        let (recovered, valid) = journal::replay(&self.disk.journal);
-        assert!(recovered.is_complete() && valid == self.disk.journal.len() as u64);
+        let (recovered, end) = self.disk.replay();
+        assert!(recovered.is_complete() && end.length == self.disk.journals[end.file].len() as u64);
     }
 
     /// Every block asked for since the beginning, as a set, and how many were asked for more than once.

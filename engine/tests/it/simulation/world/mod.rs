@@ -79,6 +79,7 @@ pub struct Scenario {
     pub rate_limit: Option<u64>,
     pub commit_bytes: u64,
     pub commit_interval: Duration,
+    pub journal_bytes: u64,
     pub store_time: Duration,
     pub blows: Vec<(Duration, Blow)>,
     /// Nothing goes wrong by chance after this.
@@ -231,6 +232,7 @@ impl World {
             asks_modified: false,
             commit_bytes: scenario.commit_bytes,
             commit_interval: scenario.commit_interval,
+            journal_bytes: scenario.journal_bytes,
             seed,
         }
     }
