@@ -5,6 +5,7 @@
 mod codes;
 mod connections;
 mod disk;
+mod durability;
 mod folders;
 mod get;
 mod hostile;

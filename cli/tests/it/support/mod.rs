@@ -12,7 +12,7 @@ pub use halfway::{HELD, Halfway, RECORDED, SIZE};
 pub use hashed::hashed;
 pub use server::Server;
 pub use tls::{Certificate, Tls};
-pub use wstp::{Ended, Wstp, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
+pub use wstp::{Ended, Wstp, traced, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
 
 use std::path::Path;
 use std::time::Duration;

@@ -59,9 +59,27 @@ pub async fn with_a_stalled_first_source(here: &Path, slow: &Proxy, args: &[&str
     run.end().await
 }
 
+/// Runs it until it ends well, and returns its system calls on files, as strace tells them.
+pub async fn traced(dir: &Path, args: &[&str]) -> String {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let calls = "trace=write,pwrite64,ftruncate,fdatasync,fsync,syncfs";
+    let mut command = command_of("strace", dir);
+    command.args(["-f", "-qq", "-y", "-s", "0", "-e", calls, "-o"]).arg(trace.path());
+    command.arg(env!("CARGO_BIN_EXE_wstp")).args(args);
+    let ended = Wstp::spawn(command).end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    std::fs::read_to_string(trace.path()).unwrap()
+}
+
 fn command(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wstp"));
-    command.args(args).current_dir(dir);
+    let mut command = command_of(env!("CARGO_BIN_EXE_wstp"), dir);
+    command.args(args);
+    command
+}
+
+fn command_of(program: &str, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir);
     for scheme in ["http", "https", "all", "no"].map(|scheme| format!("{scheme}_proxy")) {
         command.env_remove(&scheme).env_remove(scheme.to_uppercase());
     }
