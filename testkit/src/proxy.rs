@@ -12,6 +12,7 @@ mod pace;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+use wstp_engine::RangeSet;
 
 use wstp_protocol::ServerMessage;
 
@@ -311,6 +313,16 @@ impl Proxy {
     /// Tells the account that what holds blocks not on record is about to be killed.
     pub fn note_kill(&self) {
         self.shared.lines.iter().for_each(Lines::killed);
+    }
+
+    /// The blocks of a file that passed so far; nothing but on a bad line.
+    pub fn passed_of(&self, path: &str) -> RangeSet {
+        self.shared.lines.as_ref().map(|lines| lines.passed_of(path)).unwrap_or_default()
+    }
+
+    /// Tells the account that these blocks of a file were damaged in storage, so that they have to come again.
+    pub fn note_harm(&self, path: &str, blocks: Range<u64>) {
+        self.shared.lines.iter().for_each(|lines| lines.harmed(path, blocks.clone()));
     }
 
     /// What passed so far; nothing but on a bad line.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::harm::Harm;
 use wstp_testkit::{Fault, Random};
 
 /// One fault.
@@ -26,6 +27,8 @@ pub(super) enum Blow {
     Connections,
     /// One message of the server is damaged.
     Message(Fault),
+    /// The browser is killed, stored bytes of a download are harmed, and the browser is started again.
+    Stored(Harm),
 }
 
 impl Blow {
@@ -40,7 +43,7 @@ impl Blow {
             Self::ServiceWorker,
             Self::Connections,
         ];
-        whole.into_iter().chain(Fault::ALL.map(Self::Message)).collect()
+        whole.into_iter().chain(Fault::ALL.map(Self::Message)).chain(Harm::ALL.map(Self::Stored)).collect()
     }
 }
 
@@ -56,6 +59,7 @@ impl fmt::Display for Blow {
             Self::ServiceWorker => f.write_str("the service worker is stopped"),
             Self::Connections => f.write_str("every connection is reset"),
             Self::Message(fault) => fault.fmt(f),
+            Self::Stored(harm) => harm.fmt(f),
         }
     }
 }

@@ -54,6 +54,17 @@ impl Downloads {
         self.under_way.is_empty()
     }
 
+    /// The large files that are being downloaded: paths and sizes.
+    pub(super) fn files(&self, stage: &Stage) -> Result<Vec<(String, u64)>> {
+        let file = |name: &String| {
+            let is_folder = stage.folder().join(name).is_dir();
+            let path = if is_folder { format!("{name}/{LARGE}") } else { name.clone() };
+            let size = fs::metadata(stage.folder().join(&path))?.len();
+            Ok((path, size))
+        };
+        self.under_way.iter().map(file).collect()
+    }
+
     /// Writes files and folders until enough of them wait.
     pub(super) fn fill_stock(&mut self, stage: &Stage, random: &mut Random) -> Result<()> {
         while self.stock.len() < IN_STOCK {

@@ -15,6 +15,7 @@
 
 mod blow;
 mod downloads;
+mod harm;
 mod rig;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! The test rig: browser, server and bad line, and how each fault is caused.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -7,11 +8,14 @@ use anyhow::{Result, bail, ensure};
 use super::Log;
 use super::blow::Blow;
 use super::downloads::Downloads;
+use super::harm::{BLOCK, Harm, file_of_length};
 use crate::{Page, Stage, View};
 use wstp_testkit::{Fault, LONG, Random, Sums, until};
 
 /// Bytes a second over the bad line: a file takes some seconds.
 const RATE: u64 = 12 << 20;
+/// The place of the extension's files in a profile.
+const SANDBOX: &str = "Default/File System";
 /// Time between two checks of the downloads.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest time without the server.
@@ -113,7 +117,8 @@ impl Rig {
 
     /// Causes a fault. False if its target does not exist.
     async fn has_struck(&mut self, blow: Blow) -> Result<bool> {
-        let loses_blocks = matches!(blow, Blow::Browser | Blow::Extension | Blow::TransferWorker | Blow::Offscreen);
+        let loses_blocks =
+            matches!(blow, Blow::Browser | Blow::Extension | Blow::TransferWorker | Blow::Offscreen | Blow::Stored(_));
         if loses_blocks {
             self.stage.proxy.note_kill();
         }
@@ -122,7 +127,7 @@ impl Rig {
             // A kill takes a moment, in which data may still pass.
             self.stage.proxy.note_kill();
         }
-        if matches!(blow, Blow::Browser | Blow::Extension) && is_there {
+        if (matches!(blow, Blow::Browser | Blow::Extension) && is_there) || matches!(blow, Blow::Stored(_)) {
             self.stage.start_browser().await?;
         }
         Ok(is_there)
@@ -142,6 +147,13 @@ impl Rig {
                 }
                 self.stage.close_browser().await?;
             }
+            Blow::Stored(harm) => {
+                let browser = self.stage.browser()?;
+                browser.check_no_panic()?;
+                let sandbox = browser.disk().join(SANDBOX);
+                self.stage.kill_browser().await?;
+                return self.harm(harm, &sandbox);
+            }
             Blow::Server => {
                 self.stage.server.kill().await?;
                 tokio::time::sleep(self.random.up_to(LONGEST_ABSENCE)).await;
@@ -158,6 +170,26 @@ impl Rig {
             }
         }
         Ok(true)
+    }
+
+    /// Harms the stored bytes of an incomplete download. False if there is none.
+    fn harm(&mut self, harm: Harm, sandbox: &Path) -> Result<bool> {
+        for (path, size) in self.downloads.files(&self.stage)? {
+            let stored = self.stage.proxy.passed_of(&path);
+            // A download that is nearly complete may be complete by now.
+            if stored.len() * BLOCK > size / 10 * 9 {
+                continue;
+            }
+            let Some(data) = file_of_length(sandbox, size) else { continue };
+            let harmed = harm.deal(&data, &stored, &mut self.random)?;
+            if harmed.is_empty() {
+                continue;
+            }
+            self.log.say(&format!("     in {path}, blocks {harmed:?}"));
+            harmed.into_iter().for_each(|blocks| self.stage.proxy.note_harm(&path, blocks));
+            return Ok(true);
+        }
+        Ok(false)
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use wstp_e2e::torture::{Limit, torture};
 
 /// How many kinds of faults there are.
-const KINDS: u32 = 15;
+const KINDS: u32 = 18;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn downloads_survive_every_kind_of_blow() -> Result<()> {

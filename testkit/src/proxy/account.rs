@@ -9,7 +9,8 @@
 //! - it passed within [`REACTION`] after a message that the proxy had spoiled on the same connection, which the
 //!   extension closes for that;
 //! - it passed within [`IN_PIPE`] before the proxy or the server broke its connection: nobody can say whether it
-//!   arrived.
+//!   arrived;
+//! - it was damaged in storage after it had passed.
 //!
 //! Messages that the proxy spoiled never count as passed. So the share fetched again is `again / fetched`. Here
 //! `fetched` is the bytes of all distinct blocks of all files that passed.
@@ -107,6 +108,19 @@ impl Account {
         }
     }
 
+    /// The blocks of a file that passed.
+    pub(super) fn passed_of(&self, path: &str) -> RangeSet {
+        self.files.get(path).map(|file| file.passed.clone()).unwrap_or_default()
+    }
+
+    /// Blocks of a file were damaged after they were stored.
+    pub(super) fn harmed(&mut self, path: &str, blocks: Range<u64>) {
+        let Some(file) = self.files.get_mut(path) else { return };
+        for range in file.passed.overlaps(blocks) {
+            file.pardoned.insert(range);
+        }
+    }
+
     /// A connection has ended.
     pub(super) fn ended(&mut self, connection: u64) {
         self.spoiled.remove(&connection);
@@ -180,6 +194,18 @@ mod tests {
         account.ended(1);
         account.passed(PATH, 3, 0..4, now + REACTION);
         assert_eq!(account.sums(), sums(4, 3, 1));
+    }
+
+    #[test]
+    fn harm_in_storage_pardons_what_passed_before_and_only_once() {
+        let (mut account, now) = (Account::default(), Instant::now());
+        account.passed(PATH, 1, 0..8, now);
+        assert_eq!(account.passed_of(PATH).iter().collect::<Vec<_>>(), [0..8]);
+        account.harmed(PATH, 6..u64::MAX);
+        for _ in 0..3 {
+            account.passed(PATH, 2, 4..10, now);
+        }
+        assert_eq!(account.sums(), sums(10, 4 + 6, 2));
     }
 
     #[test]

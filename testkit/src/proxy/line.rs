@@ -4,10 +4,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use wstp_engine::RangeSet;
 use wstp_protocol::{ClientMessage, ServerMessage};
 
 use super::account::{Account, Sums};
@@ -72,6 +74,14 @@ impl Lines {
 
     pub(super) fn killed(&self) {
         self.state().account.killed(Instant::now());
+    }
+
+    pub(super) fn passed_of(&self, path: &str) -> RangeSet {
+        self.state().account.passed_of(path)
+    }
+
+    pub(super) fn harmed(&self, path: &str, blocks: Range<u64>) {
+        self.state().account.harmed(path, blocks);
     }
 
     pub(super) fn sums(&self) -> Sums {
