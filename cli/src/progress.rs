@@ -107,6 +107,7 @@ pub struct FileReport<'a> {
     bar: ProgressBar,
     /// What was told of sources.
     told: HashSet<(SourceId, &'static str)>,
+    is_damage_told: bool,
 }
 
 impl Reporter {
@@ -125,7 +126,7 @@ impl Reporter {
     #[must_use]
     pub fn file(&self, file: String) -> FileReport<'_> {
         let bar = self.bar(&file);
-        FileReport { reporter: self, file, bar, told: HashSet::new() }
+        FileReport { reporter: self, file, bar, told: HashSet::new(), is_damage_told: false }
     }
 
     fn bar(&self, file: &str) -> ProgressBar {
@@ -249,10 +250,22 @@ impl FileReport<'_> {
             Audience::Json => self.tell_json(standing),
             Audience::Terminal => {
                 self.tell_troubled(standing);
+                self.tell_damage(standing);
                 self.tell_bar(standing);
             }
-            Audience::Log => self.tell_troubled(standing),
+            Audience::Log => {
+                self.tell_troubled(standing);
+                self.tell_damage(standing);
+            }
             Audience::Nobody => {}
+        }
+    }
+
+    /// Tells once that stored data was damaged.
+    fn tell_damage(&mut self, standing: &Standing<'_>) {
+        if standing.progress.damaged > 0 && !std::mem::replace(&mut self.is_damage_told, true) {
+            let what = "some of what an earlier run stored was damaged since. It is fetched again.";
+            self.reporter.line(&format!("{}: {what}", self.file));
         }
     }
 
@@ -290,6 +303,7 @@ impl FileReport<'_> {
             verified: progress.verified,
             received: progress.received,
             unchecked: progress.unchecked,
+            damaged: progress.damaged,
             rate: progress.rate,
             seconds_left: progress.time_left.map(|left| left.as_secs_f64()),
             retry_seconds: wait.map(|wait| wait.as_secs_f64()),
@@ -387,6 +401,7 @@ mod tests {
             verified: 0,
             received: 50,
             unchecked: 30,
+            damaged: 0,
             rate: 2048.0,
             time_left: Some(Duration::from_secs(3)),
             sources: Vec::new(),

@@ -75,6 +75,8 @@ pub struct Progress {
     pub received: u64,
     /// The part of them that an earlier run stored and that was not read back yet.
     pub unchecked: u64,
+    /// Bytes that an earlier run verified and that this run found wrong. They are fetched again.
+    pub damaged: u64,
     /// Bytes a second over the last seconds.
     pub rate: f64,
     /// Time left at that rate, if known.

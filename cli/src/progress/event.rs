@@ -25,6 +25,8 @@ pub enum Event<'a> {
         received: u64,
         /// The part of them that an earlier run stored and that was not read back yet.
         unchecked: u64,
+        /// Bytes that an earlier run verified and that this run found wrong.
+        damaged: u64,
         /// Bytes a second.
         rate: f64,
         /// Seconds left at that rate.

@@ -93,6 +93,8 @@ async fn what_was_complete_and_became_wrong_before_it_was_put_into_its_place_is_
         let before = proxy.passed();
         let ended = wstp(here.path(), &["get", &proxy.source("x"), "--json"]).await;
         assert_eq!(ended.code, Some(0), "{what}: {ended:?}");
+        let damaged = ended.events("progress").last().unwrap()["damaged"].as_u64().unwrap() as usize;
+        assert!((damaged > 0) == (wrong > 0) && damaged <= wrong, "{what}: {wrong} wrong, {damaged} told");
         assert_eq!(ended.events("saved")[0]["blake3"], blake3::hash(&bytes).to_hex().as_str());
         assert!(fs::read(&target).unwrap() == bytes, "{what}");
         assert_eq!(names_in(here.path()), ["x"]);

@@ -252,6 +252,7 @@ impl Transfer {
 
     /// The blocks of a range turned out to be missing.
     pub(super) fn lose(&mut self, range: Range<BlockIndex>) {
+        self.note_damage(range.clone());
         self.blocks.lose(range.clone());
         self.ledger.lost(self.now, range);
     }

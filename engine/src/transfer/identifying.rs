@@ -275,6 +275,7 @@ impl Transfer {
         self.summits.clear();
         self.suspects.clear();
         self.proven_before = false;
+        self.readback.proven = RangeSet::new();
         self.change_unrecorded = true;
         for other in &mut self.sources {
             other.version = None;

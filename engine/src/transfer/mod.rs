@@ -107,6 +107,7 @@ impl Transfer {
         if let Some(file) = journal.file {
             transfer.blocks = Blocks::recovered(&file, &journal);
             transfer.proven_before = !journal.verified.is_empty();
+            transfer.readback.proven = journal.verified;
             transfer.file = Some(file);
             if let Some(first) = transfer.sources.iter_mut().find(|source| source.may_be_origin()) {
                 first.version = Some(file.version);

@@ -26,6 +26,10 @@ const REST: u32 = 19;
 pub(super) struct ReadBack {
     under_way: RangeSet,
     rests_until: Instant,
+    /// Blocks of this file that an earlier run verified and that were not found wrong.
+    pub(super) proven: RangeSet,
+    /// Bytes of such blocks that were found wrong.
+    pub(super) damaged: u64,
     /// When to continue, if blocks are left.
     pub(super) due_at: Option<Instant>,
 }
@@ -92,6 +96,16 @@ impl Transfer {
     pub(super) fn unreadable(&mut self, run: BlockRun, asked: Instant) {
         self.reading_ended(run, asked);
         self.lose(range_of(run));
+    }
+
+    /// Counts the blocks of a range that an earlier run had verified: they were damaged since.
+    pub(super) fn note_damage(&mut self, range: Range<BlockIndex>) {
+        let Some(file) = self.file else { return };
+        let damaged: Vec<_> = self.readback.proven.overlaps(range).collect();
+        for range in damaged {
+            self.readback.damaged += file.bytes(&range);
+            self.readback.proven.remove(range);
+        }
     }
 
     fn reading_ended(&mut self, run: BlockRun, asked: Instant) {

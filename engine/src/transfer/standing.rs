@@ -26,6 +26,7 @@ impl Transfer {
             verified,
             received,
             unchecked,
+            damaged: self.readback.damaged,
             rate,
             time_left: self.file.and_then(|file| time_left(file.size - verified - received, rate)),
             sources: self.sources.iter().map(|source| self.source_progress(source)).collect(),

@@ -6,9 +6,10 @@ use wstp_engine::{Phase, RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::BLOCK_SIZE;
 
 use super::{MIB, asked_of, completed, link, world, written};
+use crate::simulation::content::{Edition, SMALL_CHANGE};
 use crate::simulation::disk::{Crash, Damage};
 use crate::simulation::server::ServerScript;
-use crate::simulation::world::{Scenario, World};
+use crate::simulation::world::{Blow, Scenario, World};
 
 const DAMAGES: [Damage; 4] =
     [Damage::Changed(300, 100_000), Damage::Cut(2), Damage::Swapped(100, 400, 3), Damage::NoHashes];
@@ -150,4 +151,21 @@ fn a_journal_that_claims_everything_of_a_file_of_many_pages_is_proved_without_it
     world.check_complete(world.scenario.edition);
     assert!(world.arrived_hashes - before <= 10, "{} hashes for 10 pages", world.arrived_hashes - before);
     assert!(world.disk.recovered().is_complete());
+}
+
+#[test]
+fn damage_to_blocks_that_were_verified_is_counted_and_a_changed_file_is_none() {
+    let mut world = completed(Scenario::plain(4 * MIB));
+    world.damage(Damage::Changed(500, 1));
+    world.restart();
+    world.run();
+    world.check_complete(world.scenario.edition);
+    assert_eq!(world.transfer.progress().damaged, BLOCK_SIZE);
+    let changed = Edition { number: SMALL_CHANGE, ..world.scenario.edition };
+    world.scenario.blows.push((Duration::ZERO, Blow::ChangeFile(changed)));
+    world.change_file(changed);
+    world.restart();
+    world.run();
+    world.check_complete(changed);
+    assert_eq!(world.transfer.progress().damaged, 0);
 }
