@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use leptos::prelude::*;
-use wstp_messages::{Command, FileView, MAX_FILES, Problem, Reply, TransferId, TransferView};
+use wstp_messages::{Command, FileView, FolderView, MAX_FILES, Problem, Reply, TransferId, TransferView};
 use wstp_ui::button::{Button, Weight};
 use wstp_ui::file_list::{FileInfo, FileList};
 use wstp_ui::format::count;
@@ -127,7 +127,12 @@ fn pages_of(rows: &Range<usize>) -> Range<usize> {
     rows.start / PAGE..rows.end.div_ceil(PAGE).max(rows.start / PAGE + 1)
 }
 
-/// The list, with what stands above it.
+/// Whether no file was found, so that a list of files would be empty and the problems are all there is to see.
+const fn has_only_problems(folder: FolderView) -> bool {
+    folder.files == 0 && folder.problems > 0
+}
+
+/// The list, with what stands above it. It opens on the problems where there is nothing else.
 #[component]
 pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Catalogue) -> impl IntoView {
     let files = Files {
@@ -142,7 +147,9 @@ pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Cata
         asked: StoredValue::new((false, false)),
     };
     let folder = Memo::new(move |_| view.with(|view| view.folder.unwrap_or_default()));
-    files.ask();
+    let chosen = RwSignal::new(None);
+    let only_problems = Memo::new(move |_| chosen.get().unwrap_or_else(|| has_only_problems(folder.get())));
+    Effect::new(move |_| files.show_only_problems(only_problems.get()));
     Effect::new(move |_| {
         view.track();
         files.ask_soon();
@@ -153,7 +160,7 @@ pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Cata
         None if files.only_problems.get() => count(files.total.get() as u64, "problem", "problems"),
         None => count(files.total.get() as u64, "file", "files"),
     };
-    let toggle = move || files.show_only_problems(!files.only_problems.get_untracked());
+    let toggle = move || chosen.set(Some(!only_problems.get_untracked()));
     view! {
         <section aria-label="Files of this folder">
             <div class="files-head">
@@ -174,6 +181,14 @@ pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Cata
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_without_files_opens_on_its_problems() {
+        for (files, problems, expected) in [(0, 0, false), (0, 2, true), (3, 2, false), (3, 0, false)] {
+            let folder = FolderView { files, problems, ..FolderView::default() };
+            assert_eq!(has_only_problems(folder), expected, "{files} files, {problems} problems");
+        }
+    }
 
     #[test]
     fn rows_lie_on_pages() {
