@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 use wstp_bus::Bus;
 use wstp_messages::{ContextName, Inner, Knock, Message};
 
-use crate::chrome::{self, Sender};
+use crate::chrome::{self, Purpose, Sender};
 
 mod saving;
 
@@ -83,7 +83,9 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
     }
     match serde_wasm_bindgen::from_value(message)? {
         Knock::Wake => wake().await,
-        Knock::Save { transfer, file, url, filename } => saving::save(transfer, file, &url, &filename).await,
+        Knock::Save { transfer, file, url, filename, replaces } => {
+            saving::save(transfer, Purpose::File { number: file, replaces }, &url, &filename).await
+        }
         Knock::TryFolder { transfer, url, folder } => saving::try_folder(transfer, &url, &folder).await,
         Knock::Ask { transfer } => saving::ask(transfer).await,
         Knock::StopSaving { transfer } => saving::stop(&transfer).await,

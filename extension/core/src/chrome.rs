@@ -102,7 +102,7 @@ impl Download {
     pub fn saves(&self) -> Option<Saves> {
         let is_ours = RUNTIME_ID.with(|id| self.by_extension_id.as_deref() == Some(id.as_str()));
         let (_, mark) = self.url.rsplit_once('#').filter(|_| is_ours)?;
-        let mut parts = mark.splitn(3, '/');
+        let mut parts = mark.split('/');
         let (transfer, file) = (parts.next()?, parts.next()?);
         let asked = parts.next().and_then(|asked| decode_uri_component(asked).ok()).map(String::from);
         Some(Saves {
@@ -167,9 +167,24 @@ pub struct Delta<T> {
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
     /// To save this file of a transfer.
-    File(u32),
+    File {
+        /// Its number in the transfer.
+        number: u32,
+        /// Whether it replaces a file of its name.
+        replaces: bool,
+    },
     /// To find out under which name a folder can be saved.
     Folder,
+}
+
+impl Purpose {
+    /// Number of the file, 0 for a whole folder.
+    pub const fn file(self) -> u32 {
+        match self {
+            Self::File { number, .. } => number,
+            Self::Folder => 0,
+        }
+    }
 }
 
 /// The URL with a mark that says what it is for and where it is to go. Chrome keeps it with the download, so nobody else has to. The script of the
@@ -177,7 +192,8 @@ pub enum Purpose {
 fn marked(url: &str, transfer: &TransferId, purpose: Purpose, path: &str) -> String {
     let path = encode_uri_component(path);
     match purpose {
-        Purpose::File(file) => format!("{url}#{}/{file}/{path}", transfer.0),
+        Purpose::File { number, replaces: false } => format!("{url}#{}/{number}/{path}", transfer.0),
+        Purpose::File { number, replaces: true } => format!("{url}#{}/{number}/{path}/replaces", transfer.0),
         Purpose::Folder => format!("{url}#{}/folder/{path}", transfer.0),
     }
 }
@@ -221,10 +237,11 @@ pub async fn close_offscreen() -> Result<(), JsValue> {
 ///
 /// When Chrome does not take the path, or can't.
 pub async fn download(transfer: &TransferId, purpose: Purpose, url: &str, filename: &str) -> Result<i32, JsValue> {
+    let on_conflict = if matches!(purpose, Purpose::File { replaces: true, .. }) { "overwrite" } else { "uniquify" };
     let options = object(&[
         ("url", marked(url, transfer, purpose, filename).into()),
         ("filename", filename.into()),
-        ("conflictAction", "uniquify".into()),
+        ("conflictAction", on_conflict.into()),
         ("saveAs", false.into()),
     ]);
     Ok(serde_wasm_bindgen::from_value(downloads_download(&options).await?)?)
@@ -271,6 +288,15 @@ pub async fn undo_download(id: i32) -> Result<(), JsValue> {
     downloads_cancel(id).await?;
     // There is a file only where it was complete before it could be given up.
     let _ = downloads_remove_file(id).await;
+    erase_download(id).await
+}
+
+/// Takes a download from Chrome's list. Chrome removes the partial file of one that was interrupted.
+///
+/// # Errors
+///
+/// The error that Chrome returns.
+pub async fn erase_download(id: i32) -> Result<(), JsValue> {
     downloads_erase(&object(&[("id", id.into())])).await.map(drop)
 }
 

@@ -247,8 +247,8 @@ impl Supervisor {
         if let Some(old) = self.state.borrow_mut().urls.insert(key, url.clone()) {
             Url::revoke_object_url(&old)?;
         }
-        let (transfer, filename) = (task.transfer.clone(), task.filename.clone());
-        chrome::knock(&Knock::Save { transfer, file: task.file, url, filename }).await
+        let SaveTask { transfer, file, filename, replaces, .. } = task.clone();
+        chrome::knock(&Knock::Save { transfer, file, url, filename, replaces }).await
     }
 
     async fn try_folder(self: Rc<Self>, transfer: TransferId, folder: String) {

@@ -26,6 +26,13 @@ fn is_numbered(name: &str, found: &str) -> bool {
     })
 }
 
+/// Whether a path on the user's disk, or below the downloads folder, is in this folder of the downloads folder.
+pub fn is_inside(folder: &str, path: &str) -> bool {
+    let path = path.replace('\\', "/");
+    path.match_indices(folder)
+        .any(|(at, _)| (at == 0 || path[..at].ends_with('/')) && path[at + folder.len()..].starts_with('/'))
+}
+
 /// The last part of a path on the user's disk.
 pub fn last_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
@@ -65,6 +72,20 @@ mod tests {
             ("a.txt", "", Placed::Elsewhere),
         ] {
             assert_eq!(placed(asked, path), expected, "{asked} at {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_inside_a_folder_whose_whole_name_is_in_it() {
+        for (folder, path, expected) in [
+            ("music", "/d/music/a.txt", true),
+            ("music", "music/cd/a.txt", true),
+            ("docs/music (1)", "C:\\d\\docs\\music (1)\\a.txt", true),
+            ("music", "/d/music (1)/a.txt", false),
+            ("music", "/d/mymusic/a.txt", false),
+            ("music", "/d/music", false),
+        ] {
+            assert_eq!(is_inside(folder, path), expected, "{path} in {folder}");
         }
     }
 

@@ -74,12 +74,12 @@ async fn look_up(id: i32) -> Result<(), JsValue> {
     }
 }
 
-pub(super) async fn save(transfer: TransferId, file: u32, url: &str, filename: &str) -> Result<(), JsValue> {
-    let begun = begin(&transfer, Purpose::File(file), url, filename).await;
+pub(super) async fn save(transfer: TransferId, purpose: Purpose, url: &str, filename: &str) -> Result<(), JsValue> {
+    let begun = begin(&transfer, purpose, url, filename).await;
     let mut told = match begun {
         Ok(id) => {
             let end = DOWNLOADS.with_borrow_mut(|downloads| downloads.judged(id));
-            tell_end(transfer, file, id, end).await
+            tell_end(transfer, purpose.file(), id, end).await
         }
         Err(error) => Err(error),
     };
@@ -113,12 +113,8 @@ async fn begin(transfer: &TransferId, purpose: Purpose, url: &str, filename: &st
 async fn start(transfer: &TransferId, purpose: Purpose, url: &str, filename: &str) -> Result<i32, JsValue> {
     DOWNLOADS.with_borrow_mut(Downloads::starting);
     let begun = chrome::download(transfer, purpose, url, filename).await;
-    let file = match purpose {
-        Purpose::File(file) => file,
-        Purpose::Folder => 0,
-    };
     DOWNLOADS.with_borrow_mut(|downloads| match &begun {
-        Ok(id) => downloads.started(*id, transfer.clone(), file, filename),
+        Ok(id) => downloads.started(*id, transfer.clone(), purpose.file(), filename),
         Err(_) => downloads.refused(),
     });
     begun
@@ -192,16 +188,23 @@ async fn nameless(id: i32) -> Result<Problem, JsValue> {
     })
 }
 
-/// Tells what Chrome knows of a save that was under way when everything stopped. What ended with the browser is as good as not begun.
+/// Tells what Chrome knows of a save that was under way when everything stopped.
 pub(super) async fn ask(transfer: TransferId) -> Result<(), JsValue> {
     let mut seen = HashSet::new();
     for download in chrome::last_downloads(&transfer, LAST_DOWNLOADS).await? {
         let Some(saves) = download.saves() else { continue };
-        let ended_with_browser = matches!(download.error.as_deref(), Some("CRASH" | "USER_SHUTDOWN"));
-        if seen.insert(saves.file) && !ended_with_browser {
-            let outcome = outcome(&download, &saves);
-            say(Inner::Saving { transfer: saves.transfer, file: saves.file, outcome })?;
+        if !seen.insert(saves.file) {
+            continue;
         }
+        let ended_with_browser = matches!(download.error.as_deref(), Some("CRASH" | "USER_SHUTDOWN"));
+        let outcome = if ended_with_browser {
+            // Chrome removes what it had written of it.
+            chrome::erase_download(download.id).await?;
+            SaveOutcome::CutOff { asked: saves.asked }
+        } else {
+            outcome(&download, &saves)
+        };
+        say(Inner::Saving { transfer: saves.transfer, file: saves.file, outcome })?;
     }
     say(Inner::Asked(transfer))
 }

@@ -101,7 +101,7 @@ impl Library {
         let seal = Seal::read(&item.id).await.ok_or(SaveOutcome::Stale)?;
         let stamp = seal.stamp(file, false).ok_or(SaveOutcome::Stale)?;
         let place = SavePlace::Own(vec![DATA.to_owned()]);
-        Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item) })
+        Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item), replaces: false })
     }
 
     /// How to save the files of a complete transfer from one on, less those that are saved: a page of them, and where the next begins. The paths
@@ -224,7 +224,7 @@ impl Contents {
         };
         let stamp = self.seal.as_ref().and_then(|seal| seal.stamp(file, is_large)).ok_or(SaveOutcome::Stale)?;
         let filename = self.saved_as(into).files.get(file as usize).ok_or_else(gone)?.clone();
-        Ok(SaveTask { transfer: self.transfer.clone(), file, place, stamp, filename })
+        Ok(SaveTask { transfer: self.transfer.clone(), file, place, stamp, filename, replaces: false })
     }
 
     fn saved_as(&self, into: &str) -> Rc<SavedAs> {

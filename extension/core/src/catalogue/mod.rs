@@ -37,7 +37,7 @@ use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
-    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId,
+    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, SaveTask, TransferId,
 };
 
 use crate::opfs::{Folder, is_in_use};
@@ -116,6 +116,8 @@ async fn open() -> Result<(), JsValue> {
         move || {
             catalogue.alive();
             catalogue.browser.close_idle();
+            catalogue.queue.borrow_mut().write_saved();
+            catalogue.perform();
             catalogue.look_after_storage();
             if catalogue.queue.borrow().watches_room() {
                 catalogue.measure_room();
@@ -141,10 +143,11 @@ impl Catalogue {
                 Message::Inner(Inner::Report { transfer, report }) => queue.handle_report(&transfer, report),
                 Message::Inner(Inner::Lost(transfer)) => queue.handle_lost(&transfer),
                 Message::Inner(Inner::Saving { transfer, file, outcome }) => {
-                    let outcome = queue.judge(&transfer, file, outcome);
-                    let into = queue.model().saved_into(&transfer).unwrap_or_default();
-                    let outcome = self.library.of_whole(&transfer, file, outcome, into);
-                    queue.handle_saving(&transfer, file, outcome);
+                    if let Some(outcome) = queue.judge(&transfer, file, outcome) {
+                        let into = queue.model().saved_into(&transfer).unwrap_or_default();
+                        let outcome = self.library.of_whole(&transfer, file, outcome, into);
+                        queue.handle_saving(&transfer, file, outcome);
+                    }
                 }
                 Message::Inner(Inner::FolderTried { transfer, folder }) => {
                     queue.handle_folder_tried(&transfer, folder);
@@ -301,15 +304,16 @@ impl Catalogue {
             let found = {
                 let queue = catalogue.queue.borrow();
                 let into = queue.model().saved_into(&transfer).unwrap_or_default().to_owned();
-                queue.model().item(&transfer).cloned().map(|item| (item, into))
+                let replaces = queue.may_replace(&transfer, file);
+                queue.model().item(&transfer).cloned().map(|item| (item, into, replaces))
             };
-            let Some((item, into)) = found else { return };
+            let Some((item, into, replaces)) = found else { return };
             if storage::is_gone(&item).await {
                 catalogue.queue.borrow_mut().handle_gone(&transfer);
                 return catalogue.perform();
             }
             match catalogue.library.task(&item, file, &into).await {
-                Ok(task) => catalogue.say(Message::Inner(Inner::Save(task))),
+                Ok(task) => catalogue.say(Message::Inner(Inner::Save(SaveTask { replaces, ..task }))),
                 Err(outcome) => {
                     catalogue.queue.borrow_mut().handle_saving(&transfer, file, outcome);
                     catalogue.perform();

@@ -31,10 +31,12 @@ pub(super) struct Saver {
     failed_in_row: u32,
     problem: Option<Problem>,
     path: Option<String>,
-    /// Whether an earlier browser may have saved files of which nobody knows.
+    /// Whether an earlier browser may have begun files of which nobody knows.
     is_resumed: bool,
     /// Whether a stored file is not as it was when it was verified.
     is_stale: bool,
+    /// Files that an earlier browser may have begun: it may have left them empty, or saved them unnoticed.
+    leftovers: RangeSet,
 }
 
 /// A file that Chrome has.
@@ -73,6 +75,12 @@ impl Saver {
         for file in self.begun.keys().filter(|_| !self.is_cancelled) {
             self.waiting.remove(range_of(*file));
         }
+        if std::mem::take(&mut self.is_resumed) {
+            // Files are begun in order, and the journal is never further behind.
+            for file in self.waiting.iter().flatten().take(UNWRITTEN as usize + AT_ONCE) {
+                self.leftovers.insert(file..file + 1);
+            }
+        }
     }
 
     /// Begins nothing more.
@@ -106,6 +114,12 @@ impl Saver {
             SaveOutcome::Waits { download, reason } => (download, Some(reason)),
             SaveOutcome::Saved { path, .. } => {
                 self.saved(file, path);
+                return false;
+            }
+            SaveOutcome::CutOff { .. } => {
+                if self.is_asking {
+                    self.leftovers.insert(range_of(file));
+                }
                 return false;
             }
             SaveOutcome::Failed { problem } => {
@@ -180,9 +194,9 @@ impl Saver {
         self.begun.get(&file).is_some_and(|begun| begun.was_nameless)
     }
 
-    /// Whether an earlier browser may have saved files of which nobody knows.
-    pub(super) fn is_resumed(&self) -> bool {
-        self.is_resumed
+    /// Whether an earlier browser may have left something in the place of a file.
+    pub(super) fn may_be_left_over(&self, file: u32) -> bool {
+        self.leftovers.contains(file.into())
     }
 
     /// Whether a stored file is not as it was when it was verified.
@@ -207,7 +221,13 @@ impl Saver {
 
     /// What the journal should say, if there is enough of it or nothing more comes.
     pub(super) fn take_unwritten(&mut self) -> Option<Vec<Range<u64>>> {
-        let is_due = self.unwritten.len() >= UNWRITTEN || (self.is_done() && !self.unwritten.is_empty());
+        let is_due = self.unwritten.len() >= UNWRITTEN || self.is_done();
+        if is_due { self.take_all_unwritten() } else { None }
+    }
+
+    /// The same, however little it is. After a restart Chrome is asked first: until then nothing is taken.
+    pub(super) fn take_all_unwritten(&mut self) -> Option<Vec<Range<u64>>> {
+        let is_due = !self.is_asking && !self.unwritten.is_empty();
         is_due.then(|| std::mem::take(&mut self.unwritten).iter().collect())
     }
 
@@ -271,6 +291,23 @@ mod tests {
         }
         assert!(saver.is_done());
         assert_eq!(saver.take_unwritten(), Some(vec![2..6]));
+    }
+
+    #[test]
+    fn only_the_files_that_an_earlier_browser_may_have_begun_may_be_left_over() {
+        let mut fresh = Saver::default();
+        fresh.want([0..1000], &[]);
+        assert!(!fresh.may_be_left_over(0));
+        let mut saver = Saver::asking();
+        saver.handle(3, saved(3));
+        saver.handle(900, SaveOutcome::CutOff { asked: String::new() });
+        assert!(saver.told());
+        saver.want([0..1000], &[10..20]);
+        let left: Vec<_> = (0..1000).filter(|file| saver.may_be_left_over(*file)).collect();
+        let expected: Vec<_> = (0..3).chain(4..10).chain(20..87).chain([900]).collect();
+        assert_eq!(left, expected, "the first 76 that are missing, and the one that Chrome knows");
+        saver.want([0..1000], &[10..20]);
+        assert!(!saver.may_be_left_over(87), "this browser knows what it began");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::super::view::save_path;
 use super::saver::Saver;
 use super::{Effect, Queue, gone};
 use crate::names::numbered_path;
-use crate::placed::last_name;
+use crate::placed::{is_inside, last_name};
 use crate::words::{cancelled_problem, misplaced_problem, problem};
 
 /// Names tried for a folder when others of its name are in the list.
@@ -18,7 +18,8 @@ const MAX_NAMES: u64 = 1000;
 impl Queue {
     /// Something came of saving one file of a transfer.
     pub fn handle_saving(&mut self, id: &TransferId, file: u32, outcome: SaveOutcome) {
-        let Some(saver) = self.savers.get_mut(id) else { return };
+        // One that is done stays, and waits for nothing.
+        let Some(saver) = self.savers.get_mut(id).filter(|saver| !saver.is_done()) else { return };
         if saver.handle(file, outcome) {
             self.say(Inner::StopSaving(id.clone()));
         }
@@ -26,24 +27,48 @@ impl Queue {
     }
 
     /// Fails a save that ended under another name, or in another folder, than it should: another program may have done that.
-    /// The user may not look for the file there.
-    pub fn judge(&self, id: &TransferId, file: u32, outcome: SaveOutcome) -> SaveOutcome {
-        let (SaveOutcome::Saved { path, placed }, Some(item), Some(saver)) =
-            (&outcome, self.model.item(id), self.savers.get(id))
-        else {
-            return outcome;
-        };
+    /// The user may not look for the file there. `None` for a file of an earlier save of the folder, to another place.
+    pub fn judge(&self, id: &TransferId, file: u32, outcome: SaveOutcome) -> Option<SaveOutcome> {
+        let (Some(item), Some(saver)) = (self.model.item(id), self.savers.get(id)) else { return Some(outcome) };
         let is_folder = item.kind == TransferKind::Folder;
+        let is_here = |path: &str| !is_folder || self.model.saved_into(id).is_none_or(|place| is_inside(place, path));
+        let (path, placed) = match &outcome {
+            SaveOutcome::Saved { path, placed } => (path, placed),
+            SaveOutcome::CutOff { asked } => return is_here(asked).then_some(outcome),
+            _ => return Some(outcome),
+        };
         let belongs = match placed {
+            Placed::AsAsked if !is_here(path) => return None,
             Placed::AsAsked => true,
-            // A folder's own place was free. An earlier browser may have put a file there before it ended.
-            Placed::Numbered => !is_folder || saver.is_resumed(),
+            // A folder's own place was free, and its files replace what is left of an earlier save.
+            Placed::Numbered => !is_folder,
             // The user chose where.
             Placed::Elsewhere => {
                 !is_folder && saver.was_nameless(file) && last_name(path) == last_name(&save_path(item))
             }
         };
-        if belongs { outcome } else { SaveOutcome::Failed { problem: misplaced_problem(path, is_folder) } }
+        let misplaced = || SaveOutcome::Failed { problem: misplaced_problem(path, is_folder) };
+        Some(if belongs { outcome } else { misplaced() })
+    }
+
+    /// Whether a file replaces another one of its name. Only in a folder's own place, which was free before the folder was saved there,
+    /// and only where a browser that was killed may have left an empty or partial file.
+    pub fn may_replace(&self, id: &TransferId, file: u32) -> bool {
+        self.model.saved_into(id).is_some() && self.savers.get(id).is_some_and(|saver| saver.may_be_left_over(file))
+    }
+
+    /// Writes down which files were saved. Soon, so that after a kill little has to be saved again.
+    pub fn write_saved(&mut self) {
+        let saved = self.savers.iter_mut().filter_map(|(id, saver)| Some((id.clone(), saver.take_all_unwritten()?)));
+        for (id, files) in saved.collect::<Vec<_>>() {
+            self.write_files_saved(id, files);
+        }
+    }
+
+    fn write_files_saved(&mut self, id: TransferId, files: Vec<Range<u64>>) {
+        if self.model.item(&id).is_some_and(|item| item.kind == TransferKind::Folder) {
+            self.write(None, Change::FilesSaved(id, files));
+        }
     }
 
     /// Chrome has no download of this number any more. It keeps those that ended, until somebody takes them from its list, and loses one of which
@@ -86,6 +111,8 @@ impl Queue {
             Ok(folder) if self.model.is_taken(&folder, id) => self.try_folder(id, &folder),
             Ok(folder) => {
                 self.write(None, Change::SavedInto(id.clone(), Place::Downloads(folder)));
+                // Nothing is there yet.
+                self.savers.insert(id.clone(), Saver::default());
                 self.effects.push_back(Effect::ReadContents(id.clone()));
             }
             Err(problem) => self.save_failed(id, problem),
@@ -175,6 +202,7 @@ impl Queue {
         if is_again {
             // A user who saves it again, or to another place, wants all of it.
             self.write(None, Change::Unsaved(id.clone()));
+            self.savers.remove(id);
         }
         self.write(command, Change::Save(id.clone(), Save::Going));
         self.changed.insert(id.clone());
@@ -212,9 +240,14 @@ impl Queue {
                 self.write(None, Change::Save(id, Save::No(Some(problem))));
                 continue;
             }
-            self.savers.insert(id.clone(), Saver::asking());
-            self.say(Inner::Ask(id));
+            self.ask(id);
         }
+    }
+
+    /// Asks Chrome what an earlier browser saved.
+    fn ask(&mut self, id: TransferId) {
+        self.savers.insert(id.clone(), Saver::asking());
+        self.say(Inner::Ask(id));
     }
 
     pub(super) fn begin_saving(&mut self, id: &TransferId) {
@@ -222,7 +255,11 @@ impl Queue {
         match item.kind {
             TransferKind::File => self.handle_contents(id, Ok(vec![0..1])),
             TransferKind::Folder if self.model.saved_into(id).is_some() => {
-                self.effects.push_back(Effect::ReadContents(id.clone()));
+                if self.savers.contains_key(id) {
+                    self.effects.push_back(Effect::ReadContents(id.clone()));
+                } else {
+                    self.ask(id.clone());
+                }
             }
             // An older build began and made sure of no name.
             TransferKind::Folder if !item.saved.is_empty() => {
@@ -238,20 +275,25 @@ impl Queue {
             self.effects.push_back(Effect::Save(id.clone(), file));
         }
         let unwritten = saver.take_unwritten();
-        let ended = if saver.is_done() { self.savers.remove(id) } else { None };
-        let is_folder = self.model.item(id).is_some_and(|item| item.kind == TransferKind::Folder);
-        if let Some(files) = unwritten.filter(|_| is_folder) {
-            self.write(None, Change::FilesSaved(id.clone(), files));
+        let failed = saver.failures().map(|(count, reason)| (count, reason.clone()));
+        let ended = saver.is_done().then(|| (failed, saver.path().map(str::to_owned), saver.is_stale()));
+        if let Some(files) = unwritten {
+            self.write_files_saved(id.clone(), files);
         }
         self.changed.insert(id.clone());
-        let Some(saver) = ended else { return };
+        let Some(ended) = ended else { return };
+        let is_folder = self.model.item(id).is_some_and(|item| item.kind == TransferKind::Folder);
+        if !is_folder {
+            // A folder's is kept: it knows what may be left over in the folder's place.
+            self.savers.remove(id);
+        }
         let is_saving = self.model.item(id).is_some_and(Item::is_saving);
-        match (saver.failures(), saver.path()) {
-            _ if is_saving && saver.is_stale() => self.recheck(id),
-            (Some((count, reason)), _) if is_saving => self.save_failed(id, self.all_failures(id, count, reason)),
-            (None, path) if is_saving => self.saved(id, path.unwrap_or_default()),
+        match ended {
+            (_, _, true) if is_saving => self.recheck(id),
+            (Some((count, reason)), _, _) if is_saving => self.save_failed(id, self.all_failures(id, count, &reason)),
+            (None, path, _) if is_saving => self.saved(id, &path.unwrap_or_default()),
             // Chrome was done before it could be stopped.
-            (None, Some(path)) if !is_folder => self.saved(id, path),
+            (None, Some(path), _) if !is_folder => self.saved(id, &path),
             _ => {}
         }
         self.schedule();
@@ -267,7 +309,6 @@ impl Queue {
     }
 
     pub(super) fn save_failed(&mut self, id: &TransferId, problem: Problem) {
-        self.savers.remove(id);
         self.write(None, Change::Save(id.clone(), Save::No(Some(problem))));
         self.changed.insert(id.clone());
         self.tell("A download could not be saved", id);

@@ -4,8 +4,9 @@ use super::*;
 
 fn saved_at(desk: &mut Desk, id: &TransferId, path: &str, placed: Placed) {
     let outcome = SaveOutcome::Saved { path: path.to_owned(), placed };
-    let outcome = desk.queue.judge(id, 0, outcome);
-    desk.queue.handle_saving(id, 0, outcome);
+    if let Some(outcome) = desk.queue.judge(id, 0, outcome) {
+        desk.queue.handle_saving(id, 0, outcome);
+    }
     desk.perform();
 }
 
@@ -115,20 +116,74 @@ fn a_folder_whose_name_would_be_changed_says_why_and_keeps_its_copy() {
 }
 
 #[test]
-fn in_a_folder_a_number_is_right_only_where_an_earlier_browser_may_have_saved_the_file() {
+fn a_file_with_a_number_in_a_folder_of_its_own_is_not_saved() {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 9);
-    for (is_after_restart, expected) in [(false, TransferState::Complete), (true, TransferState::Saved)] {
+    desk.done(Command::Save { transfer: id.clone() });
+    is_free(&mut desk, &id, "music");
+    desk.queue.handle_contents(&id, Ok(vec![0..1]));
+    saved_at(&mut desk, &id, "/d/music/a (1)", Placed::Numbered);
+    assert_eq!(desk.state(&id), TransferState::Complete);
+}
+
+/// Whether each of the first files replaces what is in its place.
+fn replaces(desk: &Desk, id: &TransferId) -> [bool; 2] {
+    [0, 1].map(|file| desk.queue.may_replace(id, file))
+}
+
+#[test]
+fn only_a_folder_whose_saving_was_cut_off_replaces_what_is_in_its_own_place() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 9);
+    assert_eq!(tried(&mut desk, &id), ["music"]);
+    is_free(&mut desk, &id, "music");
+    desk.queue.handle_contents(&id, Ok(vec![0..2]));
+    assert_eq!(replaces(&desk, &id), [false; 2], "the folder is new");
+    saved_at(&mut desk, &id, "/d/music/a", Placed::AsAsked);
+    desk.queue.write_saved();
+    desk.perform();
+    desk.restart();
+    desk.done(Command::Pause { transfer: id.clone() });
+    desk.restart();
+    for is_first in [true, false] {
+        desk.said.clear();
         desk.done(Command::Save { transfer: id.clone() });
-        if is_after_restart {
-            desk.restart();
-            desk.queue.handle_asked(&id);
-        }
-        is_free(&mut desk, &id, "music");
-        desk.queue.handle_contents(&id, Ok(vec![0..1]));
-        saved_at(&mut desk, &id, "/d/music/a (1)", Placed::Numbered);
-        assert_eq!(desk.state(&id), expected);
+        assert_eq!(desk.said.contains(&Inner::Ask(id.clone())), is_first, "an earlier browser began this");
+        desk.queue.handle_asked(&id);
+        desk.queue.handle_contents(&id, Ok(vec![0..2]));
+        assert_eq!(replaces(&desk, &id), [false, true]);
+        desk.done(Command::Pause { transfer: id.clone() });
     }
+}
+
+#[test]
+fn what_chrome_tells_of_another_place_of_a_folder_does_not_count() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 9);
+    tried(&mut desk, &id);
+    is_free(&mut desk, &id, "music (1)");
+    desk.restart();
+    saved_at(&mut desk, &id, "/d/music/a", Placed::AsAsked);
+    let elsewhere = SaveOutcome::CutOff { asked: "music/a".into() };
+    assert_eq!(desk.queue.judge(&id, 1, elsewhere), None);
+    desk.queue.handle_asked(&id);
+    desk.queue.handle_contents(&id, Ok(vec![0..2]));
+    desk.perform();
+    assert_eq!(desk.saves, [0, 1]);
+}
+
+#[test]
+fn what_was_saved_is_on_record_before_much_more_is_saved() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    tried(&mut desk, &id);
+    is_free(&mut desk, &id, "music");
+    desk.queue.handle_contents(&id, Ok(vec![0..20]));
+    saved_at(&mut desk, &id, "/d/music/a", Placed::AsAsked);
+    desk.queue.write_saved();
+    desk.perform();
+    desk.restart();
+    assert_eq!(files_saved(&mut desk, &id), 1);
 }
 
 fn save_into(desk: &mut Desk, id: &TransferId, goes_on: bool) -> Result<Reply, Problem> {
