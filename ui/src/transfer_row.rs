@@ -25,6 +25,8 @@ pub enum Action {
     SaveAgain,
     /// Copy it into a folder that the user picks.
     SaveInto,
+    /// Fetch it once more.
+    Again,
     /// Show where it was saved.
     Show,
     /// Answer a question that is asked elsewhere.
@@ -58,6 +60,7 @@ impl Action {
             Self::Save => "save",
             Self::SaveAgain => "save-again",
             Self::SaveInto => "save-into",
+            Self::Again => "again",
             Self::Show => "show",
             Self::Answer => "answer",
             Self::Update => "update",
@@ -78,6 +81,7 @@ impl Action {
             Self::Save => "Save",
             Self::SaveAgain => "Save again",
             Self::SaveInto => "Save into a folder",
+            Self::Again => "Download again",
             Self::Show => "Show in folder",
             Self::Answer => "Answer",
             Self::Update => "Update",
@@ -97,7 +101,7 @@ impl Action {
         match self {
             Self::Save | Self::SaveAgain => Icon::Save,
             Self::Show | Self::SaveInto => Icon::FolderOpen,
-            Self::Answer => Icon::Download,
+            Self::Answer | Self::Again => Icon::Download,
             Self::Update | Self::Retry => Icon::Retry,
             Self::Resume | Self::Begin => Icon::Play,
             Self::First | Self::Earlier | Self::Later => Icon::Top,
@@ -140,6 +144,8 @@ pub struct TransferInfo {
     pub map: BlockRanges,
     /// Its problem.
     pub trouble: Option<Trouble>,
+    /// The actions that help with its problem.
+    pub remedies: Vec<Action>,
     /// The actions on it, most likely first.
     pub actions: Vec<Action>,
     /// The rarer actions, offered in the details.
@@ -213,7 +219,7 @@ pub fn TransferRow(
                 </span>
                 <ProgressText progress=progress />
             </div>
-            <TroubleLine info=info />
+            <TroubleLine info=info name=name on_action=on_action />
             <Show when=move || open.get()>
                 <Details info=info map=map speeds=speeds settings=settings.clone() on_action=on_action />
             </Show>
@@ -263,7 +269,8 @@ fn keeping_focus(
     on_action: Callback<Action>,
 ) -> Callback<Action> {
     let pressed = StoredValue::new(0.0);
-    let offered = Memo::new(move |_| info.with(|info| (info.actions.clone(), info.more.clone())));
+    let offered =
+        Memo::new(move |_| info.with(|info| (info.remedies.clone(), info.actions.clone(), info.more.clone())));
     Effect::new(move |_| {
         offered.track();
         let is_new = pressed.try_get_value().is_some_and(|at| js_sys::Date::now() - at < PRESS);
@@ -292,17 +299,30 @@ fn is_focus_lost() -> bool {
 }
 
 #[component]
-fn TroubleLine(info: Signal<TransferInfo>) -> impl IntoView {
+fn TroubleLine(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callback<Action>) -> impl IntoView {
     let trouble = Memo::new(move |_| info.with(|info| info.trouble.clone()));
-    move || {
+    let remedies = Memo::new(move |_| info.with(|info| info.remedies.clone()));
+    let told = move || {
         trouble.get().map(|Trouble { what, advice }| {
             view! {
-                <p class="transfer-trouble" role="alert" data-testid="error">
+                <p role="alert" data-testid="error">
                     <strong>{what}</strong>
                     {(!advice.is_empty()).then(|| format!(" {advice}"))}
                 </p>
             }
         })
+    };
+    view! {
+        <Show when=move || trouble.with(Option::is_some)>
+            <div class="transfer-trouble">
+                {told}
+                <For each=move || remedies.get() key=|action| *action let(action)>
+                    <Button testid=action.name() spoken=spoken(action, name) on_press=move || on_action.run(action)>
+                        {action.words()}
+                    </Button>
+                </For>
+            </div>
+        </Show>
     }
 }
 

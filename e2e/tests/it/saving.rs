@@ -105,6 +105,59 @@ async fn that_chrome_asks_is_known_after_a_restart_and_can_be_cut_short() -> Res
     stage.browser()?.check_no_panic()
 }
 
+/// Waits until a saved transfer's row says these words.
+async fn is_told(view: &View<'_>, name: &str, words: &str) -> Result<Row> {
+    view.wait_for_rows(&format!("{name} to say {words:?}"), |rows| {
+        rows.iter().find(|row| row.name == name && row.state == "saved" && row.text.contains(words)).cloned()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_file_that_is_moved_away_is_told_and_can_be_had_again() -> Result<()> {
+    const FREED: &str = "freed.bin";
+    let files = [(HARMLESS, MIB), (FREED, 1000), ("music/a.bin", 1000), ("music/b.bin", 1000)];
+    let stage = Stage::serving(&files).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    for file in [FREED, HARMLESS] {
+        view.download(file).await?;
+    }
+    view.download_folder("music").await?;
+    let freed = view.save(FREED).await?;
+    for button in ["open-settings", "set-free", "settings-done"] {
+        view.click(&format!("[data-testid={button}]")).await?;
+    }
+    let saved = view.save(HARMLESS).await?;
+    view.save_folder("music").await?;
+    std::fs::rename(&saved, stage.downloads().join("renamed.bin"))?;
+    for gone in [&freed, &stage.downloads().join("music/a.bin")] {
+        std::fs::remove_file(gone)?;
+    }
+    view.close().await?;
+    let view = stage.open(Page::Manager).await?;
+    let row = is_told(&view, HARMLESS, "is no longer there.").await?;
+    ensure!(row.text.contains(&saved.display().to_string()), "it says where it was: {}", row.text);
+    ensure!(row.text.contains("No longer where it was saved"), "{}", row.text);
+    ensure!(!row.buttons.contains(&"show".to_owned()), "there is nothing to show: {row:?}");
+    let folder = is_told(&view, "music", "One of the files saved in").await?;
+    ensure!(folder.buttons.contains(&"show".to_owned()), "the rest can be shown: {folder:?}");
+    view.screenshot("manager-moved-away").await?;
+    view.press(&row, "save-again").await?;
+    is_told(&view, HARMLESS, "Saved").await?;
+    stage.check_saved(HARMLESS, &saved)?;
+    // The lost download has the same path: Chrome's word on it would be taken for the new one.
+    let lost = json!({ "exists": false, "urlRegex": row.id });
+    let lost = view.run("return chrome.downloads.search(arguments[0])", json!([lost])).await?;
+    ensure!(lost == json!([]), "Chrome still lists it: {lost}");
+    let row = is_told(&view, FREED, "is no longer there.").await?;
+    view.press(&row, "again").await?;
+    let again = view.save(FREED).await?;
+    stage.check_saved(FREED, &again)?;
+    ensure!(view.rows().await?.len() == 3, "the new row took the place of the old one");
+    stage.browser()?.check_no_panic()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn saving_a_file_can_be_stopped_and_begun_anew() -> Result<()> {
     const DOWNLOADS: &str = "const done = arguments[0]; \

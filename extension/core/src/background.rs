@@ -83,6 +83,7 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
     }
     match serde_wasm_bindgen::from_value(message)? {
         Knock::Wake => wake().await,
+        Knock::Look => saving::look_now().await,
         Knock::Save { transfer, file, url, filename, replaces } => {
             saving::save(transfer, Purpose::File { number: file, replaces }, &url, &filename).await
         }

@@ -154,6 +154,8 @@ pub struct Change {
     pub danger: Option<Delta<String>>,
     /// Whether somebody paused it.
     pub paused: Option<Delta<bool>>,
+    /// Whether its file is still on the disk.
+    pub exists: Option<Delta<bool>>,
 }
 
 /// What something is now.
@@ -268,6 +270,31 @@ pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Down
     let mark = format!("#{}/[0-9]+(/|$)", transfer.0);
     let query = object(&[("urlRegex", mark.into()), ("orderBy", order.into()), ("limit", most.into())]);
     Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
+}
+
+/// Downloads of ours whose files are gone, as far as Chrome has looked; at most so many. Chrome looks again because it is asked, later than it answers and
+/// at most every ten seconds, and tells what it finds with a [`Change`].
+///
+/// # Errors
+///
+/// The error that Chrome returns.
+pub async fn missing_downloads(most: u32) -> Result<Vec<Download>, JsValue> {
+    let query = missing("#[0-9a-f]{32}/[0-9]+(/|$)", &[("limit", most.into())]);
+    Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
+}
+
+/// Takes the downloads of a transfer whose files are gone from Chrome's list. Chrome goes on to say so when there is a file in their place again.
+///
+/// # Errors
+///
+/// The error that Chrome returns.
+pub async fn forget_missing(transfer: &TransferId) -> Result<(), JsValue> {
+    downloads_erase(&missing(&format!("#{}/[0-9]+(/|$)", transfer.0), &[])).await.map(drop)
+}
+
+fn missing(mark: &str, more: &[(&str, JsValue)]) -> JsValue {
+    let missing = [("urlRegex", mark.into()), ("state", "complete".into()), ("exists", false.into())];
+    object(&[&missing, more].concat())
 }
 
 /// Has Chrome give a download up and remove what it wrote. One that ended already stays as it is.

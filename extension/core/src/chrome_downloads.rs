@@ -202,7 +202,7 @@ mod tests {
 
     fn change(id: i32, path: Option<&str>, state: Option<&str>) -> Change {
         let delta = |text: &str| Delta { current: Some(text.to_owned()) };
-        Change { id, filename: path.map(delta), state: state.map(delta), danger: None, paused: None }
+        Change { id, filename: path.map(delta), state: state.map(delta), danger: None, paused: None, exists: None }
     }
 
     fn fears(id: i32, danger: &str) -> Change {

@@ -11,6 +11,8 @@ use crate::{BlockOrder, Problem, TransferId, TransferView};
 pub enum Knock {
     /// From a view: ensure that the offscreen document runs. Answered when its catalogue is ready.
     Wake,
+    /// From a view: find out which saved files are no longer on the disk. Told with [`Inner::Missing`], once more when Chrome has looked.
+    Look,
     /// From the offscreen document: hand this URL to Chrome's downloads.
     Save {
         /// The transfer whose file it is.
@@ -127,6 +129,9 @@ pub enum Inner {
     /// Service worker to catalogue: Chrome's download of this number ended and was removed from its list, whoever began
     /// it.
     Forgotten(i32),
+    /// Service worker to catalogue: these saved files are no longer on the disk, at most [`crate::MAX_MISSING`]. All
+    /// others are, as far as Chrome knows.
+    Missing(Vec<MissingFile>),
     /// Service worker or supervisor to catalogue: the result of saving one file.
     Saving {
         /// The transfer whose file it is.
@@ -174,6 +179,7 @@ impl Inner {
             Self::Asked(_) => "Asked",
             Self::StopSaving(_) => "StopSaving",
             Self::Forgotten(_) => "Forgotten",
+            Self::Missing(_) => "Missing",
             Self::Saving { .. } => "Saving",
             Self::Active { .. } => "Active",
             Self::Notify { .. } => "Notify",
@@ -337,6 +343,15 @@ impl Stamp {
     pub fn new(size: f64, modified_ms: f64) -> Self {
         Self { size: size as u64, modified_ms: modified_ms as i64 }
     }
+}
+
+/// A file that Chrome saved and that is no longer where it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingFile {
+    /// The transfer it belongs to.
+    pub transfer: TransferId,
+    /// Where it was on the user's disk.
+    pub path: String,
 }
 
 /// The place of a complete file in a transfer's folder of the sandbox.

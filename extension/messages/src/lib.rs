@@ -16,14 +16,17 @@ pub use event::{
     ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
 };
 pub use inner::{
-    ContextName, Credential, Inner, Knock, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind, SourceTask,
-    Stamp, Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
+    ContextName, Credential, Inner, Knock, MissingFile, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind,
+    SourceTask, Stamp, Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
 };
 
 use serde::{Deserialize, Serialize};
 
 /// Most files in one [`Reply::Files`].
 pub const MAX_FILES: u32 = 500;
+
+/// Most files in one [`Inner::Missing`], over all transfers.
+pub const MAX_MISSING: u32 = 10_000;
 
 /// The name of the `BroadcastChannel`. A page that outlives an update uses another channel, because it would misread
 /// the new messages.

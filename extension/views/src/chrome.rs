@@ -1,8 +1,16 @@
 //! The extension's API of the browser, as far as views use it. The only module of this crate that touches chrome.*.
 
+use std::time::Duration;
+
+use futures_channel::oneshot;
 use js_sys::{Array, Object, Reflect};
+use leptos::prelude::set_timeout;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 use wstp_messages::Knock;
+
+/// Chrome needs no longer to look for a file.
+const LOOKING: Duration = Duration::from_millis(200);
 
 #[wasm_bindgen]
 extern "C" {
@@ -39,17 +47,36 @@ pub async fn open_tab(page: &str) -> Result<(), String> {
     tabs_create(&object("url", &page.into())).await.map(drop).map_err(|error| words(&error))
 }
 
+/// Has it found out which saved files are no longer on the disk; the rows say so.
+pub fn look() {
+    spawn_local(async {
+        // Without an answer the rows say what was known before.
+        let _ = knock(&Knock::Look).await;
+    });
+}
+
 /// Shows a file that Chrome saved, or one in a folder that it saved, in the system's file manager.
 ///
 /// # Errors
 ///
-/// When Chrome knows no such file any more.
+/// When Chrome knows no such file any more, or it is no longer there.
 pub async fn show_saved(path: &str) -> Result<(), String> {
-    let query = Array::of1(&path.into());
-    let found = downloads_search(&object("query", &query)).await.map_err(|error| words(&error))?;
-    let last = Array::from(&found).pop();
-    let id = Reflect::get(&last, &"id".into()).ok().and_then(|id| id.as_f64());
-    let id = id.ok_or_else(|| "Chrome no longer lists it.".to_owned())?;
+    let query = object("query", &Array::of1(&path.into()));
+    // Chrome looks whether files are there because it is asked, and answers before it has.
+    downloads_search(&query).await.map_err(|error| words(&error))?;
+    let (sender, looked) = oneshot::channel();
+    let end = move || {
+        // Nobody waits any more only when the page is closed.
+        let _ = sender.send(());
+    };
+    set_timeout(end, LOOKING);
+    let _ = looked.await;
+    let found = downloads_search(&query).await.map_err(|error| words(&error))?;
+    let found = Array::from(&found);
+    let exists = |item: &JsValue| Reflect::get(item, &"exists".into()).is_ok_and(|exists| exists.is_truthy());
+    let last = found.iter().rfind(exists);
+    let reason = if found.length() == 0 { "Chrome no longer lists it." } else { "it is no longer there." };
+    let id = last.and_then(|last| Reflect::get(&last, &"id".into()).ok()?.as_f64()).ok_or_else(|| reason.to_owned())?;
     downloads_show(id as i32).map_err(|error| words(&error))
 }
 

@@ -1,5 +1,6 @@
 //! What every page of the extension begins with.
 
+use leptos::ev::visibilitychange;
 use leptos::prelude::*;
 use wstp_messages::{Command, Notice, Problem};
 use wstp_ui::button::{Button, IconButton};
@@ -9,7 +10,8 @@ use wstp_ui::server_picker::PickerOption;
 use wstp_ui::toast::Toasts;
 
 use crate::browse::Browse;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{self, Catalogue};
+use crate::chrome;
 use crate::store::Store;
 
 /// The parts a page is made of; cheap to copy.
@@ -29,7 +31,20 @@ impl Session {
     /// Opens the line to the catalogue.
     pub fn open() -> Self {
         let store = Store::new();
-        let catalogue = Catalogue::open(Callback::new(move |news| store.handle_news(news)));
+        let catalogue = Catalogue::open(Callback::new(move |news| {
+            let is_all = matches!(news, catalogue::News::Snapshot(_));
+            store.handle_news(news);
+            if is_all {
+                chrome::look();
+            }
+        }));
+        // Meanwhile the user may have moved what was saved.
+        let shown = window_event_listener(visibilitychange, |_| {
+            if !document().hidden() {
+                chrome::look();
+            }
+        });
+        on_cleanup(move || shown.remove());
         Self { catalogue, store, browse: Browse::new(catalogue, store), toasts: Toasts::new() }
     }
 

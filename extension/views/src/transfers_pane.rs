@@ -65,6 +65,7 @@ impl Desk {
             }
             Action::Remove if is_worth_asking(view) => self.asked.set(Some(view.clone())),
             Action::Remove => self.remove(view),
+            Action::Again => self.fetch_again(view),
             Action::Show => self.show(view.saved_as.clone().unwrap_or_default()),
         }
     }
@@ -92,25 +93,42 @@ impl Desk {
 
     fn remove(self, view: &TransferView) {
         self.send(Command::Remove { transfer: view.id.clone() });
-        let (address, path) = (view.server.clone(), view.path.clone());
-        let again = match view.folder {
-            Some(_) => Command::DownloadFolder { address, path },
-            None => Command::Download { address, path, size: view.size, modified_ms: None },
-        };
+        let again = again(view);
         let again = Callback::new(move |()| self.send(again.clone()));
         let again = (!view.server.is_empty()).then(|| ("Get it again".to_owned(), again));
         self.toasts.show(format!("Removed {}", view.name), again);
     }
 
+    /// Fetches once more what is no longer anywhere; the new row takes the place of this one.
+    fn fetch_again(self, view: &TransferView) {
+        self.notice.set(None);
+        let transfer = view.id.clone();
+        self.catalogue.send(again(view), move |result| match result {
+            Ok(_) => self.send(Command::Remove { transfer }),
+            Err(problem) => self.notice.set(Some(problem)),
+        });
+    }
+
     fn show(self, path: String) {
         spawn_local(async move {
             if let Err(reason) = chrome::show_saved(&path).await {
+                // The row may say what became of it.
+                chrome::look();
                 self.notice.set(Some(Problem {
                     what: format!("The folder can't be shown: {reason}"),
                     advice: format!("The file was saved as {path}."),
                 }));
             }
         });
+    }
+}
+
+/// Fetches a transfer anew.
+fn again(view: &TransferView) -> Command {
+    let (address, path) = (view.server.clone(), view.path.clone());
+    match view.folder {
+        Some(_) => Command::DownloadFolder { address, path },
+        None => Command::Download { address, path, size: view.size, modified_ms: None },
     }
 }
 

@@ -1,7 +1,8 @@
 //! A transfer in words: what its row says, and what can be done with it. Pure.
 
 use wstp_messages::{
-    BlockRange, FileState, FileView, FolderView, RoomView, SourceStanding, SourceView, TransferState, TransferView,
+    BlockRange, FileState, FileView, FolderView, MAX_MISSING, RoomView, SourceStanding, SourceView, TransferState,
+    TransferView,
 };
 use wstp_ui::file_list::FileInfo;
 use wstp_ui::format::{bytes, count, duration, grouped, rate};
@@ -24,6 +25,7 @@ pub fn info(view: &TransferView, added: String) -> TransferInfo {
         progress: progress(view),
         map: map(view),
         trouble: trouble(view),
+        remedies: remedies(view),
         actions: actions(view),
         more: more(view),
         facts: facts(view, added),
@@ -78,6 +80,7 @@ pub fn short(view: &TransferView) -> String {
         TransferState::Paused => "paused".to_owned(),
         TransferState::Complete => "complete".to_owned(),
         TransferState::Saving => "saving".to_owned(),
+        TransferState::Saved if is_gone(view) => "moved away".to_owned(),
         TransferState::Saved => "saved".to_owned(),
         TransferState::Cancelled => "cancelled".to_owned(),
         TransferState::Failed => "failed".to_owned(),
@@ -88,12 +91,44 @@ fn trouble(view: &TransferView) -> Option<Trouble> {
     let told = view.problem.as_ref();
     let told = told.map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() });
     let lacking = view.folder.map_or(0, |folder| folder.problems);
-    told.or_else(|| view.lacks.as_ref().filter(|lacks| lacks.needed > 0).map(room)).or_else(|| {
+    let missing = || (view.missing > 0).then(|| moved_away(view));
+    told.or_else(missing).or_else(|| view.lacks.as_ref().filter(|lacks| lacks.needed > 0).map(room)).or_else(|| {
         (lacking > 0).then(|| Trouble {
             what: format!("{} could not be had.", count(lacking, "file or folder", "files or folders")),
             advice: "Open this row to see which and why, and try again when they can be read.".to_owned(),
         })
     })
+}
+
+/// What was saved is no longer where it was saved.
+fn moved_away(view: &TransferView) -> Trouble {
+    let place = view.saved_as.as_deref().unwrap_or_default();
+    let what = match view.folder {
+        None => format!("This was saved as {place} and is no longer there."),
+        Some(_) if is_gone(view) => format!("This was saved in {place}, and its files are no longer there."),
+        Some(_) if view.missing == 1 => format!("One of the files saved in {place} is no longer there."),
+        Some(_) => format!("{} of the files saved in {place} are no longer there.", missing_count(view)),
+    };
+    let again = match (view.in_sandbox, view.folder.is_some()) {
+        (true, false) => "The browser still has a copy: save it again if you need it.",
+        (true, true) => "The browser still has a copy: saved again, all of it gets a folder of its own.",
+        (false, _) if view.server.is_empty() => "The browser's copy was freed when it was saved.",
+        (false, _) => "The browser's copy was freed when it was saved: download it again if you need it.",
+    };
+    Trouble { what, advice: format!("You or another program moved, renamed or deleted it. {again}") }
+}
+
+fn missing_count(view: &TransferView) -> String {
+    let least = if view.missing >= u64::from(MAX_MISSING) { "At least " } else { "" };
+    format!("{least}{}", grouped(view.missing))
+}
+
+/// Whether nothing of what was saved is where it was saved.
+const fn is_gone(view: &TransferView) -> bool {
+    match view.folder {
+        None => view.missing > 0,
+        Some(folder) => view.missing > 0 && view.missing >= folder.saved,
+    }
 }
 
 /// There is no room for a transfer to begin.
@@ -142,6 +177,8 @@ pub fn words(view: &TransferView) -> String {
         TransferState::Paused => "Paused".to_owned(),
         TransferState::Complete => "Complete, not saved yet".to_owned(),
         TransferState::Saving => "Saving".to_owned(),
+        TransferState::Saved if is_gone(view) => "No longer where it was saved".to_owned(),
+        TransferState::Saved if view.missing > 0 => "No longer all where it was saved".to_owned(),
         TransferState::Saved => saved(view),
         TransferState::Cancelled => "Cancelled".to_owned(),
         TransferState::Failed if view.is_outdated => "Changed on the server".to_owned(),
@@ -189,7 +226,11 @@ fn tone(view: &TransferView) -> Tone {
         | TransferState::Verifying
         | TransferState::Starting
         | TransferState::Saving => Tone::Active,
-        TransferState::Complete | TransferState::Saved if view.problem.is_some() || lacks_files(view) => Tone::Warn,
+        TransferState::Complete | TransferState::Saved
+            if view.problem.is_some() || view.missing > 0 || lacks_files(view) =>
+        {
+            Tone::Warn
+        }
         TransferState::Complete | TransferState::Saved => Tone::Good,
         TransferState::Waiting { .. } => Tone::Warn,
         TransferState::Queued if waits_for_room(view) => Tone::Warn,
@@ -226,11 +267,20 @@ const fn lacks_files(view: &TransferView) -> bool {
     }
 }
 
+/// The ways out of what went wrong, offered in words beside it.
+fn remedies(view: &TransferView) -> Vec<Action> {
+    match view.state {
+        // Chrome could not save it.
+        TransferState::Complete if view.problem.is_some() => vec![Action::SaveInto],
+        TransferState::Saved if view.missing > 0 && view.in_sandbox => vec![Action::SaveAgain],
+        TransferState::Saved if view.missing > 0 && !view.server.is_empty() => vec![Action::Again],
+        _ => vec![],
+    }
+}
+
 fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
-        // Chrome could not save it.
-        TransferState::Complete if view.problem.is_some() => vec![Action::Save, Action::SaveInto, Action::Remove],
         TransferState::Saved if lacks_files(view) && !can_be_shown(view) => vec![Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
         TransferState::Queued if waits_for_room(view) => vec![Action::Begin, Action::Pause, Action::Cancel],
@@ -260,10 +310,10 @@ fn actions(view: &TransferView) -> Vec<Action> {
     }
 }
 
-/// Whether Chrome saved it. Of a folder that the user picked nobody is told the path, but for its end.
+/// Whether Chrome saved it and at least a part of it is still there. Of a folder that the user picked nobody is told the path, but for its end.
 fn can_be_shown(view: &TransferView) -> bool {
     let is_whole = |path: &str| path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
-    view.saved_as.as_deref().is_some_and(is_whole)
+    !is_gone(view) && view.saved_as.as_deref().is_some_and(is_whole)
 }
 
 fn more(view: &TransferView) -> Vec<Action> {
@@ -271,8 +321,9 @@ fn more(view: &TransferView) -> Vec<Action> {
         (TransferState::Queued, None) if waits_for_room(view) => vec![],
         (TransferState::Queued, Some(1)) => vec![Action::Later],
         (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
+        (TransferState::Saved, _) if view.in_sandbox && view.missing > 0 => vec![Action::SaveInto],
         (TransferState::Saved, _) if view.in_sandbox => vec![Action::SaveAgain, Action::SaveInto],
-        (TransferState::Complete, _) if view.problem.is_none() || lacks_files(view) => vec![Action::SaveInto],
+        (TransferState::Complete, _) if view.problem.is_none() => vec![Action::SaveInto],
         _ => vec![],
     }
 }
@@ -407,6 +458,7 @@ mod tests {
             sources: vec![],
             root: None,
             saved_as: None,
+            missing: 0,
             in_sandbox: false,
             added_ms: 0.0,
         }
@@ -535,6 +587,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_longer_where_it_was_saved_says_so_and_offers_a_way_to_get_it_back() {
+        let place = "/home/me/Downloads/a.flac";
+        let saved = TransferView { saved_as: Some(place.to_owned()), ..view(TransferState::Saved) };
+        assert_eq!((actions(&saved), remedies(&saved)), (vec![Action::Show, Action::Remove], vec![]));
+        let gone = TransferView { missing: 1, ..saved };
+        for (view, remedy) in [
+            (gone.clone(), vec![Action::Again]),
+            (TransferView { in_sandbox: true, ..gone.clone() }, vec![Action::SaveAgain]),
+            (TransferView { server: String::new(), ..gone.clone() }, vec![]),
+        ] {
+            let told = info(&view, String::new());
+            assert_eq!((told.remedies, told.actions, told.tone), (remedy, vec![Action::Remove], Tone::Warn));
+            assert_eq!((told.words.as_str(), short(&view).as_str()), ("No longer where it was saved", "moved away"));
+            assert_eq!(told.trouble.unwrap().what, format!("This was saved as {place} and is no longer there."));
+        }
+    }
+
+    #[test]
+    fn a_folder_counts_its_files_that_are_no_longer_there() {
+        let files = FolderView { files: 20_000, done: 20_000, saved: 20_000, ..FolderView::default() };
+        let saved = TransferView { saved_as: Some("/d/music".to_owned()), ..folder(TransferState::Saved, files) };
+        for (missing, what, can_be_shown) in [
+            (1, "One of the files saved in /d/music is no longer there.", true),
+            (3000, "3,000 of the files saved in /d/music are no longer there.", true),
+            (10_000, "At least 10,000 of the files saved in /d/music are no longer there.", true),
+            (20_000, "This was saved in /d/music, and its files are no longer there.", false),
+        ] {
+            let told = info(&TransferView { missing, ..saved.clone() }, String::new());
+            assert_eq!(told.trouble.unwrap().what, what);
+            assert_eq!((told.actions.contains(&Action::Show), told.remedies), (can_be_shown, vec![Action::SaveAgain]));
+        }
+    }
+
+    #[test]
     fn the_next_try_is_announced_in_seconds() {
         assert_eq!(words(&view(TransferState::Waiting { retry_seconds: 3.2 })), "Retry in 4 s");
         assert_eq!(words(&view(TransferState::Waiting { retry_seconds: 0.0 })), "Retrying");
@@ -549,7 +635,7 @@ mod tests {
     fn a_save_that_failed_is_a_warning_and_not_a_success() {
         let mut failed = view(TransferState::Complete);
         failed.problem = Some(Problem { what: "The disk is full.".to_owned(), advice: "Make room.".to_owned() });
-        assert_eq!(tone(&failed), Tone::Warn);
+        assert_eq!((tone(&failed), remedies(&failed)), (Tone::Warn, vec![Action::SaveInto]));
         assert_eq!(info(&failed, String::new()).trouble.unwrap().what, "The disk is full.");
     }
 

@@ -12,7 +12,8 @@ use futures_util::future::select;
 use gloo_timers::callback::Timeout;
 use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
-use wstp_messages::{Inner, Placed, Problem, SaveOutcome, TransferId, WaitReason};
+use wasm_bindgen_futures::spawn_local;
+use wstp_messages::{Inner, MAX_MISSING, MissingFile, Placed, Problem, SaveOutcome, TransferId, WaitReason};
 
 use super::say;
 use crate::chrome::{self, Change, Download, Purpose, Saves};
@@ -24,12 +25,18 @@ use crate::words::{asked_problem, cancelled_problem, problem, renamed_problem};
 const LAST_DOWNLOADS: u32 = 256;
 /// Chrome names a download at once, unless somebody has to be asked.
 const NAMING: Duration = Duration::from_secs(5);
+/// Chrome looks at most every ten seconds, in whole seconds, whether files are still there.
+const LOOK_AGAIN_MS: u32 = 11_500;
+/// After Chrome told of one missing file it may tell of more.
+const LOOK_SOON_MS: u32 = 300;
 /// How long our own listener stays after the last download that needed it.
 const LISTENING_MS: u32 = 3000;
 
 thread_local! {
     /// Downloads this worker has begun. It need not remember them: Chrome can be asked for any.
     static DOWNLOADS: RefCell<Downloads> = RefCell::default();
+    /// The next look at which files are missing.
+    static LOOK: RefCell<Option<Timeout>> = const { RefCell::new(None) };
     /// Our own listener is there until this ends.
     static LISTENING: RefCell<Option<Timeout>> = const { RefCell::new(None) };
 }
@@ -42,6 +49,9 @@ thread_local! {
 #[wasm_bindgen]
 pub async fn handle_download(change: JsValue) -> Result<(), JsValue> {
     let change: Change = serde_wasm_bindgen::from_value(change)?;
+    if change.exists.is_some() {
+        look_after(LOOK_SOON_MS);
+    }
     match DOWNLOADS.with_borrow_mut(|downloads| downloads.handle(&change)) {
         End::Open => Ok(()),
         End::Saved { transfer, file, path, placed } => {
@@ -62,6 +72,29 @@ pub async fn handle_erased(id: i32) -> Result<(), JsValue> {
     if is_told { say(Inner::Forgotten(id)) } else { Ok(()) }
 }
 
+/// Tells which saved files are missing, and once more when Chrome can have looked again.
+pub(super) async fn look_now() -> Result<(), JsValue> {
+    look_after(LOOK_AGAIN_MS);
+    look().await
+}
+
+fn look_after(milliseconds: u32) {
+    let look = || {
+        spawn_local(async {
+            if let Err(error) = look().await {
+                web_sys::console::warn_1(&error);
+            }
+        });
+    };
+    LOOK.replace(Some(Timeout::new(milliseconds, look)));
+}
+
+async fn look() -> Result<(), JsValue> {
+    let missing = chrome::missing_downloads(MAX_MISSING).await?.into_iter();
+    let file = |download: Download| Some(MissingFile { transfer: download.saves()?.transfer, path: download.filename });
+    say(Inner::Missing(missing.filter_map(file).collect()))
+}
+
 /// Tells how a download stands, if it is one of ours or nobody can say.
 async fn look_up(id: i32) -> Result<(), JsValue> {
     let Some(download) = chrome::find_download(id).await? else { return say(Inner::Forgotten(id)) };
@@ -75,6 +108,9 @@ async fn look_up(id: i32) -> Result<(), JsValue> {
 }
 
 pub(super) async fn save(transfer: TransferId, purpose: Purpose, url: &str, filename: &str) -> Result<(), JsValue> {
+    if purpose.file() == 0 {
+        chrome::forget_missing(&transfer).await?;
+    }
     let begun = begin(&transfer, purpose, url, filename).await;
     let mut told = match begun {
         Ok(id) => {
@@ -164,6 +200,7 @@ async fn tell_end(transfer: TransferId, file: u32, id: i32, end: End) -> Result<
 
 /// Finds out under which name Chrome would save a folder.
 pub(super) async fn try_folder(transfer: TransferId, url: &str, folder: &str) -> Result<(), JsValue> {
+    chrome::forget_missing(&transfer).await?;
     let id = begin(&transfer, Purpose::Folder, url, folder).await?;
     let path = DOWNLOADS.with_borrow(|downloads| downloads.path(id).map(str::to_owned));
     let folder = match path {

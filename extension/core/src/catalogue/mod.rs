@@ -49,7 +49,8 @@ use contents::Library;
 use journal::Journal;
 use storage::Opened;
 
-const TOPICS: &[&str] = &["Command", "Report", "Lost", "Saving", "FolderTried", "Asked", "Forgotten", "Hail"];
+const TOPICS: &[&str] =
+    &["Command", "Report", "Lost", "Saving", "FolderTried", "Asked", "Forgotten", "Missing", "Hail"];
 /// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -154,6 +155,7 @@ impl Catalogue {
                 }
                 Message::Inner(Inner::Asked(transfer)) => queue.handle_asked(&transfer),
                 Message::Inner(Inner::Forgotten(download)) => queue.handle_forgotten(download),
+                Message::Inner(Inner::Missing(files)) => queue.handle_missing(&files),
                 Message::Inner(Inner::Hail) => self.alive(),
                 _ => {}
             }

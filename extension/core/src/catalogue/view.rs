@@ -84,6 +84,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
             Save::Saved(path) if !path.is_empty() => Some(path.clone()),
             _ => None,
         },
+        missing: 0,
         in_sandbox: item.in_sandbox && complete,
         added_ms: item.added_ms,
     }

@@ -106,6 +106,7 @@ pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
         sources: Vec::new(),
         root: None,
         saved_as: None,
+        missing: 0,
         in_sandbox: false,
         added_ms: 0.0,
     }

@@ -7,6 +7,7 @@
 //! do again under the same id.
 
 mod adding;
+mod missing;
 mod ordering;
 mod rechecking;
 mod room;
@@ -103,6 +104,8 @@ pub struct Queue {
     lacking: HashMap<TransferId, RoomView>,
     /// Those that were reopened since the user last wanted them saved.
     rechecked: HashSet<TransferId>,
+    /// How many saved files are no longer on the disk.
+    missing: HashMap<TransferId, u64>,
 }
 
 impl Queue {
@@ -129,6 +132,7 @@ impl Queue {
             unmeasured: HashSet::new(),
             lacking: HashMap::new(),
             rechecked: HashSet::new(),
+            missing: HashMap::new(),
         };
         queue.effects.push_back(Effect::MeasureRoom);
         done.into_iter().for_each(|(id, reply)| queue.remember(id, reply));
@@ -348,6 +352,7 @@ impl Queue {
         self.set_aside.remove(&id);
         self.lacking.remove(&id);
         self.rechecked.remove(&id);
+        self.missing.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);

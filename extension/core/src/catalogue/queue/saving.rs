@@ -146,6 +146,7 @@ impl Queue {
             self.write(None, Change::SavedInto(id.clone(), Place::Picked(name)));
         }
         self.write(Some(command), Change::Save(id.clone(), Save::Going));
+        self.missing.remove(id);
         self.changed.insert(id.clone());
         Ok(())
     }
@@ -205,6 +206,7 @@ impl Queue {
             self.savers.remove(id);
         }
         self.write(command, Change::Save(id.clone(), Save::Going));
+        self.missing.remove(id);
         self.changed.insert(id.clone());
         self.begin_saving(id);
         Ok(())
