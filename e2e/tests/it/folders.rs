@@ -417,26 +417,22 @@ async fn a_browser_killed_while_it_saves_goes_on_where_it_was() -> Result<()> {
         until("some to be saved", LONG, async || Ok((stage.saved_files()?.len() > 300).then_some(()))).await?;
     }
     stage.kill_browser().await?;
-    let before = stage.saved_files()?.len();
-    ensure!((before as u64) < VERY_MANY, "it was too late");
+    // Chromium makes an empty file before it moves a download into its place. One that is killed in between leaves it.
+    let mut files: Vec<_> = (0..VERY_MANY).collect();
+    files.sort_by_key(|index| (index % 20, *index));
+    let mut missing = files.into_iter().map(|index| stage.downloads().join(path(index))).filter(|path| !path.exists());
+    let next = missing.next().context("it was too late")?;
+    fs::create_dir_all(next.parent().context("it is in a folder")?)?;
+    fs::write(next, "")?;
     stage.start_browser().await?;
     let view = stage.open(Page::Popup).await?;
     view.show_transfers().await?;
     view.wait_for_state(NAME, &["saved"]).await?;
-    // What Chromium had not written to its own list when it was killed, it can't know of: only of the last few.
-    let saved = hashes(&stage.downloads().join(NAME))?;
-    let served = hashes(&stage.folder().join(NAME))?;
-    for (file, hash) in &served {
-        let there = saved.get(file).context("a file is missing")?;
-        if there == hash {
-            continue;
-        }
-        // Chromium makes an empty file before it moves a download into its place. One that was killed in between leaves it.
-        let copy = file.with_file_name(format!("{} (1).bin", file.file_stem().context("no name")?.display()));
-        let is_left = there == blake3::hash(b"").to_hex().as_str() && saved.get(&copy) == Some(hash);
-        ensure!(is_left, "{} has other bytes", file.display());
+    // A killed Chromium leaves partial files of downloads that it had not listed yet. It names them as such, and nobody else knows of them.
+    for file in stage.saved_files()?.into_iter().filter(|file| file.extension() == Some("crdownload".as_ref())) {
+        fs::remove_file(file)?;
     }
-    let twice = saved.len() - served.len();
-    ensure!(twice <= 70, "{twice} files were saved twice");
+    // Nor does it know of the last files that it saved. They are saved again, in their places.
+    stage.check_saved_folder(NAME)?;
     view.wait_for_empty_sandbox().await
 }
