@@ -2,56 +2,42 @@
 
 use std::os::unix::fs::symlink;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use wstp_e2e::Stage;
 
 const MARKUP: &str = "<img src=x onerror=\"window.ran=1\">.txt";
 
-/// Downloads and saves a file of that name and compares the bytes.
-async fn name_survives(name: &str) -> Result<()> {
-    let stage = Stage::serving(&[(name, 9000)]).await?;
+/// What is odd about a name, and the name.
+const ODD: [(&str, &str); 5] = [
+    ("spaces", "  two  spaces , and more .txt"),
+    ("quotes", "\"double\" 'single' `back` \u{201e}low\u{201c}.txt"),
+    ("emoji", "\u{1f469}\u{200d}\u{1f680} to the \u{1f315}.txt"),
+    ("right to left", "\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{645}\u{631}\u{62d}\u{628}\u{627}.txt"),
+    ("percent signs and other marks", "100%41 #1 ?q=a&b;c+d~.txt"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_names_are_shown_as_they_are_and_every_byte_is_saved() -> Result<()> {
+    let (long, wide) = (format!("{}.txt", "n".repeat(251)), format!("{}abc", "\u{1f30d}".repeat(63)));
+    let cases = ODD.into_iter().chain([("255 bytes", &*long), ("255 bytes that are few characters", &*wide)]);
+    let cases: Vec<_> = cases.collect();
+    let stage = Stage::serving(&cases.iter().map(|(_, name)| (*name, 9000)).collect::<Vec<_>>()).await?;
     let view = stage.open_connected().await?;
-    view.wait_for_name(name).await?;
-    assert_eq!(view.names().await?, [name]);
-    view.download(name).await?;
-    let saved = view.save(name).await?;
-    stage.check_saved(name, &saved)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn spaces_in_names() -> Result<()> {
-    name_survives("  two  spaces , and more .txt").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn quotes_in_names() -> Result<()> {
-    name_survives("\"double\" 'single' `back` \u{201e}low\u{201c}.txt").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn emoji_in_names() -> Result<()> {
-    name_survives("\u{1f469}\u{200d}\u{1f680} to the \u{1f315}.txt").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn right_to_left_names() -> Result<()> {
-    name_survives("\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{645}\u{631}\u{62d}\u{628}\u{627}.txt").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn percent_signs_and_other_marks_in_names() -> Result<()> {
-    name_survives("100%41 #1 ?q=a&b;c+d~.txt").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn names_of_255_bytes() -> Result<()> {
-    name_survives(&format!("{}.txt", "n".repeat(251))).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn names_of_255_bytes_that_are_few_characters() -> Result<()> {
-    name_survives(&format!("{}abc", "\u{1f30d}".repeat(63))).await
+    view.wait_for_name(&wide).await?;
+    let (mut shown, mut served) = (view.names().await?, Vec::from_iter(cases.iter().map(|(_, name)| *name)));
+    shown.sort();
+    served.sort_unstable();
+    assert_eq!(shown, served);
+    for (case, name) in cases {
+        let is_saved = async {
+            view.download(name).await?;
+            let saved = view.save(name).await?;
+            stage.check_saved(name, &saved)
+        };
+        is_saved.await.with_context(|| format!("a name with {case}"))?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use wstp_e2e::{Memory, MemoryWatch, Stage};
 use wstp_testkit::target;
@@ -10,44 +10,20 @@ use wstp_testkit::target;
 /// How much the extension's processes may grow while a file of any size passes through them.
 const MOST_GROWTH: u64 = 64 << 20;
 
-async fn arrives_whole(size: u64) -> Result<()> {
-    let stage = Stage::serving(&[("file.bin", size)]).await?;
-    let view = stage.open_connected().await?;
-    view.download("file.bin").await?;
-    let saved = view.save("file.bin").await?;
-    stage.check_saved("file.bin", &saved)
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_no_bytes_arrives_and_the_server_lives_on() -> Result<()> {
-    let stage = Stage::serving(&[("empty.bin", 0), ("next.bin", 9)]).await?;
+async fn a_file_of_every_size_around_a_block_arrives() -> Result<()> {
+    let files = [("empty.bin", 0), ("byte.bin", 1), ("less.bin", 8191), ("block.bin", 8192), ("more.bin", 8193)];
+    let stage = Stage::serving(&files).await?;
     let view = stage.open_connected().await?;
-    for name in ["empty.bin", "next.bin"] {
-        view.download(name).await?;
-        let saved = view.save(name).await?;
-        stage.check_saved(name, &saved)?;
+    for (name, size) in files {
+        let arrives = async {
+            view.download(name).await?;
+            let saved = view.save(name).await?;
+            stage.check_saved(name, &saved)
+        };
+        arrives.await.with_context(|| format!("a file of {size} bytes"))?;
     }
     Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_one_byte_arrives() -> Result<()> {
-    arrives_whole(1).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_a_block_less_a_byte_arrives() -> Result<()> {
-    arrives_whole(8191).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_exactly_one_block_arrives() -> Result<()> {
-    arrives_whole(8192).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_a_block_and_a_byte_arrives() -> Result<()> {
-    arrives_whole(8193).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

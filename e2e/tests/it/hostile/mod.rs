@@ -15,6 +15,8 @@ use wstp_testkit::{Bait, Hostile, LONG, binary, entry, until};
 const MIB: u64 = 1 << 20;
 const GOOD: &str = "good.bin";
 const GOOD_SIZE: u64 = 24 * MIB;
+/// A good download that is under way for as long as many lies take.
+const LONG_SIZE: u64 = 3 * GOOD_SIZE;
 /// Bytes a second: the good download takes some seconds.
 const GOOD_RATE: u64 = 3 * MIB;
 const BAIT: &str = "bait.bin";
@@ -29,26 +31,36 @@ fn bait() -> Bait {
     Bait::new(BAIT, BAIT_SIZE)
 }
 
+/// The answers of a hostile server.
+type Script = Box<dyn Fn(ClientMessage) -> Vec<Message> + Send + Sync>;
+
 /// Does `act` to a hostile server while a good download runs, and checks that it did no harm.
 async fn does_no_harm(
     script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static,
     act: impl AsyncFnOnce(&Stage, &View<'_>, SocketAddr) -> Result<()>,
 ) -> Result<()> {
-    let stage = Stage::serving(&[(GOOD, GOOD_SIZE)]).await?;
+    nothing_does_harm(GOOD_SIZE, GOOD_RATE, async |stage, view| {
+        let hostile = Hostile::start(script).await?;
+        act(stage, view, hostile.address()).await
+    })
+    .await
+}
+
+/// Does `act` while a good download of `size` bytes runs at a rate, and checks that it did no harm.
+async fn nothing_does_harm(size: u64, rate: u64, act: impl AsyncFnOnce(&Stage, &View<'_>) -> Result<()>) -> Result<()> {
+    let stage = Stage::serving(&[(GOOD, size)]).await?;
     let view = stage.open(Page::Manager).await?;
     view.fix_connections(4).await?;
     view.connect(&stage.address()).await?;
     view.wait_for_name(GOOD).await?;
-    stage.proxy.limit_rate(GOOD_RATE);
+    stage.proxy.limit_rate(rate);
     view.download(GOOD).await?;
     until("the good download to have its connections", LONG, async || {
         Ok((stage.proxy.open() >= 5 && stage.proxy.passed() > MIB).then_some(()))
     })
     .await?;
     let connections = stage.proxy.accepted();
-    let hostile = Hostile::start(script).await?;
-    act(&stage, &view, hostile.address()).await?;
-    drop(hostile);
+    act(&stage, &view).await?;
     stage.proxy.limit_rate(u64::MAX);
     // Listing needs the catalogue, the rest of the download its worker, and saving the offscreen document and the
     // service worker.
@@ -69,17 +81,6 @@ async fn says(view: &View<'_>, name: &str, words: &str) -> Result<()> {
     view.wait_for_rows(words, |rows| rows.iter().any(|row| row.name == name && fits(row)).then_some(())).await
 }
 
-/// Downloads the bait, and expects these words about why that fails.
-async fn bait_says(words: &str, script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
-    does_no_harm(script, async |_, view, hostile| {
-        view.ask_for(&hostile.to_string()).await?;
-        view.wait_for_name(BAIT).await?;
-        view.download(BAIT).await?;
-        says(view, BAIT, words).await
-    })
-    .await
-}
-
 /// Opens the hostile server's folder, and expects words about why that fails.
 async fn folder_fails_in_words(script: impl Fn(ClientMessage) -> Vec<Message> + Send + Sync + 'static) -> Result<()> {
     does_no_harm(script, async |_, view, hostile| {
@@ -97,22 +98,24 @@ fn is_sentence(words: &str) -> bool {
 }
 
 /// The bait's honest answers, except those that `lie` replaces.
-fn but_for(lie: impl Fn(&Bait, &ClientMessage) -> Option<Vec<Message>>) -> impl Fn(ClientMessage) -> Vec<Message> {
-    let bait = bait();
+fn but_for(
+    bait: Bait,
+    lie: impl Fn(&Bait, &ClientMessage) -> Option<Vec<Message>>,
+) -> impl Fn(ClientMessage) -> Vec<Message> {
     move |asked| lie(&bait, &asked).unwrap_or_else(|| bait.answer(&asked).iter().map(binary).collect())
 }
 
 /// The same for the description of an open file.
-fn opened_as(lie: impl Fn(Opened) -> Opened) -> impl Fn(ClientMessage) -> Vec<Message> {
-    but_for(move |bait, asked| match asked {
+fn opened_as(bait: Bait, lie: impl Fn(Opened) -> Opened) -> impl Fn(ClientMessage) -> Vec<Message> {
+    but_for(bait, move |bait, asked| match asked {
         ClientMessage::Open(open) => Some(vec![binary(&ServerMessage::Opened(lie(bait.opened(open.id))))]),
         _ => None,
     })
 }
 
 /// The same for blocks.
-fn blocks_as(lie: impl Fn(BlocksReply) -> Vec<BlocksReply>) -> impl Fn(ClientMessage) -> Vec<Message> {
-    but_for(move |bait, asked| match asked {
+fn blocks_as(bait: Bait, lie: impl Fn(BlocksReply) -> Vec<BlocksReply>) -> impl Fn(ClientMessage) -> Vec<Message> {
+    but_for(bait, move |bait, asked| match asked {
         ClientMessage::Blocks(asked) => {
             let honest = bait.blocks(asked)?;
             Some(lie(honest).into_iter().map(|reply| binary(&ServerMessage::Blocks(reply))).collect())
@@ -121,35 +124,9 @@ fn blocks_as(lie: impl Fn(BlocksReply) -> Vec<BlocksReply>) -> impl Fn(ClientMes
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_empty_then_huge_then_larger_than_anything() -> Result<()> {
-    let opens = AtomicU32::new(0);
-    let script = opened_as(move |opened| {
-        let turn = opens.fetch_add(1, Ordering::SeqCst) as usize;
-        Opened { size: [0, 1 << 63, u64::MAX][turn % 3], ..opened }
-    });
-    bait_says(NO_SUCH_SIZE, script).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_said_to_be_empty() -> Result<()> {
-    bait_says("(an empty file has another hash)", opened_as(|opened| Opened { size: 0, ..opened })).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_two_to_the_63_bytes() -> Result<()> {
-    bait_says(NO_SUCH_SIZE, opened_as(|opened| Opened { size: 1 << 63, ..opened })).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_larger_than_anything() -> Result<()> {
-    bait_says(NO_SUCH_SIZE, opened_as(|opened| Opened { size: u64::MAX, ..opened })).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_whose_size_is_another_each_time() -> Result<()> {
+fn size_that_is_another_each_time(bait: Bait) -> Script {
     let opens = AtomicU64::new(0);
-    let script = but_for(move |bait, asked| match asked {
+    Box::new(but_for(bait, move |bait, asked| match asked {
         ClientMessage::Open(open) => {
             let opened = bait.opened(open.id);
             let size = opened.size + opens.fetch_add(1, Ordering::SeqCst);
@@ -158,48 +135,101 @@ async fn a_file_whose_size_is_another_each_time() -> Result<()> {
         // Only opening it again continues the transfer.
         ClientMessage::Blocks(_) => Some(vec![binary(&ServerMessage::Stale(Stale { handle: Bait::HANDLE }))]),
         _ => None,
-    });
-    bait_says("(one version has two sizes or hashes)", script).await
+    }))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_of_hashes_that_do_not_hash() -> Result<()> {
-    let script = but_for(|bait, asked| match asked {
+fn sizes_that_can_not_be(bait: Bait) -> Script {
+    let opens = AtomicU32::new(0);
+    Box::new(opened_as(bait, move |opened| {
+        let turn = opens.fetch_add(1, Ordering::SeqCst) as usize;
+        Opened { size: [0, 1 << 63, u64::MAX][turn % 3], ..opened }
+    }))
+}
+
+fn pages_that_do_not_hash(bait: Bait) -> Script {
+    Box::new(but_for(bait, |bait, asked| match asked {
         ClientMessage::Hashes(asked) => {
             let mut page = bait.page(asked)?;
             page.nodes.iter_mut().for_each(|node| node[0] ^= 1);
             Some(vec![binary(&ServerMessage::HashPage(page))])
         }
         _ => None,
-    });
-    bait_says("(the page does not lead to the file's root hash)", script).await
+    }))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn blocks_that_are_others() -> Result<()> {
-    let script = blocks_as(|reply| vec![BlocksReply { data: vec![7; reply.data.len()].into(), ..reply }]);
-    bait_says(OTHER_BYTES, script).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn blocks_nobody_asked_for() -> Result<()> {
-    let script = blocks_as(|reply| {
+fn blocks_nobody_asked_for(bait: Bait) -> Script {
+    Box::new(blocks_as(bait, |reply| {
         let mut run = reply.run;
         run.first += 1000;
         vec![BlocksReply { run, ..reply }]
-    });
-    bait_says(NOT_UNDERSTOOD, script).await
+    }))
 }
 
+/// Another message in place of blocks.
+fn in_place_of_blocks(bait: Bait, message: impl Fn() -> Message + Send + Sync + 'static) -> Script {
+    Box::new(but_for(bait, move |_, asked| matches!(asked, ClientMessage::Blocks(_)).then(|| vec![message()])))
+}
+
+/// A lie about a file: the file's name, which says what the lie is, the words that the user reads, and the server.
+type Lie = (&'static str, &'static str, fn(Bait) -> Script);
+
+const LIES: [Lie; 11] = [
+    ("empty, then huge, then larger than anything", NO_SUCH_SIZE, sizes_that_can_not_be),
+    ("said to be empty", "(an empty file has another hash)", |bait| {
+        Box::new(opened_as(bait, |opened| Opened { size: 0, ..opened }))
+    }),
+    ("of two to the 63 bytes", NO_SUCH_SIZE, |bait| {
+        Box::new(opened_as(bait, |opened| Opened { size: 1 << 63, ..opened }))
+    }),
+    ("larger than anything", NO_SUCH_SIZE, |bait| {
+        Box::new(opened_as(bait, |opened| Opened { size: u64::MAX, ..opened }))
+    }),
+    ("another size each time", "(one version has two sizes or hashes)", size_that_is_another_each_time),
+    ("wrong pages of hashes", "(the page does not lead to the file's root hash)", pages_that_do_not_hash),
+    ("other blocks", OTHER_BYTES, |bait| {
+        Box::new(blocks_as(bait, |reply| vec![BlocksReply { data: vec![7; reply.data.len()].into(), ..reply }]))
+    }),
+    ("blocks nobody asked for", NOT_UNDERSTOOD, blocks_nobody_asked_for),
+    ("replies with other ids", NOT_UNDERSTOOD, |bait| {
+        Box::new(blocks_as(bait, |reply| vec![BlocksReply { id: reply.id ^ 1 << 31, ..reply }]))
+    }),
+    ("text in place of blocks", NOT_UNDERSTOOD, |bait| {
+        in_place_of_blocks(bait, || Message::text("here are your blocks"))
+    }),
+    ("huge frames in place of blocks", NOT_UNDERSTOOD, |bait| {
+        in_place_of_blocks(bait, || Message::binary(vec![0x85; 128 << 20]))
+    }),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn replies_with_other_ids() -> Result<()> {
-    bait_says(NOT_UNDERSTOOD, blocks_as(|reply| vec![BlocksReply { id: reply.id ^ 1 << 31, ..reply }])).await
+async fn each_lie_about_a_file_is_told_in_words() -> Result<()> {
+    nothing_does_harm(LONG_SIZE, GOOD_RATE / 3, async |stage, view| {
+        for (lie, words, script) in LIES {
+            let is_told = async {
+                let hostile = Hostile::start(script(Bait::new(lie, BAIT_SIZE))).await?;
+                view.ask_for(&hostile.address().to_string()).await?;
+                view.wait_for_name(lie).await?;
+                view.download(lie).await?;
+                says(view, lie, words).await?;
+                // One that waits to try again would hold the place of the next.
+                let row = view.rows().await?.into_iter().find(|row| row.name == lie).context("it has no row")?;
+                if row.state != "failed" {
+                    view.press(&row, "cancel").await?;
+                }
+                anyhow::Ok(())
+            };
+            is_told.await.with_context(|| format!("a file that is {lie}"))?;
+        }
+        ensure!(stage.proxy.passed() < LONG_SIZE, "the good download was over before the last lie");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_to_what_has_ended() -> Result<()> {
-    // The reply itself is right, so the file may well arrive. Nothing may break.
-    let script = blocks_as(|reply| vec![reply.clone(), reply]);
+    // The reply itself is right, so that the file may well arrive: what is asked is that nothing breaks.
+    let script = blocks_as(bait(), |reply| vec![reply.clone(), reply]);
     does_no_harm(script, async |_, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
         view.wait_for_name(BAIT).await?;
@@ -216,27 +246,9 @@ async fn replies_to_what_has_ended() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_in_place_of_blocks() -> Result<()> {
-    let script = but_for(|_, asked| match asked {
-        ClientMessage::Blocks(_) => Some(vec![Message::text("here are your blocks")]),
-        _ => None,
-    });
-    bait_says(NOT_UNDERSTOOD, script).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn huge_frames_in_place_of_blocks() -> Result<()> {
-    let script = but_for(|_, asked| match asked {
-        ClientMessage::Blocks(_) => Some(vec![Message::binary(vec![0x85; 128 << 20])]),
-        _ => None,
-    });
-    bait_says(NOT_UNDERSTOOD, script).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn goodbye_after_goodbye_that_says_to_come_back_in_weeks() -> Result<()> {
     let goodbye = || binary(&ServerMessage::Goodbye(Goodbye { retry_after_ms: u32::MAX }));
-    let script = but_for(move |_, asked| match asked {
+    let script = but_for(bait(), move |_, asked| match asked {
         ClientMessage::Open(_) => Some((0..1000).map(|_| goodbye()).collect()),
         _ => None,
     });
@@ -255,7 +267,7 @@ async fn goodbye_after_goodbye_that_says_to_come_back_in_weeks() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_notices_for_handles_nobody_opened() -> Result<()> {
-    let script = but_for(|bait, asked| match asked {
+    let script = but_for(bait(), |bait, asked| match asked {
         ClientMessage::Open(open) => {
             let flood = (0..100_000_u32).flat_map(|number| {
                 let handle = number + 1000;
@@ -389,6 +401,9 @@ async fn names_that_lead_elsewhere() -> Result<()> {
 async fn names_that_are_special_elsewhere_are_saved_where_everything_is() -> Result<()> {
     let long = "n".repeat(1024);
     let names = ["C:\\Windows\\x.txt", "CON", "NUL.txt", "..\\up.txt", "a\u{202e}gnp.exe", "~", &long];
+    let stage = Stage::serving(&[]).await?;
+    let view = stage.open(Page::Manager).await?;
+    let mut all = Vec::new();
     for name in names {
         let bait = Bait::new(name, 9000);
         let script = {
@@ -396,15 +411,15 @@ async fn names_that_are_special_elsewhere_are_saved_where_everything_is() -> Res
             move |asked: ClientMessage| bait.answer(&asked).iter().map(binary).collect()
         };
         let hostile = Hostile::start(script).await?;
-        let stage = Stage::serving(&[]).await?;
-        let view = stage.open(Page::Manager).await?;
         view.ask_for(&hostile.address().to_string()).await?;
         view.wait_for_name(name).await?;
         view.download(name).await?;
         let saved = view.save(name).await?;
         ensure!(saved.starts_with(stage.downloads()), "{name:?} was saved as {}", saved.display());
-        ensure!(stage.saved_files()? == [saved.clone()], "{name:?} left {:?}", stage.saved_files()?);
         ensure!(std::fs::read(&saved)? == bait.bytes, "{name:?} has other bytes");
+        all.push(saved);
+        all.sort();
+        ensure!(stage.saved_files()? == all, "{name:?} left {:?}", stage.saved_files()?);
     }
     Ok(())
 }
