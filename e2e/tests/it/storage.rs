@@ -321,6 +321,73 @@ async fn a_complete_copy_that_was_changed_is_mended_before_it_is_saved() -> Resu
     stage.browser()?.check_no_panic()
 }
 
+/// A transfer's name, the stored file that is hit, what happens to it, and the words that its row has then.
+type Blow = (&'static str, &'static str, &'static str, Option<&'static str>);
+
+const GONE: &str = "The copy of this in the browser's storage is gone";
+const ANEW: &str = "What had arrived of this is gone from the browser's storage, or damaged there.";
+const COMPLETE: [Blow; 2] = [("gone.bin", "data", "gone", Some(GONE)), ("folder.bin", "data", "a folder", Some(GONE))];
+const HALVES: [Blow; 4] = [
+    ("half-journal.bin", "journal", "garbage", Some(ANEW)),
+    ("half-gone.bin", "data", "gone", None),
+    ("half-folder.bin", "data", "a folder", None),
+    ("half-newer.bin", "journal", "newer", Some("another version of this extension wrote it")),
+];
+
+/// Does a blow to a transfer, sees that its row says so and that all else works, and has it complete all the same.
+async fn is_no_dead_end(stage: &Stage, view: &View<'_>, (name, path, kind, words): Blow) -> Result<()> {
+    let row = view.wait_for_state(name, &["complete", "paused"]).await?;
+    touch(stage, &row, path, kind).await?;
+    if words.is_some() {
+        // Nothing arrives before the words were seen.
+        stage.proxy.hold_after(0);
+    }
+    view.press(&row, if row.state == "paused" { "resume" } else { "save" }).await?;
+    let told = |rows: &[Row]| {
+        let is_told = |row: &&Row| row.name == name && words.is_none_or(|words| row.text.contains(words));
+        rows.iter().find(is_told).cloned()
+    };
+    let row = view.wait_for_rows("the words", told).await?;
+    can_browse(stage, view).await?;
+    stage.proxy.release();
+    if kind == "newer" {
+        ensure!(row.text.contains("Removed from the list, it can be downloaded anew."), "{}", row.text);
+        view.press(&row, "remove").await?;
+        view.wait_for_rows("it to be removed", |rows| rows.iter().all(|row| row.name != name).then_some(())).await?;
+        view.connect(&stage.address()).await?;
+        view.download(name).await?;
+    } else if words == Some(GONE) {
+        view.press(&row, "retry").await?;
+    }
+    let saved = view.save(name).await?;
+    stage.check_saved(name, &saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happens_to_the_files_of_one_transfer_it_is_no_dead_end() -> Result<()> {
+    let blows = || COMPLETE.into_iter().chain(HALVES);
+    let files: Vec<_> = blows().map(|(name, ..)| (name, FILE)).chain([(KEPT, 9)]).collect();
+    let stage = Stage::serving(&files).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    for (name, ..) in COMPLETE {
+        view.download(name).await?;
+        view.wait_for_state(name, &["complete"]).await?;
+    }
+    for (name, ..) in HALVES {
+        stage.download_part(&view, name, FILE / 2).await?;
+        let row = view.wait_for_state(name, &["downloading"]).await?;
+        view.press(&row, "pause").await?;
+        view.wait_for_state(name, &["paused"]).await?;
+        stage.proxy.release();
+    }
+    for blow in blows() {
+        let of = || format!("of {} whose {} is {}", blow.0, blow.1, blow.2);
+        is_no_dead_end(&stage, &view, blow).await.with_context(of)?;
+    }
+    stage.browser()?.check_no_panic()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_cleared_while_it_runs_is_told_and_fetched_again() -> Result<()> {
     let mut stage = Stage::serving(&[(KEPT, 3 * MIB), (HALF, SIZE)]).await?;
