@@ -1,7 +1,8 @@
 //! The shared files over plain HTTP, for programs and browsers that don't speak the protocol: `/files/PATH`.
 //!
 //! Read-only (`GET` and `HEAD`), with validators and single byte ranges by RFC 9110. The answer for a folder is a page
-//! of links. Paths go through the same [store](crate::store) as the protocol's. The server hashes nothing for it, and never mixes two versions of a file: when a file changes on the way, the connection ends early.
+//! of links. Paths go through the same [store](crate::store) as the protocol's. The server hashes nothing for it, and
+//! never mixes two versions of a file: when a file changes on the way, the connection ends early.
 
 mod byte_range;
 mod conditions;

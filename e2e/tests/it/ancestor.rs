@@ -1,4 +1,5 @@
-//! The faults of the program this one descends from, as far as they can be seen in a browser. Each is a test here or where its theme is:
+//! The faults of the program this one descends from, as far as they can be seen in a browser. Each is a test here or
+//! where its theme is:
 //!
 //! | the fault | the test |
 //! |---|---|

@@ -1,5 +1,6 @@
-//! A file as plain HTTP sends it: read once, from one place on, for one answer, and open until that ends. Nobody proves these bytes, so all must be of one
-//! version. Backup programs, indexers and `chmod` move the change time and leave the bytes alone: then what was sent is read again and compared.
+//! A file as plain HTTP sends it: read once, from one place on, for one answer, and open until that ends. Nobody proves
+//! these bytes, so all must be of one version. Backup programs, indexers and `chmod` move the change time and leave the
+//! bytes alone: then what was sent is read again and compared.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -84,7 +85,8 @@ impl FileStream {
         Err(ErrorCode::Changed.into())
     }
 
-    /// Goes on under the version that the file has now, if it still has the bytes that were sent. `false`: it was touched once more meanwhile.
+    /// Goes on under the version that the file has now, if it still has the bytes that were sent. `false`: it was
+    /// touched once more meanwhile.
     async fn compare(&mut self) -> Result<bool, Refusal> {
         self.version = self.version.touched().await?;
         // Until then a further change may not show.

@@ -1,4 +1,5 @@
-//! A server that answers every request with the same bytes, or carries it on by SOCKS: what stands between people and servers.
+//! A server that answers every request with the same bytes, or carries it on by SOCKS: what stands between people and
+//! servers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -55,7 +55,8 @@ fn joined(mut chunks: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The head of a request for `target`, after which the server closes the connection; `fields` are whole lines without their ends.
+/// The head of a request for `target`, after which the server closes the connection; `fields` are whole lines without
+/// their ends.
 pub fn head(method: &str, target: &str, fields: &[&str]) -> String {
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
     format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{fields}\r\n")
