@@ -26,7 +26,7 @@ impl Transfer {
     pub(super) fn ask(&mut self) {
         self.endgame_at = None;
         self.unlimited_at = None;
-        if self.file.is_none() || self.change_unrecorded {
+        if self.file.is_none() || self.update.is_unrecorded() {
             return;
         }
         let ids: Vec<_> =

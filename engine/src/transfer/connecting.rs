@@ -17,7 +17,7 @@ impl Transfer {
     /// Opens the connections that are of use and allowed.
     pub(super) fn connect(&mut self) {
         let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();
-        if all_verified && !self.updating {
+        if all_verified && !self.update.is_wanted() {
             return;
         }
         self.make_room_for_origin();
@@ -97,7 +97,7 @@ impl Transfer {
 
     /// Bytes without hashes are of use only while somebody else tells which file is wanted and what its blocks hash to.
     fn can_use_unproved(&self) -> bool {
-        !self.updating && self.file.is_some_and(|file| file.root.is_some()) && self.pages_are_served()
+        !self.update.is_wanted() && self.file.is_some_and(|file| file.root.is_some()) && self.pages_are_served()
     }
 
     /// The source with the fewest connections among those that have proved that they serve the file.
@@ -212,7 +212,7 @@ impl Transfer {
         let Some(index) = self.sources.iter().position(|source| source.config.id == id) else { return };
         self.disconnect_source(id);
         let removed = self.sources.remove(index);
-        if !self.complete {
+        if !self.is_complete() {
             self.fail_without_origin(removed.problem.unwrap_or(Problem::Connection));
         }
     }

@@ -105,7 +105,7 @@ impl Transfer {
             Judgement::Lie(lie) => return self.distrust(id, Problem::Protocol(lie.to_owned())),
         }
         if self.origin() == Some(source) {
-            self.updating = false;
+            self.update.settle();
         }
         self.trust(id, offered.root);
     }
@@ -121,7 +121,7 @@ impl Transfer {
         let Some(file) = &self.file else {
             return if is_origin { Judgement::First } else { Judgement::Unsure };
         };
-        if self.updating && !is_origin {
+        if self.update.is_wanted() && !is_origin {
             return Judgement::Unsure;
         }
         let clash = file.size != offered.size || matches!((file.root, offered.root), (Some(a), Some(b)) if a != b);
@@ -131,13 +131,13 @@ impl Transfer {
         let may_be_misheard = is_unproven && self.corrections < MOST_CORRECTIONS;
         let is_unknown = !clash && file.root.is_none();
         match () {
-            () if contradicts && is_unproven && self.updating => Judgement::Unsure,
+            () if contradicts && is_unproven && self.update.is_wanted() => Judgement::Unsure,
             () if contradicts && may_be_misheard => Judgement::Contradiction,
             () if contradicts => Judgement::Lie("one version has two sizes or hashes"),
             () if version == Some(offered.version) => Judgement::Same,
             () if file.same_bytes(offered) => Judgement::SameBytes,
             // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
-            () if self.updating => Judgement::Unsure,
+            () if self.update.is_wanted() => Judgement::Unsure,
             // Nothing is here that the user would want to hear of: no block, or none that is proven, and what came is
             // compared with the new hash.
             () if may_be_misheard && version.is_some() && (self.blocks.holds_nothing() || is_unknown) => {
@@ -153,7 +153,7 @@ impl Transfer {
 
     /// Judges a source that does not say which file it has.
     fn judge_by_size(&self, offered: &FileIdentity) -> Judgement {
-        match self.file.filter(|file| file.root.is_some() && !self.updating) {
+        match self.file.filter(|file| file.root.is_some() && !self.update.is_wanted()) {
             None => Judgement::Unsure,
             Some(file) if file.size != offered.size => Judgement::Other,
             Some(_) => Judgement::SameBytes,
@@ -177,13 +177,13 @@ impl Transfer {
 
     /// Whether it is certain which file is wanted.
     pub(super) fn is_settled_which(&self) -> bool {
-        !self.updating && self.file.is_some_and(|file| file.root.is_some())
+        !self.update.is_wanted() && self.file.is_some_and(|file| file.root.is_some())
     }
 
     /// Has another source that the user named say which file it is, where the origin had it not open for too long. The
     /// origin is used again if it comes back with the same file. A change is only the origin's own to tell.
     pub(super) fn replace_silent_origin(&mut self) {
-        if self.is_settled_which() || self.updating || self.has_origin_open() {
+        if self.is_settled_which() || self.update.is_wanted() || self.has_origin_open() {
             self.origin_seen = self.now;
         } else if self.stand_in_at().is_some_and(|at| at <= self.now) {
             self.stand_in = self.stand_in_candidate();
@@ -193,7 +193,7 @@ impl Transfer {
 
     /// When a source that is ready to takes the origin's place.
     pub(super) fn stand_in_at(&self) -> Option<Instant> {
-        let waits = !self.is_settled_which() && !self.updating && !self.has_origin_open();
+        let waits = !self.is_settled_which() && !self.update.is_wanted() && !self.has_origin_open();
         self.stand_in_candidate().filter(|_| waits).map(|_| self.origin_seen + ORIGIN_PATIENCE)
     }
 
@@ -239,9 +239,9 @@ impl Transfer {
         match self.file {
             None => self.adopt(source, offered),
             Some(file) if file.same_bytes(&offered) => self.rename(source, &offered),
-            Some(_) => self.update(source, offered),
+            Some(_) => self.replace_file(source, offered),
         }
-        self.updating = false;
+        self.update.settle();
         self.trust(id, offered.root);
     }
 
@@ -267,7 +267,7 @@ impl Transfer {
     }
 
     /// The file changed: what may be the same is kept and compared, when the new root is known.
-    fn update(&mut self, source: SourceId, file: FileIdentity) {
+    fn replace_file(&mut self, source: SourceId, file: FileIdentity) {
         if let Some(old) = &self.file {
             self.blocks.changed(old, &file);
         }
@@ -276,7 +276,7 @@ impl Transfer {
         self.suspects.clear();
         self.proven_before = false;
         self.readback.proven = RangeSet::new();
-        self.change_unrecorded = true;
+        self.update.take();
         for other in &mut self.sources {
             other.version = None;
             other.unverified = RangeSet::new();
@@ -367,7 +367,7 @@ impl Transfer {
 
     /// Makes the data file as long as it has to be.
     pub(super) fn prepare_storage(&mut self) {
-        if !self.change_unrecorded {
+        if !self.update.is_unrecorded() {
             self.set_length();
         }
     }

@@ -20,6 +20,7 @@ mod stopping;
 mod storage;
 mod storing;
 mod summits;
+mod update;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,9 +32,10 @@ use self::ledger::Ledger;
 use self::pages::Pages;
 use self::reading_back::ReadBack;
 use self::source::Source;
-use self::stopping::Stop;
+use self::stopping::State;
 use self::storage::Storage;
 use self::summits::Summits;
+use self::update::Update;
 use crate::journal::Recovered;
 use crate::limit::Limit;
 use crate::peer::Jitter;
@@ -74,21 +76,14 @@ pub struct Transfer {
     suspects: BTreeMap<BlockIndex, u8>,
     rate: Rate,
     problem: Option<Problem>,
-    stop: Option<Stop>,
-    storage_failed: bool,
-    /// Storage failed in a way that lets nothing be put on record.
-    recording_failed: bool,
-    /// The user wants the file as it is now, although it changed.
-    updating: bool,
+    state: State,
+    update: Update,
     /// The source that says which file it is in the place of one that is silent.
     stand_in: Option<SourceId>,
     /// When the origin had the file open last; while it never had, when the transfer began.
     origin_seen: Instant,
     /// How often the origin contradicted itself.
     corrections: u8,
-    /// The change of the file has to be on record before anything is overwritten.
-    change_unrecorded: bool,
-    complete: bool,
 }
 
 impl Transfer {
@@ -146,15 +141,11 @@ impl Transfer {
             suspects: BTreeMap::new(),
             rate: Rate::default(),
             problem: None,
-            stop: None,
-            storage_failed: false,
-            recording_failed: false,
-            updating: false,
+            state: State::Running,
+            update: Update::default(),
             stand_in: None,
             origin_seen: now,
             corrections: 0,
-            change_unrecorded: false,
-            complete: false,
         }
     }
 
@@ -225,7 +216,7 @@ impl Transfer {
     /// When to call [`Transfer::handle_timeout`], if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.complete || self.is_settled() {
+        if self.is_complete() || self.is_settled() {
             return None;
         }
         let connections = self.connections.values().flat_map(|connection| {
@@ -233,7 +224,7 @@ impl Transfer {
         });
         let sources =
             self.sources.iter().map(|source| source.conduct.retry_at(self.now).filter(|_| !source.is_given_up()));
-        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| !self.recording_failed);
+        let commit = self.ledger.due_at(self.config.commit_interval).filter(|_| self.storage.takes_records());
         let own =
             [commit, self.endgame_at, self.unlimited_at, self.rate.next_change(self.now), self.width.due_at(self.now)];
         let own = own.into_iter().chain([self.stand_in_at(), self.readback.due_at]);
@@ -248,11 +239,11 @@ impl Transfer {
 
     /// Does everything that what happened made possible.
     fn drive(&mut self) {
-        if self.complete {
+        if self.is_complete() {
             return;
         }
         self.settle();
-        if self.stop.is_none() {
+        if self.is_running() {
             self.adapt_width();
             self.connect();
             self.replace_silent_origin();

@@ -39,7 +39,7 @@ impl Transfer {
     pub(super) fn read_back(&mut self) {
         self.readback.due_at = None;
         let Some(file) = self.file else { return };
-        if self.change_unrecorded || self.blocks.claimed().is_empty() || !self.is_served() {
+        if self.update.is_unrecorded() || self.blocks.claimed().is_empty() || !self.is_served() {
             return;
         }
         let (at_once, blocks) = if self.is_fetching() { (1, SHORT_RUN) } else { (MOST_AT_ONCE, PAGE_BLOCKS) };

@@ -8,6 +8,7 @@ use wstp_protocol::{BLOCK_SIZE, BlockIndex};
 use super::Transfer;
 use super::blocks::range_of;
 use super::connection::{Ask, Stage};
+use super::stopping::State;
 use crate::{Phase, Progress, RangeSet, SourceProgress, Standing};
 
 impl Transfer {
@@ -70,14 +71,12 @@ impl Transfer {
     }
 
     fn phase(&self) -> Phase {
-        if self.complete {
-            return Phase::Complete;
-        }
-        match &self.stop {
-            Some(stop) if stop.settled && stop.failure.is_some() => return Phase::Failed,
-            Some(stop) if stop.settled => return Phase::Paused,
-            Some(_) => return self.phase_of_blocks(),
-            None => {}
+        match &self.state {
+            State::Complete => return Phase::Complete,
+            State::Stopped(stop) if stop.settled && stop.failure.is_some() => return Phase::Failed,
+            State::Stopped(stop) if stop.settled => return Phase::Paused,
+            State::Stopped(_) => return self.phase_of_blocks(),
+            State::Running => {}
         }
         let open = |stage: &Stage| matches!(stage, Stage::Open { .. });
         let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();

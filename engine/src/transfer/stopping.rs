@@ -4,6 +4,17 @@
 use super::Transfer;
 use crate::Problem;
 
+/// The course of a transfer.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It fetches.
+    Running,
+    /// It is to fetch nothing more.
+    Stopped(Stop),
+    /// Every block is verified and on record, and nothing happens any more.
+    Complete,
+}
+
 /// Why it stopped, and the stage of the stop.
 #[derive(Debug)]
 pub(super) struct Stop {
@@ -16,66 +27,81 @@ pub(super) struct Stop {
 
 impl Transfer {
     pub(super) fn pause(&mut self) {
-        if self.complete {
-            return;
-        }
-        match &mut self.stop {
-            Some(stop) => stop.resume = false,
-            None => self.stop_for(None),
+        match &mut self.state {
+            State::Stopped(stop) => stop.resume = false,
+            State::Running => self.stop_for(None),
+            State::Complete => {}
         }
     }
 
     /// It can't continue by itself.
     pub(super) fn fail(&mut self, problem: Problem) {
-        let first = match &mut self.stop {
-            Some(stop) => stop.failure.get_or_insert(problem).clone(),
-            None => {
+        let first = match &mut self.state {
+            State::Stopped(stop) => stop.failure.get_or_insert(problem).clone(),
+            State::Running => {
                 self.stop_for(Some(problem.clone()));
                 problem
             }
+            State::Complete => return,
         };
         self.problem = Some(first);
     }
 
     fn stop_for(&mut self, failure: Option<Problem>) {
-        self.stop = Some(Stop { failure, settled: false, resume: false });
+        self.state = State::Stopped(Stop { failure, settled: false, resume: false });
         self.endgame_at = None;
         self.unlimited_at = None;
         self.readback.due_at = None;
         self.disconnect_all();
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped(_))
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self.state, State::Complete)
+    }
+
     pub(super) fn is_settled(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.settled)
+        matches!(&self.state, State::Stopped(stop) if stop.settled)
     }
 
     /// Checks whether everything under way has ended.
     pub(super) fn settle(&mut self) {
-        let quiet = self.storage.is_idle() && (self.recording_failed || self.file.is_none() || !self.ledger.is_dirty());
-        let Some(stop) = &mut self.stop else { return };
+        let quiet =
+            self.storage.is_idle() && (!self.storage.takes_records() || self.file.is_none() || !self.ledger.is_dirty());
+        let State::Stopped(stop) = &mut self.state else { return };
         stop.settled |= quiet;
         if stop.settled && stop.resume {
-            self.start_again();
+            let changed = stop.failure == Some(Problem::Changed);
+            self.start_again(changed);
         }
     }
 
     pub(super) fn go_on(&mut self) {
-        match &mut self.stop {
-            Some(stop) => stop.resume = true,
-            None => self.sources.iter_mut().for_each(super::Source::pardon),
+        match &mut self.state {
+            State::Stopped(stop) => stop.resume = true,
+            State::Running | State::Complete => self.sources.iter_mut().for_each(super::Source::pardon),
         }
     }
 
-    fn start_again(&mut self) {
-        let Some(stop) = self.stop.take() else { return };
-        self.updating |= stop.failure == Some(Problem::Changed);
+    /// Resumes after a stop, which the file may have caused that `changed`.
+    fn start_again(&mut self, changed: bool) {
+        self.state = State::Running;
+        if changed {
+            self.update.want();
+        }
         // No source was asked meanwhile.
         self.origin_seen = self.now;
         self.problem = None;
         self.suspects.clear();
         self.sources.iter_mut().for_each(super::Source::pardon);
-        self.recording_failed = false;
-        if std::mem::take(&mut self.storage_failed) {
+        if self.storage.try_again() {
             self.prepare_storage();
         }
     }

@@ -41,6 +41,18 @@ pub(super) enum Pending {
     Commit,
 }
 
+/// What storage still does, the worst last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Health {
+    /// Everything.
+    #[default]
+    Good,
+    /// It took no blocks. A disk without room for them may have room for a record of those before.
+    TakesRecords,
+    /// Something else failed, so nothing can be put on record.
+    Bad,
+}
+
 /// The requests under way.
 #[derive(Debug, Default)]
 pub(super) struct Storage {
@@ -50,6 +62,7 @@ pub(super) struct Storage {
     hashes_done: u64,
     checks: usize,
     rehashes: usize,
+    health: Health,
 }
 
 impl Storage {
@@ -103,5 +116,20 @@ impl Storage {
     /// How many runs are being read back.
     pub(super) fn rehashes(&self) -> usize {
         self.rehashes
+    }
+
+    /// A request failed.
+    pub(super) fn failed(&mut self, health: Health) {
+        self.health = self.health.max(health);
+    }
+
+    /// Whether something can be put on record.
+    pub(super) fn takes_records(&self) -> bool {
+        self.health != Health::Bad
+    }
+
+    /// It is tried again; whether it had failed.
+    pub(super) fn try_again(&mut self) -> bool {
+        std::mem::take(&mut self.health) != Health::Good
     }
 }

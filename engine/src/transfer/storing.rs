@@ -3,7 +3,9 @@
 
 use super::Transfer;
 use super::blocks::range_of;
-use super::storage::Pending;
+use super::stopping::State;
+use super::storage::{Health, Pending};
+use super::update::Update;
 use crate::{Output, Problem, StoreError, StoreReply, StoreRequest};
 
 impl Transfer {
@@ -62,8 +64,7 @@ impl Transfer {
                 }
             }
         }
-        self.storage_failed = true;
-        self.recording_failed |= !is_write;
+        self.storage.failed(if is_write { Health::TakesRecords } else { Health::Bad });
         self.fail(Problem::Storage(error));
     }
 
@@ -77,18 +78,18 @@ impl Transfer {
 
     /// Begins a commit when one is due, and continues the one under way.
     pub(super) fn commit(&mut self) {
-        if self.recording_failed {
+        if !self.storage.takes_records() {
             return;
         }
         let all_verified = self.file.is_some_and(|file| file.root.is_some()) && self.blocks.all_verified();
-        let is_settled = !self.updating && !self.change_unrecorded;
-        if all_verified && is_settled && self.storage.is_idle() && self.stop.is_none() {
+        let is_settled = self.update == Update::Settled;
+        if all_verified && is_settled && self.storage.is_idle() && self.is_running() {
             self.ledger.completed(self.now);
         }
         let forced = self.storage.is_idle()
             && self.ledger.is_dirty()
-            && (self.stop.is_some()
-                || self.updating
+            && (self.is_stopped()
+                || self.update.is_wanted()
                 || all_verified
                 || (self.ledger.has_losses() && self.blocks.all_taken()));
         if forced || self.ledger.is_due(self.now, self.config.commit_bytes, self.config.commit_interval) {
@@ -111,11 +112,11 @@ impl Transfer {
         for range in record.lost {
             self.blocks.release(range);
         }
-        if record.file.is_some() && std::mem::take(&mut self.change_unrecorded) {
+        if record.file.is_some() && self.update.record() {
             self.set_length();
         }
         if record.complete {
-            self.complete = true;
+            self.state = State::Complete;
             self.problem = None;
             self.disconnect_all();
         }
