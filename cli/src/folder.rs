@@ -1,4 +1,4 @@
-//! A folder with everything in it. This is the run loop of the engine's tree, which fetches small files itself, and of
+//! A folder with everything in it. This is the run loop of the engine's folder transfer, which fetches small files itself, and of
 //! the transfers of large files.
 //!
 //! Nothing is written outside of the output folder: every local path consists of safe names, and a link within it is
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use wstp_engine::tree::{FileState, TreeCommand, TreeConfig, TreeProgress, TreeTransfer};
+use wstp_engine::folder::{FileState, FolderCommand, FolderConfig, FolderProgress, FolderTransfer};
 use wstp_engine::{ConnectionId, Phase};
 
 use self::ending::defect;
@@ -63,7 +63,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     let parallel = cx.options.connections.unwrap_or(MAX_PARALLEL).clamp(1, MAX_PARALLEL);
     // One share for the small files, and one for each large one.
     let memory = MEMORY / (u64::from(parallel) + 1);
-    let config = TreeConfig {
+    let config = FolderConfig {
         path: source.path.clone(),
         credential: None,
         agent: AGENT.to_owned(),
@@ -83,7 +83,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         is_new: store.is_new(),
         source,
         sum: Sum::of(&recovered),
-        tree: TreeTransfer::resume(config, recovered, wstp_engine::Instant(Duration::ZERO)),
+        folder: FolderTransfer::resume(config, recovered, wstp_engine::Instant(Duration::ZERO)),
         layout,
         fetching: Fetching::new(cx, source, (&output, store.claims()), parallel, memory),
         disk: Disk::start(store),
@@ -101,7 +101,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         report: cx.reporter.folder(),
     };
     // The transfer retries everything that failed in an earlier run.
-    run.tree.handle_command(wstp_engine::Instant(Duration::ZERO), TreeCommand::Resume);
+    run.folder.handle_command(wstp_engine::Instant(Duration::ZERO), FolderCommand::Resume);
     let ended = run.finish(happened).await;
     if let (true, Some(why), Some(name)) = (output.is_dir(), why, source.path.name()) {
         cx.reporter.renamed(name, &output.to_string_lossy(), why);
@@ -129,7 +129,7 @@ struct Run<'a> {
     cx: &'a Context<'a>,
     source: &'a Source,
     output: PathBuf,
-    tree: TreeTransfer,
+    folder: FolderTransfer,
     layout: Layout,
     disk: Disk<FolderStore>,
     fetching: Fetching<'a>,
@@ -158,7 +158,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn finish(mut self, mut happened: mpsc::Receiver<(ConnectionId, Happening)>) -> Result<Code, Failure> {
         let result = self.until_settled(&mut happened).await;
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         self.tell(&progress);
         self.report.finish();
         if result.is_ok() {
@@ -188,9 +188,9 @@ impl Run<'_> {
     fn renamed(&self) {
         for (entry, why) in self.layout.renamed() {
             let path = match *entry {
-                Entry::Folder(id) => Some(self.tree.folder_path(id)),
+                Entry::Folder(id) => Some(self.folder.folder_path(id)),
                 Entry::File(id) => {
-                    self.tree.file(id).filter(|file| file.state == FileState::Done).map(|file| file.path)
+                    self.folder.file(id).filter(|file| file.state == FileState::Done).map(|file| file.path)
                 }
             };
             if let (Some(path), Some(place)) = (path, self.layout.place(*entry)) {
@@ -200,7 +200,7 @@ impl Run<'_> {
     }
 
     /// An earlier run of this download may have reported entries that are left out. They are still missing.
-    fn missed(&mut self, progress: &TreeProgress) {
+    fn missed(&mut self, progress: &FolderProgress) {
         if progress.left_out > 0 && self.sum.code.is_none() {
             let what = match progress.left_out {
                 1 => "One entry of the folder is left out.".to_owned(),
@@ -221,7 +221,9 @@ impl Run<'_> {
         loop {
             match self.check_room() {
                 // Before any of it was requested.
-                Err(failure) if self.tree.progress().files_done == 0 && self.fetching.is_idle() => return Err(failure),
+                Err(failure) if self.folder.progress().files_done == 0 && self.fetching.is_idle() => {
+                    return Err(failure);
+                }
                 Err(failure) => self.stop_for(failure),
                 Ok(()) => {}
             }
@@ -239,7 +241,7 @@ impl Run<'_> {
                 (file, target, result) = self.fetching.next(), if !self.fetching.is_idle() => {
                     self.fetched(file, &target, result);
                 }
-                () = sleep_until(due) => self.tree.handle_timeout(self.now()),
+                () = sleep_until(due) => self.folder.handle_timeout(self.now()),
                 _ = tick.tick() => self.tick(),
             }
         }
@@ -250,7 +252,7 @@ impl Run<'_> {
     }
 
     fn due(&self) -> Instant {
-        let sleep = self.tree.poll_timeout().map(|at| at - wstp_engine::Instant::default());
+        let sleep = self.folder.poll_timeout().map(|at| at - wstp_engine::Instant::default());
         let longest = self.began.elapsed().saturating_add(LONGEST_SLEEP);
         self.began + sleep.unwrap_or(longest).min(longest)
     }
@@ -264,18 +266,18 @@ impl Run<'_> {
         match happening {
             Happening::Opened => {
                 self.opened = true;
-                self.tree.handle_opened(now, connection);
+                self.folder.handle_opened(now, connection);
             }
             Happening::Came(frame) => {
-                self.tree.handle_frame(now, connection, frame);
+                self.folder.handle_frame(now, connection, frame);
                 // A server that lists for a long time is alive, though no file has arrived yet.
-                if self.tree.progress().problem.is_none() {
+                if self.folder.progress().problem.is_none() {
                     self.alive.0 = Instant::now();
                 }
             }
             Happening::Closed(failure) => {
                 self.socket = None;
-                self.tree.handle_closed(now, connection);
+                self.folder.handle_closed(now, connection);
                 if failure.lasting && !self.opened && self.ending.is_none() {
                     self.stop_for(failure.clone());
                 }
@@ -285,7 +287,7 @@ impl Run<'_> {
     }
 
     fn tick(&mut self) {
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         let busy = !self.fetching.is_idle() || progress.phase == Phase::Checking;
         if progress.files_done != self.alive.1 || self.look_for_bytes() || busy || self.ending.is_some() {
             self.alive = (Instant::now(), progress.files_done);
@@ -302,12 +304,12 @@ impl Run<'_> {
         let Some((connection, socket)) = &self.socket else { return false };
         let arriving = socket.arrivals().go_on();
         if arriving {
-            self.tree.handle_bytes(now, *connection);
+            self.folder.handle_bytes(now, *connection);
         }
         arriving
     }
 
-    fn tell(&self, progress: &TreeProgress) {
+    fn tell(&self, progress: &FolderProgress) {
         let wait = match progress.phase {
             Phase::Waiting(until) => Some(until - self.now()),
             _ => None,
@@ -317,6 +319,6 @@ impl Run<'_> {
 
     fn stop_for(&mut self, failure: Failure) {
         self.ending = Some(failure);
-        self.tree.handle_command(self.now(), TreeCommand::Pause);
+        self.folder.handle_command(self.now(), FolderCommand::Pause);
     }
 }

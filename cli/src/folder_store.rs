@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use wstp_engine::tree::journal::{Recovered, is_of_other_version, replay};
-use wstp_engine::tree::{FileId, LookReply};
+use wstp_engine::folder::journal::{Recovered, is_of_other_version, replay};
+use wstp_engine::folder::{FileId, LookReply};
 use wstp_protocol::Hash;
 
 pub use self::claims::Claims;

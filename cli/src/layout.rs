@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use wstp_client::names::key;
-use wstp_engine::tree::{FileId, FolderId, Listed};
+use wstp_engine::folder::{FileId, FolderId, Listed};
 
 use crate::names::{Why, numbered, on_disk};
 use crate::trial::Trial;

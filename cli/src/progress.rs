@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use indicatif::{DecimalBytes, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use wstp_engine::tree::TreeProgress;
+use wstp_engine::folder::FolderProgress;
 use wstp_engine::{NamedBy, Phase, Problem, SourceId};
 
 pub use self::event::{Event, SourceView};
@@ -57,7 +57,7 @@ pub struct FolderReport {
 
 impl FolderReport {
     /// Tells how it stands, and how long until the next try.
-    pub fn tell(&self, progress: &TreeProgress, wait: Option<Duration>) {
+    pub fn tell(&self, progress: &FolderProgress, wait: Option<Duration>) {
         match self.audience {
             Audience::Json => drop(self.answers.object(&Event::Folder {
                 state: state(progress.phase),

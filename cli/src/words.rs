@@ -5,7 +5,7 @@ pub mod connecting;
 use std::time::Duration;
 
 use wstp_client::words::{FrontEnd, Words, engine, left_out, tree};
-use wstp_engine::tree::{LeftOut, TreeProblem};
+use wstp_engine::folder::{FolderProblem, LeftOut};
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::{EntryKind, ErrorCode};
 
@@ -90,7 +90,7 @@ pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
 
 /// The engine's problem with the listing of a folder on the server called `label`.
 #[must_use]
-pub fn folder_problem(problem: &TreeProblem, label: &str) -> Failure {
+pub fn folder_problem(problem: &FolderProblem, label: &str) -> Failure {
     Failure::of(Code::Failed, tree(problem, label, &WSTP, storage))
 }
 

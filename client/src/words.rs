@@ -3,7 +3,7 @@
 //! The same fault has the same words in every front end. Only the advice may differ, for a command line has an option where a page has a button;
 //! a front end passes its own sentences as a [`FrontEnd`].
 
-use wstp_engine::tree::{LeftOut, MAX_DEPTH, TreeProblem};
+use wstp_engine::folder::{FolderProblem, LeftOut, MAX_DEPTH};
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::ErrorCode;
 
@@ -144,14 +144,14 @@ pub fn engine(problem: &Problem, label: &str, front: &FrontEnd, stored: impl FnO
 
 /// The engine's problem with a folder on a server called `label`. `stored` is as for [`engine`].
 #[must_use]
-pub fn tree(problem: &TreeProblem, label: &str, front: &FrontEnd, stored: impl FnOnce(StoreError) -> Words) -> Words {
+pub fn tree(problem: &FolderProblem, label: &str, front: &FrontEnd, stored: impl FnOnce(StoreError) -> Words) -> Words {
     match problem {
-        TreeProblem::Source(problem) => engine(problem, label, front, stored),
-        TreeProblem::TooManyEntries => Words::new(
+        FolderProblem::Source(problem) => engine(problem, label, front, stored),
+        FolderProblem::TooManyEntries => Words::new(
             "There are more files than can be downloaded at once. The rest of this folder is left out.",
             format!("{} this folder by itself.", front.fetch),
         ),
-        TreeProblem::EndlessListing => {
+        FolderProblem::EndlessListing => {
             Words::new(format!("{label} lists this folder without an end. The rest of it is left out."), ASK)
         }
     }
@@ -235,9 +235,9 @@ pub(crate) mod tests {
             Problem::Storage(StoreError::Io),
         ] {
             check(&engine(&problem, "host:3000", &FRONT, stored));
-            check(&tree(&TreeProblem::Source(problem), "host:3000", &FRONT, stored));
+            check(&tree(&FolderProblem::Source(problem), "host:3000", &FRONT, stored));
         }
-        for problem in [TreeProblem::TooManyEntries, TreeProblem::EndlessListing] {
+        for problem in [FolderProblem::TooManyEntries, FolderProblem::EndlessListing] {
             check(&tree(&problem, "host:3000", &FRONT, stored));
         }
         for error in [

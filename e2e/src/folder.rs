@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use wstp_engine::tree::journal;
+use wstp_engine::folder::journal;
 
 use crate::{Row, Stage, View};
 use wstp_testkit::{LONG, hash_file};

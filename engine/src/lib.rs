@@ -11,7 +11,7 @@
 //! 2. Take every [`Output`] from [`Transfer::poll_output`] until it gives none, and do it.
 //! 3. Sleep until something happens or [`Transfer::poll_timeout`] is reached.
 //!
-//! For a folder, [`tree::TreeTransfer`] has the same contract, and hands large files out to transfers of their own.
+//! For a folder, [`folder::FolderTransfer`] has the same contract, and hands large files out to transfers of their own.
 //! Below both, and below clients that only ask questions, stands a [`peer::Peer`] for each connection to a server.
 //! For a source of plain HTTP an [`http_source::HttpSource`] stands between the transfer and the requests.
 //!
@@ -20,6 +20,7 @@
 
 mod checksum;
 mod config;
+pub mod folder;
 pub mod http_source;
 mod identity;
 mod incoming;
@@ -34,7 +35,6 @@ pub mod records;
 mod source;
 mod time;
 mod transfer;
-pub mod tree;
 mod width;
 
 pub use config::{Config, Order};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indicatif::DecimalBytes;
-use wstp_engine::tree::{FileId, TreeProblem, TreeProgress};
+use wstp_engine::folder::{FileId, FolderProblem, FolderProgress};
 use wstp_engine::{Phase, Problem};
 
 use super::Run;
@@ -13,8 +13,8 @@ use crate::partial::shown;
 use crate::words::{engine_problem, folder_problem, go_on_later, interrupted, not_wstp, nothing_arrived};
 
 impl Run<'_> {
-    pub(super) fn unreachable(&self, progress: &TreeProgress) -> Failure {
-        match progress.problem.as_ref().map(|problem| tree_problem(problem, &self.source.address.host_and_port())) {
+    pub(super) fn unreachable(&self, progress: &FolderProgress) -> Failure {
+        match progress.problem.as_ref().map(|problem| failure_of(problem, &self.source.address.host_and_port())) {
             Some(failure) if failure.code != Code::Unreachable => failure,
             _ => nothing_arrived(self.last_words.clone(), self.cx.options.patience.unwrap_or_default()),
         }
@@ -27,7 +27,7 @@ impl Run<'_> {
 
     /// The end, once everything is on record.
     pub(super) fn end(&mut self) -> Option<Result<Code, Failure>> {
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         let failure = match progress.phase {
             Phase::Complete => return Some(Ok(Code::Ok)),
             Phase::Paused => {
@@ -36,7 +36,7 @@ impl Run<'_> {
             }
             Phase::Failed => match (self.ending.take().or(self.disk_failure.take()), &progress.problem) {
                 (Some(failure), _) => failure,
-                (None, Some(problem)) => tree_problem(problem, &self.source.address.host_and_port()),
+                (None, Some(problem)) => failure_of(problem, &self.source.address.host_and_port()),
                 (None, None) => Failure::new(Code::Failed, "The download can't go on.", "Run the same command again."),
             },
             _ => return None,
@@ -45,8 +45,8 @@ impl Run<'_> {
     }
 
     /// Says how to resume after nothing arrived any more.
-    fn with_what_is_kept(&self, mut failure: Failure, progress: &TreeProgress) -> Failure {
-        let TreeProgress { files, files_done, bytes_done, .. } = progress;
+    fn with_what_is_kept(&self, mut failure: Failure, progress: &FolderProgress) -> Failure {
+        let FolderProgress { files, files_done, bytes_done, .. } = progress;
         if failure.code == Code::Unreachable && *files_done > 0 {
             let (kept, place) = (DecimalBytes(*bytes_done), shown(&self.output));
             failure.advice = go_on_later(&format!("{files_done} of {files} files, {kept}, are kept in {place}."));
@@ -69,10 +69,10 @@ pub(super) fn defect(ended: &Ended) -> Failure {
 }
 
 /// The engine's problem with the server called `label`.
-pub(super) fn tree_problem(problem: &TreeProblem, label: &str) -> Failure {
+pub(super) fn failure_of(problem: &FolderProblem, label: &str) -> Failure {
     match problem {
-        TreeProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),
-        TreeProblem::Source(problem) => engine_problem(problem, label),
-        TreeProblem::TooManyEntries | TreeProblem::EndlessListing => folder_problem(problem, label),
+        FolderProblem::Source(Problem::Protocol(text)) => not_wstp(label, text),
+        FolderProblem::Source(problem) => engine_problem(problem, label),
+        FolderProblem::TooManyEntries | FolderProblem::EndlessListing => folder_problem(problem, label),
     }
 }

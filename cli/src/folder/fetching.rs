@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wstp_engine::tree::{FetchReply, FileId, TreeCommand};
+use wstp_engine::folder::{FetchReply, FileId, FolderCommand};
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::SharePath;
 
@@ -123,7 +123,7 @@ impl Run<'_> {
                 FetchReply::FileFailed(problem)
             }
         };
-        self.tree.handle_fetched(self.now(), id, reply);
+        self.folder.handle_fetched(self.now(), id, reply);
     }
 
     /// Divides the limit equally among the large files that are being fetched and the small ones, as long as there are
@@ -134,7 +134,7 @@ impl Run<'_> {
         if rate != self.rate {
             self.rate = rate;
             self.fetching.rate.send_replace(rate);
-            self.tree.handle_command(self.now(), TreeCommand::SetRateLimit(rate));
+            self.folder.handle_command(self.now(), FolderCommand::SetRateLimit(rate));
         }
     }
 }

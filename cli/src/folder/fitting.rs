@@ -1,6 +1,6 @@
 //! Whether everything in the folder fits on the disk.
 
-use wstp_engine::tree::{FileId, FileState};
+use wstp_engine::folder::{FileId, FileState};
 
 use super::Run;
 use crate::exit::Failure;
@@ -15,7 +15,7 @@ impl Run<'_> {
     ///
     /// In words, when they do not.
     pub(super) fn check_room(&mut self) -> Result<(), Failure> {
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         if progress.bytes == self.looked_at || !(progress.walked || self.is_new) || self.ending.is_some() {
             return Ok(());
         }
@@ -30,7 +30,8 @@ impl Run<'_> {
     /// Bytes that the unfinished files still need, without those of them that are already here.
     fn needed(&self, room: &Room, files: u32) -> u64 {
         let needed_by = |id| {
-            let file = self.tree.file(id).filter(|file| !matches!(file.state, FileState::Done | FileState::Failed))?;
+            let file =
+                self.folder.file(id).filter(|file| !matches!(file.state, FileState::Done | FileState::Failed))?;
             // A file that was just listed has no place yet.
             let target = self.layout.file(id).map(|place| self.output.join(place));
             // A file that differs stays until its new version is whole. With --update both need room.

@@ -1,10 +1,10 @@
-//! Does the work that the engine's tree wants, and reports the results to it.
+//! Does the work that the engine's folder transfer wants, and reports the results to it.
 
 use wstp_engine::StoreError;
-use wstp_engine::tree::{FileId, KeepReply, Listed, LookReply, TreeOutput};
+use wstp_engine::folder::{FileId, FolderOutput, KeepReply, Listed, LookReply};
 
 use super::Run;
-use super::ending::tree_problem;
+use super::ending::failure_of;
 use crate::exit::{Code, Failure};
 use crate::folder_store::{Found, Reply, Request, Saved, ToCheck, ToKeep, ToLook};
 use crate::socket::Socket;
@@ -14,42 +14,42 @@ impl Run<'_> {
     /// Does the engine's work until none is left.
     pub(super) fn perform(&mut self) {
         let mut to_keep = Vec::new();
-        while let Some(output) = self.tree.poll_output() {
+        while let Some(output) = self.folder.poll_output() {
             match output {
-                TreeOutput::Connect { connection } => {
+                FolderOutput::Connect { connection } => {
                     let socket = Socket::connect(self.source.address.clone(), connection, self.happenings.clone());
                     self.socket = Some((connection, socket));
                 }
-                TreeOutput::Send { connection, message } => {
+                FolderOutput::Send { connection, message } => {
                     let sent = self.socket.as_ref().map(|(_, socket)| socket.send(&message));
                     if sent.is_some_and(|sent| sent.is_err()) {
                         self.socket = None;
-                        self.tree.handle_closed(self.now(), connection);
+                        self.folder.handle_closed(self.now(), connection);
                     }
                 }
-                TreeOutput::Disconnect { .. } => self.socket = None,
-                TreeOutput::Listed { folder, entries } => {
+                FolderOutput::Disconnect { .. } => self.socket = None,
+                FolderOutput::Listed { folder, entries } => {
                     self.layout.add(folder, &entries);
-                    let around = self.tree.folder_path(folder);
+                    let around = self.folder.folder_path(folder);
                     entries.into_iter().for_each(|entry| self.left_out(around.as_str(), entry));
                 }
-                TreeOutput::Look { files } => self.look(files),
-                TreeOutput::Check { file, stored } => {
+                FolderOutput::Look { files } => self.look(files),
+                FolderOutput::Check { file, stored } => {
                     let Some(place) = self.layout.file(file) else { continue };
-                    let modified_ms = self.tree.file(file).and_then(|known| known.modified_ms);
+                    let modified_ms = self.folder.file(file).and_then(|known| known.modified_ms);
                     self.disk.push(Request::Check(ToCheck { file, place, stored, modified_ms }));
                 }
-                TreeOutput::Keep { file, root, data, modified_ms, .. } => {
+                FolderOutput::Keep { file, root, data, modified_ms, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };
                     to_keep.push(ToKeep { file, place, root, modified_ms, data });
                 }
-                TreeOutput::Commit { record } => self.disk.push(Request::Commit { record }),
-                TreeOutput::Fetch { file, path, .. } => {
+                FolderOutput::Commit { record } => self.disk.push(Request::Commit { record }),
+                FolderOutput::Fetch { file, path, .. } => {
                     let Some(place) = self.layout.file(file) else { continue };
                     self.fetching.start(file, path, &place);
                 }
-                TreeOutput::StopFetch { file } => self.fetching.stop(file),
-                TreeOutput::FileFailed { file, problem } => {
+                FolderOutput::StopFetch { file } => self.fetching.stop(file),
+                FolderOutput::FileFailed { file, problem } => {
                     let place = self.layout.file(file).map(|place| self.output.join(place));
                     self.failed(
                         place.as_deref(),
@@ -57,9 +57,9 @@ impl Run<'_> {
                         Some(file),
                     );
                 }
-                TreeOutput::FolderFailed { folder, problem } => {
+                FolderOutput::FolderFailed { folder, problem } => {
                     let place = self.layout.folder(folder).map(|place| self.output.join(place));
-                    self.failed(place.as_deref(), tree_problem(&problem, &self.source.address.host_and_port()), None);
+                    self.failed(place.as_deref(), failure_of(&problem, &self.source.address.host_and_port()), None);
                 }
             }
         }
@@ -70,7 +70,7 @@ impl Run<'_> {
 
     fn look(&mut self, files: Vec<FileId>) {
         let to_look = |file| {
-            let (place, known) = (self.layout.file(file)?, self.tree.file(file)?);
+            let (place, known) = (self.layout.file(file)?, self.folder.file(file)?);
             Some(ToLook { file, place, size: known.size, modified_ms: known.modified_ms })
         };
         self.disk.push(Request::Look(files.into_iter().filter_map(to_look).collect()));
@@ -93,23 +93,23 @@ impl Run<'_> {
                     if let Found::Same(saved) = &found {
                         self.saved(saved, true);
                     }
-                    self.tree.handle_looked(now, file, found.reply());
+                    self.folder.handle_looked(now, file, found.reply());
                 }
             }
             Reply::Checked(ToCheck { file, stored, .. }, found) => {
                 if !matches!(found, LookReply::Same { .. }) {
                     self.sum.take_back(stored.size);
                 }
-                self.tree.handle_looked(now, file, found);
+                self.folder.handle_looked(now, file, found);
             }
             Reply::Kept(files) => files.into_iter().for_each(|(file, result)| self.kept(file, result)),
             Reply::Committed(Ok(saved)) => {
                 saved.iter().for_each(|saved| self.saved(saved, false));
-                self.tree.handle_committed(now, Ok(()));
+                self.folder.handle_committed(now, Ok(()));
             }
             Reply::Committed(Err(failure)) => {
                 self.disk_failure = Some(failure);
-                self.tree.handle_committed(now, Err(StoreError::Io));
+                self.folder.handle_committed(now, Err(StoreError::Io));
             }
         }
     }
@@ -130,7 +130,7 @@ impl Run<'_> {
                 KeepReply::FileFailed(StoreError::Io)
             }
         };
-        self.tree.handle_kept(self.now(), file, reply);
+        self.folder.handle_kept(self.now(), file, reply);
     }
 
     fn saved(&mut self, saved: &Saved, already: bool) {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use wstp_engine::tree::FileId;
-use wstp_engine::tree::journal::Recovered;
+use wstp_engine::folder::FileId;
+use wstp_engine::folder::journal::Recovered;
 
 use crate::exit::Code;
 

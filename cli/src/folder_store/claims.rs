@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use wstp_engine::tree::FileId;
+use wstp_engine::folder::FileId;
 
 use crate::exit::{Code, Failure};
 use crate::partial::shown;

@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wstp_engine::tree::journal::Stored;
-use wstp_engine::tree::{FileId, LookReply};
+use wstp_engine::folder::journal::Stored;
+use wstp_engine::folder::{FileId, LookReply};
 
 use super::{FolderStore, Saved};
 use crate::{hash, times};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use crate::support::{MIB, Server, Wstp, names_in, sample, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
-use wstp_engine::tree::journal::replay;
+use wstp_engine::folder::journal::replay;
 use wstp_testkit::Proxy;
 
 const FOLDERS: usize = 30;

@@ -1,5 +1,5 @@
 //! Whole transfers and whole folders in virtual time. They are one binary, because each binary is linked anew.
 
+mod folder;
 mod random;
 mod simulation;
-mod tree;

@@ -1,7 +1,7 @@
 //! Where a transfer keeps what in its folder of the sandbox, and the words about what could not be had of a folder.
 
 use serde::{Deserialize, Serialize};
-use wstp_engine::tree::FileId;
+use wstp_engine::folder::FileId;
 use wstp_messages::Problem;
 
 use crate::catalogue::record::FORMAT;
@@ -10,7 +10,7 @@ use crate::catalogue::record::FORMAT;
 pub const DATA: &str = "data";
 /// The small files, one behind the other.
 pub const PACK: &str = "pack";
-/// What is known of all files: [`wstp_engine::tree::journal`].
+/// What is known of all files: [`wstp_engine::folder::journal`].
 pub const JOURNAL: &str = "journal";
 /// One record of [`Trouble`]s.
 pub const PROBLEMS: &str = "problems";

@@ -6,7 +6,7 @@ use wstp_client::diagnosis;
 use wstp_client::text::sentence;
 use wstp_client::words::{self, FrontEnd, Words};
 use wstp_engine::StoreError;
-use wstp_engine::tree::{LeftOut, TreeProblem};
+use wstp_engine::folder::{FolderProblem, LeftOut};
 use wstp_messages::{Problem, WaitReason};
 use wstp_protocol::ErrorCode;
 
@@ -139,7 +139,7 @@ pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 }
 
 /// Describes a problem that the engine met with a folder on a server called `label`.
-pub fn tree_problem(found: &TreeProblem, label: &str) -> Problem {
+pub fn folder_problem(found: &FolderProblem, label: &str) -> Problem {
     told(words::tree(found, label, &EXTENSION, stored))
 }
 

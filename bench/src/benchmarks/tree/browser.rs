@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use wstp_e2e::{Browser, Extension, Page, View};
-use wstp_engine::tree::journal::{Form, replay};
+use wstp_engine::folder::journal::{Form, replay};
 use wstp_testkit::hash_file;
 
 use crate::browser::{FETCH, Place, files_of_size, seconds_in};

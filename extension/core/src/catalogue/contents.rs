@@ -9,8 +9,8 @@ use std::time::Duration;
 use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wstp_engine::RangeSet;
-use wstp_engine::tree::journal::{Form, Recovered, Stored, replay};
-use wstp_engine::tree::{FileId, FileState as Fetched, Place};
+use wstp_engine::folder::journal::{Form, Recovered, Stored, replay};
+use wstp_engine::folder::{FileId, FileState as Fetched, Place};
 use wstp_messages::{
     FileState, FileView, MAX_FILES, Problem, Reply, SaveOutcome, SavePlace, SaveTask, TransferId, TransferKind,
 };

@@ -4,7 +4,7 @@
 //! unknown origin, which can be saved if it is complete. What another version wrote is left alone: it is neither listed nor deleted.
 
 use wasm_bindgen::JsValue;
-use wstp_engine::{journal, tree};
+use wstp_engine::{folder, journal};
 use wstp_messages::{BlockRange, FolderView, Notice, Problem, TransferId, TransferKind};
 
 use super::about::{ABOUT, About};
@@ -82,7 +82,7 @@ impl Remains {
 
     fn is_of_other_version(&self) -> bool {
         [&self.journal, &self.journal2].into_iter().any(|bytes| journal::is_of_other_version(bytes))
-            || tree::journal::is_of_other_version(&self.journal)
+            || folder::journal::is_of_other_version(&self.journal)
             || About::read(&self.about).is_err()
     }
 
@@ -131,10 +131,10 @@ impl Remains {
     }
 
     fn folder(&self, item: Item) -> Item {
-        let (recovered, _) = tree::journal::replay(&self.journal);
-        let files = || (0..recovered.files()).filter_map(|id| recovered.file(tree::FileId(id)));
-        let is_in = |state| move |file: &tree::FileView| file.state == state;
-        let (done, failed) = (is_in(tree::FileState::Done), is_in(tree::FileState::Failed));
+        let (recovered, _) = folder::journal::replay(&self.journal);
+        let files = || (0..recovered.files()).filter_map(|id| recovered.file(folder::FileId(id)));
+        let is_in = |state| move |file: &folder::FileView| file.state == state;
+        let (done, failed) = (is_in(folder::FileState::Done), is_in(folder::FileState::Failed));
         let size = files().map(|file| file.size).sum();
         let folder = FolderView {
             files: recovered.files().into(),
@@ -143,7 +143,7 @@ impl Remains {
             is_walking: !recovered.is_complete(),
             saved: 0,
         };
-        let verified = files().filter(is_in(tree::FileState::Done)).map(|file| file.size).sum();
+        let verified = files().filter(is_in(folder::FileState::Done)).map(|file| file.size).sum();
         let kept = Kept { size, folder: Some(folder), verified, ..Kept::default() };
         if recovered.is_complete() {
             return Item { size, kept, fetch: Fetch::Complete { root: None }, ..item };

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use wstp_engine::tree::journal::{Form, Stored};
-use wstp_engine::tree::{FileId, LookReply};
+use wstp_engine::folder::journal::{Form, Stored};
+use wstp_engine::folder::{FileId, LookReply};
 use wstp_messages::Stamp;
 
 use super::{FolderJob, range_of, run_of};
@@ -67,7 +67,7 @@ impl FolderJob {
         if !matches!(reply, LookReply::Same { .. }) {
             self.done.remove(range_of(file));
         }
-        self.tree.handle_looked(clock::now(), file, reply);
+        self.folder.handle_looked(clock::now(), file, reply);
     }
 
     /// Has the next stamp taken.

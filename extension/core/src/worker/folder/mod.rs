@@ -6,10 +6,11 @@ mod pack;
 use std::collections::BTreeMap;
 
 use wasm_bindgen::JsValue;
-use wstp_engine::journal::Recovered;
-use wstp_engine::tree::{
-    FetchReply, FileId, KeepReply, Listed, TreeCommand, TreeConfig, TreeOutput, TreeProblem, TreeProgress, TreeTransfer,
+use wstp_engine::folder::{
+    FetchReply, FileId, FolderCommand, FolderConfig, FolderOutput, FolderProblem, FolderProgress, FolderTransfer,
+    KeepReply, Listed,
 };
+use wstp_engine::journal::Recovered;
 use wstp_engine::{Command, Instant, Phase, Problem, Progress, RangeSet, StoreError};
 use wstp_messages::{BlockRange, FolderView, SourceTask, Stamp, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
@@ -23,7 +24,7 @@ use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
 use crate::socket::Happening;
-use crate::words::{engine_problem, left_out_problem, passing_problem, problem, tree_problem};
+use crate::words::{engine_problem, folder_problem, left_out_problem, passing_problem, problem};
 use crate::{AGENT, clock};
 use checking::Checks;
 use pack::Pack;
@@ -39,7 +40,7 @@ const MAX_CHANGES: u32 = 3;
 pub struct FolderJob {
     task: WorkerTask,
     root: SharePath,
-    tree: TreeTransfer,
+    folder: FolderTransfer,
     pack: Pack,
     large: BTreeMap<FileId, Large>,
     checks: Checks,
@@ -79,17 +80,17 @@ impl FolderJob {
             done.insert(range_of(file));
         }
         let is_recheck = task.rechecks && recovered.is_complete();
-        let mut tree = TreeTransfer::resume(config(&task.terms, root.clone()), recovered, clock::now());
+        let mut folder = FolderTransfer::resume(config(&task.terms, root.clone()), recovered, clock::now());
         if !is_recheck {
             // What could not be had is tried again each time the user, or a new day, starts this.
-            tree.handle_command(clock::now(), TreeCommand::Resume);
+            folder.handle_command(clock::now(), FolderCommand::Resume);
         }
         let still_known = known.into_iter().filter(|trouble| trouble.is_left_out || is_recheck);
         let troubles = still_known.map(|trouble| (trouble.path.clone(), trouble)).collect();
         Ok(Self {
             task,
             root,
-            tree,
+            folder,
             pack,
             large: BTreeMap::new(),
             checks: Checks::default(),
@@ -102,13 +103,13 @@ impl FolderJob {
         })
     }
 
-    fn command(&mut self, command: TreeCommand) {
-        if matches!(command, TreeCommand::Resume) {
+    fn command(&mut self, command: FolderCommand) {
+        if matches!(command, FolderCommand::Resume) {
             // What could not be had is tried again, and told again if it still can't be.
             self.troubles.retain(|_, trouble| trouble.is_left_out);
             self.has_news = true;
         }
-        self.tree.handle_command(clock::now(), command);
+        self.folder.handle_command(clock::now(), command);
     }
 
     fn label(&self) -> String {
@@ -130,21 +131,21 @@ impl FolderJob {
         }
     }
 
-    fn perform(&mut self, output: TreeOutput) -> Option<Act> {
+    fn perform(&mut self, output: FolderOutput) -> Option<Act> {
         let wire = |connection| Wire { run: 0, connection };
         let now = clock::now();
         match output {
-            TreeOutput::Connect { connection } => return Some(Act::Connect(wire(connection), 0)),
-            TreeOutput::Send { connection, message } => {
+            FolderOutput::Connect { connection } => return Some(Act::Connect(wire(connection), 0)),
+            FolderOutput::Send { connection, message } => {
                 return Some(Act::Send(wire(connection), message));
             }
-            TreeOutput::Disconnect { connection } => return Some(Act::Disconnect(wire(connection))),
-            TreeOutput::Fetch { file, path, .. } => {
+            FolderOutput::Disconnect { connection } => return Some(Act::Disconnect(wire(connection))),
+            FolderOutput::Fetch { file, path, .. } => {
                 self.large.insert(file, Large { path, changes: 0, run: None });
                 return Some(Act::OpenStore(run_of(file), large(&self.task.transfer.0, file)));
             }
-            TreeOutput::StopFetch { file } => self.stop_large(file),
-            TreeOutput::Keep { file, data, .. } => {
+            FolderOutput::StopFetch { file } => self.stop_large(file),
+            FolderOutput::Keep { file, data, .. } => {
                 let reply = match self.pack.keep(&data) {
                     Ok(place) => KeepReply::Done(Some(place)),
                     Err(error) => KeepReply::Failed(error),
@@ -152,36 +153,36 @@ impl FolderJob {
                 if let KeepReply::Done(_) = reply {
                     self.done.insert(range_of(file));
                 }
-                self.tree.handle_kept(now, file, reply);
+                self.folder.handle_kept(now, file, reply);
             }
             // It is not asked for.
-            TreeOutput::Look { .. } => {}
-            TreeOutput::Check { file, stored } => self.checks.want(file, stored),
-            TreeOutput::Commit { record } => {
+            FolderOutput::Look { .. } => {}
+            FolderOutput::Check { file, stored } => self.checks.want(file, stored),
+            FolderOutput::Commit { record } => {
                 let troubles: Option<Vec<_>> = self.has_news.then(|| self.troubles.values().cloned().collect());
                 let committed = self.pack.commit(&record, troubles.as_deref());
                 self.has_news &= committed.is_err();
-                self.tree.handle_committed(now, committed);
+                self.folder.handle_committed(now, committed);
             }
-            TreeOutput::Listed { folder, entries } => {
+            FolderOutput::Listed { folder, entries } => {
                 for entry in entries {
                     if let Listed::LeftOut { name, reason } = entry
                         && let Some(words) = left_out_problem(reason)
                     {
-                        let folder = self.tree.folder_path(folder);
+                        let folder = self.folder.folder_path(folder);
                         let path = folder.join(&name).unwrap_or(folder);
                         self.trouble(&path, 0, words, true);
                     }
                 }
             }
-            TreeOutput::FileFailed { file, problem } => {
-                if let Some(view) = self.tree.file(file) {
+            FolderOutput::FileFailed { file, problem } => {
+                if let Some(view) = self.folder.file(file) {
                     self.trouble(&view.path, view.size, engine_problem(&problem, &self.label()), false);
                 }
             }
-            TreeOutput::FolderFailed { folder, problem } => {
-                let path = self.tree.folder_path(folder);
-                self.trouble(&path, 0, tree_problem(&problem, &self.label()), false);
+            FolderOutput::FolderFailed { folder, problem } => {
+                let path = self.folder.folder_path(folder);
+                self.trouble(&path, 0, folder_problem(&problem, &self.label()), false);
             }
         }
         None
@@ -191,21 +192,21 @@ impl FolderJob {
     fn go_on(&mut self) {
         if self.waiting.until().is_some() {
             self.waiting.end();
-            self.command(TreeCommand::Resume);
+            self.command(FolderCommand::Resume);
         }
     }
 
     /// What the failed folder waits for, if that may come by itself.
-    fn remedy(&self, progress: &TreeProgress) -> Option<Remedy> {
+    fn remedy(&self, progress: &FolderProgress) -> Option<Remedy> {
         match progress.problem.as_ref().filter(|_| progress.phase == Phase::Failed && !self.is_stopping)? {
-            TreeProblem::Source(found) => Remedy::of(found, progress.files > 0),
+            FolderProblem::Source(found) => Remedy::of(found, progress.files > 0),
             _ => None,
         }
     }
 
-    /// Until when all of the folder waits, and why: large files of which none can be had now, while the tree itself asks for nothing.
-    fn waited_for(&self, tree: &TreeProgress, runs: &[Progress]) -> Option<(Instant, Problem)> {
-        if tree.phase != Phase::Downloading || tree.asks || runs.len() < self.large.len() {
+    /// Until when all of the folder waits, and why: large files of which none can be had now, while the folder itself asks for nothing.
+    fn waited_for(&self, folder: &FolderProgress, runs: &[Progress]) -> Option<(Instant, Problem)> {
+        if folder.phase != Phase::Downloading || folder.asks || runs.len() < self.large.len() {
             return None;
         }
         let waits = |run: &Progress| match (run.phase, &run.problem) {
@@ -214,7 +215,7 @@ impl FolderJob {
         };
         let all: Option<Vec<_>> = runs.iter().map(waits).collect();
         let (until, problem) = all?.into_iter().min_by_key(|(until, _)| *until)?;
-        Some((tree.retry_at.map_or(until, |at| at.min(until)), problem))
+        Some((folder.retry_at.map_or(until, |at| at.min(until)), problem))
     }
 
     fn stop_large(&mut self, file: FileId) {
@@ -222,7 +223,7 @@ impl FolderJob {
             Some(Some(run)) => run.transfer.handle_command(clock::now(), Command::Pause),
             _ => {
                 self.large.remove(&file);
-                self.tree.handle_fetched(clock::now(), file, FetchReply::Stopped);
+                self.folder.handle_fetched(clock::now(), file, FetchReply::Stopped);
             }
         }
     }
@@ -265,13 +266,13 @@ impl FolderJob {
             self.done.insert(range_of(file));
             self.checks.fetched(file);
         }
-        self.tree.handle_fetched(now, file, reply);
+        self.folder.handle_fetched(now, file, reply);
         true
     }
 
     /// Divides what there is anew when a large file begins or ends; whether that was so.
     fn share(&mut self) -> bool {
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         let left = progress.files - progress.files_done - progress.files_failed;
         let shared = (self.large.len(), !progress.walked || left as usize > self.large.len());
         let is_new = shared != self.shared;
@@ -284,8 +285,8 @@ impl FolderJob {
 
     fn tell_shares(&mut self) {
         let (terms, now) = (self.part(), clock::now());
-        self.tree.handle_command(now, TreeCommand::SetMemoryBudget(terms.memory.into()));
-        self.tree.handle_command(now, TreeCommand::SetRateLimit(terms.rate_limit));
+        self.folder.handle_command(now, FolderCommand::SetMemoryBudget(terms.memory.into()));
+        self.folder.handle_command(now, FolderCommand::SetRateLimit(terms.rate_limit));
         for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
             run.transfer.handle_command(now, Command::SetConnections(file::connections(&terms)));
             run.transfer.handle_command(now, Command::SetMemoryBudget(terms.memory.into()));
@@ -315,13 +316,13 @@ impl Job for FolderJob {
             Order::Stop => {
                 self.is_stopping = true;
                 self.waiting.end();
-                self.command(TreeCommand::Pause);
+                self.command(FolderCommand::Pause);
             }
             Order::Retry | Order::Online => {
                 let now = clock::now();
                 self.go_on();
-                if matches!(order, Order::Retry) || matches!(self.tree.progress().phase, Phase::Waiting(_)) {
-                    self.command(TreeCommand::Resume);
+                if matches!(order, Order::Retry) || matches!(self.folder.progress().phase, Phase::Waiting(_)) {
+                    self.command(FolderCommand::Resume);
                 }
                 for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
                     if matches!(run.transfer.progress().phase, Phase::Waiting(_)) {
@@ -345,10 +346,10 @@ impl Job for FolderJob {
             return;
         }
         match happening {
-            Happening::Opened => self.tree.handle_opened(now, connection),
-            Happening::Came(frame) => self.tree.handle_frame(now, connection, frame),
-            Happening::Bytes => self.tree.handle_bytes(now, connection),
-            Happening::Closed => self.tree.handle_closed(now, connection),
+            Happening::Opened => self.folder.handle_opened(now, connection),
+            Happening::Came(frame) => self.folder.handle_frame(now, connection, frame),
+            Happening::Bytes => self.folder.handle_bytes(now, connection),
+            Happening::Closed => self.folder.handle_closed(now, connection),
         }
     }
 
@@ -368,7 +369,7 @@ impl Job for FolderJob {
                 web_sys::console::error_1(&error);
                 self.large.remove(&file);
                 let reply = FetchReply::Failed(Problem::Storage(StoreError::Io));
-                self.tree.handle_fetched(clock::now(), file, reply);
+                self.folder.handle_fetched(clock::now(), file, reply);
             }
         }
     }
@@ -386,15 +387,15 @@ impl Job for FolderJob {
     fn handle_timeout(&mut self) {
         let now = clock::now();
         if self.waiting.is_over(now) {
-            if self.remedy(&self.tree.progress()) == Some(Remedy::Room) && !self.pack.has_room(ROOM) {
+            if self.remedy(&self.folder.progress()) == Some(Remedy::Room) && !self.pack.has_room(ROOM) {
                 self.waiting.put_off(now);
             } else {
                 self.go_on();
             }
         }
         self.check();
-        if self.tree.poll_timeout().is_some_and(|due| due <= now) {
-            self.tree.handle_timeout(now);
+        if self.folder.poll_timeout().is_some_and(|due| due <= now) {
+            self.folder.handle_timeout(now);
         }
         for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
             if run.poll_timeout().is_some_and(|due| due <= now) {
@@ -405,7 +406,7 @@ impl Job for FolderJob {
 
     fn poll_act(&mut self) -> Option<Act> {
         loop {
-            while let Some(output) = self.tree.poll_output() {
+            while let Some(output) = self.folder.poll_output() {
                 if let Some(act) = self.perform(output) {
                     return Some(act);
                 }
@@ -417,7 +418,7 @@ impl Job for FolderJob {
                 break;
             }
         }
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         if self.remedy(&progress).is_some() {
             self.waiting.begin(clock::now(), progress.bytes_done);
         }
@@ -427,48 +428,50 @@ impl Job for FolderJob {
     fn poll_timeout(&self) -> Option<Instant> {
         let runs = self.large.values().filter_map(|large| large.run.as_ref()?.poll_timeout());
         let check = self.checks.are_due().then(clock::now);
-        runs.chain(self.tree.poll_timeout()).chain(self.waiting.until()).chain(check).min()
+        runs.chain(self.folder.poll_timeout()).chain(self.waiting.until()).chain(check).min()
     }
 
     fn view(&self) -> TransferView {
         let now = clock::now();
-        let tree = self.tree.progress();
+        let folder = self.folder.progress();
         let runs: Vec<_> =
             self.large.values().filter_map(|large| Some(large.run.as_ref()?.transfer.progress())).collect();
-        let rate = tree.rate + runs.iter().map(|run| run.rate).sum::<f64>();
-        let unchecked = tree.bytes_unchecked.min(tree.bytes_done);
-        let verified = tree.bytes_done - unchecked + runs.iter().map(|run| run.verified).sum::<u64>();
+        let rate = folder.rate + runs.iter().map(|run| run.rate).sum::<f64>();
+        let unchecked = folder.bytes_unchecked.min(folder.bytes_done);
+        let verified = folder.bytes_done - unchecked + runs.iter().map(|run| run.verified).sum::<u64>();
         let received = unchecked + runs.iter().map(|run| run.received).sum::<u64>();
-        let left = tree.bytes.saturating_sub(verified + unchecked + tree.bytes_failed);
+        let left = folder.bytes.saturating_sub(verified + unchecked + folder.bytes_failed);
         let ranges = |set: &RangeSet| progress::joined(set.iter());
         let view = TransferView {
-            size: tree.bytes,
+            size: folder.bytes,
             folder: Some(FolderView {
-                files: tree.files.into(),
-                done: tree.files_done.into(),
-                problems: u64::from(tree.files_failed) + u64::from(tree.folders_failed) + u64::from(tree.left_out),
-                is_walking: !tree.walked,
+                files: folder.files.into(),
+                done: folder.files_done.into(),
+                problems: u64::from(folder.files_failed)
+                    + u64::from(folder.folders_failed)
+                    + u64::from(folder.left_out),
+                is_walking: !folder.walked,
                 saved: 0,
             }),
-            problem: tree.problem.as_ref().map(|found| tree_problem(found, &self.label())),
+            problem: folder.problem.as_ref().map(|found| folder_problem(found, &self.label())),
             verified,
             received,
             rate,
-            seconds_left: (tree.walked && rate > 0.0).then(|| left as f64 / rate),
-            blocks: tree.files.into(),
+            seconds_left: (folder.walked && rate > 0.0).then(|| left as f64 / rate),
+            blocks: folder.files.into(),
             verified_blocks: ranges(&self.done),
             requested_blocks: self
                 .large
                 .keys()
                 .map(|file| BlockRange { first: file.0.into(), end: u64::from(file.0) + 1 })
                 .collect(),
-            ..progress::empty(&self.task.transfer, progress::state(tree.phase, tree.checked_percent(), now))
+            ..progress::empty(&self.task.transfer, progress::state(folder.phase, folder.checked_percent(), now))
         };
-        match (self.waiting.until(), &tree.problem) {
-            (Some(until), Some(TreeProblem::Source(found))) => {
+        match (self.waiting.until(), &folder.problem) {
+            (Some(until), Some(FolderProblem::Source(found))) => {
                 progress::waiting(view, until, now, passing_problem(found, &self.label()))
             }
-            _ => match self.waited_for(&tree, &runs) {
+            _ => match self.waited_for(&folder, &runs) {
                 Some((until, found)) => progress::waiting(view, until, now, passing_problem(&found, &self.label())),
                 None => view,
             },
@@ -476,7 +479,7 @@ impl Job for FolderJob {
     }
 
     fn end(&self) -> Option<WorkerReport> {
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         match progress.phase {
             Phase::Complete if self.checks.are_stamps_due() => None,
             Phase::Complete => Some(WorkerReport::Complete { size: progress.bytes, root: None }),
@@ -485,15 +488,15 @@ impl Job for FolderJob {
             Phase::Failed if self.remedy(&progress).is_some() => None,
             Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
                 || problem("The download can't go on.", "Try again."),
-                |problem| tree_problem(problem, &self.label()),
+                |problem| folder_problem(problem, &self.label()),
             ))),
             _ => None,
         }
     }
 }
 
-fn config(terms: &Terms, path: SharePath) -> TreeConfig {
-    TreeConfig {
+fn config(terms: &Terms, path: SharePath) -> FolderConfig {
+    FolderConfig {
         looks: false,
         path,
         credential: terms.sources.first().and_then(file::credential),

@@ -6,8 +6,8 @@
 
 use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
-use wstp_engine::tree::Place;
-use wstp_engine::tree::journal::{self, Form, Recovered};
+use wstp_engine::folder::Place;
+use wstp_engine::folder::journal::{self, Form, Recovered};
 use wstp_messages::TransferId;
 use wstp_protocol::Hash;
 

@@ -1,35 +1,35 @@
-//! The progress of a tree.
+//! The progress of a folder.
 
 use std::time::Duration;
 
 use wstp_protocol::SharePath;
 
-use super::TreeTransfer;
+use super::FolderTransfer;
 use super::entries::{Entries, State};
 use super::output::FileId;
 use crate::{Instant, Phase, Problem};
 
-/// A problem with a tree as a whole, or with one of its folders.
+/// A problem with a folder as a whole, or with one of its folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TreeProblem {
+pub enum FolderProblem {
     /// The same as with a single file.
     Source(Problem),
     /// There are more than [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, or their names are longer than any sensible
-    /// tree's.
+    /// folder's.
     TooManyEntries,
     /// The server never ends the listing of a folder.
     EndlessListing,
 }
 
-/// The progress of a tree. These figures leave out large files under way: the caller knows them.
+/// The progress of a folder. These figures leave out large files under way: the caller knows them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TreeProgress {
+pub struct FolderProgress {
     /// The current phase. There is no [`Phase::Verifying`]; [`Phase::Checking`] is for files of an earlier run.
     /// [`Phase::Complete`] says that no work is left. `files_failed` and `folders_failed` say whether anything is
     /// missing.
     pub phase: Phase,
     /// Its last problem, until something succeeds again.
-    pub problem: Option<TreeProblem>,
+    pub problem: Option<FolderProblem>,
     /// Whether it has requests of its own now. The caller knows about those of large files.
     pub asks: bool,
     /// When it requests again, if it is waiting.
@@ -58,11 +58,11 @@ pub struct TreeProgress {
     pub left_out: u32,
     /// Bytes of small files a second over the last seconds.
     pub rate: f64,
-    /// Time left at that rate, if known: once the tree is walked, and while no large file is left.
+    /// Time left at that rate, if known: once the folder is walked, and while no large file is left.
     pub time_left: Option<Duration>,
 }
 
-/// The state of a file of a tree.
+/// The state of a file of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
     /// It will be requested.
@@ -75,7 +75,7 @@ pub enum FileState {
     Failed,
 }
 
-/// A file of a tree.
+/// A file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileView {
     /// Its path on the server.
@@ -88,7 +88,7 @@ pub struct FileView {
     pub state: FileState,
 }
 
-impl TreeProgress {
+impl FolderProgress {
     /// How much of the data on disk this run has verified or read back, in percent, rounded down.
     #[must_use]
     pub fn checked_percent(&self) -> u8 {
@@ -96,21 +96,21 @@ impl TreeProgress {
     }
 }
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// Its progress.
     #[must_use]
-    pub fn progress(&self) -> TreeProgress {
+    pub fn progress(&self) -> FolderProgress {
         let totals = self.entries.totals();
         let walked = self.is_walked();
         let rate = self.rate.at(self.now);
         let left = totals.bytes.saturating_sub(totals.bytes_done + totals.bytes_failed);
-        let (needs_link, retry_at) = (self.needs_link(), self.conduct.retry_at(self.now));
+        let (needs_connection, retry_at) = (self.needs_connection(), self.conduct.retry_at(self.now));
         let knows_left = walked && rate > 0.0 && self.large.is_empty() && self.fetching.is_empty();
-        TreeProgress {
+        FolderProgress {
             phase: self.phase(),
             problem: self.problem.clone(),
-            asks: needs_link && retry_at.is_none(),
-            retry_at: retry_at.filter(|_| needs_link),
+            asks: needs_connection && retry_at.is_none(),
+            retry_at: retry_at.filter(|_| needs_connection),
             walked,
             folders: self.entries.folders(),
             files: self.entries.files(),
@@ -138,7 +138,7 @@ impl TreeTransfer {
             _ if self.complete => Phase::Complete,
             Some(stop) if stop.settled && stop.problem.is_some() => Phase::Failed,
             Some(stop) if stop.settled => Phase::Paused,
-            _ => match self.conduct.retry_at(self.now).filter(|_| self.needs_link()) {
+            _ => match self.conduct.retry_at(self.now).filter(|_| self.needs_connection()) {
                 Some(at) if self.fetching.is_empty() => Phase::Waiting(at),
                 _ if self.is_checking() => Phase::Checking,
                 _ if self.entries.is_untouched() => Phase::Starting,

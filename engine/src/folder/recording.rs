@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use wstp_protocol::Hash;
 
-use super::TreeTransfer;
+use super::FolderTransfer;
 use super::bundling::Held;
 use super::journal::{FORMAT, Form, Record, Stored};
-use super::output::{FileId, Place, TreeOutput};
-use super::page::Page;
+use super::listing::ListingPage;
+use super::output::{FileId, FolderOutput, Place};
 use crate::{Instant, StoreError};
 
 /// The account of progress that is not on record.
@@ -33,7 +33,7 @@ impl Ledger {
     }
 
     /// A page was listed.
-    pub(super) fn listed(&mut self, now: Instant, page: Page) {
+    pub(super) fn listed(&mut self, now: Instant, page: ListingPage) {
         self.facts.pages.push(page);
         self.touch(now);
     }
@@ -105,7 +105,7 @@ impl Ledger {
     }
 }
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// The latest time for the next commit.
     pub(super) fn commit_due_at(&self) -> Option<Instant> {
         let since = self.ledger.since.filter(|_| !self.ledger.is_recording() && !self.storage_is_bad())?;
@@ -125,7 +125,7 @@ impl TreeTransfer {
             || self.stop.is_some();
         if done || (due && self.ledger.is_dirty()) {
             let record = self.ledger.record(done);
-            self.outputs.push_back(TreeOutput::Commit { record });
+            self.outputs.push_back(FolderOutput::Commit { record });
         }
     }
 

@@ -1,17 +1,17 @@
-//! Stopping and resuming, by the user's command or because of a problem. A stopped tree is settled once the caller has
+//! Stopping and resuming, by the user's command or because of a problem. A stopped folder is settled once the caller has
 //! answered for every file and everything is on record.
 
 use super::entries::State;
-use super::output::TreeOutput;
-use super::page::Listing;
-use super::{TreeProblem, TreeTransfer};
+use super::listing::Listing;
+use super::output::FolderOutput;
+use super::{FolderProblem, FolderTransfer};
 use crate::{Problem, StoreError};
 
 /// Why it stopped, and the stage of the stop.
 #[derive(Debug)]
 pub(super) struct Stop {
     /// The problem; `None` if the user stopped it.
-    pub(super) problem: Option<TreeProblem>,
+    pub(super) problem: Option<FolderProblem>,
     pub(super) settled: bool,
     /// Storage failed, so that nothing can be put on record.
     storage: bool,
@@ -19,7 +19,7 @@ pub(super) struct Stop {
     resume: bool,
 }
 
-impl TreeTransfer {
+impl FolderTransfer {
     pub(super) fn pause(&mut self) {
         if self.complete {
             return;
@@ -31,7 +31,7 @@ impl TreeTransfer {
     }
 
     /// It can't continue by itself.
-    pub(super) fn fail(&mut self, problem: TreeProblem) {
+    pub(super) fn fail(&mut self, problem: FolderProblem) {
         self.problem = Some(problem.clone());
         match &mut self.stop {
             Some(stop) => {
@@ -43,7 +43,7 @@ impl TreeTransfer {
 
     /// Storage failed: nothing more is kept or recorded.
     pub(super) fn storage_failed(&mut self, error: StoreError) {
-        self.fail(TreeProblem::Source(Problem::Storage(error)));
+        self.fail(FolderProblem::Source(Problem::Storage(error)));
         if let Some(stop) = &mut self.stop {
             stop.storage = true;
         }
@@ -53,13 +53,13 @@ impl TreeTransfer {
         self.stop.as_ref().is_some_and(|stop| stop.storage)
     }
 
-    fn stop_for(&mut self, problem: Option<TreeProblem>) {
+    fn stop_for(&mut self, problem: Option<FolderProblem>) {
         self.stop = Some(Stop { problem, settled: false, storage: false, resume: false });
         self.unlimited_at = None;
         self.claims.due_at = None;
         self.disconnect();
         for file in &self.fetching {
-            self.outputs.push_back(TreeOutput::StopFetch { file: *file });
+            self.outputs.push_back(FolderOutput::StopFetch { file: *file });
         }
     }
 

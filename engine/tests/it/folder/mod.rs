@@ -10,10 +10,10 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::folder::server::ServerScript;
+use crate::folder::share::Share;
+use crate::folder::world::{Blow, Scenario, World};
 use crate::random::Random;
-use crate::tree::server::ServerScript;
-use crate::tree::share::Share;
-use crate::tree::world::{Blow, Scenario, World};
 
 /// Seeds that failed once.
 const REGRESSIONS: &[u64] = &[42, 390, 7320];

@@ -17,7 +17,7 @@ pub(super) struct Retelling {
 }
 
 impl Retelling {
-    /// All entries of the tree. The outermost folder needs no report.
+    /// All entries of the folder. The outermost folder needs no report.
     pub(super) fn of(entries: &Entries) -> Self {
         Self { folder: 1, folders: entries.folders(), file: 0, files: entries.files() }
     }

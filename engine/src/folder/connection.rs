@@ -27,7 +27,7 @@ pub(super) enum Ask {
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) peer: Peer<Ask>,
     pub(super) bundles: usize,
@@ -36,7 +36,7 @@ pub(super) struct Link {
     pub(super) entries: u32,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(id: ConnectionId, peer: Peer<Ask>) -> Self {
         Self { id, peer, bundles: 0, listings: 0, entries: FIRST_ENTRIES }
     }

@@ -1,10 +1,10 @@
 //! Files that the caller already has. If the caller wants to look, no small file is requested before it has looked.
 
-use super::TreeTransfer;
+use super::FolderTransfer;
 use super::bundling::Held;
-use super::output::{FileId, LookReply, TreeOutput};
+use super::output::{FileId, FolderOutput, LookReply};
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// A small file is wanted.
     pub(super) fn enqueue_small(&mut self, file: FileId) {
         if self.config.looks {
@@ -19,7 +19,7 @@ impl TreeTransfer {
     pub(super) fn look(&mut self) {
         let files = std::mem::take(&mut self.to_look);
         if !files.is_empty() {
-            self.outputs.push_back(TreeOutput::Look { files });
+            self.outputs.push_back(FolderOutput::Look { files });
         }
     }
 

@@ -2,18 +2,18 @@
 
 use wstp_protocol::{ErrorCode, Failure};
 
-use super::link::Ask;
-use super::{Suspect, TreeProblem, TreeTransfer};
+use super::connection::Ask;
+use super::{FolderProblem, FolderTransfer, Suspect};
 use crate::peer::{Blame, Event, Reply, SessionError, bounded, wait_of};
 use crate::{ConnectionId, Incoming, Problem};
 
 /// How often something is tried that may work the next time.
 const MOST_TRIES: u8 = 3;
 
-impl TreeTransfer {
+impl FolderTransfer {
     pub(super) fn read_frame(&mut self, id: ConnectionId, frame: Incoming) {
-        let Some(link) = self.link.as_mut().filter(|link| link.id == id) else { return };
-        match link.peer.handle_frame(self.now, frame) {
+        let Some(open) = self.connection.as_mut().filter(|open| open.id == id) else { return };
+        match open.peer.handle_frame(self.now, frame) {
             Ok(event) => self.handle_event(event),
             Err(error) => self.not_wstp(&error),
         }
@@ -28,7 +28,7 @@ impl TreeTransfer {
             Event::Welcome | Event::Pong => {}
             Event::Reply { context, reply } => self.handle_reply(context, reply),
             Event::Goodbye(goodbye) => {
-                self.drop_link(Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
+                self.drop_connection(Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
             }
             Event::Refused(failure) => self.refused(&failure),
             // Nothing is cancelled and nothing opened here, and mirrors are not asked for.
@@ -38,12 +38,12 @@ impl TreeTransfer {
 
     fn handle_reply(&mut self, ask: Ask, reply: Reply) {
         let now = self.now;
-        let Some(link) = &mut self.link else { return };
-        link.ended(now, &ask);
+        let Some(open) = &mut self.connection else { return };
+        open.ended(now, &ask);
         match (ask, reply) {
             (Ask::List { folder, .. }, Reply::Listing(listing)) => self.listed(folder, listing),
             (Ask::Bundle { files, bytes, stamp, .. }, Reply::Bundle(bundle)) => {
-                link.peer.window.arrived(now, &stamp, bytes);
+                open.peer.window.arrived(now, &stamp, bytes);
                 self.conduct.delivered();
                 self.bundle_arrived(files, bundle);
             }
@@ -60,8 +60,8 @@ impl TreeTransfer {
     pub(super) fn request_failed(&mut self, failure: &Failure) {
         match Blame::of(failure) {
             Blame::Busy(wait) => {
-                if let Some(link) = &mut self.link {
-                    link.peer.leave_alone(self.now, wait);
+                if let Some(open) = &mut self.connection {
+                    open.peer.leave_alone(self.now, wait);
                 }
             }
             Blame::Lie => self.distrust(Problem::from(failure)),
@@ -73,8 +73,8 @@ impl TreeTransfer {
     fn refused(&mut self, failure: &Failure) {
         let problem = Problem::from(failure);
         match failure.code {
-            ErrorCode::Unauthorized | ErrorCode::UnsupportedVersion => self.fail(TreeProblem::Source(problem)),
-            _ => self.drop_link(problem, wait_of(failure)),
+            ErrorCode::Unauthorized | ErrorCode::UnsupportedVersion => self.fail(FolderProblem::Source(problem)),
+            _ => self.drop_connection(problem, wait_of(failure)),
         }
     }
 

@@ -6,12 +6,12 @@ use super::output::FolderId;
 
 /// The useful part of a page of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Page {
+pub(super) struct ListingPage {
     pub(super) folder: FolderId,
     /// Names of folders in it, in order.
     pub(super) folders: Vec<String>,
     /// Files in it, in order; they come after the folders.
-    pub(super) files: Vec<PageFile>,
+    pub(super) files: Vec<ListingFile>,
     /// Entries that can't be fetched and are counted as missing.
     pub(super) left_out: u32,
     /// The cursor of the next page.
@@ -20,7 +20,7 @@ pub(super) struct Page {
 
 /// A file of a page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PageFile {
+pub(super) struct ListingFile {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) modified_ms: Option<i64>,

@@ -1,4 +1,4 @@
-//! Every listed folder and file of a tree, in the order of listing, and the state of each.
+//! Every listed folder and file of a transfer, in the order of listing, and the state of each.
 //!
 //! Invariants:
 //!
@@ -8,11 +8,11 @@
 
 use wstp_protocol::SharePath;
 
+use super::listing::{Listing, ListingFile, ListingPage, Rank};
 use super::output::{FileId, FolderId, Listed};
-use super::page::{Listing, Page, PageFile, Rank};
-use super::progress::TreeProblem;
+use super::progress::FolderProblem;
 
-/// Most files and folders of a tree.
+/// Most files and folders of a folder.
 pub const MAX_ENTRIES: usize = 1_000_000;
 /// Most nested folders.
 pub const MAX_DEPTH: usize = 64;
@@ -158,7 +158,7 @@ impl Entries {
     ///
     /// # Errors
     /// When it would exceed the bounds; then nothing was added. `Ok(None)` if it does not belong here.
-    pub(super) fn add(&mut self, page: &Page) -> Result<Option<Vec<Listed>>, TreeProblem> {
+    pub(super) fn add(&mut self, page: &ListingPage) -> Result<Option<Vec<Listed>>, FolderProblem> {
         let Some(folder) = self.folder(page.folder) else { return Ok(None) };
         if matches!(folder.listing, Listing::Done | Listing::Failed(_)) {
             return Ok(None);
@@ -174,29 +174,29 @@ impl Entries {
         Ok(Some(told))
     }
 
-    fn count(&mut self, page: &Page) -> Result<(), TreeProblem> {
+    fn count(&mut self, page: &ListingPage) -> Result<(), FolderProblem> {
         let new = page.folders.len() + page.files.len();
         let names = page.folders.iter().chain(page.files.iter().map(|file| &file.name));
         let text = self.text + names.map(String::len).sum::<usize>();
         if self.folders.len() + self.files.len() + new > MAX_ENTRIES || text > MAX_TEXT {
-            return Err(TreeProblem::TooManyEntries);
+            return Err(FolderProblem::TooManyEntries);
         }
         let padding = self.padding + if page.next.is_some() { LEAST_PAGE.saturating_sub(new) } else { 0 };
         if padding > MAX_ENTRIES {
-            return Err(TreeProblem::EndlessListing);
+            return Err(FolderProblem::EndlessListing);
         }
         (self.text, self.padding) = (text, padding);
         Ok(())
     }
 
-    fn append(&mut self, page: &Page, depth: u8) -> Vec<Listed> {
+    fn append(&mut self, page: &ListingPage, depth: u8) -> Vec<Listed> {
         let mut told = Vec::with_capacity(page.folders.len() + page.files.len());
         for name in &page.folders {
             told.push(Listed::Folder { id: FolderId(self.folders()), name: name.clone() });
             let (parent, name) = (page.folder, name.as_str().into());
             self.folders.push(Folder { parent, name, depth, listing: Listing::Unlisted });
         }
-        for PageFile { name, size, modified_ms } in &page.files {
+        for ListingFile { name, size, modified_ms } in &page.files {
             let (size, modified_ms) = (*size, *modified_ms);
             told.push(Listed::File { id: FileId(self.files()), name: name.clone(), size, modified_ms });
             self.totals.bytes = self.totals.bytes.saturating_add(size);
@@ -207,7 +207,7 @@ impl Entries {
     }
 
     /// Moves to the page after this one.
-    fn turn(&mut self, page: &Page) {
+    fn turn(&mut self, page: &ListingPage) {
         let Some(folder) = self.folder_mut(page.folder) else { return };
         let Some(next) = &page.next else {
             folder.listing = Listing::Done;

@@ -6,35 +6,35 @@
 use wstp_protocol::limits::MAX_BUNDLED_FILE;
 use wstp_protocol::{Entry, EntryKind, ErrorCode, Failure};
 
-use super::link::Ask;
-use super::output::{FileId, FolderId, LeftOut, Listed, TreeOutput};
-use super::page::{Listing, Page, PageFile, Position, Rank};
-use super::{Suspect, TreeProblem, TreeTransfer};
+use super::connection::Ask;
+use super::listing::{Listing, ListingFile, ListingPage, Position, Rank};
+use super::output::{FileId, FolderId, FolderOutput, LeftOut, Listed};
+use super::{FolderProblem, FolderTransfer, Suspect};
 use crate::Problem;
 use crate::peer::Request;
 
-/// Pages requested at once, so that a tree of many folders does not cost a round trip for every few of them.
+/// Pages requested at once, so that a folder of many folders does not cost a round trip for every few of them.
 const MAX_LISTINGS: usize = 16;
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// Requests pages, as many at once as is allowed.
     pub(super) fn list(&mut self) {
         let now = self.now;
         while let Some(folder) = self.folder_to_list() {
             let path = self.folder_path(folder);
             let cursor = self.position(folder).and_then(|position| position.cursor.clone());
-            let Some(link) = &mut self.link else { return };
-            link.listings += 1;
-            let entries = link.entries;
+            let Some(open) = &mut self.connection else { return };
+            open.listings += 1;
+            let entries = open.entries;
             let request = Request::List { path, cursor, limit: entries };
-            let message = link.peer.request(now, request, Ask::List { folder, sent: now, entries });
+            let message = open.peer.request(now, request, Ask::List { folder, sent: now, entries });
             self.send(message);
         }
     }
 
     fn folder_to_list(&mut self) -> Option<FolderId> {
-        let link = self.link.as_ref()?;
-        let may = link.peer.takes_requests(self.now, 0) && link.listings < MAX_LISTINGS;
+        let open = self.connection.as_ref()?;
+        let may = open.peer.takes_requests(self.now, 0) && open.listings < MAX_LISTINGS;
         if may { self.to_list.pop_front() } else { None }
     }
 
@@ -59,7 +59,7 @@ impl TreeTransfer {
                 self.take_in(&told);
                 told.append(&mut left_out);
                 if !told.is_empty() {
-                    self.outputs.push_back(TreeOutput::Listed { folder, entries: told });
+                    self.outputs.push_back(FolderOutput::Listed { folder, entries: told });
                 }
                 if page.next.is_some() {
                     self.to_list.push_front(folder);
@@ -72,10 +72,10 @@ impl TreeTransfer {
     }
 
     /// The useful entries of a page. Counts those that are left out.
-    fn page(&self, folder: FolderId, entries: Vec<Entry>, next: Option<String>) -> (Page, Vec<Listed>) {
+    fn page(&self, folder: FolderId, entries: Vec<Entry>, next: Option<String>) -> (ListingPage, Vec<Listed>) {
         let path = self.folder_path(folder);
         let is_deepest = self.entries.is_deepest(folder);
-        let mut page = Page { folder, folders: Vec::new(), files: Vec::new(), left_out: 0, next };
+        let mut page = ListingPage { folder, folders: Vec::new(), files: Vec::new(), left_out: 0, next };
         let mut left_out = Vec::new();
         for Entry { name, kind, size, modified_ms } in entries {
             let reason = match kind {
@@ -90,7 +90,7 @@ impl TreeTransfer {
                     continue;
                 }
                 EntryKind::File => {
-                    page.files.push(PageFile { name, size, modified_ms });
+                    page.files.push(ListingFile { name, size, modified_ms });
                     continue;
                 }
             };
@@ -150,15 +150,15 @@ impl TreeTransfer {
     fn folder_failed(&mut self, folder: FolderId, problem: Problem) {
         if folder == FolderId(0) {
             self.to_list.push_front(folder);
-            return self.fail(TreeProblem::Source(problem));
+            return self.fail(FolderProblem::Source(problem));
         }
-        self.give_up_listing(folder, TreeProblem::Source(problem));
+        self.give_up_listing(folder, FolderProblem::Source(problem));
     }
 
     /// A folder can't be listed to its end. Its listed entries are still fetched, and so is everything else.
-    fn give_up_listing(&mut self, folder: FolderId, problem: TreeProblem) {
+    fn give_up_listing(&mut self, folder: FolderId, problem: FolderProblem) {
         self.entries.fail_folder(folder);
-        self.outputs.push_back(TreeOutput::FolderFailed { folder, problem });
+        self.outputs.push_back(FolderOutput::FolderFailed { folder, problem });
     }
 }
 

@@ -1,22 +1,22 @@
-//! A tree, its server, its link and its storage in virtual time.
+//! A folder, its server, its link and its storage in virtual time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use bytes::Bytes;
-use wstp_engine::tree::journal::{Form, Recovered, replay};
-use wstp_engine::tree::{
-    FetchReply, FileId, FolderId, KeepReply, Listed, LookReply, Place, TreeCommand, TreeConfig, TreeOutput,
-    TreeProblem, TreeTransfer,
+use wstp_engine::folder::journal::{Form, Recovered, replay};
+use wstp_engine::folder::{
+    FetchReply, FileId, FolderCommand, FolderConfig, FolderId, FolderOutput, FolderProblem, FolderTransfer, KeepReply,
+    Listed, LookReply, Place,
 };
 use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 use wstp_protocol::{BundleRequest, ClientMessage, Hash, ListRequest, RequestId, ServerMessage, SharePath};
 
+use crate::folder::server::ServerScript;
+use crate::folder::share::{Share, join, root_of};
 use crate::random::Random;
-use crate::tree::server::ServerScript;
-use crate::tree::share::{Share, join, root_of};
 
 /// An external event.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,7 +98,7 @@ struct Copy {
 pub struct World {
     pub scenario: Scenario,
     pub now: Instant,
-    pub tree: TreeTransfer,
+    pub folder: FolderTransfer,
     pub random: Random,
     /// Every request for files, in order.
     pub bundles: u32,
@@ -119,7 +119,7 @@ pub struct World {
     away: bool,
     folders: BTreeMap<FolderId, String>,
     /// Folders that could not be listed to their end.
-    pub folders_failed: Vec<(FolderId, TreeProblem)>,
+    pub folders_failed: Vec<(FolderId, FolderProblem)>,
     /// Paths as they were reported.
     pub paths: BTreeMap<FileId, String>,
     disk: BTreeMap<FileId, Copy>,
@@ -129,7 +129,7 @@ pub struct World {
     mended: BTreeSet<FileId>,
     journal: Vec<u8>,
     pack: u64,
-    /// Bytes that the tree handed out and that are not answered yet.
+    /// Bytes that the folder handed out and that are not answered yet.
     held: BTreeMap<FileId, u64>,
     fetching: BTreeMap<FileId, bool>,
     full_after: Option<u32>,
@@ -145,7 +145,7 @@ impl World {
         let config = config(&scenario, random.next());
         let mut world = Self {
             now: Instant::default(),
-            tree: TreeTransfer::new(config, Instant::default()),
+            folder: FolderTransfer::new(config, Instant::default()),
             random,
             bundles: 0,
             connects: 0,
@@ -191,10 +191,10 @@ impl World {
         self.events.insert(number, event);
     }
 
-    /// Runs until the tree is complete, or failed for good.
+    /// Runs until the folder is complete, or failed for good.
     pub fn run(&mut self) -> Phase {
         while self.step() {}
-        self.tree.progress().phase
+        self.folder.progress().phase
     }
 
     /// Runs until `happened`; false if it ends before.
@@ -211,26 +211,26 @@ impl World {
     pub fn step(&mut self) -> bool {
         self.perform();
         self.check();
-        match self.tree.progress().phase {
+        match self.folder.progress().phase {
             Phase::Complete if !self.retry() => return false,
             Phase::Failed if !self.recover() => return false,
-            Phase::Paused if !self.paused => self.tree.handle_command(self.now, TreeCommand::Resume),
+            Phase::Paused if !self.paused => self.folder.handle_command(self.now, FolderCommand::Resume),
             _ => {}
         }
         self.perform();
         self.steps += 1;
-        assert!(self.steps < 1_000_000, "it goes in circles: {:?}", self.tree.progress());
-        let timeout = self.tree.poll_timeout();
+        assert!(self.steps < 1_000_000, "it goes in circles: {:?}", self.folder.progress());
+        let timeout = self.folder.poll_timeout();
         let event = self.queue.peek().map(|Reverse((at, _))| *at);
         match (timeout, event) {
-            (None, None) => panic!("nothing will ever happen again: {:?}", self.tree.progress()),
+            (None, None) => panic!("nothing will ever happen again: {:?}", self.folder.progress()),
             (Some(timeout), event) if event.is_none_or(|event| timeout < event) => {
                 self.now = self.now.max(timeout);
-                self.tree.handle_timeout(self.now);
+                self.folder.handle_timeout(self.now);
             }
             _ => self.next(),
         }
-        assert!(self.now.0 < Duration::from_secs(7200), "it never ends: {:?}", self.tree.progress());
+        assert!(self.now.0 < Duration::from_secs(7200), "it never ends: {:?}", self.folder.progress());
         true
     }
 
@@ -242,7 +242,7 @@ impl World {
             Event::Connected(id) => self.connected(id),
             Event::Closed(id) => {
                 if self.wires.remove(&id).is_some() {
-                    self.tree.handle_closed(self.now, id);
+                    self.folder.handle_closed(self.now, id);
                 }
             }
             Event::Silent(id) => {
@@ -260,12 +260,12 @@ impl World {
                         _ => {}
                     }
                     self.arrived_bytes += frame.len() as u64;
-                    self.tree.handle_frame(self.now, id, frame);
+                    self.folder.handle_frame(self.now, id, frame);
                 }
             }
             Event::Bytes(id) => {
                 if self.wires.get(&id).is_some_and(|wire| !wire.silent) {
-                    self.tree.handle_bytes(self.now, id);
+                    self.folder.handle_bytes(self.now, id);
                 }
             }
             Event::Looked(file) => self.looked(file),
@@ -279,10 +279,10 @@ impl World {
     }
 
     fn perform(&mut self) {
-        while let Some(output) = self.tree.poll_output() {
+        while let Some(output) = self.folder.poll_output() {
             match output {
-                TreeOutput::Connect { connection } => self.connect(connection),
-                TreeOutput::Send { connection, message } => {
+                FolderOutput::Connect { connection } => self.connect(connection),
+                FolderOutput::Send { connection, message } => {
                     let frame = message.encode();
                     assert_eq!(ClientMessage::decode(&frame).as_ref(), Ok(&message), "a server could not decode this");
                     let wire = self.wires.get_mut(&connection).expect("only what is open is sent to");
@@ -292,29 +292,29 @@ impl World {
                     }
                     self.schedule(self.scenario.delay, Event::ToServer(connection, message));
                 }
-                TreeOutput::Disconnect { connection } => {
+                FolderOutput::Disconnect { connection } => {
                     assert!(self.wires.remove(&connection).is_some(), "only what is open is closed");
                 }
-                TreeOutput::Listed { folder, entries } => self.listed(folder, entries),
-                TreeOutput::Look { files } => {
+                FolderOutput::Listed { folder, entries } => self.listed(folder, entries),
+                FolderOutput::Look { files } => {
                     for file in files {
                         let time = self.random.up_to(self.scenario.store_time);
                         self.schedule(time, Event::Looked(file));
                     }
                 }
-                TreeOutput::Check { file, stored } => {
+                FolderOutput::Check { file, stored } => {
                     self.checks += 1;
                     let time = self.random.up_to(self.scenario.store_time);
                     self.schedule(time, Event::Checked(file, stored.form));
                 }
-                TreeOutput::Keep { file, path, root, data, .. } => {
+                FolderOutput::Keep { file, path, root, data, .. } => {
                     self.check_path(file, &path);
                     self.keeps += 1;
                     assert!(self.held.insert(file, data.len() as u64).is_none(), "a file is kept twice at once");
                     let time = self.random.up_to(self.scenario.store_time);
                     self.schedule(time, Event::Kept(file, data, root));
                 }
-                TreeOutput::Fetch { file, path, .. } => {
+                FolderOutput::Fetch { file, path, .. } => {
                     self.check_path(file, &path);
                     assert!(self.fetching.insert(file, false).is_none(), "a file is fetched twice at once");
                     self.fetches += 1;
@@ -322,16 +322,16 @@ impl World {
                     let time = self.random.up_to(self.scenario.store_time * 100);
                     self.schedule(time, Event::Fetched(file, path.to_string()));
                 }
-                TreeOutput::StopFetch { file } => *self.fetching.get_mut(&file).expect("it is being fetched") = true,
-                TreeOutput::Commit { record } => {
+                FolderOutput::StopFetch { file } => *self.fetching.get_mut(&file).expect("it is being fetched") = true,
+                FolderOutput::Commit { record } => {
                     self.commits += 1;
                     // The record may mention only files that were kept before it, whatever is kept meanwhile.
                     self.disk.values_mut().for_each(|copy| copy.durable = true);
                     let time = self.random.up_to(self.scenario.store_time * 10);
                     self.schedule(time, Event::Committed(record));
                 }
-                TreeOutput::FileFailed { file, .. } => assert!(self.paths.contains_key(&file)),
-                TreeOutput::FolderFailed { folder, problem } => {
+                FolderOutput::FileFailed { file, .. } => assert!(self.paths.contains_key(&file)),
+                FolderOutput::FolderFailed { folder, problem } => {
                     assert!(self.folders.contains_key(&folder));
                     self.folders_failed.push((folder, problem));
                 }
@@ -350,7 +350,7 @@ impl World {
             (2, _) => LookReply::Unsure,
             _ => LookReply::Missing,
         };
-        self.tree.handle_looked(self.now, file, reply);
+        self.folder.handle_looked(self.now, file, reply);
     }
 
     /// Reports the copy on disk of a file that was stored before.
@@ -362,7 +362,7 @@ impl World {
             Some(copy) if copy.form == Form::Fetched => LookReply::Unsure,
             _ => LookReply::Missing,
         };
-        self.tree.handle_looked(self.now, file, reply);
+        self.folder.handle_looked(self.now, file, reply);
     }
 
     fn store(&mut self, file: FileId, copy: Copy) {
@@ -374,7 +374,7 @@ impl World {
 
     fn check_path(&self, file: FileId, path: &SharePath) {
         let path = path.as_str();
-        let within = path.strip_prefix("top/").unwrap_or_else(|| panic!("{path} is not in the tree"));
+        let within = path.strip_prefix("top/").unwrap_or_else(|| panic!("{path} is not in the folder"));
         assert_eq!(self.paths.get(&file).map(String::as_str), Some(within), "a file was told under another path");
     }
 
@@ -411,7 +411,7 @@ impl World {
             let silent = self.random.chance(self.scenario.stalls);
             self.schedule(end, if silent { Event::Silent(id) } else { Event::Closed(id) });
         }
-        self.tree.handle_opened(self.now, id);
+        self.folder.handle_opened(self.now, id);
     }
 
     fn ask_server(&mut self, id: ConnectionId, message: &ClientMessage) {
@@ -422,9 +422,9 @@ impl World {
         if let ClientMessage::List(ListRequest { path, .. }) | ClientMessage::Bundle(BundleRequest { path, .. }) =
             &mut asked
         {
-            // The tree is one folder on the server.
+            // The folder is one folder on the server.
             let inner =
-                path.as_str().strip_prefix("top").expect("only the tree is asked about").trim_start_matches('/');
+                path.as_str().strip_prefix("top").expect("only the folder is asked about").trim_start_matches('/');
             *path = SharePath::parse(inner).expect("a part of a path is a path");
         }
         let calm = self.is_calm();
@@ -464,27 +464,27 @@ impl World {
     fn kept(&mut self, file: FileId, data: Bytes, root: Hash) {
         self.held.remove(&file);
         if self.is_full() {
-            return self.tree.handle_kept(self.now, file, KeepReply::Failed(StoreError::Full));
+            return self.folder.handle_kept(self.now, file, KeepReply::Failed(StoreError::Full));
         }
         assert_eq!(root_of(&data), root);
         let length = data.len() as u64;
         let place = self.random.chance(0.5).then_some(Place { offset: self.pack, length });
         self.pack += length;
         self.store(file, Copy { data, form: place.map_or(Form::Own, Form::Packed), durable: false });
-        self.tree.handle_kept(self.now, file, KeepReply::Done(place));
+        self.folder.handle_kept(self.now, file, KeepReply::Done(place));
     }
 
     fn committed(&mut self, record: &[u8]) {
         if self.is_full() {
-            return self.tree.handle_committed(self.now, Err(StoreError::Full));
+            return self.folder.handle_committed(self.now, Err(StoreError::Full));
         }
         self.journal.extend_from_slice(record);
-        self.tree.handle_committed(self.now, Ok(()));
+        self.folder.handle_committed(self.now, Ok(()));
     }
 
     fn fetched(&mut self, file: FileId, path: &str) {
         let Some(stopped) = self.fetching.remove(&file) else { return };
-        let path = path.strip_prefix("top/").expect("it is in the tree");
+        let path = path.strip_prefix("top/").expect("it is in the folder");
         let node = self.scenario.share.find(path).expect("only what was listed is fetched").clone();
         let reply = match node.trouble {
             _ if stopped => FetchReply::Stopped,
@@ -495,7 +495,7 @@ impl World {
                 FetchReply::Done { size, root }
             }
         };
-        self.tree.handle_fetched(self.now, file, reply);
+        self.folder.handle_fetched(self.now, file, reply);
     }
 
     /// An external event.
@@ -514,17 +514,17 @@ impl World {
             }
             Blow::Pause => {
                 self.paused = true;
-                self.tree.handle_command(self.now, TreeCommand::Pause);
+                self.folder.handle_command(self.now, FolderCommand::Pause);
             }
             Blow::Resume => {
                 self.paused = false;
-                self.tree.handle_command(self.now, TreeCommand::Resume);
+                self.folder.handle_command(self.now, FolderCommand::Resume);
             }
             Blow::Budget(bytes) => {
                 self.budget = bytes;
-                self.tree.handle_command(self.now, TreeCommand::SetMemoryBudget(bytes));
+                self.folder.handle_command(self.now, FolderCommand::SetMemoryBudget(bytes));
             }
-            Blow::RateLimit(rate) => self.tree.handle_command(self.now, TreeCommand::SetRateLimit(rate)),
+            Blow::RateLimit(rate) => self.folder.handle_command(self.now, FolderCommand::SetRateLimit(rate)),
             Blow::Outage(down) => {
                 self.away = true;
                 self.scenario.server.life += 1;
@@ -556,8 +556,8 @@ impl World {
         let (recovered, valid) = replay(&self.journal);
         self.journal.truncate(valid as usize);
         self.check_recovered(&recovered);
-        let config = TreeConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.next()) };
-        self.tree = TreeTransfer::resume(config, recovered, self.now);
+        let config = FolderConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.next()) };
+        self.folder = FolderTransfer::resume(config, recovered, self.now);
         self.paused = false;
         self.allowed = self.budget;
     }
@@ -585,7 +585,7 @@ impl World {
         self.failures += 1;
         let helps = self.full_after.take().is_some() || !self.is_calm();
         if helps {
-            self.tree.handle_command(self.now, TreeCommand::Resume);
+            self.folder.handle_command(self.now, FolderCommand::Resume);
         }
         helps
     }
@@ -593,9 +593,9 @@ impl World {
     /// The user retries files that failed only because bits flipped. False if there are none.
     fn retry(&mut self) -> bool {
         let lost = self.scenario.share.files().filter(|(_, node)| node.trouble.is_some()).count();
-        let retries = self.scenario.server.corruption > 0.0 && self.tree.progress().files_failed as usize > lost;
+        let retries = self.scenario.server.corruption > 0.0 && self.folder.progress().files_failed as usize > lost;
         if retries {
-            self.tree.handle_command(self.now, TreeCommand::Resume);
+            self.folder.handle_command(self.now, FolderCommand::Resume);
         }
         retries
     }
@@ -608,7 +608,7 @@ impl World {
         assert!(in_memory <= self.allowed, "{in_memory} bytes in memory");
         self.allowed = self.allowed.min(in_memory).max(self.budget);
         assert!(self.fetching.len() <= usize::from(self.scenario.fetches.max(1)), "too many files are handed out");
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         let is_settled = matches!(progress.phase, Phase::Paused | Phase::Failed | Phase::Complete);
         let is_idle = self.held.is_empty() && self.fetching.is_empty() && self.wires.is_empty();
         assert!(!is_settled || is_idle, "it says that it ended, and has not");
@@ -618,7 +618,7 @@ impl World {
 
     /// Every file is right on disk, or has failed, and the journal says the same.
     pub fn check_complete(&self) {
-        let progress = self.tree.progress();
+        let progress = self.folder.progress();
         assert_eq!(progress.phase, Phase::Complete, "{progress:?}");
         let told: BTreeMap<_, _> = self.paths.iter().map(|(file, path)| (path.as_str(), *file)).collect();
         let (recovered, valid) = replay(&self.journal);
@@ -643,8 +643,8 @@ impl World {
     }
 }
 
-fn config(scenario: &Scenario, seed: u64) -> TreeConfig {
-    TreeConfig {
+fn config(scenario: &Scenario, seed: u64) -> FolderConfig {
+    FolderConfig {
         looks: scenario.looks,
         path: SharePath::parse("top").expect("a plain path"),
         credential: None,

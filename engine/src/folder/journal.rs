@@ -1,4 +1,4 @@
-//! The journal of a tree: what was listed, what is kept and where, what was fetched, what failed, in a form that survives being cut off anywhere.
+//! The journal of a folder: what was listed, what is kept and where, what was fetched, what failed, in a form that survives being cut off anywhere.
 //!
 //! Framed as `records.rs` says, with a header of its own. A record is written only after the files it speaks of are durable. Both the
 //! browser's storage and a native one write it: a kept file has a place in a pack, or none where it is a file of its own.
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
 
 use super::entries::{Entries, State};
+use super::listing::ListingPage;
 use super::output::{FileId, FolderId, Listed, Place};
-use super::page::Page;
 use super::progress::FileView;
 use super::retelling::Retelling;
 use crate::records::Format;
@@ -21,7 +21,7 @@ pub(super) const FORMAT: Format = Format { magic: *b"WSTPTREE", version: 2, unco
 /// What one commit put on record. Facts are applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    pub(super) pages: Vec<Page>,
+    pub(super) pages: Vec<ListingPage>,
     pub(super) stored: Vec<(FileId, Stored)>,
     pub(super) failed: Vec<FileId>,
     /// Whether nothing was left to do.
@@ -79,7 +79,7 @@ impl Recovered {
         self.complete
     }
 
-    /// What was listed, as [`TreeOutput::Listed`](super::TreeOutput::Listed) will tell it again.
+    /// What was listed, as [`FolderOutput::Listed`](super::FolderOutput::Listed) will tell it again.
     pub fn listing(&self) -> impl Iterator<Item = (FolderId, Vec<Listed>)> {
         let mut retelling = Retelling::of(&self.entries);
         std::iter::from_fn(move || retelling.next(&self.entries))
@@ -90,7 +90,7 @@ impl Recovered {
         self.stored.iter().map(|(file, stored)| (*file, stored))
     }
 
-    /// The names along a file's path, from the tree's folder inwards.
+    /// The names along a file's path, from the folder's folder inwards.
     #[must_use]
     pub fn path(&self, file: FileId) -> Option<SharePath> {
         self.entries.file_path(file)
@@ -102,7 +102,7 @@ impl Recovered {
         self.entries.files()
     }
 
-    /// One of its files; its path begins in the tree's folder.
+    /// One of its files; its path begins in the folder's folder.
     #[must_use]
     pub fn file(&self, file: FileId) -> Option<FileView> {
         self.entries.view(file)
@@ -148,7 +148,7 @@ pub fn is_of_other_version(bytes: &[u8]) -> bool {
     FORMAT.open(bytes).is_err()
 }
 
-/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the tree goes on.
+/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the folder goes on.
 ///
 /// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
 #[must_use]
@@ -176,14 +176,14 @@ fn replay_prefix(bytes: &[u8]) -> (Recovered, bool, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::PageFile;
+    use super::super::listing::ListingFile;
     use super::*;
     use proptest::prelude::*;
 
-    fn page<T: AsRef<str>>(folder: u32, folders: &[T], files: &[T], next: Option<&str>) -> Page {
+    fn page<T: AsRef<str>>(folder: u32, folders: &[T], files: &[T], next: Option<&str>) -> ListingPage {
         let names = |names: &[T]| names.iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>();
-        let file = |name| PageFile { name, size: 10, modified_ms: Some(1) };
-        Page {
+        let file = |name| ListingFile { name, size: 10, modified_ms: Some(1) };
+        ListingPage {
             folder: FolderId(folder),
             folders: names(folders),
             files: names(files).into_iter().map(file).collect(),
@@ -297,7 +297,7 @@ mod tests {
         let fetched = (FileId(3), Stored { size: 300_000, root: [3; 32], form: Form::Fetched });
         let all: Vec<_> = recovered.stored().map(|(file, stored)| (file, *stored)).collect();
         assert_eq!(all, [stored(0, 7), own, fetched]);
-        assert_eq!(recovered.file(FileId(2)).map(|file| file.state), Some(crate::tree::FileState::Failed));
+        assert_eq!(recovered.file(FileId(2)).map(|file| file.state), Some(crate::folder::FileState::Failed));
     }
 
     #[test]

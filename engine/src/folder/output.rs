@@ -1,4 +1,4 @@
-//! The input of a tree, the work that comes out of it for the caller, and the caller's answers.
+//! The input of a folder, the work that comes out of it for the caller, and the caller's answers.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::{ClientMessage, Hash, SharePath};
 
 use super::journal::Stored;
-use super::progress::TreeProblem;
+use super::progress::FolderProblem;
 use crate::{ConnectionId, Credential, Problem, StoreError};
 
-/// Names a folder within one tree. The requested folder is 0. The others count up in the order of listing, outer ones
+/// Names a folder within one transfer. The requested folder is 0. The others count up in the order of listing, outer ones
 /// before those in them. The journal keeps the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FolderId(pub u32);
 
-/// Names a file within one tree, counted from 0 in the order of listing. The journal keeps the numbers.
+/// Names a file within one transfer, counted from 0 in the order of listing. The journal keeps the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId(pub u32);
 
-/// How a tree is fetched.
+/// How a folder is fetched.
 #[derive(Clone, Debug)]
-pub struct TreeConfig {
+pub struct FolderConfig {
     /// The folder on the server.
     pub path: SharePath,
     /// Proves who the client is, if the server requires that.
@@ -41,7 +41,7 @@ pub struct TreeConfig {
     pub commit_files: u32,
     /// Time after which progress is committed.
     pub commit_interval: Duration,
-    /// Whether the caller wants to look first which small files it already has ([`TreeOutput::Look`]).
+    /// Whether the caller wants to look first which small files it already has ([`FolderOutput::Look`]).
     pub looks: bool,
     /// Seed of the jitter in retries, so that a run can be repeated.
     pub seed: u64,
@@ -49,7 +49,7 @@ pub struct TreeConfig {
 
 /// The work of the caller.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TreeOutput {
+pub enum FolderOutput {
     /// Open a connection to the server. Then call `handle_opened`, or `handle_closed` if that fails.
     Connect {
         /// Its name from here on.
@@ -68,7 +68,7 @@ pub enum TreeOutput {
         connection: ConnectionId,
     },
     /// Know these entries of a folder. Each entry is reported once in the life of a
-    /// [`TreeTransfer`](super::TreeTransfer), also an entry that a journal brought back. The report precedes every
+    /// [`FolderTransfer`](super::FolderTransfer), also an entry that a journal brought back. The report precedes every
     /// other mention of the entry. Within a folder the order is that of the listing. No answer is expected.
     Listed {
         /// The folder, which was reported before; the first one is 0.
@@ -77,7 +77,7 @@ pub enum TreeOutput {
         entries: Vec<Listed>,
     },
     /// Look which of these small files are already there, and answer each with `handle_looked`. They are not requested
-    /// before. Only if [`TreeConfig::looks`] asks for it.
+    /// before. Only if [`FolderConfig::looks`] asks for it.
     Look {
         /// The files.
         files: Vec<FileId>,
@@ -106,7 +106,7 @@ pub enum TreeOutput {
         data: Bytes,
     },
     /// Fetch a file with its own [`Transfer`](crate::Transfer), and answer with `handle_fetched` once it is durable or
-    /// has failed. At most [`TreeConfig::fetches`] of these are under way.
+    /// has failed. At most [`FolderConfig::fetches`] of these are under way.
     Fetch {
         /// The file.
         file: FileId,
@@ -132,7 +132,7 @@ pub enum TreeOutput {
         /// The folder.
         folder: FolderId,
         /// The reason.
-        problem: TreeProblem,
+        problem: FolderProblem,
     },
     /// Make every file durable that was kept so far (`handle_kept` was called). Then append this record to the journal,
     /// and make that durable. Then answer with `handle_committed`. Only one commit is under way. A failed record must
@@ -164,7 +164,7 @@ pub enum Listed {
         /// Last change, in milliseconds since 1970-01-01 UTC, if known.
         modified_ms: Option<i64>,
     },
-    /// An entry that is left out. It is reported only when it is listed, not when a journal brings a tree back.
+    /// An entry that is left out. It is reported only when it is listed, not when a journal brings a folder back.
     LeftOut {
         /// Its name on the server, as for a folder.
         name: String,
@@ -207,7 +207,7 @@ pub struct Place {
     pub length: u64,
 }
 
-/// The answer to [`TreeOutput::Look`], for one file.
+/// The answer to [`FolderOutput::Look`], for one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookReply {
     /// No file that could be it: it is fetched.
@@ -219,23 +219,23 @@ pub enum LookReply {
         /// Its BLAKE3 hash.
         root: Hash,
     },
-    /// A file that may be it. It is handed out with [`TreeOutput::Fetch`], so that hashes can be compared before data
+    /// A file that may be it. It is handed out with [`FolderOutput::Fetch`], so that hashes can be compared before data
     /// is fetched.
     Unsure,
 }
 
-/// The answer to [`TreeOutput::Keep`].
+/// The answer to [`FolderOutput::Keep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepReply {
     /// It is kept, at a place in a pack or as a separate file. From the next commit on it is durable.
     Done(Option<Place>),
     /// This file can't be kept; others may.
     FileFailed(StoreError),
-    /// Storage failed, for every other file too: the tree stops.
+    /// Storage failed, for every other file too: the folder stops.
     Failed(StoreError),
 }
 
-/// The answer to [`TreeOutput::Fetch`].
+/// The answer to [`FolderOutput::Fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchReply {
     /// It is complete and durable.
@@ -247,20 +247,20 @@ pub enum FetchReply {
     },
     /// This file failed; others may succeed.
     FileFailed(Problem),
-    /// No file can be fetched any more: the tree stops.
+    /// No file can be fetched any more: the folder stops.
     Failed(Problem),
-    /// It was stopped, and is handed out again when the tree resumes.
+    /// It was stopped, and is handed out again when the folder resumes.
     Stopped,
 }
 
 /// A command of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TreeCommand {
+pub enum FolderCommand {
     /// Request nothing more, stop the files that are being fetched, record the progress, close the connection: then
     /// [`crate::Phase::Paused`].
     Pause,
     /// Resume after a pause or a failure, or retry at once if the next try would be later. Also retries failed files,
-    /// even of a complete tree.
+    /// even of a complete folder.
     Resume,
     /// Hold at most this many bytes.
     SetMemoryBudget(u64),

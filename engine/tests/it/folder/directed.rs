@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use wstp_engine::tree::{FolderId, MAX_DEPTH, MAX_ENTRIES, TreeCommand, TreeProblem};
+use wstp_engine::folder::{FolderCommand, FolderId, FolderProblem, MAX_DEPTH, MAX_ENTRIES};
 use wstp_engine::{Phase, Problem};
 use wstp_protocol::ErrorCode;
 use wstp_protocol::limits::MAX_BUNDLED_FILE;
 
-use crate::tree::server::{Lie, ServerScript};
-use crate::tree::share::Share;
-use crate::tree::world::{Blow, Scenario, World};
+use crate::folder::server::{Lie, ServerScript};
+use crate::folder::share::Share;
+use crate::folder::world::{Blow, Scenario, World};
 
 const SEED: u64 = 7;
 
@@ -117,12 +117,12 @@ fn a_file_that_cannot_be_had_does_not_keep_the_others_away() {
     share.file("d000", "f0007", 1000).trouble = Some(ErrorCode::NotFound);
     share.file("d001", "f0001", 1000).trouble = Some(ErrorCode::Io);
     let mut world = completed(Scenario::plain(share));
-    assert_eq!((world.tree.progress().files_done, world.tree.progress().files_failed), (58, 2));
+    assert_eq!((world.folder.progress().files_done, world.folder.progress().files_failed), (58, 2));
     // The server recovers, and the user retries.
     for (folder, name) in [("d000", "f0007"), ("d001", "f0001")] {
         world.scenario.share.file(folder, name, 1000).trouble = None;
     }
-    world.tree.handle_command(world.now, TreeCommand::Resume);
+    world.folder.handle_command(world.now, FolderCommand::Resume);
     assert_eq!(world.run(), Phase::Complete);
     world.check_complete();
 }
@@ -132,9 +132,9 @@ fn after_a_crash_only_what_was_not_on_record_is_fetched_again() {
     let mut scenario = Scenario::plain(Share::uniform(10, 100, 4096));
     scenario.commit_files = 100;
     let mut world = world(scenario);
-    assert!(world.run_until(|world| world.tree.progress().files_done >= 600));
+    assert!(world.run_until(|world| world.folder.progress().files_done >= 600));
     world.blow(Blow::Crash);
-    let recovered = world.tree.progress().files_done;
+    let recovered = world.folder.progress().files_done;
     assert!(recovered >= 300, "{recovered}");
     let before = world.keeps;
     world.run();
@@ -149,10 +149,10 @@ fn a_pause_stops_everything_and_loses_nothing() {
     let mut scenario = Scenario::plain(share);
     scenario.store_time = Duration::from_millis(50);
     let mut world = world(scenario);
-    assert!(world.run_until(|world| world.tree.progress().files_done >= 100));
+    assert!(world.run_until(|world| world.folder.progress().files_done >= 100));
     world.blow(Blow::Pause);
-    assert!(world.run_until(|world| world.tree.progress().phase == Phase::Paused));
-    assert_eq!(world.tree.poll_timeout(), None);
+    assert!(world.run_until(|world| world.folder.progress().phase == Phase::Paused));
+    assert_eq!(world.folder.poll_timeout(), None);
     world.blow(Blow::Resume);
     world.run();
     world.check_complete();
@@ -186,13 +186,13 @@ fn lied_to(lie: Lie) -> World {
 #[test]
 fn a_listing_without_end_fails_alone() {
     for (lie, problem) in
-        [(Lie::EndlessFiles, TreeProblem::TooManyEntries), (Lie::EmptyPages, TreeProblem::EndlessListing)]
+        [(Lie::EndlessFiles, FolderProblem::TooManyEntries), (Lie::EmptyPages, FolderProblem::EndlessListing)]
     {
         let server = ServerScript { lie: Some(lie), ..ServerScript::honest() };
         let mut world = world(Scenario { server, ..Scenario::plain(Share::uniform(1, 30, 100)) });
         assert!(world.run_until(|world| !world.folders_failed.is_empty()), "{lie:?}");
         assert_eq!(world.folders_failed, [(FolderId(0), problem)], "{lie:?}");
-        let progress = world.tree.progress();
+        let progress = world.folder.progress();
         assert!(progress.problem.is_none() && progress.files as usize <= MAX_ENTRIES, "{lie:?}: {progress:?}");
     }
 }
@@ -200,7 +200,7 @@ fn a_listing_without_end_fails_alone() {
 #[test]
 fn a_folder_that_lies_too_deep_is_left_out_alone() {
     let world = lied_to(Lie::Bottomless);
-    let progress = world.tree.progress();
+    let progress = world.folder.progress();
     assert_eq!((progress.phase, progress.problem, progress.left_out), (Phase::Complete, None, 1));
     assert_eq!(progress.folders as usize, MAX_DEPTH + 1);
 }
@@ -210,10 +210,10 @@ fn lies_in_answers_end_with_a_problem() {
     let lies = [Lie::NotWstp, Lie::SamePage, Lie::Twice, Lie::MoreFiles, Lie::WrongKind, Lie::CancelsAll];
     for lie in lies {
         let world = lied_to(lie);
-        let progress = world.tree.progress();
+        let progress = world.folder.progress();
         assert_eq!(progress.phase, Phase::Failed, "{lie:?}: {progress:?}");
         assert!(
-            matches!(progress.problem, Some(TreeProblem::Source(Problem::Protocol(_) | Problem::Server { .. }))),
+            matches!(progress.problem, Some(FolderProblem::Source(Problem::Protocol(_) | Problem::Server { .. }))),
             "{lie:?}"
         );
         assert_eq!(world.keeps, 0, "{lie:?}");
@@ -223,7 +223,7 @@ fn lies_in_answers_end_with_a_problem() {
 #[test]
 fn wrong_bytes_are_never_kept() {
     let world = lied_to(Lie::WrongBytes);
-    let progress = world.tree.progress();
+    let progress = world.folder.progress();
     assert!(progress.files_done < 30);
     assert!(progress.phase == Phase::Failed || progress.files_failed > 0, "{progress:?}");
 }
@@ -231,7 +231,7 @@ fn wrong_bytes_are_never_kept() {
 #[test]
 fn answers_never_asked_for_do_no_harm() {
     let world = lied_to(Lie::Unasked);
-    match world.tree.progress().phase {
+    match world.folder.progress().phase {
         Phase::Complete => world.check_complete(),
         phase => assert_eq!(phase, Phase::Failed),
     }
@@ -241,7 +241,7 @@ fn answers_never_asked_for_do_no_harm() {
 fn a_listing_whose_cursor_is_refused_begins_anew() {
     let server = ServerScript { page: 10, ..ServerScript::honest() };
     let mut world = world(Scenario { server, ..Scenario::plain(Share::uniform(1, 30, 100)) });
-    assert!(world.run_until(|world| world.tree.progress().files >= 10));
+    assert!(world.run_until(|world| world.folder.progress().files >= 10));
     world.scenario.server.life += 1;
     world.run();
     world.check_complete();
@@ -257,7 +257,7 @@ fn what_an_earlier_run_stored_is_read_back_and_only_what_is_wrong_is_fetched_aga
         let (keeps, fetches) = (world.keeps, world.fetches);
         world.blow(crash);
         let wrong = world.damaged.len() as u32;
-        assert!(world.run_until(|world| world.tree.progress().phase == Phase::Checking));
+        assert!(world.run_until(|world| world.folder.progress().phase == Phase::Checking));
         world.run();
         world.check_complete();
         let again = (world.keeps - keeps) + (world.fetches - fetches);
@@ -270,12 +270,12 @@ fn reading_back_hardly_takes_time_from_a_download() {
     let mut scenario = Scenario::plain(Share::uniform(3, 400, 1000));
     scenario.rate = 200e3;
     let mut world = world(scenario);
-    assert!(world.run_until(|world| world.tree.progress().files_done > 300));
+    assert!(world.run_until(|world| world.folder.progress().files_done > 300));
     world.blow(Blow::Crash);
-    let unchecked = world.tree.progress().bytes_unchecked;
+    let unchecked = world.folder.progress().bytes_unchecked;
     assert!(unchecked > 0);
     let (began, mut spent) = (world.now, world.checks);
-    assert!(world.run_until(|world| world.tree.progress().files_done > 1100));
+    assert!(world.run_until(|world| world.folder.progress().files_done > 1100));
     spent = world.checks - spent;
     // Each takes half of the longest time that storage takes.
     let share = world.scenario.store_time.as_secs_f64() / 2.0 * f64::from(spent) / (world.now - began).as_secs_f64();

@@ -1,5 +1,5 @@
 //! Reading back the files of an earlier run. The journal says which files were durable once, not what is there now.
-//! Each file is read back and hashed before the tree is complete, and fetched again if it has changed.
+//! Each file is read back and hashed before the folder is complete, and fetched again if it has changed.
 //!
 //! It runs beside everything else and must not slow it. While a download is under way it reads small files, and takes
 //! at most a twentieth of the time. Nothing else waits for it.
@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::TreeTransfer;
+use super::FolderTransfer;
 use super::entries::State;
 use super::journal::Stored;
-use super::output::{FileId, LookReply, TreeOutput};
+use super::output::{FileId, FolderOutput, LookReply};
 use crate::Instant;
 
 /// Longer files are read back only when there is no other work: 1 MiB.
@@ -63,7 +63,7 @@ impl Claims {
     }
 }
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// Has the next files read back for which there is time.
     pub(super) fn check(&mut self) {
         self.claims.due_at = None;
@@ -80,7 +80,7 @@ impl TreeTransfer {
             }
             let Some((file, stored)) = self.claims.next(is_beside) else { return };
             self.claims.under_way.insert(file, (stored, self.now));
-            self.outputs.push_back(TreeOutput::Check { file, stored });
+            self.outputs.push_back(FolderOutput::Check { file, stored });
         }
     }
 

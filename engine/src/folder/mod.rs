@@ -1,7 +1,7 @@
 //! A folder with everything in it: walks its listings, fetches small files in bundles over one connection, and hands out large ones.
 //!
-//! The same run loop as that of a [`Transfer`](crate::Transfer): tell a [`TreeTransfer`] what happened, take every [`TreeOutput`] from
-//! [`TreeTransfer::poll_output`], sleep until [`TreeTransfer::poll_timeout`]. What it keeps is whole files whose bytes had the hash the server
+//! The same run loop as that of a [`Transfer`](crate::Transfer): tell a [`FolderTransfer`] what happened, take every [`FolderOutput`] from
+//! [`FolderTransfer::poll_output`], sleep until [`FolderTransfer::poll_timeout`]. What it keeps is whole files whose bytes had the hash the server
 //! told; what it puts on record was durable before. Where a server has no bundles, every file is handed out.
 //!
 //! Everything a server lists is bounded: [`MAX_ENTRIES`], [`MAX_DEPTH`], and the order of a folder's entries, in which no name comes twice. A name is
@@ -9,13 +9,13 @@
 
 mod bundling;
 mod checking;
+mod connecting;
+mod connection;
 mod entries;
 pub mod journal;
-mod link;
-mod linking;
+mod listing;
 mod looking;
 mod output;
-mod page;
 mod progress;
 mod recording;
 mod replies;
@@ -29,10 +29,10 @@ use wstp_protocol::{ClientMessage, SharePath};
 
 use self::bundling::Held;
 use self::checking::Claims;
+use self::connection::Connection;
 use self::entries::{Entries, State};
 use self::journal::Recovered;
-use self::link::Link;
-use self::page::Listing;
+use self::listing::Listing;
 use self::recording::Ledger;
 use self::retelling::Retelling;
 use self::stopping::Stop;
@@ -43,16 +43,17 @@ use crate::{ConnectionId, Incoming, Instant, StoreError};
 
 pub use entries::{MAX_DEPTH, MAX_ENTRIES};
 pub use output::{
-    FetchReply, FileId, FolderId, KeepReply, LeftOut, Listed, LookReply, Place, TreeCommand, TreeConfig, TreeOutput,
+    FetchReply, FileId, FolderCommand, FolderConfig, FolderId, FolderOutput, KeepReply, LeftOut, Listed, LookReply,
+    Place,
 };
-pub use progress::{FileState, FileView, TreeProblem, TreeProgress};
+pub use progress::{FileState, FileView, FolderProblem, FolderProgress};
 
 /// Fetches a folder. See the top of the module.
 #[derive(Debug)]
-pub struct TreeTransfer {
-    config: TreeConfig,
+pub struct FolderTransfer {
+    config: FolderConfig,
     now: Instant,
-    outputs: VecDeque<TreeOutput>,
+    outputs: VecDeque<FolderOutput>,
     /// What a journal brought back and is still to be told.
     retelling: Retelling,
     entries: Entries,
@@ -75,7 +76,7 @@ pub struct TreeTransfer {
     /// Files and folders that went wrong in a way that may pass, and how often.
     suspects: BTreeMap<Suspect, u8>,
     ledger: Ledger,
-    link: Option<Link>,
+    connection: Option<Connection>,
     next_connection: u64,
     conduct: Conduct,
     jitter: Jitter,
@@ -85,7 +86,7 @@ pub struct TreeTransfer {
     /// When the limit lets the next bundle be asked for, where one could be.
     unlimited_at: Option<Instant>,
     rate: Rate,
-    problem: Option<TreeProblem>,
+    problem: Option<FolderProblem>,
     stop: Option<Stop>,
     complete: bool,
 }
@@ -97,39 +98,39 @@ enum Suspect {
     File(FileId),
 }
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// Begins to fetch a folder.
     #[must_use]
-    pub fn new(config: TreeConfig, now: Instant) -> Self {
+    pub fn new(config: FolderConfig, now: Instant) -> Self {
         Self::resume(config, Recovered::default(), now)
     }
 
-    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`. Every file that it says is stored is read back before the tree is complete.
+    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`. Every file that it says is stored is read back before the folder is complete.
     #[must_use]
-    pub fn resume(config: TreeConfig, journal: Recovered, now: Instant) -> Self {
+    pub fn resume(config: FolderConfig, journal: Recovered, now: Instant) -> Self {
         let was_complete = journal.complete;
-        let mut tree = Self::idle(config, journal, now);
-        for folder in tree.entries.folder_ids() {
-            match tree.entries.folder(folder).map(|folder| &folder.listing) {
+        let mut transfer = Self::idle(config, journal, now);
+        for folder in transfer.entries.folder_ids() {
+            match transfer.entries.folder(folder).map(|folder| &folder.listing) {
                 Some(Listing::Done) | None => {}
-                Some(_) if was_complete => drop(tree.entries.fail_folder(folder)),
+                Some(_) if was_complete => drop(transfer.entries.fail_folder(folder)),
                 Some(_) => {
                     // The journal does not say whether the listing had begun anew.
-                    tree.entries.pass_over_known(folder);
-                    tree.to_list.push_back(folder);
+                    transfer.entries.pass_over_known(folder);
+                    transfer.to_list.push_back(folder);
                 }
             }
         }
-        for file in tree.entries.file_ids() {
-            if tree.entries.file(file).is_some_and(|file| file.state == State::Waiting) {
-                tree.enqueue(file);
+        for file in transfer.entries.file_ids() {
+            if transfer.entries.file(file).is_some_and(|file| file.state == State::Waiting) {
+                transfer.enqueue(file);
             }
         }
-        tree.drive();
-        tree
+        transfer.drive();
+        transfer
     }
 
-    fn idle(config: TreeConfig, journal: Recovered, now: Instant) -> Self {
+    fn idle(config: FolderConfig, journal: Recovered, now: Instant) -> Self {
         let entries = journal.entries.beneath(config.path.clone());
         Self {
             retelling: Retelling::of(&entries),
@@ -146,7 +147,7 @@ impl TreeTransfer {
             fetching: BTreeSet::new(),
             suspects: BTreeMap::new(),
             ledger: Ledger::new(journal.next_sequence),
-            link: None,
+            connection: None,
             next_connection: 0,
             conduct: Conduct::default(),
             jitter: Jitter::new(config.seed),
@@ -179,8 +180,8 @@ impl TreeTransfer {
     /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to tell.
     pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
-        if let Some(link) = self.link.as_mut().filter(|link| link.id == connection) {
-            link.peer.handle_bytes(self.now);
+        if let Some(open) = self.connection.as_mut().filter(|open| open.id == connection) {
+            open.peer.handle_bytes(self.now);
         }
     }
 
@@ -191,28 +192,28 @@ impl TreeTransfer {
         self.drive();
     }
 
-    /// Takes the result of [`TreeOutput::Look`] for one of its files, or of [`TreeOutput::Check`].
+    /// Takes the result of [`FolderOutput::Look`] for one of its files, or of [`FolderOutput::Check`].
     pub fn handle_looked(&mut self, now: Instant, file: FileId, reply: LookReply) {
         self.advance(now);
         self.looked(file, reply);
         self.drive();
     }
 
-    /// What came of [`TreeOutput::Keep`].
+    /// What came of [`FolderOutput::Keep`].
     pub fn handle_kept(&mut self, now: Instant, file: FileId, reply: KeepReply) {
         self.advance(now);
         self.kept(file, reply);
         self.drive();
     }
 
-    /// What came of [`TreeOutput::Fetch`].
+    /// What came of [`FolderOutput::Fetch`].
     pub fn handle_fetched(&mut self, now: Instant, file: FileId, reply: FetchReply) {
         self.advance(now);
         self.fetched(file, reply);
         self.drive();
     }
 
-    /// What came of [`TreeOutput::Commit`].
+    /// What came of [`FolderOutput::Commit`].
     pub fn handle_committed(&mut self, now: Instant, reply: Result<(), StoreError>) {
         self.advance(now);
         self.committed(reply);
@@ -220,43 +221,43 @@ impl TreeTransfer {
     }
 
     /// The user wants something.
-    pub fn handle_command(&mut self, now: Instant, command: TreeCommand) {
+    pub fn handle_command(&mut self, now: Instant, command: FolderCommand) {
         self.advance(now);
         match command {
-            TreeCommand::Pause => self.pause(),
-            TreeCommand::Resume => self.go_on(),
-            TreeCommand::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
-            TreeCommand::SetRateLimit(rate) => self.limit.set(self.now, rate),
-            TreeCommand::SetFetches(fetches) => self.config.fetches = fetches,
+            FolderCommand::Pause => self.pause(),
+            FolderCommand::Resume => self.go_on(),
+            FolderCommand::SetMemoryBudget(bytes) => self.config.memory_budget = bytes,
+            FolderCommand::SetRateLimit(rate) => self.limit.set(self.now, rate),
+            FolderCommand::SetFetches(fetches) => self.config.fetches = fetches,
         }
         self.drive();
     }
 
-    /// The time that [`TreeTransfer::poll_timeout`] said has come.
+    /// The time that [`FolderTransfer::poll_timeout`] said has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        self.expire_link();
+        self.expire_connection();
         self.drive();
     }
 
     /// The next thing to do.
-    pub fn poll_output(&mut self) -> Option<TreeOutput> {
+    pub fn poll_output(&mut self) -> Option<FolderOutput> {
         let retold = self.retelling.next(&self.entries);
-        retold.map(|(folder, entries)| TreeOutput::Listed { folder, entries }).or_else(|| self.outputs.pop_front())
+        retold.map(|(folder, entries)| FolderOutput::Listed { folder, entries }).or_else(|| self.outputs.pop_front())
     }
 
-    /// When to call [`TreeTransfer::handle_timeout`], if nothing happens before.
+    /// When to call [`FolderTransfer::handle_timeout`], if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.complete || self.is_settled() {
             return None;
         }
-        let link = self.link.as_ref().map(|link| {
-            [link.peer.poll_timeout(link.awaited()), link.peer.not_before(self.now)].into_iter().flatten().min()
+        let open = self.connection.as_ref().map(|open| {
+            [open.peer.poll_timeout(open.awaited()), open.peer.not_before(self.now)].into_iter().flatten().min()
         });
-        let retry = self.conduct.retry_at(self.now).filter(|_| self.link.is_none() && self.needs_link());
+        let retry = self.conduct.retry_at(self.now).filter(|_| self.connection.is_none() && self.needs_connection());
         let commit = self.commit_due_at();
-        [link.flatten(), retry, commit, self.unlimited_at, self.rate.next_change(self.now), self.claims.due_at]
+        [open.flatten(), retry, commit, self.unlimited_at, self.rate.next_change(self.now), self.claims.due_at]
             .into_iter()
             .flatten()
             .min()
@@ -281,21 +282,21 @@ impl TreeTransfer {
             self.ask();
             self.hand_out();
             self.check();
-            self.release_link();
+            self.release_connection();
         }
         self.commit();
         self.settle();
     }
 
     fn send(&mut self, message: ClientMessage) {
-        if let Some(link) = &self.link {
-            self.outputs.push_back(TreeOutput::Send { connection: link.id, message });
+        if let Some(open) = &self.connection {
+            self.outputs.push_back(FolderOutput::Send { connection: open.id, message });
         }
     }
 
     /// Whether every folder was listed to its end, or can't be.
     fn is_walked(&self) -> bool {
-        self.to_list.is_empty() && self.link.as_ref().is_none_or(|link| link.listings == 0)
+        self.to_list.is_empty() && self.connection.as_ref().is_none_or(|open| open.listings == 0)
     }
 
     /// Whether there is nothing left to ask for, to keep, to fetch or to read back.
@@ -310,7 +311,7 @@ impl TreeTransfer {
             && self.large.is_empty()
             && self.held.is_empty()
             && self.fetching.is_empty()
-            && self.link.as_ref().is_none_or(|link| link.peer.under_way() == 0)
+            && self.connection.as_ref().is_none_or(|open| open.peer.under_way() == 0)
     }
 
     /// A folder's path on the server; that of the share where there is no such folder.

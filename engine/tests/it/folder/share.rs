@@ -46,7 +46,7 @@ impl Share {
         share
     }
 
-    /// Any tree.
+    /// Any folder.
     pub fn of_seed(random: &mut Random) -> Self {
         let mut share = Self::empty();
         for number in 0..random.pick(&[0, 1, 3, 10]) {

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use wstp_protocol::limits::{MAX_BUNDLE_FILES, MAX_CLIENT_FRAME, MAX_SERVER_FRAME};
 use wstp_protocol::{BundleReply, Bundled, BundledFile, ErrorCode, Failure, Hash, SharePath};
 
+use super::connection::Ask;
 use super::entries::State;
-use super::link::Ask;
-use super::output::{FetchReply, FileId, KeepReply, TreeOutput};
-use super::{Suspect, TreeProblem, TreeTransfer};
+use super::output::{FetchReply, FileId, FolderOutput, KeepReply};
+use super::{FolderProblem, FolderTransfer, Suspect};
 use crate::Problem;
 use crate::peer::Request;
 
@@ -37,11 +37,11 @@ struct Parcel {
     data: u64,
 }
 
-impl TreeTransfer {
+impl FolderTransfer {
     /// Requests small files, as many at once as is allowed.
     pub(super) fn ask(&mut self) {
         self.unlimited_at = None;
-        if self.link.as_ref().and_then(|link| link.takes_bundles()) == Some(false) {
+        if self.connection.as_ref().and_then(|open| open.takes_bundles()) == Some(false) {
             self.large.append(&mut self.small);
         }
         while self.may_ask()
@@ -57,20 +57,22 @@ impl TreeTransfer {
     }
 
     fn may_ask(&self) -> bool {
-        let Some(link) = self.link.as_ref().filter(|link| link.peer.takes_requests(self.now, 0)) else { return false };
-        let reserved = link.bundles as u64 * FRAME + self.held_bytes;
+        let Some(open) = self.connection.as_ref().filter(|open| open.peer.takes_requests(self.now, 0)) else {
+            return false;
+        };
+        let reserved = open.bundles as u64 * FRAME + self.held_bytes;
         let has_memory = reserved == 0 || reserved + FRAME <= self.config.memory_budget;
         let has_window =
-            link.peer.in_flight == 0 || link.peer.in_flight < link.peer.window.size(self.config.memory_budget);
-        link.bundles < MAX_BUNDLES && has_memory && has_window
+            open.peer.in_flight == 0 || open.peer.in_flight < open.peer.window.size(self.config.memory_budget);
+        open.bundles < MAX_BUNDLES && has_memory && has_window
     }
 
     /// The next small files of one folder, as many as fit. The queue keeps them.
     fn parcel(&self) -> Option<Parcel> {
-        let link = self.link.as_ref()?;
+        let open = self.connection.as_ref()?;
         let folder = self.entries.file(*self.small.front()?)?.folder;
         let path = self.folder_path(folder);
-        let most_space = (link.peer.window.size(self.config.memory_budget) / 4).min(FRAME - BundleReply::OVERHEAD);
+        let most_space = (open.peer.window.size(self.config.memory_budget) / 4).min(FRAME - BundleReply::OVERHEAD);
         let most_data = self.limit.run_bytes();
         let mut text = REQUEST_OVERHEAD + path.as_str().len();
         let mut parcel = Parcel { path, names: Vec::new(), space: 0, data: 0 };
@@ -94,12 +96,12 @@ impl TreeTransfer {
             self.entries.set(*file, State::Asked);
         }
         self.limit.take(parcel.data);
-        let Some(link) = &mut self.link else { return };
-        let stamp = link.peer.window.sent(now, link.peer.in_flight);
-        link.peer.in_flight += parcel.space;
-        link.bundles += 1;
+        let Some(open) = &mut self.connection else { return };
+        let stamp = open.peer.window.sent(now, open.peer.in_flight);
+        open.peer.in_flight += parcel.space;
+        open.bundles += 1;
         let ask = Ask::Bundle { files, bytes: parcel.space, stamp };
-        let message = link.peer.request(now, Request::Bundle { path: parcel.path, names: parcel.names }, ask);
+        let message = open.peer.request(now, Request::Bundle { path: parcel.path, names: parcel.names }, ask);
         self.send(message);
     }
 
@@ -145,7 +147,7 @@ impl TreeTransfer {
         let size = data.len() as u64;
         self.held.insert(file, Held { size, root });
         self.held_bytes += size;
-        self.outputs.push_back(TreeOutput::Keep { file, path, modified_ms, root, data });
+        self.outputs.push_back(FolderOutput::Keep { file, path, modified_ms, root, data });
         true
     }
 
@@ -206,7 +208,7 @@ impl TreeTransfer {
     fn file_failed(&mut self, file: FileId, problem: Problem) {
         self.entries.set(file, State::Failed);
         self.ledger.failed(self.now, file);
-        self.outputs.push_back(TreeOutput::FileFailed { file, problem });
+        self.outputs.push_back(FolderOutput::FileFailed { file, problem });
     }
 
     /// The caller reports whether it kept a file.
@@ -237,7 +239,7 @@ impl TreeTransfer {
             };
             self.entries.set(file, State::Fetching);
             self.fetching.insert(file);
-            self.outputs.push_back(TreeOutput::Fetch { file, path, size });
+            self.outputs.push_back(FolderOutput::Fetch { file, path, size });
         }
     }
 
@@ -254,7 +256,7 @@ impl TreeTransfer {
             FetchReply::FileFailed(problem) => self.file_failed(file, problem),
             FetchReply::Failed(problem) => {
                 self.hand_out_again(file);
-                self.fail(TreeProblem::Source(problem));
+                self.fail(FolderProblem::Source(problem));
             }
             FetchReply::Stopped => self.hand_out_again(file),
         }

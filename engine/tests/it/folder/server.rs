@@ -8,8 +8,8 @@ use wstp_protocol::{
     Limits, ListRequest, Listing, Pong, RequestId, ServerMessage, Welcome, features,
 };
 
+use crate::folder::share::{Share, join, root_of};
 use crate::random::Random;
-use crate::tree::share::{Share, join, root_of};
 
 /// The constant lie of a dishonest server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl ServerScript {
             ClientMessage::Ping(ping) => ServerMessage::Pong(Pong { nonce: ping.nonce }),
             ClientMessage::List(ask) => self.listing(share, ask, random),
             ClientMessage::Bundle(ask) => self.bundle(share, ask, calm, random),
-            other => panic!("a tree does not ask {other:?}"),
+            other => panic!("a folder does not ask {other:?}"),
         };
         let mut answers = vec![(think, answer)];
         if self.lie == Some(Lie::Unasked) && matches!(asked, ClientMessage::Bundle(_)) {
