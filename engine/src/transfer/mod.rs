@@ -9,6 +9,7 @@ mod blocks;
 mod checking;
 mod connecting;
 mod connection;
+mod durability;
 mod identifying;
 mod ledger;
 mod pages;
@@ -18,7 +19,6 @@ mod source;
 mod standing;
 mod stopping;
 mod storage;
-mod storing;
 mod summits;
 mod update;
 
