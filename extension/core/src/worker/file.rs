@@ -3,13 +3,13 @@
 use wasm_bindgen::JsValue;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
-    Command, Config, Connections, Credential, Instant, NamedBy, Order as EngineOrder, Phase, Problem, Progress,
-    SourceConfig, SourceId, SourceKind,
+    Command, Config, Connections, Credential, Instant, NamedBy, Order, Phase, Problem, Progress, SourceConfig,
+    SourceId, SourceKind,
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
-use super::job::{Act, Job, Order, Wire};
+use super::job::{Act, Instruction, Job, Wire};
 use super::progress::{self, Parts};
 use super::run::Run;
 use super::store::Store;
@@ -49,10 +49,10 @@ pub fn config(terms: &Terms) -> Config {
 }
 
 /// In which order the blocks of a file are asked for.
-const fn order(terms: &Terms) -> EngineOrder {
+const fn order(terms: &Terms) -> Order {
     match terms.order {
-        BlockOrder::Fastest => EngineOrder::HeadFirst,
-        BlockOrder::InOrder => EngineOrder::InOrder,
+        BlockOrder::Fastest => Order::HeadFirst,
+        BlockOrder::InOrder => Order::InOrder,
     }
 }
 
@@ -149,22 +149,22 @@ impl FileJob {
 }
 
 impl Job for FileJob {
-    fn handle_order(&mut self, order: Order) {
-        match order {
-            Order::Stop => {
+    fn handle_instruction(&mut self, instruction: Instruction) {
+        match instruction {
+            Instruction::Stop => {
                 self.is_stopping = true;
                 self.waiting.end();
                 self.command(Command::Pause);
             }
-            Order::Retry => {
+            Instruction::Retry => {
                 self.waiting.end();
                 self.command(Command::Resume);
             }
-            Order::Online if matches!(self.run.transfer.progress().phase, Phase::Waiting(_)) => {
+            Instruction::Online if matches!(self.run.transfer.progress().phase, Phase::Waiting(_)) => {
                 self.command(Command::Resume);
             }
-            Order::Online => self.go_on(),
-            Order::Adjust(terms) => self.adjust(terms),
+            Instruction::Online => self.go_on(),
+            Instruction::Adjust(terms) => self.adjust(terms),
         }
     }
 

@@ -45,7 +45,7 @@ pub enum Act {
 
 /// What a worker is told.
 #[derive(Clone, Debug)]
-pub enum Order {
+pub enum Instruction {
     /// Write down what there is and stop.
     Stop,
     /// If the next try is set for later, try now.
@@ -59,7 +59,7 @@ pub enum Order {
 /// A transfer as its worker sees it: sans-IO but for its files.
 pub trait Job {
     /// It is to do something else.
-    fn handle_order(&mut self, order: Order);
+    fn handle_instruction(&mut self, instruction: Instruction);
 
     /// Something happened on a connection.
     fn handle_happening(&mut self, wire: Wire, happening: Happening);

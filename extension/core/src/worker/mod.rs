@@ -38,7 +38,7 @@ use crate::words::{begun_anew_problem, problem, sourceless_problem, store_proble
 use crate::{chrome, clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
-use job::{Act, Job, Order, Wire};
+use job::{Act, Instruction, Job, Wire};
 use store::{NoUpdate, Store};
 
 const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Online"];
@@ -71,8 +71,8 @@ struct Worker {
     /// What is given up when the transfer ends.
     job: RefCell<Option<Box<dyn Job>>>,
     links: RefCell<HashMap<Wire, Link>>,
-    /// Orders not yet given to the job, since the files are still being opened.
-    orders: RefCell<Vec<Order>>,
+    /// Instructions not yet given to the job, since the files are still being opened.
+    instructions: RefCell<Vec<Instruction>>,
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
@@ -93,7 +93,7 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         task,
         job: RefCell::default(),
         links: RefCell::default(),
-        orders: RefCell::default(),
+        instructions: RefCell::default(),
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
@@ -246,14 +246,14 @@ impl Worker {
 
     /// Waits before a copy is tried again for which there was no room; whether it is still wanted.
     async fn wait_for_room(&self, wait: Duration) -> bool {
-        self.orders.borrow_mut().retain(|order| !matches!(order, Order::Retry));
+        self.instructions.borrow_mut().retain(|instruction| !matches!(instruction, Instruction::Retry));
         let until = clock::now() + wait;
         while clock::now() < until && !self.is_told_to_stop() {
             let now = clock::now();
             let view = progress::empty(&self.task.transfer, TransferState::Starting);
             let view = progress::waiting(view, until, now, store_problem(StoreError::Full));
             self.report(WorkerReport::Progress(Box::new(view)));
-            if self.orders.borrow().iter().any(|order| matches!(order, Order::Retry)) {
+            if self.instructions.borrow().iter().any(|instruction| matches!(instruction, Instruction::Retry)) {
                 break;
             }
             sleep(HEARTBEAT).await;
@@ -264,20 +264,20 @@ impl Worker {
     fn handle_message(self: &Rc<Self>, message: Message) {
         let Message::Inner(inner) = message else { return };
         match inner {
-            Inner::Stop(id) if id == self.task.transfer => self.order(Order::Stop),
-            Inner::Online => self.order(Order::Online),
-            Inner::Retry(id) if id == self.task.transfer => self.order(Order::Retry),
+            Inner::Stop(id) if id == self.task.transfer => self.instruct(Instruction::Stop),
+            Inner::Online => self.instruct(Instruction::Online),
+            Inner::Retry(id) if id == self.task.transfer => self.instruct(Instruction::Retry),
             Inner::Adjust { transfer, terms } if transfer == self.task.transfer => {
                 self.sources.replace(terms.sources.clone());
-                self.order(Order::Adjust(terms));
+                self.instruct(Instruction::Adjust(terms));
             }
             _ => {}
         }
     }
 
-    fn order(self: &Rc<Self>, order: Order) {
-        self.stops.set(self.stops.get() || matches!(order, Order::Stop));
-        self.orders.borrow_mut().push(order);
+    fn instruct(self: &Rc<Self>, instruction: Instruction) {
+        self.stops.set(self.stops.get() || matches!(instruction, Instruction::Stop));
+        self.instructions.borrow_mut().push(instruction);
         self.perform();
     }
 
@@ -291,7 +291,9 @@ impl Worker {
 
     /// Does what the job wants until it wants nothing more.
     fn perform(self: &Rc<Self>) {
-        self.with(|job| self.orders.take().into_iter().for_each(|order| job.handle_order(order)));
+        self.with(|job| {
+            self.instructions.take().into_iter().for_each(|instruction| job.handle_instruction(instruction))
+        });
         while let Some(act) = self.with(|job| job.poll_act()).flatten() {
             match act {
                 Act::Connect(wire, source) => self.connect(wire, source),

@@ -16,7 +16,7 @@ use wstp_messages::{BlockRange, FolderView, SourceTask, Stamp, Terms, TransferVi
 use wstp_protocol::SharePath;
 
 use super::file;
-use super::job::{Act, Job, Order, Wire};
+use super::job::{Act, Instruction, Job, Wire};
 use super::progress;
 use super::run::Run;
 use super::store::Store;
@@ -311,17 +311,19 @@ impl FolderJob {
 }
 
 impl Job for FolderJob {
-    fn handle_order(&mut self, order: Order) {
-        match order {
-            Order::Stop => {
+    fn handle_instruction(&mut self, instruction: Instruction) {
+        match instruction {
+            Instruction::Stop => {
                 self.is_stopping = true;
                 self.waiting.end();
                 self.command(FolderCommand::Pause);
             }
-            Order::Retry | Order::Online => {
+            Instruction::Retry | Instruction::Online => {
                 let now = clock::now();
                 self.go_on();
-                if matches!(order, Order::Retry) || matches!(self.folder.progress().phase, Phase::Waiting(_)) {
+                if matches!(instruction, Instruction::Retry)
+                    || matches!(self.folder.progress().phase, Phase::Waiting(_))
+                {
                     self.command(FolderCommand::Resume);
                 }
                 for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
@@ -330,7 +332,7 @@ impl Job for FolderJob {
                     }
                 }
             }
-            Order::Adjust(terms) => {
+            Instruction::Adjust(terms) => {
                 self.task.terms = terms;
                 self.tell_shares();
             }
