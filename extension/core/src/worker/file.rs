@@ -11,8 +11,8 @@ use wstp_protocol::SharePath;
 
 use super::job::{Act, Instruction, Job, Wire};
 use super::progress::{self, Parts};
-use super::run::Run;
 use super::store::Store;
+use super::stored_transfer::StoredTransfer;
 use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL, JOURNAL_BYTES};
 use crate::socket::Happening;
@@ -25,7 +25,7 @@ const MOST_CONNECTIONS: u8 = 8;
 /// A file's transfer.
 pub struct FileJob {
     task: WorkerTask,
-    run: Run,
+    stored: StoredTransfer,
     waiting: Waiting,
     /// It was told to stop.
     is_stopping: bool,
@@ -86,12 +86,12 @@ pub fn credential(task: &SourceTask) -> Option<Credential> {
 impl FileJob {
     /// Goes on where the journal ends.
     pub fn new(task: WorkerTask, store: Store, recovered: Recovered) -> Self {
-        let run = Run::new(0, config(&task.terms), store, recovered);
-        Self { run, task, waiting: Waiting::default(), is_stopping: false }
+        let stored = StoredTransfer::new(0, config(&task.terms), store, recovered);
+        Self { stored, task, waiting: Waiting::default(), is_stopping: false }
     }
 
     fn command(&mut self, command: Command) {
-        self.run.transfer.handle_command(clock::now(), command);
+        self.stored.transfer.handle_command(clock::now(), command);
     }
 
     fn adjust(&mut self, terms: Terms) {
@@ -119,8 +119,8 @@ impl FileJob {
 
     /// The time has come to try again: where there is still no room, nothing is fetched that could not be kept.
     fn try_again(&mut self) {
-        let needs_room = self.remedy(&self.run.transfer.progress()) == Some(Remedy::Room);
-        if needs_room && !self.run.has_room(ROOM) {
+        let needs_room = self.remedy(&self.stored.transfer.progress()) == Some(Remedy::Room);
+        if needs_room && !self.stored.has_room(ROOM) {
             self.waiting.put_off(clock::now());
         } else {
             self.go_on();
@@ -160,7 +160,7 @@ impl Job for FileJob {
                 self.waiting.end();
                 self.command(Command::Resume);
             }
-            Instruction::Online if matches!(self.run.transfer.progress().phase, Phase::Waiting(_)) => {
+            Instruction::Online if matches!(self.stored.transfer.progress().phase, Phase::Waiting(_)) => {
                 self.command(Command::Resume);
             }
             Instruction::Online => self.go_on(),
@@ -169,7 +169,7 @@ impl Job for FileJob {
     }
 
     fn handle_happening(&mut self, wire: Wire, happening: Happening) {
-        self.run.handle_happening(wire, happening);
+        self.stored.handle_happening(wire, happening);
     }
 
     /// It has its storage from the beginning.
@@ -179,14 +179,14 @@ impl Job for FileJob {
         if self.waiting.is_over(clock::now()) {
             self.try_again();
         }
-        self.run.handle_timeout();
+        self.stored.handle_timeout();
     }
 
     fn poll_act(&mut self) -> Option<Act> {
-        if let Some(act) = self.run.poll_act() {
+        if let Some(act) = self.stored.poll_act() {
             return Some(act);
         }
-        let progress = self.run.transfer.progress();
+        let progress = self.stored.transfer.progress();
         if self.remedy(&progress).is_some() {
             self.waiting.begin(clock::now(), progress.verified + progress.received);
         }
@@ -194,15 +194,15 @@ impl Job for FileJob {
             return None;
         }
         self.command(Command::Resume);
-        self.run.poll_act()
+        self.stored.poll_act()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.until().into_iter().chain(self.run.poll_timeout()).min()
+        self.waiting.until().into_iter().chain(self.stored.poll_timeout()).min()
     }
 
     fn view(&self) -> TransferView {
-        let transfer = &self.run.transfer;
+        let transfer = &self.stored.transfer;
         let parts = Parts {
             verified: progress::joined(transfer.verified()),
             received: progress::joined(transfer.received()),
@@ -219,7 +219,7 @@ impl Job for FileJob {
     }
 
     fn end(&self) -> Option<WorkerReport> {
-        let progress = self.run.transfer.progress();
+        let progress = self.stored.transfer.progress();
         match progress.phase {
             Phase::Complete => Some(match (progress.size, progress.root) {
                 (Some(size), Some(root)) => WorkerReport::Complete { size, root: Some(progress::hex(root)) },

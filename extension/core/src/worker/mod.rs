@@ -7,8 +7,8 @@ mod file;
 mod folder;
 mod job;
 mod progress;
-mod run;
 mod store;
+mod stored_transfer;
 mod waiting;
 
 use std::cell::{Cell, OnceCell, RefCell};

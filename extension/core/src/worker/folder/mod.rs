@@ -18,8 +18,8 @@ use wstp_protocol::SharePath;
 use super::file;
 use super::job::{Act, Instruction, Job, Wire};
 use super::progress;
-use super::run::Run;
 use super::store::Store;
+use super::stored_transfer::StoredTransfer;
 use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
@@ -62,7 +62,7 @@ struct Large {
     path: SharePath,
     changes: u32,
     /// `None` while its storage is being opened.
-    run: Option<Run>,
+    run: Option<StoredTransfer>,
 }
 
 impl FolderJob {
@@ -365,7 +365,7 @@ impl Job for FolderJob {
                 let of_file =
                     |folder: &SourceTask| SourceTask { path: large.path.as_str().to_owned(), ..folder.clone() };
                 let sources = terms.sources.first().map(of_file).into_iter().collect();
-                large.run = Some(Run::new(run, file::config(&Terms { sources, ..terms }), store, recovered));
+                large.run = Some(StoredTransfer::new(run, file::config(&Terms { sources, ..terms }), store, recovered));
             }
             Err(error) => {
                 web_sys::console::error_1(&error);

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::socket::Happening;
 
 /// A transfer and its files, which are closed when this is dropped.
-pub struct Run {
+pub struct StoredTransfer {
     id: u32,
     /// The engine's part.
     pub transfer: Transfer,
@@ -22,7 +22,7 @@ pub struct Run {
     has_read: bool,
 }
 
-impl Run {
+impl StoredTransfer {
     /// Resumes at the end of the journal.
     pub fn new(id: u32, config: Config, store: Store, recovered: Recovered) -> Self {
         let transfer = Transfer::resume(config, recovered, clock::now());
@@ -45,7 +45,7 @@ impl Run {
         }
     }
 
-    /// When to call [`Run::handle_timeout`], if nothing happens before.
+    /// When to call [`StoredTransfer::handle_timeout`], if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.due.is_empty() { self.transfer.poll_timeout() } else { Some(clock::now()) }
     }
