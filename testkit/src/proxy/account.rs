@@ -205,7 +205,7 @@ mod tests {
         for _ in 0..3 {
             account.passed(PATH, 2, 4..10, now);
         }
-        assert_eq!(account.sums(), sums(10, 4 + 6, 2));
+        assert_eq!(account.sums(), sums(10, 2 + 6 + 6, 2));
     }
 
     #[test]
