@@ -20,6 +20,7 @@ mod queue;
 mod saving;
 mod screenshots;
 mod sizes;
+mod slow_line;
 mod storage;
 mod survival;
 mod torture;
