@@ -1,8 +1,6 @@
 //! When a disk takes two names for one. Disks ignore the case of letters, the form of accents, and characters that are not seen, each in its own
 //! way. The keys here are equal for all names that some disk takes for one: a hint to ask the disk, or to tell the names apart by a number.
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::text::{is_joiner, is_unsafe};
 
 /// The same for all names that some disk takes for one. It works on a path as on a name.
@@ -19,8 +17,22 @@ pub fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    let lower = name.nfkd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-    lower.nfkd().filter(|c| is_seen(*c)).collect()
+    let lower: String = decompose(name).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    decompose(&lower).chars().filter(|c| is_seen(*c)).collect()
+}
+
+/// The compatibility decomposition (NFKD of Unicode Standard Annex 15).
+#[cfg(not(target_arch = "wasm32"))]
+fn decompose(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+
+    text.nfkd().collect()
+}
+
+/// The same by the browser, which has the tables for it.
+#[cfg(target_arch = "wasm32")]
+fn decompose(text: &str) -> String {
+    js_sys::JsString::from(text).normalize("NFKD").into()
 }
 
 /// Whether the character shows. Variation selectors and the grapheme joiner do not.

@@ -49,7 +49,7 @@ const RULES: [Rule; 12] = [
         package: "wstp-client",
         targets: &[NATIVE, WASM],
         may_name: None,
-        never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-server", "wstp-messages", "wstp-ui"],
+        never_reaches: &["tokio", "web-sys", "wstp-server", "wstp-messages", "wstp-ui"],
     },
     Rule {
         package: "wstp-server",
