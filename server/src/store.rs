@@ -5,7 +5,7 @@
 //! and a cursor is the store's own text. A version is any value that changes with the bytes (an inode's times, an
 //! `ETag`).
 //!
-//! Every store passes the tests of [`conformance`].
+//! Every store passes the tests in `store/conformance.rs`.
 
 mod buffers;
 #[cfg(test)]
