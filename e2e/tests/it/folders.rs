@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use wstp_e2e::{Key, Page, Row, Stage, View, hashes};
 use wstp_testkit::{Contents, LONG, until};
