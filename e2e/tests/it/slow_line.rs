@@ -35,7 +35,7 @@ async fn a_folder_comes_over_a_very_slow_line() -> Result<()> {
     stage.proxy.limit_rate(RATE * u64::from(HURRY));
     let before = stage.proxy.passed();
     stage.proxy.release();
-    let is_over = |row: &&Row| !["starting", "downloading", "verifying"].contains(&row.state.as_str());
+    let is_over = |row: &&Row| !["queued", "starting", "downloading", "verifying"].contains(&row.state.as_str());
     let row = view.wait_for_rows("the folder to come, or to be given up", |rows| rows.iter().find(is_over).cloned());
     let row = row.await?;
     ensure!(row.state == "complete" && !row.text.contains("could not be had"), "{row:?}");
