@@ -12,7 +12,7 @@
 //! [`Peer::into_requests`] gives back the requests that are under way when the connection closes. After any
 //! [`SessionError`] the connection has to be closed: the other side does not speak WSTP or lies.
 //!
-//! A server's conduct over many connections, and when to try it again, is remembered in a [`Conduct`].
+//! A server's conduct over many connections, and when to try it again, is remembered in a `Conduct`.
 
 mod backoff;
 mod blame;
