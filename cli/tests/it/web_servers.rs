@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{MIB, Server, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write};
+use crate::support::{MIB, Server, Wstp, hashed, names_in, sample, write, wstp};
 use tempfile::tempdir;
 use wstp_testkit::{Manner, Proxy, Rate, WebServer};
 
@@ -13,10 +13,12 @@ async fn any_web_server_that_sends_ranges_is_a_mirror() {
         let bytes = sample(6 * MIB, 1);
         write(share.path(), "x", &bytes);
         let server = Server::start(share.path()).await;
-        let slow = Proxy::start(server.address()).await.unwrap();
-        slow.hold_after(256 * 1024);
+        // A link is of use only once the hash is known.
+        let _hashed = hashed(server.address(), "x").await;
+        // It carries the hashes at once, and the blocks in half a minute.
+        let slow = Proxy::at(server.address(), Rate::Shared(200_000)).await.unwrap();
         let web = WebServer::start(&bytes, manner).await.unwrap();
-        let ended = with_a_stalled_first_source(here.path(), &slow, &[&slow.source("x"), &web.link()]).await;
+        let ended = wstp(here.path(), &["get", &slow.source("x"), &web.link()]).await;
         assert_eq!(ended.code, Some(0), "{manner:?}: {ended:?}");
         assert!(fs::read(here.path().join("x")).unwrap() == bytes, "{manner:?}");
         assert!(web.sent() > 4 * MIB as u64, "{manner:?}: {} bytes came from it", web.sent());
