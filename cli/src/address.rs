@@ -15,7 +15,7 @@ use crate::place::FileUrl;
 use crate::web;
 use crate::words::WSTP;
 
-/// What a text means to `wstp`.
+/// The meaning of a text to `wstp`.
 pub const RULES: Rules = Rules { web_socket_path: WebSocketPath::Place };
 
 /// Parses what was typed.

@@ -13,7 +13,7 @@ use wstp_protocol::spelling;
 const SHORT: usize = 140;
 /// The suffix of the names of wstp's own folders; see [`crate::partial`].
 pub const PARTIAL_SUFFIX: &str = ".wstp";
-/// What every disk holds that has room for 255 bytes of UTF-8. Most disks hold no longer names.
+/// The names that fit on every disk with room for 255 bytes of UTF-8. Most disks hold no longer names.
 pub const ANY_DISK: Policy = Policy {
     longest: 255,
     never_first: &[],

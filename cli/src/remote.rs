@@ -247,7 +247,7 @@ impl Remote {
     }
 }
 
-/// What the peer's time asks for. Bytes of an answer show that the server is alive.
+/// Does what the peer's time asks for. Bytes of an answer show that the server is alive.
 fn due(peer: &mut Peer<()>, arrivals: &Arrivals, now: wstp_engine::Instant) -> Option<Due> {
     if arrivals.go_on() {
         peer.handle_bytes(now);

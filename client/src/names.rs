@@ -17,7 +17,7 @@ const LONGEST_EXTENSION: usize = 32;
 /// Bytes that a repair may add to a name after it was cut.
 const ROOM: usize = 2;
 
-/// What a way to the disk demands of a name, beyond what every disk does.
+/// The demands of one way to the disk on a name, beyond those of every disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Longest name in bytes of UTF-8, more than 40. No name has more UTF-16 units than bytes, so disks that count those are served too.

@@ -13,12 +13,12 @@ use crate::text::sentence;
 const ASK: &str = "Ask who runs the server.";
 const ALLOW: &str = "Ask who runs the server to allow it.";
 
-/// What happened, and what can be done about it: two texts of whole sentences.
+/// Two texts of whole sentences: what happened, and what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
-    /// What happened.
+    /// The event.
     pub what: String,
-    /// What can be done.
+    /// The advice.
     pub advice: String,
 }
 
@@ -44,21 +44,21 @@ pub struct FrontEnd {
     pub name_a_path: &'static str,
     /// How to see what a server has.
     pub look: &'static str,
-    /// What to do about a file that was taken for a folder.
+    /// Advice about a file that was taken for a folder.
     pub not_a_folder: &'static str,
-    /// What to do when the shared folder is away.
+    /// Advice for when the shared folder is away.
     pub share_gone: &'static str,
     /// How to get a file as it is now.
     pub get_again: &'static str,
     /// How to go on with a download whose file changed.
     pub update: &'static str,
-    /// What to do about a lost connection.
+    /// Advice about a lost connection.
     pub lost: &'static str,
-    /// What to do about a server that does not answer.
+    /// Advice about a server that does not answer.
     pub silent: &'static str,
     /// How to log in to a proxy.
     pub log_in_to_proxy: &'static str,
-    /// What else may keep WebSockets away, or nothing.
+    /// Other things that may keep WebSockets away, or nothing.
     pub other_proxy: &'static str,
 }
 

@@ -29,7 +29,7 @@ impl Order {
 /// How a transfer behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the blocks come from. At least one of them identifies the file and proves its blocks.
+    /// The sources of the blocks. At least one of them identifies the file and proves its blocks.
     pub sources: Vec<SourceConfig>,
     /// The program's name and version, told to servers.
     pub agent: String,

@@ -58,7 +58,7 @@ pub struct Recovered {
     pub(crate) length: u64,
 }
 
-/// Where a journal goes on.
+/// The place at which a journal goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct End {
     /// The file in use, of two.
@@ -222,7 +222,7 @@ mod tests {
         })
     }
 
-    /// What a journal of one file says, and how many of its bytes count.
+    /// The content of a journal of one file, and how many of its bytes count.
     fn told(bytes: &[u8]) -> (Recovered, u64) {
         let (recovered, end) = replay([bytes, &[]]);
         (recovered, end.length)

@@ -1,4 +1,4 @@
-//! What a provider has, and what is to be done with it for one answer.
+//! The files that a provider has, and the task that one answer needs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub trait Offer {
     /// One page of a folder: at most `limit` entries behind `cursor`.
     fn list(&self, path: &SharePath, cursor: Option<&str>, limit: u32) -> impl Future<Output = Result<Page, Refusal>>;
 
-    /// What is known about one entry.
+    /// The facts about one entry.
     fn stat(&self, path: &SharePath) -> impl Future<Output = Result<Entry, Refusal>>;
 
     /// Opens a file.
@@ -40,7 +40,7 @@ pub trait Offer {
     fn fill(&self, bundle: Bundle) -> impl Future<Output = Result<Bundle, Refusal>>;
 }
 
-/// What a peer is told of an open file.
+/// The facts that a peer is told of an open file.
 pub trait OfferedFile {
     /// Bytes.
     fn size(&self) -> u64;
@@ -64,7 +64,7 @@ impl<F: OfferedFile + ?Sized> OfferedFile for Arc<F> {
     }
 }
 
-/// What is left to be done for a request, after all checks.
+/// The rest of the work for a request, after all checks.
 #[derive(Debug)]
 pub enum Task<F> {
     /// List a folder.
@@ -81,20 +81,20 @@ pub enum Task<F> {
     Fill(Bundle),
 }
 
-/// What came of a [`Task`].
+/// The result of a [`Task`].
 #[derive(Debug)]
 pub enum Outcome<F> {
-    /// Of [`Task::List`].
+    /// The result of [`Task::List`].
     Listed(Page),
-    /// Of [`Task::Stat`].
+    /// The result of [`Task::Stat`].
     Stat(Entry),
-    /// Of [`Task::Open`].
+    /// The result of [`Task::Open`].
     Opened(F),
-    /// Of [`Task::Read`]: a whole frame.
+    /// The result of [`Task::Read`]: a whole frame.
     Read(Bytes),
-    /// Of [`Task::Hashes`]: nodes and uncles.
+    /// The result of [`Task::Hashes`]: nodes and uncles.
     Hashes(Vec<Hash>, Vec<Hash>),
-    /// Of [`Task::Fill`].
+    /// The result of [`Task::Fill`].
     Filled(Bundle),
 }
 

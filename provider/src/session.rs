@@ -1,4 +1,4 @@
-//! What one peer has open and under way, and what it may ask. Every table is bounded.
+//! The state of one peer: its open files, its requests, and the requests it may send. Every table is bounded.
 //!
 //! Invariant: each request that was begun is answered exactly once, by [`Session::finish`].
 
@@ -33,7 +33,7 @@ struct UnderWay {
     ended: Option<ErrorCode>,
 }
 
-/// What a message of the peer comes to.
+/// The consequence of a peer's message.
 #[derive(Debug)]
 pub enum Step<F> {
     /// Nothing is to be done.

@@ -19,7 +19,7 @@ struct Counts {
     bytes: AtomicU64,
 }
 
-/// What one caller holds at the moment, and was sent so far.
+/// The things one caller holds at the moment, and the bytes it was sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holdings {
     /// Connections of the protocol, and answers of plain HTTP.
@@ -68,7 +68,7 @@ impl Caller {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What it holds.
+    /// The things it holds.
     #[must_use]
     pub fn holds(&self) -> Holdings {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);

@@ -56,12 +56,12 @@ impl Files {
         }
     }
 
-    /// Where they come from.
+    /// The store that they come from.
     pub fn store(&self) -> &dyn Store {
         &*self.store
     }
 
-    /// What computes their hashes.
+    /// The part that computes their hashes.
     pub fn hashing(&self) -> &Hashing {
         &self.hashing
     }

@@ -1,4 +1,4 @@
-//! What tests and measurements stand on, for every crate that has some: files, programs, and a network that can be made bad.
+//! The parts that tests and measurements of all crates share: files, programs, and a network with faults.
 //!
 //! [`Proxy`] stands between a client and a server: it counts, holds and cuts bytes, so that *half-way* is a place and not a matter of luck, and on a bad
 //! line it spoils messages. [`Link`] is a longer way: it delays, and models how TCP's windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`] and [`Program`] start real

@@ -25,7 +25,7 @@ pub struct Source {
 /// The differences between front ends in what a text means.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// What the path of a WebSocket URL is.
+    /// The meaning of the path of a WebSocket URL.
     pub web_socket_path: WebSocketPath,
 }
 

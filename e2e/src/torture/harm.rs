@@ -15,7 +15,7 @@ pub(super) const BLOCK: u64 = 8192;
 /// Most blocks that are changed, or that change places with others.
 const MOST: u64 = 12;
 
-/// What happens to the stored bytes of a download while nobody has them open.
+/// A kind of damage to the stored bytes of a download while nobody has them open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
     /// Some of them are others.

@@ -8,7 +8,7 @@ use wstp_e2e::Stage;
 
 const MARKUP: &str = "<img src=x onerror=\"window.ran=1\">.txt";
 
-/// What is odd about a name, and the name.
+/// The oddity of a name, and the name.
 const ODD: [(&str, &str); 5] = [
     ("spaces", "  two  spaces , and more .txt"),
     ("quotes", "\"double\" 'single' `back` \u{201e}low\u{201c}.txt"),

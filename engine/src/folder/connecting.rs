@@ -98,7 +98,7 @@ impl FolderTransfer {
         Some(open.id)
     }
 
-    /// What was asked for may be asked for again.
+    /// Lets a request be sent again.
     pub(super) fn release(&mut self, ask: Ask) {
         match ask {
             Ask::List { folder, .. } => self.to_list.push_front(folder),

@@ -79,7 +79,7 @@ impl Recovered {
         self.complete
     }
 
-    /// What was listed, as [`FolderOutput::Listed`](super::FolderOutput::Listed) will tell it again.
+    /// The listed entries, as [`FolderOutput::Listed`](super::FolderOutput::Listed) will tell it again.
     pub fn listing(&self) -> impl Iterator<Item = (FolderId, Vec<Listed>)> {
         let mut retelling = Retelling::of(&self.entries);
         std::iter::from_fn(move || retelling.next(&self.entries))

@@ -199,21 +199,21 @@ impl FolderTransfer {
         self.drive();
     }
 
-    /// What came of [`FolderOutput::Keep`].
+    /// The result of [`FolderOutput::Keep`].
     pub fn handle_kept(&mut self, now: Instant, file: FileId, reply: KeepReply) {
         self.advance(now);
         self.kept(file, reply);
         self.drive();
     }
 
-    /// What came of [`FolderOutput::Fetch`].
+    /// The result of [`FolderOutput::Fetch`].
     pub fn handle_fetched(&mut self, now: Instant, file: FileId, reply: FetchReply) {
         self.advance(now);
         self.fetched(file, reply);
         self.drive();
     }
 
-    /// What came of [`FolderOutput::Commit`].
+    /// The result of [`FolderOutput::Commit`].
     pub fn handle_committed(&mut self, now: Instant, reply: Result<(), StoreError>) {
         self.advance(now);
         self.committed(reply);

@@ -12,7 +12,7 @@ const LONGEST_WAIT: u32 = 3600;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest(pub Range<u64>);
 
-/// What an HTTP server said (RFC 9110): the status, fields as they came, and the body.
+/// The answer of an HTTP server (RFC 9110): the status, fields as they came, and the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// The status code.

@@ -12,9 +12,9 @@
 //! 4. Give each answer to [`HttpSource::handle_answer`]. A request that gets none means that the connection is gone:
 //!    `handle_closed`.
 //!
-//! What the other side says is bounded by the caller, who reads no more of a body than [`HttpRequest::most`] and ends
-//! the request there. Nothing that comes is believed: such a source never has a root or a page, and its blocks count
-//! only when they match the origin's hashes.
+//! The caller bounds the answer: it reads no more of a body than [`HttpRequest::most`] and ends the request there. The
+//! engine believes nothing that comes. Such a source never has a root or a page, and its blocks count only when they
+//! match the origin's hashes.
 
 mod exchange;
 #[cfg(test)]
@@ -38,7 +38,7 @@ const REQUESTS: u32 = 4;
 /// When to ask again a server that is busy and does not say for how long, in milliseconds.
 const BUSY_WAIT: u32 = 1000;
 
-/// What the caller is to do.
+/// The caller's next task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpOutput {
     /// Hand this to the transfer.
@@ -49,7 +49,7 @@ pub enum HttpOutput {
     Abort(RequestId),
 }
 
-/// What an answer is waited for.
+/// The purpose of the awaited answer.
 #[derive(Debug)]
 enum Wanted {
     Size,

@@ -1,4 +1,4 @@
-//! What a failed request says about the server, rather than about what was asked for.
+//! Whether a failed request is the server's fault, or that of the requested path.
 
 use std::time::Duration;
 

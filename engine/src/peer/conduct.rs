@@ -38,7 +38,7 @@ impl From<Option<Duration>> for Wait {
     }
 }
 
-/// What is remembered of a server.
+/// The memory of a server's conduct.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conduct {
     stalls: Stalls,

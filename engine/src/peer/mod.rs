@@ -60,7 +60,7 @@ pub struct Peer<C> {
     ping_sent: Option<Instant>,
 }
 
-/// What the owner of a connection has to do when its time has come.
+/// The task of a connection's owner when its time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Send this, so that the server does not close the connection.
@@ -87,13 +87,13 @@ impl<C> Peer<C> {
         }
     }
 
-    /// What the server said about itself, once the handshake is done.
+    /// The server's words about itself, once the handshake is done.
     #[must_use]
     pub fn welcome(&self) -> Option<&Welcome> {
         self.session.welcome()
     }
 
-    /// What the server allows, once the handshake is done.
+    /// The server's limits, once the handshake is done.
     #[must_use]
     pub fn limits(&self) -> Option<&Limits> {
         self.session.welcome().map(|welcome| &welcome.limits)

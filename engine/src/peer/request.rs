@@ -1,4 +1,4 @@
-//! What can be asked of a server, and what it answers.
+//! Requests to a server, and its replies.
 
 use wstp_protocol::{
     BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, ClientMessage, Failure, Handle, HashPage,
@@ -12,7 +12,7 @@ pub enum Request {
     List {
         /// The folder.
         path: SharePath,
-        /// Where to go on.
+        /// The place at which to go on.
         cursor: Option<String>,
         /// Most entries wanted.
         limit: u32,

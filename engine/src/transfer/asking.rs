@@ -1,6 +1,6 @@
-//! What to ask for next, and of whom: the lowest missing block first, or the one where the user reads; each connection
-//! as much as its window allows, all together no more than the memory budget, and no faster than the limit. When
-//! nothing is left to ask for, a straggler's blocks are asked for once more.
+//! The choice of the next request and its source. The lowest missing block comes first, or the one where the user reads.
+//! Each connection gets as much as its window allows, and all together no more than the memory budget and the limit
+//! allow. When no block is left to request, a straggler's blocks are requested once more.
 
 use std::ops::Range;
 

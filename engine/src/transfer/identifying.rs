@@ -217,7 +217,7 @@ impl Transfer {
 
     /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now,
     /// or where the origin before it was given up before the file's hash was known, so that nobody could be trusted.
-    /// What was received is compared with its hashes.
+    /// Compares the received blocks with its hashes.
     ///
     /// Everything about the file before is on record by then, or else it would be recorded as said of the file after.
     pub(super) fn choose_origin(&mut self) {

@@ -41,7 +41,7 @@ pub(super) enum Pending {
     Commit,
 }
 
-/// What storage still does, the worst last.
+/// How far storage still works, the worst last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Health {
     /// Everything.

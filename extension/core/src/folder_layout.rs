@@ -1,4 +1,4 @@
-//! Where a transfer keeps what in its folder of the sandbox, and the words about what could not be had of a folder.
+//! The files in a transfer's folder of the sandbox, and the words about the files of a folder that could not be fetched.
 
 use serde::{Deserialize, Serialize};
 use wstp_engine::folder::FileId;
@@ -10,7 +10,7 @@ use crate::catalogue::record::FORMAT;
 pub const DATA: &str = "data";
 /// The small files, one behind the other.
 pub const PACK: &str = "pack";
-/// What is known of all files: [`wstp_engine::folder::journal`].
+/// The state of all files: [`wstp_engine::folder::journal`].
 pub const JOURNAL: &str = "journal";
 /// One record of [`Trouble`]s.
 pub const PROBLEMS: &str = "problems";

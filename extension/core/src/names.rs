@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use wstp_client::names::{Policy, key};
 
-/// What Chrome demands. To a name of this length its ` (99)` and its suffix while downloading can be added within 255 bytes.
+/// Chrome's demands. To a name of this length its ` (99)` and its suffix while downloading can be added within 255 bytes.
 const CHROME: Policy = Policy {
     longest: 237,
     never_first: &['.', ' ', '~'],

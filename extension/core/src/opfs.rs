@@ -286,7 +286,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// What storage or `take` says; [`StoreError::Missing`] when the file ends before.
+    /// The error of storage or of `take`; [`StoreError::Missing`] when the file ends before.
     pub async fn read_through(
         &self,
         length: u64,
@@ -375,7 +375,7 @@ pub mod tests {
     use js_sys::{Array, Function, Object};
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// What is done with all files from now on, in order: each handle and the name of its method.
+    /// All calls on files from now on, in order: each handle and the name of its method.
     pub struct Calls(Array);
 
     impl Calls {

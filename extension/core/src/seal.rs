@@ -19,14 +19,14 @@ const SEAL: &str = "seal";
 /// The stamps of a transfer's stored files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
-    /// Of the data of a file, or of the pack of a folder.
+    /// The stamp of a file's data, or of a folder's pack.
     main: Stamp,
-    /// Of a folder's large files, by their numbers.
+    /// The stamps of a folder's large files, by their numbers.
     large: BTreeMap<u32, Stamp>,
 }
 
 impl Seal {
-    /// Of these stamps.
+    /// Makes a seal from these stamps.
     pub fn new(main: Stamp, large: BTreeMap<u32, Stamp>) -> Self {
         Self { main, large }
     }

@@ -238,7 +238,7 @@ pub struct Terms {
 pub struct SourceTask {
     /// Identifies it within its transfer.
     pub id: u32,
-    /// What it speaks.
+    /// Its protocol.
     pub kind: SourceKind,
     /// Who named it.
     pub named_by: NamedBy,
@@ -258,7 +258,7 @@ impl SourceTask {
     }
 }
 
-/// What a source speaks.
+/// The protocol of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SourceKind {
     /// The protocol.
@@ -350,7 +350,7 @@ impl Stamp {
 pub struct MissingFile {
     /// The transfer it belongs to.
     pub transfer: TransferId,
-    /// Where it was on the user's disk.
+    /// Its place on the user's disk.
     pub path: String,
 }
 

@@ -100,7 +100,7 @@ fn trouble(view: &TransferView) -> Option<Trouble> {
     })
 }
 
-/// What was saved is no longer where it was saved.
+/// Says that a saved file is no longer in its place.
 fn moved_away(view: &TransferView) -> Trouble {
     let place = view.saved_as.as_deref().unwrap_or_default();
     let what = match view.folder {

@@ -23,7 +23,7 @@ struct Rule {
     never_reaches: &'static [&'static str],
 }
 
-/// What stands on no product's way to its users: only tests and measurements depend on it.
+/// Crates that are part of no product: only tests and measurements depend on them.
 const FOR_TESTS: [&str; 2] = ["wstp-testkit", "wstp-e2e"];
 
 const RULES: [Rule; 12] = [

@@ -14,7 +14,7 @@ use wstp_provider::{OfferedFile, Read, Refusal};
 use super::tree::HashTree;
 use crate::store::Version;
 
-/// What is known about an open file's hashes.
+/// The state of an open file's hashes.
 #[derive(Clone, Debug)]
 pub enum HashState {
     /// Being computed, or waiting to be.
@@ -51,12 +51,12 @@ impl OpenFile {
         self.tree
     }
 
-    /// Where it is stored.
+    /// The stored version that is read.
     pub fn version(&self) -> &dyn Version {
         &*self.version
     }
 
-    /// What is known about its hashes, now and later.
+    /// The state of its hashes, now and later.
     pub fn state(&self) -> watch::Receiver<HashState> {
         self.state.subscribe()
     }

@@ -1,4 +1,4 @@
-//! What one connection has open and under way, and the tasks that belong to it.
+//! The state of one connection: open files, requests under way, and the tasks that belong to them.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ pub(super) struct Lines {
     spoil: Option<Spoil>,
 }
 
-/// What is made of each message of the server.
+/// The fate of each message of the server.
 struct Spoil(Box<dyn Fn(ServerMessage) -> ServerMessage + Send + Sync>);
 
 impl fmt::Debug for Spoil {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::PIECE;
 
-/// What a line that was late may make up for.
+/// The longest delay that a late line may make up for.
 const LATE: Duration = Duration::from_millis(100);
 
 /// A line that carries so many bytes a second, which may change at any time.

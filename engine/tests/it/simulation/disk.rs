@@ -110,7 +110,7 @@ pub enum Damage {
 pub struct Disk {
     data: File,
     hashes: File,
-    /// What is flushed of the two files of the journal.
+    /// The flushed bytes of the two files of the journal.
     pub journals: [Vec<u8>; 2],
     /// The one that is in use.
     current: usize,
@@ -123,7 +123,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// What the journal says.
+    /// The content of the journal.
     pub fn recovered(&self) -> Recovered {
         self.replay().0
     }

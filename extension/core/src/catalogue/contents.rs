@@ -92,7 +92,7 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// What came of it, when it is not there or not sealed.
+    /// The outcome of saving it, when it is not there or not sealed.
     pub async fn task(&self, item: &Item, file: u32, into: &str) -> Result<SaveTask, SaveOutcome> {
         if item.kind == TransferKind::Folder {
             let contents = self.final_contents(item).await.map_err(|problem| SaveOutcome::Failed { problem })?;
@@ -109,13 +109,13 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// What came of it, when one of them is not there or not sealed.
+    /// The outcome of saving them, when one is not there or not sealed.
     pub async fn tasks(&self, item: &Item, from: u32) -> Result<(Vec<SaveTask>, Option<u32>), SaveOutcome> {
         if item.kind == TransferKind::File {
             let task = self.task(item, 0, "").await?;
             return Ok((vec![SaveTask { filename: last_name(&task.filename).to_owned(), ..task }], None));
         }
-        // What is read on the first page is so on the others, too.
+        // The first page reads the contents; the others take them as they were then.
         let contents = if from == 0 { self.contents(item).await } else { self.final_contents(item).await };
         let contents = contents.map_err(|problem| SaveOutcome::Failed { problem })?;
         let is_saved = |file: u32| item.saved.iter().any(|range| range.contains(&file.into()));

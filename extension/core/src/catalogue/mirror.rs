@@ -33,7 +33,7 @@ impl Mirror {
         Self { id: last.map_or(first, |last| last.saturating_add(1)), address, path }
     }
 
-    /// What a worker has to know of it.
+    /// The part that a worker has to know.
     pub fn task(&self) -> SourceTask {
         let Self { id, address, path } = self.clone();
         let kind = if FileUrl::parse(&address).is_some() { SourceKind::Http } else { SourceKind::Wstp };

@@ -5,7 +5,7 @@ use wstp_messages::Problem;
 
 use crate::words::address_problem;
 
-/// What a text means to the extension.
+/// The meaning of a text to the extension.
 const RULES: Rules = Rules { web_socket_path: WebSocketPath::Endpoint };
 /// Pairs of characters that people and programs put around an address.
 const WRAPPERS: [(char, char); 9] = [

@@ -78,7 +78,7 @@ fn source(task: &SourceTask) -> Option<SourceConfig> {
     Some(SourceConfig { named_by, credential: credential(task), ..SourceConfig::new(SourceId(task.id), kind, path) })
 }
 
-/// What proves to a source who the user is.
+/// The proof to a source of who the user is.
 pub fn credential(task: &SourceTask) -> Option<Credential> {
     task.credential.clone().map(|wstp_messages::Credential(secret)| Credential::Token(secret))
 }

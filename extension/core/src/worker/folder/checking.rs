@@ -11,7 +11,7 @@ use crate::clock;
 use crate::folder_layout::large;
 use crate::worker::job::Act;
 
-/// What is to be read back or stamped. The tree wants no more read back at a time than takes a moment.
+/// The files to be read back or stamped. The folder wants no more read back at a time than takes a moment.
 #[derive(Default)]
 pub(super) struct Checks {
     /// Files to be read back when the thread has got to other things.
@@ -25,7 +25,7 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// The tree wants to know whether a file is still what an earlier run stored.
+    /// The folder wants to know whether a file is still what an earlier run stored.
     pub(super) fn want(&mut self, file: FileId, stored: Stored) {
         self.due.push_back((file, stored));
     }

@@ -82,7 +82,7 @@ impl FolderJob {
         let is_recheck = task.rechecks && recovered.is_complete();
         let mut folder = FolderTransfer::resume(config(&task.terms, root.clone()), recovered, clock::now());
         if !is_recheck {
-            // What could not be had is tried again each time the user, or a new day, starts this.
+            // Each start by the user, or by a new day, retries the files that could not be fetched.
             folder.handle_command(clock::now(), FolderCommand::Resume);
         }
         let still_known = known.into_iter().filter(|trouble| trouble.is_left_out || is_recheck);
