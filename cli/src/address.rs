@@ -1,8 +1,8 @@
 //! The text that a person types on the command line to name a server, and something on it.
 //!
-//! `host`, `host:port`, `ws://…` and `wss://…`, each with a path behind it. The path is the one that `wstp ls` shows: nothing in it is decoded, `%20`
-//! is three characters. A URL that ends in `/ws`, as servers print it, is the server itself. `http://…` and `https://…` are what a browser shows,
-//! and percent-encoded ([`crate::place`]).
+//! `host`, `host:port`, `ws://…` and `wss://…`, each with a path behind it. The path is the one that `wstp ls` shows:
+//! nothing in it is decoded, `%20` is three characters. A URL that ends in `/ws`, as servers print it, is the server
+//! itself. `http://…` and `https://…` are what a browser shows, and percent-encoded ([`crate::place`]).
 
 use reqwest::Url;
 use wstp_client::address::{AddressError, Rules, WebSocketPath};

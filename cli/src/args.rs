@@ -50,12 +50,12 @@ pub struct Args {
     /// Trust the certificate authorities in this PEM file too, or this server's own certificate
     #[arg(long, global = true, value_name = "FILE")]
     pub ca: Vec<PathBuf>,
-    /// What to do
+    /// The command to run
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The command to run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Fetch a file, or a folder with everything in it

@@ -1,7 +1,7 @@
 //! Text of strangers on a terminal: names, and words of servers.
 //!
-//! A terminal obeys what it is sent. Nothing that a server said reaches it before it passed through here: control characters and
-//! those that change the direction of text are written out, so that a name is seen as what it is.
+//! A terminal obeys the bytes that it is sent, so text of a server passes through here first. Control characters and
+//! those that change the direction of text are written out. A name is then seen as it is.
 
 use std::fmt::Write;
 
@@ -25,7 +25,8 @@ pub fn name(name: &str) -> String {
     shown
 }
 
-/// JSON whose strings hold nothing unsafe. Outside of strings such characters do not occur, and inside each can be written as a number.
+/// JSON whose strings hold nothing unsafe. Outside of strings such characters do not occur, and inside each can be
+/// written as a number.
 #[must_use]
 pub fn json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! A folder with everything in it. This is the run loop of the engine's folder transfer, which fetches small files itself, and of
-//! the transfers of large files.
+//! A folder with everything in it. This is the run loop of the engine's folder transfer, which fetches small files
+//! itself, and of the transfers of large files.
 //!
 //! Nothing is written outside of the output folder: every local path consists of safe names, and a link within it is
 //! not followed. A file that fails does not stop the others, unless the reason holds for them too.

@@ -1,7 +1,8 @@
-//! Where on the local disk everything in a folder goes.
+//! The places on the local disk for everything in a folder.
 //!
-//! The server is a stranger, and its names may be anything. Every local path is made of names that stay in their folder, and no two are the same for the
-//! disk. Names are given in the order of the listing, so that every run gives the same ones.
+//! The server is a stranger, and its names may be anything. Every local path is made of names that stay in their
+//! folder, and no two are the same for the disk. Names are given in the order of the listing, so that every run gives
+//! the same ones.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ impl Layout {
         Self { trial, folders, files: HashMap::new(), renamed: Vec::new() }
     }
 
-    /// Gives what was listed a place. What has one keeps it. Blocks the thread where names have to be tried.
+    /// Gives listed entries a place. An entry that has one keeps it. Blocks the thread when names have to be tried.
     pub fn add(&mut self, folder: FolderId, entries: &[Listed]) {
         for entry in entries {
             let (entry, name) = match entry {
@@ -79,13 +80,13 @@ impl Layout {
         }
     }
 
-    /// Where a file goes.
+    /// The place of a file.
     pub fn file(&self, id: FileId) -> Option<PathBuf> {
         let (folder, name) = self.files.get(&id)?;
         Some(self.folders.get(folder)?.place.join(on_disk(name)))
     }
 
-    /// Where a folder goes; the outermost one is the empty path.
+    /// The place of a folder; the outermost one is the empty path.
     pub fn folder(&self, id: FolderId) -> Option<PathBuf> {
         Some(self.folders.get(&id)?.place.clone())
     }

@@ -1,8 +1,8 @@
-//! From a server's names to names on the local disk. The server is a stranger: whatever it calls an entry, the local name is one plain name
-//! within the folder it belongs to.
+//! From a server's names to names on the local disk. The server is a stranger: whatever it calls an entry, the local
+//! name is one plain name within the folder it belongs to.
 //!
-//! A name stays as it is wherever the disk holds it; [`crate::trial`] asks the disk. Forbidden everywhere is only what is no name in a folder (`.`, `..`, a
-//! slash, NUL), and what wstp calls its own folders.
+//! A name stays as it is wherever the disk holds it; [`crate::trial`] asks the disk. Forbidden everywhere is only what
+//! is no name in a folder (`.`, `..`, a slash, NUL), and what wstp calls its own folders.
 
 use std::ffi::{OsStr, OsString};
 
@@ -45,7 +45,8 @@ impl Why {
     }
 }
 
-/// The names to try for an entry, the one that changes least first. Each is one name in its folder, and none is one of wstp's own folders.
+/// The names to try for an entry, the one that changes least first. Each is one name in its folder, and none is one of
+/// wstp's own folders.
 pub fn candidates(name: &str) -> impl Iterator<Item = String> + use<> {
     let exact = if is_name(name) { name.to_owned() } else { ANY_DISK.safe(name) };
     let safe = ANY_DISK.safe(&exact);

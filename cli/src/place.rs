@@ -1,7 +1,7 @@
 //! The place of a file: on a server of the protocol, or at an HTTP server under a URL.
 //!
-//! A URL is what a browser shows: percent-encoded, with a query perhaps, and a fragment that is of no meaning to a server. On a WSTP server, the
-//! URL of its pages and files names what the protocol calls by its path.
+//! A URL is what a browser shows: percent-encoded, with a query perhaps, and a fragment that is of no meaning to a
+//! server. On a WSTP server, the URL of its pages and files names what the protocol calls by its path.
 
 use reqwest::Url;
 use wstp_client::address::AddressError;
@@ -87,8 +87,8 @@ impl FileUrl {
         Ok(Self(url))
     }
 
-    /// The source that the URL names on a server of the protocol, if one answers there. The path lies beneath its files, or starts at the root.
-    /// A query concerns only the server's pages.
+    /// The source that the URL names on a server of the protocol, if one answers there. The path lies beneath its
+    /// files, or starts at the root. A query concerns only the server's pages.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! How things stand, for people and for programs: bars on a terminal, lines where there is none, JSON, or nothing.
 //!
-//! People are told on the standard error, programs on the standard output. Names and words of servers are made harmless on the way.
+//! People are told on the standard error, programs on the standard output. Names and words of servers are made harmless
+//! on the way.
 
 mod comparison;
 mod event;
@@ -105,7 +106,7 @@ pub struct FileReport<'a> {
     reporter: &'a Reporter,
     file: String,
     bar: ProgressBar,
-    /// What was told of sources.
+    /// The events of sources that were told.
     told: HashSet<(SourceId, &'static str)>,
     is_damage_told: bool,
 }
@@ -234,7 +235,7 @@ impl Reporter {
         self.answers.object(event);
     }
 
-    /// A line above the bars. Where nobody reads it, that is no reason to stop.
+    /// A line above the bars. An error is ignored: a reader that left is no reason to stop.
     fn line(&self, text: &str) {
         let text = escape::one_line(text);
         self.bars.suspend(|| {
@@ -269,7 +270,7 @@ impl FileReport<'_> {
         }
     }
 
-    /// Tells once of each source that is left alone. Where there is one only, the failure says it.
+    /// Tells once of each source that is left alone. If it is the only one, the failure says it.
     fn tell_troubled(&mut self, Standing { progress, places, last_words, .. }: &Standing<'_>) {
         if places.len() < 2 {
             return;
@@ -342,7 +343,7 @@ const fn state(phase: Phase) -> &'static str {
     }
 }
 
-/// What it is doing, for the end of a bar.
+/// The present activity, for the end of a bar.
 fn in_words(Standing { progress, wait, problem, .. }: &Standing<'_>) -> String {
     let because = problem.as_ref().map_or_else(String::new, |problem| format!(", {problem}"));
     match progress.phase {

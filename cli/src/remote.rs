@@ -1,7 +1,7 @@
 //! One connection to a server for looking at it: listing, describing, hashes. One request at a time.
 //!
-//! Everything has a time limit, in which nothing may arrive; but a server that is alive may take as long as it needs to
-//! hash a file.
+//! Each answer has a time limit that begins anew when bytes arrive. A server that is alive may hash a file for as long
+//! as it needs.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Remote {
         }
     }
 
-    /// What to call the server.
+    /// The name to show for the server.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label

@@ -1,7 +1,8 @@
 //! One WebSocket, and the only place that knows which library speaks it.
 //!
-//! A task of its own reads and writes it. What comes in goes into a bounded queue, and while that is full nothing more is read, so that TCP holds
-//! the server back. What goes out waits in a bounded queue as well; one that is full means that the server takes nothing, and ends the socket.
+//! A task of its own reads and writes the socket. Arrived messages go into a bounded queue. While that is full, nothing
+//! more is read, so TCP holds the server back. Messages to send wait in a bounded queue as well. If it is full, the
+//! server takes nothing, and the socket ends.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -28,7 +29,7 @@ const MAX_UNSENT: usize = 4096;
 
 type Stream = WebSocketStream<BoundedHead<Line>>;
 
-/// What happened to a socket.
+/// An event of a socket.
 #[derive(Debug)]
 pub enum Happening {
     /// It is open.
@@ -48,7 +49,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Begins to connect. What happens comes out of `happenings` together with `name`.
+    /// Begins to connect. The events come out of `happenings` together with `name`.
     pub fn connect<N>(address: Address, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
     where
         N: Copy + Send + 'static,
@@ -69,7 +70,7 @@ impl Socket {
         &self.arrivals
     }
 
-    /// Sends a message. Where that is impossible, the socket ends and says so.
+    /// Sends a message. If that is impossible, the socket ends and says so.
     pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
         match self.unsent.try_send(message.encode().into()) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(Full),
@@ -111,7 +112,8 @@ async fn live<N: Copy>(
                         // Answered before anything more is read, so that pongs can't pile up.
                         stream.flush().await.map_err(broken)?;
                     } else if message.is_binary() || message.is_text() {
-                        // A text is no frame, and neither is the empty one: whoever reads it finds out that this is not WSTP.
+                        // A text is no frame, and neither is the empty one: whoever reads it finds out that this is not
+                        // WSTP.
                         let frame: Bytes = if message.is_text() { Bytes::new() } else { message.into_payload().into() };
                         wanted = happenings.send((name, Happening::Came(frame.into()))).await.is_ok();
                     }

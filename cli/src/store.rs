@@ -1,5 +1,5 @@
-//! The files of a transfer and what the engine wants done with them: data, hashes (32 bytes a block), the two of its journal. The same as in the
-//! extension.
+//! The files of a transfer and what the engine wants done with them: data, hashes (32 bytes a block), the two of its
+//! journal. The same as in the extension.
 
 use std::fs::File;
 use std::io;
@@ -28,7 +28,7 @@ pub struct Store {
     pub(crate) end: End,
 }
 
-/// What came of a request, and what the system said where it failed.
+/// The result of a request, with the system's error if it failed.
 #[derive(Debug)]
 pub struct Stored {
     /// For the engine.
@@ -136,7 +136,7 @@ pub(crate) fn hash_run(data: &File, run: BlockRun, size: u64) -> io::Result<Vec<
     Ok(blocks.map(|(block, bytes)| hash_block(Tree::of_size(size), block, bytes)).collect())
 }
 
-/// What the engine is told of an error.
+/// The engine's name for an error.
 pub(crate) fn kind_of(error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,

@@ -1,5 +1,5 @@
-//! The run loop of one transfer: gives the engine what happened, does what it wants, sleeps. It decides nothing about the transfer itself, only
-//! when it is no use to wait any longer.
+//! The run loop of one transfer: gives the engine what happened, does what it wants, sleeps. It decides nothing about
+//! the transfer itself, only when it is no use to wait any longer.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -42,14 +42,14 @@ const MAX_OFFERED: usize = 8;
 /// Sleeps are cut into such pieces; the clock of the system can't be set for centuries.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// What to fetch and how.
+/// The file to fetch, and the way to fetch it.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    /// Where from, first a server of the protocol; all of them serve the same file.
+    /// The sources, first a server of the protocol; all of them serve the same file.
     pub places: Vec<Place>,
     /// Whether mirrors that the first server offers are used too.
     pub mirrors: bool,
-    /// What it may use.
+    /// The transfer's limits.
     pub(crate) share: Share,
     /// How long nothing may arrive before it is given up; `None`: for ever.
     pub patience: Option<Duration>,
@@ -72,11 +72,11 @@ pub struct Standing<'a> {
     pub last_words: &'a [Option<Failure>],
     /// Time until the next try, while it waits.
     pub wait: Option<Duration>,
-    /// What went wrong last, begins a clause.
+    /// The latest fault; begins a clause.
     pub problem: Option<String>,
 }
 
-/// What arrived, whole.
+/// The file that arrived, whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// Bytes.
@@ -89,7 +89,7 @@ pub struct Fetched {
 
 struct Loop<'a, S: Storage, W> {
     task: &'a Task,
-    /// Where from, those that were offered included.
+    /// The sources, those that were offered included.
     places: Vec<Place>,
     transfer: Transfer,
     disk: Disk<S>,
@@ -114,8 +114,8 @@ struct Loop<'a, S: Storage, W> {
     watch: W,
 }
 
-/// Fetches a file into a storage, most often its partial folder, until it is complete there, can't go on, or `stop` says so. Whatever happens, what
-/// arrived is on record when this returns, and the storage is given back.
+/// Fetches a file into a storage, most often its partial folder, until it is complete there, can't go on, or `stop`
+/// says so. Whatever happens, what arrived is on record when this returns, and the storage is given back.
 ///
 /// # Errors
 ///
@@ -273,7 +273,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         let stored = stored.map_err(|ended| {
             Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.")
         })?;
-        // What is missing is fetched again; everything else ends the run, and the first of it says why.
+        // The engine fetches missing blocks again. Any other error ends the run, and the first one says why.
         let error = stored.error.filter(|error| kind_of(error) != StoreError::Missing);
         self.disk_error = self.disk_error.take().or(error);
         self.transfer.handle_stored(self.now(), stored.reply);
@@ -388,7 +388,7 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         (self.watch)(&Standing { progress: &progress, places: &self.places, last_words, wait, problem });
     }
 
-    /// What went wrong last, in words that begin a clause.
+    /// The latest fault, in words that begin a clause.
     fn problem(&self, progress: &Progress) -> Option<String> {
         match progress.problem.as_ref()? {
             Problem::Connection => Some(

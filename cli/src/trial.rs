@@ -1,8 +1,8 @@
 //! Finds out by trying how the disk treats names. A trial makes empty files in a folder for that alone.
 //!
-//! Disks differ in what they refuse, change, and take for one, and no table of systems says it: one system mounts them in many ways. Names that every
-//! disk holds are not tried, and of others a character that was held once is not tried again. The answers are those of the disk at the place of the
-//! output, so the same names come out of every run.
+//! Disks differ in what they refuse, change, and take for one, and no table of systems says it: one system mounts them
+//! in many ways. Names that every disk holds are not tried, and of others a character that was held once is not tried
+//! again. The answers are those of the disk at the place of the output, so the same names come out of every run.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -58,7 +58,8 @@ impl Trial {
         (last, why)
     }
 
-    /// Whether the disk holds a name as it is. Another case of letters, or another form of an accent, is how some disks show theirs.
+    /// Whether the disk holds a name as it is. Another case of letters, or another form of an accent, is how some disks
+    /// show theirs.
     fn holds(&mut self, name: &str) -> bool {
         let is_known = |c: char| is_plain(c) || self.held.contains(&c);
         if name.chars().all(is_known) && !name.ends_with(['.', ' ']) && name.len() <= FITS && !is_device(name) {
@@ -89,7 +90,8 @@ impl Trial {
         }
     }
 
-    /// Puts a name beside those that were put into the same group before. False where the disk takes it for one of them, or can't say.
+    /// Puts a name beside those that were put into the same group before. False where the disk takes it for one of
+    /// them, or can't say.
     pub fn put(&mut self, group: &str, name: &str) -> bool {
         self.group(group).and_then(|folder| File::create_new(folder.join(on_disk(name)))).is_ok()
     }

@@ -1,4 +1,4 @@
-//! What went wrong between here and a server, in words, with what can be done and how the command ends.
+//! Faults between this machine and a server in words, with the remedy and the exit status.
 
 pub mod connecting;
 
@@ -40,7 +40,7 @@ impl Failure {
     }
 }
 
-/// What a server called `label` refused, and why.
+/// The refusal of a server called `label`, and its reason.
 #[must_use]
 pub fn refused(code: ErrorCode, text: &str, label: &str) -> Failure {
     let words = wstp_client::words::refused(code, text, label, &WSTP);
@@ -74,7 +74,7 @@ pub fn astray(kind: EntryKind, refusal: Option<ErrorCode>) -> Option<Failure> {
     Some(Failure { refusal, ..Failure::of(Code::NotFound, left_out(reason, &WSTP)) })
 }
 
-/// What the engine ran into with servers called `label`.
+/// The engine's problem with servers called `label`.
 #[must_use]
 pub fn engine_problem(problem: &Problem, label: &str) -> Failure {
     let code = match problem {
@@ -115,7 +115,7 @@ pub fn source_problem(problem: &Problem, place: &Place, words: Option<&Failure>)
     }
 }
 
-/// What answers does not speak the protocol.
+/// The other side does not speak the protocol.
 #[must_use]
 pub fn not_wstp(label: &str, reason: impl std::fmt::Display) -> Failure {
     let words = wstp_client::diagnosis::not_wstp(label, &reason.to_string());
@@ -150,7 +150,7 @@ pub fn nothing_arrived(reason: Option<Failure>, patience: Duration) -> Failure {
     Failure { what: format!("{} {}", reason.what, nothing.what), ..reason }
 }
 
-/// What can be done when nothing arrives any more of something of which this sentence says how much is kept.
+/// The remedy when nothing arrives any more; `kept` says how much is kept.
 #[must_use]
 pub fn go_on_later(kept: &str) -> String {
     format!(

@@ -50,7 +50,8 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Parses `host`, `host:port`, `ws://…`, `wss://…`, `http://…` or `https://…`. The path of a WebSocket URL is the endpoint's, any other is dropped.
+    /// Parses `host`, `host:port`, `ws://…`, `wss://…`, `http://…` or `https://…`. The path of a WebSocket URL is the
+    /// endpoint's, any other is dropped.
     ///
     /// # Errors
     ///
@@ -87,7 +88,8 @@ impl Address {
         format!("{}:{}", self.url_host(), self.port)
     }
 
-    /// The label of the server, as short as it can be typed again: `host:port`, unless it is encrypted or has an endpoint of its own.
+    /// The label of the server, as short as it can be typed again: `host:port`, unless it is encrypted or has an
+    /// endpoint of its own.
     #[must_use]
     pub fn short(&self) -> String {
         match (self.secure, self.endpoint == ENDPOINT_PATH) {

@@ -1,5 +1,5 @@
-//! Who answers at an address where no WebSocket could be opened. A front end asks the endpoint by plain HTTP and passes the answer; this reads it
-//! and words it. The answer proves nothing: it only chooses the words.
+//! Who answers at an address where no WebSocket could be opened. A front end asks the endpoint by plain HTTP and passes
+//! the answer; this reads it and words it. The answer proves nothing: it only chooses the words.
 
 use wstp_protocol::probe::Answerer;
 

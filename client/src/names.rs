@@ -1,6 +1,8 @@
-//! Names of a server, made safe for a disk. The server is a stranger: whatever it calls an entry, a safe name is one plain name in its folder.
+//! Names of a server, made safe for a disk. The server is a stranger: whatever it calls an entry, a safe name is one
+//! plain name in its folder.
 //!
-//! There is one table of characters and of reserved names. A front end adds by a [`Policy`] what its own way to the disk demands.
+//! There is one table of characters and of reserved names. A front end adds by a [`Policy`] what its own way to the
+//! disk demands.
 
 mod reserved;
 mod same;
@@ -20,7 +22,8 @@ const ROOM: usize = 2;
 /// The demands of one way to the disk on a name, beyond those of every disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Longest name in bytes of UTF-8, more than 40. No name has more UTF-16 units than bytes, so disks that count those are served too.
+    /// Longest name in bytes of UTF-8, more than 40. No name has more UTF-16 units than bytes, so disks that count
+    /// those are served too.
     pub longest: usize,
     /// Characters that may not come first.
     pub never_first: &'static [char],

@@ -1,7 +1,7 @@
 //! Text of strangers: which of its characters mislead a person, a terminal or a file system.
 
-/// Whether a terminal acts upon the character, or a person is misled by it: controls, line ends, and Unicode's format characters (category Cf).
-/// The two joiners that scripts and emoji need are not among them; see [`is_joiner`].
+/// Whether a terminal acts upon the character, or a person is misled by it: controls, line ends, and Unicode's format
+/// characters (category Cf). The two joiners that scripts and emoji need are not among them; see [`is_joiner`].
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()

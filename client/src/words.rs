@@ -1,7 +1,7 @@
 //! A fault in words: what happened, and what the person can do.
 //!
-//! The same fault has the same words in every front end. Only the advice may differ, for a command line has an option where a page has a button;
-//! a front end passes its own sentences as a [`FrontEnd`].
+//! The same fault has the same words in every front end. Only the advice may differ: a command line has an option, a
+//! page has a button. A front end passes its own sentences as a [`FrontEnd`].
 
 use wstp_engine::folder::{FolderProblem, LeftOut, MAX_DEPTH};
 use wstp_engine::{Problem, StoreError};

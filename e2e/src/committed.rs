@@ -1,4 +1,4 @@
-//! What the journal in the sandbox says is safely on disk, read with the engine's own code.
+//! Reads from the journal in the sandbox which blocks are safely on disk, with the engine's own code.
 
 use anyhow::{Result, ensure};
 use wstp_engine::{RangeSet, journal};
@@ -6,7 +6,7 @@ use wstp_engine::{RangeSet, journal};
 /// A block, in bytes.
 const BLOCK: u64 = 8192;
 
-/// What of a transfer is committed.
+/// The committed state of a transfer.
 #[derive(Clone, Debug)]
 pub struct Committed {
     blocks: RangeSet,
@@ -27,7 +27,8 @@ impl Committed {
         self.blocks.iter().map(|range| range.end - range.start).sum::<u64>() * BLOCK
     }
 
-    /// Fails if of a file of `size` bytes more `came` afterwards than what is not committed, its hashes, and `under_way`, what was lost on its way.
+    /// Fails if too much of a file of `size` bytes `came` afterwards. Allowed are the blocks that are not committed,
+    /// their hashes, and `under_way`, the bytes lost on their way.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a transfer is told at its start.
+//! The parameters of a transfer at its start.
 
 use wstp_protocol::BlockIndex;
 
@@ -12,7 +12,8 @@ pub enum Order {
     HeadFirst,
     /// The lowest from this block on, where a player reads, and when none is left there, the lowest.
     From(BlockIndex),
-    /// The lowest, and none far ahead of it: what is here is the beginning of the file, and a straggler's blocks are asked of others.
+    /// The lowest, and none far ahead of it: what is here is the beginning of the file, and a straggler's blocks are
+    /// asked of others.
     InOrder,
 }
 
@@ -47,7 +48,8 @@ pub struct Config {
     pub commit_bytes: u64,
     /// Time after which what is there is committed.
     pub commit_interval: std::time::Duration,
-    /// Bytes that the journal may take before it is compacted. A journal whose compact form is long may take twice that.
+    /// Bytes that the journal may take before it is compacted. A journal whose compact form is long may take twice
+    /// that.
     pub journal_bytes: u64,
     /// Seed of the jitter in retries, so that a run can be repeated.
     pub seed: u64,

@@ -1,12 +1,15 @@
 //! The journal: what of a transfer is on disk, in a form that survives being cut off anywhere.
 //!
-//! Its frame is that of `records.rs`: only a prefix of good records is believed; a caller truncates the file to it and goes on there.
+//! Its frame is that of `records.rs`: only a prefix of good records is believed; a caller truncates the file to it and
+//! goes on there.
 //!
-//! It has two files, of which one is in use. When that has grown long, all it says is written as one record into the other, which counts from the moment
-//! it is durable, for its record has the higher number. A crash at any moment leaves at least one whole.
+//! It has two files and uses one of them. When that has grown long, its whole content is written as one record into the
+//! other. The new record has the higher number, so it counts from the moment it is durable. A crash at any moment
+//! leaves at least one whole.
 //!
-//! A record is written only after the data it speaks of is durable, so what [`replay`] returns was on disk once. Whether it still is, nobody knows: disks
-//! fail, and other programs touch files. The engine reads every block back before it counts as verified.
+//! A record is written only after the data it speaks of is durable, so what [`replay`] returns was on disk once.
+//! Whether it still is, nobody knows: disks fail, and other programs touch files. The engine reads every block back
+//! before it counts as verified.
 
 use std::ops::Range;
 
@@ -22,10 +25,11 @@ pub const FILES: [&str; 2] = ["journal", "journal2"];
 /// Builds that write version 1 know one file only, and take a record with further fields for a damaged one.
 const FORMAT: Format = Format { magic: *b"WSTPJRNL", version: 2, uncounted: 0 };
 
-/// What one commit made durable. Facts are applied in the order of the fields.
+/// The facts that one commit made durable, applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The file, where it is new or changed: every verified block is only received from here on, unless the bytes are the same.
+    /// The file, where it is new or changed: every verified block is only received from here on, unless the bytes are
+    /// the same.
     pub(crate) file: Option<FileIdentity>,
     /// Its hash, where it became known.
     pub(crate) root: Option<Hash>,
@@ -46,7 +50,7 @@ impl Record {
     }
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     pub(crate) file: Option<FileIdentity>,
@@ -92,8 +96,8 @@ impl Recovered {
         self.complete
     }
 
-    /// The journal of a transfer that begins with all of these blocks and asks its sources which file they have now: the blocks are only received.
-    /// The hash is forgotten, for with it nothing would be left to ask.
+    /// The journal of a transfer that begins with all of these blocks and asks its sources which file they have now.
+    /// The blocks are only received. The hash is forgotten, for with it nothing would be left to ask.
     #[must_use]
     pub fn reopened(&self) -> Vec<u8> {
         let mut reopened = self.clone();
@@ -159,13 +163,15 @@ impl Recovered {
     }
 }
 
-/// Whether a later version of the program wrote this journal. It says what is there, but not to this version: leave it alone.
+/// Whether a later version of the program wrote this journal. It says what is there, but not to this version: leave it
+/// alone.
 #[must_use]
 pub fn is_of_other_version(bytes: &[u8]) -> bool {
     FORMAT.open(bytes).is_err()
 }
 
-/// Reads the two files of a journal. A caller truncates the file in use to the length that is to be believed, before the transfer goes on.
+/// Reads the two files of a journal. A caller truncates the file in use to the length that is to be believed, before
+/// the transfer goes on.
 ///
 /// It never fails: the part of torn, garbled or foreign files that makes sense counts, if only the empty one.
 #[must_use]
@@ -295,8 +301,8 @@ mod tests {
             assert!(!is_of_other_version(bytes));
             recovered
         };
-        // 100 blocks, of which 0 to 10 and 20 to 30 were received, 0 to 10 verified, 25 lost; then the file changed into one of 91, of which 20 and
-        // 21 were verified and 90 received.
+        // 100 blocks: 0 to 10 and 20 to 30 were received, 0 to 10 verified, 25 lost. Then the file changed into one of
+        // 91 blocks: 20 and 21 were verified and 90 received.
         let begun = whole(include_bytes!("../fixtures/file-1.journal"));
         let file = FileIdentity { size: 90 * 8192 + 5, version: FileVersion([2; 16]), root: Some([8; 32]) };
         assert_eq!((begun.file, begun.is_complete(), begun.next_sequence), (Some(file), false, 4));
@@ -331,7 +337,8 @@ mod tests {
             prop_assert_eq!(Recovered { length: 0, ..compact }, Recovered { length: 0, ..plain });
         }
 
-        /// The power goes while a journal is compacted: any parts of the new file may be missing, and the former one is whole.
+        /// The power goes while a journal is compacted: any parts of the new file may be missing, and the former one is
+        /// whole.
         #[test]
         fn a_crash_while_a_journal_is_compacted_loses_nothing(
             records in records(),
@@ -387,7 +394,8 @@ mod tests {
             prop_assert_eq!(recovered, told(&before.concat()).0);
         }
 
-        /// The power went while the last record was written: any of its parts may be missing, and the file as long as if none were.
+        /// The power went while the last record was written: any of its parts may be missing, and the file as long as
+        /// if none were.
         #[test]
         fn a_last_record_with_holes_is_not_believed(records in records(), lost in any::<u64>()) {
             let pieces = written(&records);

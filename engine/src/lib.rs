@@ -1,4 +1,5 @@
-//! The transfer engine: one sans-IO state machine per file or folder being fetched, the same in the browser and natively.
+//! The transfer engine: one sans-IO state machine per file or folder being fetched, the same in the browser and
+//! natively.
 //!
 //! It opens no socket, reads no clock, draws no randomness and touches no disk. Read [`Transfer`] and [`Output`] first.
 //!
@@ -7,7 +8,8 @@
 //! The caller owns sockets, storage and the clock, and does this for ever:
 //!
 //! 1. Give the transfer what happened, each with the time: [`Transfer::handle_opened`], [`Transfer::handle_frame`],
-//!    [`Transfer::handle_closed`], [`Transfer::handle_stored`], [`Transfer::handle_command`], [`Transfer::handle_timeout`].
+//!    [`Transfer::handle_closed`], [`Transfer::handle_stored`], [`Transfer::handle_command`],
+//!    [`Transfer::handle_timeout`].
 //! 2. Take every [`Output`] from [`Transfer::poll_output`] until it gives none, and do it.
 //! 3. Sleep until something happens or [`Transfer::poll_timeout`] is reached.
 //!
@@ -15,8 +17,8 @@
 //! Below both, and below clients that only ask questions, stands a [`peer::Peer`] for each connection to a server.
 //! For a source of plain HTTP an [`http_source::HttpSource`] stands between the transfer and the requests.
 //!
-//! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never holds
-//! more data than its memory budget: what is asked for and not yet written counts.
+//! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never
+//! holds more data than its memory budget: what is asked for and not yet written counts.
 
 mod checksum;
 mod config;

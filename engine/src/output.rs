@@ -91,7 +91,8 @@ pub enum StoreRequest {
         record: Vec<u8>,
     },
     /// Make all data and hashes written so far durable. Then write this journal into the file that is not in use, and
-    /// make that durable. Only then empty the other file. The next records follow. If it fails, the former file stays in use.
+    /// make that durable. Only then empty the other file. The next records follow. If it fails, the former file stays
+    /// in use.
     Compact {
         /// A whole journal. It says all that the former one does.
         journal: Vec<u8>,

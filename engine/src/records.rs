@@ -1,11 +1,14 @@
-//! How journals are framed, so that one survives being cut off anywhere: those of files, of folders, and of the browser's list of transfers.
+//! How journals are framed, so that one survives being cut off anywhere: those of files, of folders, and of the
+//! browser's list of transfers.
 //!
-//! A journal begins with 12 bytes: a magic of 8 and the format's version, `u32`. Then come records: a length `u32`, a CRC-32 `u32` of so many
-//! bytes that follow, and these: a sequence number `u64` and the record in postcard. Integers are little-endian. Any number begins a journal; from
-//! there on numbers are consecutive. The first record that is cut off, damaged or out of sequence ends what counts.
+//! A journal begins with 12 bytes: a magic of 8 and the format's version, `u32`. Then come records. A record has a
+//! length `u32`, a CRC-32 `u32`, and that many bytes, which the CRC covers. They are a sequence number `u64` and the
+//! record in postcard. Integers are little-endian. Any number begins a journal; from there on numbers are consecutive.
+//! The first record that is cut off, damaged or out of sequence ends the valid part.
 //!
-//! A record grows at its end. A new field is marked `#[serde(default)]`: it is empty in a record of an older build, and an older build skips it.
-//! So a field may be added that an older build may forget. Any other change takes the next version, and older builds leave such a journal alone.
+//! A record grows at its end. A new field is marked `#[serde(default)]`: it is empty in a record of an older build, and
+//! an older build skips it. So a field may be added that an older build may forget. Any other change takes the next
+//! version, and older builds leave such a journal alone.
 
 mod fields;
 
@@ -70,8 +73,8 @@ impl Format {
         }
     }
 
-    /// Hands each record to `apply`, until one is not good or `apply` finds that it makes no sense (`None`). The number of the next record,
-    /// and how many bytes of the file count.
+    /// Hands each record to `apply`, until one is not good or `apply` finds that it makes no sense (`None`). The number
+    /// of the next record, and how many bytes of the file count.
     ///
     /// It never fails: the part of a torn, garbled or foreign file that makes sense counts, if only the empty one.
     pub fn replay<T: DeserializeOwned>(self, bytes: &[u8], mut apply: impl FnMut(T) -> Option<()>) -> (u64, u64) {
@@ -137,8 +140,8 @@ impl<'a> Reader<'a> {
         self.length(rest).is_none_or(|length| rest.len() < FRAME + length)
     }
 
-    /// Goes on behind damage, at the next record that is whole and was written later; whether there is one. A record that was cut off when it was
-    /// written is the last, so what follows one was damaged afterwards.
+    /// Goes on behind damage, at the next record that is whole and was written later; whether there is one. A record
+    /// that was cut off when it was written is the last, so what follows one was damaged afterwards.
     pub fn skip_damage(&mut self) -> bool {
         let last = self.sequence.unwrap_or_default();
         // Each record takes more than its frame.

@@ -21,7 +21,8 @@ pub struct Session<F> {
     is_stopping: bool,
     requests: HashMap<RequestId, UnderWay>,
     handles: HashMap<Handle, F>,
-    /// Handles that ended because their file changed, oldest first: requests that crossed the notice get the right error.
+    /// Handles that ended because their file changed, oldest first: requests that crossed the notice get the right
+    /// error.
     stale: VecDeque<Handle>,
     next_handle: Handle,
 }
@@ -42,8 +43,8 @@ pub enum Step<F> {
     Send(ServerMessage),
     /// This is to be [performed](crate::perform), and then [finished](Session::finish).
     Begin(RequestId, Task<F>),
-    /// The outcome of these requests is not wanted any more: they may be finished at once, with any outcome. A handle may have been
-    /// given back with them.
+    /// The outcome of these requests is not wanted any more: they may be finished at once, with any outcome. A handle
+    /// may have been given back with them.
     End(Vec<RequestId>, Option<(Handle, F)>),
 }
 
@@ -168,8 +169,8 @@ impl<F: OfferedFile + Clone> Session<F> {
         self.is_open(handle).then_some(ServerMessage::RootReady(RootReady { handle, root }))
     }
 
-    /// The file of a handle changed. The handle is closed, and its requests end; what is to be said, and what may be dropped
-    /// early. `None` where it is not open any more.
+    /// The file of a handle changed. The handle is closed, and its requests end; what is to be said, and what may be
+    /// dropped early. `None` where it is not open any more.
     pub fn change(&mut self, handle: Handle) -> Option<(ServerMessage, Vec<RequestId>)> {
         self.handles.remove(&handle)?;
         if self.stale.len() >= self.limits.handles as usize {

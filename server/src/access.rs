@@ -1,7 +1,8 @@
-//! Who asks. Each request has a caller, made of the first message or of the `Authorization` header, and every call of a store names it.
+//! Who asks. Each request has a caller, made of the first message or of the `Authorization` header, and every call of a
+//! store names it.
 //!
-//! Today everybody is let in, as one and the same caller. Users and their tokens go into [`Callers::admit`], permissions into the
-//! stores' answers to a [`Caller`].
+//! Today everybody is let in, as one and the same caller. Users and their tokens go into [`Callers::admit`],
+//! permissions into the stores' answers to a [`Caller`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

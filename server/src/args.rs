@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub allow_host: Vec<String>,
     /// Another place of the same folder, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder
-    /// at `https://HOST/PATH/`; can be repeated, in the order in which to use them
+    /// at `https://HOST/PATH/`. Can be repeated, in the order of use
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<MirrorUrl>,
     /// Events to log: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`

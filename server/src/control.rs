@@ -26,8 +26,8 @@ impl Control {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the configuration. New connections and requests follow it. The folder, the cache, the number of places, the grace and
-    /// the lingering stay those of the start.
+    /// Replaces the configuration. New connections and requests follow it. The folder, the cache, the number of places,
+    /// the grace and the lingering stay those of the start.
     pub fn replace(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }

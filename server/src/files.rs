@@ -44,7 +44,8 @@ impl Files {
         }
     }
 
-    /// Has files that nobody reads rest, until the server ends. A disk can then be unmounted, though clients hold handles.
+    /// Has files that nobody reads rest, until the server ends. A disk can then be unmounted, though clients hold
+    /// handles.
     pub async fn rest_unused(files: Weak<Self>) {
         let mut tick = tokio::time::interval(REST_AFTER);
         loop {

@@ -100,7 +100,8 @@ impl Registry {
         self.each(connection, |session| session.ending.cancel())
     }
 
-    /// Sends at most so many bytes a second to a connection's sessions, or as many as they take. Whether there were any.
+    /// Sends at most so many bytes a second to a connection's sessions, or as many as they take. Whether there were
+    /// any.
     pub fn limit(&self, connection: u64, rate: Option<NonZeroU64>) -> bool {
         self.each(connection, |session| session.lock().limit = rate)
     }

@@ -30,7 +30,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// How a connection ends.
 pub struct Ending {
-    /// What the client is told, if it is still there.
+    /// The message for the client, if it is still there.
     last_words: Option<ServerMessage>,
     closing: Closing,
     /// For the log.

@@ -18,7 +18,7 @@ use wstp_protocol::{
 
 use crate::Listener;
 
-/// What a script makes of a message: frames to send, one after the other.
+/// A script's answer to a message: frames to send, one after the other.
 type Script = dyn Fn(ClientMessage) -> Vec<Message> + Send + Sync;
 
 /// A running hostile server; it ends when dropped.
@@ -26,7 +26,8 @@ type Script = dyn Fn(ClientMessage) -> Vec<Message> + Send + Sync;
 pub struct Hostile(Listener);
 
 impl Hostile {
-    /// Answers every message with what `script` makes of it. A hello is given to it as well; what it says to that follows the welcome.
+    /// Answers every message with what `script` makes of it. A hello is given to it as well; what it says to that
+    /// follows the welcome.
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
-//! A TCP proxy on loopback that counts what the server sends, holds it back at a chosen byte, and is as slow as it is told to be.
+//! A TCP proxy on loopback. It counts the server's bytes, holds them back at a chosen one, and is as slow as it is told
+//! to be.
 //!
-//! Usually it knows nothing of WSTP: what passes is not looked at and not changed, and it never holds more than [`PIECE`] bytes per direction and
-//! connection. A proxy that was started as a [`Proxy::bad_line`] reads whole messages, at most one per direction and connection, keeps an
-//! [`account`] of the blocks in them, and lets a [`Fault`] happen to one when told to.
+//! Usually it knows nothing of WSTP. It neither looks at the bytes nor changes them, and holds at most [`PIECE`] bytes
+//! per direction and connection. A [`Proxy::bad_line`] reads whole messages, at most one per direction and connection.
+//! It keeps an [`account`] of the blocks in them, and lets a [`Fault`] happen to one when told to.
 
 mod account;
 mod fault;
@@ -110,7 +111,8 @@ impl Proxy {
         Self::start_with(upstream, None).await
     }
 
-    /// The same, with an eye on the messages: it counts blocks, and faults can happen to them, in places that follow from `seed`.
+    /// The same, with an eye on the messages: it counts blocks, and faults can happen to them, in places that follow
+    /// from `seed`.
     ///
     /// # Errors
     ///
@@ -267,7 +269,8 @@ impl Proxy {
         self.shared.limit.send_replace(u64::MAX);
     }
 
-    /// Lets nothing more of what the server sends on one connection through, counted from 1 as they were accepted; 0 for none. Not on a bad line.
+    /// Lets nothing more of what the server sends on one connection through, counted from 1 as they were accepted; 0
+    /// for none. Not on a bad line.
     pub fn stall(&self, connection: u64) {
         self.shared.stalled.send_replace(connection);
     }
@@ -325,7 +328,7 @@ impl Proxy {
         self.shared.lines.iter().for_each(|lines| lines.harmed(path, blocks.clone()));
     }
 
-    /// What passed so far; nothing but on a bad line.
+    /// The sums of all bytes that passed so far; zero but on a bad line.
     pub fn sums(&self) -> Sums {
         self.shared.lines.as_ref().map(Lines::sums).unwrap_or_default()
     }
@@ -378,7 +381,8 @@ async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
         line.iter().for_each(Line::broken);
     }
     if end != End::Broken && to_client.shutdown().await.is_ok() {
-        // Closed at once, a connection whose client still talks would be reset, and what it has not read yet would be lost.
+        // Closed at once, a connection whose client still talks would be reset, and what it has not read yet would be
+        // lost.
         let _ = timeout(FAREWELL, tokio::io::copy(&mut from_client, &mut tokio::io::sink())).await;
     } else {
         let _ = client.set_zero_linger();

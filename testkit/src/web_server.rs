@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::Listener;
 
-/// What is peculiar about a server.
+/// The peculiarities of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// Nothing.
@@ -71,7 +71,7 @@ impl WebServer {
         self.listener.address()
     }
 
-    /// Where the file is.
+    /// The place of the file.
     pub fn link(&self) -> String {
         format!("http://{}/a/file", self.address())
     }

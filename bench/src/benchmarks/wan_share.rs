@@ -1,4 +1,5 @@
-//! How much of a long, wide link `wstp get` uses: 200 Mbit/s with a round trip of 100 ms. The time is that of the whole process.
+//! How much of a long, wide link `wstp get` uses: 200 Mbit/s with a round trip of 100 ms. The time is that of the whole
+//! process.
 
 use std::time::Duration;
 

@@ -13,7 +13,8 @@ struct Call<'a> {
     path: &'a str,
 }
 
-/// Reads a line of strace: `THREAD NAME(FD</PATH>, ...`. The second half of an interrupted call has no path and is no call.
+/// Reads a line of strace: `THREAD NAME(FD</PATH>, ...`. The second half of an interrupted call has no path and is no
+/// call.
 fn call(line: &str) -> Option<Call<'_>> {
     let (_thread, call) = line.split_once(' ')?;
     let (name, rest) = call.trim_start().split_once('(')?;
@@ -21,8 +22,8 @@ fn call(line: &str) -> Option<Call<'_>> {
     Some(Call { name, path })
 }
 
-/// Whether all data was durable before each record, and each record before the next one and at the end. Returns how many
-/// writes of data and how many records there were.
+/// Whether all data was durable before each record, and each record before the next one and at the end. Returns how
+/// many writes of data and how many records there were.
 fn check<'a>(trace: impl Iterator<Item = &'a str>, is_data: impl Fn(&str) -> bool) -> Result<(usize, usize), String> {
     let is_journal = |path: &str| path.ends_with("/journal") || path.ends_with("/journal2");
     let (mut unflushed, mut writes, mut records) = (HashSet::new(), 0, 0);

@@ -18,7 +18,8 @@ pub fn split_port(authority: &str) -> Result<(&str, Option<u16>), AddressError> 
     Ok((host, Some(port.ok_or(AddressError::Port)?)))
 }
 
-/// The one spelling of a host: lower case, no dot at the end, an IPv6 address without brackets and as short as it can be.
+/// The one spelling of a host: lower case, no dot at the end, an IPv6 address without brackets and as short as it can
+/// be.
 pub fn parse(host: &str) -> Option<String> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = bare.parse::<Ipv6Addr>() {

@@ -1,7 +1,8 @@
 //! Something on a server, as a person names it.
 //!
-//! In a URL of HTTP names are percent-encoded, and plain HTTP has the folder beneath `/files/`: the server's own pages, and any link copied from
-//! them, name a place so. In the short form, `host:port/folder/file`, names stand as they are: `%20` is three characters.
+//! A URL of HTTP has percent-encoded names, and plain HTTP has the folder beneath `/files/`. The server's own pages,
+//! and any link copied from them, name a place so. In the short form, `host:port/folder/file`, names stand as they are:
+//! `%20` is three characters.
 
 use percent_encoding::percent_decode_str;
 use wstp_protocol::{ENDPOINT_PATH, SharePath, spelling};
@@ -34,7 +35,8 @@ pub struct Rules {
 pub enum WebSocketPath {
     /// It is the endpoint's.
     Endpoint,
-    /// It names something on the server, as it does without a scheme. A URL that ends in `/ws`, as servers print it, is the server itself.
+    /// It names something on the server, as it does without a scheme. A URL that ends in `/ws`, as servers print it, is
+    /// the server itself.
     Place,
 }
 
@@ -43,7 +45,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// When it names nothing on a server. The error repeats nothing of what was typed but a scheme, for there may be a password in it.
+    /// When it names nothing on a server. The error repeats nothing of what was typed but a scheme, for there may be a
+    /// password in it.
     pub fn parse(typed: &str, rules: &Rules) -> Result<Self, AddressError> {
         if typed.is_empty() {
             return Err(AddressError::Empty);
@@ -86,7 +89,8 @@ fn files_at(path: &str) -> Option<usize> {
     })
 }
 
-/// One name of a URL; `None` where it is encoded in a wrong way, or has a slash and would be two. Bytes that are not UTF-8 are spelled.
+/// One name of a URL; `None` where it is encoded in a wrong way, or has a slash and would be two. Bytes that are not
+/// UTF-8 are spelled.
 fn decoded(name: &str) -> Option<String> {
     let is_escape = |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
     let bytes: Vec<u8> = percent_decode_str(name).collect();

@@ -1,5 +1,6 @@
-//! When a disk takes two names for one. Disks ignore the case of letters, the form of accents, and characters that are not seen, each in its own
-//! way. The keys here are equal for all names that some disk takes for one: a hint to ask the disk, or to tell the names apart by a number.
+//! Decides when a disk takes two names for one. Disks ignore the case of letters, the form of accents, and invisible
+//! characters, each in its own way. The keys here are equal for all names that some disk takes for one. They are a hint
+//! to ask the disk, or to tell the names apart by a number.
 
 use crate::text::{is_joiner, is_unsafe};
 

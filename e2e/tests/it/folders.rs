@@ -432,7 +432,8 @@ async fn a_browser_killed_while_it_saves_goes_on_where_it_was() -> Result<()> {
     let view = stage.open(Page::Popup).await?;
     view.show_transfers().await?;
     view.wait_for_state(NAME, &["saved"]).await?;
-    // A killed Chromium leaves partial files of downloads that it had not listed yet. It names them as such, and nobody else knows of them.
+    // A killed Chromium leaves partial files of downloads that it had not listed yet. It names them as such, and nobody
+    // else knows of them.
     for file in stage.saved_files()?.into_iter().filter(|file| file.extension() == Some("crdownload".as_ref())) {
         fs::remove_file(file)?;
     }

@@ -11,7 +11,7 @@ use wstp_protocol::{BlocksReply, ServerMessage};
 use wstp_testkit::{Bait, Contents, Hostile, Manner, Proxy, SHORT, Server, WebServer, binary, until};
 
 const MIB: u64 = 1 << 20;
-/// What may be on its way when connections are given up.
+/// Bytes that may be on their way when connections are given up.
 const UNDER_WAY: u64 = 4 * MIB;
 
 /// A second server, with a folder of its own.

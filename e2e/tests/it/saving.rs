@@ -1,4 +1,4 @@
-//! What can come between a complete file and the user's disk: Chrome's own question, and the user who wants it stopped.
+//! Events between a complete file and the user's disk: Chrome's own question, and the user who wants it stopped.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

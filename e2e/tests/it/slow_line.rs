@@ -40,7 +40,8 @@ async fn a_folder_comes_over_a_very_slow_line() -> Result<()> {
     let row = row.await?;
     ensure!(row.state == "complete" && !row.text.contains("could not be had"), "{row:?}");
     let (passed, size) = (stage.proxy.passed() - before, FILES.iter().map(|(_, size)| size).sum::<u64>());
-    // A browser shows no bytes of half a message. The engine closes some connections before it knows how slow the line is.
+    // A browser shows no bytes of half a message. The engine closes some connections before it knows how slow the line
+    // is.
     ensure!(passed < 2 * size, "{passed} bytes came for {size}");
     stage.proxy.limit_rate(u64::MAX);
     view.save_folder(NAME).await?;

@@ -1,4 +1,5 @@
-//! Storage that is cleared while the extension runs, damaged, or not available at all: the effects, and the extension's messages.
+//! Storage that is cleared while the extension runs, damaged, or not available at all: the effects, and the extension's
+//! messages.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,9 @@
-//! The journal of a folder: what was listed, what is kept and where, what was fetched, what failed, in a form that survives being cut off anywhere.
+//! The journal of a folder: listed entries, kept files and their places, fetched files, failures. It survives a cut at
+//! any byte.
 //!
-//! Framed as `records.rs` says, with a header of its own. A record is written only after the files it speaks of are durable. Both the
-//! browser's storage and a native one write it: a kept file has a place in a pack, or none where it is a file of its own.
+//! Framed as `records.rs` says, with a header of its own. A record is written only after the files it speaks of are
+//! durable. Both the browser's storage and a native one write it. A kept file has a place in a pack, or none if it is a
+//! file of its own.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,7 @@ use crate::records::Format;
 /// Builds that write version 1 take a record with further fields for a damaged one.
 pub(super) const FORMAT: Format = Format { magic: *b"WSTPTREE", version: 2, uncounted: 0 };
 
-/// What one commit put on record. Facts are applied in the order of the fields.
+/// The facts that one commit put on record, applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) pages: Vec<ListingPage>,
@@ -50,7 +52,7 @@ pub enum Form {
     Fetched,
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     pub(super) entries: Entries,
@@ -142,13 +144,15 @@ impl Recovered {
     }
 }
 
-/// Whether a later version of the program wrote this journal. It says what is there, but not to this version: leave it alone.
+/// Whether a later version of the program wrote this journal. It says what is there, but not to this version: leave it
+/// alone.
 #[must_use]
 pub fn is_of_other_version(bytes: &[u8]) -> bool {
     FORMAT.open(bytes).is_err()
 }
 
-/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the folder goes on.
+/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the folder
+/// goes on.
 ///
 /// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
 #[must_use]

@@ -1,11 +1,13 @@
-//! A folder with everything in it: walks its listings, fetches small files in bundles over one connection, and hands out large ones.
+//! A folder with everything in it: walks its listings, fetches small files in bundles over one connection, and hands
+//! out large ones.
 //!
-//! The same run loop as that of a [`Transfer`](crate::Transfer): tell a [`FolderTransfer`] what happened, take every [`FolderOutput`] from
-//! [`FolderTransfer::poll_output`], sleep until [`FolderTransfer::poll_timeout`]. What it keeps is whole files whose bytes had the hash the server
-//! told; what it puts on record was durable before. Where a server has no bundles, every file is handed out.
+//! It has the run loop of a [`Transfer`](crate::Transfer). Tell a [`FolderTransfer`] each event, take every
+//! [`FolderOutput`] from [`FolderTransfer::poll_output`], sleep until [`FolderTransfer::poll_timeout`]. It keeps whole
+//! files whose bytes had the hash the server told. It puts on record only durable files. If a server has no bundles,
+//! every file is handed out.
 //!
-//! Everything a server lists is bounded: [`MAX_ENTRIES`], [`MAX_DEPTH`], and the order of a folder's entries, in which no name comes twice. A name is
-//! one name, but not safe for any file system; that is the caller's to see to.
+//! Everything a server lists is bounded: [`MAX_ENTRIES`], [`MAX_DEPTH`], and the order of a folder's entries, in which
+//! no name comes twice. A name is one name, but not safe for any file system; that is the caller's to see to.
 
 mod bundling;
 mod checking;
@@ -54,7 +56,7 @@ pub struct FolderTransfer {
     config: FolderConfig,
     now: Instant,
     outputs: VecDeque<FolderOutput>,
-    /// What a journal brought back and is still to be told.
+    /// Files that a journal brought back and that are still to be told.
     retelling: Retelling,
     entries: Entries,
     claims: Claims,
@@ -105,7 +107,8 @@ impl FolderTransfer {
         Self::resume(config, Recovered::default(), now)
     }
 
-    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`. Every file that it says is stored is read back before the folder is complete.
+    /// Goes on where a journal ends, of which [`journal::replay`] made `journal`. Every file that it says is stored is
+    /// read back before the folder is complete.
     #[must_use]
     pub fn resume(config: FolderConfig, journal: Recovered, now: Instant) -> Self {
         let was_complete = journal.complete;
@@ -177,7 +180,8 @@ impl FolderTransfer {
         self.drive();
     }
 
-    /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to tell.
+    /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to
+    /// tell.
     pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
         if let Some(open) = self.connection.as_mut().filter(|open| open.id == connection) {

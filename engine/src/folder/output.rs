@@ -10,8 +10,8 @@ use super::journal::Stored;
 use super::progress::FolderProblem;
 use crate::{ConnectionId, Credential, Problem, StoreError};
 
-/// Names a folder within one transfer. The requested folder is 0. The others count up in the order of listing, outer ones
-/// before those in them. The journal keeps the numbers.
+/// Names a folder within one transfer. The requested folder is 0. The others count up in the order of listing, outer
+/// ones before those in them. The journal keeps the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FolderId(pub u32);
 

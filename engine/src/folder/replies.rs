@@ -1,4 +1,4 @@
-//! What the server says.
+//! Handles the messages of the server.
 
 use wstp_protocol::{ErrorCode, Failure};
 

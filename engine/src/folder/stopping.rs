@@ -1,5 +1,5 @@
-//! Stopping and resuming, by the user's command or because of a problem. A stopped folder is settled once the caller has
-//! answered for every file and everything is on record.
+//! Stopping and resuming, by the user's command or because of a problem. A stopped folder is settled once the caller
+//! has answered for every file and everything is on record.
 
 use super::entries::State;
 use super::listing::Listing;

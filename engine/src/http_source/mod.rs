@@ -1,6 +1,5 @@
-//! A source that is plain HTTP, made to answer as a server of the protocol does, so that the engine sees one kind of
-//! connection only. Its answers are messages and never frames: nothing is encoded, so the bytes of blocks are those
-//! that came.
+//! A source of plain HTTP that answers as a server of the protocol does, so that the engine sees one kind of connection
+//! only. Its answers are messages and never frames. Nothing is encoded, so the bytes of blocks are those that came.
 //!
 //! It opens nothing and sends nothing. The caller makes one [`HttpSource`] for each connection to a source of
 //! [`SourceKind::Http`](crate::SourceKind::Http) and stands it in for the socket:
@@ -131,8 +130,8 @@ impl HttpSource {
     fn opened(&mut self, id: RequestId, answer: &HttpAnswer) {
         let size = match answer.status {
             206 => answer.told_range().and_then(|(_, size)| size),
-            // One without ranges. Where it encodes the content, this is not the file's size, and what comes then does
-            // not fit.
+            // A server without ranges. If it encodes the content, this is not the file's size, and the bytes that come
+            // then do not fit.
             200 => answer.length(),
             // An empty file has no first byte.
             416 => answer.size_without_range(),

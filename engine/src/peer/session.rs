@@ -17,14 +17,14 @@ pub enum Event<C> {
     Welcome,
     /// A request ended.
     Reply {
-        /// What the caller gave along with the request.
+        /// The tag that the caller gave along with the request.
         context: C,
         /// The answer.
         reply: Reply,
     },
     /// A cancelled request ended; its answer, if there was one, is dropped.
     Cancelled {
-        /// What the caller gave along with the request.
+        /// The tag that the caller gave along with the request.
         context: C,
     },
     /// See [`RootReady`].
@@ -106,7 +106,7 @@ impl<C> Default for Session<C> {
 }
 
 impl<C> Session<C> {
-    /// What the server said about itself, once the handshake is done.
+    /// The server's description of itself, once the handshake is done.
     pub(super) fn welcome(&self) -> Option<&Welcome> {
         self.welcome.as_ref()
     }

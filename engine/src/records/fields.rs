@@ -1,6 +1,8 @@
-//! Reads a record whose last fields may be missing: an older build wrote it. Bytes behind the last field are skipped: a newer build wrote them.
+//! Reads a record whose last fields may be missing: an older build wrote it. Bytes behind the last field are skipped: a
+//! newer build wrote them.
 //!
-//! Postcard is not self-describing and takes the end of the bytes for an error. Here a struct's fields end there, so serde's `default` applies.
+//! Postcard is not self-describing and takes the end of the bytes for an error. Here a struct's fields end there, so
+//! serde's `default` applies.
 
 use postcard::Error;
 use serde::de::Visitor;

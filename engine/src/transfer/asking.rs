@@ -1,6 +1,6 @@
-//! The choice of the next request and its source. The lowest missing block comes first, or the one where the user reads.
-//! Each connection gets as much as its window allows, and all together no more than the memory budget and the limit
-//! allow. When no block is left to request, a straggler's blocks are requested once more.
+//! The choice of the next request and its source. The lowest missing block comes first, or the one where the user
+//! reads. Each connection gets as much as its window allows, and all together no more than the memory budget and the
+//! limit allow. When no block is left to request, a straggler's blocks are requested once more.
 
 use std::ops::Range;
 
@@ -17,8 +17,8 @@ use crate::{ConnectionId, Instant, Order, SourceConfig, SourceId};
 const MOST_PAGES_IN_FLIGHT: u32 = 8;
 /// Bytes of a hash.
 const HASH_SIZE: u32 = 32;
-/// Blocks asked for ahead of the first that is missing, where they are to come in order: 16 MiB, more than what is
-/// under way on most lines.
+/// Blocks requested ahead of the first missing one, if they are to come in order: 16 MiB, more than most lines have
+/// under way.
 const LEAD: u64 = 2048;
 
 impl Transfer {
@@ -188,7 +188,7 @@ impl Transfer {
         Some(run)
     }
 
-    /// Where the blocks end that may be asked for now.
+    /// The end of the blocks that may be requested now.
     fn end_of_lead(&self) -> BlockIndex {
         match self.config.order {
             Order::InOrder => self.blocks.beginning().saturating_add(LEAD).min(self.blocks.count()),

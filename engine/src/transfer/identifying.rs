@@ -1,11 +1,11 @@
 //! Whether what a source opened is the file of this transfer.
 //!
-//! The origin is the first source that the user named, that speaks the protocol and was not given up: its description
-//! counts, and others are used only once they are known to have the same bytes. While it is silent and the root
+//! The origin is the first source that the user named, that speaks the protocol and was not given up. Its description
+//! counts. Others are used only once they are known to have the same bytes. While the origin is silent and the root
 //! unknown, another one that the user named takes its place. A version says only something among versions of one
-//! server; between servers, and after the version changed, only equal root hashes prove that the bytes are the same. A
-//! source of plain HTTP has no hash to compare: it is used where the size is the same, once the root is known, and each
-//! of its blocks has to prove itself.
+//! server. Between servers, and after the version changed, only equal root hashes prove that the bytes are the same. A
+//! source of plain HTTP has no hash to compare. It is used if the size is the same, once the root is known, and each of
+//! its blocks has to prove itself.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::connection::{Ask, Connection, Stage};
 use crate::peer::Request;
 use crate::{ConnectionId, FileIdentity, Instant, Problem, RangeSet, SourceId, StoreRequest};
 
-/// How long the origin may be without the file open before another source takes its place, where the root is unknown
-/// and that one knows it. As long as a connection may be silent before it counts as stalled: whoever only answers more
-/// slowly than a mirror keeps its place.
+/// How long the origin may be without the file open before another source that knows the root takes its place. This
+/// applies while the root is unknown. It is as long as a connection may be silent before it counts as stalled. A source
+/// that only answers more slowly than a mirror keeps its place.
 const ORIGIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a server may say that a file changed which did not.
 const MOST_REOPENS: u32 = 8;
@@ -138,8 +138,8 @@ impl Transfer {
             () if file.same_bytes(offered) => Judgement::SameBytes,
             // The user wants it as it is now, which `choose_origin` sees to when nothing of the old file is under way.
             () if self.update.is_wanted() => Judgement::Unsure,
-            // Nothing is here that the user would want to hear of: no block, or none that is proven, and what came is
-            // compared with the new hash.
+            // Nothing here would matter to the user: no block, or none that is proven, and arrived blocks are compared
+            // with the new hash.
             () if may_be_misheard && version.is_some() && (self.blocks.holds_nothing() || is_unknown) => {
                 Judgement::Contradiction
             }
@@ -215,9 +215,9 @@ impl Transfer {
             .map(|source| source.config.id)
     }
 
-    /// Takes the origin's description of the file for the one that counts, where the user wants the file as it is now,
-    /// or where the origin before it was given up before the file's hash was known, so that nobody could be trusted.
-    /// Compares the received blocks with its hashes.
+    /// Makes the origin's description of the file the one that counts, and compares the received blocks with its
+    /// hashes. This happens when the user wants the file as it is now. It also happens when the previous origin was
+    /// given up before the file's hash was known, so that nobody could be trusted.
     ///
     /// Everything about the file before is on record by then, or else it would be recorded as said of the file after.
     pub(super) fn choose_origin(&mut self) {
@@ -293,7 +293,7 @@ impl Transfer {
         }
     }
 
-    /// What this connection opened is the file.
+    /// This connection opened the right file.
     fn trust(&mut self, id: ConnectionId, root: Option<Hash>) {
         if let Some(Stage::Open { trusted, .. }) = self.connections.get_mut(&id).map(|open| &mut open.stage) {
             *trusted = true;

@@ -218,8 +218,8 @@ impl Ledger {
         self.stage == Stage::Flushing
     }
 
-    /// The gathered hashes are written. Returns how to write the record. Blocks that were written since, and whose hashes
-    /// are not, wait for the next record.
+    /// The gathered hashes are written. Returns how to write the record. Blocks that were written since, and whose
+    /// hashes are not, wait for the next record.
     pub(super) fn record(&mut self, now: Instant) -> StoreRequest {
         let ready = |set: &mut RangeSet, unhashed: &RangeSet| {
             let mut ready = std::mem::take(set);

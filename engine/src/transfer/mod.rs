@@ -1,8 +1,10 @@
-//! The transfer of one file: the state, the way in and the way out. Each concern has a module of its own beside this one.
+//! The transfer of one file: the state, the way in and the way out. Each concern has a module of its own beside this
+//! one.
 //!
-//! Invariants: a block is `verified` only after its hash equalled one that was proved against the file's root, and after it was written; one that an earlier
-//! run stored, only after it was read back and hashed by this one. What is asked for and what waits to be written never exceed the memory budget together. Whatever a server says, no memory is taken
-//! that its words could size.
+//! Invariants: a block is `verified` only after its hash equalled one that was proved against the file's root, and
+//! after it was written. A block that an earlier run stored is verified only after this run read it back and hashed it.
+//! Requested blocks and those that wait to be written never exceed the memory budget together. No memory is taken on
+//! the word of a server.
 
 mod asking;
 mod blocks;
@@ -93,8 +95,8 @@ impl Transfer {
         Self::resume(config, Recovered::default(), now)
     }
 
-    /// Goes on where a journal ends, of which [`crate::journal::replay`] made `journal`. Of a complete one too every block is read back before it is
-    /// complete again.
+    /// Continues from the end of a journal, which [`crate::journal::replay`] made into `journal`. Every block of a
+    /// complete file too is read back before it is complete again.
     #[must_use]
     pub fn resume(config: Config, journal: Recovered, now: Instant) -> Self {
         let ledger = Ledger::new(journal.clone(), config.journal_bytes);
@@ -163,7 +165,8 @@ impl Transfer {
         self.drive();
     }
 
-    /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to tell.
+    /// Bytes came on a connection that are no whole frame yet. A caller that sees whole frames only has nothing to
+    /// tell.
     pub fn handle_bytes(&mut self, now: Instant, connection: ConnectionId) {
         self.advance(now);
         if let Some(open) = self.connections.get_mut(&connection) {

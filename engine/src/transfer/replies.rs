@@ -1,4 +1,4 @@
-//! What servers say.
+//! Handles the messages of servers.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Something that serves blocks of the file, as the transfer sees it: how fast it is, when to try it again, how far to
-//! trust it.
+//! A source of the file's blocks, as the transfer sees it: its speed, the time of its next try, the trust in it.
 
 use wstp_protocol::{FileVersion, MirrorUrl};
 
@@ -19,7 +18,7 @@ pub(super) struct Source {
     pub(super) unverified: RangeSet,
     /// Bytes it sent that are verified and written.
     pub(super) verified: u64,
-    /// Where else it says its folder is served.
+    /// Other addresses at which it says its folder is served.
     pub(super) offered: Vec<MirrorUrl>,
     pub(super) conduct: Conduct,
     given_up: bool,

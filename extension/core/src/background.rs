@@ -1,8 +1,8 @@
 //! The service worker: everything that only chrome.* can do, and nothing that must be remembered.
 //!
-//! Chrome ends it after half a minute without events and starts it again for the next one, so each entry point stands alone. That
-//! something is left to do is remembered by an alarm of Chrome's, which is there from the creation of the offscreen document until that says it
-//! is idle.
+//! Chrome ends it after half a minute without events and starts it again for the next one, so each entry point stands
+//! alone. An alarm of Chrome's remembers that work is left. It exists from the creation of the offscreen document until
+//! that document says it is idle.
 
 use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
@@ -29,11 +29,12 @@ thread_local! {
     static AWAITING: RefCell<Vec<oneshot::Sender<()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The browser started, or the extension was installed or updated: go on with what was left, in the offscreen document that is `creating`.
+/// The browser started, or the extension was installed or updated: go on with what was left, in the offscreen document
+/// that is `creating`.
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 #[wasm_bindgen]
 pub async fn handle_start(creating: Promise) -> Result<(), JsValue> {
     let is_first = CREATING.with_borrow(Option::is_none);
@@ -53,7 +54,7 @@ pub async fn handle_start(creating: Promise) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 #[wasm_bindgen]
 pub async fn handle_alarm() -> Result<(), JsValue> {
     ensure_offscreen().await
@@ -63,7 +64,7 @@ pub async fn handle_alarm() -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 #[wasm_bindgen]
 pub async fn handle_click(notice: String) -> Result<(), JsValue> {
     chrome::clear_notice(&notice).await?;
@@ -155,7 +156,7 @@ fn say(inner: Inner) -> Result<(), JsValue> {
             let _ = bus.set(Bus::open(&["Alive"], |message| {
                 if message == Message::Inner(Inner::Alive(ContextName::Catalogue)) {
                     for awaiting in AWAITING.take() {
-                        // Whoever asked may have lost patience.
+                        // The caller may have lost patience.
                         let _ = awaiting.send(());
                     }
                 }

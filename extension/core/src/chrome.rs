@@ -17,7 +17,8 @@ extern "C" {
     async fn runtime_send(message: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getContexts, catch)]
     async fn runtime_contexts(filter: &JsValue) -> Result<JsValue, JsValue>;
-    /// Creates the offscreen document; the service worker's script, which has this function, does so by itself when the browser starts.
+    /// Creates the offscreen document; the service worker's script, which has this function, does so by itself when the
+    /// browser starts.
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ pub struct Download {
     url: String,
     /// `in_progress`, `interrupted` or `complete`.
     pub state: String,
-    /// Where on the user's disk.
+    /// The path on the user's disk.
     pub filename: String,
     /// Why it was interrupted.
     pub error: Option<String>,
@@ -127,7 +128,8 @@ impl Download {
         self.is_open() && self.filename.is_empty()
     }
 
-    /// Whether Chrome waits for the user to say that it is to be kept. Chrome has many words for why, and more with each year.
+    /// Whether Chrome waits for the user to say that it is to be kept. Chrome has many words for why, and more with
+    /// each year.
     pub fn is_held(&self) -> bool {
         let passes = [
             "safe",
@@ -141,16 +143,16 @@ impl Download {
     }
 }
 
-/// What changed of a download.
+/// The changes of a download.
 #[derive(Debug, Deserialize)]
 pub struct Change {
     /// Chrome's id of the download.
     pub id: i32,
     /// Its state.
     pub state: Option<Delta<String>>,
-    /// Where on the user's disk.
+    /// The path on the user's disk.
     pub filename: Option<Delta<String>>,
-    /// What Chrome fears of it.
+    /// The danger that Chrome sees in it.
     pub danger: Option<Delta<String>>,
     /// Whether somebody paused it.
     pub paused: Option<Delta<bool>>,
@@ -158,7 +160,7 @@ pub struct Change {
     pub exists: Option<Delta<bool>>,
 }
 
-/// What something is now.
+/// The new value.
 #[derive(Debug, Deserialize)]
 pub struct Delta<T> {
     /// The new value.
@@ -189,8 +191,8 @@ impl Purpose {
     }
 }
 
-/// The URL with a mark that says what it is for and where it is to go. Chrome keeps it with the download, so nobody else has to. The script of the
-/// service worker reads the path too.
+/// The URL with a mark that says what it is for and where it is to go. Chrome keeps it with the download, so nobody
+/// else has to. The script of the service worker reads the path too.
 fn marked(url: &str, transfer: &TransferId, purpose: Purpose, path: &str) -> String {
     let path = encode_uri_component(path);
     match purpose {
@@ -218,7 +220,7 @@ pub async fn knock(knock: &Knock) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn count_contexts(kinds: &[&str]) -> Result<u32, JsValue> {
     let kinds: Array = kinds.iter().map(|kind| JsValue::from(*kind)).collect();
     Ok(Array::from(&runtime_contexts(&object(&[("contextTypes", kinds.into())])).await?).length())
@@ -233,7 +235,8 @@ pub async fn close_offscreen() -> Result<(), JsValue> {
     offscreen_close().await.map(drop)
 }
 
-/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the download.
+/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the
+/// download.
 ///
 /// # Errors
 ///
@@ -253,7 +256,7 @@ pub async fn download(transfer: &TransferId, purpose: Purpose, url: &str, filena
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn find_download(id: i32) -> Result<Option<Download>, JsValue> {
     let found = downloads_search(&object(&[("id", id.into())])).await?;
     let mut found: Vec<Download> = serde_wasm_bindgen::from_value(found)?;
@@ -264,7 +267,7 @@ pub async fn find_download(id: i32) -> Result<Option<Download>, JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Download>, JsValue> {
     let order = Array::of1(&"-startTime".into());
     let mark = format!("#{}/[0-9]+(/|$)", transfer.0);
@@ -272,8 +275,8 @@ pub async fn last_downloads(transfer: &TransferId, most: u32) -> Result<Vec<Down
     Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
 }
 
-/// Downloads of ours whose files are gone, as far as Chrome has looked; at most so many. Chrome looks again because it is asked, later than it answers and
-/// at most every ten seconds, and tells what it finds with a [`Change`].
+/// Downloads of ours whose files are gone, as far as Chrome has looked; at most so many. Chrome looks again because it
+/// is asked, later than it answers and at most every ten seconds, and tells what it finds with a [`Change`].
 ///
 /// # Errors
 ///
@@ -283,7 +286,8 @@ pub async fn missing_downloads(most: u32) -> Result<Vec<Download>, JsValue> {
     Ok(serde_wasm_bindgen::from_value(downloads_search(&query).await?)?)
 }
 
-/// Takes the downloads of a transfer whose files are gone from Chrome's list. Chrome goes on to say so when there is a file in their place again.
+/// Takes the downloads of a transfer whose files are gone from Chrome's list. Chrome goes on to say so when there is a
+/// file in their place again.
 ///
 /// # Errors
 ///
@@ -301,7 +305,7 @@ fn missing(mark: &str, more: &[(&str, JsValue)]) -> JsValue {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn cancel_download(id: i32) -> Result<(), JsValue> {
     downloads_cancel(id).await.map(drop)
 }
@@ -331,7 +335,7 @@ pub async fn erase_download(id: i32) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn set_alarm(name: &str) -> Result<(), JsValue> {
     alarms_create(name, &object(&[("periodInMinutes", 0.5.into())])).await.map(drop)
 }
@@ -340,7 +344,7 @@ pub async fn set_alarm(name: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn clear_alarm(name: &str) -> Result<(), JsValue> {
     alarms_clear(name).await.map(drop)
 }
@@ -349,7 +353,7 @@ pub async fn clear_alarm(name: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn set_badge(text: &str) -> Result<(), JsValue> {
     action_badge(&object(&[("text", text.into())])).await.map(drop)
 }
@@ -358,7 +362,7 @@ pub async fn set_badge(text: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn notify(id: &str, title: &str, text: &str) -> Result<(), JsValue> {
     let options = object(&[
         ("type", "basic".into()),
@@ -373,7 +377,7 @@ pub async fn notify(id: &str, title: &str, text: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn clear_notice(id: &str) -> Result<(), JsValue> {
     notifications_clear(id).await.map(drop)
 }
@@ -382,7 +386,7 @@ pub async fn clear_notice(id: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn open_tab(page: &str) -> Result<(), JsValue> {
     tabs_create(&object(&[("url", page.into())])).await.map(drop)
 }
@@ -413,7 +417,7 @@ fn object(fields: &[(&str, JsValue)]) -> JsValue {
     object.into()
 }
 
-/// What an error says.
+/// The text of an error.
 pub fn error_text(error: &JsValue) -> String {
     let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
     message.or_else(|| error.as_string()).unwrap_or_else(|| "unknown error".to_owned())

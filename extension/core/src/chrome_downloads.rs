@@ -1,5 +1,5 @@
-//! The downloads of Chrome's that this service worker began, and what Chrome told of each, also before it told its number: so that Chrome need not be asked,
-//! which looks at every file it ever saved.
+//! Chrome's downloads that this service worker began, and Chrome's events of each, also those before it told the
+//! number. So Chrome need not be asked: it looks at every file it ever saved.
 //!
 //! Nothing is told of a download before it was looked at whether Chrome gave it the name that was asked for.
 
@@ -11,7 +11,7 @@ use wstp_messages::{Placed, TransferId};
 use crate::chrome::Change;
 use crate::placed::placed;
 
-/// What is known of how a download stands.
+/// The known state of a download.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// It goes on, or it will be known whose it is.
@@ -22,7 +22,7 @@ pub enum End {
         transfer: TransferId,
         /// Which file of it.
         file: u32,
-        /// Where.
+        /// The path.
         path: String,
         /// How that answers to what was asked.
         placed: Placed,
@@ -46,7 +46,7 @@ pub struct Downloads {
     /// How many are being begun, so that their ids are not known yet.
     starting: u32,
     begun: HashMap<i32, Begun>,
-    /// What was told of others while some are being begun.
+    /// The events of others while some are being begun.
     early: HashMap<i32, Told>,
     /// Begun and undone here: nobody is told of these.
     undone: HashSet<i32>,

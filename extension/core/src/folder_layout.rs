@@ -1,4 +1,5 @@
-//! The files in a transfer's folder of the sandbox, and the words about the files of a folder that could not be fetched.
+//! The files in a transfer's folder of the sandbox, and the words about the files of a folder that could not be
+//! fetched.
 
 use serde::{Deserialize, Serialize};
 use wstp_engine::folder::FileId;

@@ -1,9 +1,10 @@
-//! The contexts of the extension that have no face: service worker, offscreen document, catalogue worker and transfer workers.
+//! The contexts of the extension that have no face: service worker, offscreen document, catalogue worker and transfer
+//! workers.
 //!
-//! One wasm file serves all four; the JavaScript shims in `manifest/` call the entry points below and decide nothing, but that a browser that
-//! starts gets its offscreen document at once. What can be decided without a browser is in modules without a binding and is tested natively: the
-//! queue ([`catalogue::Queue`]), addresses, journal records and names. `chrome` is the only module that touches chrome.*, `opfs` the only one that
-//! opens files.
+//! One wasm file serves all four. The JavaScript shims in `manifest/` call the entry points below. They decide only
+//! that a browser that starts gets its offscreen document at once. Decisions that need no browser are in modules
+//! without a binding and are tested natively: the queue ([`catalogue::Queue`]), addresses, journal records and names.
+//! `chrome` is the only module that touches chrome.*, `opfs` the only one that opens files.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it panics"))]

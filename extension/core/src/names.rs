@@ -1,14 +1,16 @@
 //! From a path on a server to a path that Chrome takes and every user's system can hold.
 //!
-//! Chrome refuses a whole download when one part of its name is not portable: a device of Windows, a character that some file
-//! system forbids, a format or control character, a dot or space at an end, a name the Windows shell acts upon. Here such a part is changed
-//! just enough; folders are kept. What comes out is relative, never empty, and cannot leave the downloads folder.
+//! Chrome refuses a whole download when one part of its name is not portable. Such parts are devices of Windows, and
+//! names that the Windows shell acts upon. Forbidden, format and control characters are refused too, and a dot or space
+//! at an end. Here such a part is changed just enough; folders are kept. The result is relative, never empty, and
+//! cannot leave the downloads folder.
 
 use std::collections::HashMap;
 
 use wstp_client::names::{Policy, key};
 
-/// Chrome's demands. To a name of this length its ` (99)` and its suffix while downloading can be added within 255 bytes.
+/// Chrome's demands. To a name of this length its ` (99)` and its suffix while downloading can be added within 255
+/// bytes.
 const CHROME: Policy = Policy {
     longest: 237,
     never_first: &['.', ' ', '~'],
@@ -29,8 +31,8 @@ pub fn safe_path(path: &str) -> String {
     if names.is_empty() { "file".to_owned() } else { names.join("/") }
 }
 
-/// Safe paths for everything in one folder, no two of them the same for any disk: the case of letters and the form of accents
-/// tell no names apart.
+/// Safe paths for everything in one folder. No disk takes two of them for one: the case of letters and the form of
+/// accents tell no names apart.
 #[derive(Debug)]
 pub struct SafePaths {
     root: String,

@@ -1,6 +1,6 @@
-//! The offscreen document: the supervisor. It starts the workers and replaces those that die or fall silent, makes object URLs of
-//! finished files, and passes on to the service worker what only chrome.* can do. File data never passes through it, and it decides nothing about
-//! transfers.
+//! The offscreen document: the supervisor. It starts the workers and replaces those that die or fall silent. It makes
+//! object URLs of finished files, and passes requests for chrome.* on to the service worker. File data never passes
+//! through it, and it decides nothing about transfers.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -33,7 +33,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The catalogue is started again after so long when it died.
 const CATALOGUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Every blob has this type. Chrome guesses the type of a blob that has none, and then changes the extension of its name.
+/// Every blob has this type. Chrome guesses the type of a blob that has none, and then changes the extension of its
+/// name.
 const TYPE: &str = "application/octet-stream";
 
 const TOPICS: &[&str] =
@@ -80,7 +81,7 @@ struct Supervisor {
 #[derive(Default)]
 struct State {
     workers: HashMap<ContextName, Watched>,
-    /// Of files that Chrome copies, by transfer and number.
+    /// The object URLs of files that Chrome copies, by transfer and number.
     urls: HashMap<(TransferId, u32), String>,
     /// The pack that was looked up last. It is looked up again at each tick, since it may be changed.
     pack: Option<(TransferId, File)>,
@@ -299,7 +300,7 @@ impl Supervisor {
         Ok(pack)
     }
 
-    /// Where Chrome can't be asked it knows nothing.
+    /// If Chrome can't be asked, it knows nothing.
     async fn ask(self: Rc<Self>, transfer: TransferId) {
         if let Err(error) = chrome::knock(&Knock::Ask { transfer: transfer.clone() }).await {
             web_sys::console::warn_1(&error);

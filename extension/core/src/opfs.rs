@@ -1,6 +1,7 @@
 //! The origin private file system: folders, and files that this context alone holds open.
 //!
-//! A file is closed when it is dropped. After a worker was ended the browser gives its files free a little late, so opening one is tried for a while.
+//! A file is closed when it is dropped. After a worker was ended the browser gives its files free a little late, so
+//! opening one is tried for a while.
 
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ pub async fn free() -> Option<u64> {
 pub struct Folder(FileSystemDirectoryHandle);
 
 impl Folder {
-    /// Opens a folder by the names along its path, creating what is missing. A file in its way, which only a damaged disk puts there, is removed.
+    /// Opens a folder by the names along its path, creating what is missing. A file in its way, which only a damaged
+    /// disk puts there, is removed.
     ///
     /// # Errors
     ///
@@ -108,7 +110,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's error.
     pub async fn names(&self) -> Result<Vec<String>, JsValue> {
         let names: AsyncIterator = self.0.keys();
         let mut found = Vec::new();
@@ -137,7 +139,8 @@ impl Folder {
         }
     }
 
-    /// Opens a file for this context alone, creating it if it is missing. A folder in its way, which only a damaged disk puts there, is removed.
+    /// Opens a file for this context alone, creating it if it is missing. A folder in its way, which only a damaged
+    /// disk puts there, is removed.
     ///
     /// # Errors
     ///
@@ -212,7 +215,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// An error of storage.
     pub fn len(&self) -> Result<u64, StoreError> {
         Ok(self.0.get_size().map_err(store_error)? as u64)
     }
@@ -221,7 +224,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// What storage says; [`StoreError::TooLarge`] where that is why.
+    /// An error of storage; [`StoreError::TooLarge`] if the file is larger than that.
     pub fn set_len(&self, bytes: u64) -> Result<(), StoreError> {
         self.0.truncate_with_f64(bytes as f64).map_err(|error| match store_error(error) {
             StoreError::Io if bytes > LONGEST => StoreError::TooLarge,
@@ -265,12 +268,12 @@ impl File {
         Ok(())
     }
 
-    /// Copies everything to the beginning of another file, a piece at a time, so that the context stays awake, and as long as `goes_on` says so; whether
-    /// it came to the end.
+    /// Copies everything to the beginning of another file, as long as `goes_on` says so. It copies a piece at a time,
+    /// so that the context stays awake. Gives whether it came to the end.
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// An error of storage.
     pub async fn copy_to(&self, other: &Self, goes_on: impl Fn() -> bool) -> Result<bool, StoreError> {
         let length = self.len()?;
         let write = |offset, piece: &[u8]| {
@@ -320,7 +323,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// What storage says.
+    /// An error of storage.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.0.flush().map_err(store_error)
     }
@@ -329,7 +332,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// What storage says; [`StoreError::Full`] when it is longer than `most`.
+    /// An error of storage; [`StoreError::Full`] when it is longer than `most`.
     pub fn read_all(&self, most: u64) -> Result<Vec<u8>, StoreError> {
         let length = self.len()?;
         if length > most {
@@ -353,7 +356,7 @@ fn at(offset: u64) -> FileSystemReadWriteOptions {
     options
 }
 
-/// What storage's exception means.
+/// The meaning of storage's exception.
 pub fn store_error(error: JsValue) -> StoreError {
     match error_name(&error).as_str() {
         "QuotaExceededError" => StoreError::Full,

@@ -1,7 +1,7 @@
 //! The seal of a complete transfer: the stamps that its stored files had when every block in them was verified.
 //!
-//! The transfer's worker writes the seal as its last act. A stored file with another stamp was changed since then. It is
-//! verified anew before it is saved. So is a file without a stamp: an older build sealed nothing.
+//! The transfer's worker writes the seal as its last act. A stored file with another stamp was changed since then. It
+//! is verified anew before it is saved. So is a file without a stamp: an older build sealed nothing.
 
 use std::collections::BTreeMap;
 

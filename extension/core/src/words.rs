@@ -1,4 +1,4 @@
-//! What went wrong, in words, and what the user can do about it.
+//! Faults in words, with the user's remedy.
 
 use wasm_bindgen::prelude::*;
 use wstp_client::address::AddressError;
@@ -98,12 +98,12 @@ pub fn asked_problem() -> Problem {
     )
 }
 
-/// What the engine ran into with a server that is called `label`.
+/// The engine's problem with a server that is called `label`.
 pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     told(words::engine(found, label, &EXTENSION, stored))
 }
 
-/// What the engine ran into and waits to pass.
+/// The engine's problem that it waits to pass.
 pub fn passing_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     let advice = match found {
         wstp_engine::Problem::Storage(_) => "It goes on by itself once there is room. Nothing that arrived is lost.",
@@ -112,7 +112,7 @@ pub fn passing_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     Problem { advice: advice.to_owned(), ..engine_problem(found, label) }
 }
 
-/// What the engine ran into with one of several servers, called `label`.
+/// The engine's problem with one of several servers, called `label`.
 pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     use wstp_engine::Problem as P;
     match found {
@@ -128,7 +128,7 @@ pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     }
 }
 
-/// What the engine ran into with a link of plain HTTP to a file at `label`.
+/// The engine's problem with a link of plain HTTP to a file at `label`.
 pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     use wstp_engine::Problem as P;
     match found {
@@ -148,7 +148,7 @@ pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
     reason.is_missed().then(|| told(words::left_out(reason, &EXTENSION)))
 }
 
-/// What a server called `label` refused, and why.
+/// The refusal of a server called `label`, and its reason.
 pub fn server_problem(code: ErrorCode, text: &str, label: &str) -> Problem {
     told(words::refused(code, text, label, &EXTENSION))
 }

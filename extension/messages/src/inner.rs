@@ -11,7 +11,8 @@ use crate::{BlockOrder, Problem, TransferId, TransferView};
 pub enum Knock {
     /// From a view: ensure that the offscreen document runs. Answered when its catalogue is ready.
     Wake,
-    /// From a view: find out which saved files are no longer on the disk. Told with [`Inner::Missing`], once more when Chrome has looked.
+    /// From a view: find out which saved files are no longer on the disk. Told with [`Inner::Missing`], once more when
+    /// Chrome has looked.
     Look,
     /// From the offscreen document: hand this URL to Chrome's downloads.
     Save {

@@ -28,7 +28,7 @@ extern "C" {
 ///
 /// # Errors
 ///
-/// What it says, or Chrome where it can't be reached.
+/// Its answer, or Chrome's error if it can't be reached.
 pub async fn knock(knock: &Knock) -> Result<(), String> {
     let message = serde_wasm_bindgen::to_value(knock).map_err(|error| error.to_string())?;
     let answer = runtime_send(&message).await.map_err(|error| words(&error))?;
@@ -42,7 +42,7 @@ pub async fn knock(knock: &Knock) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn open_tab(page: &str) -> Result<(), String> {
     tabs_create(&object("url", &page.into())).await.map(drop).map_err(|error| words(&error))
 }

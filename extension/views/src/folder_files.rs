@@ -21,7 +21,7 @@ const PAGES: usize = 8;
 /// Between two looks at what changed.
 const LATER: Duration = Duration::from_secs(1);
 
-/// What was told of the files; cheap to copy.
+/// The told state of the files; cheap to copy.
 #[derive(Clone, Copy)]
 struct Files {
     catalogue: Catalogue,

@@ -1,7 +1,8 @@
-//! Saves a complete transfer into a folder that the user picks: no other extension has a say in that, and Chrome asks once, not for each file.
+//! Saves a complete transfer into a folder that the user picks. No other extension has a say in that, and Chrome asks
+//! once, not for each file.
 //!
-//! Only a page may ask for a folder, and may write while it is open; so it is this page that writes, a few files at a time, and the catalogue that
-//! remembers what is written. Each file is copied in pieces and its size is compared at the end.
+//! Only a page may ask for a folder, and may write while it is open. So this page writes, a few files at a time, and
+//! the catalogue remembers the written ones. Each file is copied in pieces and its size is compared at the end.
 
 use futures_util::StreamExt;
 use futures_util::stream;

@@ -1,4 +1,4 @@
-//! What every page of the extension begins with.
+//! The common beginning of every page of the extension.
 
 use leptos::ev::visibilitychange;
 use leptos::prelude::*;
@@ -17,9 +17,9 @@ use crate::store::Store;
 /// The parts a page is made of; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Session {
-    /// Where commands go.
+    /// The receiver of commands.
     pub catalogue: Catalogue,
-    /// What was told.
+    /// The latest news.
     pub store: Store,
     /// Which folder is shown.
     pub browse: Browse,
@@ -60,7 +60,8 @@ impl Session {
     }
 }
 
-/// Says why the catalogue can't be reached, what happened to what is stored, and, for those who hear the page, which transfer ended.
+/// Says why the catalogue can't be reached, what happened to what is stored, and, for those who hear the page, which
+/// transfer ended.
 #[component]
 pub fn News(store: Store, catalogue: Catalogue) -> impl IntoView {
     let trouble = catalogue.trouble();

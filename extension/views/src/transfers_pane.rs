@@ -26,7 +26,7 @@ const SAVE: &str = "save=";
 /// Bytes of an incomplete transfer that are not thrown away without a question.
 const WORTH_ASKING: u64 = 100_000_000;
 
-/// What a row needs to act; cheap to copy.
+/// The means of a row to act; cheap to copy.
 #[derive(Clone, Copy)]
 struct Desk {
     store: Store,
@@ -263,7 +263,7 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
     }
 }
 
-/// What can be set for one transfer, and where it comes from, for as long as it is not complete.
+/// The settings of one transfer and its sources, as long as it is not complete.
 #[component]
 fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl IntoView {
     let limit = Memo::new(move |_| view.with(|view| view.rate_limit));

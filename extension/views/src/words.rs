@@ -68,7 +68,7 @@ pub const fn is_complete(view: &TransferView) -> bool {
     matches!(view.state, TransferState::Complete | TransferState::Saving | TransferState::Saved)
 }
 
-/// What the folder's listing says of a file that is being fetched or was: a few characters.
+/// The word of the folder's listing for a file that is being fetched or was: a few characters.
 pub fn short(view: &TransferView) -> String {
     match view.state {
         TransferState::Queued | TransferState::Starting => "waiting".to_owned(),
@@ -186,7 +186,7 @@ pub fn words(view: &TransferView) -> String {
     }
 }
 
-/// What is said of a folder in a state in which its files matter.
+/// The words for a folder in a state in which its files matter.
 fn folder_words(state: TransferState, folder: FolderView) -> Option<String> {
     let FolderView { files, done, saved, is_walking, .. } = folder;
     let of_all = |number| format!("{} of {}", grouped(number), count(files, "file", "files"));
@@ -297,7 +297,7 @@ fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Complete => vec![Action::Save, Action::Remove],
         TransferState::Saving => {
             let stop = if view.folder.is_some() { Action::Pause } else { Action::Cancel };
-            // What can go wrong while Chrome saves is that it waits for the user.
+            // While Chrome saves, the only problem is that it waits for the user.
             view.problem.iter().map(|_| Action::Answer).chain([stop]).collect()
         }
         TransferState::Saved if can_be_shown(view) => vec![Action::Show, Action::Remove],
@@ -310,7 +310,8 @@ fn actions(view: &TransferView) -> Vec<Action> {
     }
 }
 
-/// Whether Chrome saved it and at least a part of it is still there. Of a folder that the user picked nobody is told the path, but for its end.
+/// Whether Chrome saved it and at least a part of it is still there. The browser tells only the end of a picked
+/// folder's path.
 fn can_be_shown(view: &TransferView) -> bool {
     let is_whole = |path: &str| path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     !is_gone(view) && view.saved_as.as_deref().is_some_and(is_whole)

@@ -1,4 +1,5 @@
-//! A peer that has a file in memory, as a browser has one: a transfer of the engine gets the file from it, without any server.
+//! A peer that has a file in memory, as a browser has one. A transfer of the engine gets the file from it, without any
+//! server.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 

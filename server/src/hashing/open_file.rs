@@ -1,6 +1,8 @@
-//! A version of a file that clients have open, shared by all connections that read it, and what is known about its hashes.
+//! A version of a file that clients have open, shared by all connections that read it, and what is known about its
+//! hashes.
 //!
-//! Invariant: once a difference between the file and its version was seen, nothing more is read from it under any handle.
+//! Invariant: once a difference between the file and its version was seen, nothing more is read from it under any
+//! handle.
 
 use std::fmt;
 use std::sync::Arc;
@@ -85,7 +87,8 @@ impl OpenFile {
         });
     }
 
-    /// Has the hashes pending again if `is_spent` says so of what is known. Whether it did: of several who ask, one is to act.
+    /// Has the hashes pending again if `is_spent` says so of what is known. Whether it did: of several who ask, one is
+    /// to act.
     pub fn reset_state(&self, is_spent: impl FnOnce(&HashState) -> bool) -> bool {
         self.state.send_if_modified(|state| {
             let spent = is_spent(state);

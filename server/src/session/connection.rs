@@ -53,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// What is open and under way.
+    /// The open files and the work under way.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,8 +142,8 @@ impl Connection {
         answer
     }
 
-    /// The hashes of an open file can't be computed: once all that was asked for is answered the connection ends, or its client would wait for them for
-    /// ever. It may open the file again, which tries again.
+    /// The hashes of an open file can't be computed. Once all requests are answered the connection ends, or its client
+    /// would wait for the hashes for ever. The client may open the file again, which tries again.
     pub(super) fn give_up_hashing(&self) {
         self.unhashed.store(true, Ordering::Relaxed);
         self.answered.notify_waiters();

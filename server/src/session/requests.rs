@@ -46,7 +46,7 @@ impl Connection {
     fn follow(self: &Arc<Self>, handle: Handle, file: &OpenFile, knows_root: bool) {
         let mut state = file.state();
         if !knows_root {
-            // What happened since the file was opened is news.
+            // Changes since the file was opened are news.
             state.mark_changed();
         }
         let connection = Arc::downgrade(self);

@@ -55,8 +55,8 @@ impl State {
         self.followers.remove(&handle);
     }
 
-    /// The file of a handle changed: what is to be said. The follower is to be dropped once that is said: it may be the one who says
-    /// it.
+    /// The file of a handle changed: what is to be said. The follower is to be dropped once that is said: it may be the
+    /// one who says it.
     pub fn change(&mut self, handle: Handle) -> Option<(ServerMessage, Option<AbortOnDropHandle<()>>)> {
         let (notice, ended) = self.session.change(handle)?;
         self.abort(&ended);

@@ -1,4 +1,5 @@
-//! The hold on a running server: who is connected, what they fetch, an end to that, and other settings. The server's files are in memory.
+//! The hold on a running server: who is connected, what they fetch, an end to that, and other settings. The server's
+//! files are in memory.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The messages of one connection on their way through the proxy: which file they are of, and which of them suffers a fault.
+//! The messages of one connection on their way through the proxy: which file they are of, and which of them suffers a
+//! fault.
 //!
 //! Only connections on which a file was opened suffer: looking through folders is not what is tried here.
 
@@ -19,7 +20,7 @@ use crate::Random;
 /// A fault comes to one of so many of the next messages.
 const NEXT_MESSAGES: u64 = 24;
 
-/// What is known about all connections.
+/// The known facts about all connections.
 #[derive(Debug)]
 pub(super) struct Lines {
     state: Mutex<State>,
@@ -38,9 +39,9 @@ impl fmt::Debug for Spoil {
 #[derive(Debug)]
 struct State {
     random: Random,
-    /// What is to happen, and how many messages before it still pass unharmed.
+    /// The next fault, and how many messages before it still pass unharmed.
     faults: VecDeque<(Fault, u64)>,
-    /// What has happened.
+    /// The faults that happened.
     struck: Vec<Fault>,
     account: Account,
     connections: u64,

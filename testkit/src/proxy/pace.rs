@@ -20,7 +20,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Of so many bytes a second; [`u64::MAX`] is as fast as can be.
+    /// A pace of so many bytes a second; [`u64::MAX`] is as fast as can be.
     pub(super) fn new(rate: u64) -> Self {
         Self { rate: AtomicU64::new(rate), free_at: Mutex::new(Instant::now()) }
     }

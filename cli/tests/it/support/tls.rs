@@ -1,4 +1,4 @@
-//! What a reverse proxy does: TLS outside, the plain server inside.
+//! The work of a reverse proxy: TLS outside, the plain server inside.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -15,9 +15,9 @@ use wstp_testkit::Proxy;
 pub struct Ended {
     /// Its exit code; `None` if it was killed.
     pub code: Option<i32>,
-    /// What it printed, less what was read before.
+    /// The rest of its standard output that was not read before.
     pub stdout: String,
-    /// What it said, less what was heard before.
+    /// The rest of its standard error that was not read before.
     pub stderr: String,
 }
 
@@ -50,7 +50,8 @@ pub async fn wstp_in(dir: &Path, environment: &[(&str, &str)], args: &[&str]) ->
     Wstp::spawn(command).end().await
 }
 
-/// Fetches from sources of which the first, behind `slow`, says what the hash is and then nothing more: the others have to fetch the file.
+/// Fetches from sources of which the first, behind `slow`, says what the hash is and then nothing more: the others have
+/// to fetch the file.
 pub async fn with_a_stalled_first_source(here: &Path, slow: &Proxy, args: &[&str]) -> Ended {
     let mut run = Wstp::start(here, &[&["get", "--json"], args].concat());
     while run.event(|event| event["event"] == "progress").await["verified"] == 0 {

@@ -132,7 +132,7 @@ async fn a_folder_with_a_file_that_has_not_its_hash() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_whose_files_have_other_sizes_than_it_says() -> Result<()> {
-    // What comes has its own hash, so that it counts and not the listing.
+    // The arrived bytes have their own hash, so they count and not the listing.
     does_no_harm(trap_with_files([0, 100_000], whole), async |stage, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
         view.download_folder(TRAP).await?;
@@ -151,7 +151,7 @@ const LARGE: usize = 200_000;
 /// The handle of the honest one of two large files.
 const HONEST: u32 = Bait::HANDLE + 1;
 
-/// A trap with two large files. Of `a.bin` the server says what `lie` makes of the truth, and for its size this.
+/// A trap with two large files. The server says of `a.bin` the result of `lie` on the truth, and this for its size.
 fn trap_with_large_files(
     listed: u64,
     lie: impl Fn(ServerMessage) -> ServerMessage,

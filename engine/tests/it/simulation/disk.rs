@@ -59,7 +59,7 @@ impl File {
         }
     }
 
-    /// Of what was not flushed, any part may have reached the disk.
+    /// Any part of the data that was not flushed may have reached the disk.
     fn lose_power(&mut self, random: &mut Random) {
         for change in std::mem::take(&mut self.unflushed) {
             match (change, random.below(3)) {
@@ -92,7 +92,8 @@ pub enum Crash {
     PowerLoss,
 }
 
-/// Damage that a failing disk, a repaired file system or another program does to stored bytes. Numbers are parts of the data in 1,000.
+/// Damage that a failing disk, a repaired file system or another program does to stored bytes. Numbers are parts of the
+/// data in 1,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// Bytes from here on, so many, are others.

@@ -36,7 +36,7 @@ impl Scenario {
         }
     }
 
-    /// What a seed makes.
+    /// The result of a seed.
     pub fn of_seed(seed: u64) -> Self {
         let mut scenario = Self::of_old_seed(seed);
         let mut random = Random::new(seed ^ 0x11_317);
@@ -76,7 +76,7 @@ impl Scenario {
         if self.automatic { Connections::Auto { most: number } } else { Connections::Fixed(number) }
     }
 
-    /// What a seed made before there were limits and wishes: seeds that failed then keep their meaning.
+    /// The result of a seed before there were limits and wishes: seeds that failed then keep their meaning.
     pub fn of_old_seed(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x5eed);
         let size = if random.chance(0.03) { LARGE } else { random.pick(&SIZES) };
@@ -187,7 +187,7 @@ fn link(random: &mut Random) -> Link {
     }
 }
 
-/// What the user may set while it runs.
+/// Settings that the user may change during the run.
 fn wish(random: &mut Random, size: u64) -> Blow {
     match random.below(4) {
         0 => Blow::RateLimit(random.pick(&[None, Some(64 << 10), Some(400_000), Some(20_000_000)])),

@@ -1,8 +1,9 @@
 //! Has Chrome save files, and tells the catalogue what came of each.
 //!
-//! Other extensions may have a say in the names of downloads. Where Chrome names one of ours otherwise than asked, it is undone and begun once more
-//! with a listener of our own, which wins over those of extensions that were installed before. A folder is tried before any of its files: a
-//! download of no bytes with the folder's name shows whether the name is free, whether it would be changed, and whether Chrome asks the user.
+//! Other extensions may have a say in the names of downloads. If Chrome names one of ours otherwise than asked, it is
+//! undone and begun once more with a listener of our own. That one wins over the listeners of extensions that were
+//! installed before. A folder is tried before any of its files, by a download of no bytes with the folder's name. It
+//! shows whether the name is free, whether it would be changed, and whether Chrome asks the user.
 
 use std::cell::RefCell;
 use std::collections::HashSet;

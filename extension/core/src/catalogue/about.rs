@@ -1,5 +1,5 @@
-//! The file `about` in a transfer's sandbox folder describes the transfer. The catalogue writes it when it adds the transfer.
-//! The catalogue can rebuild the list of transfers from these files.
+//! The file `about` in a transfer's sandbox folder describes the transfer. The catalogue writes it when it adds the
+//! transfer. The catalogue can rebuild the list of transfers from these files.
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;

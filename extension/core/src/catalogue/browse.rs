@@ -26,8 +26,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(60);
 /// Entries in one page: enough for most folders, and drawn at once.
 const PAGE: u32 = 500;
-/// The same while nobody knows how fast the line is, and on a slow one: they come within the patience at a few hundred
-/// bytes a second.
+/// The same while nobody knows how fast the line is, and on a slow one. At a few hundred bytes a second they come
+/// within the patience.
 const SHORT_PAGE: u32 = 100;
 /// A page that took no longer may be a full one next time.
 const QUICK: Duration = Duration::from_secs(2);

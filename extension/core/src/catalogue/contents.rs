@@ -1,4 +1,5 @@
-//! What a folder's transfer has in the sandbox, read from its journal: the committed state, whether its worker runs or not.
+//! The files of a folder's transfer in the sandbox, read from its journal: the committed state, whether its worker runs
+//! or not.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ const PICKED: &str = "folder";
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What was read lately; cheap to copy.
+/// The listings that were read lately; cheap to copy.
 #[derive(Clone, Default)]
 pub struct Library(Rc<RefCell<Vec<Rc<Contents>>>>);
 
@@ -46,7 +47,7 @@ pub struct Contents {
     files: Recovered,
     stored: HashMap<FileId, Stored>,
     troubles: Vec<Trouble>,
-    /// Where each file is saved, computed once.
+    /// The path at which each file is saved, computed once.
     paths: RefCell<Option<Rc<SavedAs>>>,
 }
 
@@ -58,7 +59,7 @@ struct SavedAs {
 }
 
 impl Library {
-    /// What a folder has now.
+    /// The present files of a folder.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl Library {
         Ok(contents)
     }
 
-    /// What a complete folder has, which does not change any more.
+    /// The files of a complete folder, which do not change any more.
     async fn final_contents(&self, item: &Item) -> Result<Rc<Contents>, Problem> {
         let known = self.0.borrow().iter().find(|contents| contents.transfer == item.id).cloned();
         match known.filter(|known| known.files.is_complete()) {
@@ -104,8 +105,8 @@ impl Library {
         Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item), replaces: false })
     }
 
-    /// How to save the files of a complete transfer from one on, less those that are saved: a page of them, and where the next begins. The paths
-    /// are relative to the folder.
+    /// Tells how to save the files of a complete transfer from one on, less those that are saved. Gives a page of them,
+    /// and the beginning of the next. The paths are relative to the folder.
     ///
     /// # Errors
     ///
@@ -241,7 +242,7 @@ impl Contents {
 }
 
 impl SavedAs {
-    /// Where the folder is on the disk, if this file of it is at `path`.
+    /// The folder's path on the disk, if this file of it is at `path`.
     fn whole(&self, file: u32, path: &str) -> Option<String> {
         let inner = self.files.get(file as usize)?.strip_prefix(&self.root)?;
         let depth = inner.matches('/').count();

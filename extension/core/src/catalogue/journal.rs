@@ -1,10 +1,10 @@
 //! The catalogue's journal in the sandbox: two files, of which the one with the higher generation counts.
 //!
-//! When the one in use grows long, everything is written as a snapshot into the other, which counts from the moment it is flushed. A crash at
-//! any moment leaves at least one whole.
+//! When the one in use grows long, everything is written as a snapshot into the other, which counts from the moment it
+//! is flushed. A crash at any moment leaves at least one whole.
 //!
-//! The files are in a folder. Where they can't be read, or not wholly, the folder is set aside as it is and the next one is begun: `catalogue`,
-//! `catalogue-2` and so on, of which the last one counts.
+//! The files are in a folder. If they can't be read wholly, the folder is set aside as it is, and the next one is
+//! begun: `catalogue`, `catalogue-2` and so on. The last one counts.
 
 use wasm_bindgen::prelude::*;
 use wstp_engine::StoreError;
@@ -133,7 +133,8 @@ impl Journal {
         Folder::has_file(&[folder], NAMES[0]).await
     }
 
-    /// The folder after `folder`, and its files. Those of a folder that was removed can't be made again as long as they are open.
+    /// The folder after `folder`, and its files. Those of a folder that was removed can't be made again as long as they
+    /// are open.
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What storage says; then the journal is not to be used any more.
+    /// An error of storage; then the journal is not to be used any more.
     pub fn append(&mut self, record: &Record) -> Result<(), StoreError> {
         let bytes = FORMAT.encode(self.sequence + 1, record);
         let file = &self.files[self.current];
@@ -184,7 +185,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What storage says; the file in use is untouched then.
+    /// An error of storage; the file in use is untouched then.
     pub fn compact(&mut self, model: &Model) -> Result<(), StoreError> {
         let record = Record::Snapshot { generation: self.generation + 1, model: model.clone() };
         let bytes = FORMAT.begin(self.sequence + 1, &record);

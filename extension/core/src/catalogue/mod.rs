@@ -1,6 +1,8 @@
-//! The catalogue worker: the list of transfers, the remembered servers, the settings, and the connections used for browsing.
+//! The catalogue worker: the list of transfers, the remembered servers, the settings, and the connections used for
+//! browsing.
 //!
-//! [`Queue`] decides; this module gives it what happened and does what it says, in order. It fetches no file and opens none of theirs.
+//! [`Queue`] decides; this module gives it what happened and does what it says, in order. It fetches no file and opens
+//! none of theirs.
 
 mod about;
 mod address;
@@ -173,7 +175,7 @@ impl Catalogue {
                     has_written = true;
                 }
                 Effect::Say(message) => self.say(message),
-                // What is not on record has not happened: nothing is done for it.
+                // An effect that is not on record has not happened: nothing is done for it.
                 _ if self.broken.get().is_some() => {}
                 Effect::Browse(id, command) => self.browse(id, command),
                 Effect::ReadContents(transfer) => self.read_contents(transfer),

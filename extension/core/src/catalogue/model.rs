@@ -1,6 +1,6 @@
-//! What the catalogue remembers for ever: transfers, servers, settings; and the changes its journal is made of.
+//! The catalogue's lasting memory: transfers, servers, settings, and the changes its journal is made of.
 //!
-//! Everything here survives the end of the browser. What only matters while a worker runs is in [`super::Queue`].
+//! Everything here survives the end of the browser. Facts that matter only while a worker runs are in [`super::Queue`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -33,11 +33,11 @@ pub enum Record {
         /// Everything.
         model: Model,
     },
-    /// What happened since.
+    /// The change.
     Change {
         /// The command it was done for, where there was one.
         command: Option<CommandId>,
-        /// What happened.
+        /// A change of the list.
         change: Change,
     },
 }
@@ -88,7 +88,7 @@ pub enum Change {
     Limited(TransferId, Option<u64>),
     /// These files of a transfer are on the user's disk too.
     FilesSaved(TransferId, Vec<Range<u64>>),
-    /// What of a transfer is on the user's disk does not count any more.
+    /// The record of a transfer's copy on the user's disk does not count any more.
     Unsaved(TransferId),
     /// The blocks of a transfer come in this order.
     Ordered(TransferId, BlockOrder),
@@ -114,7 +114,7 @@ pub enum Place {
     Picked(String),
 }
 
-/// What the user wants of a transfer.
+/// The user's wishes for a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Goal {
     /// Fetch it.
@@ -152,7 +152,7 @@ pub enum Save {
     Saved(String),
 }
 
-/// What a transfer has, for showing it while no worker runs.
+/// The progress of a transfer, for showing it while no worker runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     /// Its size in bytes, as far as known.
@@ -178,7 +178,7 @@ pub struct Item {
     pub id: TransferId,
     /// The server's address.
     pub server: String,
-    /// What it is.
+    /// The thing to fetch.
     pub kind: TransferKind,
     /// Its path there.
     pub path: String,
@@ -190,7 +190,7 @@ pub struct Item {
     pub base: Option<TransferId>,
     /// When it was added, in milliseconds since 1970-01-01 UTC.
     pub added_ms: f64,
-    /// What the user wants.
+    /// The user's wish.
     pub goal: Goal,
     /// How far the fetching came.
     pub fetch: Fetch,
@@ -206,7 +206,7 @@ pub struct Item {
     pub save: Save,
     /// The files of a folder that are on the user's disk.
     pub saved: Vec<Range<u64>>,
-    /// What it has.
+    /// The progress.
     pub kept: Kept,
     /// Whether the sandbox holds anything of it.
     pub in_sandbox: bool,
@@ -252,7 +252,7 @@ impl Item {
         Self { base: Some(base), accept_change: true, ..self }
     }
 
-    /// Where it is, first the server it was found on.
+    /// The sources, first the server it was found on.
     pub fn sources(&self) -> Vec<SourceTask> {
         let origin = SourceTask::origin(self.server.clone(), self.path.clone());
         std::iter::once(origin).chain(self.mirrors.iter().map(Mirror::task)).collect()
@@ -295,7 +295,7 @@ impl Item {
         }
     }
 
-    /// What the user wants of it now.
+    /// The user's present wish for it.
     fn want(&mut self, goal: Goal) {
         self.goal = goal;
         if goal == Goal::Run && self.can_be_retried() {

@@ -1,7 +1,8 @@
 //! Building the list of transfers anew from their folders, where the list itself is damaged or of another version.
 //!
-//! Each folder says by its `about` which file or folder is fetched, and by its journal how much of it is there. Without `about` it is a download of
-//! unknown origin, which can be saved if it is complete. What another version wrote is left alone: it is neither listed nor deleted.
+//! Each folder says by its `about` which file or folder is fetched, and by its journal how much of it is there. A
+//! folder without `about` is a download of unknown origin, which can be saved if it is complete. Folders that another
+//! version wrote are left alone: they are neither listed nor deleted.
 
 use wasm_bindgen::JsValue;
 use wstp_engine::{folder, journal};
@@ -28,7 +29,8 @@ struct Remains {
     has_pack: bool,
 }
 
-/// The transfers whose folders have these names, as their folders say, oldest first; and how many folders another version wrote.
+/// The transfers whose folders have these names, as their folders say, oldest first; and how many folders another
+/// version wrote.
 pub async fn rebuild(names: Vec<String>, now_ms: f64) -> (Vec<Item>, usize) {
     let (mut items, mut left_alone) = (Vec::new(), 0);
     for name in names.into_iter().take(MAX_TRANSFERS) {

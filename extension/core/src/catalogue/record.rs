@@ -1,7 +1,8 @@
-//! The format of what the catalogue writes: its journal, and files of one record that are read back with the list, such as [`super::about`].
+//! The format of what the catalogue writes: its journal, and files of one record that are read back with the list, such
+//! as [`super::about`].
 //!
-//! The first record of a journal is a snapshot. A record that is whole and can't be understood is never passed over: another build wrote it, and what
-//! it says is not lost but unknown.
+//! The first record of a journal is a snapshot. A record that is whole and can't be understood is never passed over.
+//! Another build wrote it; its content is not lost but unknown.
 
 use wstp_engine::records::Format;
 

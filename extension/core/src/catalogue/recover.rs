@@ -1,6 +1,7 @@
 //! From a journal's bytes back to what the catalogue knew.
 //!
-//! What can't be read is not taken for nothing: files of transfers that are in no list would be deleted as strays, and with them what was fetched.
+//! A folder that can't be read is not taken for empty. Else files of transfers in no list would be deleted as strays,
+//! and the fetched bytes with them.
 
 use wstp_engine::records::Foreign;
 use wstp_messages::{CommandId, Reply, Spot};
@@ -11,7 +12,7 @@ use super::record::FORMAT;
 /// Commands whose outcome is kept over a restart.
 const MAX_DONE: usize = 256;
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Debug)]
 pub struct Recovered {
     /// The journal with the highest counts.
@@ -52,8 +53,8 @@ pub enum Unreadable {
     Damaged,
 }
 
-/// Reads both files of a journal: which of them counts and what it says; `None` where there never was a list. `has_files` says whether there are
-/// files of any transfer.
+/// Reads both files of a journal: which of them counts and what it says; `None` where there never was a list.
+/// `has_files` says whether there are files of any transfer.
 ///
 /// # Errors
 ///
@@ -289,8 +290,8 @@ mod tests {
         }
     }
 
-    /// The code of commit 9b63afb wrote the files: it encoded these facts with `record::begin` and `record::encode`, `About::encode` and
-    /// `encode_problems`.
+    /// The code of commit 9b63afb wrote the files: it encoded these facts with `record::begin` and `record::encode`,
+    /// `About::encode` and `encode_problems`.
     #[test]
     fn what_the_version_before_wrote_is_read() {
         let mut folder = Item::folder(id(2), "ws://nas:3000/ws".into(), "photos".into(), 2.5);

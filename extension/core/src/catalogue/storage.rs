@@ -18,7 +18,8 @@ use crate::folder_layout::{DATA, PACK};
 use crate::opfs::Folder;
 use crate::{clock, opfs};
 
-/// Lists of older versions do not say which transfers began, and the folders of their transfers do not say what they are.
+/// Lists of older versions do not say which transfers began, and the folders of their transfers do not say what they
+/// are.
 const DESCRIBED: u32 = 3;
 
 /// The state that the catalogue found when it started.
@@ -47,7 +48,8 @@ impl Opened {
     }
 }
 
-/// Opens the list of transfers; where it is damaged or of another version, that is set aside and what can be is built anew.
+/// Opens the list of transfers; where it is damaged or of another version, that is set aside and what can be is built
+/// anew.
 ///
 /// # Errors
 ///
@@ -158,7 +160,8 @@ pub fn describe_later(item: Item) {
     spawn_local(async move { describe_all(vec![item]).await });
 }
 
-/// The same of many. It is of use only where the list is lost: a folder that can't be described is fetched all the same.
+/// The same of many. It is of use only where the list is lost: a folder that can't be described is fetched all the
+/// same.
 pub async fn describe_all(items: Vec<Item>) {
     for item in items {
         if let Err(error) = describe(&item).await {
@@ -186,8 +189,8 @@ impl Catalogue {
         });
     }
 
-    /// The user, another extension or a disk's fault may clear the sandbox at any moment; files that are open don't tell. The list is written again then,
-    /// and what became of each transfer is said.
+    /// The user, another extension or a disk's fault may clear the sandbox at any moment; files that are open don't
+    /// tell. The list is written again then, and what became of each transfer is said.
     pub(super) fn look_after_storage(self: &Rc<Self>) {
         let folder = self.journal.borrow().as_ref().map(|journal| journal.folder().to_owned());
         let Some(folder) = folder.filter(|_| self.broken.get().is_none() && !self.looks.replace(true)) else { return };

@@ -10,7 +10,7 @@ use super::address::{Address, FileUrl};
 use super::model::{Fetch, Goal, Item, Save};
 use crate::names::safe_path;
 
-/// What to call a transfer: the last name of its path, and of a whole share its server.
+/// The name to show for a transfer: the last name of its path, or the server if it is a whole share.
 pub fn name(item: &Item) -> String {
     match item.path.rsplit('/').next() {
         Some(name) if !name.is_empty() => name.to_owned(),
@@ -24,7 +24,7 @@ pub fn save_path(item: &Item) -> String {
     safe_path(if item.path.is_empty() { name(item) } else { item.path.clone() }.as_str())
 }
 
-/// What to call a server, also one of plain HTTP by the link to a file there.
+/// The name to show for a server; a server of plain HTTP is named by the link to a file there.
 pub fn label(address: &str) -> String {
     match Address::parse(address) {
         Ok(server) if FileUrl::parse(address).is_some() => server.host_and_port(),
@@ -33,8 +33,8 @@ pub fn label(address: &str) -> String {
     }
 }
 
-/// A transfer as it is now; `is_running` says whether it has a worker that was not told to stop, `said` what that said last, `place`
-/// where it stands among those that wait for their turn.
+/// A transfer as it is now. `is_running` says whether it has a worker that was not told to stop. `said` is that
+/// worker's latest report. `place` is its position among those that wait for their turn.
 pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, place: Option<u32>) -> TransferView {
     let live = said.filter(|_| item.wants_worker());
     let state = state(item, is_running, live);
@@ -97,7 +97,7 @@ fn folder(item: &Item, shown: Option<&TransferView>) -> Option<FolderView> {
     (item.kind == TransferKind::Folder).then_some(FolderView { saved, ..known })
 }
 
-/// Where it comes from: what is remembered, filled in with what the worker says.
+/// Its origin: the remembered one, filled in by the worker's report.
 fn sources(item: &Item, live: Option<&TransferView>) -> Vec<SourceView> {
     let said = |id: u32| live.and_then(|said| said.sources.iter().find(|source| source.id == id));
     let idle = |source: &SourceTask| SourceView {

@@ -127,7 +127,7 @@ impl FileJob {
         }
     }
 
-    /// What a failed transfer waits for, if that may come by itself.
+    /// The event that a failed transfer waits for, if that may come by itself.
     fn remedy(&self, progress: &Progress) -> Option<Remedy> {
         let problem = progress.problem.as_ref().filter(|_| progress.phase == Phase::Failed && !self.is_stopping)?;
         Remedy::of(problem, progress.size.is_some())

@@ -1,4 +1,4 @@
-//! What a worker runs: a file's transfer or a folder's, and what such a job and its worker say to each other.
+//! A worker's job: a file's transfer or a folder's, and the messages between a job and its worker.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Wire {
     pub connection: ConnectionId,
 }
 
-/// What a job wants done.
+/// A request of a job.
 pub enum Act {
     /// Connect to one of the servers.
     Connect(Wire, u32),
@@ -43,7 +43,7 @@ pub enum Act {
     },
 }
 
-/// What a worker is told.
+/// A message to a worker.
 #[derive(Clone, Debug)]
 pub enum Instruction {
     /// Write down what there is and stop.
@@ -73,7 +73,7 @@ pub trait Job {
     /// The time came that [`Job::poll_timeout`] said.
     fn handle_timeout(&mut self);
 
-    /// What is to be done next.
+    /// The next request.
     fn poll_act(&mut self) -> Option<Act>;
 
     /// When to call [`Job::handle_timeout`], if nothing happens before.
@@ -87,6 +87,6 @@ pub trait Job {
         BTreeMap::new()
     }
 
-    /// What to report, if it has ended.
+    /// The report, if it has ended.
     fn end(&self) -> Option<WorkerReport>;
 }

@@ -1,7 +1,8 @@
 //! A transfer worker: runs the engine for one transfer, a file's or a folder's, with sockets, files and a clock.
 //!
-//! It decides nothing about the transfer: a [`Job`] does, with the engine. Bytes go from a socket into wasm memory once and from there to the file;
-//! they never leave this thread. The files are closed before it reports its end, so that whoever hears of the end may open, save or delete them.
+//! It decides nothing about the transfer: a [`Job`] does, with the engine. Bytes go from a socket into wasm memory once
+//! and from there to the file; they never leave this thread. The files are closed before it reports its end, so that
+//! whoever hears of the end may open, save or delete them.
 
 mod file;
 mod folder;
@@ -49,7 +50,8 @@ const COMMIT_BYTES: u64 = 32 << 20;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// A journal may grow so far before it is compacted.
 const JOURNAL_BYTES: u64 = 64 << 10;
-/// How long a second copy for which there was no room waits at first. Each try may fill the disk for a moment, so they become rare.
+/// How long a second copy for which there was no room waits at first. Each try may fill the disk for a moment, so they
+/// become rare.
 const ROOM_AGAIN: Duration = Duration::from_secs(30);
 const ROOM_AGAIN_AT_MOST: Duration = Duration::from_secs(3600);
 /// The browser's timers can't be set for longer.
@@ -66,9 +68,9 @@ pub fn run(task: WorkerTask) {
 
 struct Worker {
     task: WorkerTask,
-    /// Where it is now.
+    /// The place of the transfer's folder now.
     sources: RefCell<Vec<SourceTask>>,
-    /// What is given up when the transfer ends.
+    /// The files that are given up when the transfer ends.
     job: RefCell<Option<Box<dyn Job>>>,
     links: RefCell<HashMap<Wire, Link>>,
     /// Instructions not yet given to the job, since the files are still being opened.
@@ -229,13 +231,14 @@ impl Worker {
             if let Some(job) = job {
                 worker.close();
                 worker.report(WorkerReport::Cleared);
-                // Chromium never returns from closing files that were removed. The supervisor ends this worker, and they go with it.
+                // Chromium never returns from closing files that were removed. The supervisor ends this worker, and
+                // they go with it.
                 std::mem::forget(job);
             }
         });
     }
 
-    /// Whether the files were removed. What can't be asked is taken for no.
+    /// Whether the files were removed. An error while asking counts as no.
     async fn is_cleared(&self) -> bool {
         matches!(Folder::has_file(&["transfers", &self.task.transfer.0], JOURNAL).await, Ok(false))
     }

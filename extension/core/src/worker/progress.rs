@@ -25,7 +25,7 @@ pub struct Parts {
     pub requested: Vec<BlockRange>,
 }
 
-/// What a worker can say of its transfer; what only the catalogue knows is left empty.
+/// A worker's report of its transfer. Fields that only the catalogue knows are left empty.
 pub fn view(
     transfer: &TransferId,
     sources: &[SourceTask],
@@ -117,7 +117,7 @@ pub fn hex(hash: Hash) -> String {
     blake3::Hash::from(hash).to_hex().to_string()
 }
 
-/// What to call the server the file was found on.
+/// The name to show for the server the file was found on.
 pub fn origin_label(sources: &[SourceTask]) -> String {
     sources.first().map_or_else(String::new, |source| label(&source.address))
 }
@@ -161,7 +161,8 @@ pub fn state(phase: Phase, checked: u8, now: Instant) -> TransferState {
     }
 }
 
-/// Ranges in order, of which there may be any number, as at most [`MAX_RANGES`]: those with the smallest gaps between them are joined.
+/// Ranges in order, of which there may be any number, as at most [`MAX_RANGES`]: those with the smallest gaps between
+/// them are joined.
 pub fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<BlockRange> {
     let mut ranges: Vec<_> = ranges.map(|range| BlockRange { first: range.start, end: range.end }).collect();
     if ranges.len() <= MAX_RANGES {

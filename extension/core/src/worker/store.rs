@@ -1,4 +1,5 @@
-//! The storage of one file's transfer: the files `data`, `hashes` and those of its journal in a folder of the sandbox, held open by its worker alone.
+//! The storage of one file's transfer: the files `data`, `hashes` and those of its journal. They are in a folder of the
+//! sandbox, held open by its worker alone.
 
 use bytes::Bytes;
 use wasm_bindgen::prelude::*;
@@ -30,7 +31,7 @@ pub struct Store {
 pub enum NoUpdate {
     /// It was told to stop.
     Stopped,
-    /// What storage says; there may be no room for a second copy.
+    /// An error of storage; there may be no room for a second copy.
     Storage(StoreError),
     /// The files can't be opened.
     Failed(JsValue),
@@ -63,8 +64,8 @@ impl Store {
         Ok((Self { data, hashes, journals, end }, recovered))
     }
 
-    /// The same, of a transfer that updates the complete copy of another one, `base`: if there is nothing yet, it begins with all of that, unless
-    /// `goes_on` says meanwhile that it is not wanted any more. Half a copy takes no room.
+    /// The same, for a transfer that updates the complete copy of another one, `base`. If there is nothing yet, it
+    /// begins with all of that, unless `goes_on` ends it. Half a copy takes no room.
     ///
     /// # Errors
     ///
@@ -113,7 +114,8 @@ impl Store {
         is_read && file.root == Some(*hasher.finalize().as_bytes())
     }
 
-    /// Whether there is room for so many bytes more. What is left of the look after a crash is no record, and cut off when the journal is read.
+    /// Whether there is room for so many bytes more. The rest of an interrupted trial is no record, and is cut off when
+    /// the journal is read.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.journals[self.end.file].has_room(self.end.length, bytes)
     }
@@ -277,7 +279,8 @@ mod tests {
         assert_eq!((journals, store.end), ([vec![], vec![2, 2, 2, 2, 3]], End { file: 1, length: 5 }));
     }
 
-    /// The power can go at any moment, and then only what was flushed is there for certain. No test can switch it off: this one looks at the calls.
+    /// The power can go at any moment, and then only what was flushed is there for certain. No test can switch it off:
+    /// this one looks at the calls.
     #[wasm_bindgen_test]
     async fn what_a_record_speaks_of_is_flushed_before_it_is_written() {
         let mut store = store("flushed").await;

@@ -20,9 +20,9 @@ use super::{Client, Folder};
 pub struct Options<'a> {
     /// Further arguments.
     pub args: &'a [&'a str],
-    /// Where hashes are kept; a new folder by default.
+    /// The folder for hashes; a new one by default.
     pub cache: Option<&'a Path>,
-    /// Where temporary files go; the system's folder for them by default.
+    /// The folder for temporary files; the system's one by default.
     pub temp: Option<&'a Path>,
     /// The user it runs as; the current one by default.
     pub uid: Option<u32>,

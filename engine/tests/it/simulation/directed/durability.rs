@@ -1,4 +1,4 @@
-//! What is kept when something ends or changes.
+//! Tests what is kept when something ends or changes.
 
 use std::time::Duration;
 

@@ -28,9 +28,9 @@ struct Talk {
     asked: Vec<(ConnectionId, BlocksRequest)>,
     opens: Vec<(ConnectionId, OpenRequest)>,
     pages: Vec<(ConnectionId, HashesRequest)>,
-    /// What was recorded.
+    /// The record.
     journal: Vec<u8>,
-    /// What storage is to do, while it is slow.
+    /// The writes and reads that storage owes while it is slow.
     held: Option<Vec<StoreRequest>>,
 }
 

@@ -1,4 +1,5 @@
-//! Data that an earlier run stored. The transfer reads it back beside the download before it counts, and fetches it again where it is wrong.
+//! Data that an earlier run stored. The transfer reads it back beside the download before it counts, and fetches it
+//! again where it is wrong.
 
 use std::time::Duration;
 

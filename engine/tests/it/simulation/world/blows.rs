@@ -1,4 +1,4 @@
-//! What happens to a transfer from outside, and what its user does about failures.
+//! Events that strike a transfer from outside, and the user's answers to failures.
 
 use std::cmp::Reverse;
 use std::time::Duration;

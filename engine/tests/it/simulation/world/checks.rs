@@ -1,4 +1,4 @@
-//! What must hold at every moment, at a crash, and at the end.
+//! Invariants at every moment, at a crash, and at the end.
 
 use std::rc::Rc;
 
@@ -50,7 +50,7 @@ impl World {
         std::iter::once(self.scenario.edition).chain(changed).map(Content::of).find(|content| content.root == root)
     }
 
-    /// What counts as verified is on disk as it is on the server.
+    /// Each block that counts as verified is on disk as it is on the server.
     pub fn check_verified(&self) {
         let verified: Vec<_> = self.transfer.verified().collect();
         if verified.is_empty() {
@@ -63,12 +63,13 @@ impl World {
         }
     }
 
-    /// What the journal would claim after a crash is on disk.
+    /// Each block that the journal would claim after a crash is on disk.
     pub fn check_journal(&self) {
         self.check_recovered(&self.disk.recovered());
     }
 
-    /// Asserts that the disk holds the blocks that the journal calls verified, except where something else than the program changed them since.
+    /// Asserts that the disk holds the blocks that the journal calls verified, except where something else than the
+    /// program changed them since.
     pub(super) fn check_recovered(&self, recovered: &journal::Recovered) {
         let Some(root) = recovered.file().and_then(|file| file.root) else { return };
         let Some(content) = self.content(root) else { return };

@@ -39,7 +39,7 @@ pub struct Link {
     pub refused: f64,
 }
 
-/// What happens to a transfer from outside.
+/// An event that strikes a transfer from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
     Crash(Crash),
@@ -109,7 +109,7 @@ struct Wire {
     server: usize,
     free_at: Instant,
     silent: bool,
-    /// What stands between the transfer and a server of plain HTTP.
+    /// The line between the transfer and a server of plain HTTP.
     http: Option<HttpSource>,
     /// Bytes of blocks asked for and not answered.
     asked: BTreeMap<RequestId, u64>,
@@ -141,7 +141,7 @@ pub struct World {
     /// Blocks whose hashes came since the program was started.
     proved: RangeSet,
     pub failures: Vec<Problem>,
-    /// What sources told of other addresses.
+    /// The other addresses that sources told of.
     pub offered: Vec<(SourceId, Vec<MirrorUrl>)>,
     pub starts: u32,
     /// How many connections were opened.
@@ -257,7 +257,7 @@ impl World {
         self.transfer.progress().phase
     }
 
-    /// What happens from outside, once more.
+    /// The events from outside, once more.
     pub fn schedule_blow(&mut self, after: Duration, blow: Blow) {
         self.schedule(after, Event::Blow(blow));
     }
@@ -565,7 +565,7 @@ impl World {
         wire.silent = true;
     }
 
-    /// What storage is to do next.
+    /// The next duty of storage.
     pub fn next_store(&self) -> Option<&StoreRequest> {
         self.stores.front()
     }

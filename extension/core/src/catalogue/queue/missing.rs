@@ -8,7 +8,8 @@ use super::super::model::{Item, Save};
 use super::Queue;
 
 impl Queue {
-    /// These saved files are no longer on the disk, and all others are. Files of an earlier save, to another place, do not count.
+    /// These saved files are no longer on the disk, and all others are. Files of an earlier save, to another place, do
+    /// not count.
     pub fn handle_missing(&mut self, files: &[MissingFile]) {
         let mut missing: HashMap<TransferId, HashSet<&str>> = HashMap::new();
         for MissingFile { transfer, path } in files {

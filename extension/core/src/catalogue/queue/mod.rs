@@ -1,10 +1,11 @@
 //! The queue: which transfers there are, which of them run, and what every command and report does to them.
 //!
-//! Sans-IO: commands and reports go in with the time, [`Effect`]s come out and are to be done in order. An effect that writes a record comes before
-//! every effect that tells anybody of it, so a reply is never seen before what it promises is durable.
+//! Sans-IO: commands and reports go in with the time; [`Effect`]s come out and are to be done in order. An effect that
+//! writes a record comes before every effect that tells anybody of it. So a reply is never seen before its promise is
+//! durable.
 //!
-//! Invariants: a transfer has at most one worker; its folder is deleted only while it has none; what a command did it does not
-//! do again under the same id.
+//! Invariants: a transfer has at most one worker. Its folder is deleted only while it has none. A command under an id
+//! that was done before does nothing.
 
 mod adding;
 mod missing;
@@ -38,7 +39,7 @@ const MAX_DONE: usize = 1024;
 /// A transfer whose worker dies so often without a byte of progress is given up.
 const MAX_LOSSES: u32 = 5;
 
-/// What is to be done, in order.
+/// The effects to be done, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Write this to the journal and make it durable before going on.
@@ -64,11 +65,11 @@ pub enum Effect {
 /// A transfer's worker.
 #[derive(Debug, Default)]
 struct Worker {
-    /// What it may use, as last told.
+    /// Its limits, as last told.
     terms: Option<Terms>,
     /// It was told to stop.
     is_stopping: bool,
-    /// What it said last.
+    /// Its latest report.
     said: Option<Box<TransferView>>,
     /// How often in a row that was that it waits.
     waits: u32,
@@ -147,7 +148,7 @@ impl Queue {
         &self.model
     }
 
-    /// What is to be done next.
+    /// The next effect.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
@@ -432,7 +433,7 @@ impl Queue {
     }
 }
 
-/// What is said of a transfer that is not there.
+/// The answer about a transfer that is not there.
 pub fn gone() -> Problem {
     problem("This download is no longer in the list.", "")
 }

@@ -88,7 +88,7 @@ impl Saver {
         self.waiting = RangeSet::new();
     }
 
-    /// What is begun is given up, and its end waited for, unless the user has waited for it in vain already.
+    /// Cancels the downloads that are begun and waits for their end, unless the user has waited in vain already.
     pub(super) fn cancel(&mut self) {
         if std::mem::replace(&mut self.is_cancelled, true) {
             self.begun.clear();
@@ -107,7 +107,8 @@ impl Saver {
         Some(file)
     }
 
-    /// Something came of saving a file. Whether Chrome has to be told once more to give it up: it may not have begun when it was told.
+    /// Something came of saving a file. Whether Chrome has to be told once more to give it up: it may not have begun
+    /// when it was told.
     pub(super) fn handle(&mut self, file: u32, outcome: SaveOutcome) -> bool {
         let (download, waits) = match outcome {
             SaveOutcome::Begun { download } => (download, None),
@@ -152,7 +153,7 @@ impl Saver {
         let was_cancelled = self.is_cancelled;
         if self.end(file) && !was_cancelled {
             self.failed += 1;
-            // What the user did not want says nothing of the others.
+            // A file that the user did not want says nothing of the others.
             self.failed_in_row += u32::from(problem != cancelled_problem());
             self.problem = Some(problem);
             if self.failed_in_row >= MAX_FAILURES {
@@ -214,12 +215,12 @@ impl Saver {
         Some((self.failed, self.problem.as_ref()?))
     }
 
-    /// Where the first of the files went.
+    /// The path of the first of the files.
     pub(super) fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
 
-    /// What the journal should say, if there is enough of it or nothing more comes.
+    /// The record for the journal, if there is enough of it or nothing more comes.
     pub(super) fn take_unwritten(&mut self) -> Option<Vec<Range<u64>>> {
         let is_due = self.unwritten.len() >= UNWRITTEN || self.is_done();
         if is_due { self.take_all_unwritten() } else { None }

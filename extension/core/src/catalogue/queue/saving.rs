@@ -1,4 +1,5 @@
-//! A complete transfer's way to the user's disk. Chrome copies file by file; the queue says which, and remembers how far that came.
+//! A complete transfer's way to the user's disk. Chrome copies file by file; the queue says which, and remembers how
+//! far that came.
 
 use std::ops::Range;
 
@@ -26,8 +27,9 @@ impl Queue {
         self.go_on_saving(id);
     }
 
-    /// Fails a save that ended under another name, or in another folder, than it should: another program may have done that.
-    /// The user may not look for the file there. `None` for a file of an earlier save of the folder, to another place.
+    /// Fails a save that ended under another name, or in another folder, than it should: another program may have done
+    /// that. The user may not look for the file there. `None` for a file of an earlier save of the folder, to another
+    /// place.
     pub fn judge(&self, id: &TransferId, file: u32, outcome: SaveOutcome) -> Option<SaveOutcome> {
         let (Some(item), Some(saver)) = (self.model.item(id), self.savers.get(id)) else { return Some(outcome) };
         let is_folder = item.kind == TransferKind::Folder;
@@ -51,8 +53,8 @@ impl Queue {
         Some(if belongs { outcome } else { misplaced() })
     }
 
-    /// Whether a file replaces another one of its name. Only in a folder's own place, which was free before the folder was saved there,
-    /// and only where a browser that was killed may have left an empty or partial file.
+    /// Whether a file replaces another one of its name. It does so only in a folder's own place, which was free before
+    /// the folder was saved there. A browser that was killed must have been able to leave an empty or partial file.
     pub fn may_replace(&self, id: &TransferId, file: u32) -> bool {
         self.model.saved_into(id).is_some() && self.savers.get(id).is_some_and(|saver| saver.may_be_left_over(file))
     }
@@ -71,8 +73,8 @@ impl Queue {
         }
     }
 
-    /// Chrome has no download of this number any more. It keeps those that ended, until somebody takes them from its list, and loses one of which
-    /// the user did not want to keep the file.
+    /// Chrome has no download of this number any more. It keeps ended ones until somebody takes them from its list. It
+    /// loses one if the user did not want to keep the file.
     pub fn handle_forgotten(&mut self, download: i32) {
         let found = self.savers.iter().find_map(|(id, saver)| Some((id.clone(), saver.find(download)?)));
         if let Some((id, file)) = found {
@@ -212,7 +214,8 @@ impl Queue {
         Ok(())
     }
 
-    /// What Chrome has begun of a folder it ends, and when the folder is saved again, that goes on where it was. A file alone it gives up.
+    /// Chrome ends the downloads of a folder that it has begun. The folder's next saving continues from there. A single
+    /// file is given up.
     pub(super) fn stop_saving(&mut self, command: &CommandId, id: &TransferId) {
         let Some(item) = self.model.item(id).filter(|item| item.is_saving()) else { return };
         let is_file = item.kind == TransferKind::File;

@@ -1,7 +1,7 @@
-//! What each worker may use: servers, connections, memory, and bytes a second.
+//! Each worker's share of servers, connections, memory, and bytes a second.
 //!
-//! The workers divide the user's limit equally. What one may not take because of a limit of its own goes to the others. One that waits for its server
-//! takes nothing from them, and is told a share for when it comes back.
+//! The workers divide the user's limit equally. A worker with a lower limit of its own leaves the rest to the others.
+//! One that waits for its server takes nothing from them. It is told a share for the time when it comes back.
 
 use wstp_messages::{BlockOrder, CommandId, Inner, Problem, Terms, TransferId, WorkerTask};
 

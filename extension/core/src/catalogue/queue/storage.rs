@@ -1,4 +1,5 @@
-//! The queue handles transfers whose files are gone from the sandbox, and tells the user about everything that is stored.
+//! The queue handles transfers whose files are gone from the sandbox, and tells the user about everything that is
+//! stored.
 
 use std::collections::HashSet;
 
@@ -15,7 +16,8 @@ fn successor(id: &TransferId) -> TransferId {
 }
 
 impl Queue {
-    /// These are the folders of transfers that there are. A transfer that is under way notices by itself; one that is not complete begins anew.
+    /// These are the folders of transfers that there are. A transfer that is under way notices by itself; one that is
+    /// not complete begins anew.
     pub fn handle_folders(&mut self, folders: &HashSet<String>) {
         let is_gone = |item: &&Item| item.in_sandbox && item.is_complete() && !folders.contains(&item.id.0);
         let gone: Vec<_> = self.model.items().filter(is_gone).map(|item| item.id.clone()).collect();
@@ -30,8 +32,9 @@ impl Queue {
         self.schedule();
     }
 
-    /// The files of a transfer that is under way were removed. Chromium keeps the names of files that were open when they were removed, so that none can be
-    /// made in their place before it is restarted: the transfer goes on under another name.
+    /// The files of a transfer that is under way were removed. Chromium keeps the names of files that were open when
+    /// they were removed. None can be made in their place before Chromium is restarted. So the transfer goes on under
+    /// another name.
     pub(super) fn begin_anew(&mut self, id: &TransferId) {
         let said = self.workers.get_mut(id).and_then(|worker| worker.said.take());
         self.keep(id, said);

@@ -1,4 +1,4 @@
-//! What the views and the user are told.
+//! Messages to the views and the user.
 
 use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView};
 
@@ -26,7 +26,7 @@ impl Queue {
         self.is_urgent
     }
 
-    /// What to tell the views: everything that changed since the last call.
+    /// The messages to the views: everything that changed since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         self.is_urgent = false;

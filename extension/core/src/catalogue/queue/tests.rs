@@ -127,7 +127,7 @@ impl Desk {
         std::mem::take(&mut self.said).iter().filter_map(started).collect()
     }
 
-    /// What a running transfer was told last that it may have, in bytes a second.
+    /// The bytes a second that a running transfer was last told it may have.
     fn rate_limit(&self, id: &TransferId) -> Option<u64> {
         self.terms(id).rate_limit
     }

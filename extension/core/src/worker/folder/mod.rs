@@ -1,4 +1,5 @@
-//! The job of fetching a folder: the engine's walk through it, small files in a [`Pack`], and a run of its own for each large one.
+//! The job of fetching a folder: the engine walks through it. Small files go into a [`Pack`]; each large one has a run
+//! of its own.
 
 mod checking;
 mod pack;
@@ -44,11 +45,11 @@ pub struct FolderJob {
     pack: Pack,
     large: BTreeMap<FileId, Large>,
     checks: Checks,
-    /// What each part may use, as last told: large files under way, and whether anything else is left.
+    /// The limits of each part, as last told: large files under way, and whether anything else is left.
     shared: (usize, bool),
     /// Files that are there.
     done: RangeSet,
-    /// What could not be had, by path.
+    /// The files that could not be fetched, by path.
     troubles: BTreeMap<String, Trouble>,
     /// Whether they are not written down yet.
     has_news: bool,
@@ -105,7 +106,7 @@ impl FolderJob {
 
     fn command(&mut self, command: FolderCommand) {
         if matches!(command, FolderCommand::Resume) {
-            // What could not be had is tried again, and told again if it still can't be.
+            // Failed files are tried again, and told again if they still can't be fetched.
             self.troubles.retain(|_, trouble| trouble.is_left_out);
             self.has_news = true;
         }
@@ -196,7 +197,7 @@ impl FolderJob {
         }
     }
 
-    /// What the failed folder waits for, if that may come by itself.
+    /// The event that the failed folder waits for, if that may come by itself.
     fn remedy(&self, progress: &FolderProgress) -> Option<Remedy> {
         match progress.problem.as_ref().filter(|_| progress.phase == Phase::Failed && !self.is_stopping)? {
             FolderProblem::Source(found) => Remedy::of(found, progress.files > 0),
@@ -204,7 +205,8 @@ impl FolderJob {
         }
     }
 
-    /// Until when all of the folder waits, and why: large files of which none can be had now, while the folder itself asks for nothing.
+    /// Until when all of the folder waits, and why: large files of which none can be had now, while the folder itself
+    /// asks for nothing.
     fn waited_for(&self, folder: &FolderProgress, runs: &[Progress]) -> Option<(Instant, Problem)> {
         if folder.phase != Phase::Downloading || folder.asks || runs.len() < self.large.len() {
             return None;
@@ -228,7 +230,7 @@ impl FolderJob {
         }
     }
 
-    /// What the large files want done.
+    /// The requests of the large files.
     fn poll_large(&mut self) -> Option<Act> {
         self.large.values_mut().find_map(|large| large.run.as_mut()?.poll_act())
     }
@@ -250,7 +252,7 @@ impl FolderJob {
                     begun_anew = true;
                     return None;
                 }
-                // What a server says of one file is no reason to leave the others.
+                // A server's refusal of one file is no reason to leave the others.
                 (Phase::Failed, Some(problem @ Problem::Storage(StoreError::TooLarge))) => {
                     FetchReply::FileFailed(problem)
                 }
@@ -294,7 +296,7 @@ impl FolderJob {
         }
     }
 
-    /// What each part of the job may use.
+    /// The limits of each part of the job.
     fn part(&self) -> Terms {
         let (large, has_others) = self.shared;
         let parts = (large + usize::from(has_others)).max(1);
