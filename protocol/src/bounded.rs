@@ -39,3 +39,16 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Bounded<T, MAX
         Ok(elements)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{Error, SeqDeserializer};
+
+    #[test]
+    fn a_sequence_that_is_too_long_is_refused_with_the_limit() {
+        let decode = |bytes: &[u8]| super::vec::<_, u8, 2>(SeqDeserializer::<_, Error>::new(bytes.iter().copied()));
+        assert_eq!(decode(&[1, 2]), Ok(vec![1, 2]));
+        let refusal = decode(&[1, 2, 3, 4]).map_err(|error| error.to_string());
+        assert_eq!(refusal, Err("invalid length 3, expected at most 2 elements".to_owned()));
+    }
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::support::{crate_dir, unhex, vectors};
 use serde::Deserialize;
-use wstp_protocol::ErrorCode;
 use wstp_protocol::limits::*;
+use wstp_protocol::{ErrorCode, features};
 
 #[derive(Deserialize)]
 struct Frame {
@@ -115,4 +115,15 @@ fn its_error_codes_are_the_crates() {
     let rows: Vec<_> = rows.iter().map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
     let expected: Vec<_> = ErrorCode::ALL.iter().map(|code| (code.to_u16().to_string(), format!("{code:?}"))).collect();
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn its_feature_bits_are_the_crates() {
+    let document = document();
+    let rows = table(&document, "bit | name");
+    let rows: Vec<_> = rows.iter().map(|row| (row[0].parse().expect("a bit is a number"), row[1])).collect();
+    let named = [(features::MIRRORS, "Mirrors"), (features::BUNDLES, "Bundles"), (features::LINKS, "Links")];
+    assert_eq!(rows, named.map(|(feature, name)| (feature.trailing_zeros(), name)));
+    assert!(named.iter().all(|(feature, _)| feature.is_power_of_two()));
+    assert_eq!(features::KNOWN, named.iter().map(|(feature, _)| feature).sum::<u64>());
 }

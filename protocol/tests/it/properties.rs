@@ -261,17 +261,25 @@ proptest! {
 }
 
 #[test]
-fn a_file_in_a_bundle_takes_no_more_than_is_reckoned() {
+fn a_file_in_a_bundle_takes_as_much_as_is_reckoned_and_less_only_by_the_lengths_of_lengths() {
     let file = |size: usize| {
         let data = Bytes::from(vec![7; size]);
         let (modified_ms, version) = (Some(i64::MIN), FileVersion([0xff; 16]));
         Bundled::File(BundledFile { modified_ms, version, root: [0xff; 32], data })
     };
-    for (count, size) in [(1, MAX_BUNDLED_FILE), (MAX_BUNDLE_FILES, 900), (1, 0), (3, 200)] {
+    // The varints of the count and of each file's size are reckoned at their longest: two bytes and three.
+    for (count, size, spared) in [
+        (1, MAX_BUNDLED_FILE, 1),
+        (MAX_BUNDLE_FILES, 900, MAX_BUNDLE_FILES),
+        (MAX_BUNDLE_FILES, 0, MAX_BUNDLE_FILES * 2),
+        (1, 0, 1 + 2),
+        (3, 200, 1 + 3),
+    ] {
         let reply = ServerMessage::Bundle(BundleReply { id: u32::MAX, files: vec![file(size); count] });
         let frame = reply.encode();
         let reckoned = BundleReply::OVERHEAD + count as u64 * BundleReply::space_of(size as u64);
-        assert!(frame.len() as u64 <= reckoned && reckoned <= MAX_SERVER_FRAME as u64, "{count} of {size}");
+        assert_eq!(frame.len() as u64 + spared as u64, reckoned, "{count} of {size}");
+        assert!(reckoned <= MAX_SERVER_FRAME as u64, "{count} of {size}");
         assert_eq!(ServerMessage::decode(frame.into()), Ok(reply));
     }
 }
