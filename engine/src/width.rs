@@ -5,9 +5,12 @@
 //! with more of them. A full link does not, and every connection costs both sides memory and time. A step is judged
 //! only while nothing else held the transfer back.
 
+mod delivery;
+
 use std::time::Duration;
 
-use crate::Instant;
+use self::delivery::Delivery;
+use crate::{ConnectionId, Instant};
 
 /// How many connections a transfer may have over all sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +29,10 @@ pub enum Connections {
 const FIRST: u8 = 4;
 /// A new connection gets its share only after a while.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How long bytes are counted before a step is judged.
+/// The least time for which arrivals are counted before a step is judged. On a slow line, enough of them take longer.
 const COUNT: Duration = Duration::from_secs(2);
+/// A step that can't be judged within this time is taken back.
+const LONGEST_COUNT: Duration = Duration::from_secs(60);
 /// One more connection has to carry this much more.
 const GAIN: f64 = 1.06;
 /// One fewer may carry this much less.
@@ -55,7 +60,7 @@ pub(crate) struct Width {
     step: Step,
     /// When counting begins; `None` while nothing can be judged.
     counting: Option<Instant>,
-    bytes: u64,
+    delivery: Delivery,
     rest: Duration,
     rested_at: Instant,
     /// Whether the next step is one fewer.
@@ -81,7 +86,7 @@ impl Width {
             target,
             step: Step::None,
             counting: None,
-            bytes: 0,
+            delivery: Delivery::default(),
             rest: FIRST_REST,
             rested_at: Instant::default(),
             narrows: false,
@@ -104,35 +109,42 @@ impl Width {
         usize::from(self.target).max(sources.min(usize::from(self.setting.most())))
     }
 
-    /// Bytes of blocks arrived.
-    pub(crate) fn arrived(&mut self, now: Instant, bytes: u64) {
+    /// Bytes of blocks arrived on a connection.
+    pub(crate) fn arrived(&mut self, now: Instant, connection: ConnectionId, bytes: u64) {
         if self.counting.is_some_and(|from| from <= now) {
-            self.bytes += bytes;
+            self.delivery.arrived(now, connection, bytes);
         }
     }
 
-    /// Judges the last step and takes the next one. `is_bound` says whether the number limits the speed: exactly as
-    /// many connections as allowed carry blocks, as fast as they can.
-    pub(crate) fn adapt(&mut self, now: Instant, is_bound: bool) {
+    /// Judges the last step and takes the next one. `carrying` is the number of connections if it limits the speed:
+    /// exactly as many as allowed carry blocks, as fast as they can.
+    pub(crate) fn adapt(&mut self, now: Instant, carrying: Option<usize>) {
         let Connections::Auto { most } = self.setting else { return };
-        let Some(from) = self.counting.filter(|_| is_bound) else {
-            self.bytes = 0;
-            self.counting = is_bound.then_some(now + SETTLE);
+        let Some((from, carrying)) = self.counting.zip(carrying) else {
+            self.count_from(carrying.map(|_| now + SETTLE));
             return;
         };
         if now < from + COUNT {
             return;
         }
-        let rate = self.bytes as f64 / (now - from).as_secs_f64();
-        (self.bytes, self.counting) = (0, Some(now));
-        match self.step {
-            Step::None if now < self.rested_at => {}
-            Step::None => self.begin_step(now, most.max(1), rate),
-            Step::More(before) if rate >= before * GAIN => self.accept(now, most.max(1), rate),
-            Step::Fewer(before) if rate >= before * LOSS => self.accept(now, most.max(1), rate),
-            Step::More(_) => self.take_back(now, self.target - 1),
-            Step::Fewer(_) => self.take_back(now, self.target + 1),
+        let rate = self.delivery.rate(carrying);
+        if rate.is_none() && now < from + LONGEST_COUNT {
+            return;
         }
+        self.count_from(Some(now));
+        match (self.step, rate) {
+            (Step::None, Some(rate)) if now >= self.rested_at => self.begin_step(now, most.max(1), rate),
+            (Step::None, _) => {}
+            (Step::More(before), Some(rate)) if rate >= before * GAIN => self.accept(now, most.max(1), rate),
+            (Step::Fewer(before), Some(rate)) if rate >= before * LOSS => self.accept(now, most.max(1), rate),
+            (Step::More(_), _) => self.take_back(now, self.target - 1),
+            (Step::Fewer(_), _) => self.take_back(now, self.target + 1),
+        }
+    }
+
+    fn count_from(&mut self, from: Option<Instant>) {
+        self.delivery = Delivery::default();
+        self.counting = from;
     }
 
     fn begin_step(&mut self, now: Instant, most: u8, rate: f64) {
@@ -144,7 +156,7 @@ impl Width {
         self.narrows = narrows;
         self.step = if narrows { Step::Fewer(rate) } else { Step::More(rate) };
         self.target = if narrows { self.target - 1 } else { self.target + 1 };
-        self.counting = Some(now + SETTLE);
+        self.count_from(Some(now + SETTLE));
     }
 
     /// The step was right: the next one goes the same way.
@@ -161,31 +173,54 @@ impl Width {
     fn take_back(&mut self, now: Instant, target: u8) {
         (self.step, self.target, self.narrows) = (Step::None, target, !self.narrows);
         (self.rested_at, self.rest) = (now + self.rest, (self.rest * 2).min(LONGEST_REST));
-        self.counting = Some(now + SETTLE);
+        self.count_from(Some(now + SETTLE));
     }
 
     /// When [`Width::adapt`] has something to do, if nothing happens before.
     pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
-        let counted = self.counting? + COUNT;
+        let from = self.counting.filter(|_| matches!(self.setting, Connections::Auto { .. }))?;
+        let counted = from + COUNT;
         let due = if self.step == Step::None { counted.max(self.rested_at) } else { counted };
-        matches!(self.setting, Connections::Auto { .. }).then_some(due).filter(|due| *due > now)
+        [due, from + LONGEST_COUNT].into_iter().find(|due| *due > now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::Jitter;
 
-    /// Runs for a time on a link with this rate over this many connections. Gives the number of connections at each
-    /// second.
+    /// A line that carries so many bytes a second over so many connections, in messages that are a little late.
+    struct Line<F> {
+        carries: F,
+        message: u64,
+        jitter: Jitter,
+    }
+
+    impl<F: Fn(usize) -> f64> Line<F> {
+        /// Runs for a time, with every connection in the same phase. Gives the number of connections at each second.
+        fn run(&mut self, width: &mut Width, seconds: u64) -> Vec<usize> {
+            let (mut seen, mut turns) = (Vec::new(), Vec::<Instant>::new());
+            let mut now = Instant::default();
+            while (seen.len() as u64) < seconds {
+                let open = width.connections(1);
+                let each = Duration::from_secs_f64(self.message as f64 * open as f64 / (self.carries)(open));
+                turns.resize(open, now + each);
+                let (next, _) = turns.iter().enumerate().min_by_key(|(_, turn)| **turn).unwrap();
+                let late = self.jitter.around(each) - each * 3 / 4;
+                now = now.max(turns[next] + late);
+                turns[next] = turns[next] + each;
+                width.arrived(now, ConnectionId(next as u64), self.message);
+                width.adapt(now, Some(open));
+                seen.resize(now.0.as_secs() as usize, open);
+            }
+            seen
+        }
+    }
+
+    /// Runs on a line of small messages.
     fn run(width: &mut Width, seconds: u64, carries: impl Fn(usize) -> f64) -> Vec<usize> {
-        let ticks = (0..seconds * 20).map(|tick| Instant(Duration::from_millis(tick * 50)));
-        let each = ticks.map(|now| {
-            width.arrived(now, (carries(width.connections(1)) * 0.05) as u64);
-            width.adapt(now, true);
-            width.connections(1)
-        });
-        each.collect::<Vec<_>>().into_iter().step_by(20).collect()
+        Line { carries, message: 64 << 10, jitter: Jitter::new(1) }.run(width, seconds)
     }
 
     #[test]
@@ -215,12 +250,32 @@ mod tests {
     }
 
     #[test]
+    fn a_full_line_needs_one_however_slow_it_is_and_however_large_the_messages_are() {
+        let (kib, mib) = (1 << 10, 1 << 20);
+        let lines = [(2e5, 8 * kib), (2e5, 64 * kib), (2e6, 8 * kib), (2e6, 256 * kib), (2e6, mib), (1e8, 256 * kib)];
+        for (seed, (rate, message)) in (0..8).flat_map(|seed| lines.map(|line| (seed, line))) {
+            let mut width = Width::new(Connections::Auto { most: 16 });
+            let mut line = Line { carries: |_| rate, message, jitter: Jitter::new(seed) };
+            let seen = line.run(&mut width, 900);
+            let settled = &seen[450..];
+            assert!(settled.iter().all(|connections| *connections <= 2), "{rate} {message} {seed}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_too_slow_to_judge_keeps_what_it_has() {
+        let mut width = Width::new(Connections::Auto { most: 16 });
+        let mut line = Line { carries: |_| 2e5, message: 1 << 20, jitter: Jitter::new(1) };
+        assert!(line.run(&mut width, 900).iter().all(|connections| *connections == 4));
+    }
+
+    #[test]
     fn nothing_is_judged_while_something_else_holds_it_back() {
         let mut width = Width::new(Connections::Auto { most: 8 });
         for second in 0..600 {
             let now = Instant(Duration::from_secs(second));
-            width.arrived(now, 1_000_000);
-            width.adapt(now, second % 2 == 0);
+            width.arrived(now, ConnectionId(0), 1_000_000);
+            width.adapt(now, (second % 2 == 0).then_some(1));
             assert_eq!(width.connections(1), 4);
         }
     }

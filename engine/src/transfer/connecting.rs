@@ -70,7 +70,7 @@ impl Transfer {
         let carrying =
             self.connections.values().filter(|open| open.handle().is_some() && open.peer.in_flight > 0).count();
         let is_bound = carrying == self.most_connections() && self.unlimited_at.is_none() && !self.blocks.all_taken();
-        self.width.adapt(self.now, is_bound);
+        self.width.adapt(self.now, is_bound.then_some(carrying));
         self.close_excess();
     }
 

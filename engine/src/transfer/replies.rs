@@ -104,7 +104,7 @@ impl Transfer {
         }
         self.problem = None;
         self.rate.add(now, ask.bytes);
-        self.width.arrived(now, ask.bytes);
+        self.width.arrived(now, id, ask.bytes);
         let bad = self.take_run(source, ask.run, &reply.data);
         if bad.is_empty() {
             if ask.twice {
