@@ -14,13 +14,13 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::iter;
-use std::os::unix::fs::FileExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
+use wstp_client::store::{JournalFile, read_journal};
 use wstp_engine::folder::journal::{Recovered, is_of_other_version, replay};
 use wstp_engine::folder::{FileId, LookReply};
 use wstp_protocol::Hash;
@@ -30,8 +30,11 @@ pub use self::looking::{Found, ToCheck, ToLook};
 use crate::disk::Storage;
 use crate::exit::{Code, Failure};
 use crate::layout::Layout;
+use crate::local_file::LocalFile;
 use crate::names::PARTIAL_SUFFIX;
-use crate::partial::{exists, make_folder, make_partial, open_journal, place, remove_emptied, shown, sync_folder};
+use crate::partial::{
+    exists, make_folder, make_partial, open_journal, place, remove_emptied, shown, sync_folder, unreadable,
+};
 use crate::times;
 use crate::trial::Trial;
 
@@ -39,6 +42,8 @@ use crate::trial::Trial;
 const NAMES: &str = "names";
 /// The file in it that says what is here.
 const JOURNAL: &str = "journal";
+/// The longest journal that is read. It has every name of the folder in it.
+const MAX_JOURNAL: u64 = 512 << 20;
 /// Most threads that keep files.
 const MOST_THREADS: usize = 4;
 /// This many files take longer to keep than a thread takes to start.
@@ -106,8 +111,7 @@ pub struct FolderStore {
     /// Whether the output did not exist before.
     is_new: bool,
     folder: PathBuf,
-    journal: File,
-    journal_len: u64,
+    journal: JournalFile<LocalFile>,
     update: bool,
     /// Most threads that keep files.
     threads: usize,
@@ -179,14 +183,15 @@ impl FolderStore {
         fs::create_dir_all(output).map_err(failed)?;
         let folder = output.join(PARTIAL_SUFFIX);
         make_partial(&folder)?;
-        let (journal, bytes) = open_journal(&folder, output, JOURNAL, is_of_other_version)?;
-        let (recovered, journal_len) = replay(&bytes);
-        journal.set_len(journal_len).map_err(failed)?;
+        let journal = open_journal(&folder, output, JOURNAL)?;
+        let bytes = read_journal(&journal, MAX_JOURNAL, is_of_other_version);
+        let (recovered, length) = replay(&bytes.map_err(|error| unreadable(&folder, error))?);
+        let journal = JournalFile::open(journal, length).map_err(failed)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
         let (output, kept) = (output.to_owned(), Vec::new());
         let (made, claims) = Default::default();
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let store = Self { output, is_new, folder, journal, journal_len, update, threads, made, claims, kept };
+        let store = Self { output, is_new, folder, journal, update, threads, made, claims, kept };
         store.remove_leftovers();
         Ok((store, recovered))
     }
@@ -342,9 +347,7 @@ impl FolderStore {
             let folders: HashSet<_> = saved.iter().filter_map(|saved| saved.target.parent()).collect();
             sync(&self.folder, folders.into_iter()).map_err(failed)?;
         }
-        self.journal.write_all_at(record, self.journal_len).map_err(failed)?;
-        self.journal.sync_data().map_err(failed)?;
-        self.journal_len += record.len() as u64;
+        self.journal.append(record).map_err(failed)?;
         Ok(saved)
     }
 }

@@ -4,7 +4,7 @@
 //! [`run`] does what the command line says.
 //!
 //! **A file.** `get` decides what to fetch and where to. `partial` keeps the parts that are here. `transfer` is the
-//! engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`; `store` does the work on the disk.
+//! engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, whose thread has the files (`local_file`).
 //! `stream` writes a file to the standard output instead.
 //!
 //! **A folder.** `folder` is the run loop of the engine's tree. `layout` decides where everything goes, with names that
@@ -41,6 +41,7 @@ mod get;
 mod hash;
 mod layout;
 mod link;
+mod local_file;
 mod ls;
 mod names;
 mod pages;
@@ -54,7 +55,6 @@ mod remote;
 mod room;
 mod same;
 mod socket;
-mod store;
 mod stream;
 mod times;
 mod tls;

@@ -8,18 +8,21 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use wstp_client::store::{FileStore, Stored, Unreadable};
+use wstp_engine::StoreRequest;
 use wstp_engine::journal::{self, Recovered};
 
+use crate::disk::Storage;
 use crate::escape;
 use crate::exit::{Code, Failure};
+use crate::local_file::LocalFile;
 use crate::names::PARTIAL_SUFFIX;
 use crate::room::taken;
-use crate::store::Store;
 use crate::times;
 
 /// The longest target name, in bytes, that fits into the partial folder's name. Some encrypted disks have no room for
@@ -28,16 +31,13 @@ const LONGEST_WHOLE: usize = 120;
 /// The bytes of a longer name that are kept.
 const BEGINNING: usize = 64;
 
-/// The longest journal that is read. A tree's journal has every name in it.
-const MAX_JOURNAL: u64 = 512 << 20;
-
 /// A partial folder, locked.
 #[derive(Debug)]
 pub struct Partial {
     folder: PathBuf,
     target: PathBuf,
     /// The files; taken while a transfer works with them.
-    pub(crate) store: Store,
+    store: FileStore<LocalFile>,
 }
 
 impl Partial {
@@ -69,14 +69,11 @@ impl Partial {
         let failed = |error| Failure::disk(format!("{} can't be used", shown(&folder)), &error);
         make_partial(&folder)?;
         let [first, second] = journal::FILES;
-        let (first, bytes) = open_journal(&folder, target, first, journal::is_of_other_version)?;
-        let (second, more) = open_journal(&folder, target, second, journal::is_of_other_version)?;
-        let (journals, (recovered, end)) = ([first, second], journal::replay([&bytes, &more]));
-        journals[end.file].set_len(end.length).map_err(failed)?;
-        let data = open_file(&folder, "data")?;
-        let hashes = open_file(&folder, "hashes")?;
+        let journals = [open_journal(&folder, target, first)?, open_journal(&folder, target, second)?];
+        let (data, hashes) = (open_file(&folder, "data")?, open_file(&folder, "hashes")?);
+        let opened = FileStore::open(data, hashes, journals);
+        let (store, recovered) = opened.map_err(|error| unreadable(&folder, error))?;
         sync_folder(&folder).and_then(|()| sync_folder(parent(&folder))).map_err(failed)?;
-        let store = Store { data, hashes, journals, end };
         Ok((Self { folder, target: target.to_owned(), store }, recovered))
     }
 
@@ -100,7 +97,7 @@ impl Partial {
     ///
     /// When an entry is already there, or the disk fails.
     pub fn finish(self, replace: bool, modified_ms: Option<i64>) -> Result<(), Failure> {
-        times::set_of(&self.store.data, modified_ms);
+        times::set_of(&self.store.data().0, modified_ms);
         let failed = |error| Failure::disk(format!("{} can't be put into its place", shown(&self.target)), &error);
         match place(&self.data_path(), &self.target, replace) {
             Ok(()) => {}
@@ -124,27 +121,31 @@ impl Partial {
 
     /// Removes it if nothing is on record, so that a mistyped name leaves nothing behind.
     pub fn discard_if_empty(self) {
-        if self.store.end.length == 0 {
+        if self.store.end().length == 0 {
             self.discard();
         }
     }
 }
 
-/// Opens a file of the journal in a partial folder under a lock, and reads its content.
+impl Storage for Partial {
+    type Request = StoreRequest;
+    type Reply = Stored<io::Error>;
+
+    fn perform(&mut self, request: StoreRequest) -> Stored<io::Error> {
+        self.store.perform(request)
+    }
+}
+
+/// Opens a file of the journal in a partial folder under a lock.
 ///
 /// # Errors
 ///
-/// When another process has it, another version wrote it, another kind of entry is in its place, or the disk fails.
-pub(crate) fn open_journal(
-    folder: &Path,
-    target: &Path,
-    name: &str,
-    is_of_other_version: impl Fn(&[u8]) -> bool,
-) -> Result<(File, Vec<u8>), Failure> {
+/// When another process has it, another kind of entry is in its place, or the disk fails.
+pub(crate) fn open_journal(folder: &Path, target: &Path, name: &str) -> Result<LocalFile, Failure> {
     let path = folder.join(name);
     let failed = |error| Failure::disk(format!("{} can't be used", shown(&path)), &error);
-    let mut journal = open_file(folder, name)?;
-    match journal.try_lock() {
+    let journal = open_file(folder, name)?;
+    match journal.0.try_lock() {
         Ok(()) => {}
         // Some file systems have no locks. The user then has to run one process at a time.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
@@ -152,20 +153,19 @@ pub(crate) fn open_journal(
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     // The process that had the lock until now may have removed the folder.
-    if !is_same(&path, &journal) {
-        return Err(in_use(target));
+    if is_same(&path, &journal.0) { Ok(journal) } else { Err(in_use(target)) }
+}
+
+/// The failure for a partial folder whose journal can't be used.
+pub(crate) fn unreadable(folder: &Path, error: Unreadable<io::Error>) -> Failure {
+    match error {
+        Unreadable::OtherVersion => {
+            let what = format!("{} was written by another version of wstp.", shown(folder));
+            let advice = "Go on with that version, or delete it and run the same command again: it begins anew.";
+            Failure::new(Code::Failed, what, advice)
+        }
+        Unreadable::Storage(error) => Failure::disk(format!("{} can't be used", shown(folder)), &error),
     }
-    let mut bytes = Vec::new();
-    Read::by_ref(&mut journal).take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(failed)?;
-    if is_of_other_version(&bytes) {
-        let what = format!("{} was written by another version of wstp.", shown(&path));
-        let advice = format!(
-            "Go on with that version, or delete {} and run the same command again: it begins anew.",
-            shown(folder)
-        );
-        return Err(Failure::new(Code::Failed, what, advice));
-    }
-    Ok((journal, bytes))
 }
 
 /// Removes a folder whose files are all removed and closed. Some disks (FUSE, NFS) keep a file that was open when it
@@ -232,7 +232,7 @@ fn in_use(target: &Path) -> Failure {
 }
 
 /// Opens one of the files in a partial folder, or makes it.
-fn open_file(folder: &Path, name: &str) -> Result<File, Failure> {
+fn open_file(folder: &Path, name: &str) -> Result<LocalFile, Failure> {
     let path = folder.join(name);
     if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
         let what = format!("{} is not a file, so wstp did not make it.", shown(&path));
@@ -242,7 +242,7 @@ fn open_file(folder: &Path, name: &str) -> Result<File, Failure> {
     let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let opened =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(&path);
-    opened.map_err(|error| Failure::disk(format!("{} can't be used", shown(&path)), &error))
+    opened.map(LocalFile).map_err(|error| Failure::disk(format!("{} can't be used", shown(&path)), &error))
 }
 
 fn is_same(path: &Path, file: &File) -> bool {
@@ -351,6 +351,6 @@ mod tests {
         fs::write(Partial::folder_of(&target).join("journal"), "WSTP?").unwrap();
         let (partial, recovered) = Partial::open(&target).unwrap();
         assert_eq!(recovered, Recovered::default());
-        assert_eq!(partial.store.journals[0].metadata().unwrap().len(), 0);
+        assert_eq!(partial.store.journals()[0].0.metadata().unwrap().len(), 0);
     }
 }

@@ -5,16 +5,14 @@
 //! waits, and so does the network. The stream frees the room of bytes that it has written.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use indicatif::DecimalBytes;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
-use wstp_engine::journal::End;
+use wstp_client::store::{BlockFile, FileStore, Stored, Unreadable};
 use wstp_engine::journal::Recovered;
 use wstp_engine::{StoreReply, StoreRequest};
 use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
@@ -24,7 +22,7 @@ use crate::answers::Answers;
 use crate::disk::Storage;
 use crate::exit::{Code, Failure};
 use crate::get::{Context, Share, begin_with_one_that_answers, task};
-use crate::store::{Store, Stored};
+use crate::local_file::LocalFile;
 use crate::transfer;
 
 /// Verified bytes that may wait for the reader, and bytes that may wait for the server's hash.
@@ -209,17 +207,21 @@ type Sums = Arc<Mutex<BTreeMap<u64, Hash>>>;
 /// The transfer's storage: nothing in it outlives the process.
 #[derive(Debug)]
 struct Spool {
-    store: Store,
+    store: FileStore<LocalFile>,
     sums: Sums,
     queue: Arc<Queue>,
 }
 
 impl Spool {
     fn new(queue: &Arc<Queue>, answers: &Answers, stop: &CancellationToken) -> io::Result<(Self, Giving)> {
-        let file = tempfile::tempfile;
-        let store = Store { data: file()?, hashes: file()?, journals: [file()?, file()?], end: End::default() };
+        let file = || tempfile::tempfile().map(LocalFile);
+        let opened = FileStore::open(file()?, file()?, [file()?, file()?]);
+        let (store, _nothing) = opened.map_err(|error| match error {
+            Unreadable::Storage(error) => error,
+            Unreadable::OtherVersion => io::ErrorKind::InvalidData.into(),
+        })?;
         let sums = Sums::default();
-        let data = store.data.try_clone()?;
+        let data = LocalFile(store.data().0.try_clone()?);
         let (sums_of, queue_of, answers, stop) = (sums.clone(), queue.clone(), answers.clone(), stop.clone());
         let giving = Giving { data, sums: sums_of, queue: queue_of, answers, stop };
         Ok((Self { store, sums, queue: queue.clone() }, giving))
@@ -228,9 +230,9 @@ impl Spool {
 
 impl Storage for Spool {
     type Request = StoreRequest;
-    type Reply = Stored;
+    type Reply = Stored<io::Error>;
 
-    fn perform(&mut self, request: StoreRequest) -> Stored {
+    fn perform(&mut self, request: StoreRequest) -> Stored<io::Error> {
         match &request {
             StoreRequest::Write { offset, data } => {
                 self.queue.room(data.len() as u64);
@@ -254,7 +256,7 @@ fn sum(block: &[u8]) -> Hash {
 
 /// Writes the bytes that are ready.
 struct Giving {
-    data: File,
+    data: LocalFile,
     sums: Sums,
     queue: Arc<Queue>,
     answers: Answers,
@@ -269,7 +271,7 @@ impl Giving {
         let mut piece = Vec::new();
         while let Some((start, end)) = self.queue.next() {
             piece.resize(usize::try_from(end - start).unwrap_or_default(), 0);
-            let read = self.data.read_exact_at(&mut piece, start).and_then(|()| self.check(start, &piece));
+            let read = self.data.read_at(start, &mut piece).and_then(|()| self.check(start, &piece));
             if let Err(error) = read {
                 self.stop.cancel();
                 return Err(error);
@@ -278,7 +280,7 @@ impl Giving {
                 break;
             }
             whole.update(&piece);
-            free(&self.data, start, end);
+            self.data.free(start, end - start);
             self.queue.gave(end);
         }
         Ok(*whole.finalize().as_bytes())
@@ -293,18 +295,6 @@ impl Giving {
         }
         Ok(())
     }
-}
-
-/// Frees the room of written bytes, if the file system can do that.
-fn free(data: &File, start: u64, end: u64) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{FallocateFlags, fallocate};
-        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _stays = fallocate(data, hole, start, end - start);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (data, start, end);
 }
 
 /// Whether an output means the standard output.

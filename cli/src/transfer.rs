@@ -2,6 +2,7 @@
 //! the transfer itself, only when it is no use to wait any longer.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
+use wstp_client::store::{BlockFile, Stored};
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
     Command, Config, ConnectionId, NamedBy, Order, Output, Phase, Problem, Progress, SourceConfig, SourceId,
@@ -21,11 +23,11 @@ use crate::disk::{Disk, Ended, Storage};
 use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
 use crate::link::Link;
+use crate::local_file::LocalFile;
 use crate::partial::{Partial, parent};
 use crate::place::Place;
 use crate::room::Room;
 use crate::socket::Happening;
-use crate::store::{Stored, kind_of};
 use crate::stream::Queue;
 use crate::words::{clause, engine_problem, interrupted, no_connection, nothing_arrived};
 
@@ -120,7 +122,7 @@ struct Loop<'a, S: Storage, W> {
 /// # Errors
 ///
 /// In words, with the code to end with.
-pub(crate) async fn fetch<S: Storage<Request = StoreRequest, Reply = Stored>>(
+pub(crate) async fn fetch<S: Storage<Request = StoreRequest, Reply = Stored<io::Error>>>(
     task: &Task,
     storage: S,
     recovered: Recovered,
@@ -189,7 +191,7 @@ pub(crate) fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)> Loop<'_, S, W> {
+impl<S: Storage<Request = StoreRequest, Reply = Stored<io::Error>>, W: FnMut(&Standing<'_>)> Loop<'_, S, W> {
     async fn until_end(
         &mut self,
         happened: &mut mpsc::Receiver<(ConnectionId, Happening)>,
@@ -269,12 +271,12 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored>, W: FnMut(&Standing<'_>)
         }
     }
 
-    fn stored(&mut self, stored: Result<Stored, Ended>) -> Result<(), Failure> {
+    fn stored(&mut self, stored: Result<Stored<io::Error>, Ended>) -> Result<(), Failure> {
         let stored = stored.map_err(|ended| {
             Failure::new(Code::Failed, format!("A defect: {ended}."), "Run the same command again, and report it.")
         })?;
         // The engine fetches missing blocks again. Any other error ends the run, and the first one says why.
-        let error = stored.error.filter(|error| kind_of(error) != StoreError::Missing);
+        let error = stored.error.filter(|error| LocalFile::kind(error) != StoreError::Missing);
         self.disk_error = self.disk_error.take().or(error);
         self.transfer.handle_stored(self.now(), stored.reply);
         Ok(())

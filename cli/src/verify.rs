@@ -12,18 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use wstp_client::store::hash_run;
 use wstp_protocol::tree::{Tree, fold};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
 use crate::address::Source;
 use crate::exit::{Code, Failure};
 use crate::hash::unreadable;
+use crate::local_file::LocalFile;
 use crate::progress::Reporter;
 use crate::remote::{OpenFile, Remote};
-use crate::store::hash_run;
-
-/// Blocks read at once.
-const PIECE: u32 = 32;
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -45,7 +43,8 @@ pub async fn run(path: &Path, source: &Source, reporter: &Reporter) -> Result<Co
     let report = reporter.comparing(path, size);
     let file = report.during(report.while_server_hashes(remote.hashed(&opened))).await?;
     let mut printer = Printer { reporter, open: None, differing: 0 };
-    let mut compared = Comparison { remote, file, local: Arc::new(local), local_size: size, done: report.done() };
+    let mut compared =
+        Comparison { remote, file, local: Arc::new(LocalFile(local)), local_size: size, done: report.done() };
     report.during(compared.run(&mut |range| printer.differs(range))).await.map_err(|error| match error {
         Broken::Local(error) => unreadable(path, &error),
         Broken::Remote(failure) => failure,
@@ -59,7 +58,7 @@ pub async fn run(path: &Path, source: &Source, reporter: &Reporter) -> Result<Co
 pub struct Comparison {
     remote: Remote,
     file: OpenFile,
-    local: Arc<File>,
+    local: Arc<LocalFile>,
     local_size: u64,
     /// The counter of compared bytes, in whole blocks.
     done: Arc<AtomicU64>,
@@ -124,14 +123,8 @@ impl Comparison {
         let whole = if self.local_size >= size { run.end() } else { self.local_size / BLOCK_SIZE };
         let end = run.end().min(whole);
         let hashing = tokio::task::spawn_blocking(move || {
-            let mut hashes = Vec::with_capacity(run.count as usize);
-            let mut first = run.first;
-            while first < end {
-                let piece = BlockRun { first, count: u32::try_from(end - first).unwrap_or(PIECE).min(PIECE) };
-                hashes.extend(hash_run(&local, piece, size)?);
-                first = piece.end();
-            }
-            Ok(hashes)
+            let count = u32::try_from(end.saturating_sub(run.first)).unwrap_or(run.count);
+            Ok(hash_run(&*local, BlockRun { count, ..run }, size)?.unwrap_or_default())
         });
         hashing.await.map_err(io::Error::other)?
     }

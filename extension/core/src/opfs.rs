@@ -13,6 +13,7 @@ use web_sys::{
     FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
     FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle,
 };
+use wstp_client::store::BlockFile;
 use wstp_engine::StoreError;
 use wstp_messages::Stamp;
 
@@ -22,8 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PIECE: u64 = 8 << 20;
 /// The longest file that ext4 holds; others hold longer ones. The browser only says that it failed.
 const LONGEST: u64 = 16 << 40;
-/// Bytes written at once to see whether there is room.
-const PROBE: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[wasm_bindgen]
@@ -210,34 +209,14 @@ async fn patiently(mut attempt: impl AsyncFnMut() -> Result<JsValue, JsValue>) -
 /// An open file.
 pub struct File(FileSystemSyncAccessHandle);
 
-impl File {
-    /// Its length in bytes.
-    ///
-    /// # Errors
-    ///
-    /// An error of storage.
-    pub fn len(&self) -> Result<u64, StoreError> {
-        Ok(self.0.get_size().map_err(store_error)? as u64)
+impl BlockFile for File {
+    type Error = StoreError;
+
+    fn kind(error: &StoreError) -> StoreError {
+        *error
     }
 
-    /// Makes it so long.
-    ///
-    /// # Errors
-    ///
-    /// An error of storage; [`StoreError::TooLarge`] if the file is larger than that.
-    pub fn set_len(&self, bytes: u64) -> Result<(), StoreError> {
-        self.0.truncate_with_f64(bytes as f64).map_err(|error| match store_error(error) {
-            StoreError::Io if bytes > LONGEST => StoreError::TooLarge,
-            other => other,
-        })
-    }
-
-    /// Fills all of `buffer` from `offset` on.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Missing`] when the file ends before.
-    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
         let mut done = 0;
         while done < buffer.len() {
             let options = at(offset + done as u64);
@@ -250,12 +229,7 @@ impl File {
         Ok(())
     }
 
-    /// Writes all of `bytes` from `offset` on.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Full`] when no space is left.
-    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let mut done = 0;
         while done < bytes.len() {
             let options = at(offset + done as u64);
@@ -268,6 +242,23 @@ impl File {
         Ok(())
     }
 
+    fn truncate(&self, length: u64) -> Result<(), StoreError> {
+        self.0.truncate_with_f64(length as f64).map_err(|error| match store_error(error) {
+            StoreError::Io if length > LONGEST => StoreError::TooLarge,
+            other => other,
+        })
+    }
+
+    fn size(&self) -> Result<u64, StoreError> {
+        Ok(self.0.get_size().map_err(store_error)? as u64)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush().map_err(store_error)
+    }
+}
+
+impl File {
     /// Copies everything to the beginning of another file, as long as `goes_on` says so. It copies a piece at a time,
     /// so that the context stays awake. Gives whether it came to the end.
     ///
@@ -275,13 +266,13 @@ impl File {
     ///
     /// An error of storage.
     pub async fn copy_to(&self, other: &Self, goes_on: impl Fn() -> bool) -> Result<bool, StoreError> {
-        let length = self.len()?;
+        let length = self.size()?;
         let write = |offset, piece: &[u8]| {
             other.write_at(offset, piece)?;
             Ok(goes_on())
         };
         let is_whole = self.read_through(length, write).await?;
-        if is_whole { other.set_len(length).map(|()| true) } else { Ok(false) }
+        if is_whole { other.truncate(length).map(|()| true) } else { Ok(false) }
     }
 
     /// Hands the first `length` bytes to `take`, piece by piece with their offsets, as long as `take` says to go on.
@@ -310,31 +301,13 @@ impl File {
         Ok(true)
     }
 
-    /// Whether so many bytes can be written behind `end`, where nothing may be that counts: they are cut off again.
-    pub fn has_room(&self, end: u64, bytes: u64) -> bool {
-        let piece = vec![0xff; PROBE];
-        let mut offsets = (end..end + bytes).step_by(PROBE);
-        let written = offsets.try_for_each(|offset| self.write_at(offset, &piece)).and_then(|()| self.flush());
-        let cut = self.set_len(end);
-        written.and(cut).is_ok()
-    }
-
-    /// Makes everything written so far durable.
-    ///
-    /// # Errors
-    ///
-    /// An error of storage.
-    pub fn flush(&self) -> Result<(), StoreError> {
-        self.0.flush().map_err(store_error)
-    }
-
     /// Everything in it.
     ///
     /// # Errors
     ///
     /// An error of storage; [`StoreError::Full`] when it is longer than `most`.
     pub fn read_all(&self, most: u64) -> Result<Vec<u8>, StoreError> {
-        let length = self.len()?;
+        let length = self.size()?;
         if length > most {
             return Err(StoreError::Full);
         }
@@ -433,7 +406,7 @@ pub mod tests {
         let mut read = [1; 8];
         file.read_at(0, &mut read).unwrap();
         assert_eq!(&read, b"begin\0\0\0");
-        assert_eq!(file.len(), Ok(100_003));
+        assert_eq!(file.size(), Ok(100_003));
         assert_eq!(&file.read_all(100_003).unwrap()[100_000..], b"end");
     }
 
@@ -441,19 +414,11 @@ pub mod tests {
     async fn a_file_can_be_cut_and_nothing_is_read_past_its_end() {
         let file = folder("cut").await.file("data").await.unwrap();
         file.write_at(0, &[7; 1000]).unwrap();
-        file.set_len(10).unwrap();
+        file.truncate(10).unwrap();
         assert_eq!(file.read_at(5, &mut [0; 6]), Err(StoreError::Missing));
         assert_eq!(file.read_all(9), Err(StoreError::Full));
-        file.set_len(12).unwrap();
+        file.truncate(12).unwrap();
         assert_eq!(file.read_all(12).unwrap(), [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0]);
-    }
-
-    #[wasm_bindgen_test]
-    async fn a_look_for_room_leaves_nothing_behind() {
-        let file = folder("room").await.file("data").await.unwrap();
-        file.write_at(0, b"kept").unwrap();
-        assert!(file.has_room(4, 3 << 20));
-        assert_eq!(file.read_all(100).unwrap(), b"kept");
     }
 
     #[wasm_bindgen_test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
+use wstp_client::store::BlockFile;
 use wstp_messages::{Stamp, TransferId};
 
 use crate::catalogue::record::FORMAT;
@@ -59,8 +60,7 @@ impl Seal {
     /// The error that storage returns.
     pub async fn write(&self, transfer: &TransferId) -> Result<(), JsValue> {
         let file = Folder::open(&["transfers", &transfer.0]).await?.file(SEAL).await?;
-        let written = file.set_len(0).and_then(|()| file.write_at(0, &self.encode())).and_then(|()| file.flush());
-        written.map_err(|error| store_problem(error).what.into())
+        file.overwrite(&self.encode()).map_err(|error| store_problem(error).what.into())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
+use wstp_client::store::BlockFile;
 use wstp_engine::records::Foreign;
 use wstp_messages::{TransferId, TransferKind};
 
@@ -61,9 +62,7 @@ impl About {
 /// The error that the browser returns.
 pub async fn describe(item: &Item) -> Result<(), JsValue> {
     let file = Folder::open(&["transfers", &item.id.0]).await?.file(ABOUT).await?;
-    let bytes = About::of(item).encode();
-    let written = file.set_len(0).and_then(|()| file.write_at(0, &bytes)).and_then(|()| file.flush());
-    written.map_err(|error| store_problem(error).what.into())
+    file.overwrite(&About::of(item).encode()).map_err(|error| store_problem(error).what.into())
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

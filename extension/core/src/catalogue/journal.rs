@@ -7,6 +7,7 @@
 //! begun: `catalogue`, `catalogue-2` and so on. The last one counts.
 
 use wasm_bindgen::prelude::*;
+use wstp_client::store::BlockFile;
 use wstp_engine::StoreError;
 
 use super::model::{Model, Record};
@@ -103,7 +104,7 @@ impl Found {
         match (self.files, self.recovered) {
             (Some(files), Some((current, recovered))) => {
                 let len = recovered.valid as u64;
-                files[current].set_len(len).map_err(failed)?;
+                files[current].truncate(len).map_err(failed)?;
                 let (generation, sequence) = (recovered.generation, recovered.sequence);
                 let snapshot = recovered.snapshot as u64;
                 Ok(Journal { folder: self.folder, files, current, generation, sequence, len, snapshot })
@@ -190,10 +191,7 @@ impl Journal {
         let record = Record::Snapshot { generation: self.generation + 1, model: model.clone() };
         let bytes = FORMAT.begin(self.sequence + 1, &record);
         let other = 1 - self.current;
-        let file = &self.files[other];
-        file.set_len(0)?;
-        file.write_at(0, &bytes)?;
-        file.flush()?;
+        self.files[other].overwrite(&bytes)?;
         self.current = other;
         self.generation += 1;
         self.sequence += 1;

@@ -5,6 +5,7 @@
 //! claims data that is not durable.
 
 use wasm_bindgen::prelude::*;
+use wstp_client::store::{BlockFile, JournalFile, Unreadable, read_journal};
 use wstp_engine::StoreError;
 use wstp_engine::folder::Place;
 use wstp_engine::folder::journal::{self, Form, Recovered};
@@ -21,13 +22,12 @@ const PIECE: usize = 256 << 10;
 /// The files. They are closed when this is dropped.
 pub struct Pack {
     pack: File,
-    journal: File,
+    journal: JournalFile<File>,
     problems: File,
     /// Bytes of the pack that are written.
     written: u64,
     /// Bytes that wait to be written behind them.
     gathered: Vec<u8>,
-    journal_len: u64,
 }
 
 impl Pack {
@@ -40,21 +40,21 @@ impl Pack {
         let folder = Folder::open(&["transfers", &transfer.0]).await?;
         let (pack, journal, problems) =
             (folder.file(PACK).await?, folder.file(JOURNAL).await?, folder.file(PROBLEMS).await?);
-        let bytes = journal.read_all(MAX_JOURNAL).map_err(failed)?;
-        if journal::is_of_other_version(&bytes) {
-            return Err(other_version());
-        }
-        let (mut recovered, journal_len) = journal::replay(&bytes);
-        journal.set_len(journal_len).map_err(failed)?;
-        let written = forget_what_is_cut(&mut recovered, pack.len().map_err(failed)?);
-        pack.set_len(written).map_err(failed)?;
+        let bytes = read_journal(&journal, MAX_JOURNAL, journal::is_of_other_version).map_err(|error| match error {
+            Unreadable::OtherVersion => other_version(),
+            Unreadable::Storage(error) => failed(error),
+        })?;
+        let (mut recovered, length) = journal::replay(&bytes);
+        let journal = JournalFile::open(journal, length).map_err(failed)?;
+        let written = forget_what_is_cut(&mut recovered, pack.size().map_err(failed)?);
+        pack.truncate(written).map_err(failed)?;
         let known = read_problems(&problems.read_all(MAX_JOURNAL).map_err(failed)?);
-        Ok((Self { pack, journal, problems, written, gathered: Vec::new(), journal_len }, recovered, known))
+        Ok((Self { pack, journal, problems, written, gathered: Vec::new() }, recovered, known))
     }
 
     /// Whether there is room for this many more bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
-        self.journal.has_room(self.journal_len, bytes)
+        self.journal.has_room(bytes)
     }
 
     /// Keeps a file's bytes; they are durable from the next commit on.
@@ -87,20 +87,9 @@ impl Pack {
         self.write()?;
         self.pack.flush()?;
         if let Some(problems) = problems {
-            let bytes = encode_problems(problems);
-            self.problems.set_len(0)?;
-            self.problems.write_at(0, &bytes)?;
-            self.problems.flush()?;
+            self.problems.overwrite(&encode_problems(problems))?;
         }
-        let written = self.journal.write_at(self.journal_len, record).and_then(|()| self.journal.flush());
-        if written.is_err() {
-            // A tail that can't be cut off now is cut off when the journal is read, because it does not continue the
-            // sequence.
-            let _ = self.journal.set_len(self.journal_len);
-        } else {
-            self.journal_len += record.len() as u64;
-        }
-        written
+        self.journal.append(record)
     }
 
     fn write(&mut self) -> Result<(), StoreError> {

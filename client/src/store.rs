@@ -1,0 +1,181 @@
+//! The stored form of one file's transfer: data, hashes (32 bytes a block) and the two files of a [`journal`], each a
+//! [`BlockFile`]. It executes the engine's [`StoreRequest`]s.
+//!
+//! Invariants: data and hashes are flushed before the record that mentions them is written, and the record before the
+//! request is answered. A compacted journal is durable before the former one is emptied.
+
+mod block_file;
+mod journal_file;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+use wstp_engine::journal::{self, End, Recovered};
+use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_protocol::tree::{Tree, hash_block};
+use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
+
+pub use self::block_file::BlockFile;
+pub use self::journal_file::{JournalFile, Unreadable, read_journal};
+
+const HASH: usize = size_of::<Hash>();
+/// Bytes read back at once.
+const PIECE: u32 = 32 * BLOCK_SIZE as u32;
+/// The longest journal of a file that is read. The engine compacts it long before.
+const MAX_JOURNAL: u64 = 64 << 20;
+
+/// A transfer's files, open.
+#[derive(Debug)]
+pub struct FileStore<F> {
+    data: F,
+    hashes: F,
+    journals: [JournalFile<F>; 2],
+    /// The journal in use.
+    current: usize,
+}
+
+/// The outcome of a request.
+#[derive(Debug)]
+pub struct Stored<E> {
+    /// For the engine.
+    pub reply: StoreReply,
+    /// The system's error, for the person.
+    pub error: Option<E>,
+}
+
+impl<F: BlockFile> FileStore<F> {
+    /// Takes these files over, which nobody else may have open, and reads the journal back. `journals` are in the order
+    /// of [`journal::FILES`].
+    ///
+    /// # Errors
+    ///
+    /// When another version wrote the journal, or storage fails.
+    pub fn open(data: F, hashes: F, journals: [F; 2]) -> Result<(Self, Recovered), Unreadable<F::Error>> {
+        let [first, second] = journals;
+        let read = |file: &F| read_journal(file, MAX_JOURNAL, journal::is_of_other_version);
+        let (recovered, end) = journal::replay([&read(&first)?, &read(&second)?]);
+        let mut journals = [JournalFile::unread(first), JournalFile::unread(second)];
+        journals[end.file].resume(end.length).map_err(Unreadable::Storage)?;
+        Ok((Self { data, hashes, journals, current: end.file }, recovered))
+    }
+
+    /// The file of data.
+    pub fn data(&self) -> &F {
+        &self.data
+    }
+
+    /// The file of hashes.
+    pub fn hashes(&self) -> &F {
+        &self.hashes
+    }
+
+    /// The files of the journal.
+    pub fn journals(&self) -> [&F; 2] {
+        self.journals.each_ref().map(JournalFile::file)
+    }
+
+    /// The place of the next record.
+    pub fn end(&self) -> End {
+        End { file: self.current, length: self.journals[self.current].length() }
+    }
+
+    /// Whether there is room for this many more bytes.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.journals[self.current].has_room(bytes)
+    }
+
+    /// Blocking: executes a request of the engine.
+    pub fn perform(&mut self, request: StoreRequest) -> Stored<F::Error> {
+        let done = match request {
+            StoreRequest::SetLength { size } => self.data.truncate(size),
+            StoreRequest::Write { offset, data } => self.write(offset, &data),
+            StoreRequest::WriteHashes { first, hashes } => {
+                self.hashes.write_at(first * HASH as u64, hashes.as_flattened())
+            }
+            StoreRequest::ReadHashes { run } => return Stored::hashes::<F>(self.read_hashes(run).map(Some)),
+            StoreRequest::Rehash { run, size } => return Stored::hashes::<F>(hash_run(&self.data, run, size)),
+            StoreRequest::Commit { record } => self.commit(&record),
+            StoreRequest::Compact { journal } => self.compact(&journal),
+        };
+        match done {
+            Ok(()) => Stored { reply: StoreReply::Done, error: None },
+            Err(error) => Stored::failed::<F>(error),
+        }
+    }
+
+    /// Appends a record once all data and hashes are durable.
+    ///
+    /// # Errors
+    ///
+    /// When storage fails. The record does not count then.
+    pub fn commit(&mut self, record: &[u8]) -> Result<(), F::Error> {
+        self.flush()?;
+        self.journals[self.current].append(record)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), F::Error> {
+        let written = self.data.write_at(offset, data);
+        if written.as_ref().is_err_and(|error| F::kind(error) == StoreError::Full) {
+            // A part of it took the last of the disk, and the record of the earlier blocks needs that room.
+            self.data.free(offset, data.len() as u64);
+        }
+        written
+    }
+
+    fn read_hashes(&self, run: BlockRun) -> Result<Vec<Hash>, F::Error> {
+        let mut hashes = vec![[0; HASH]; run.count as usize];
+        self.hashes.read_at(run.first * HASH as u64, hashes.as_flattened_mut())?;
+        Ok(hashes)
+    }
+
+    fn compact(&mut self, journal: &[u8]) -> Result<(), F::Error> {
+        self.flush()?;
+        let other = 1 - self.current;
+        self.journals[other].replace(journal)?;
+        self.journals[self.current].clear();
+        self.current = other;
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), F::Error> {
+        self.data.flush()?;
+        self.hashes.flush()
+    }
+}
+
+impl<E> Stored<E> {
+    fn failed<F: BlockFile<Error = E>>(error: E) -> Self {
+        Self { reply: StoreReply::Failed(F::kind(&error)), error: Some(error) }
+    }
+
+    /// `None` stands for blocks that the file can't have.
+    fn hashes<F: BlockFile<Error = E>>(read: Result<Option<Vec<Hash>>, E>) -> Self {
+        match read {
+            Ok(Some(hashes)) => Self { reply: StoreReply::Hashes(hashes), error: None },
+            Ok(None) => Self { reply: StoreReply::Failed(StoreError::Missing), error: None },
+            Err(error) => Self::failed::<F>(error),
+        }
+    }
+}
+
+/// Blocking: the hashes of a run of blocks, read from a file that has `size` bytes when it is whole. `None` if such a
+/// file does not have all of these blocks.
+///
+/// # Errors
+///
+/// When storage fails, or the file ends before.
+pub fn hash_run<F: BlockFile>(file: &F, run: BlockRun, size: u64) -> Result<Option<Vec<Hash>>, F::Error> {
+    let Some((start, length)) = run.byte_range(size) else { return Ok(None) };
+    let mut hashes = Vec::with_capacity(run.count as usize);
+    let mut buffer = vec![0; PIECE.min(length) as usize];
+    for done in (0..length).step_by(PIECE as usize) {
+        let piece = &mut buffer[..PIECE.min(length - done) as usize];
+        let offset = start + u64::from(done);
+        file.read_at(offset, piece)?;
+        let blocks = (offset / BLOCK_SIZE..).zip(piece.chunks(BLOCK_SIZE as usize));
+        hashes.extend(blocks.map(|(block, bytes)| hash_block(Tree::of_size(size), block, bytes)));
+    }
+    Ok(Some(hashes))
+}
+
+#[cfg(test)]
+mod tests;
