@@ -1,6 +1,6 @@
 //! The journal: what of a transfer is on disk, in a form that survives being cut off anywhere.
 //!
-//! Its frame is that of `records.rs`: only a prefix of good records is believed; a caller truncates the file to it and
+//! Its frame is that of [`wstp_records`]: only a prefix of good records is believed; a caller truncates the file to it and
 //! goes on there.
 //!
 //! It has two files and uses one of them. When that has grown long, its whole content is written as one record into the
@@ -15,8 +15,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use wstp_protocol::{BlockIndex, Hash};
+use wstp_records::Format;
 
-use crate::records::Format;
 use crate::{FileIdentity, RangeSet};
 
 /// The names of the two files.

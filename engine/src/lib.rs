@@ -20,7 +20,6 @@
 //! Storage requests are done in the order given and each is answered exactly once, in the same order. The engine never
 //! holds more data than its memory budget: what is asked for and not yet written counts.
 
-mod checksum;
 mod config;
 pub mod folder;
 pub mod http_source;
@@ -33,7 +32,6 @@ pub mod peer;
 mod progress;
 mod ranges;
 mod rate;
-pub mod records;
 mod source;
 mod time;
 mod transfer;

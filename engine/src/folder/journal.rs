@@ -1,7 +1,7 @@
 //! The journal of a folder: listed entries, kept files and their places, fetched files, failures. It survives a cut at
 //! any byte.
 //!
-//! Framed as `records.rs` says, with a header of its own. A record is written only after the files it speaks of are
+//! Framed as [`wstp_records`] says, with a header of its own. A record is written only after the files it speaks of are
 //! durable. Both the browser's storage and a native one write it. A kept file has a place in a pack, or none if it is a
 //! file of its own.
 
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
+use wstp_records::Format;
 
 use super::entries::{Entries, State};
 use super::listing::ListingPage;
 use super::output::{FileId, FolderId, Listed, Place};
 use super::progress::FileView;
 use super::retelling::Retelling;
-use crate::records::Format;
 
 /// Builds that write version 1 take a record with further fields for a damaged one.
 pub(super) const FORMAT: Format = Format { magic: *b"WSTPTREE", version: 2, uncounted: 0 };

@@ -26,12 +26,18 @@ struct Rule {
 /// Crates that are part of no product: only tests and measurements depend on them.
 const FOR_TESTS: [&str; 2] = ["wstp-testkit", "wstp-e2e"];
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
         may_name: Some(&["blake3", "bytes", "postcard", "serde", "thiserror"]),
         never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-engine", "wstp-server", "wstp-messages"],
+    },
+    Rule {
+        package: "wstp-records",
+        targets: &[NATIVE, WASM],
+        may_name: Some(&["crc", "postcard", "serde"]),
+        never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-protocol"],
     },
     Rule {
         package: "wstp-engine",

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wstp_client::store::BlockFile;
-use wstp_engine::records::Foreign;
 use wstp_messages::{TransferId, TransferKind};
+use wstp_records::Foreign;
 
 use super::model::Item;
 use super::record::FORMAT;

@@ -3,8 +3,8 @@
 //! A folder that can't be read is not taken for empty. Else files of transfers in no list would be deleted as strays,
 //! and the fetched bytes with them.
 
-use wstp_engine::records::Foreign;
 use wstp_messages::{CommandId, Reply, Spot};
+use wstp_records::Foreign;
 
 use super::model::{Change, Model, Record};
 use super::record::FORMAT;
@@ -133,8 +133,8 @@ mod tests {
     use super::super::model::{Goal, Item, Kept, Model, Place, Save};
     use super::*;
     use proptest::prelude::*;
-    use wstp_engine::records::Format;
     use wstp_messages::{BlockOrder, BlockRange, FolderView, Notice, Problem, ServerView, Settings, TransferId};
+    use wstp_records::Format;
 
     use crate::folder_layout::{Trouble, read_problems};
 

@@ -1,5 +1,7 @@
-//! How journals are framed, so that one survives being cut off anywhere: those of files, of folders, and of the
-//! browser's list of transfers.
+//! The frame of every file that the project writes for itself. It survives being cut off anywhere. The journals of files
+//! and of folders have it, the browser's list of transfers, and the headers of the server's kept hash trees.
+//!
+//! The crate does no I/O: bytes go in and come out.
 //!
 //! A journal begins with 12 bytes: a magic of 8 and the format's version, `u32`. Then come records. A record has a
 //! length `u32`, a CRC-32 `u32`, and that many bytes, which the CRC covers. They are a sequence number `u64` and the
@@ -10,12 +12,13 @@
 //! an older build skips it. So a field may be added that an older build may forget. Any other change takes the next
 //! version, and older builds leave such a journal alone.
 
+mod checksum;
 mod fields;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::checksum::crc32;
+use checksum::crc32;
 
 const MAGIC: usize = 8;
 /// Bytes of magic and version.
