@@ -1,10 +1,13 @@
 //! Hash trees kept in a folder between runs.
 //!
-//! One file per tree, named after a digest of the hashed file's path and stamp: a header with its own checksum, then
-//! the stored nodes. The nodes need no checksum: every page is checked against the root before it is served, and a
-//! damaged tree is computed again. A tree appears under its name only when complete (rename). When all trees together
-//! exceed the limit, the least recently used are evicted. A tree that would take more than half of the limit lives in
-//! an unnamed file while it is needed.
+//! One file per tree, named after a digest of the hashed file's path and stamp. A header of 112 bytes is a single
+//! record as [`wstp_records`] frames it, padded with zeros. The stored nodes follow it as they are: they are read in any
+//! order and many at once. They need no checksum, because every page is checked against the root before it is served,
+//! and a damaged tree is computed again.
+//!
+//! A tree appears under its name only when complete (rename). When all trees together exceed the limit, the least
+//! recently used are evicted. A tree that would take more than half of the limit lives in an unnamed file while it is
+//! needed. A tree of another version counts as absent, and its successor replaces it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -17,12 +20,15 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempPath;
 use wstp_protocol::Hash;
 use wstp_protocol::tree::Tree;
+use wstp_records::Format;
 
 use super::layout::{Layout, Nodes};
 use super::tree::HashTree;
 use super::trees::{Draft, Key, SMALL_TREE, Trees};
 
-const MAGIC: &[u8; 8] = b"WSTPtre1";
+const FORMAT: Format = Format { magic: *b"WSTPtree", version: 1, uncounted: 0 };
+/// The header of builds before the common frame had this magic, and a hash as its checksum.
+const OLD_MAGIC: &[u8; 8] = b"WSTPtre1";
 const HEADER_LEN: usize = 112;
 const SUFFIX: &str = "tree";
 const SCRATCH_PREFIX: &str = ".new-";
@@ -179,18 +185,92 @@ impl Trees for DiskTrees {
 }
 
 fn header(key: &Key, size: u64, root: &Hash) -> [u8; HEADER_LEN] {
+    let record = FORMAT.begin(0, &(size, key, root));
     let mut header = [0; HEADER_LEN];
-    header[..8].copy_from_slice(MAGIC);
-    header[8..16].copy_from_slice(&size.to_le_bytes());
-    header[16..48].copy_from_slice(key);
-    header[48..80].copy_from_slice(root);
-    let checksum = blake3::hash(&header[..80]);
-    header[80..].copy_from_slice(checksum.as_bytes());
+    header[..record.len()].copy_from_slice(&record);
     header
 }
 
-/// The root in a header, if the header is what would be written for this key and size.
+/// The root in a header, if the header is that of a tree of this key and size.
 fn parse_header(bytes: &[u8; HEADER_LEN], key: &Key, size: u64) -> Option<Hash> {
-    let root: Hash = *bytes[48..].first_chunk()?;
-    (*bytes == header(key, size, &root)).then_some(root)
+    if bytes.starts_with(OLD_MAGIC) {
+        return parse_old_header(bytes, key, size);
+    }
+    let mut reader = FORMAT.open(bytes).ok()??;
+    let (of_size, of_key, root): (u64, Key, Hash) = reader.next_record().ok()??;
+    (of_size == size && of_key == *key).then_some(root)
+}
+
+/// Magic, size, key, root, and the BLAKE3 hash of these.
+fn parse_old_header(bytes: &[u8; HEADER_LEN], key: &Key, size: u64) -> Option<Hash> {
+    let (told, checksum) = bytes.split_at(80);
+    let is_wanted = told[8..16] == size.to_le_bytes() && told[16..48] == *key;
+    let root = *told[48..].first_chunk()?;
+    (is_wanted && blake3::hash(told).as_bytes() == checksum).then_some(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wstp_protocol::tree::hash_block;
+
+    const KEY: Key = [7; 32];
+    const SIZE: u64 = 5 * 8192 + 100;
+    /// The file of a tree of [`content`], as a build before the common frame wrote it.
+    const OLD: &[u8] = include_bytes!("disk_trees/old.tree");
+
+    fn content() -> Vec<u8> {
+        (0..SIZE).map(|at| (at % 251) as u8).collect()
+    }
+
+    fn nodes() -> Vec<Hash> {
+        let blocks = content();
+        let hash = |(block, bytes)| hash_block(Tree::of_size(SIZE), block, bytes);
+        (0..).zip(blocks.chunks(8192)).map(hash).collect()
+    }
+
+    /// A folder with this file as the tree of [`KEY`].
+    fn kept(file: &[u8]) -> (tempfile::TempDir, DiskTrees) {
+        let dir = tempfile::tempdir().unwrap();
+        let trees = DiskTrees::new(dir.path().to_owned(), 1 << 20).unwrap();
+        std::fs::write(trees.path(&KEY), file).unwrap();
+        (dir, trees)
+    }
+
+    #[test]
+    fn a_tree_of_an_older_build_is_served() {
+        let (_dir, trees) = kept(OLD);
+        let tree = trees.load(&KEY, SIZE).unwrap();
+        assert_eq!(tree.root(), *blake3::hash(&content()).as_bytes());
+        assert_eq!(tree.page(0, 0, 8).unwrap().0, nodes());
+    }
+
+    #[test]
+    fn a_tree_is_written_with_a_header_that_is_read_again() {
+        let root = *blake3::hash(&content()).as_bytes();
+        let written = [&header(&KEY, SIZE, &root), nodes().as_flattened()].concat();
+        let (_dir, trees) = kept(&written);
+        assert_eq!(trees.load(&KEY, SIZE).unwrap().page(0, 0, 8).unwrap().0, nodes());
+        // The longest size still fits.
+        assert_eq!(parse_header(&header(&KEY, u64::MAX, &root), &KEY, u64::MAX), Some(root));
+    }
+
+    #[test]
+    fn a_header_that_is_damaged_or_of_another_file_counts_as_absent() {
+        let root = *blake3::hash(&content()).as_bytes();
+        let old: [u8; HEADER_LEN] = *OLD.first_chunk().unwrap();
+        for header in [header(&KEY, SIZE, &root), old] {
+            assert_eq!(parse_header(&header, &KEY, SIZE), Some(root));
+            assert_eq!(parse_header(&header, &KEY, SIZE + 1), None);
+            assert_eq!(parse_header(&header, &[8; 32], SIZE), None);
+            for at in 0..80 {
+                let mut damaged = header;
+                damaged[at] ^= 1;
+                assert_eq!(parse_header(&damaged, &KEY, SIZE), None, "byte {at}");
+            }
+        }
+        let mut later = header(&KEY, SIZE, &root);
+        later[8] = 9;
+        assert_eq!(parse_header(&later, &KEY, SIZE), None, "a later version");
+    }
 }
