@@ -188,7 +188,7 @@ impl Journal {
     ///
     /// An error of storage; the file in use is untouched then.
     pub fn compact(&mut self, model: &Model) -> Result<(), StoreError> {
-        let record = Record::Snapshot { generation: self.generation + 1, model: model.clone() };
+        let record = Record::Snapshot { generation: self.generation + 1, model: model.written() };
         let bytes = FORMAT.begin(self.sequence + 1, &record);
         let other = 1 - self.current;
         self.files[other].overwrite(&bytes)?;

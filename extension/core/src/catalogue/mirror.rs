@@ -1,7 +1,8 @@
-//! A server that has a transfer's file beside the one it was found on, in the form of the list's records.
+//! A server that has a transfer's file beside the one it was found on.
 //!
-//! A record holds a mirror's number, address and path. Two facts follow from them, here and nowhere else: the address
-//! tells what the server speaks, and the number tells who named it. [`Mirror::task`] makes types of both.
+//! The address tells what the server speaks. Older records tell by a mirror's number who named it, newer ones have a
+//! field for that: see [`super::model::Model::written`]. New numbers still follow that rule, so that an older build
+//! never takes the word of a server for the user's.
 
 use serde::{Deserialize, Serialize};
 use wstp_messages::{NamedBy, SourceKind, SourceTask};
@@ -13,35 +14,55 @@ const FIRST_OF_SERVERS: u32 = 1 << 31;
 
 /// One mirror.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Recorded", into = "Recorded")]
 pub struct Mirror {
     /// Identifies it within its transfer, and is never 0, which is the server the file was found on.
     pub id: u32,
+    /// Who named it.
+    pub named_by: NamedBy,
     /// The server's WebSocket URL, or the file's URL on a server of plain HTTP.
     pub address: String,
     /// The file's path on the server. For plain HTTP, the URL says it.
     pub path: String,
 }
 
+/// A mirror within a record. No field can be added here, because others follow.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    id: u32,
+    address: String,
+    path: String,
+}
+
+impl From<Recorded> for Mirror {
+    fn from(Recorded { id, address, path }: Recorded) -> Self {
+        let named_by = if id < FIRST_OF_SERVERS { NamedBy::User } else { NamedBy::Server };
+        Self { id, named_by, address, path }
+    }
+}
+
+impl From<Mirror> for Recorded {
+    fn from(Mirror { id, named_by: _, address, path }: Mirror) -> Self {
+        Self { id, address, path }
+    }
+}
+
 impl Mirror {
     /// A further mirror of a transfer that has `others`.
     pub fn new(others: &[Self], named_by: NamedBy, address: String, path: String) -> Self {
-        let last = others.iter().filter(|other| other.named_by() == named_by).map(|other| other.id).max();
-        let first = match named_by {
-            NamedBy::User => 1,
-            NamedBy::Server => FIRST_OF_SERVERS,
+        let numbers = match named_by {
+            NamedBy::User => 1..FIRST_OF_SERVERS,
+            NamedBy::Server => FIRST_OF_SERVERS..u32::MAX,
         };
-        Self { id: last.map_or(first, |last| last.saturating_add(1)), address, path }
+        let last = others.iter().map(|other| other.id).filter(|id| numbers.contains(id)).max();
+        Self { id: last.map_or(numbers.start, |last| last + 1), named_by, address, path }
     }
 
     /// The part that a worker has to know.
     pub fn task(&self) -> SourceTask {
-        let Self { id, address, path } = self.clone();
+        let Self { id, named_by, address, path } = self.clone();
         let kind = if FileUrl::parse(&address).is_some() { SourceKind::Http } else { SourceKind::Wstp };
-        SourceTask { id, kind, named_by: self.named_by(), address, path, credential: None }
-    }
-
-    const fn named_by(&self) -> NamedBy {
-        if self.id < FIRST_OF_SERVERS { NamedBy::User } else { NamedBy::Server }
+        SourceTask { id, kind, named_by, address, path, credential: None }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wstp_client::names::key;
 use wstp_engine::RangeSet;
 use wstp_messages::{
-    BlockOrder, BlockRange, CommandId, FolderView, Notice, Problem, ServerView, Settings, SourceTask, Sweep,
+    BlockOrder, BlockRange, CommandId, FolderView, NamedBy, Notice, Problem, ServerView, Settings, SourceTask, Sweep,
     TransferId, TransferKind,
 };
 use wstp_protocol::block_count;
@@ -80,8 +80,8 @@ pub enum Change {
     Moved(TransferId, Option<TransferId>),
     /// The file changed on the server.
     Outdated(TransferId, Problem),
-    /// A transfer is on this server too.
-    SourceAdded(TransferId, Mirror),
+    /// A transfer is on this server too. Records of older builds end before who named it.
+    SourceAdded(TransferId, Mirror, #[serde(default)] Option<NamedBy>),
     /// A transfer is not to be fetched from this server any more.
     SourceRemoved(TransferId, u32),
     /// A transfer may have so many bytes a second.
@@ -210,6 +210,14 @@ pub struct Item {
     pub kept: Kept,
     /// Whether the sandbox holds anything of it.
     pub in_sandbox: bool,
+}
+
+impl Change {
+    /// A transfer is on this server too.
+    pub fn source_added(id: TransferId, mirror: Mirror) -> Self {
+        let named_by = Some(mirror.named_by);
+        Self::SourceAdded(id, mirror, named_by)
+    }
 }
 
 impl Item {
@@ -363,6 +371,9 @@ pub struct Model {
     /// The targets chosen for saving transfers. Journals of the second version end before.
     #[serde(default)]
     saved_into: BTreeMap<TransferId, Place>,
+    /// The mirrors that a server named, by transfer and number: only in a journal, and not in older ones.
+    #[serde(default)]
+    offered: Option<BTreeSet<(TransferId, u32)>>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
@@ -371,6 +382,22 @@ impl Model {
     /// After reading it back: what can be computed is not written.
     pub fn index(&mut self) {
         self.serials = self.items.iter().map(|(serial, item)| (item.id.clone(), *serial)).collect();
+        let Some(offered) = self.offered.take() else { return };
+        for item in self.items.values_mut() {
+            for mirror in &mut item.mirrors {
+                let is_offered = offered.contains(&(item.id.clone(), mirror.id));
+                mirror.named_by = if is_offered { NamedBy::Server } else { NamedBy::User };
+            }
+        }
+    }
+
+    /// The form for a journal.
+    pub fn written(&self) -> Self {
+        let offered = self.items.values().flat_map(|item| {
+            let by_server = item.mirrors.iter().filter(|mirror| mirror.named_by == NamedBy::Server);
+            by_server.map(|mirror| (item.id.clone(), mirror.id))
+        });
+        Self { offered: Some(offered.collect()), ..self.clone() }
     }
 
     /// All transfers in the order in which they come to their turn.
@@ -465,7 +492,10 @@ impl Model {
             }
             Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
             Change::Outdated(id, problem) => self.change(&id, |item| item.fetch = Fetch::Outdated(problem)),
-            Change::SourceAdded(id, source) => self.change(&id, |item| item.add_mirror(source)),
+            Change::SourceAdded(id, source, named_by) => {
+                let named_by = named_by.unwrap_or(source.named_by);
+                self.change(&id, |item| item.add_mirror(Mirror { named_by, ..source }));
+            }
             Change::SourceRemoved(id, source) => self.change(&id, |item| item.remove_mirror(source)),
             Change::Limited(id, rate) => self.change(&id, |item| item.rate_limit = rate),
             Change::Swept(sweep) => self.sweep(sweep),

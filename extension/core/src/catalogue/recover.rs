@@ -133,7 +133,9 @@ mod tests {
     use super::super::model::{Goal, Item, Kept, Model, Place, Save};
     use super::*;
     use proptest::prelude::*;
-    use wstp_messages::{BlockOrder, BlockRange, FolderView, Notice, Problem, ServerView, Settings, TransferId};
+    use wstp_messages::{
+        BlockOrder, BlockRange, FolderView, NamedBy, Notice, Problem, ServerView, Settings, TransferId,
+    };
     use wstp_records::Format;
 
     use crate::folder_layout::{Trouble, read_problems};
@@ -156,7 +158,7 @@ mod tests {
             let item = Item::new(TransferId(format!("{number:032x}")), "s".into(), "p".into(), number, 0.0);
             model.apply(Change::Added(Box::new(item)));
         }
-        Record::Snapshot { generation, model }
+        Record::Snapshot { generation, model: model.written() }
     }
 
     fn journal() -> Vec<u8> {
@@ -270,11 +272,46 @@ mod tests {
         TransferId(format!("{number:02x}").repeat(16))
     }
 
+    fn mirror(id: u32, named_by: NamedBy, address: &str) -> Mirror {
+        Mirror { id, named_by, address: address.into(), path: "p".into() }
+    }
+
+    /// A snapshot of a file with two mirrors, and a change that adds a third, as the code of commit 27b22d1 encoded
+    /// them: the numbers alone told who named them.
+    #[test]
+    fn older_records_tell_by_the_number_of_a_mirror_who_named_it() {
+        let recovered = recovered(include_bytes!("../../fixtures/mirrors-4.journal")).unwrap();
+        let item = recovered.model.item(&id(1)).unwrap();
+        let expected = [
+            mirror(1, NamedBy::User, "ws://user:3000/ws"),
+            mirror(1 << 31, NamedBy::Server, "ws://offered:3000/ws"),
+            mirror((1 << 31) + 1, NamedBy::Server, "http://offered/a"),
+        ];
+        assert_eq!(item.mirrors, expected);
+    }
+
+    #[test]
+    fn a_record_tells_who_named_a_mirror_whatever_its_number() {
+        let mirrors = [
+            mirror(9, NamedBy::Server, "ws://offered:3000/ws"),
+            mirror(1 << 31, NamedBy::User, "ws://user:3000/ws"),
+            mirror(10, NamedBy::Server, "http://offered/a"),
+        ];
+        let mut model = Model::default();
+        let item = Item { mirrors: mirrors[..2].to_vec(), ..file_of_before() };
+        model.apply(Change::Added(Box::new(item)));
+        let snapshot = Record::Snapshot { generation: 1, model: model.written() };
+        let change = Change::source_added(id(1), mirrors[2].clone());
+        let added = Record::Change { command: None, change };
+        let bytes = [FORMAT.begin(1, &snapshot), FORMAT.encode(2, &added)].concat();
+        assert_eq!(recovered(&bytes).unwrap().model.item(&id(1)).unwrap().mirrors, mirrors);
+    }
+
     /// The file in the list that the version before wrote.
     fn file_of_before() -> Item {
         Item {
             modified_ms: Some(-7),
-            mirrors: vec![Mirror { id: 3, address: "http://mirror/a%20b.mkv".into(), path: "p".into() }],
+            mirrors: vec![mirror(3, NamedBy::User, "http://mirror/a%20b.mkv")],
             declined: vec!["http://other/a".into()],
             rate_limit: Some(9_000),
             kept: Kept {

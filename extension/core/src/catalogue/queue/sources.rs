@@ -44,7 +44,7 @@ impl Queue {
         if let Some(known) = known {
             self.write(None, Change::SourceRemoved(id.clone(), known.id));
         }
-        self.write(Some(command), Change::SourceAdded(id.clone(), mirror));
+        self.write(Some(command), Change::source_added(id.clone(), mirror));
         self.changed.insert(id.clone());
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Queue {
         for (address, path) in new {
             let Some(item) = self.model.item(id) else { return };
             let mirror = Mirror::new(&item.mirrors, NamedBy::Server, address, path);
-            self.write(None, Change::SourceAdded(id.clone(), mirror));
+            self.write(None, Change::source_added(id.clone(), mirror));
             self.changed.insert(id.clone());
         }
     }
