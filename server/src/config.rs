@@ -6,6 +6,8 @@ use std::time::Duration;
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{Limits, MirrorUrl};
 
+use crate::access::Allowance;
+
 /// Everything that a server needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -19,6 +21,9 @@ pub struct Config {
     pub cache_limit: u64,
     /// Most protocol connections at once; further clients are told to come back later.
     pub max_connections: usize,
+    /// The most that each caller may hold on all its connections together, if it has no allowance of its own. Without
+    /// users a caller is a network address. Several people may share one, so there is no bound by default.
+    pub per_caller: Allowance,
     /// Most bytes that are read for one connection and not yet taken by its client.
     pub send_budget: u32,
     /// Names, besides those of the machine, `localhost` and IP addresses, under which the server trusts requests. Its
@@ -64,6 +69,7 @@ impl Config {
             cache_dir: None,
             cache_limit: 4 << 30,
             max_connections: 256,
+            per_caller: Allowance::default(),
             send_budget: 4 << 20,
             allowed_hosts: Vec::new(),
             mirrors: Vec::new(),

@@ -17,7 +17,8 @@ impl Control {
     /// The hold on a server that is to run with this configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config: RwLock::new(Arc::new(config)), callers: Callers::default(), registry: Arc::default() }
+        let callers = Callers::new(config.per_caller);
+        Self { config: RwLock::new(Arc::new(config)), callers, registry: Arc::default() }
     }
 
     /// The configuration as it is now.
@@ -29,6 +30,7 @@ impl Control {
     /// Replaces the configuration. New connections and requests follow it. The folder, the cache, the number of places,
     /// the grace and the lingering stay those of the start.
     pub fn replace(&self, config: Config) {
+        self.callers.set_common(config.per_caller);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

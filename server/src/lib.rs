@@ -6,7 +6,7 @@
 //! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
 //! - `routes` answers pages and upgrades `/ws`, `session` speaks the protocol, `plain_http` serves `/files/` to
 //!   everything else;
-//! - `access` names the caller, `registry` knows the sessions, and [`Control`] holds both and the settings of a running
+//! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and the settings of a running
 //!   server;
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
@@ -31,6 +31,7 @@ mod guarded_io;
 mod hashing;
 mod origin;
 mod own_names;
+mod pace;
 mod places;
 mod plain_http;
 mod registry;

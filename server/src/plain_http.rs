@@ -89,18 +89,17 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
     let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
     let token = request.headers.typed_get::<headers::Authorization<Bearer>>();
-    let caller = server.control.callers().admit(token.as_ref().map(|token| token.token()))?;
-    let _held = caller.request();
-    match server.files.store().open(&caller, &target.path).await? {
+    let caller = server.control.callers().admit(token.as_ref().map(|token| token.token()), request.address.ip())?;
+    let presence = server.control.sessions().enter(request.number, request.address, caller)?;
+    let _held = presence.caller.request()?;
+    match server.files.store().open(&presence.caller, &target.path).await? {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(version) => {
             let file = FileStream::new(version).await;
-            Ok(download::respond(server, request, &target.path, file, caller.clone(), seat))
+            Ok(download::respond(server, request, &target.path, file, presence, seat))
         }
         Found::Folder(_) if !target.is_folder => Ok(moved_to_folder(&request.path)),
-        Found::Folder(folder) => {
-            folder_page::respond(server, request, &target.path, folder, caller.clone(), seat).await
-        }
+        Found::Folder(folder) => folder_page::respond(server, request, &target.path, folder, presence, seat).await,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who is connected, what they fetch, and how fast. A session can be slowed down or ended from here.
+//! Who is connected, what they fetch, and how fast. A session can be slowed down or ended from here, and a caller with
+//! all its sessions ended.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,13 +11,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wstp_protocol::{Handle, SharePath};
+use wstp_provider::Refusal;
 
-use crate::access::{Caller, Held};
+use crate::access::{Caller, Held, Identity};
+use crate::pace::Pace;
 
 /// The time over which the rate is measured.
 const MEASURED: Duration = Duration::from_secs(2);
 
-/// All sessions: connections of the protocol, and answers of plain HTTP under way.
+/// All sessions: connections of the protocol, and requests of plain HTTP under way.
 #[derive(Default)]
 pub struct Registry(Mutex<Open>);
 
@@ -33,6 +36,7 @@ pub struct Session {
     /// On whose behalf it asks.
     pub caller: Caller,
     ending: CancellationToken,
+    pace: Pace,
     state: Mutex<State>,
     _seat: Held,
 }
@@ -45,8 +49,6 @@ struct State {
     /// Bytes a second, as measured last.
     rate: u64,
     limit: Option<NonZeroU64>,
-    /// When the next byte may be sent.
-    free_at: Instant,
 }
 
 /// A session as it is shown.
@@ -56,13 +58,15 @@ pub struct SessionView {
     pub connection: u64,
     /// The client's address.
     pub address: SocketAddr,
+    /// The caller that it belongs to.
+    pub caller: Identity,
     /// The files that it has open, or the one that it is sent.
     pub paths: Vec<SharePath>,
     /// Bytes sent to it.
     pub bytes: u64,
     /// Bytes a second, lately.
     pub rate: u64,
-    /// Bytes a second that it gets at most.
+    /// Bytes a second that this session gets at most. The caller's allowance holds beside it.
     pub limit: Option<NonZeroU64>,
 }
 
@@ -75,18 +79,25 @@ pub struct Presence {
 
 impl Registry {
     /// Adds a session.
-    pub(crate) fn enter(self: &Arc<Self>, connection: u64, address: SocketAddr, caller: Caller) -> Presence {
-        let now = Instant::now();
-        let state = State { paths: BTreeMap::new(), bytes: 0, window: (now, 0), rate: 0, limit: None, free_at: now };
-        let ending = CancellationToken::new();
-        let seat = caller.seat();
-        let session = Arc::new(Session { connection, address, caller, ending, state: Mutex::new(state), _seat: seat });
+    ///
+    /// # Errors
+    /// When the caller has as many as it may.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        connection: u64,
+        address: SocketAddr,
+        caller: Caller,
+    ) -> Result<Presence, Refusal> {
+        let window = (Instant::now(), 0);
+        let state = Mutex::new(State { paths: BTreeMap::new(), bytes: 0, window, rate: 0, limit: None });
+        let (ending, pace, seat) = (CancellationToken::new(), Pace::default(), caller.seat()?);
+        let session = Arc::new(Session { connection, address, caller, ending, pace, state, _seat: seat });
         let mut open = self.lock();
         open.next += 1;
         let key = open.next;
         open.sessions.insert(key, session.clone());
         drop(open);
-        Presence { registry: self.clone(), key, session }
+        Ok(Presence { registry: self.clone(), key, session })
     }
 
     /// Every session, the oldest first.
@@ -97,18 +108,23 @@ impl Registry {
 
     /// Ends the sessions of a connection. Whether there were any.
     pub fn end(&self, connection: u64) -> bool {
-        self.each(connection, |session| session.ending.cancel())
+        self.each(|session| session.connection == connection, |session| session.ending.cancel())
+    }
+
+    /// Ends all sessions of a caller. Whether there were any.
+    pub fn end_caller(&self, caller: Identity) -> bool {
+        self.each(|session| session.caller.identity() == caller, |session| session.ending.cancel())
     }
 
     /// Sends at most so many bytes a second to a connection's sessions, or as many as they take. Whether there were
     /// any.
     pub fn limit(&self, connection: u64, rate: Option<NonZeroU64>) -> bool {
-        self.each(connection, |session| session.lock().limit = rate)
+        self.each(|session| session.connection == connection, |session| session.lock().limit = rate)
     }
 
-    fn each(&self, connection: u64, act: impl Fn(&Session)) -> bool {
+    fn each(&self, is_named: impl Fn(&Session) -> bool, act: impl Fn(&Session)) -> bool {
         let open = self.lock();
-        let mut named = open.sessions.values().filter(|session| session.connection == connection).peekable();
+        let mut named = open.sessions.values().filter(|session| is_named(session)).peekable();
         let is_there = named.peek().is_some();
         named.for_each(|session| act(session));
         is_there
@@ -137,9 +153,10 @@ impl Session {
 
     /// Waits until so many bytes may be sent, and counts them.
     pub(crate) async fn pace(&self, bytes: u64) {
-        self.caller.sent(bytes);
-        let free_at = self.lock().count(bytes, Instant::now());
-        if let Some(free_at) = free_at {
+        let now = Instant::now();
+        let limit = self.lock().count(bytes, now);
+        let own = limit.and_then(|limit| self.pace.take(bytes, limit, now));
+        if let Some(free_at) = own.max(self.caller.pace(bytes, now)) {
             tokio::time::sleep_until(free_at).await;
         }
     }
@@ -150,6 +167,7 @@ impl Session {
         SessionView {
             connection: self.connection,
             address: self.address,
+            caller: self.caller.identity(),
             paths: state.paths.values().cloned().collect(),
             bytes: state.bytes,
             rate: state.rate,
@@ -163,15 +181,12 @@ impl Session {
 }
 
 impl State {
-    /// Counts bytes; when they may be sent, if that is later than now.
-    fn count(&mut self, bytes: u64, now: Instant) -> Option<Instant> {
+    /// Counts bytes. Returns the limit for them.
+    fn count(&mut self, bytes: u64, now: Instant) -> Option<NonZeroU64> {
         self.measure(now);
         self.bytes += bytes;
         self.window.1 += bytes;
-        let limit = self.limit?;
-        let start = self.free_at.max(now);
-        self.free_at = start + Duration::from_secs_f64(bytes as f64 / limit.get() as f64);
-        (start > now).then_some(start)
+        self.limit
     }
 
     fn measure(&mut self, now: Instant) {
@@ -201,11 +216,52 @@ impl Drop for Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{Allowance, Callers};
+
+    const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 1);
+
+    #[tokio::test(start_paused = true)]
+    async fn all_sessions_of_a_caller_share_its_rate() {
+        let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
+        let enter = |connection| {
+            let caller = callers.admit(None, ADDRESS.0.into()).unwrap();
+            registry.enter(connection, ADDRESS.into(), caller).unwrap()
+        };
+        let sessions = [enter(1), enter(2)];
+        let rate = NonZeroU64::new(1000);
+        callers.allow(sessions[0].caller.identity(), Some(Allowance { rate, ..Allowance::default() }));
+        let began = Instant::now();
+        for session in sessions.iter().cycle().take(10) {
+            session.pace(1000).await;
+        }
+        assert_eq!(began.elapsed().as_secs(), 9);
+        // The slower of both limits holds.
+        registry.limit(2, NonZeroU64::new(100));
+        sessions[1].pace(1000).await;
+        sessions[1].pace(1000).await;
+        assert_eq!(began.elapsed().as_secs(), 20);
+    }
+
+    #[test]
+    fn ending_a_caller_ends_its_sessions_and_no_other() {
+        let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
+        let enter = |connection, last| {
+            let caller = callers.admit(None, [192, 0, 2, last].into()).unwrap();
+            registry.enter(connection, ADDRESS.into(), caller).unwrap()
+        };
+        let [first, second, other] = [enter(1, 1), enter(2, 1), enter(3, 2)];
+        let caller = first.caller.identity();
+        assert!(registry.end_caller(caller));
+        let is_ended = |session: &Presence| session.ending.is_cancelled();
+        assert_eq!([&first, &second, &other].map(is_ended), [true, true, false]);
+        drop((first, second));
+        assert!(!registry.end_caller(caller));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_sends_no_faster_than_its_limit() {
         let registry = Arc::<Registry>::default();
-        let session = registry.enter(7, ([127, 0, 0, 1], 1).into(), Caller::default());
+        let session = registry.enter(7, ADDRESS.into(), Caller::default()).unwrap();
         assert!(!registry.limit(8, NonZeroU64::new(1)));
         assert!(registry.limit(7, NonZeroU64::new(1000)));
         let began = Instant::now();

@@ -88,11 +88,8 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
 
 async fn serve(server: &Arc<Server>, peer: &Peer, upgraded: Upgraded, seat: Option<Seat>) {
     let (mut sender, mut receiver) = socket::open(upgraded);
-    let ending = match handshake::handshake(server, seat.is_some(), &mut sender, &mut receiver).await {
-        Ok((features, caller)) => {
-            let presence = server.control.sessions().enter(peer.number, peer.address, caller);
-            converse(server, &presence, features, sender, &mut receiver).await
-        }
+    let ending = match handshake::handshake(server, peer, seat.is_some(), &mut sender, &mut receiver).await {
+        Ok((features, presence)) => converse(server, &presence, features, sender, &mut receiver).await,
         Err(ending) => Some((ending, sender)),
     };
     if let Some((ending, sender)) = ending {

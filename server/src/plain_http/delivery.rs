@@ -7,8 +7,6 @@ use std::sync::Arc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use wstp_protocol::SharePath;
 
-use super::Request;
-use crate::access::Caller;
 use crate::places::Seat;
 use crate::registry::Presence;
 use crate::server::Server;
@@ -27,9 +25,8 @@ pub struct Delivery {
 pub struct Overdue;
 
 impl Delivery {
-    /// An answer to the client that has this seat: what is at a path.
-    pub fn new(server: &Server, request: &Request, path: &SharePath, caller: Caller, seat: Seat) -> Self {
-        let presence = server.control.sessions().enter(request.number, request.address, caller);
+    /// An answer to the client that has this seat: the content at a path.
+    pub fn new(server: &Server, path: &SharePath, presence: Presence, seat: Seat) -> Self {
         presence.fetches(0, path.clone());
         let session = Arc::clone(&presence);
         let (stopping, drain) = (server.stopping.clone(), server.config().timeouts.drain);

@@ -19,8 +19,8 @@ use super::byte_range::Wanted;
 use super::conditions::{Validators, Verdict, verdict};
 use super::delivery::{Delivery, Overdue};
 use super::stream::FileStream;
-use crate::access::Caller;
 use crate::places::Seat;
+use crate::registry::Presence;
 use crate::server::Server;
 
 /// Bytes read at once.
@@ -64,7 +64,7 @@ pub fn respond(
     request: &Request,
     path: &SharePath,
     file: FileStream,
-    caller: Caller,
+    presence: Presence,
     seat: Seat,
 ) -> Response {
     let validators = validators(&file);
@@ -79,7 +79,7 @@ pub fn respond(
     tracing::debug!(%path, %status, "plain request");
     let mut response = match &sent {
         Some(range) if request.method == Method::GET => {
-            let delivery = Delivery::new(server, request, path, caller, seat);
+            let delivery = Delivery::new(server, path, presence, seat);
             let file = file.starting_at(range.start);
             let download = Download { file, left: range.clone(), delivery };
             warp::reply::stream(SyncStream::new(stream::try_unfold(download, Download::next))).into_response()

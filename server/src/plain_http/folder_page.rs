@@ -20,8 +20,8 @@ use wstp_provider::{Page as Entries, Refusal};
 
 use super::delivery::{Delivery, Overdue};
 use super::{Denied, Request};
-use crate::access::Caller;
 use crate::places::{Reader, Seat};
+use crate::registry::Presence;
 use crate::server::Server;
 use crate::store::Folder;
 
@@ -39,7 +39,7 @@ pub async fn respond(
     request: &Request,
     path: &SharePath,
     folder: Box<dyn Folder>,
-    caller: Caller,
+    presence: Presence,
     seat: Seat,
 ) -> Result<Response, Denied> {
     let query = request.query.as_deref().unwrap_or_default();
@@ -52,7 +52,7 @@ pub async fn respond(
     let page = Page {
         folder,
         reader: request.reader.clone(),
-        delivery: Delivery::new(server, request, path, caller, seat),
+        delivery: Delivery::new(server, path, presence, seat),
         is_root: path.is_root(),
         limit,
         sent: 0,

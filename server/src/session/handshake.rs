@@ -6,24 +6,26 @@ use wstp_provider::Refusal;
 
 use super::Ending;
 use crate::AGENT;
-use crate::access::Caller;
+use crate::registry::Presence;
+use crate::routes::Peer;
 use crate::server::Server;
 use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
 
-/// Greets the client. Returns the features that both know, and the caller.
+/// Greets the client. Returns the features that both know, and its session.
 ///
 /// # Errors
 /// How the connection ends without a session. The greeting is missing or wrong, no version is in common, no seat is
 /// free, or the server stops.
 pub async fn handshake(
     server: &Server,
+    peer: &Peer,
     has_seat: bool,
     sender: &mut Sender,
     receiver: &mut Receiver,
-) -> Result<(u64, Caller), Ending> {
+) -> Result<(u64, Presence), Ending> {
     let hello = tokio::select! {
         () = server.stopping.cancelled() => {
             return Err(Ending::failure(ErrorCode::ShuttingDown.into(), Closing::GoingAway, "the server stops"));
@@ -38,12 +40,15 @@ pub async fn handshake(
     if !has_seat {
         return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
     }
-    let caller = server.control.callers().admit(hello.token.as_deref());
+    let caller = server.control.callers().admit(hello.token.as_deref(), peer.address.ip());
     let caller = caller.map_err(|refusal| Ending::failure(refusal, Closing::Normal, "the caller is not let in"))?;
+    let presence = server.control.sessions().enter(peer.number, peer.address, caller);
+    let presence =
+        presence.map_err(|refusal| Ending::failure(refusal, Closing::TryAgainLater, "the caller has all its seats"))?;
     tracing::info!(agent = ?hello.agent, version, "connected");
     let features = hello.features & features::KNOWN;
     answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
-    Ok((features, caller))
+    Ok((features, presence))
 }
 
 async fn answer(server: &Server, version: u16, features: u64, sender: &mut Sender) -> Result<(), SocketError> {

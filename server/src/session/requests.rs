@@ -14,9 +14,12 @@ use crate::hashing::{HashState, OpenFile};
 impl Connection {
     /// Does what was asked, or as much of it as is wanted, and answers.
     pub(super) async fn perform(self: Arc<Self>, id: RequestId, task: Task<Arc<OpenFile>>, ended: AbortRegistration) {
-        let _held = self.desk.session.caller.request();
+        let held = self.desk.session.caller.request();
         let opening = if let Task::Open(path) = &task { Some(path.clone()) } else { None };
         let work = async {
+            if let Err(refusal) = &held {
+                return Err(*refusal);
+            }
             let room = self.outbox.room(task.answer_len()).await;
             wstp_provider::perform(&self.desk, task).await.map(|outcome| (outcome, room))
         };

@@ -1,18 +1,20 @@
 //! The hold on a running server: who is connected, what they fetch, an end to that, and other settings. The server's
 //! files are in memory.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wstp_protocol::{BLOCK_SIZE, ServerMessage, SharePath};
+use wstp_protocol::{BLOCK_SIZE, ErrorCode, ServerMessage, SharePath, VERSIONS};
+use wstp_server::access::{Allowance, Caller};
 use wstp_server::store::MemoryStore;
 use wstp_server::{Config, Control};
 
-use crate::support::plain::head;
-use crate::support::{Client, Embedded, sample};
+use crate::support::plain::{head, request};
+use crate::support::{Client, Embedded, hello, sample};
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,14 +26,20 @@ async fn start(size: usize) -> (Embedded, Arc<Control>, SharePath) {
     (Embedded::of_store(control.clone(), Arc::new(store)).await, control, path)
 }
 
-/// Waits until no session is left.
-async fn all_gone(control: &Control) {
-    let gone = async {
-        while !control.sessions().list().is_empty() {
+/// The caller that all clients of a test are.
+fn caller(control: &Control, server: &Embedded) -> Caller {
+    let address: SocketAddr = server.address().parse().unwrap();
+    control.callers().admit(None, address.ip()).unwrap()
+}
+
+/// Waits until this many sessions are left.
+async fn are_left(control: &Control, sessions: usize) {
+    let left = async {
+        while control.sessions().list().len() != sessions {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    tokio::time::timeout(PATIENCE, left).await.unwrap();
 }
 
 #[tokio::test]
@@ -46,7 +54,7 @@ async fn a_session_is_seen_counted_slowed_down_and_ended() {
     let view = control.sessions().list().remove(0);
     assert_eq!(view.paths, [path]);
     assert!(view.bytes >= data.len() as u64, "{view:?}");
-    let caller = control.callers().admit(None).unwrap();
+    let caller = caller(&control, &server);
     assert_eq!(caller.holds().seats, 1);
     assert_eq!(caller.holds().bytes, view.bytes);
 
@@ -63,7 +71,7 @@ async fn a_session_is_seen_counted_slowed_down_and_ended() {
     assert!(control.sessions().end(view.connection));
     client.find(|message| matches!(message, ServerMessage::Goodbye(_)).then_some(())).await;
     assert!(client.next().await.is_none());
-    all_gone(&control).await;
+    are_left(&control, 0).await;
     assert!(!control.sessions().end(view.connection));
     assert_eq!(caller.holds().seats, 0);
     server.stop().await;
@@ -83,7 +91,93 @@ async fn a_download_over_plain_http_is_a_session_too() {
     assert!(control.sessions().end(view.connection));
     let ended = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.unwrap();
     assert!(ended.is_err() || bytes.len() < SIZE);
-    all_gone(&control).await;
+    are_left(&control, 0).await;
+    server.stop().await;
+}
+
+/// How a further connection of the protocol is answered: the code of the refusal, if it is refused.
+async fn greeted(server: &Embedded) -> Option<ErrorCode> {
+    let mut client = Client::open(server.address(), None).await.unwrap();
+    client.send(&hello(VERSIONS)).await;
+    match client.receive().await {
+        ServerMessage::Failure(failure) => {
+            assert!(failure.retry_after_ms.is_some(), "{failure:?}");
+            Some(failure.code)
+        }
+        _ => None,
+    }
+}
+
+/// Everything here comes from one address, so it is one caller.
+#[tokio::test]
+async fn a_callers_allowance_holds_over_all_its_connections_of_both_kinds() {
+    let (server, control, _) = start(64 << 20).await;
+    let get = async || request(server.address(), "GET", "/files/film", &["Range: bytes=0-3"]).await;
+    let caller = caller(&control, &server).identity();
+    let allow = |allowance| control.callers().allow(caller, Some(allowance));
+    allow(Allowance { seats: Some(2), ..Allowance::default() });
+    let mut client = Client::connect(server.address()).await;
+    // A download that nobody reads takes the second seat.
+    let mut download = TcpStream::connect(server.address()).await.unwrap();
+    download.write_all(head("GET", "/files/film", &[]).as_bytes()).await.unwrap();
+    download.read_exact(&mut [0; 1]).await.unwrap();
+    assert_eq!(greeted(&server).await, Some(ErrorCode::Busy));
+    let refused = get().await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(refused.text(), "This server allows you no more connections at once. Close one, or try again shortly.");
+
+    // Each connection that is there goes on, and the next one has to wait for it.
+    client.stat("film").await.unwrap();
+    drop(download);
+    are_left(&control, 1).await;
+    assert_eq!(get().await.status, 206);
+
+    allow(Allowance { requests: Some(0), ..Allowance::default() });
+    assert_eq!(client.stat("film").await.unwrap_err().code, ErrorCode::Busy);
+    assert_eq!(get().await.status, 503);
+    control.callers().allow(caller, None);
+    client.stat("film").await.unwrap();
+
+    // One number for everyone, replaced while the server runs.
+    let per_caller = Allowance { seats: Some(1), ..Allowance::default() };
+    control.replace(Config { per_caller, ..Config::clone(&control.config()) });
+    assert_eq!(greeted(&server).await, Some(ErrorCode::Busy));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_is_slowed_down_and_ended_with_all_its_sessions() {
+    let (server, control, _) = start(64 << 20).await;
+    let mut clients = [Client::connect(server.address()).await, Client::connect(server.address()).await];
+    let mut handles = Vec::new();
+    for client in &mut clients {
+        handles.push(client.open_file("film").await.unwrap().handle);
+    }
+    let caller = control.sessions().list()[0].caller;
+    control.callers().allow(caller, Some(Allowance { rate: NonZeroU64::new(1 << 20), ..Allowance::default() }));
+    let began = tokio::time::Instant::now();
+    for _ in 0..2 {
+        for (client, handle) in clients.iter_mut().zip(&handles) {
+            client.blocks(*handle, 0, 32).await.unwrap();
+        }
+    }
+    // The first of four frames goes out at once.
+    assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
+
+    control.callers().allow(caller, None);
+    let mut download = TcpStream::connect(server.address()).await.unwrap();
+    download.write_all(head("GET", "/files/film", &[]).as_bytes()).await.unwrap();
+    download.read_exact(&mut [0; 1]).await.unwrap();
+    assert!(control.sessions().end_caller(caller));
+    for mut client in clients {
+        client.find(|message| matches!(message, ServerMessage::Goodbye(_)).then_some(())).await;
+        assert!(client.next().await.is_none());
+    }
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, download.read_to_end(&mut rest)).await.unwrap();
+    assert!(ended.is_err() || rest.len() < 64 << 20);
+    are_left(&control, 0).await;
+    assert!(!control.sessions().end_caller(caller));
     server.stop().await;
 }
 
