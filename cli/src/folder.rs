@@ -78,7 +78,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     };
     let (happenings, happened) = mpsc::channel(QUEUE);
     let began = Instant::now();
-    let mut run = Run {
+    let mut folder_loop = FolderLoop {
         cx,
         is_new: store.is_new(),
         source,
@@ -101,8 +101,8 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
         report: cx.reporter.folder(),
     };
     // The transfer retries everything that failed in an earlier run.
-    run.folder.handle_command(wstp_engine::Instant(Duration::ZERO), FolderCommand::Resume);
-    let ended = run.finish(happened).await;
+    folder_loop.folder.handle_command(wstp_engine::Instant(Duration::ZERO), FolderCommand::Resume);
+    let ended = folder_loop.finish(happened).await;
     if let (true, Some(why), Some(name)) = (output.is_dir(), why, source.path.name()) {
         cx.reporter.renamed(name, &output.to_string_lossy(), why);
     }
@@ -125,7 +125,8 @@ fn output(cx: &Context<'_>, source: &Source) -> Result<(PathBuf, Option<Why>), F
     }
 }
 
-struct Run<'a> {
+/// The run loop of one folder.
+struct FolderLoop<'a> {
     cx: &'a Context<'a>,
     source: &'a Source,
     output: PathBuf,
@@ -155,7 +156,7 @@ struct Run<'a> {
     report: FolderReport,
 }
 
-impl Run<'_> {
+impl FolderLoop<'_> {
     async fn finish(mut self, mut happened: mpsc::Receiver<(ConnectionId, Happening)>) -> Result<Code, Failure> {
         let result = self.until_settled(&mut happened).await;
         let progress = self.folder.progress();

@@ -6,13 +6,13 @@ use indicatif::DecimalBytes;
 use wstp_engine::folder::{FileId, FolderProblem, FolderProgress};
 use wstp_engine::{Phase, Problem};
 
-use super::Run;
+use super::FolderLoop;
 use crate::disk::Ended;
 use crate::exit::{Code, Failure};
 use crate::partial::shown;
 use crate::words::{engine_problem, folder_problem, go_on_later, interrupted, not_wstp, nothing_arrived};
 
-impl Run<'_> {
+impl FolderLoop<'_> {
     pub(super) fn unreachable(&self, progress: &FolderProgress) -> Failure {
         match progress.problem.as_ref().map(|problem| failure_of(problem, &self.source.address.host_and_port())) {
             Some(failure) if failure.code != Code::Unreachable => failure,

@@ -13,7 +13,7 @@ use wstp_engine::folder::{FetchReply, FileId, FolderCommand};
 use wstp_engine::{Problem, StoreError};
 use wstp_protocol::SharePath;
 
-use super::Run;
+use super::FolderLoop;
 use crate::address::Source;
 use crate::exit::{Code, Failure};
 use crate::folder_store::{Claims, make_around};
@@ -101,7 +101,7 @@ impl<'a> Fetching<'a> {
     }
 }
 
-impl Run<'_> {
+impl FolderLoop<'_> {
     /// A transfer ended.
     pub(super) fn fetched(&mut self, id: FileId, target: &Path, result: Result<Fetched, Failure>) {
         let reply = match result {

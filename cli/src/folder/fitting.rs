@@ -2,12 +2,12 @@
 
 use wstp_engine::folder::{FileId, FileState};
 
-use super::Run;
+use super::FolderLoop;
 use crate::exit::Failure;
 use crate::partial::Partial;
 use crate::room::{Room, taken};
 
-impl Run<'_> {
+impl FolderLoop<'_> {
     /// Checks whether the missing files fit. If no file can be here yet, it checks the listed ones; otherwise it waits
     /// until everything is known.
     ///

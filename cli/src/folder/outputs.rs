@@ -3,14 +3,14 @@
 use wstp_engine::StoreError;
 use wstp_engine::folder::{FileId, FolderOutput, KeepReply, Listed, LookReply};
 
-use super::Run;
+use super::FolderLoop;
 use super::ending::failure_of;
 use crate::exit::{Code, Failure};
 use crate::folder_store::{Found, Reply, Request, Saved, ToCheck, ToKeep, ToLook};
 use crate::socket::Socket;
 use crate::words::{engine_problem, left_out_clause};
 
-impl Run<'_> {
+impl FolderLoop<'_> {
     /// Does the engine's work until none is left.
     pub(super) fn perform(&mut self) {
         let mut to_keep = Vec::new();
