@@ -8,34 +8,31 @@
 //! request. A link within the output is not followed. The output itself is the user's own, and may be a link.
 
 mod claims;
+mod keeping;
 mod looking;
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::iter;
-use std::panic::resume_unwind;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use bytes::Bytes;
 use wstp_client::store::{JournalFile, read_journal};
 use wstp_engine::folder::journal::{Recovered, is_of_other_version, replay};
 use wstp_engine::folder::{FileId, LookReply};
 use wstp_protocol::Hash;
 
 pub use self::claims::Claims;
+pub use self::keeping::ToKeep;
+use self::keeping::{Kept, MOST_THREADS};
 pub use self::looking::{Found, ToCheck, ToLook};
 use crate::disk::Storage;
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::layout::Layout;
 use crate::local_file::LocalFile;
 use crate::names::PARTIAL_SUFFIX;
-use crate::partial::{
-    exists, make_folder, make_partial, open_journal, place, remove_emptied, shown, sync_folder, unreadable,
-};
-use crate::times;
+use crate::partial::{make_folder, make_partial, open_journal, remove_emptied, shown, sync_folder, unreadable};
 use crate::trial::Trial;
 
 /// The folder, inside the store's, for trying names.
@@ -44,10 +41,6 @@ const NAMES: &str = "names";
 const JOURNAL: &str = "journal";
 /// The longest journal that is read. It has every name of the folder in it.
 const MAX_JOURNAL: u64 = 512 << 20;
-/// Most threads that keep files.
-const MOST_THREADS: usize = 4;
-/// This many files take longer to keep than a thread takes to start.
-const WORTH_A_THREAD: usize = 8;
 
 /// A request to the store.
 #[derive(Debug)]
@@ -63,21 +56,6 @@ pub enum Request {
         /// A whole record.
         record: Vec<u8>,
     },
-}
-
-/// A file to keep.
-#[derive(Debug)]
-pub struct ToKeep {
-    /// Its id.
-    pub file: FileId,
-    /// Its place, relative to the output.
-    pub place: PathBuf,
-    /// Its BLAKE3 hash.
-    pub root: Hash,
-    /// Its last change on the server, in milliseconds since 1970-01-01 UTC, if known.
-    pub modified_ms: Option<i64>,
-    /// All of its bytes.
-    pub data: Bytes,
 }
 
 /// The answer to a request.
@@ -132,23 +110,6 @@ impl Made {
     fn insert(&self, folder: &Path) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
     }
-}
-
-/// The result of keeping a file.
-enum Written {
-    /// It was in its place before.
-    InPlace(Saved),
-    /// It waits for its commit.
-    Aside(Kept),
-}
-
-/// A file that waits to be moved into place.
-#[derive(Debug)]
-struct Kept {
-    file: FileId,
-    data: PathBuf,
-    saved: Saved,
-    replace: bool,
 }
 
 impl Storage for FolderStore {
@@ -256,63 +217,6 @@ impl FolderStore {
         self.is_new
     }
 
-    /// Keeps files on several threads. Nearly all of the time is the file system's, which creates files on each
-    /// processor that asks.
-    fn keep(&mut self, files: &[ToKeep]) -> Vec<(FileId, Result<Option<Saved>, Failure>)> {
-        let threads = (files.len() / WORTH_A_THREAD).clamp(1, self.threads);
-        let (mine, others) = files.split_at(files.len().div_ceil(threads));
-        let write = |files: &[ToKeep]| files.iter().map(|file| self.write(file)).collect::<Vec<_>>();
-        let written: Vec<_> = thread::scope(|scope| {
-            let begin = |files| (files, thread::Builder::new().spawn_scoped(scope, move || write(files)));
-            let begun: Vec<_> = others.chunks(mine.len().max(1)).map(begin).collect();
-            let mine = write(mine);
-            let others = begun.into_iter().map(|(files, thread)| match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // The system has no thread to give.
-                Err(_) => write(files),
-            });
-            iter::once(mine).chain(others).flatten().collect()
-        });
-        let kept = written.into_iter().map(|written| {
-            Ok(match written? {
-                Written::InPlace(saved) => Some(saved),
-                Written::Aside(kept) => {
-                    self.kept.push(kept);
-                    None
-                }
-            })
-        });
-        files.iter().map(|file| file.file).zip(kept).collect()
-    }
-
-    fn write(&self, ToKeep { file, place, root, modified_ms, data }: &ToKeep) -> Result<Written, Failure> {
-        let target = self.output.join(place);
-        let failed = |error| Failure::disk(format!("{} can't be written", shown(&target)), &error);
-        self.make_around(place)?;
-        self.claims.check(&target, *file)?;
-        let saved = Saved { target: target.clone(), size: data.len() as u64, root: *root };
-        let replace = match standing(&target, data).map_err(failed)? {
-            Standing::Nothing => false,
-            Standing::Same => {
-                times::set(&target, *modified_ms);
-                self.claims.take(&target, *file)?;
-                return Ok(Written::InPlace(saved));
-            }
-            Standing::Other if self.update => true,
-            Standing::Other => return Err(exists(&target)),
-            Standing::NoFile => {
-                let what = format!("{} is already there, and not a file.", shown(&target));
-                return Err(Failure::new(Code::Differs, what, "Choose another place with -o."));
-            }
-        };
-        let path = self.folder.join(file.0.to_string());
-        let mut own = File::create(&path).map_err(failed)?;
-        own.write_all(data).map_err(failed)?;
-        times::set_of(&own, *modified_ms);
-        self.claims.claim(&own.metadata().map_err(failed)?, *file);
-        Ok(Written::Aside(Kept { file: *file, data: path, saved, replace }))
-    }
-
     /// Makes the folders around a place.
     fn make_around(&self, place: &Path) -> Result<(), Failure> {
         let around = place.parent().unwrap_or(Path::new(""));
@@ -322,51 +226,6 @@ impl FolderStore {
         make_around(&self.output, place)?;
         self.made.insert(around);
         Ok(())
-    }
-
-    fn commit(&mut self, record: &[u8]) -> Result<Vec<Saved>, Failure> {
-        let failed = |error| Failure::disk("What was fetched can't be put into its place", &error);
-        let mut saved = Vec::with_capacity(self.kept.len());
-        if !self.kept.is_empty() {
-            sync(&self.folder, self.kept.iter().map(|kept| kept.data.as_path())).map_err(failed)?;
-            for kept in self.kept.drain(..) {
-                let target = &kept.saved.target;
-                match place(&kept.data, target, kept.replace) {
-                    // It appeared while this one was kept, from this download or from another program.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        self.claims.check(target, kept.file)?;
-                        if !self.update {
-                            return Err(exists(target));
-                        }
-                        place(&kept.data, target, true).map_err(failed)?;
-                    }
-                    placed => placed.map_err(failed)?,
-                }
-                saved.push(kept.saved);
-            }
-            let folders: HashSet<_> = saved.iter().filter_map(|saved| saved.target.parent()).collect();
-            sync(&self.folder, folders.into_iter()).map_err(failed)?;
-        }
-        self.journal.append(record).map_err(failed)?;
-        Ok(saved)
-    }
-}
-
-/// The entry in a file's place.
-enum Standing {
-    Nothing,
-    Same,
-    Other,
-    NoFile,
-}
-
-fn standing(target: &Path, data: &[u8]) -> io::Result<Standing> {
-    match fs::symlink_metadata(target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Standing::Nothing),
-        Err(error) => Err(error),
-        Ok(there) if !there.is_file() => Ok(Standing::NoFile),
-        Ok(there) if there.len() != data.len() as u64 => Ok(Standing::Other),
-        Ok(_) => Ok(if fs::read(target)? == data { Standing::Same } else { Standing::Other }),
     }
 }
 
@@ -385,129 +244,5 @@ pub fn make_around(output: &Path, place: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes files or folders durable, all on the file system of `folder`. One call there does it for thousands.
-#[cfg(target_os = "linux")]
-fn sync<'a>(folder: &Path, _paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(folder)?)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync<'a>(_folder: &Path, mut paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
-    paths.try_for_each(sync_folder)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(output: &Path) -> FolderStore {
-        FolderStore::open(output, false).unwrap().0
-    }
-
-    fn keep(store: &mut FolderStore, file: u32, place: &str, data: &[u8]) -> Result<Option<Saved>, Failure> {
-        let (file, place, root) = (FileId(file), place.into(), *blake3::hash(data).as_bytes());
-        let to_keep = ToKeep { file, place, root, modified_ms: None, data: Bytes::copy_from_slice(data) };
-        store.keep(&[to_keep]).remove(0).1
-    }
-
-    #[test]
-    fn files_appear_in_their_places_with_the_commit_and_not_before() {
-        let dir = tempfile::tempdir().unwrap();
-        let output = dir.path().join("new");
-        let mut store = open(&output);
-        keep(&mut store, 0, "a", b"A").unwrap();
-        keep(&mut store, 1, "sub/deep/b", b"").unwrap();
-        assert!(!output.join("a").exists());
-        let saved = store.commit(b"record").unwrap();
-        assert_eq!(saved.iter().map(|saved| saved.size).collect::<Vec<_>>(), [1, 0]);
-        assert_eq!(
-            (fs::read(output.join("a")).unwrap(), fs::read(output.join("sub/deep/b")).unwrap()),
-            (b"A".to_vec(), vec![])
-        );
-        store.discard_with_output();
-        assert!(output.join("a").exists() && !output.join(".wstp").exists());
-    }
-
-    #[test]
-    fn what_was_kept_and_never_committed_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let output = dir.path().join("new");
-        let mut store = open(&output);
-        keep(&mut store, 0, "a", b"A").unwrap();
-        drop(store);
-        open(&output).discard();
-        assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
-        open(&output.join("newer")).discard_with_output();
-        assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn what_is_there_is_compared_and_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("same"), "same").unwrap();
-        fs::write(dir.path().join("other"), "mine").unwrap();
-        fs::create_dir(dir.path().join("folder")).unwrap();
-        let mut store = open(dir.path());
-        assert!(keep(&mut store, 0, "same", b"same").unwrap().is_some());
-        assert_eq!(keep(&mut store, 1, "other", b"them").unwrap_err().code, Code::Differs);
-        assert_eq!(keep(&mut store, 2, "folder", b"").unwrap_err().code, Code::Differs);
-        assert_eq!(store.commit(b"").unwrap(), []);
-        store.update = true;
-        assert!(keep(&mut store, 1, "other", b"them").unwrap().is_none());
-        store.commit(b"").unwrap();
-        assert_eq!(fs::read(dir.path().join("other")).unwrap(), b"them");
-    }
-
-    #[test]
-    fn of_many_at_once_each_has_its_own_answer() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = |number: u32| PathBuf::from(format!("new/{number}"));
-        let bytes = |number: u32| Bytes::from(vec![number as u8; number as usize]);
-        fs::create_dir(dir.path().join("new")).unwrap();
-        fs::write(dir.path().join(place(11)), bytes(11)).unwrap();
-        fs::write(dir.path().join(place(22)), "mine").unwrap();
-        fs::create_dir(dir.path().join(place(33))).unwrap();
-        let mut store = FolderStore { threads: MOST_THREADS, ..open(dir.path()) };
-        let to_keep = |number| {
-            let (file, data) = (FileId(number), bytes(number));
-            ToKeep { file, place: place(number), root: *blake3::hash(&data).as_bytes(), modified_ms: None, data }
-        };
-        let kept = store.keep(&(0..41).map(to_keep).collect::<Vec<_>>());
-        assert!(kept.iter().map(|(file, _)| file.0).eq(0..41));
-        for (FileId(number), kept) in kept {
-            match number {
-                11 => assert_eq!(kept.unwrap().unwrap().target, dir.path().join(place(11))),
-                22 | 33 => assert!(kept.unwrap_err().what.contains(&format!("new/{number} is already there"))),
-                _ => assert!(kept.unwrap().is_none(), "{number}"),
-            }
-        }
-        let saved = store.commit(b"record").unwrap();
-        assert_eq!(saved.len(), 38);
-        for saved in saved {
-            let number = saved.target.file_name().unwrap().to_str().unwrap().parse().unwrap();
-            assert_eq!(fs::read(&saved.target).unwrap(), bytes(number));
-        }
-    }
-
-    #[test]
-    fn a_place_that_the_disk_takes_for_another_files_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut store = open(dir.path());
-        store.update = true;
-        keep(&mut store, 0, "a", b"A").unwrap();
-        store.commit(b"").unwrap();
-        assert_eq!(keep(&mut store, 1, "a", b"B").unwrap_err().code, Code::Disk);
-        keep(&mut store, 2, "b", b"B").unwrap();
-        keep(&mut store, 3, "b", b"C").unwrap();
-        assert_eq!(store.commit(b"").unwrap_err().code, Code::Disk);
-        let read = |name| fs::read(dir.path().join(name)).unwrap();
-        assert_eq!((read("a"), read("b")), (b"A".to_vec(), b"B".to_vec()));
-    }
-
-    #[test]
-    fn only_one_can_have_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let _first = open(dir.path());
-        assert!(FolderStore::open(dir.path(), false).unwrap_err().what.contains("Another wstp"));
-    }
-}
+mod tests;
