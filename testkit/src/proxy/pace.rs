@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::PIECE;
+use super::carrying::PIECE;
 
 /// The longest delay that a late line may make up for.
 const LATE: Duration = Duration::from_millis(100);
