@@ -1,162 +1,22 @@
 //! Chromium with the extension in it.
 
-use std::fs::{self, File};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+mod chromium;
+mod profile;
 
-use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use thirtyfour::prelude::*;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::timeout;
 
+pub use self::chromium::{Chromium, launch_for_the_user};
+pub use self::profile::Profile;
 use crate::devtools::DevTools;
 use crate::{Driver, Extension};
-use wstp_testkit::{LONG, SHORT, Tree, until};
-
-/// The parts that outlive a browser: its profile and the folder it saves to.
-#[derive(Debug)]
-pub struct Profile {
-    root: PathBuf,
-    downloads: PathBuf,
-    /// The size of its own disk, in bytes.
-    disk: Option<u64>,
-    /// Another extension, and whether it was installed after ours.
-    neighbour: Option<(PathBuf, bool)>,
-    /// The proxy of plain HTTP that it uses for all traffic.
-    proxy: Option<SocketAddr>,
-    /// Removes a temporary profile.
-    _temporary: Option<TempDir>,
-}
-
-impl Profile {
-    /// A new profile that saves into its own folder. Both are removed when it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn new() -> Result<Self> {
-        let temporary = tempfile::tempdir().context("no room for a profile")?;
-        let downloads = temporary.path().join("downloads");
-        let unwatched = Self::unwatched(temporary.path(), &downloads)?;
-        Ok(Self { _temporary: Some(temporary), ..unwatched })
-    }
-
-    /// A new profile whose browser reaches every address through this proxy, also this machine.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn behind(proxy: SocketAddr) -> Result<Self> {
-        Ok(Self { proxy: Some(proxy), ..Self::new()? })
-    }
-
-    /// A new profile on a disk of this many bytes, which ends with the browser. Saved files go elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn on_small_disk(bytes: u64) -> Result<Self> {
-        let profile = Self::new()?;
-        fs::rename(profile.data(), profile.seed())?;
-        fs::create_dir(profile.data())?;
-        Ok(Self { disk: Some(bytes), ..profile })
-    }
-
-    /// A new profile that saves into `downloads`. It is removed when dropped, without the saved files.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn saving_to(downloads: &Path) -> Result<Self> {
-        let temporary = tempfile::tempdir().context("no room for a profile")?;
-        let kept = Self::kept(temporary.path(), downloads)?;
-        Ok(Self { _temporary: Some(temporary), ..kept })
-    }
-
-    /// The profile in `root`, made if it is missing. It saves into `downloads` and stays.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn kept(root: &Path, downloads: &Path) -> Result<Self> {
-        Self::in_folder(root, downloads, true)
-    }
-
-    /// The same for tests and measurements. No service is asked whether files of some kinds are dangerous. Otherwise
-    /// each save would wait for an answer, for seconds without a network.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn unwatched(root: &Path, downloads: &Path) -> Result<Self> {
-        Self::in_folder(root, downloads, false)
-    }
-
-    fn in_folder(root: &Path, downloads: &Path, is_watched: bool) -> Result<Self> {
-        fs::create_dir_all(downloads).with_context(|| format!("can't create {}", downloads.display()))?;
-        let downloads = downloads.canonicalize()?;
-        let folder = root.join("chromium/Default");
-        fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
-        let file = folder.join("Preferences");
-        let known = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let mut preferences: Value = known.unwrap_or_else(|| json!({}));
-        preferences["download"]["default_directory"] = json!(downloads);
-        preferences["download"]["prompt_for_download"] = json!(false);
-        if !is_watched {
-            preferences["safebrowsing"]["enabled"] = json!(false);
-        }
-        preferences["extensions"]["ui"]["developer_mode"] = json!(true);
-        fs::write(&file, preferences.to_string())?;
-        Ok(Self { root: root.to_owned(), downloads, disk: None, neighbour: None, proxy: None, _temporary: None })
-    }
-
-    /// The same with another extension beside ours that may do everything with downloads. Its service worker runs
-    /// `script`. The extension that was installed last has the last word on names.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn with_neighbour(mut self, script: &str, is_last: bool) -> Result<Self> {
-        let dir = self.root.join("neighbour");
-        fs::create_dir(&dir)?;
-        let manifest = json!({ "manifest_version": 3, "name": "Neighbour", "version": "1",
-            "permissions": ["downloads"], "background": { "service_worker": "script.js" } });
-        fs::write(dir.join("manifest.json"), manifest.to_string())?;
-        fs::write(dir.join("script.js"), script)?;
-        self.neighbour = Some((dir, is_last));
-        Ok(self)
-    }
-
-    /// The same with Chrome's setting to ask where to save each file.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be written.
-    pub fn asking_where_to_save(self) -> Result<Self> {
-        let file = self.data().join("Default/Preferences");
-        let mut preferences: Value = serde_json::from_slice(&fs::read(&file)?)?;
-        preferences["download"]["prompt_for_download"] = json!(true);
-        fs::write(&file, preferences.to_string())?;
-        Ok(self)
-    }
-
-    /// The folder that it saves to.
-    pub fn downloads(&self) -> &Path {
-        &self.downloads
-    }
-
-    fn data(&self) -> PathBuf {
-        self.root.join("chromium")
-    }
-
-    /// The first files on its own disk.
-    fn seed(&self) -> PathBuf {
-        self.root.join("seed")
-    }
-}
+use wstp_testkit::{SHORT, Tree, until};
 
 /// The look that pages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,75 +49,6 @@ pub struct Browser {
     disk: PathBuf,
     extension: Extension,
     _driver: Driver,
-}
-
-/// A Chromium that runs without control yet. It ends when this is dropped.
-#[derive(Debug)]
-pub struct Chromium {
-    process: Child,
-    log: PathBuf,
-    disk: PathBuf,
-    extension: Extension,
-}
-
-impl Chromium {
-    /// Starts it with the profile and the extension. `CHROMIUM` names another program.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be started.
-    pub fn start(profile: &Profile, extension: &Extension) -> Result<Self> {
-        let _ = fs::remove_file(profile.data().join(PORT_FILE));
-        let log = profile.root.join("chromium.log");
-        let process = command(profile, extension)
-            // A killed Chromium leaves its lock's folder behind. Beside the profile it is removed with it.
-            .env("TMPDIR", &profile.root)
-            .args([
-                "--headless=new",
-                "--enable-logging=stderr",
-                "--remote-debugging-port=0",
-                "--window-size=1200,900",
-                "about:blank",
-            ])
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("can't start Chromium")?;
-        let disk = disk(profile, process.id().context("Chromium has ended")?);
-        Ok(Self { process, log, disk, extension: extension.clone() })
-    }
-
-    /// Waits until it listens for DevTools. Returns the port and the path for the whole browser.
-    ///
-    /// # Errors
-    ///
-    /// When it ends instead, or never does.
-    pub async fn listens(&mut self) -> Result<(u16, String)> {
-        let port_file = self.disk.join(PORT_FILE);
-        until("Chromium to start", LONG, async || {
-            if let Some(status) = self.process.try_wait()? {
-                bail!("Chromium ended with {status}: {}", fs::read_to_string(&self.log).unwrap_or_default());
-            }
-            let said = fs::read_to_string(&port_file).unwrap_or_default();
-            Ok(said.split_once('\n').and_then(|(port, path)| Some((port.parse::<u16>().ok()?, path.trim().to_owned()))))
-        })
-        .await
-    }
-
-    /// Takes control of it.
-    ///
-    /// # Errors
-    ///
-    /// When it has ended, or chromedriver can't reach it.
-    pub async fn control(mut self) -> Result<Browser> {
-        let devtools = self.listens().await?;
-        let driver = Driver::start().await?;
-        let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_debugger_address(&format!("127.0.0.1:{}", devtools.0))?;
-        let session = WebDriver::new(driver.url(), wanted).await.context("chromedriver can't reach Chromium")?;
-        session.set_script_timeout(LONG).await?;
-        let Self { process: chromium, log, disk, extension } = self;
-        Ok(Browser { session, chromium, devtools, log, disk, extension, _driver: driver })
-    }
 }
 
 impl Browser {
@@ -491,63 +282,4 @@ impl Drop for Browser {
             Tree::new(pid).kill();
         }
     }
-}
-
-/// Opens Chromium with the extension on the user's screen. It ends when the child is dropped.
-///
-/// # Errors
-///
-/// When it can't be started.
-pub fn launch_for_the_user(profile: &Profile, extension: &Extension, first_page: &str) -> Result<Child> {
-    command(profile, extension).arg(first_page).stderr(Stdio::null()).spawn().context("can't start Chromium")
-}
-
-/// Runs a program in a separate name space, with a disk of a given size mounted over a folder.
-const WITH_DISK: &str = r#"mount -t tmpfs -o size="$1" disk "$2" && cp -a "$3/." "$2" && shift 3 && exec "$@""#;
-/// The file in which Chromium writes the port of its DevTools.
-const PORT_FILE: &str = "DevToolsActivePort";
-
-/// The browser's folder from its own view.
-fn disk(profile: &Profile, process: u32) -> PathBuf {
-    match profile.disk {
-        None => profile.data(),
-        Some(_) => PathBuf::from(format!("/proc/{process}/root{}", profile.data().display())),
-    }
-}
-
-fn command(profile: &Profile, extension: &Extension) -> Command {
-    let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
-    let ours = extension.dir().display().to_string();
-    let extensions = match &profile.neighbour {
-        None => ours,
-        Some((dir, true)) => format!("{ours},{}", dir.display()),
-        Some((dir, false)) => format!("{},{ours}", dir.display()),
-    };
-    let mut command = match profile.disk {
-        None => Command::new(program),
-        Some(bytes) => {
-            let mut command = Command::new("unshare");
-            command.args(["--user", "--map-root-user", "--mount", "sh", "-c", WITH_DISK, "sh"]).arg(bytes.to_string());
-            command.arg(profile.data()).arg(profile.seed()).arg(program);
-            command
-        }
-    };
-    command
-        .arg(format!("--user-data-dir={}", profile.data().display()))
-        .arg(format!("--disable-extensions-except={extensions}"))
-        .arg(format!("--load-extension={extensions}"))
-        .args(["--no-first-run", "--disable-quic", "--disable-sync", "--disable-breakpad", "--disable-gpu"])
-        .args(["--disable-background-networking", "--disable-component-update", "--password-store=basic"])
-        .args(["--hide-crash-restore-bubble", "--lang=en-US"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true);
-    if let Some(proxy) = profile.proxy {
-        command.arg(format!("--proxy-server=http://{proxy}")).arg("--proxy-bypass-list=<-loopback>");
-    }
-    if rustix::process::geteuid().is_root() || profile.disk.is_some() {
-        // Chromium's sandbox refuses to run as root.
-        command.arg("--no-sandbox");
-    }
-    command
 }
