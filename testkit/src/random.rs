@@ -10,7 +10,7 @@ pub struct Random(u64);
 impl Random {
     /// The sequence of a seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x1234_5678_9abc_def0)
     }
 
     /// The next number.
@@ -27,7 +27,7 @@ impl Random {
     }
 
     /// A number of the range.
-    pub fn within(&mut self, range: Range<u64>) -> u64 {
+    pub fn in_range(&mut self, range: Range<u64>) -> u64 {
         range.start + self.below(range.end - range.start)
     }
 
@@ -36,9 +36,19 @@ impl Random {
         (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Whether an event of this probability happens.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.part() < probability
+    }
+
+    /// One of several things.
+    pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize].clone()
+    }
+
     /// A time of at most `longest`.
     pub fn up_to(&mut self, longest: Duration) -> Duration {
-        Duration::from_millis(self.below(longest.as_millis() as u64 + 1))
+        Duration::from_micros(self.below(longest.as_micros() as u64 + 1))
     }
 
     /// Brings things into another order.

@@ -74,7 +74,7 @@ impl Downloads {
             let place = stage.folder().join(&name);
             if is_folder {
                 write(&place.join(LARGE), LARGE_SIZES, random)?;
-                for index in 0..random.within(SMALL_FILES) {
+                for index in 0..random.in_range(SMALL_FILES) {
                     write(&place.join(format!("{}/{index}.txt", index % 9)), SMALL_SIZES, random)?;
                 }
             } else {
@@ -127,7 +127,7 @@ impl Downloads {
 
 /// A file of a given size with random bytes.
 fn write(place: &Path, sizes: Range<u64>, random: &mut Random) -> Result<()> {
-    Contents::new(random.number().to_string(), random.within(sizes)).write(place)
+    Contents::new(random.number().to_string(), random.in_range(sizes)).write(place)
 }
 
 /// Compares a complete file with its source by its hash. Saves it, or the folder, compares the saved copy, and removes

@@ -95,7 +95,7 @@ async fn run(seed: u64, limit: Limit) -> Result<Outcome> {
         Limit::Time(time) => log.began.elapsed() >= time,
     };
     while !is_over(blows) {
-        let bytes = rig.random.within(BETWEEN);
+        let bytes = rig.random.in_range(BETWEEN);
         rig.download(bytes).await?;
         let blow = deck.draw(&mut rig.random);
         blows += 1;

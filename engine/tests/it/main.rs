@@ -1,5 +1,4 @@
 //! Whole transfers and whole folders in virtual time. They are one binary, because each binary is linked anew.
 
 mod folder;
-mod random;
 mod simulation;

@@ -9,27 +9,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use wstp_testkit::Random;
+
 /// Default duration of each target.
 const SECONDS: u64 = 2;
 /// Longest input, somewhat more than the longest frame.
 const LONGEST: usize = 300 * 1024;
-
-/// Numbers without a pattern (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// A number below `end`, 0 if there is none.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
 
 /// Shows the input that made a target panic.
 struct Culprit<'a>(&'a [u8]);
@@ -62,11 +47,16 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     files.iter().map(|path| std::fs::read(path).expect("a seed can be read")).collect()
 }
 
+/// An index below `end`, 0 if there is none.
+fn below(random: &mut Random, end: usize) -> usize {
+    random.below(end as u64) as usize
+}
+
 /// Changes an input a little, as damaged frames differ from good ones.
 fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
-    let at = random.below(input.len() + 1);
-    let end = at + random.below((input.len() - at).min(64) + 1);
-    let byte = random.next() as u8;
+    let at = below(random, input.len() + 1);
+    let end = at + below(random, (input.len() - at).min(64) + 1);
+    let byte = random.number() as u8;
     match random.below(9) {
         0 => input.truncate(at),
         1 => input.insert(at, byte),
@@ -75,8 +65,8 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
         4 => drop(input.splice(at..end, [0xff, 0xff, 0xff, 0xff, 0x0f])),
         5 => drop(input.splice(at..end, [0xff; 9].into_iter().chain([0x01]))),
         6 => {
-            let other = &seeds[random.below(seeds.len())];
-            drop(input.splice(at.., other[random.below(other.len())..].iter().copied()));
+            let other = &seeds[below(random, seeds.len())];
+            drop(input.splice(at.., other[below(random, other.len())..].iter().copied()));
         }
         7 => input[at..end].fill(byte),
         _ => {
@@ -95,10 +85,10 @@ fn fuzz(name: &str, target: fn(&[u8])) {
     assert!(!seeds.is_empty());
     seeds.iter().for_each(|input| run(target, input));
     let deadline = Instant::now() + Duration::from_secs(number("WSTP_FUZZ_SECONDS").unwrap_or(SECONDS));
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut iterations = 0_u64;
     while Instant::now() < deadline {
-        let mut input = seeds[random.below(seeds.len())].clone();
+        let mut input = seeds[below(&mut random, seeds.len())].clone();
         for _ in 0..=random.below(4) {
             mutate(&mut input, &seeds, &mut random);
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::folder::server::ServerScript;
 use crate::folder::share::Share;
 use crate::folder::world::{Blow, Scenario, World};
-use crate::random::Random;
+use wstp_testkit::Random;
 
 /// Seeds that failed once.
 const REGRESSIONS: &[u64] = &[42, 390, 7320];

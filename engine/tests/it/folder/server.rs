@@ -9,7 +9,7 @@ use wstp_protocol::{
 };
 
 use crate::folder::share::{Share, join, root_of};
-use crate::random::Random;
+use wstp_testkit::Random;
 
 /// The constant lie of a dishonest server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wstp_protocol::limits::MAX_BUNDLED_FILE;
 use wstp_protocol::{Entry, EntryKind, ErrorCode, Hash};
 
-use crate::random::Random;
+use wstp_testkit::Random;
 
 /// An entry of a folder.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use wstp_protocol::{BundleRequest, ClientMessage, Hash, ListRequest, RequestId, 
 
 use crate::folder::server::ServerScript;
 use crate::folder::share::{Share, join, root_of};
-use crate::random::Random;
+use wstp_testkit::Random;
 
 /// An external event.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,7 +142,7 @@ pub struct World {
 impl World {
     pub fn new(scenario: Scenario, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let config = config(&scenario, random.next());
+        let config = config(&scenario, random.number());
         let mut world = Self {
             now: Instant::default(),
             folder: FolderTransfer::new(config, Instant::default()),
@@ -556,7 +556,7 @@ impl World {
         let (recovered, valid) = replay(&self.journal);
         self.journal.truncate(valid as usize);
         self.check_recovered(&recovered);
-        let config = FolderConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.next()) };
+        let config = FolderConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.number()) };
         self.folder = FolderTransfer::resume(config, recovered, self.now);
         self.paused = false;
         self.allowed = self.budget;

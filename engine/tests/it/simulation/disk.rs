@@ -8,7 +8,7 @@ use wstp_engine::{RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
-use crate::random::Random;
+use wstp_testkit::Random;
 
 /// Something done to a file and not flushed.
 enum Change {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use wstp_engine::{Connections, Order};
 use wstp_protocol::{BLOCK_SIZE, Limits};
 
-use crate::random::Random;
 use crate::simulation::content::Edition;
 use crate::simulation::disk::{Crash, Damage};
 use crate::simulation::server::{Lie, ServerScript};
 use crate::simulation::world::{Blow, Link, Scenario};
+use wstp_testkit::Random;
 
 const SIZES: [u64; 12] =
     [0, 1, 8191, 8192, 8193, 16_384, 100_000, 33 * BLOCK_SIZE, 300_001, 1_000_000, 2_000_000, 130 * BLOCK_SIZE - 1];

@@ -12,8 +12,8 @@ use wstp_protocol::{
     Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome, features,
 };
 
-use crate::random::Random;
 use crate::simulation::content::{Content, Edition};
+use wstp_testkit::Random;
 
 /// The constant lie of a dishonest server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

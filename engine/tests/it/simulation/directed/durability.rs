@@ -6,11 +6,11 @@ use wstp_engine::{Command, Phase, Problem, RangeSet, StoreError, StoreReply, Sto
 use wstp_protocol::BLOCK_SIZE;
 
 use super::{MIB, SEED, asked_of, completed, link, world, written};
-use crate::random::Random;
 use crate::simulation::content::{Edition, SMALL_CHANGE};
 use crate::simulation::disk::Crash;
 use crate::simulation::server::ServerScript;
 use crate::simulation::world::{Blow, Scenario, World};
+use wstp_testkit::Random;
 
 #[test]
 fn a_kill_costs_no_more_than_one_commit_and_what_came_while_it_was_written() {

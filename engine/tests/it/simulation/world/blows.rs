@@ -122,7 +122,7 @@ impl World {
             connections: self.scenario.connections_of(self.connections),
             memory_budget: self.budget,
             rate_limit: self.rate_limit,
-            ..Self::config(&self.scenario, self.random.next())
+            ..Self::config(&self.scenario, self.random.number())
         };
         self.transfer = Transfer::resume(config, recovered, self.now);
         self.starts += 1;

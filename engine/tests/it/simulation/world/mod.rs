@@ -16,10 +16,10 @@ use wstp_engine::{
 };
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
 
-use crate::random::Random;
 use crate::simulation::content::Edition;
 use crate::simulation::disk::{Crash, Damage, Disk};
 use crate::simulation::server::{Server, ServerScript};
+use wstp_testkit::Random;
 
 /// How a link behaves.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +174,7 @@ impl World {
             .enumerate()
             .map(|(number, (script, _))| Server::new(number as u8, script.clone(), scenario.edition, faults_until))
             .collect();
-        let config = Self::config(&scenario, random.next());
+        let config = Self::config(&scenario, random.number());
         let mut disk = Disk::default();
         disk.leave_rubbish(scenario.rubbish);
         let mut world = Self {
