@@ -8,7 +8,9 @@
 //!
 //! No product depends on this crate: `cargo xtask check-arrows` sees to it.
 
+mod canned;
 mod child;
+mod hashed;
 mod hostile;
 mod link;
 mod listener;
@@ -22,7 +24,9 @@ mod server;
 mod wait;
 mod web_server;
 
+pub use canned::Canned;
 pub use child::{Child, free_address};
+pub use hashed::Hashed;
 pub use hostile::{Bait, Hostile, binary, entry};
 pub use link::{Cuts, Link, Shape};
 pub use listener::Listener;

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::support::{
-    Canned, Certificate, Ended, MIB, Server, Tls, hashed, names_in, sample, write, wstp, wstp_in, wstp_trusting,
+    Certificate, Ended, MIB, Server, Tls, hashed, names_in, sample, write, wstp, wstp_in, wstp_trusting,
 };
 use tempfile::{TempDir, tempdir};
-use wstp_testkit::{Manner, Program, Proxy, Rate, WebServer};
+use wstp_testkit::{Canned, Manner, Program, Proxy, Rate, WebServer};
 
 /// An address without a listener, for as long as the socket is held.
 fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
@@ -77,7 +77,7 @@ async fn everything_goes_through_the_proxy_that_the_environment_names() {
     }
     assert_eq!(tinyproxy.log().matches("CONNECT ").count(), before);
 
-    let socks = Canned::socks().await;
+    let socks = Canned::socks().await.unwrap();
     let proxy = format!("socks5h://{}", socks.address());
     assert_fetched(&wstp_in(here.path(), &[("all_proxy", &proxy)], &["get", &source]).await, here.path(), &bytes);
 }
@@ -143,17 +143,17 @@ async fn what_a_server_says_in_place_of_a_websocket_is_told_at_once() {
         ),
         ("302 Found\r\nLocation: //user:secret@sso.example/ws", 4, "which is not followed"),
     ] {
-        let canned = Canned::http(|_| status.to_owned()).await;
+        let canned = Canned::http(|_| status.to_owned()).await.unwrap();
         for args in [["get", &format!("{}/x", canned.address())], ["ls", &canned.address().to_string()]] {
             let ended = wstp(here.path(), &args).await;
             assert_said(&ended, code, &[words]);
             assert!(!ended.stderr.contains("secret"), "{ended:?}");
         }
     }
-    let circle = Canned::http(|here| format!("301 Moved Permanently\r\nLocation: http://{here}/ws")).await;
+    let circle = Canned::http(|here| format!("301 Moved Permanently\r\nLocation: http://{here}/ws")).await.unwrap();
     assert_said(&wstp(here.path(), &["get", &format!("{}/x", circle.address())]).await, 4, &["is a circle"]);
     for status in ["502 Bad Gateway", "503 Service Unavailable"] {
-        let canned = Canned::http(|_| status.to_owned()).await;
+        let canned = Canned::http(|_| status.to_owned()).await.unwrap();
         let ended = wstp(here.path(), &["get", &format!("{}/x", canned.address()), "--timeout", "1"]).await;
         assert_said(&ended, 4, &[&status[..3], "Nothing arrived for 1 s"]);
     }
@@ -168,11 +168,12 @@ async fn a_redirect_to_another_server_or_to_encryption_is_followed_and_one_from_
     let tls = Tls::start(server.address()).await;
     let ca = tls.certificate().to_str().unwrap();
     for target in [format!("http://{}/ws", server.address()), tls.link("ws")] {
-        let moved = Canned::http(|_| format!("301 Moved Permanently\r\nLocation: {target}")).await;
+        let moved = Canned::http(|_| format!("301 Moved Permanently\r\nLocation: {target}")).await.unwrap();
         let args = ["get", &format!("{}/x", moved.address()), "--ca", ca];
         assert_fetched(&wstp(here.path(), &args).await, here.path(), &bytes);
     }
-    let down = Canned::http(|_| format!("301 Moved Permanently\r\nLocation: http://{}/ws", server.address())).await;
+    let down =
+        Canned::http(|_| format!("301 Moved Permanently\r\nLocation: http://{}/ws", server.address())).await.unwrap();
     let tls = Tls::start(down.address()).await;
     let ended = wstp(here.path(), &["get", &tls.source("x"), "--ca", tls.certificate().to_str().unwrap()]).await;
     assert_said(&ended, 4, &["which is not followed: that is without encryption"]);
@@ -220,7 +221,7 @@ async fn a_link_that_can_never_be_used_is_told_and_does_no_harm() {
     let _hashed = hashed(server.address(), "x").await;
     let origin = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
     let tls = Tls::start(server.address()).await;
-    let moved = Canned::http(|_| "302 Found\r\nLocation: ftp://files.example/x?secret=1".to_owned()).await;
+    let moved = Canned::http(|_| "302 Found\r\nLocation: ftp://files.example/x?secret=1".to_owned()).await.unwrap();
     let links = [tls.link("files/x"), format!("http://{}/x", moved.address())];
     let ended = wstp(here.path(), &["get", &origin.source("x"), &links[0], &links[1], "--connections", "3"]).await;
     let label = tls.address().port();

@@ -1,26 +1,30 @@
 //! The real binary against the real server, with a proxy between them that counts and holds.
 
-mod canned;
 mod halfway;
-mod hashed;
 mod server;
 mod tls;
 mod wstp;
 
-pub use canned::Canned;
 pub use halfway::{HELD, Halfway, RECORDED, SIZE};
-pub use hashed::hashed;
 pub use server::Server;
 pub use tls::{Certificate, Tls};
 pub use wstp::{Ended, Wstp, traced, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
+
+use wstp_testkit::Hashed;
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A mebibyte.
 pub const MIB: usize = 1 << 20;
+
+/// Opens a file and waits until its server has hashed it. The server forgets the hash of a small file later.
+pub async fn hashed(server: SocketAddr, path: &str) -> Hashed {
+    Hashed::open(server, path).await.unwrap()
+}
 
 /// Bytes in which every block differs, another sequence for each seed.
 pub fn sample(size: usize, seed: u8) -> Vec<u8> {
