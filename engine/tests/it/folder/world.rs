@@ -1,39 +1,25 @@
 //! A folder, its server, its link and its storage in virtual time.
 
+mod blows;
+mod checks;
+mod storage;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use bytes::Bytes;
-use wstp_engine::folder::journal::{Form, Recovered, replay};
+use wstp_engine::folder::journal::Form;
 use wstp_engine::folder::{
-    FetchReply, FileId, FolderCommand, FolderConfig, FolderId, FolderOutput, FolderProblem, FolderTransfer, KeepReply,
-    Listed, LookReply, Place,
+    FileId, FolderCommand, FolderConfig, FolderId, FolderOutput, FolderProblem, FolderTransfer, Listed,
 };
-use wstp_engine::{ConnectionId, Instant, Phase, Problem, StoreError};
-use wstp_protocol::limits::MAX_SERVER_FRAME;
+use wstp_engine::{ConnectionId, Instant, Phase};
 use wstp_protocol::{BundleRequest, ClientMessage, Hash, ListRequest, RequestId, ServerMessage, SharePath};
-
-use crate::folder::server::ServerScript;
-use crate::folder::share::{Share, join, root_of};
 use wstp_testkit::Random;
 
-/// An external event.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Blow {
-    Crash,
-    Pause,
-    Resume,
-    Budget(u64),
-    RateLimit(Option<u64>),
-    /// A crash. Some of the data on disk becomes wrong before the program is started again.
-    DamagedCrash,
-    /// The server is away for this time.
-    Outage(Duration),
-    DiskFull {
-        after: u32,
-    },
-}
+pub use self::blows::Blow;
+use crate::folder::server::ServerScript;
+use crate::folder::share::{Share, join};
 
 /// The setup of a run.
 #[derive(Clone, Debug)]
@@ -339,39 +325,6 @@ impl World {
         }
     }
 
-    fn looked(&mut self, file: FileId) {
-        let path = self.paths.get(&file).expect("a file is told before it is looked for").clone();
-        let reply = match (file.0 % 3, self.scenario.share.find(&path)) {
-            (1, Some(node)) if node.trouble.is_none() => {
-                let (data, size, root) = (node.data.clone(), node.data.len() as u64, root_of(&node.data));
-                self.store(file, Copy { data, form: Form::Own, durable: true });
-                LookReply::Same { size, root }
-            }
-            (2, _) => LookReply::Unsure,
-            _ => LookReply::Missing,
-        };
-        self.folder.handle_looked(self.now, file, reply);
-    }
-
-    /// Reports the copy on disk of a file that was stored before.
-    fn checked(&mut self, file: FileId, form: Form) {
-        let reply = match self.disk.get(&file).filter(|copy| copy.form == form) {
-            Some(copy) if !self.damaged.contains(&file) => {
-                LookReply::Same { size: copy.data.len() as u64, root: root_of(&copy.data) }
-            }
-            Some(copy) if copy.form == Form::Fetched => LookReply::Unsure,
-            _ => LookReply::Missing,
-        };
-        self.folder.handle_looked(self.now, file, reply);
-    }
-
-    fn store(&mut self, file: FileId, copy: Copy) {
-        self.disk.insert(file, copy);
-        if self.damaged.remove(&file) {
-            self.mended.insert(file);
-        }
-    }
-
     fn check_path(&self, file: FileId, path: &SharePath) {
         let path = path.as_str();
         let within = path.strip_prefix("top/").unwrap_or_else(|| panic!("{path} is not in the folder"));
@@ -447,199 +400,6 @@ impl World {
             }
         }
         self.schedule(after, Event::Frame(id, frame));
-    }
-
-    /// Whether storage has no room. Counts the requests to it.
-    fn is_full(&mut self) -> bool {
-        match &mut self.full_after {
-            Some(0) => true,
-            Some(left) => {
-                *left -= 1;
-                false
-            }
-            None => false,
-        }
-    }
-
-    fn kept(&mut self, file: FileId, data: Bytes, root: Hash) {
-        self.held.remove(&file);
-        if self.is_full() {
-            return self.folder.handle_kept(self.now, file, KeepReply::Failed(StoreError::Full));
-        }
-        assert_eq!(root_of(&data), root);
-        let length = data.len() as u64;
-        let place = self.random.chance(0.5).then_some(Place { offset: self.pack, length });
-        self.pack += length;
-        self.store(file, Copy { data, form: place.map_or(Form::Own, Form::Packed), durable: false });
-        self.folder.handle_kept(self.now, file, KeepReply::Done(place));
-    }
-
-    fn committed(&mut self, record: &[u8]) {
-        if self.is_full() {
-            return self.folder.handle_committed(self.now, Err(StoreError::Full));
-        }
-        self.journal.extend_from_slice(record);
-        self.folder.handle_committed(self.now, Ok(()));
-    }
-
-    fn fetched(&mut self, file: FileId, path: &str) {
-        let Some(stopped) = self.fetching.remove(&file) else { return };
-        let path = path.strip_prefix("top/").expect("it is in the folder");
-        let node = self.scenario.share.find(path).expect("only what was listed is fetched").clone();
-        let reply = match node.trouble {
-            _ if stopped => FetchReply::Stopped,
-            Some(code) => FetchReply::FileFailed(Problem::Server { code, text: String::new() }),
-            None => {
-                let (size, root) = (node.data.len() as u64, root_of(&node.data));
-                self.store(file, Copy { data: node.data, form: Form::Fetched, durable: true });
-                FetchReply::Done { size, root }
-            }
-        };
-        self.folder.handle_fetched(self.now, file, reply);
-    }
-
-    /// An external event.
-    pub fn blow(&mut self, blow: Blow) {
-        match blow {
-            Blow::Crash => self.crash(),
-            Blow::DamagedCrash => {
-                let chance = self.random.pick(&[0.1, 0.5, 1.0]);
-                let files: Vec<_> = self.disk.keys().copied().collect();
-                for file in files {
-                    if self.random.chance(chance) {
-                        self.damaged.insert(file);
-                    }
-                }
-                self.crash();
-            }
-            Blow::Pause => {
-                self.paused = true;
-                self.folder.handle_command(self.now, FolderCommand::Pause);
-            }
-            Blow::Resume => {
-                self.paused = false;
-                self.folder.handle_command(self.now, FolderCommand::Resume);
-            }
-            Blow::Budget(bytes) => {
-                self.budget = bytes;
-                self.folder.handle_command(self.now, FolderCommand::SetMemoryBudget(bytes));
-            }
-            Blow::RateLimit(rate) => self.folder.handle_command(self.now, FolderCommand::SetRateLimit(rate)),
-            Blow::Outage(down) => {
-                self.away = true;
-                self.scenario.server.life += 1;
-                self.schedule(down, Event::Back);
-                for id in self.wires.keys().copied().collect::<Vec<_>>() {
-                    self.schedule(Duration::ZERO, Event::Closed(id));
-                }
-            }
-            Blow::DiskFull { after } => self.full_after = Some(after),
-        }
-    }
-
-    /// The program dies and is started again. Data that was not durable is gone, and the last record may be torn.
-    fn crash(&mut self) {
-        let writing = self.events.values().find_map(|event| match event {
-            Event::Committed(record) => Some(record.clone()),
-            _ => None,
-        });
-        if let Some(record) = writing {
-            let torn = self.random.below(record.len() as u64 + 1) as usize;
-            self.journal.extend_from_slice(&record[..torn]);
-        }
-        self.disk.retain(|_, copy| copy.durable);
-        self.damaged.retain(|file| self.disk.contains_key(file));
-        self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::Back));
-        (self.wires, self.held, self.fetching) = Default::default();
-        self.folders = BTreeMap::from([(FolderId(0), String::new())]);
-        self.paths.clear();
-        let (recovered, valid) = replay(&self.journal);
-        self.journal.truncate(valid as usize);
-        self.check_recovered(&recovered);
-        let config = FolderConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.number()) };
-        self.folder = FolderTransfer::resume(config, recovered, self.now);
-        self.paused = false;
-        self.allowed = self.budget;
-    }
-
-    /// The journal claims only data that is on disk, as it is on the server.
-    fn check_recovered(&self, recovered: &Recovered) {
-        for (file, stored) in recovered.stored().filter(|(file, _)| !self.damaged.contains(file)) {
-            let copy = self.disk.get(&file).filter(|copy| copy.form == stored.form || !self.mended.contains(&file));
-            let Some(copy) = copy else {
-                assert!(self.mended.contains(&file), "the journal claims a file that is not there");
-                continue;
-            };
-            let path = recovered.path(file).expect("a stored file has a path");
-            let node = self.scenario.share.find(path.as_str()).expect("the server has it");
-            assert_eq!(
-                (copy.form, stored.root, stored.size),
-                (stored.form, root_of(&node.data), node.data.len() as u64)
-            );
-            assert!(copy.data == node.data, "{path} is not the server's");
-        }
-    }
-
-    /// The user makes room. False if that does not help.
-    fn recover(&mut self) -> bool {
-        self.failures += 1;
-        let helps = self.full_after.take().is_some() || !self.is_calm();
-        if helps {
-            self.folder.handle_command(self.now, FolderCommand::Resume);
-        }
-        helps
-    }
-
-    /// The user retries files that failed only because bits flipped. False if there are none.
-    fn retry(&mut self) -> bool {
-        let lost = self.scenario.share.files().filter(|(_, node)| node.trouble.is_some()).count();
-        let retries = self.scenario.server.corruption > 0.0 && self.folder.progress().files_failed as usize > lost;
-        if retries {
-            self.folder.handle_command(self.now, FolderCommand::Resume);
-        }
-        retries
-    }
-
-    fn check(&mut self) {
-        // Every requested item may come as a whole frame.
-        let asked: usize = self.wires.values().map(|wire| wire.asked.len() * MAX_SERVER_FRAME).sum();
-        let in_memory = asked as u64 + self.held.values().sum::<u64>();
-        self.allowed = self.allowed.max(self.budget).max(MAX_SERVER_FRAME as u64);
-        assert!(in_memory <= self.allowed, "{in_memory} bytes in memory");
-        self.allowed = self.allowed.min(in_memory).max(self.budget);
-        assert!(self.fetching.len() <= usize::from(self.scenario.fetches.max(1)), "too many files are handed out");
-        let progress = self.folder.progress();
-        let is_settled = matches!(progress.phase, Phase::Paused | Phase::Failed | Phase::Complete);
-        let is_idle = self.held.is_empty() && self.fetching.is_empty() && self.wires.is_empty();
-        assert!(!is_settled || is_idle, "it says that it ended, and has not");
-        assert!(progress.files_done + progress.files_failed <= progress.files, "{progress:?}");
-        assert!(progress.bytes_done <= progress.bytes, "{progress:?}");
-    }
-
-    /// Every file is right on disk, or has failed, and the journal says the same.
-    pub fn check_complete(&self) {
-        let progress = self.folder.progress();
-        assert_eq!(progress.phase, Phase::Complete, "{progress:?}");
-        let told: BTreeMap<_, _> = self.paths.iter().map(|(file, path)| (path.as_str(), *file)).collect();
-        let (recovered, valid) = replay(&self.journal);
-        assert!(recovered.is_complete() && valid == self.journal.len() as u64);
-        self.check_recovered(&recovered);
-        let stored: BTreeMap<_, _> = recovered.stored().collect();
-        let (mut good, mut bad) = (0, 0);
-        for (path, node) in self.scenario.share.files() {
-            let file = told.get(path.as_str()).unwrap_or_else(|| panic!("{path} was not told"));
-            if node.trouble.is_some() {
-                bad += 1;
-            } else {
-                assert!(stored.contains_key(file), "{path} is not on record");
-                assert!(!self.damaged.contains(file), "{path} is wrong, and called complete");
-                let form = self.disk.get(file).map(|copy| copy.form);
-                assert_eq!(form, stored.get(file).map(|stored| stored.form), "{path} is not where the journal says");
-                good += 1;
-            }
-        }
-        assert_eq!((progress.files, progress.files_done, progress.files_failed), (good + bad, good, bad));
-        assert!(progress.walked && progress.folders as usize == self.scenario.share.folders.len());
     }
 }
 
