@@ -22,8 +22,8 @@ globalThis.createOffscreen = () =>
 // would delay every download. So each start removes it.
 const { onDeterminingFilename } = chrome.downloads;
 const name = (item, suggest) => {
-  const [, , path, replaces] = (item.byExtensionId === chrome.runtime.id && item.url.split("#")[1]?.split("/")) || [];
-  if (path) suggest({ filename: decodeURIComponent(path), conflictAction: replaces ? "overwrite" : "uniquify" });
+  const [, , path] = (item.byExtensionId === chrome.runtime.id && item.url.split("#")[1]?.split("/")) || [];
+  if (path) suggest({ filename: decodeURIComponent(path), conflictAction: "uniquify" });
 };
 globalThis.nameDownloads = (on) => (on ? onDeterminingFilename.addListener(name) : onDeterminingFilename.removeListener(name));
 nameDownloads(true);

@@ -25,6 +25,16 @@ const PICKS: &str = "return (async () => { \
     const writer = await (await music.getFileHandle('mine.txt', { create: true })).createWritable(); \
     await writer.write('mine'); await writer.close(); \
     window.showDirectoryPicker = async () => picked; })()";
+/// Has a file changed before it is read back, once: as another program or a failing disk may do.
+const SPOILS: &str = "const [name, spoil] = arguments, { prototype } = FileSystemFileHandle, { getFile } = prototype; \
+    prototype.getFile = async function () { \
+        if (this.name === name) { \
+            prototype.getFile = getFile; \
+            const writer = await this.createWritable({ keepExistingData: true }); \
+            await (spoil === 'cut' ? writer.truncate(100) : writer.write({ type: 'write', position: 50, data: 'spoiled' })); \
+            await writer.close(); \
+        } \
+        return getFile.call(this); }";
 /// The SHA-256 of each file in that folder.
 const READ: &str = "return (async () => { \
     const found = {}, walk = async (folder, path) => { \
@@ -51,6 +61,11 @@ async fn download_all<'a>(stage: &'a Stage, folder: &str, files: &[&str]) -> Res
 async fn save_in_vain(view: &View<'_>, name: &str, words: &str) -> Result<Row> {
     let row = view.wait_for_state(name, &["complete"]).await?;
     view.press(&row, "save").await?;
+    is_told(view, name, words).await
+}
+
+/// Waits until a transfer's row says these words.
+async fn is_told(view: &View<'_>, name: &str, words: &str) -> Result<Row> {
     view.wait_for_rows(&format!("{name} to say {words:?}"), |rows| {
         rows.iter().find(|row| row.name == name && row.text.contains(words)).cloned()
     })
@@ -61,7 +76,8 @@ async fn save_in_vain(view: &View<'_>, name: &str, words: &str) -> Result<Row> {
 async fn nothing_is_called_saved_where_another_extension_changes_its_name() -> Result<()> {
     let profile = Profile::new()?.with_neighbour(LISTENS, true)?;
     let files = [&ALBUM[..], &[("alone.bin", 5000)]].concat();
-    let stage = Stage::serving_to(&files, profile).await?;
+    let later = [("disk/a.txt", 1000), ("disk/b.bin", 5000), ("cut.bin", 5000)];
+    let stage = Stage::serving_to(&[&files[..], &later].concat(), profile).await?;
     let view = download_all(&stage, "music", &["alone.bin"]).await?;
     let row = save_in_vain(&view, "music", "Another extension changes the names of downloads").await?;
     ensure!(row.state == "complete" && row.buttons.contains(&"save".to_owned()), "{row:?}");
@@ -72,7 +88,7 @@ async fn nothing_is_called_saved_where_another_extension_changes_its_name() -> R
     let [only] = &saved[..] else { anyhow::bail!("there should be one file: {saved:?}") };
     ensure!(row.text.contains(&only.display().to_string()), "the row says where it is: {}", row.text);
     view.screenshot("manager-renamed").await?;
-    // Chrome's own window can't be clicked from here, so a folder of the sandbox replaces the picked one.
+    // Chrome's own window has a test of its own. Here a folder of the sandbox replaces the picked one.
     view.run(PICKS, json!([])).await?;
     for name in ["music", "alone.bin"] {
         let row = view.wait_for_state(name, &["complete"]).await?;
@@ -91,6 +107,25 @@ async fn nothing_is_called_saved_where_another_extension_changes_its_name() -> R
     }
     assert_eq!(written, expected, "the folder that was there is left alone, and all else is whole");
     view.wait_for_empty_sandbox().await?;
+    view.download_folder("disk").await?;
+    view.download("cut.bin").await?;
+    for (transfer, file, spoil) in [("disk", "b.bin", "change"), ("cut.bin", "cut.bin", "cut")] {
+        let row = view.wait_for_state(transfer, &["complete"]).await?;
+        view.run(SPOILS, json!([file, spoil])).await?;
+        view.press(&row, "save-into").await?;
+        let row = is_told(&view, transfer, &format!("{file} is not on the disk as it was written")).await?;
+        ensure!(row.state == "complete", "{row:?}");
+        view.press(&row, "save-into").await?;
+        view.wait_for_state(transfer, &["saved"]).await?;
+    }
+    let row = is_told(&view, "disk", "One file is in that folder also under a second name").await?;
+    ensure!(row.buttons.contains(&"save-again".to_owned()), "the copy in the browser is kept: {row:?}");
+    is_told(&view, "cut.bin", "Saved as picked/cut (1).bin").await?;
+    let written: BTreeMap<String, String> = serde_json::from_value(view.run(READ, json!([])).await?)?;
+    for (served, saved) in [("disk/a.txt", "disk/a.txt"), ("disk/b.bin", "disk/b (1).bin"), ("cut.bin", "cut (1).bin")]
+    {
+        assert_eq!(written.get(saved), Some(&digest(&fs::read(stage.folder().join(served))?)), "{saved}");
+    }
     stage.browser()?.check_no_panic()
 }
 

@@ -85,8 +85,8 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
     match serde_wasm_bindgen::from_value(message)? {
         Knock::Wake => wake().await,
         Knock::Look => saving::look_now().await,
-        Knock::Save { transfer, file, url, filename, replaces } => {
-            saving::save(transfer, Purpose::File { number: file, replaces }, &url, &filename).await
+        Knock::Save { transfer, file, url, filename } => {
+            saving::save(transfer, Purpose::File(file), &url, &filename).await
         }
         Knock::TryFolder { transfer, url, folder } => saving::try_folder(transfer, &url, &folder).await,
         Knock::Ask { transfer } => saving::ask(transfer).await,

@@ -170,13 +170,8 @@ pub struct Delta<T> {
 /// The purpose of a download.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
-    /// To save this file of a transfer.
-    File {
-        /// Its number in the transfer.
-        number: u32,
-        /// Whether it replaces a file of its name.
-        replaces: bool,
-    },
+    /// To save the file of this number in a transfer.
+    File(u32),
     /// To find out under which name a folder can be saved.
     Folder,
 }
@@ -185,7 +180,7 @@ impl Purpose {
     /// Number of the file, 0 for a whole folder.
     pub const fn file(self) -> u32 {
         match self {
-            Self::File { number, .. } => number,
+            Self::File(number) => number,
             Self::Folder => 0,
         }
     }
@@ -196,8 +191,7 @@ impl Purpose {
 fn marked(url: &str, transfer: &TransferId, purpose: Purpose, path: &str) -> String {
     let path = encode_uri_component(path);
     match purpose {
-        Purpose::File { number, replaces: false } => format!("{url}#{}/{number}/{path}", transfer.0),
-        Purpose::File { number, replaces: true } => format!("{url}#{}/{number}/{path}/replaces", transfer.0),
+        Purpose::File(number) => format!("{url}#{}/{number}/{path}", transfer.0),
         Purpose::Folder => format!("{url}#{}/folder/{path}", transfer.0),
     }
 }
@@ -235,18 +229,17 @@ pub async fn close_offscreen() -> Result<(), JsValue> {
     offscreen_close().await.map(drop)
 }
 
-/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the
-/// download.
+/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the download.
+/// It never overwrites a file: nobody can read what is there, and so nobody can prove that it is ours.
 ///
 /// # Errors
 ///
 /// When Chrome does not take the path, or can't.
 pub async fn download(transfer: &TransferId, purpose: Purpose, url: &str, filename: &str) -> Result<i32, JsValue> {
-    let on_conflict = if matches!(purpose, Purpose::File { replaces: true, .. }) { "overwrite" } else { "uniquify" };
     let options = object(&[
         ("url", marked(url, transfer, purpose, filename).into()),
         ("filename", filename.into()),
-        ("conflictAction", on_conflict.into()),
+        ("conflictAction", "uniquify".into()),
         ("saveAs", false.into()),
     ]);
     Ok(serde_wasm_bindgen::from_value(downloads_download(&options).await?)?)

@@ -248,8 +248,8 @@ impl Supervisor {
         if let Some(old) = self.state.borrow_mut().urls.insert(key, url.clone()) {
             Url::revoke_object_url(&old)?;
         }
-        let SaveTask { transfer, file, filename, replaces, .. } = task.clone();
-        chrome::knock(&Knock::Save { transfer, file, url, filename, replaces }).await
+        let SaveTask { transfer, file, filename, .. } = task.clone();
+        chrome::knock(&Knock::Save { transfer, file, url, filename }).await
     }
 
     async fn try_folder(self: Rc<Self>, transfer: TransferId, folder: String) {

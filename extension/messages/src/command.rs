@@ -155,8 +155,6 @@ pub enum Command {
         transfer: TransferId,
         /// Name of the folder or file in the picked folder.
         name: String,
-        /// Whether files of it are already there.
-        goes_on: bool,
     },
     /// That page has written these files of a folder. An error tells it to stop.
     Wrote {
@@ -164,6 +162,8 @@ pub enum Command {
         transfer: TransferId,
         /// Their numbers.
         files: Vec<u32>,
+        /// The files among them that got another name, because their own was taken.
+        beside: Vec<u32>,
     },
     /// That page is done.
     WroteAll {
@@ -239,7 +239,7 @@ pub enum Reply {
     },
     /// Answers [`Command::Tasks`].
     Tasks {
-        /// Files that are not in the picked folder yet; their paths are relative to the saved folder.
+        /// The files; their paths are relative to the saved folder.
         tasks: Vec<SaveTask>,
         /// The first file of the next page, if there is one.
         next: Option<u32>,

@@ -178,6 +178,8 @@ pub struct TransferView {
     pub saved_as: Option<String>,
     /// How many of its files were saved there and are no longer on the disk, as far as Chrome knows.
     pub missing: u64,
+    /// How many of its files were saved under a second name, because a file had theirs already.
+    pub beside: u64,
     /// Whether the sandbox holds the complete file.
     pub in_sandbox: bool,
     /// The time when it was added, in milliseconds since 1970-01-01 UTC.

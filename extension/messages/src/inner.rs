@@ -24,8 +24,6 @@ pub enum Knock {
         url: String,
         /// [`SaveTask::filename`].
         filename: String,
-        /// [`SaveTask::replaces`].
-        replaces: bool,
     },
     /// From the offscreen document: find out under which name Chrome would save a folder. Answered with
     /// [`Inner::FolderTried`].
@@ -326,8 +324,6 @@ pub struct SaveTask {
     pub stamp: Stamp,
     /// Its target, relative to the downloads folder and already safe.
     pub filename: String,
-    /// Whether it replaces a file of that name. An earlier browser, killed in the middle, may have left an empty one.
-    pub replaces: bool,
 }
 
 /// A stored file's size and time of change, as the browser reports them. Writing to the file changes them.
@@ -390,11 +386,6 @@ pub enum SaveOutcome {
         path: String,
         /// Whether the path is the requested one.
         placed: Placed,
-    },
-    /// The browser ended while Chrome wrote it, and may have left an empty or partial file in its place.
-    CutOff {
-        /// Target path, relative to the downloads folder.
-        asked: String,
     },
     /// It failed or the user stopped it.
     Failed {

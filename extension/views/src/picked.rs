@@ -1,8 +1,11 @@
 //! Saves a complete transfer into a folder that the user picks. No other extension has a say in that, and Chrome asks
 //! once, not for each file.
 //!
-//! Only a page may ask for a folder, and may write while it is open. So this page writes, a few files at a time, and
-//! the catalogue remembers the written ones. Each file is copied in pieces and its size is compared at the end.
+//! Only a page may ask for a folder, and may write while it is open; so it is this page that writes, a few files at a time, and the catalogue that
+//! remembers what is written.
+//!
+//! Invariants: no file that has bytes is overwritten. A file counts as written only after it was read back and compared with the browser's copy.
+//! Later, a save into a folder that an earlier one began compares the files there and writes the missing ones.
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -11,27 +14,22 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    Blob, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
-    FileSystemGetFileOptions, FileSystemWritableFileStream,
+    Blob, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetFileOptions, FileSystemWritableFileStream,
 };
-use wstp_messages::{Command, Problem, Reply, SavePlace, SaveTask, Stamp, TransferId, TransferView};
+use wstp_messages::{Command, Problem, Reply, SaveTask, TransferId, TransferView};
+use wstp_ui::toast::Toasts;
 
+use self::files::{Target, begun_in, bytes, error_name, folder_in, free_name, is_same, pick, written};
 use crate::catalogue::Catalogue;
+
+mod files;
 
 /// Files written at once.
 const AT_ONCE: usize = 8;
 /// Bytes of a file that are copied at once.
 const PIECE: f64 = (8 << 20) as f64;
-/// Names tried for a folder or file whose name is taken.
-const MAX_NAMES: u32 = 1000;
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = window, js_name = showDirectoryPicker, catch)]
-    async fn show_directory_picker(options: &JsValue) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_namespace = ["navigator", "storage"], js_name = getDirectory, catch)]
-    async fn sandbox() -> Result<JsValue, JsValue>;
-}
+/// Chrome tells alike that the user closed its window, did not allow the folder, or has no window to choose in.
+const NONE_PICKED: &str = "Nothing was saved: no folder was chosen, or Chrome was not allowed to use it.";
 
 /// A save by this page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +48,7 @@ pub struct Progress {
 #[derive(Clone, Copy)]
 pub struct Picked {
     catalogue: Catalogue,
+    toasts: Toasts,
     /// The save in progress, if any.
     pub going: RwSignal<Option<Progress>>,
     /// The problem to show, if any.
@@ -59,9 +58,10 @@ pub struct Picked {
 
 impl Picked {
     /// Nothing is saved yet.
-    pub fn new(catalogue: Catalogue) -> Self {
+    pub fn new(catalogue: Catalogue, toasts: Toasts) -> Self {
         let picked = Self {
             catalogue,
+            toasts,
             going: RwSignal::new(None),
             problem: RwSignal::new(None),
             is_stopped: StoredValue::new(false),
@@ -89,8 +89,7 @@ impl Picked {
         spawn_local(async move {
             let folder = match pick().await {
                 Ok(Some(folder)) => folder,
-                // The user thought better of it.
-                Ok(None) => return,
+                Ok(None) => return self.toasts.show(NONE_PICKED.to_owned(), None),
                 Err(error) => return self.problem.set(Some(cant_write(&error))),
             };
             let progress = Progress { transfer: transfer.clone(), name, folder: folder.name(), bytes: 0 };
@@ -99,8 +98,13 @@ impl Picked {
             let result = Saving { picked: self, transfer: transfer.clone(), is_folder }.run(&folder).await;
             self.going.set(None);
             if !self.is_stopped.get_value() {
-                self.problem.set(result.as_ref().err().cloned());
-                self.catalogue.send(Command::WroteAll { transfer, result }, |_| {});
+                let problem = result.as_ref().err().cloned();
+                // The row tells the problem, unless the save never began.
+                self.catalogue.send(Command::WroteAll { transfer, result }, move |heard| {
+                    if heard.is_err() {
+                        self.problem.set(problem);
+                    }
+                });
             }
         });
     }
@@ -132,13 +136,10 @@ impl Saving {
     /// Saves it into a folder, and gives where it is.
     async fn run(&self, picked: &FileSystemDirectoryHandle) -> Result<String, Problem> {
         let (mut tasks, mut next, name, begun_as) = self.tasks(0).await?;
-        let begun = match &begun_as {
-            Some(begun) if self.is_folder => {
-                folder_in(picked, begun, false).await.ok().map(|found| (begun.clone(), found))
-            }
+        let begun = match begun_as {
+            Some(begun) if self.is_folder => begun_in(picked, &begun, &tasks).await.map(|root| (begun, root)),
             _ => None,
         };
-        let goes_on = begun.is_some();
         let (name, root) = match begun {
             Some(begun) => begun,
             None => {
@@ -151,12 +152,7 @@ impl Saving {
             }
         };
         let place = format!("{}/{name}", picked.name());
-        let transfer = self.transfer.clone();
-        self.picked.ask(Command::SaveInto { transfer, name: name.clone(), goes_on }).await?;
-        if !goes_on {
-            // The page must write here the files that were saved elsewhere, too.
-            (tasks, next, ..) = self.tasks(0).await?;
-        }
+        self.picked.ask(Command::SaveInto { transfer: self.transfer.clone(), name: name.clone() }).await?;
         if !self.is_folder {
             tasks.iter_mut().for_each(|task| task.filename.clone_from(&name));
         }
@@ -177,17 +173,20 @@ impl Saving {
     /// Writes files, and has it remembered which.
     async fn write(&self, root: &FileSystemDirectoryHandle, tasks: Vec<SaveTask>) -> Result<(), Problem> {
         let mut written = stream::iter(tasks)
-            .map(|task| async move { self.write_file(root, &task).await.map(|()| task.file) })
+            .map(|task| async move { self.write_file(root, &task).await.map(|is_beside| (task.file, is_beside)) })
             .buffer_unordered(AT_ONCE)
             .ready_chunks(AT_ONCE * 4);
         while let Some(files) = written.next().await {
             let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
-            self.picked.ask(Command::Wrote { transfer: self.transfer.clone(), files }).await?;
+            let beside = files.iter().filter(|(_, is_beside)| *is_beside).map(|(file, _)| *file).collect();
+            let files = files.into_iter().map(|(file, _)| file).collect();
+            self.picked.ask(Command::Wrote { transfer: self.transfer.clone(), files, beside }).await?;
         }
         Ok(())
     }
 
-    async fn write_file(&self, root: &FileSystemDirectoryHandle, task: &SaveTask) -> Result<(), Problem> {
+    /// Writes one file, unless it is there. Returns whether it got a second name, because another file has its own.
+    async fn write_file(&self, root: &FileSystemDirectoryHandle, task: &SaveTask) -> Result<bool, Problem> {
         let Some(bytes) = bytes(task).await.ok().flatten() else {
             self.picked.ask(Command::Recheck { transfer: self.transfer.clone() }).await?;
             return Err(told(
@@ -195,8 +194,37 @@ impl Saving {
                 "It is checked now, and wrong parts are fetched again. Save it again when it is complete.",
             ));
         };
-        let file = create(root, &task.filename).await.map_err(|error| cant_write(&error))?;
-        self.copy(&bytes, &file).await
+        match Target::find(root, &task.filename, &bytes).await.map_err(|error| cant_write(&error))? {
+            Target::There => {
+                self.advance(bytes.size());
+                Ok(false)
+            }
+            Target::Free(folder, name) => self.create(&folder, &name, &bytes).await.map(|()| false),
+            Target::Taken(folder, name) => {
+                let name = free_name(&folder, &name).await.map_err(|error| cant_write(&error))?;
+                self.create(&folder, &name, &bytes).await.map(|()| true)
+            }
+        }
+    }
+
+    /// Writes a file that is not there yet. Nothing is left of it when that fails.
+    async fn create(&self, folder: &FileSystemDirectoryHandle, name: &str, bytes: &Blob) -> Result<(), Problem> {
+        let options = FileSystemGetFileOptions::new();
+        options.set_create(true);
+        let file = JsFuture::from(folder.get_file_handle_with_options(name, &options)).await;
+        let file: FileSystemFileHandle = file.and_then(JsCast::dyn_into).map_err(|error| cant_write(&error))?;
+        if let Err(problem) = self.copy(bytes, &file).await {
+            // Bytes reach the file only when all are written. Until then it is empty.
+            let _ = JsFuture::from(folder.remove_entry(name)).await;
+            return Err(problem);
+        }
+        match written(&file).await {
+            Ok(written) if is_same(bytes, &written).await.unwrap_or(false) => Ok(()),
+            _ => Err(told(
+                format!("{name} is not on the disk as it was written: another program changed it, or the disk failed."),
+                "It was left as it is. The copy in the browser is kept and right: save it again, or pick another folder.",
+            )),
+        }
     }
 
     async fn copy(&self, bytes: &Blob, file: &FileSystemFileHandle) -> Result<(), Problem> {
@@ -218,115 +246,40 @@ impl Saving {
                 let _ = JsFuture::from(writer.abort()).await;
                 return Err(problem);
             }
-            self.picked.going.update(|going| going.iter_mut().for_each(|going| going.bytes += (end - at) as u64));
+            self.advance(end - at);
             at = end;
         }
-        JsFuture::from(writer.close()).await.map_err(|error| cant_write(&error))?;
-        let written: Result<File, _> = JsFuture::from(file.get_file()).await.and_then(JsCast::dyn_into);
-        match written {
-            Ok(written) if written.size() == bytes.size() => Ok(()),
-            _ => Err(told(
-                format!("{} is not on the disk as it was written.", file.name()),
-                "Another program may have changed it. Save it again.",
-            )),
-        }
+        JsFuture::from(writer.close()).await.map(drop).map_err(|error| cant_write(&error))
     }
-}
 
-/// Has the user pick a folder.
-async fn pick() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
-    let options = js_sys::Object::new();
-    for (name, value) in [("id", "save"), ("mode", "readwrite"), ("startIn", "downloads")] {
-        js_sys::Reflect::set(&options, &name.into(), &value.into())?;
+    fn advance(&self, bytes: f64) {
+        self.picked.going.update(|going| going.iter_mut().for_each(|going| going.bytes += bytes as u64));
     }
-    match show_directory_picker(&options).await {
-        Ok(folder) => Ok(Some(folder.dyn_into()?)),
-        Err(error) if error_name(&error) == "AbortError" => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Bytes to write for a task, from the sandbox; `None` where what is stored there is not what was verified.
-async fn bytes(task: &SaveTask) -> Result<Option<Blob>, JsValue> {
-    let mut folder: FileSystemDirectoryHandle = sandbox().await?.dyn_into()?;
-    let names: Vec<&str> = match &task.place {
-        SavePlace::Own(names) => names.iter().map(String::as_str).collect(),
-        SavePlace::Packed { .. } => vec!["pack"],
-    };
-    let (name, folders) = names.split_last().ok_or("a file has a name")?;
-    for name in ["transfers", &task.transfer.0].iter().chain(folders) {
-        folder = JsFuture::from(folder.get_directory_handle(name)).await?.dyn_into()?;
-    }
-    let entry: FileSystemFileHandle = JsFuture::from(folder.get_file_handle(name)).await?.dyn_into()?;
-    let file: File = JsFuture::from(entry.get_file()).await?.dyn_into()?;
-    if Stamp::new(file.size(), file.last_modified()) != task.stamp {
-        return Ok(None);
-    }
-    match task.place {
-        SavePlace::Own(_) => Ok(Some(file.into())),
-        SavePlace::Packed { offset, size } => {
-            file.slice_with_f64_and_f64(offset as f64, (offset + size) as f64).map(Some)
-        }
-    }
-}
-
-/// A name that nothing in the folder has.
-async fn free_name(folder: &FileSystemDirectoryHandle, name: &str) -> Result<String, JsValue> {
-    for number in 0..MAX_NAMES {
-        let candidate = if number == 0 { name.to_owned() } else { numbered(name, number) };
-        let found = JsFuture::from(folder.get_file_handle(&candidate)).await;
-        match found.map_err(|error| error_name(&error)).as_ref().map_err(String::as_str) {
-            Err("NotFoundError") => return Ok(candidate),
-            // A folder has the name.
-            Ok(_) | Err("TypeMismatchError") => {}
-            Err(other) => return Err(other.into()),
-        }
-    }
-    Err("there are too many of this name".into())
-}
-
-fn numbered(name: &str, number: u32) -> String {
-    let dot = name.rfind('.').filter(|dot| *dot > 0).unwrap_or(name.len());
-    format!("{} ({number}){}", &name[..dot], &name[dot..])
-}
-
-async fn folder_in(
-    folder: &FileSystemDirectoryHandle,
-    name: &str,
-    is_new: bool,
-) -> Result<FileSystemDirectoryHandle, JsValue> {
-    let options = FileSystemGetDirectoryOptions::new();
-    options.set_create(is_new);
-    JsFuture::from(folder.get_directory_handle_with_options(name, &options)).await?.dyn_into()
-}
-
-/// The file at a path, with the folders on the way.
-async fn create(root: &FileSystemDirectoryHandle, path: &str) -> Result<FileSystemFileHandle, JsValue> {
-    let (folders, name) = path.rsplit_once('/').map_or(("", path), |(folders, name)| (folders, name));
-    let mut folder = root.clone();
-    for name in folders.split('/').filter(|name| !name.is_empty()) {
-        folder = folder_in(&folder, name, true).await?;
-    }
-    let options = FileSystemGetFileOptions::new();
-    options.set_create(true);
-    JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.dyn_into()
 }
 
 fn cant_write(error: &JsValue) -> Problem {
+    const KEPT: &str = "The copy in the browser is kept.";
+    let advised = |what: &str, advice: &str| told(what, &format!("{advice} {KEPT}"));
     match error_name(error).as_str() {
-        "QuotaExceededError" => told("There is no space left on the disk.", "Make room, then save it again."),
-        "NotAllowedError" => {
-            told("Chrome may not write into that folder.", "Save it again and allow that, or pick another folder.")
-        }
-        name => told(
-            format!("A file could not be written ({name})."),
-            "Save it again, or pick another folder. The copy in the browser is kept.",
+        "QuotaExceededError" => advised(
+            "There is no space left on the disk of that folder.",
+            "Make room or pick another folder, and save it again.",
         ),
+        // Chrome has this one name for a full disk, a failed one, and one that was taken away.
+        "NotReadableError" => advised(
+            "A file could not be written. The disk of that folder is full, or failed.",
+            "Make room or pick another folder, and save it again.",
+        ),
+        "NoModificationAllowedError" => advised(
+            "That folder takes no new files: it is read-only, or another program locks it.",
+            "Pick another folder.",
+        ),
+        "NotAllowedError" => {
+            advised("Chrome may not write into that folder.", "Save it again and allow that, or pick another folder.")
+        }
+        "NotFoundError" => advised("That folder was moved or deleted.", "Save it again into a folder that is there."),
+        name => advised(&format!("A file could not be written ({name})."), "Save it again, or pick another folder."),
     }
-}
-
-fn error_name(error: &JsValue) -> String {
-    js_sys::Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
 }
 
 fn told(what: impl Into<String>, advice: &str) -> Problem {

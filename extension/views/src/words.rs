@@ -92,12 +92,32 @@ fn trouble(view: &TransferView) -> Option<Trouble> {
     let told = told.map(|problem| Trouble { what: problem.what.clone(), advice: problem.advice.clone() });
     let lacking = view.folder.map_or(0, |folder| folder.problems);
     let missing = || (view.missing > 0).then(|| moved_away(view));
-    told.or_else(missing).or_else(|| view.lacks.as_ref().filter(|lacks| lacks.needed > 0).map(room)).or_else(|| {
-        (lacking > 0).then(|| Trouble {
-            what: format!("{} could not be had.", count(lacking, "file or folder", "files or folders")),
-            advice: "Open this row to see which and why, and try again when they can be read.".to_owned(),
+    let beside = || (view.beside > 0 && is_complete(view)).then(|| beside(view));
+    told.or_else(missing)
+        .or_else(beside)
+        .or_else(|| view.lacks.as_ref().filter(|lacks| lacks.needed > 0).map(room))
+        .or_else(|| {
+            (lacking > 0).then(|| Trouble {
+                what: format!("{} could not be fetched.", count(lacking, "file or folder", "files or folders")),
+                advice: "Open this row to see which and why, and try again when they can be read.".to_owned(),
+            })
         })
-    })
+}
+
+/// Says that files of a folder have a second copy.
+fn beside(view: &TransferView) -> Trouble {
+    let again = if view.in_sandbox { " Saved again, all of it gets a folder of its own." } else { "" };
+    Trouble {
+        what: format!("{} in that folder also under a second name, such as a (1).txt.", are(view.beside)),
+        advice: format!(
+            "A file of the first name was there: cut off when the browser ended, or yours. It was left as it is. \
+             The file of the second name is complete.{again}"
+        ),
+    }
+}
+
+fn are(files: u64) -> String {
+    if files == 1 { "One file is".to_owned() } else { format!("{} files are", grouped(files)) }
 }
 
 /// Says that a saved file is no longer in its place.
@@ -204,10 +224,16 @@ fn waits_for_room(view: &TransferView) -> bool {
     view.lacks.is_some_and(|lacks| lacks.needed > 0)
 }
 
-/// Says under which name it was saved, where that is not its own.
+/// Says under which name it was saved, where that is not its own, or in which folder that the user picked.
 fn saved(view: &TransferView) -> String {
-    let name = view.saved_as.as_deref().and_then(|path| path.rsplit(['/', '\\']).next());
-    name.filter(|name| *name != view.name).map_or_else(|| "Saved".to_owned(), |name| format!("Saved as {name}"))
+    let Some(path) = view.saved_as.as_deref() else { return "Saved".to_owned() };
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    match path.strip_suffix(name).map(|folder| folder.trim_end_matches('/')) {
+        Some(folder) if !is_whole(path) && name == view.name => format!("Saved in {folder}"),
+        _ if !is_whole(path) => format!("Saved as {path}"),
+        _ if name == view.name => "Saved".to_owned(),
+        _ => format!("Saved as {name}"),
+    }
 }
 
 fn turn(place: Option<u32>) -> String {
@@ -227,7 +253,7 @@ fn tone(view: &TransferView) -> Tone {
         | TransferState::Starting
         | TransferState::Saving => Tone::Active,
         TransferState::Complete | TransferState::Saved
-            if view.problem.is_some() || view.missing > 0 || lacks_files(view) =>
+            if view.problem.is_some() || view.missing > 0 || view.beside > 0 || lacks_files(view) =>
         {
             Tone::Warn
         }
@@ -272,10 +298,15 @@ fn remedies(view: &TransferView) -> Vec<Action> {
     match view.state {
         // Chrome could not save it.
         TransferState::Complete if view.problem.is_some() => vec![Action::SaveInto],
-        TransferState::Saved if view.missing > 0 && view.in_sandbox => vec![Action::SaveAgain],
+        TransferState::Saved if asks_for_another(view) && view.in_sandbox => vec![Action::SaveAgain],
         TransferState::Saved if view.missing > 0 && !view.server.is_empty() => vec![Action::Again],
         _ => vec![],
     }
+}
+
+/// Whether the saved copy is not as the user would want it.
+const fn asks_for_another(view: &TransferView) -> bool {
+    view.missing > 0 || view.beside > 0
 }
 
 fn actions(view: &TransferView) -> Vec<Action> {
@@ -310,10 +341,13 @@ fn actions(view: &TransferView) -> Vec<Action> {
     }
 }
 
-/// Whether Chrome saved it and at least a part of it is still there. The browser tells only the end of a picked
-/// folder's path.
+/// Whether a path is one of the disk. Chrome tells of a folder that the user picked only its name.
+fn is_whole(path: &str) -> bool {
+    path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':')
+}
+
+/// Whether Chrome saved it and at least a part of it is still there.
 fn can_be_shown(view: &TransferView) -> bool {
-    let is_whole = |path: &str| path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     !is_gone(view) && view.saved_as.as_deref().is_some_and(is_whole)
 }
 
@@ -322,7 +356,7 @@ fn more(view: &TransferView) -> Vec<Action> {
         (TransferState::Queued, None) if waits_for_room(view) => vec![],
         (TransferState::Queued, Some(1)) => vec![Action::Later],
         (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
-        (TransferState::Saved, _) if view.in_sandbox && view.missing > 0 => vec![Action::SaveInto],
+        (TransferState::Saved, _) if view.in_sandbox && asks_for_another(view) => vec![Action::SaveInto],
         (TransferState::Saved, _) if view.in_sandbox => vec![Action::SaveAgain, Action::SaveInto],
         (TransferState::Complete, _) if view.problem.is_none() => vec![Action::SaveInto],
         _ => vec![],
@@ -354,7 +388,11 @@ fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
     }
     facts.push(("Added", added));
     facts.extend(view.saved_as.iter().map(|path| ("Saved as", path.clone())));
-    let kept = if view.in_sandbox { "complete, in the browser" } else { "not complete in the browser" };
+    let kept = match (view.in_sandbox, view.state) {
+        (true, _) => "complete, in the browser",
+        (false, TransferState::Saved) => "on the disk only",
+        (false, _) => "not complete in the browser",
+    };
     facts.push(("Copy", kept.to_owned()));
     facts
 }
@@ -367,7 +405,7 @@ pub fn file(file: &FileView) -> FileInfo {
     FileInfo {
         path: file.path.clone(),
         words: match file.state {
-            FileState::Failed => what.unwrap_or_else(|| "could not be had".to_owned()),
+            FileState::Failed => what.unwrap_or_else(|| "could not be fetched".to_owned()),
             FileState::Saved => format!("saved, {}", bytes(file.size)),
             FileState::Missing | FileState::Complete => bytes(file.size),
         },
@@ -460,6 +498,7 @@ mod tests {
             root: None,
             saved_as: None,
             missing: 0,
+            beside: 0,
             in_sandbox: false,
             added_ms: 0.0,
         }
@@ -564,7 +603,7 @@ mod tests {
         let lacking =
             folder(TransferState::Complete, FolderView { files: 9, done: 6, problems: 3, ..FolderView::default() });
         let told = info(&lacking, String::new());
-        assert_eq!(told.trouble.unwrap().what, "3 files or folders could not be had.");
+        assert_eq!(told.trouble.unwrap().what, "3 files or folders could not be fetched.");
         assert_eq!((told.tone, told.actions), (Tone::Warn, vec![Action::Save, Action::Retry, Action::Remove]));
     }
 
@@ -581,6 +620,8 @@ mod tests {
             ("/home/me/Downloads/music/a.flac", "Saved"),
             ("/home/me/Downloads/music/a (1).flac", "Saved as a (1).flac"),
             ("C:\\Users\\me\\Downloads\\a (1).flac", "Saved as a (1).flac"),
+            ("Pictures/a.flac", "Saved in Pictures"),
+            ("Pictures/a (1).flac", "Saved as Pictures/a (1).flac"),
         ] {
             let saved = TransferView { saved_as: Some(path.to_owned()), ..view(TransferState::Saved) };
             assert_eq!(words(&saved), expected);

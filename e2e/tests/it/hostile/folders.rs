@@ -30,7 +30,7 @@ fn trap(below: impl Fn(&ClientMessage) -> Vec<Message>) -> impl Fn(ClientMessage
 async fn trap_lacks(view: &View<'_>, hostile: SocketAddr, what: &str, why: &str) -> Result<()> {
     view.ask_for(&hostile.to_string()).await?;
     view.download_folder(TRAP).await?;
-    let lacks = |row: &&Row| row.state == "complete" && row.text.contains(&format!("{what} could not be had."));
+    let lacks = |row: &&Row| row.state == "complete" && row.text.contains(&format!("{what} could not be fetched."));
     let row = view.wait_for_rows(what, |rows| rows.iter().find(lacks).cloned()).await?;
     view.expand(&row).await?;
     // There is no file to show: the row opens on the reasons.
@@ -119,7 +119,7 @@ async fn a_folder_with_a_file_that_has_not_its_hash() -> Result<()> {
     does_no_harm(script, async |stage, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
         view.download_folder(TRAP).await?;
-        let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be had.");
+        let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be fetched.");
         let row = view.wait_for_rows("all but one", |rows| rows.iter().find(lacks).cloned()).await?;
         view.expand(&row).await?;
         view.wait_for_text("sent bytes that do not belong to this file.").await?;
@@ -186,7 +186,7 @@ async fn all_but_the_lie(stage: &Stage, view: &View<'_>, hostile: SocketAddr, wo
     let row = view.wait_for_rows("the trap", |rows| rows.iter().find(|row| row.name == TRAP).cloned()).await?;
     view.expand(&row).await?;
     view.wait_for_text(words).await?;
-    let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be had.");
+    let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be fetched.");
     let waits = |row: &&Row| row.text.contains("Waits for room");
     let row =
         view.wait_for_rows("all but one", |rows| rows.iter().find(|row| lacks(row) || waits(row)).cloned()).await?;

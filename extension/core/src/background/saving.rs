@@ -235,13 +235,12 @@ pub(super) async fn ask(transfer: TransferId) -> Result<(), JsValue> {
             continue;
         }
         let ended_with_browser = matches!(download.error.as_deref(), Some("CRASH" | "USER_SHUTDOWN"));
-        let outcome = if ended_with_browser {
-            // Chrome removes what it had written of it.
+        if ended_with_browser {
+            // The file is saved once more. Chrome removes the partial file.
             chrome::erase_download(download.id).await?;
-            SaveOutcome::CutOff { asked: saves.asked }
-        } else {
-            outcome(&download, &saves)
-        };
+            continue;
+        }
+        let outcome = outcome(&download, &saves);
         say(Inner::Saving { transfer: saves.transfer, file: saves.file, outcome })?;
     }
     say(Inner::Asked(transfer))
@@ -273,17 +272,22 @@ fn outcome(download: &Download, saves: &Saves) -> SaveOutcome {
 }
 
 fn interruption(reason: &str) -> Problem {
-    match reason {
-        "USER_CANCELED" => cancelled_problem(),
-        "FILE_NO_SPACE" => problem("There is no space left on the disk.", "Make room, then save it again."),
-        "FILE_ACCESS_DENIED" => problem(
+    let (what, advice) = match reason {
+        "USER_CANCELED" => return cancelled_problem(),
+        "FILE_NO_SPACE" => ("There is no space left on the disk.", "Make room, then save it again."),
+        "FILE_ACCESS_DENIED" => (
             "Chrome may not write to the downloads folder.",
             "Choose another folder in Chrome's settings, then save again.",
         ),
-        "FILE_NAME_TOO_LONG" => problem(
+        "FILE_NAME_TOO_LONG" => (
             "The name of the file is too long for this disk.",
-            "Choose a shorter downloads folder, then save again.",
+            "Choose a shorter downloads folder in Chrome's settings, then save again.",
         ),
-        _ => problem("Chrome did not finish saving the file.", "Save it again."),
-    }
+        "FILE_VIRUS_INFECTED" | "FILE_BLOCKED" | "FILE_SECURITY_CHECK_FAILED" => (
+            "Chrome or a virus scanner did not let this file be saved.",
+            "If you do not trust the file, remove it. If you do, look into their settings and save it again.",
+        ),
+        _ => ("Chrome did not finish saving the file.", "Save it again, or save it into a folder that you choose."),
+    };
+    problem(what, format!("{advice} The copy in the browser is kept."))
 }

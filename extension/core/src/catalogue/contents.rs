@@ -102,11 +102,10 @@ impl Library {
         let seal = Seal::read(&item.id).await.ok_or(SaveOutcome::Stale)?;
         let stamp = seal.stamp(file, false).ok_or(SaveOutcome::Stale)?;
         let place = SavePlace::Own(vec![DATA.to_owned()]);
-        Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item), replaces: false })
+        Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item) })
     }
 
-    /// Tells how to save the files of a complete transfer from one on, less those that are saved. Gives a page of them,
-    /// and the beginning of the next. The paths are relative to the folder.
+    /// How to save the files of a complete transfer from one on: a page of them, and where the next begins. The paths are relative to the folder.
     ///
     /// # Errors
     ///
@@ -119,9 +118,8 @@ impl Library {
         // The first page reads the contents; the others take them as they were then.
         let contents = if from == 0 { self.contents(item).await } else { self.final_contents(item).await };
         let contents = contents.map_err(|problem| SaveOutcome::Failed { problem })?;
-        let is_saved = |file: u32| item.saved.iter().any(|range| range.contains(&file.into()));
         let all = contents.complete().into_iter().flatten().filter_map(|file| u32::try_from(file).ok());
-        let mut files = all.filter(|file| *file >= from && !is_saved(*file));
+        let mut files = all.filter(|file| *file >= from);
         let tasks = files.by_ref().take(MAX_FILES as usize).map(|file| {
             let task = contents.to_save(file, PICKED)?;
             let inner = task.filename.strip_prefix(PICKED).and_then(|inner| inner.strip_prefix('/'));
@@ -225,7 +223,7 @@ impl Contents {
         };
         let stamp = self.seal.as_ref().and_then(|seal| seal.stamp(file, is_large)).ok_or(SaveOutcome::Stale)?;
         let filename = self.saved_as(into).files.get(file as usize).ok_or_else(gone)?.clone();
-        Ok(SaveTask { transfer: self.transfer.clone(), file, place, stamp, filename, replaces: false })
+        Ok(SaveTask { transfer: self.transfer.clone(), file, place, stamp, filename })
     }
 
     fn saved_as(&self, into: &str) -> Rc<SavedAs> {

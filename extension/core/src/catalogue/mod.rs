@@ -39,7 +39,7 @@ use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
-    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, SaveTask, TransferId,
+    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId,
 };
 
 use crate::opfs::{Folder, is_in_use};
@@ -308,16 +308,15 @@ impl Catalogue {
             let found = {
                 let queue = catalogue.queue.borrow();
                 let into = queue.model().saved_into(&transfer).unwrap_or_default().to_owned();
-                let replaces = queue.may_replace(&transfer, file);
-                queue.model().item(&transfer).cloned().map(|item| (item, into, replaces))
+                queue.model().item(&transfer).cloned().map(|item| (item, into))
             };
-            let Some((item, into, replaces)) = found else { return };
+            let Some((item, into)) = found else { return };
             if storage::is_gone(&item).await {
                 catalogue.queue.borrow_mut().handle_gone(&transfer);
                 return catalogue.perform();
             }
             match catalogue.library.task(&item, file, &into).await {
-                Ok(task) => catalogue.say(Message::Inner(Inner::Save(SaveTask { replaces, ..task }))),
+                Ok(task) => catalogue.say(Message::Inner(Inner::Save(task))),
                 Err(outcome) => {
                     catalogue.queue.borrow_mut().handle_saving(&transfer, file, outcome);
                     catalogue.perform();

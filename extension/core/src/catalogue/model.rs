@@ -103,6 +103,8 @@ pub enum Change {
     /// The stored files of a complete transfer may have changed: it is verified anew, and then saved if that was under
     /// way.
     Reopened(TransferId),
+    /// These files of a folder were saved under a second name: a file had theirs already, and it may not be ours.
+    SavedBeside(TransferId, Vec<Range<u64>>),
 }
 
 /// Target of a save.
@@ -374,6 +376,9 @@ pub struct Model {
     /// The mirrors that a server named, by transfer and number: only in a journal, and not in older ones.
     #[serde(default)]
     offered: Option<BTreeSet<(TransferId, u32)>>,
+    /// The files of folders that were saved under a second name.
+    #[serde(default)]
+    beside: BTreeMap<TransferId, Vec<Range<u64>>>,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
@@ -446,6 +451,11 @@ impl Model {
         }
     }
 
+    /// How many files of a folder were saved under a second name, because a file had theirs already.
+    pub fn beside(&self, id: &TransferId) -> u64 {
+        self.beside.get(id).map_or(0, |files| files.iter().map(|range| range.end - range.start).sum())
+    }
+
     /// Whether the files of another folder go to this path, also where the case of letters makes no difference.
     pub fn is_taken(&self, path: &str, by_other_than: &TransferId) -> bool {
         let path = key(path);
@@ -486,6 +496,7 @@ impl Model {
                 self.in_order.remove(&id);
                 self.begun.remove(&id);
                 self.saved_into.remove(&id);
+                self.beside.remove(&id);
                 if let Some(serial) = self.serials.remove(&id) {
                     self.items.remove(&serial);
                 }
@@ -514,15 +525,15 @@ impl Model {
             Change::Failed(id, problem) => self.change(&id, |item| item.fetch = Fetch::Failed(problem)),
             Change::Save(id, save) => self.change(&id, |item| item.save = save),
             Change::Freed(id) => self.change(&id, |item| item.in_sandbox = false),
-            Change::FilesSaved(id, files) => self.change(&id, |item| {
-                let mut saved = RangeSet::new();
-                for range in item.saved.drain(..).chain(files) {
-                    saved.insert(range);
+            Change::FilesSaved(id, files) => self.change(&id, |item| merge(&mut item.saved, files)),
+            Change::SavedBeside(id, files) => {
+                if self.serials.contains_key(&id) {
+                    merge(self.beside.entry(id).or_default(), files);
                 }
-                item.saved = saved.iter().collect();
-            }),
+            }
             Change::Unsaved(id) => {
                 self.saved_into.remove(&id);
+                self.beside.remove(&id);
                 self.change(&id, |item| item.saved.clear());
             }
             Change::Reopened(id) => {
@@ -603,6 +614,15 @@ impl Model {
         self.servers.insert(0, server);
         self.servers.truncate(MAX_SERVERS);
     }
+}
+
+/// Adds ranges to ranges that are in order.
+fn merge(ranges: &mut Vec<Range<u64>>, more: Vec<Range<u64>>) {
+    let mut all = RangeSet::new();
+    for range in ranges.drain(..).chain(more) {
+        all.insert(range);
+    }
+    *ranges = all.iter().collect();
 }
 
 #[cfg(test)]

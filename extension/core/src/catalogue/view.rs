@@ -85,6 +85,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
             _ => None,
         },
         missing: 0,
+        beside: 0,
         in_sandbox: item.in_sandbox && complete,
         added_ms: item.added_ms,
     }

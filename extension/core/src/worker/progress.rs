@@ -107,6 +107,7 @@ pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
         root: None,
         saved_as: None,
         missing: 0,
+        beside: 0,
         in_sandbox: false,
         added_ms: 0.0,
     }

@@ -294,8 +294,8 @@ impl Queue {
             Command::Recheck { transfer } => drop(self.recheck_first(&transfer)),
             Command::Insist { transfer } => self.insist(command_id, transfer)?,
             Command::Dismiss => self.dismiss(command_id),
-            Command::SaveInto { transfer, name, goes_on } => self.save_into(command_id, &transfer, name, goes_on)?,
-            Command::Wrote { transfer, files } => self.wrote(command_id, &transfer, &files)?,
+            Command::SaveInto { transfer, name } => self.save_into(command_id, &transfer, name)?,
+            Command::Wrote { transfer, files, beside } => self.wrote(command_id, &transfer, &files, &beside)?,
             Command::WroteAll { transfer, result } => self.wrote_all(&transfer, result)?,
             Command::Watch
             | Command::Connect { .. }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wstp_engine::RangeSet;
-use wstp_messages::{Problem, SaveOutcome, WaitReason};
+use wstp_messages::{Placed, Problem, SaveOutcome, WaitReason};
 
 use crate::words::cancelled_problem;
 
@@ -14,8 +14,8 @@ use crate::words::cancelled_problem;
 const AT_ONCE: usize = 12;
 /// After so many failures with no success between them the reason holds for the rest too.
 const MAX_FAILURES: u32 = 3;
-/// Files that may be on the disk without the journal saying so; after a restart Chrome is asked for more than these.
-const UNWRITTEN: u64 = 64;
+/// Files that may be on the disk without the journal saying so. After a kill they are saved again, beside the first copies: so there are few.
+const UNWRITTEN: u64 = 8;
 
 /// The save of one transfer.
 #[derive(Debug, Default)]
@@ -27,16 +27,25 @@ pub(super) struct Saver {
     waiting: RangeSet,
     begun: BTreeMap<u32, Begun>,
     unwritten: RangeSet,
+    /// The unwritten files that got a second name.
+    beside: RangeSet,
     failed: u64,
     failed_in_row: u32,
     problem: Option<Problem>,
     path: Option<String>,
-    /// Whether an earlier browser may have begun files of which nobody knows.
+    /// Whether an earlier browser may have begun files of which nobody knows: it may have left them empty, or saved them unnoticed.
     is_resumed: bool,
     /// Whether a stored file is not as it was when it was verified.
     is_stale: bool,
-    /// Files that an earlier browser may have begun: it may have left them empty, or saved them unnoticed.
-    leftovers: RangeSet,
+}
+
+/// What the journal should say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Unwritten {
+    /// Files that are saved.
+    pub saved: Vec<Range<u64>>,
+    /// The files among them that got a second name.
+    pub beside: Vec<Range<u64>>,
 }
 
 /// A file that Chrome has.
@@ -75,12 +84,6 @@ impl Saver {
         for file in self.begun.keys().filter(|_| !self.is_cancelled) {
             self.waiting.remove(range_of(*file));
         }
-        if std::mem::take(&mut self.is_resumed) {
-            // Files are begun in order, and the journal is never further behind.
-            for file in self.waiting.iter().flatten().take(UNWRITTEN as usize + AT_ONCE) {
-                self.leftovers.insert(file..file + 1);
-            }
-        }
     }
 
     /// Begins nothing more.
@@ -113,14 +116,8 @@ impl Saver {
         let (download, waits) = match outcome {
             SaveOutcome::Begun { download } => (download, None),
             SaveOutcome::Waits { download, reason } => (download, Some(reason)),
-            SaveOutcome::Saved { path, .. } => {
-                self.saved(file, path);
-                return false;
-            }
-            SaveOutcome::CutOff { .. } => {
-                if self.is_asking {
-                    self.leftovers.insert(range_of(file));
-                }
+            SaveOutcome::Saved { path, placed } => {
+                self.saved(file, path, placed);
                 return false;
             }
             SaveOutcome::Failed { problem } => {
@@ -140,10 +137,13 @@ impl Saver {
         self.is_cancelled
     }
 
-    fn saved(&mut self, file: u32, path: String) {
+    fn saved(&mut self, file: u32, path: String, placed: Placed) {
         if self.end(file) || self.is_asking {
             self.waiting.remove(range_of(file));
             self.unwritten.insert(range_of(file));
+            if placed == Placed::Numbered {
+                self.beside.insert(range_of(file));
+            }
             self.failed_in_row = 0;
             self.path.get_or_insert(path);
         }
@@ -195,9 +195,9 @@ impl Saver {
         self.begun.get(&file).is_some_and(|begun| begun.was_nameless)
     }
 
-    /// Whether an earlier browser may have left something in the place of a file.
-    pub(super) fn may_be_left_over(&self, file: u32) -> bool {
-        self.leftovers.contains(file.into())
+    /// Whether an earlier browser may have begun files of which nobody knows.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// Whether a stored file is not as it was when it was verified.
@@ -220,16 +220,17 @@ impl Saver {
         self.path.as_deref()
     }
 
-    /// The record for the journal, if there is enough of it or nothing more comes.
-    pub(super) fn take_unwritten(&mut self) -> Option<Vec<Range<u64>>> {
+    /// What the journal should say, if there is enough of it or nothing more comes.
+    pub(super) fn take_unwritten(&mut self) -> Option<Unwritten> {
         let is_due = self.unwritten.len() >= UNWRITTEN || self.is_done();
         if is_due { self.take_all_unwritten() } else { None }
     }
 
     /// The same, however little it is. After a restart Chrome is asked first: until then nothing is taken.
-    pub(super) fn take_all_unwritten(&mut self) -> Option<Vec<Range<u64>>> {
+    pub(super) fn take_all_unwritten(&mut self) -> Option<Unwritten> {
         let is_due = !self.is_asking && !self.unwritten.is_empty();
-        is_due.then(|| std::mem::take(&mut self.unwritten).iter().collect())
+        let take = |files: &mut RangeSet| std::mem::take(files).iter().collect();
+        is_due.then(|| Unwritten { saved: take(&mut self.unwritten), beside: take(&mut self.beside) })
     }
 
     /// Files on the disk of which the journal does not say so yet.
@@ -291,24 +292,20 @@ mod tests {
             saver.handle(file, saved(file));
         }
         assert!(saver.is_done());
-        assert_eq!(saver.take_unwritten(), Some(vec![2..6]));
+        assert_eq!(saver.take_unwritten(), Some(Unwritten { saved: vec![2..6], beside: vec![] }));
     }
 
     #[test]
-    fn only_the_files_that_an_earlier_browser_may_have_begun_may_be_left_over() {
-        let mut fresh = Saver::default();
-        fresh.want([0..1000], &[]);
-        assert!(!fresh.may_be_left_over(0));
+    fn a_file_whose_place_was_taken_is_saved_and_known_as_such() {
         let mut saver = Saver::asking();
-        saver.handle(3, saved(3));
-        saver.handle(900, SaveOutcome::CutOff { asked: String::new() });
-        assert!(saver.told());
-        saver.want([0..1000], &[10..20]);
-        let left: Vec<_> = (0..1000).filter(|file| saver.may_be_left_over(*file)).collect();
-        let expected: Vec<_> = (0..3).chain(4..10).chain(20..87).chain([900]).collect();
-        assert_eq!(left, expected, "the first 76 that are missing, and the one that Chrome knows");
-        saver.want([0..1000], &[10..20]);
-        assert!(!saver.may_be_left_over(87), "this browser knows what it began");
+        assert!(saver.is_resumed() && saver.told());
+        saver.want([0..2], &[]);
+        begin_all(&mut saver);
+        saver.handle(0, saved(0));
+        saver.handle(1, SaveOutcome::Saved { path: "/1 (1)".into(), placed: Placed::Numbered });
+        assert!(saver.is_resumed(), "there may be more");
+        assert_eq!(saver.take_unwritten(), Some(Unwritten { saved: vec![0..2], beside: vec![1..2] }));
+        assert_eq!(saver.take_unwritten(), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use wstp_messages::{CommandId, Inner, Placed, Problem, SaveOutcome, TransferId, 
 
 use super::super::model::{Change, Item, Place, Save};
 use super::super::view::save_path;
-use super::saver::Saver;
+use super::saver::{Saver, Unwritten};
 use super::{Effect, Queue, gone};
 use crate::names::numbered_path;
 use crate::placed::{is_inside, last_name};
@@ -36,14 +36,13 @@ impl Queue {
         let is_here = |path: &str| !is_folder || self.model.saved_into(id).is_none_or(|place| is_inside(place, path));
         let (path, placed) = match &outcome {
             SaveOutcome::Saved { path, placed } => (path, placed),
-            SaveOutcome::CutOff { asked } => return is_here(asked).then_some(outcome),
             _ => return Some(outcome),
         };
         let belongs = match placed {
-            Placed::AsAsked if !is_here(path) => return None,
+            Placed::AsAsked | Placed::Numbered if !is_here(path) => return None,
             Placed::AsAsked => true,
-            // A folder's own place was free, and its files replace what is left of an earlier save.
-            Placed::Numbered => !is_folder,
+            // A folder's own place was free. A browser that was killed may have saved the file there already, whole or in part.
+            Placed::Numbered => !is_folder || saver.is_resumed(),
             // The user chose where.
             Placed::Elsewhere => {
                 !is_folder && saver.was_nameless(file) && last_name(path) == last_name(&save_path(item))
@@ -51,12 +50,6 @@ impl Queue {
         };
         let misplaced = || SaveOutcome::Failed { problem: misplaced_problem(path, is_folder) };
         Some(if belongs { outcome } else { misplaced() })
-    }
-
-    /// Whether a file replaces another one of its name. It does so only in a folder's own place, which was free before
-    /// the folder was saved there. A browser that was killed must have been able to leave an empty or partial file.
-    pub fn may_replace(&self, id: &TransferId, file: u32) -> bool {
-        self.model.saved_into(id).is_some() && self.savers.get(id).is_some_and(|saver| saver.may_be_left_over(file))
     }
 
     /// Writes down which files were saved. Soon, so that after a kill little has to be saved again.
@@ -67,9 +60,12 @@ impl Queue {
         }
     }
 
-    fn write_files_saved(&mut self, id: TransferId, files: Vec<Range<u64>>) {
+    fn write_files_saved(&mut self, id: TransferId, Unwritten { saved, beside }: Unwritten) {
         if self.model.item(&id).is_some_and(|item| item.kind == TransferKind::Folder) {
-            self.write(None, Change::FilesSaved(id, files));
+            if !beside.is_empty() {
+                self.write(None, Change::SavedBeside(id.clone(), beside));
+            }
+            self.write(None, Change::FilesSaved(id, saved));
         }
     }
 
@@ -133,32 +129,34 @@ impl Queue {
     }
 
     /// A page saves a transfer into a folder that the user picked.
-    pub(super) fn save_into(
-        &mut self,
-        command: &CommandId,
-        id: &TransferId,
-        name: String,
-        goes_on: bool,
-    ) -> Result<(), Problem> {
+    pub(super) fn save_into(&mut self, command: &CommandId, id: &TransferId, name: String) -> Result<(), Problem> {
         if self.can_be_saved(id)?.is_saving() {
             return Err(problem("This is being saved already.", "Stop that, then save it into a folder."));
         }
-        if !goes_on || self.model.picked(id) != Some(name.as_str()) {
-            self.write(None, Change::Unsaved(id.clone()));
-            self.write(None, Change::SavedInto(id.clone(), Place::Picked(name)));
-        }
+        // The page compares again what an earlier one wrote there.
+        self.write(None, Change::Unsaved(id.clone()));
+        self.write(None, Change::SavedInto(id.clone(), Place::Picked(name)));
         self.write(Some(command), Change::Save(id.clone(), Save::Going));
         self.missing.remove(id);
         self.changed.insert(id.clone());
         Ok(())
     }
 
-    /// That page has written these files.
-    pub(super) fn wrote(&mut self, command: &CommandId, id: &TransferId, files: &[u32]) -> Result<(), Problem> {
+    /// That page has written these files, and gave some of them another name.
+    pub(super) fn wrote(
+        &mut self,
+        command: &CommandId,
+        id: &TransferId,
+        files: &[u32],
+        beside: &[u32],
+    ) -> Result<(), Problem> {
         let is_folder = self.being_written(id)?.kind == TransferKind::Folder;
         if is_folder {
-            let files = files.iter().map(|file| u64::from(*file)..u64::from(*file) + 1).collect();
-            self.write(Some(command), Change::FilesSaved(id.clone(), files));
+            let ranges = |files: &[u32]| files.iter().map(|file| u64::from(*file)..u64::from(*file) + 1).collect();
+            if !beside.is_empty() {
+                self.write(None, Change::SavedBeside(id.clone(), ranges(beside)));
+            }
+            self.write(Some(command), Change::FilesSaved(id.clone(), ranges(files)));
             self.changed.insert(id.clone());
         }
         Ok(())
@@ -289,7 +287,7 @@ impl Queue {
         let Some(ended) = ended else { return };
         let is_folder = self.model.item(id).is_some_and(|item| item.kind == TransferKind::Folder);
         if !is_folder {
-            // A folder's is kept: it knows what may be left over in the folder's place.
+            // A folder's is kept: it knows whether an earlier browser saved there.
             self.savers.remove(id);
         }
         let is_saving = self.model.item(id).is_some_and(Item::is_saving);
@@ -306,7 +304,7 @@ impl Queue {
 
     fn saved(&mut self, id: &TransferId, path: &str) {
         self.write(None, Change::Save(id.clone(), Save::Saved(path.to_owned())));
-        let is_all = self.model.item(id).is_some_and(|item| !item.lacks_files());
+        let is_all = self.model.item(id).is_some_and(|item| !item.lacks_files()) && self.model.beside(id) == 0;
         if is_all && self.model.settings().free_after_save {
             self.write(None, Change::Freed(id.clone()));
             self.effects.push_back(Effect::Delete(id.clone()));

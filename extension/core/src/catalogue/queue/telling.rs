@@ -100,6 +100,7 @@ impl Queue {
         view.order = self.model.order(&item.id);
         view.lacks = self.lacking.get(&item.id).copied();
         view.missing = self.missing.get(&item.id).copied().unwrap_or_default();
+        view.beside = self.model.beside(&item.id);
         if let Some(saver) = self.savers.get(&item.id) {
             if let Some((reason, files)) = saver.waits().filter(|_| item.is_saving()) {
                 view.problem = Some(waiting_problem(reason, view.folder.map(|_| files)));

@@ -111,10 +111,13 @@ fn a_page_that_finds_a_stale_file_has_it_verified_and_is_told() {
     let mut desk = Desk::with_places(3);
     let id = desk.download("a");
     desk.complete(&id);
-    desk.done(Command::SaveInto { transfer: id.clone(), name: "a".into(), goes_on: false });
+    desk.done(Command::SaveInto { transfer: id.clone(), name: "a".into() });
     desk.done(Command::Recheck { transfer: id.clone() });
     assert_eq!(desk.state(&id), TransferState::Starting);
-    assert!(desk.send(Command::Wrote { transfer: id.clone(), files: vec![0] }).is_err(), "the page stops");
+    assert!(
+        desk.send(Command::Wrote { transfer: id.clone(), files: vec![0], beside: vec![] }).is_err(),
+        "the page stops"
+    );
     desk.complete(&id);
     assert_eq!((desk.state(&id), desk.saves.len()), (TransferState::Complete, 0));
 }

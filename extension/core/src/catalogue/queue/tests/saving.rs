@@ -126,34 +126,29 @@ fn a_file_with_a_number_in_a_folder_of_its_own_is_not_saved() {
     assert_eq!(desk.state(&id), TransferState::Complete);
 }
 
-/// Whether each of the first files replaces what is in its place.
-fn replaces(desk: &Desk, id: &TransferId) -> [bool; 2] {
-    [0, 1].map(|file| desk.queue.may_replace(id, file))
-}
-
 #[test]
-fn only_a_folder_whose_saving_was_cut_off_replaces_what_is_in_its_own_place() {
+fn nothing_is_overwritten_where_a_killed_browser_left_files_and_the_copy_is_kept() {
     let mut desk = Desk::with_places(3);
-    let id = complete_folder(&mut desk, 9);
+    let id = complete_folder(&mut desk, 0);
     assert_eq!(tried(&mut desk, &id), ["music"]);
     is_free(&mut desk, &id, "music");
     desk.queue.handle_contents(&id, Ok(vec![0..2]));
-    assert_eq!(replaces(&desk, &id), [false; 2], "the folder is new");
     saved_at(&mut desk, &id, "/d/music/a", Placed::AsAsked);
     desk.queue.write_saved();
     desk.perform();
     desk.restart();
-    desk.done(Command::Pause { transfer: id.clone() });
+    desk.queue.handle_asked(&id);
+    desk.queue.handle_contents(&id, Ok(vec![0..2]));
+    desk.queue.handle_saving(&id, 1, SaveOutcome::Saved { path: "/d/music/b (1)".into(), placed: Placed::Numbered });
+    desk.perform();
+    assert_eq!((desk.state(&id), desk.view(&id).beside, desk.freed.len()), (TransferState::Saved, 1, 0));
     desk.restart();
-    for is_first in [true, false] {
-        desk.said.clear();
-        desk.done(Command::Save { transfer: id.clone() });
-        assert_eq!(desk.said.contains(&Inner::Ask(id.clone())), is_first, "an earlier browser began this");
-        desk.queue.handle_asked(&id);
-        desk.queue.handle_contents(&id, Ok(vec![0..2]));
-        assert_eq!(replaces(&desk, &id), [false, true]);
-        desk.done(Command::Pause { transfer: id.clone() });
-    }
+    assert_eq!(desk.view(&id).beside, 1, "it is remembered");
+    assert_eq!(
+        (tried(&mut desk, &id), desk.view(&id).beside),
+        (vec!["music".to_owned()], 0),
+        "all of it is saved anew"
+    );
 }
 
 #[test]
@@ -164,8 +159,7 @@ fn what_chrome_tells_of_another_place_of_a_folder_does_not_count() {
     is_free(&mut desk, &id, "music (1)");
     desk.restart();
     saved_at(&mut desk, &id, "/d/music/a", Placed::AsAsked);
-    let elsewhere = SaveOutcome::CutOff { asked: "music/a".into() };
-    assert_eq!(desk.queue.judge(&id, 1, elsewhere), None);
+    saved_at(&mut desk, &id, "/d/music/a (1)", Placed::Numbered);
     desk.queue.handle_asked(&id);
     desk.queue.handle_contents(&id, Ok(vec![0..2]));
     desk.perform();
@@ -186,8 +180,12 @@ fn what_was_saved_is_on_record_before_much_more_is_saved() {
     assert_eq!(files_saved(&mut desk, &id), 1);
 }
 
-fn save_into(desk: &mut Desk, id: &TransferId, goes_on: bool) -> Result<Reply, Problem> {
-    desk.send(Command::SaveInto { transfer: id.clone(), name: "music".into(), goes_on })
+fn save_into(desk: &mut Desk, id: &TransferId) -> Result<Reply, Problem> {
+    desk.send(Command::SaveInto { transfer: id.clone(), name: "music".into() })
+}
+
+fn wrote(id: &TransferId, files: &[u32], beside: &[u32]) -> Command {
+    Command::Wrote { transfer: id.clone(), files: files.into(), beside: beside.into() }
 }
 
 fn files_saved(desk: &mut Desk, id: &TransferId) -> u64 {
@@ -198,16 +196,17 @@ fn files_saved(desk: &mut Desk, id: &TransferId) -> u64 {
 fn a_page_saves_into_a_picked_folder_and_goes_on_there_after_a_restart() {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 0);
-    assert_eq!(save_into(&mut desk, &id, false), Ok(Reply::Done));
-    desk.done(Command::Wrote { transfer: id.clone(), files: vec![0, 3] });
+    assert_eq!(save_into(&mut desk, &id), Ok(Reply::Done));
+    desk.done(wrote(&id, &[0, 3], &[]));
     assert_eq!((desk.state(&id), files_saved(&mut desk, &id)), (TransferState::Saving, 2));
-    assert!(save_into(&mut desk, &id, true).is_err(), "one page saves it");
+    assert!(save_into(&mut desk, &id).is_err(), "one page saves it");
     desk.restart();
     let (state, problem) = told(&mut desk, &id);
     assert_eq!((state, problem.as_deref()), (TransferState::Complete, Some("The page that saved this was closed.")));
-    assert!(desk.send(Command::Wrote { transfer: id.clone(), files: vec![4] }).is_err());
-    assert_eq!(save_into(&mut desk, &id, true), Ok(Reply::Done));
-    assert_eq!(files_saved(&mut desk, &id), 2);
+    assert!(desk.send(wrote(&id, &[4], &[])).is_err());
+    assert_eq!(desk.queue.model().picked(&id), Some("music"), "the next page looks there");
+    assert_eq!(save_into(&mut desk, &id), Ok(Reply::Done));
+    assert_eq!(files_saved(&mut desk, &id), 0, "what is there is compared again");
     desk.done(Command::WroteAll { transfer: id.clone(), result: Ok("Pictures/music".into()) });
     assert_eq!(desk.view(&id).saved_as.as_deref(), Some("Pictures/music"));
     assert_eq!((desk.state(&id), desk.freed), (TransferState::Saved, vec![id]));
@@ -217,22 +216,32 @@ fn a_page_saves_into_a_picked_folder_and_goes_on_there_after_a_restart() {
 fn what_was_begun_in_one_place_is_begun_anew_in_another() {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 0);
-    desk.done(Command::SaveInto { transfer: id.clone(), name: "music".into(), goes_on: false });
-    desk.done(Command::Wrote { transfer: id.clone(), files: vec![0] });
+    desk.done(Command::SaveInto { transfer: id.clone(), name: "music".into() });
+    desk.done(wrote(&id, &[0], &[]));
     desk.done(Command::Pause { transfer: id.clone() });
     assert_eq!(told(&mut desk, &id), (TransferState::Complete, None));
     assert_eq!((tried(&mut desk, &id), files_saved(&mut desk, &id)), (vec!["music".to_owned()], 0));
     is_free(&mut desk, &id, "music");
     desk.done(Command::Pause { transfer: id.clone() });
-    assert_eq!(save_into(&mut desk, &id, true), Ok(Reply::Done));
+    assert_eq!(save_into(&mut desk, &id), Ok(Reply::Done));
     assert_eq!(desk.queue.model().saved_into(&id), None);
+}
+
+#[test]
+fn what_a_page_writes_beside_other_files_is_told_and_the_copy_is_kept() {
+    let mut desk = Desk::with_places(3);
+    let id = complete_folder(&mut desk, 0);
+    assert_eq!(save_into(&mut desk, &id), Ok(Reply::Done));
+    desk.done(wrote(&id, &[0, 1, 2], &[1]));
+    desk.done(Command::WroteAll { transfer: id.clone(), result: Ok("Pictures/music".into()) });
+    assert_eq!((desk.state(&id), desk.view(&id).beside, desk.freed.len()), (TransferState::Saved, 1, 0));
 }
 
 #[test]
 fn a_page_that_can_not_write_says_why_and_the_copy_is_kept() {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 0);
-    assert_eq!(save_into(&mut desk, &id, false), Ok(Reply::Done));
+    assert_eq!(save_into(&mut desk, &id), Ok(Reply::Done));
     let problem = Problem { what: "The disk is full.".into(), advice: String::new() };
     desk.done(Command::WroteAll { transfer: id.clone(), result: Err(problem) });
     assert_eq!(told(&mut desk, &id), (TransferState::Complete, Some("The disk is full.".to_owned())));
