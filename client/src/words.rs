@@ -162,11 +162,9 @@ pub fn tree(problem: &FolderProblem, label: &str, front: &FrontEnd, stored: impl
 pub fn left_out(reason: LeftOut, front: &FrontEnd) -> Words {
     let fetch = front.fetch;
     match reason {
-        LeftOut::Dangling => Words::new("This is a link that leads nowhere.", MEND),
-        LeftOut::LeadsOut => {
-            Words::new("This is a link that leads out of what the server shares; it is not followed.", MEND)
-        }
-        LeftOut::Circle => Words::new("This is a link that leads round in a circle.", MEND),
+        LeftOut::Dangling => Words::new("A link that leads nowhere.", MEND),
+        LeftOut::LeadsOut => Words::new("A link that leads out of what is shared.", MEND),
+        LeftOut::Circle => Words::new("A link that leads round in a circle.", MEND),
         LeftOut::Unreadable => Words::new("The server may not read this.", ALLOW),
         LeftOut::TooDeep => {
             Words::new(format!("It lies more than {MAX_DEPTH} folders deep."), format!("{fetch} it by itself."))

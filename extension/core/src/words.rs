@@ -143,6 +143,32 @@ pub fn folder_problem(found: &FolderProblem, label: &str) -> Problem {
     told(words::tree(found, label, &EXTENSION, stored))
 }
 
+/// Describes a problem that the engine met with a file or folder within a folder. Its row is narrow, and names it already.
+pub fn member_problem(found: &FolderProblem, label: &str) -> Problem {
+    const ALLOW: &str = "Ask who runs the server to allow it, then try again.";
+    let FolderProblem::Source(wstp_engine::Problem::Server { code, .. }) = found else {
+        return folder_problem(found, label);
+    };
+    match code {
+        ErrorCode::NotFound => {
+            problem("Gone from the server.", "It was listed, and then moved or deleted. Try again when it is back.")
+        }
+        ErrorCode::NotAFile => {
+            problem("Not a file any more.", "It changed after it was listed. Download the folder again.")
+        }
+        ErrorCode::NotADirectory => {
+            problem("Not a folder any more.", "It changed after it was listed. Download the folder again.")
+        }
+        ErrorCode::Forbidden => problem("The server may not read it.", ALLOW),
+        ErrorCode::InvalidPath => problem("The server refuses this name.", ALLOW),
+        ErrorCode::Io => {
+            problem("The server's disk failed.", "Ask who runs the server to look at its log, then try again.")
+        }
+        ErrorCode::Changed => problem("It changes all the time.", "Try again when nobody writes to it."),
+        _ => folder_problem(found, label),
+    }
+}
+
 /// Why something was left out of a folder, unless nothing is missed by that.
 pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
     reason.is_missed().then(|| told(words::left_out(reason, &EXTENSION)))
@@ -229,6 +255,24 @@ pub fn sourceless_problem() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_within_a_folder_is_said_in_a_narrow_row() {
+        for code in ErrorCode::ALL.iter().copied() {
+            let found = wstp_engine::Problem::Server { code, text: "odd".to_owned() };
+            let told = member_problem(&FolderProblem::Source(found), "a.long.host.example.org:3000");
+            assert!(told.what.ends_with('.') && told.advice.ends_with('.'), "{told:?}");
+            let ends_the_download = matches!(
+                code,
+                ErrorCode::Unauthorized
+                    | ErrorCode::UnsupportedVersion
+                    | ErrorCode::Busy
+                    | ErrorCode::ShuttingDown
+                    | ErrorCode::ShareGone
+            );
+            assert!(ends_the_download || told.what.len() <= 30 || told.what.contains("refused"), "{told:?}");
+        }
+    }
 
     #[test]
     fn a_source_that_lies_is_told_alike_whatever_it_speaks() {

@@ -25,7 +25,7 @@ use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
 use crate::socket::Happening;
-use crate::words::{engine_problem, folder_problem, left_out_problem, passing_problem, problem};
+use crate::words::{folder_problem, left_out_problem, member_problem, passing_problem, problem};
 use crate::{AGENT, clock};
 use checking::Checks;
 use pack::Pack;
@@ -178,12 +178,13 @@ impl FolderJob {
             }
             FolderOutput::FileFailed { file, problem } => {
                 if let Some(view) = self.folder.file(file) {
-                    self.trouble(&view.path, view.size, engine_problem(&problem, &self.label()), false);
+                    let words = member_problem(&FolderProblem::Source(problem), &self.label());
+                    self.trouble(&view.path, view.size, words, false);
                 }
             }
             FolderOutput::FolderFailed { folder, problem } => {
                 let path = self.folder.folder_path(folder);
-                self.trouble(&path, 0, folder_problem(&problem, &self.label()), false);
+                self.trouble(&path, 0, member_problem(&problem, &self.label()), false);
             }
         }
         None
