@@ -212,7 +212,7 @@ pub fn TransferRow(
                 <Actions info=info name=name on_action=on_action />
             </div>
             <BlockStrip map=map />
-            <div class="transfer-line">
+            <div class="transfer-line" class:of-folder=is_folder>
                 <span class="transfer-state">
                     <span class="state-words">{words}</span>
                     <bdi class="transfer-origin">{origin}</bdi>
@@ -346,7 +346,9 @@ fn Details(
             <Show when=move || !info.with(|info| info.is_folder)>
                 <BlockMap map=map />
             </Show>
-            <SpeedCurve speeds=speeds />
+            <Show when=move || speeds.with(|speeds| speeds.peak() > 0.0)>
+                <SpeedCurve speeds=speeds />
+            </Show>
             {settings.run()}
             <dl class="facts">
                 <For each=move || facts.get() key=Clone::clone let((label, value))>
