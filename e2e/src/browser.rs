@@ -37,7 +37,7 @@ impl Appearance {
     }
 }
 
-/// A running headless Chromium under the control of a chromedriver. Both end when this is dropped.
+/// A running Chromium under the control of a chromedriver. Both end when this is dropped.
 #[derive(Debug)]
 pub struct Browser {
     session: WebDriver,

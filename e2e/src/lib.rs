@@ -8,6 +8,7 @@
 
 mod browser;
 mod committed;
+mod desktop;
 mod devtools;
 mod driver;
 mod extension;
@@ -23,6 +24,7 @@ mod workers;
 
 pub use browser::{Appearance, Browser, Chromium, Offline, Profile, launch_for_the_user};
 pub use committed::Committed;
+pub use desktop::{Answer, Desktop};
 pub use driver::Driver;
 pub use extension::Extension;
 pub use folder::hashes;

@@ -30,16 +30,20 @@ impl Chromium {
     pub fn start(profile: &Profile, extension: &Extension) -> Result<Self> {
         let _ = fs::remove_file(profile.data().join(PORT_FILE));
         let log = profile.root.join("chromium.log");
-        let process = command(profile, extension)
+        let mut command = command(profile, extension);
+        match &profile.display {
+            // Its own windows instead of a desktop's, which D-Bus would reach. The profile keeps what they remember.
+            Some(display) => command.env("DISPLAY", display).env("HOME", &profile.root).envs([
+                ("DBUS_SESSION_BUS_ADDRESS", "disabled:"),
+                ("GSETTINGS_BACKEND", "memory"),
+                ("NO_AT_BRIDGE", "1"),
+            ]),
+            None => command.arg("--headless=new"),
+        };
+        let process = command
             // A killed Chromium leaves its lock's folder behind. Beside the profile it is removed with it.
             .env("TMPDIR", &profile.root)
-            .args([
-                "--headless=new",
-                "--enable-logging=stderr",
-                "--remote-debugging-port=0",
-                "--window-size=1200,900",
-                "about:blank",
-            ])
+            .args(["--enable-logging=stderr", "--remote-debugging-port=0", "--window-size=1200,900", "about:blank"])
             .stderr(File::create(&log)?)
             .spawn()
             .context("can't start Chromium")?;

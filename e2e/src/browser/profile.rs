@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::Desktop;
+
 /// The parts that outlive a browser: its profile and the folder it saves to.
 #[derive(Debug)]
 pub struct Profile {
@@ -19,6 +21,8 @@ pub struct Profile {
     pub(super) neighbour: Option<(PathBuf, bool)>,
     /// The proxy of plain HTTP that it uses for all traffic.
     pub(super) proxy: Option<SocketAddr>,
+    /// The display that it shows its windows on.
+    pub(super) display: Option<String>,
     /// Removes a temporary profile.
     _temporary: Option<TempDir>,
 }
@@ -102,7 +106,15 @@ impl Profile {
         }
         preferences["extensions"]["ui"]["developer_mode"] = json!(true);
         fs::write(&file, preferences.to_string())?;
-        Ok(Self { root: root.to_owned(), downloads, disk: None, neighbour: None, proxy: None, _temporary: None })
+        Ok(Self {
+            root: root.to_owned(),
+            downloads,
+            disk: None,
+            neighbour: None,
+            proxy: None,
+            display: None,
+            _temporary: None,
+        })
     }
 
     /// The same with another extension beside ours that may do everything with downloads. Its service worker runs
@@ -133,6 +145,12 @@ impl Profile {
         preferences["download"]["prompt_for_download"] = json!(true);
         fs::write(&file, preferences.to_string())?;
         Ok(self)
+    }
+
+    /// The same with windows on a desktop.
+    #[must_use]
+    pub fn on(self, desktop: &Desktop) -> Self {
+        Self { display: Some(desktop.display().to_owned()), ..self }
     }
 
     /// The folder that it saves to.

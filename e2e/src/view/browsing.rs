@@ -130,6 +130,13 @@ impl View<'_> {
         .await
     }
 
+    /// Moves the pointer to a place on the page.
+    pub(crate) async fn move_pointer(&self, x: u32, y: u32) -> Result<()> {
+        self.front().await?;
+        let moved = json!({ "type": "mouseMoved", "x": x, "y": y });
+        self.browser.devtools("Input.dispatchMouseEvent", moved).await.map(drop)
+    }
+
     /// Moves the pointer onto an entry.
     pub(crate) async fn hover_entry(&self, name: &str) -> Result<()> {
         let entry = self.wait_for("the entry", SHORT, &named("entry", name)).await?;

@@ -16,6 +16,7 @@ mod main_job;
 mod mirrors;
 mod names;
 mod order;
+mod picking;
 mod queue;
 mod saving;
 mod screenshots;
