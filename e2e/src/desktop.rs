@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -15,6 +16,8 @@ use crate::View;
 
 /// Part of the title of the window in which the user picks a folder.
 const PICKER: &str = "Select where this site can save changes";
+/// Longer than Chromium ignores answers to a question that it has just shown.
+const IGNORED: Duration = Duration::from_secs(2);
 /// Counts what the page hears of the pointer.
 const LISTEN: &str = "window.heard = 0; addEventListener('mousemove', () => window.heard++, true)";
 
@@ -95,19 +98,19 @@ impl Desktop {
         self.tool(&["key", "alt+o"]).await?;
         self.wait_for_no_picker().await?;
         // A page hears nothing while Chromium asks.
-        let mut position = 0;
-        until("Chromium to ask whether that is allowed", SHORT, async || {
-            position += 1;
-            let before = view.run("return window.heard", json!([])).await?;
-            view.move_pointer(200 + position, 300).await?;
-            Ok((view.run("return window.heard", json!([])).await? == before).then_some(()))
-        })
-        .await?;
-        match answer {
-            // Chromium puts the focus on the other button.
-            Answer::Allow => self.tool(&["key", "Tab", "space"]).await,
-            Answer::Refuse => self.tool(&["key", "space"]).await,
+        until("Chromium to ask whether that is allowed", SHORT, async || Ok((!hears(view).await?).then_some(())))
+            .await?;
+        if answer == Answer::Allow {
+            // The focus is on the other button.
+            self.tool(&["key", "Tab"]).await?;
         }
+        // Chromium ignores an answer that comes faster than a person could read.
+        until("Chromium to take the answer", SHORT, async || {
+            self.tool(&["key", "space"]).await?;
+            let taken = until("the question to go", IGNORED, async || Ok(hears(view).await?.then_some(())));
+            Ok(taken.await.ok())
+        })
+        .await
     }
 
     async fn wait_for_picker(&self) -> Result<()> {
@@ -129,4 +132,13 @@ impl Desktop {
         ensure!(ended.status.success(), "xdotool {arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
         Ok(())
     }
+}
+
+/// Whether a page hears of the pointer.
+async fn hears(view: &View<'_>) -> Result<bool> {
+    view.run("window.heard = 0", json!([])).await?;
+    for x in [200, 210] {
+        view.move_pointer(x, 300).await?;
+    }
+    Ok(view.run("return window.heard > 0", json!([])).await? == json!(true))
 }

@@ -111,6 +111,7 @@ async fn nothing_is_called_saved_where_another_extension_changes_its_name() -> R
     view.download("cut.bin").await?;
     for (transfer, file, spoil) in [("disk", "b.bin", "change"), ("cut.bin", "cut.bin", "cut")] {
         let row = view.wait_for_state(transfer, &["complete"]).await?;
+        view.expand(&row).await?;
         view.run(SPOILS, json!([file, spoil])).await?;
         view.press(&row, "save-into").await?;
         let row = is_told(&view, transfer, &format!("{file} is not on the disk as it was written")).await?;

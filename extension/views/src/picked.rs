@@ -90,7 +90,7 @@ impl Picked {
             let folder = match pick().await {
                 Ok(Some(folder)) => folder,
                 Ok(None) => return self.toasts.show(NONE_PICKED.to_owned(), None),
-                Err(error) => return self.problem.set(Some(cant_write(&error))),
+                Err(error) => return self.problem.set(Some(cant_ask(&error))),
             };
             let progress = Progress { transfer: transfer.clone(), name, folder: folder.name(), bytes: 0 };
             self.is_stopped.set_value(false);
@@ -254,6 +254,16 @@ impl Saving {
 
     fn advance(&self, bytes: f64) {
         self.picked.going.update(|going| going.iter_mut().for_each(|going| going.bytes += bytes as u64));
+    }
+}
+
+fn cant_ask(error: &JsValue) -> Problem {
+    match error_name(error).as_str() {
+        "NotAllowedError" => told("Chrome already asks for a folder.", "Answer in that window. Nothing was saved yet."),
+        name => told(
+            format!("Chrome does not ask for a folder ({name})."),
+            "Press the button again. The copy in the browser is kept.",
+        ),
     }
 }
 
