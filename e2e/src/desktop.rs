@@ -18,8 +18,8 @@ use crate::View;
 const PICKER: &str = "Select where this site can save changes";
 /// Longer than Chromium ignores answers to a question that it has just shown.
 const IGNORED: Duration = Duration::from_secs(2);
-/// Counts what the page hears of the pointer.
-const LISTEN: &str = "window.heard = 0; addEventListener('mousemove', () => window.heard++, true)";
+/// Counts what the page hears of the pointer. A key that comes to the page too late presses no button there.
+const LISTEN: &str = "document.activeElement?.blur(); addEventListener('mousemove', () => window.heard++, true)";
 
 /// The answer to Chromium's question whether a page may write into a picked folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,8 @@ impl Desktop {
     /// # Errors
     ///
     /// When there is none in time.
-    pub async fn close_picker(&self) -> Result<()> {
-        self.wait_for_picker().await?;
+    pub async fn close_picker(&self, view: &View<'_>) -> Result<()> {
+        self.wait_for_picker(view).await?;
         self.tool(&["key", "Escape"]).await?;
         self.wait_for_no_picker().await
     }
@@ -92,7 +92,7 @@ impl Desktop {
     ///
     /// When there is no such window or question in time.
     pub async fn pick(&self, view: &View<'_>, folder: &Path, answer: Answer) -> Result<()> {
-        self.wait_for_picker().await?;
+        self.wait_for_picker(view).await?;
         view.run(LISTEN, json!([])).await?;
         self.tool(&["type", folder.to_str().context("the path is no text")?]).await?;
         self.tool(&["key", "alt+o"]).await?;
@@ -113,8 +113,8 @@ impl Desktop {
         .await
     }
 
-    async fn wait_for_picker(&self) -> Result<()> {
-        until("the window to pick a folder", SHORT, async || Ok(self.has_picker().await.then_some(()))).await
+    async fn wait_for_picker(&self, view: &View<'_>) -> Result<()> {
+        view.wait("the window to pick a folder", SHORT, async || Ok(self.has_picker().await.then_some(()))).await
     }
 
     async fn wait_for_no_picker(&self) -> Result<()> {

@@ -23,7 +23,7 @@ async fn a_folder_goes_where_the_user_picks_and_allows_it_and_nowhere_else() -> 
     let row = view.wait_for_state("music", &["complete"]).await?;
     view.expand(&row).await?;
     view.press(&row, "save-into").await?;
-    desktop.close_picker().await?;
+    desktop.close_picker(&view).await?;
     view.wait_for_text(NOTHING).await?;
     view.close().await?;
     let view = stage.open(Page::Manager).await?;

@@ -229,8 +229,8 @@ pub async fn close_offscreen() -> Result<(), JsValue> {
     offscreen_close().await.map(drop)
 }
 
-/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the download.
-/// It never overwrites a file: nobody can read what is there, and so nobody can prove that it is ours.
+/// Lets Chrome save a `blob:` URL of a transfer under a path relative to the downloads folder; gives Chrome's id of the
+/// download. It never overwrites a file: nobody can read what is there, and so nobody can prove that it is ours.
 ///
 /// # Errors
 ///

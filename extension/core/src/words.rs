@@ -143,7 +143,8 @@ pub fn folder_problem(found: &FolderProblem, label: &str) -> Problem {
     told(words::tree(found, label, &EXTENSION, stored))
 }
 
-/// Describes a problem that the engine met with a file or folder within a folder. Its row is narrow, and names it already.
+/// Describes a problem that the engine met with a file or folder within a folder. Its row is narrow, and names it
+/// already.
 pub fn member_problem(found: &FolderProblem, label: &str) -> Problem {
     const ALLOW: &str = "Ask who runs the server to allow it, then try again.";
     let FolderProblem::Source(wstp_engine::Problem::Server { code, .. }) = found else {

@@ -1,11 +1,12 @@
 //! Saves a complete transfer into a folder that the user picks. No other extension has a say in that, and Chrome asks
 //! once, not for each file.
 //!
-//! Only a page may ask for a folder, and may write while it is open; so it is this page that writes, a few files at a time, and the catalogue that
-//! remembers what is written.
+//! Only a page may ask for a folder, and may write while it is open. So this page writes, a few files at a time, and
+//! the catalogue remembers the written ones.
 //!
-//! Invariants: no file that has bytes is overwritten. A file counts as written only after it was read back and compared with the browser's copy.
-//! Later, a save into a folder that an earlier one began compares the files there and writes the missing ones.
+//! Invariants: no file that has bytes is overwritten. A file counts as written only after the page read it back and
+//! compared it with the browser's copy. A save into a folder that an earlier one began compares the files there, and
+//! writes only the missing ones.
 
 use futures_util::StreamExt;
 use futures_util::stream;

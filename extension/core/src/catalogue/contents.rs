@@ -105,7 +105,8 @@ impl Library {
         Ok(SaveTask { transfer: item.id.clone(), file, place, stamp, filename: save_path(item) })
     }
 
-    /// How to save the files of a complete transfer from one on: a page of them, and where the next begins. The paths are relative to the folder.
+    /// How to save the files of a complete transfer from one on: a page of them, and where the next begins. The paths
+    /// are relative to the folder.
     ///
     /// # Errors
     ///

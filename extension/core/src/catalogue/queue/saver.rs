@@ -14,7 +14,8 @@ use crate::words::cancelled_problem;
 const AT_ONCE: usize = 12;
 /// After so many failures with no success between them the reason holds for the rest too.
 const MAX_FAILURES: u32 = 3;
-/// Files that may be on the disk without the journal saying so. After a kill they are saved again, beside the first copies: so there are few.
+/// Files that may be on the disk without the journal saying so. After a kill they are saved again, beside the first
+/// copies: so there are few.
 const UNWRITTEN: u64 = 8;
 
 /// The save of one transfer.
@@ -33,7 +34,8 @@ pub(super) struct Saver {
     failed_in_row: u32,
     problem: Option<Problem>,
     path: Option<String>,
-    /// Whether an earlier browser may have begun files of which nobody knows: it may have left them empty, or saved them unnoticed.
+    /// Whether an earlier browser may have begun files of which nobody knows: it may have left them empty, or saved
+    /// them unnoticed.
     is_resumed: bool,
     /// Whether a stored file is not as it was when it was verified.
     is_stale: bool,

@@ -41,7 +41,8 @@ impl Queue {
         let belongs = match placed {
             Placed::AsAsked | Placed::Numbered if !is_here(path) => return None,
             Placed::AsAsked => true,
-            // A folder's own place was free. A browser that was killed may have saved the file there already, whole or in part.
+            // A folder's own place was free. A browser that was killed may have saved the file there already, whole or
+            // in part.
             Placed::Numbered => !is_folder || saver.is_resumed(),
             // The user chose where.
             Placed::Elsewhere => {
