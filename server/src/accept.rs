@@ -9,8 +9,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::congestion::Choice;
 use crate::guarded_io::GuardedIo;
 use crate::routes::{Peer, routes};
 use crate::server::Server;
@@ -32,6 +34,7 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
     loop {
         let admitted = async {
             let (stream, address) = next(&listener).await;
+            prepare(&stream, address, &server.congestion);
             let number = server.connection_number();
             (stream, address, number, server.places.slot(number).await)
         };
@@ -62,10 +65,7 @@ async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(5);
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
-                prepare(&stream, address);
-                return (stream, address);
-            }
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(pause).await;
@@ -76,12 +76,16 @@ async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// Failures cost speed or patience, but no correctness.
-fn prepare(stream: &TcpStream, address: SocketAddr) {
+fn prepare(stream: &TcpStream, address: SocketAddr, congestion: &Choice) {
+    let socket = SockRef::from(stream);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%address, %error, "cannot switch off delays");
     }
+    if let Err(error) = congestion.apply(&socket) {
+        tracing::debug!(%address, %error, "cannot choose the congestion control");
+    }
     #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
         tracing::debug!(%address, %error, "cannot limit what the system buffers");
     }
 }

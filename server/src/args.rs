@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, ValueEnum};
 use http::uri::Authority;
 use wstp_protocol::MirrorUrl;
 use wstp_protocol::limits::MAX_MIRRORS;
-use wstp_server::Config;
+use wstp_server::{Config, Congestion};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +59,10 @@ pub struct Args {
     /// at `https://HOST/PATH/`. Can be repeated, in the order of use
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<MirrorUrl>,
+    /// Congestion control for what the server sends: a name that the system has, or `system` for its own [default: bbr
+    /// where the system allows it]
+    #[arg(long, value_name = "NAME")]
+    pub congestion: Option<String>,
     /// Events to log: error, warn, info, debug, trace, or a list such as `info,wstp_server=debug`
     #[arg(long, value_name = "FILTER", env = "WSTP_LOG", default_value = "info", value_parser = filter)]
     pub log: String,
@@ -97,6 +101,7 @@ impl From<Args> for Config {
             max_connections: args.max_connections as usize,
             allowed_hosts: args.allow_host,
             mirrors: args.mirror,
+            congestion: args.congestion.map_or_else(Congestion::default, Congestion::named),
             ..Self::new(args.dir)
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{Limits, MirrorUrl};
 
+use crate::Congestion;
 use crate::access::Allowance;
 
 /// Everything that a server needs to know before it starts.
@@ -32,6 +33,8 @@ pub struct Config {
     /// Other places of the folder, named to clients that ask; at most
     /// [`MAX_MIRRORS`](wstp_protocol::limits::MAX_MIRRORS).
     pub mirrors: Vec<MirrorUrl>,
+    /// Which congestion control the system is asked for on each connection.
+    pub congestion: Congestion,
     /// Requests under way on one connection.
     pub max_requests: u32,
     /// Handles open on one connection.
@@ -73,6 +76,7 @@ impl Config {
             send_budget: 4 << 20,
             allowed_hosts: Vec::new(),
             mirrors: Vec::new(),
+            congestion: Congestion::default(),
             max_requests: 64,
             max_handles: 64,
             timeouts: Timeouts::default(),

@@ -25,6 +25,7 @@ mod accept;
 pub mod access;
 mod blocking;
 mod config;
+mod congestion;
 mod control;
 mod files;
 mod guarded_io;
@@ -42,6 +43,7 @@ mod socket;
 pub mod store;
 
 pub use config::{Config, Timeouts};
+pub use congestion::{Congestion, Refused};
 pub use control::Control;
 pub use registry::{Registry, SessionView};
 pub use server::{StartError, run, run_store};

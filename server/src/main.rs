@@ -13,6 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wstp_server::{Config, StartError};
 
+/// The arguments are wrong.
+const WRONG_ARGUMENTS: u8 = 2;
 /// The folder can't be shared.
 const NO_FOLDER: u8 = 3;
 /// The server can't listen on the address.
@@ -35,7 +37,12 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> ExitCode {
-    let listener = match TcpListener::bind(args.listen).await {
+    let listen = args.listen;
+    let config = Config::from(args);
+    if let Err(error) = config.congestion.check() {
+        return fail(WRONG_ARGUMENTS, &error.to_string());
+    }
+    let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
         Err(error) => {
             let hint = match error.kind() {
@@ -43,14 +50,13 @@ async fn serve(args: Args) -> ExitCode {
                 std::io::ErrorKind::PermissionDenied => ": ports below 1024 need special rights; choose a higher one",
                 _ => "",
             };
-            return fail(NO_ADDRESS, &format!("cannot listen on {}: {error}{hint}", args.listen));
+            return fail(NO_ADDRESS, &format!("cannot listen on {listen}: {error}{hint}"));
         }
     };
     let (mut terminate, address) = match (signal(SignalKind::terminate()), listener.local_addr()) {
         (Ok(terminate), Ok(address)) => (terminate, address),
         (Err(error), _) | (_, Err(error)) => return fail(FAILED, &format!("cannot start: {error}")),
     };
-    let config = Config::from(args);
     if let Err(error) = std::fs::read_dir(&config.root) {
         return fail(NO_FOLDER, &format!("cannot share {:?}: {error}", config.root));
     }

@@ -12,6 +12,7 @@ use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
 use crate::config::Config;
+use crate::congestion::{Choice, Refused};
 use crate::control::Control;
 use crate::files::Files;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
@@ -37,6 +38,9 @@ pub enum StartError {
     /// More mirrors than the protocol can name.
     #[error("there can't be more than {MAX_MIRRORS} mirrors, and {0} are given")]
     Mirrors(usize),
+    /// The congestion control that the user named.
+    #[error(transparent)]
+    Congestion(#[from] Refused),
     /// The listener is of no use.
     #[error("cannot accept connections: {0}")]
     Listener(std::io::Error),
@@ -54,12 +58,14 @@ pub struct Server {
     pub sessions: TaskTracker,
     /// The places of clients.
     pub places: Arc<Places>,
+    /// What the system is asked for on each connection.
+    pub congestion: Choice,
     next_connection: AtomicU64,
 }
 
 impl Server {
     /// A server of a store. Blocking, in the context of the runtime.
-    fn new(control: Arc<Control>, store: Arc<dyn Store>) -> Self {
+    fn new(control: Arc<Control>, store: Arc<dyn Store>, congestion: Choice) -> Self {
         let config = control.config();
         let kept = config.cache_dir.clone().and_then(|dir| DiskTrees::new(dir, config.cache_limit));
         let trees = kept.map_or_else(|| Box::new(PassingTrees) as Box<dyn Trees>, |trees| Box::new(trees));
@@ -69,6 +75,7 @@ impl Server {
             stopping: CancellationToken::new(),
             sessions: TaskTracker::new(),
             places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
+            congestion,
             next_connection: AtomicU64::new(1),
             control,
         }
@@ -102,7 +109,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
 /// configured time, and returns. The configured folder plays no part.
 ///
 /// # Errors
-/// When the listener is of no use, or too many mirrors are configured. No event on one connection ends the server.
+/// When the listener is of no use, too many mirrors are configured, or the system refuses the congestion control. No event on one connection ends the server.
 pub async fn run_store(
     listener: TcpListener,
     control: Arc<Control>,
@@ -114,7 +121,9 @@ pub async fn run_store(
     if mirrors > MAX_MIRRORS {
         return Err(StartError::Mirrors(mirrors));
     }
-    let server = tokio::task::spawn_blocking(|| Server::new(control, store)).await;
+    let congestion = control.config().congestion.choose()?;
+    tracing::info!("{congestion}");
+    let server = tokio::task::spawn_blocking(|| Server::new(control, store, congestion)).await;
     let server = Arc::new(server.expect("starting does not panic"));
     tokio::spawn(Files::rest_unused(Arc::downgrade(&server.files)));
     let accepting = accept(listener, server.clone());

@@ -93,6 +93,10 @@ fn wrong_arguments_are_explained_and_help_teaches() {
     for name in ["nas.example:3000", "http://nas.example", "nas.example/files"] {
         assert_eq!(run(&["--allow-host", name, "."]).status.code(), Some(2), "{name}");
     }
+    let refused = run(&["--congestion", "nonsense", "."]);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0), "{words}");
+    assert!(words.contains("\"nonsense\""), "{words}");
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     for word in ["Examples:", "--listen", "--hidden", "--cache-dir", "Exit status"] {
         assert!(help.contains(word), "{word}: {help}");
