@@ -79,7 +79,7 @@ pub struct GetArgs {
     /// Target: a file, a folder, or - for the standard output [default: the name it has on the server, here]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// Connections at once [default: as many as help, up to 8]
+    /// Connections at once [default: as many as help, up to 16 to one server and 32 in all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub connections: Option<u8>,
     /// Bytes a second at most, such as 500k or 2.5M

@@ -27,8 +27,8 @@ use crate::trial::Trial;
 use crate::words::{go_on_later, interrupted, no_connection};
 use crate::{folder, reach, same, times};
 
-/// The most connections when the user sets no number.
-pub(crate) const MOST_CONNECTIONS: u8 = 8;
+/// The most connections over all servers when the user sets no number.
+pub(crate) const MOST_CONNECTIONS: u8 = 32;
 /// Bytes in flight and unwritten, over all transfers.
 pub(crate) const MEMORY: u64 = 64 << 20;
 

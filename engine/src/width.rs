@@ -1,15 +1,15 @@
-//! How many connections a transfer has when the user sets no number. It adds one while that carries more, and removes
-//! one while the rest carry as much.
+//! How many connections a transfer has when the user sets no number. It doubles them while that carries more, and halves
+//! them while the rest carry as much.
 //!
-//! It climbs in steps of one, judged by the bytes that arrive. A link that shares its rate by connection carries more
-//! with more of them. A full link does not, and every connection costs both sides memory and time. A step is judged
-//! only while nothing else held the transfer back.
+//! On a line that loses packets each connection carries its own share, so twice as many carry twice as much. A full line
+//! carries no more, and every connection costs both sides memory and time. A step is judged by the bytes that arrive,
+//! and only while nothing else held the transfer back. On a short round trip a verdict takes a fraction of a second.
 
 mod delivery;
 
 use std::time::Duration;
 
-use self::delivery::Delivery;
+use self::delivery::{Delivery, Rate};
 use crate::{ConnectionId, Instant};
 
 /// How many connections a transfer may have over all sources.
@@ -17,7 +17,7 @@ use crate::{ConnectionId, Instant};
 pub enum Connections {
     /// A fixed number, at least 1.
     Fixed(u8),
-    /// As many as help, up to this number.
+    /// As many as help, up to this number, and up to 16 to one source.
     Auto {
         /// At least 1.
         most: u8,
@@ -27,29 +27,41 @@ pub enum Connections {
 /// Connections at the beginning. While one waits, the others carry data. Few transfers last long enough for a climb
 /// from one.
 const FIRST: u8 = 4;
-/// A new connection gets its share only after a while.
-const SETTLE: Duration = Duration::from_secs(1);
-/// The least time for which arrivals are counted before a step is judged. On a slow line, enough of them take longer.
+/// The most to one source that are used without the user's word. Other programs use no more either.
+const MOST_TO_ONE: u8 = 16;
+/// Round trips for which a step is left to settle, and then counted at least.
+const ROUND_TRIPS: u32 = 3;
+/// The least and the greatest such time.
+const PACE: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
+/// How long arrivals are counted to see small differences.
 const COUNT: Duration = Duration::from_secs(2);
 /// A step that can't be judged within this time is taken back.
 const LONGEST_COUNT: Duration = Duration::from_secs(60);
-/// One more connection has to carry this much more.
-const GAIN: f64 = 1.06;
-/// One fewer may carry this much less.
+/// Twice the connections have to carry this much more.
+const GAIN: f64 = 1.1;
+/// Half of them may carry this much less.
 const LOSS: f64 = 0.97;
+/// When less than this share of what was found arrives, the line is another one than it was.
+const FALL: f64 = 0.7;
 /// Time until the next step after a step that did not help. It doubles each time.
 const FIRST_REST: Duration = Duration::from_secs(15);
 /// The longest such time.
 const LONGEST_REST: Duration = Duration::from_secs(240);
 
-/// A step that is being judged.
+/// A step that is being judged, with the number and the rate before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     None,
-    /// One more than before, when this many bytes a second arrived.
-    More(f64),
-    /// One fewer.
-    Fewer(f64),
+    More(u8, Rate),
+    Fewer(u8, Rate),
+}
+
+/// What limits the speed: exactly as many connections as allowed carry blocks, as fast as they can.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carrying {
+    pub(crate) connections: usize,
+    /// The longest of the shortest times from request to answer.
+    pub(crate) round_trip: Duration,
 }
 
 /// The number of connections over time.
@@ -61,9 +73,13 @@ pub(crate) struct Width {
     /// When counting begins; `None` while nothing can be judged.
     counting: Option<Instant>,
     delivery: Delivery,
+    /// How long to settle, and to count at least.
+    pace: Duration,
+    /// What the number that was settled on carried.
+    found: Option<Rate>,
     rest: Duration,
     rested_at: Instant,
-    /// Whether the next step is one fewer.
+    /// Whether the next step is fewer.
     narrows: bool,
 }
 
@@ -71,6 +87,17 @@ impl Connections {
     fn most(self) -> u8 {
         match self {
             Self::Fixed(number) | Self::Auto { most: number } => number.max(1),
+        }
+    }
+
+    /// The most over so many sources.
+    fn most_over(self, sources: usize) -> u8 {
+        match self {
+            Self::Fixed(_) => self.most(),
+            Self::Auto { .. } => {
+                let sources = u8::try_from(sources.max(1)).unwrap_or(u8::MAX);
+                self.most().min(MOST_TO_ONE.saturating_mul(sources))
+            }
         }
     }
 }
@@ -87,6 +114,8 @@ impl Width {
             step: Step::None,
             counting: None,
             delivery: Delivery::default(),
+            pace: PACE[0],
+            found: None,
             rest: FIRST_REST,
             rested_at: Instant::default(),
             narrows: false,
@@ -106,7 +135,13 @@ impl Width {
 
     /// Connections that may be open now if `sources` can be used. Each source gets one if the total allows.
     pub(crate) fn connections(&self, sources: usize) -> usize {
-        usize::from(self.target).max(sources.min(usize::from(self.setting.most())))
+        let most = self.setting.most_over(sources);
+        usize::from(self.target.min(most)).max(sources.min(usize::from(most)))
+    }
+
+    /// The most connections to one source.
+    pub(crate) fn to_one(&self) -> usize {
+        usize::from(self.setting.most_over(1))
     }
 
     /// Bytes of blocks arrived on a connection.
@@ -116,30 +151,89 @@ impl Width {
         }
     }
 
-    /// Judges the last step and takes the next one. `carrying` is the number of connections if it limits the speed:
-    /// exactly as many as allowed carry blocks, as fast as they can.
-    pub(crate) fn adapt(&mut self, now: Instant, carrying: Option<usize>) {
-        let Connections::Auto { most } = self.setting else { return };
-        let Some((from, carrying)) = self.counting.zip(carrying) else {
-            self.count_from(carrying.map(|_| now + SETTLE));
+    /// Judges the last step and takes the next one. `carrying` is given while the number limits the speed.
+    pub(crate) fn adapt(&mut self, now: Instant, sources: usize, carrying: Option<Carrying>) {
+        if matches!(self.setting, Connections::Fixed(_)) {
             return;
+        }
+        let Some(carrying) = carrying else { return self.count_from(None) };
+        self.pace = (carrying.round_trip * ROUND_TRIPS).clamp(PACE[0], PACE[1]);
+        let Some(from) = self.counting else { return self.settle(now) };
+        if now < from + self.pace {
+            return;
+        }
+        match self.delivery.rate(now, carrying.connections) {
+            Some(rate) => self.judge(now, self.setting.most_over(sources), rate, now >= from + COUNT),
+            None if now < from + LONGEST_COUNT => {}
+            None => self.take_back(now),
+        }
+    }
+
+    /// `is_long` says whether the rate was measured for long enough to see small differences.
+    fn judge(&mut self, now: Instant, most: u8, rate: Rate, is_long: bool) {
+        let is_exact = is_long && rate.is_exact();
+        let verdict = match self.step {
+            Step::None => return self.look(now, most, rate, is_exact),
+            Step::More(_, before) => rate.is_at_least(GAIN, before),
+            Step::Fewer(_, before) => rate.is_at_least(LOSS, before),
         };
-        if now < from + COUNT {
-            return;
+        match verdict {
+            Some(true) if is_exact || matches!(self.step, Step::More(..)) => self.accept(now, most, rate),
+            Some(false) => self.take_back(now),
+            _ => {}
         }
-        let rate = self.delivery.rate(carrying);
-        if rate.is_none() && now < from + LONGEST_COUNT {
-            return;
+    }
+
+    /// No step is being judged: begins one where it is time for it, or the line has changed.
+    fn look(&mut self, now: Instant, most: u8, rate: Rate, is_exact: bool) {
+        let has_fallen = self.found.is_some_and(|found| rate.is_at_least(FALL, found) == Some(false));
+        if has_fallen {
+            (self.narrows, self.rest, self.rested_at) = (false, FIRST_REST, now);
         }
+        if now >= self.rested_at && (is_exact || !self.narrows) {
+            self.begin_step(now, most, rate);
+        } else if is_exact {
+            self.count_from(Some(now));
+        }
+    }
+
+    fn begin_step(&mut self, now: Instant, most: u8, rate: Rate) {
+        let (can_narrow, can_widen) = (self.target > 1, self.target < most);
+        self.narrows = can_narrow && (self.narrows || !can_widen);
+        self.step = match (self.narrows, can_widen) {
+            (true, _) => Step::Fewer(self.target, rate),
+            (false, true) => Step::More(self.target, rate),
+            (false, false) => return self.count_from(Some(now)),
+        };
+        self.target = if self.narrows { self.target / 2 } else { self.target.saturating_mul(2).min(most) };
+        self.settle(now);
+    }
+
+    /// The step was right: the next one goes the same way.
+    fn accept(&mut self, now: Instant, most: u8, rate: Rate) {
+        (self.step, self.rest, self.found) = (Step::None, FIRST_REST, Some(rate));
+        let goes_on = if self.narrows { self.target > 1 } else { self.target < most };
+        if goes_on {
+            return self.begin_step(now, most, rate);
+        }
+        self.rested_at = now + self.rest;
         self.count_from(Some(now));
-        match (self.step, rate) {
-            (Step::None, Some(rate)) if now >= self.rested_at => self.begin_step(now, most.max(1), rate),
-            (Step::None, _) => {}
-            (Step::More(before), Some(rate)) if rate >= before * GAIN => self.accept(now, most.max(1), rate),
-            (Step::Fewer(before), Some(rate)) if rate >= before * LOSS => self.accept(now, most.max(1), rate),
-            (Step::More(_), _) => self.take_back(now, self.target - 1),
-            (Step::Fewer(_), _) => self.take_back(now, self.target + 1),
+    }
+
+    /// The step was wrong: after a while the next one goes the other way.
+    fn take_back(&mut self, now: Instant) {
+        if let Step::More(target, before) | Step::Fewer(target, before) = self.step {
+            (self.target, self.found) = (target, Some(before));
+            (self.narrows, self.rested_at) = (!self.narrows, now + self.rest);
+            self.rest = (self.rest * 2).min(LONGEST_REST);
         }
+        self.step = Step::None;
+        self.settle(now);
+    }
+
+    /// What changed needs a while to show.
+    fn settle(&mut self, now: Instant) {
+        self.count_from(Some(now + self.pace));
     }
 
     fn count_from(&mut self, from: Option<Instant>) {
@@ -147,41 +241,10 @@ impl Width {
         self.counting = from;
     }
 
-    fn begin_step(&mut self, now: Instant, most: u8, rate: f64) {
-        let (can_narrow, can_widen) = (self.target > 1, self.target < most);
-        let narrows = can_narrow && (self.narrows || !can_widen);
-        if !narrows && !can_widen {
-            return;
-        }
-        self.narrows = narrows;
-        self.step = if narrows { Step::Fewer(rate) } else { Step::More(rate) };
-        self.target = if narrows { self.target - 1 } else { self.target + 1 };
-        self.count_from(Some(now + SETTLE));
-    }
-
-    /// The step was right: the next one goes the same way.
-    fn accept(&mut self, now: Instant, most: u8, rate: f64) {
-        (self.step, self.rest) = (Step::None, FIRST_REST);
-        let goes_on = if self.narrows { self.target > 1 } else { self.target < most };
-        match goes_on {
-            true => self.begin_step(now, most, rate),
-            false => self.rested_at = now + self.rest,
-        }
-    }
-
-    /// The step was wrong: after a while the next one goes the other way.
-    fn take_back(&mut self, now: Instant, target: u8) {
-        (self.step, self.target, self.narrows) = (Step::None, target, !self.narrows);
-        (self.rested_at, self.rest) = (now + self.rest, (self.rest * 2).min(LONGEST_REST));
-        self.count_from(Some(now + SETTLE));
-    }
-
-    /// When [`Width::adapt`] has something to do, if nothing happens before.
+    /// When [`Width::adapt`] has something to do if nothing arrives.
     pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
         let from = self.counting.filter(|_| matches!(self.setting, Connections::Auto { .. }))?;
-        let counted = from + COUNT;
-        let due = if self.step == Step::None { counted.max(self.rested_at) } else { counted };
-        [due, from + LONGEST_COUNT].into_iter().find(|due| *due > now)
+        Some(from + LONGEST_COUNT).filter(|due| *due > now)
     }
 }
 
@@ -194,6 +257,8 @@ mod tests {
     struct Line<F> {
         carries: F,
         message: u64,
+        round_trip: Duration,
+        sources: usize,
         jitter: Jitter,
     }
 
@@ -201,9 +266,10 @@ mod tests {
         /// Runs for a time, with every connection in the same phase. Gives the number of connections at each second.
         fn run(&mut self, width: &mut Width, seconds: u64) -> Vec<usize> {
             let (mut seen, mut turns) = (Vec::new(), Vec::<Instant>::new());
-            let mut now = Instant::default();
+            let mut now = width.counting.unwrap_or_default();
+            let began = now.0.as_secs() as usize;
             while (seen.len() as u64) < seconds {
-                let open = width.connections(1);
+                let open = width.connections(self.sources);
                 let each = Duration::from_secs_f64(self.message as f64 * open as f64 / (self.carries)(open));
                 turns.resize(open, now + each);
                 let (next, _) = turns.iter().enumerate().min_by_key(|(_, turn)| **turn).unwrap();
@@ -211,34 +277,54 @@ mod tests {
                 now = now.max(turns[next] + late);
                 turns[next] = turns[next] + each;
                 width.arrived(now, ConnectionId(next as u64), self.message);
-                width.adapt(now, Some(open));
-                seen.resize(now.0.as_secs() as usize, open);
+                width.adapt(now, self.sources, Some(Carrying { connections: open, round_trip: self.round_trip }));
+                seen.resize(now.0.as_secs() as usize - began, open);
             }
             seen
         }
     }
 
+    /// A line of 100 ms to one source.
+    fn line<F>(carries: F, message: u64, seed: u64) -> Line<F> {
+        Line { carries, message, round_trip: Duration::from_millis(100), sources: 1, jitter: Jitter::new(seed) }
+    }
+
     /// Runs on a line of small messages.
     fn run(width: &mut Width, seconds: u64, carries: impl Fn(usize) -> f64) -> Vec<usize> {
-        Line { carries, message: 64 << 10, jitter: Jitter::new(1) }.run(width, seconds)
+        line(carries, 16 << 10, 1).run(width, seconds)
     }
 
     #[test]
-    fn more_are_used_while_each_carries_its_own() {
-        let mut width = Width::new(Connections::Auto { most: 8 });
-        let seen = run(&mut width, 40, |connections| connections as f64 * 5e6);
-        assert_eq!(seen[0], 4);
-        assert_eq!(seen.iter().max(), Some(&8));
-        assert!(seen.windows(2).all(|pair| pair[1].abs_diff(pair[0]) <= 1), "{seen:?}");
+    fn a_line_that_shares_by_connection_has_its_number_in_seconds() {
+        let mut width = Width::new(Connections::Auto { most: 32 });
+        let seen = run(&mut width, 40, |connections| (connections as f64 * 6e5).min(25e6));
+        assert_eq!(seen[3], 16, "{seen:?}");
+        assert!(seen.iter().all(|connections| (4..=16).contains(connections)), "{seen:?}");
     }
 
     #[test]
-    fn a_full_link_gets_no_more_than_it_needs() {
-        let mut width = Width::new(Connections::Auto { most: 8 });
+    fn two_sources_have_more_connections_than_one_and_no_more_than_the_total() {
+        let mut width = Width::new(Connections::Auto { most: 32 });
+        let mut line = Line { sources: 2, ..line(|connections| connections as f64 * 6e5, 16 << 10, 1) };
+        assert_eq!(line.run(&mut width, 8)[7], 32);
+        assert_eq!((width.connections(1), width.connections(3), width.to_one()), (16, 32, 16));
+    }
+
+    #[test]
+    fn a_line_that_is_full_only_at_first_gets_more_once_it_no_longer_is() {
+        let mut width = Width::new(Connections::Auto { most: 32 });
+        assert_eq!(run(&mut width, 4, |_| 20e6)[3], 4);
+        let seen = run(&mut width, 12, |connections| connections as f64 * 6e5);
+        assert_eq!(seen[11], 16, "{seen:?}");
+    }
+
+    #[test]
+    fn a_full_line_gets_no_more_than_it_needs() {
+        let mut width = Width::new(Connections::Auto { most: 32 });
         let seen = run(&mut width, 600, |connections| (connections as f64 * 5e6).min(20e6));
-        let settled = &seen[60..];
-        assert!(settled.iter().all(|connections| (3..=5).contains(connections)), "{settled:?}");
-        assert!(settled.iter().filter(|connections| **connections == 4).count() > settled.len() * 3 / 4, "{settled:?}");
+        let more = seen.iter().filter(|connections| **connections > 4).count();
+        let fewer = seen.iter().filter(|connections| **connections < 4).count();
+        assert!(more < 12 && fewer < 6, "{more} {fewer} {seen:?}");
     }
 
     #[test]
@@ -255,7 +341,7 @@ mod tests {
         let lines = [(2e5, 8 * kib), (2e5, 64 * kib), (2e6, 8 * kib), (2e6, 256 * kib), (2e6, mib), (1e8, 256 * kib)];
         for (seed, (rate, message)) in (0..8).flat_map(|seed| lines.map(|line| (seed, line))) {
             let mut width = Width::new(Connections::Auto { most: 16 });
-            let mut line = Line { carries: |_| rate, message, jitter: Jitter::new(seed) };
+            let mut line = line(|_| rate, message, seed);
             let seen = line.run(&mut width, 900);
             let settled = &seen[450..];
             assert!(settled.iter().all(|connections| *connections <= 2), "{rate} {message} {seed}: {seen:?}");
@@ -265,7 +351,7 @@ mod tests {
     #[test]
     fn a_line_too_slow_to_judge_keeps_what_it_has() {
         let mut width = Width::new(Connections::Auto { most: 16 });
-        let mut line = Line { carries: |_| 2e5, message: 1 << 20, jitter: Jitter::new(1) };
+        let mut line = line(|_| 2e5, 1 << 20, 1);
         assert!(line.run(&mut width, 900).iter().all(|connections| *connections == 4));
     }
 
@@ -275,7 +361,7 @@ mod tests {
         for second in 0..600 {
             let now = Instant(Duration::from_secs(second));
             width.arrived(now, ConnectionId(0), 1_000_000);
-            width.adapt(now, (second % 2 == 0).then_some(1));
+            width.adapt(now, 1, (second % 2 == 0).then_some(Carrying { connections: 1, round_trip: Duration::ZERO }));
             assert_eq!(width.connections(1), 4);
         }
     }

@@ -112,6 +112,11 @@ impl Window {
         self.smoothed
     }
 
+    /// The shortest round trip of requests, which waited in no queue.
+    pub(crate) fn shortest(&self) -> Option<Duration> {
+        self.min_delay
+    }
+
     /// Silence after which a connection counts as stalled when its next answer may be for this many bytes.
     pub(crate) fn patience(&self, awaited: u64) -> Duration {
         let usual = PATIENCE.max(self.smoothed.unwrap_or_default() * 4);

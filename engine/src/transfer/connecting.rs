@@ -8,6 +8,7 @@ use super::blocks::range_of;
 use super::connection::{Ask, BlockAsk, Connection, PageAsk, Stage};
 use super::{Source, Transfer};
 use crate::peer::{Due, Peer, Wait};
+use crate::width::Carrying;
 use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
 
 /// A further connection is worth its handshake only for so much data.
@@ -62,15 +63,23 @@ impl Transfer {
     }
 
     fn most_connections(&self) -> usize {
-        self.width.connections((0..self.sources.len()).filter(|index| self.may_try(*index)).count())
+        self.width.connections(self.usable_sources())
     }
 
-    /// Uses one connection more or fewer, where that was found to be better.
+    fn usable_sources(&self) -> usize {
+        (0..self.sources.len()).filter(|index| self.may_try(*index)).count()
+    }
+
+    /// Uses more connections or fewer, where that was found to be better.
     pub(super) fn adapt_width(&mut self) {
-        let carrying =
-            self.connections.values().filter(|open| open.handle().is_some() && open.peer.in_flight > 0).count();
-        let is_bound = carrying == self.most_connections() && self.unlimited_at.is_none() && !self.blocks.all_taken();
-        self.width.adapt(self.now, is_bound.then_some(carrying));
+        let carrying = self.connections.values().filter(|open| open.handle().is_some() && open.peer.in_flight > 0);
+        let carrying = Carrying {
+            connections: carrying.clone().count(),
+            round_trip: carrying.filter_map(|open| open.peer.window.shortest()).max().unwrap_or_default(),
+        };
+        let is_bound =
+            carrying.connections == self.most_connections() && self.unlimited_at.is_none() && !self.blocks.all_taken();
+        self.width.adapt(self.now, self.usable_sources(), is_bound.then_some(carrying));
         self.close_excess();
     }
 
@@ -100,13 +109,14 @@ impl Transfer {
         !self.update.is_wanted() && self.file.is_some_and(|file| file.root.is_some()) && self.pages_are_served()
     }
 
-    /// The source with the fewest connections among those that have proved that they serve the file.
+    /// The source with the fewest connections among those that have proved that they serve the file, if it may have more.
     fn source_for_another(&self) -> Option<SourceId> {
         (0..self.sources.len())
             .filter(|index| self.may_try(*index))
             .map(|index| self.sources[index].config.id)
             .filter(|id| self.connections.values().any(|open| open.source == *id && open.handle().is_some()))
             .min_by_key(|id| self.connections_of(*id))
+            .filter(|id| self.connections_of(*id) < self.width.to_one())
     }
 
     pub(super) fn connections_of(&self, source: SourceId) -> usize {

@@ -5,10 +5,13 @@
 //! the time from the first to the last (the delivery rate of draft-ietf-ccwg-bbr). The total is their sum.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::{ConnectionId, Instant};
 
-/// Arrivals after the first one that each connection needs. A late first or last one then changes little.
+/// Arrivals after the first one that each connection needs before anything is said.
+const FEWEST: u32 = 6;
+/// Arrivals after which a late first or last one changes little.
 const ENOUGH: u32 = 16;
 
 /// What arrived on each connection since counting began.
@@ -26,6 +29,14 @@ struct Flow {
     arrivals: u32,
 }
 
+/// Bytes a second, and how far off that may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rate {
+    value: f64,
+    /// As a share of the value: one message of the connection with the fewest.
+    margin: f64,
+}
+
 impl Delivery {
     pub(super) fn arrived(&mut self, now: Instant, connection: ConnectionId, bytes: u64) {
         self.flows
@@ -38,10 +49,36 @@ impl Delivery {
             .or_insert(Flow { first: now, last: now, bytes: 0, arrivals: 0 });
     }
 
-    /// Bytes a second, once so many connections had enough arrivals.
-    pub(super) fn rate(&self, connections: usize) -> Option<f64> {
-        let known = self.flows.values().filter(|flow| flow.arrivals >= ENOUGH && flow.last > flow.first);
-        let rates: Vec<_> = known.map(|flow| flow.bytes as f64 / (flow.last - flow.first).as_secs_f64()).collect();
-        (rates.len() >= connections).then(|| rates.iter().sum())
+    /// The rate, once so many connections had a few arrivals.
+    pub(super) fn rate(&self, now: Instant, connections: usize) -> Option<Rate> {
+        let known = self.flows.values().filter(|flow| flow.arrivals >= FEWEST && flow.last > flow.first);
+        let (mut count, mut value, mut fewest) = (0, 0.0, u32::MAX);
+        for flow in known {
+            count += 1;
+            value += flow.bytes as f64 / flow.time(now).as_secs_f64();
+            fewest = fewest.min(flow.arrivals);
+        }
+        (count >= connections.max(1)).then_some(Rate { value, margin: 1.0 / f64::from(fewest) })
+    }
+}
+
+impl Flow {
+    /// From the first arrival to the last. A message that is late counts as if it arrived now.
+    fn time(&self, now: Instant) -> Duration {
+        let known = self.last - self.first;
+        let usual = known / self.arrivals.max(1);
+        known.max((now - self.first).saturating_sub(usual))
+    }
+}
+
+impl Rate {
+    pub(super) fn is_exact(self) -> bool {
+        self.margin <= 1.0 / f64::from(ENOUGH)
+    }
+
+    /// Whether it is at least so many times another rate; `None` while that can't be told.
+    pub(super) fn is_at_least(self, factor: f64, other: Self) -> Option<bool> {
+        let (limit, off) = (other.value * factor, self.value * (self.margin + other.margin));
+        if (self.value - limit).abs() > off || self.is_exact() { Some(self.value >= limit) } else { None }
     }
 }

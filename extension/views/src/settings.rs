@@ -37,7 +37,7 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
                 value=number(|settings| settings.connections)
                 min=0
                 least="auto"
-                max=8
+                max=16
                 testid="set-connections"
                 on_change=move |value| change(&|settings| settings.connections = value)
             />

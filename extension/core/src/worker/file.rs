@@ -19,8 +19,8 @@ use crate::socket::Happening;
 use crate::words::{engine_problem, passing_problem, problem};
 use crate::{AGENT, clock};
 
-/// Connections beyond which no more are tried: as many as can be set.
-const MOST_CONNECTIONS: u8 = 8;
+/// The most connections over all servers when the user sets no number.
+const MOST_CONNECTIONS: u8 = 32;
 
 /// A file's transfer.
 pub struct FileJob {

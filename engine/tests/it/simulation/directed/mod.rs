@@ -1,6 +1,7 @@
 //! Transfers with one event each, and the required result.
 
 mod capabilities;
+mod connections;
 mod durability;
 mod late;
 mod limit;

@@ -365,7 +365,7 @@ impl Queue {
     fn set(&mut self, command: &CommandId, settings: Settings) {
         let settings = Settings {
             active_transfers: settings.active_transfers.clamp(1, 4),
-            connections: settings.connections.min(8),
+            connections: settings.connections.min(16),
             rate_limit: settings.rate_limit.map(sharing::at_least),
             ..settings
         };

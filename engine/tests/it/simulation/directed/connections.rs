@@ -1,0 +1,67 @@
+//! How many connections a transfer finds for a line.
+
+use std::time::Duration;
+
+use wstp_protocol::BLOCK_SIZE;
+
+use super::{MIB, SECOND, rate_over, world};
+use crate::simulation::server::ServerScript;
+use crate::simulation::world::{Link, Scenario, World};
+
+/// Bytes a second of one connection over 100 ms with one packet in a thousand lost (Mathis et al. 1997).
+const LOSSY: f64 = 580e3;
+
+/// A file from servers on such lines, with as many connections as help.
+fn automatic(size: u64, links: &[Link]) -> World {
+    let mut scenario = Scenario::plain(size);
+    scenario.servers = links.iter().map(|link| (ServerScript::honest(), *link)).collect();
+    (scenario.connections, scenario.automatic, scenario.memory_budget) = (32, true, 64 * MIB);
+    world(scenario)
+}
+
+fn far(rate: f64, shared: bool) -> Link {
+    Link { delay: Duration::from_millis(50), rate, shared, ..Link::good() }
+}
+
+/// How many connections there are at each second.
+fn seen(world: &mut World, seconds: u32) -> Vec<u32> {
+    let each = (1..=seconds).map(|second| {
+        assert!(world.run_until(|world| world.now.0 >= second * SECOND), "it ended before");
+        world.transfer.progress().sources.iter().map(|source| source.connections).sum()
+    });
+    each.collect()
+}
+
+#[test]
+fn a_line_that_loses_packets_gets_sixteen_within_seconds() {
+    let mut world = automatic(160 * MIB, &[far(LOSSY, false)]);
+    let seen = seen(&mut world, 4);
+    assert_eq!((seen[3], seen.iter().max()), (16, Some(&16)), "{seen:?}");
+    let rate = rate_over(&mut world, 5 * SECOND, 5 * SECOND);
+    assert!(rate > 0.9 * 16.0 * LOSSY, "{rate:.0} bytes a second");
+}
+
+#[test]
+fn two_servers_on_such_lines_get_thirty_two() {
+    let mut world = automatic(160 * MIB, &[far(LOSSY, false); 2]);
+    assert_eq!(seen(&mut world, 6)[5], 32);
+}
+
+#[test]
+fn a_full_line_goes_back_to_what_it_needs() {
+    // Its queue takes whatever is sent.
+    for rate in [1e6, 25e6] {
+        let mut world = automatic(12 * rate as u64, &[far(rate, true)]);
+        let seen = seen(&mut world, 10);
+        assert!(seen[5..].iter().all(|connections| *connections <= 4), "{rate}: {seen:?}");
+        let carried = rate_over(&mut world, 10 * SECOND, SECOND);
+        assert!(carried > 0.9 * rate, "{carried:.0} bytes a second of {rate}");
+    }
+}
+
+#[test]
+fn a_small_file_pays_for_one_connection() {
+    let mut world = automatic(400 * BLOCK_SIZE, &[far(LOSSY, false)]);
+    world.run();
+    assert_eq!(world.connects, 1);
+}
