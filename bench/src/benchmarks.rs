@@ -9,6 +9,7 @@ pub mod resume;
 pub mod server_idle;
 pub mod server_latency;
 pub mod server_throughput;
+pub mod sparse;
 pub mod tree;
 pub mod wan_ancestor;
 pub mod wan_loss;

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::benchmarks::{
     browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, resume, server_idle, server_latency,
-    server_throughput, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
+    server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
 };
 use crate::figure::Series;
 use crate::{Figure, Plan, Target};
@@ -50,7 +50,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 14] = [
+pub static BENCHMARKS: [Benchmark; 15] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(400.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(150.0))],
@@ -87,6 +87,10 @@ pub static BENCHMARKS: [Benchmark; 14] = [
     Benchmark {
         figures: &[figure("mirror.two_share", "ratio", AtLeast(0.95))],
         run: |plan| Box::pin(mirror_two::run(plan)),
+    },
+    Benchmark {
+        figures: &[figure("sparse.time_vs_data", "ratio", AtMost(1.2))],
+        run: |plan| Box::pin(sparse::run(plan)),
     },
     Benchmark {
         figures: &[figure("tree.cli_vs_fetch", "ratio", AtLeast(5.0)), figure("tree.vs_fetch", "ratio", AtLeast(5.0))],

@@ -1,12 +1,15 @@
 //! The served files, in a folder that is removed with this.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use wstp_testkit::{Contents, hash_file};
+
+/// Holes in a file that has some. Their borders are aligned to nothing.
+const HOLES: u64 = 15;
 
 /// A folder of files to serve.
 #[derive(Debug)]
@@ -52,13 +55,20 @@ impl Corpus {
         self.source(name)
     }
 
-    /// Adds a file of zeros that takes no room on the disk. Reading and hashing it costs as much as for any other.
+    /// Adds a file with holes: the bytes of `data` in equal parts, one at the start of each equal part of `size` bytes.
     ///
     /// # Errors
     ///
     /// When it can't be made.
-    pub fn sparse(&self, name: &str, size: u64) -> Result<Source> {
-        File::create(self.dir().join(name))?.set_len(size)?;
+    pub fn with_holes(&self, name: &str, size: u64, data: &Source) -> Result<Source> {
+        let file = File::create(self.dir().join(name))?;
+        file.set_len(size)?;
+        let mut from = File::open(&data.path)?;
+        for part in 0..HOLES {
+            let bytes = data.size / HOLES;
+            (&file).seek(SeekFrom::Start(size / HOLES * part))?;
+            std::io::copy(&mut Read::by_ref(&mut from).take(bytes), &mut &file)?;
+        }
         self.source(name)
     }
 
@@ -137,9 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn holes_take_no_room() {
+        use std::os::unix::fs::MetadataExt;
+        let corpus = Corpus::new().unwrap();
+        let data = corpus.random("data", 150_000).unwrap();
+        let source = corpus.with_holes("image", 15 << 20, &data).unwrap();
+        let (bytes, data) = (fs::read(&source.path).unwrap(), fs::read(&data.path).unwrap());
+        assert_eq!((source.size, bytes.len()), (15 << 20, 15 << 20));
+        assert!(bytes[3 << 20..].starts_with(&data[30_000..40_000]) && bytes[(4 << 20) - 1] == 0);
+        assert!(fs::metadata(&source.path).unwrap().blocks() * 512 < 1 << 20);
+    }
+
+    #[test]
     fn ranges_cover_the_file_once() {
         let corpus = Corpus::new().unwrap();
-        let source = corpus.sparse("a", 10).unwrap();
+        let source = corpus.random("a", 10).unwrap();
         assert_eq!(source.ranges(4), [(0, 2), (3, 5), (6, 8), (9, 9)]);
         let parts = [&source.path];
         source.check_parts(&parts.map(PathBuf::from)).unwrap();

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use wstp_client::store::{BlockFile, FileStore, Stored, Unreadable};
 use wstp_engine::journal::Recovered;
 use wstp_engine::{StoreReply, StoreRequest};
+use wstp_protocol::zeros::are_zeros;
 use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
 
 use crate::address::Source;
@@ -201,7 +202,8 @@ impl Queue {
     }
 }
 
-/// Sums of the blocks in the temporary file, by their offsets. A disk may return other bytes than it was given.
+/// Sums of the blocks in the temporary file that are not zero, by their offsets. A disk may return other bytes than it
+/// was given.
 type Sums = Arc<Mutex<BTreeMap<u64, Hash>>>;
 
 /// The transfer's storage: nothing in it outlives the process.
@@ -239,6 +241,14 @@ impl Storage for Spool {
                 let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
                 let blocks = data.chunks(BLOCK_SIZE as usize);
                 sums.extend((*offset..).step_by(BLOCK_SIZE as usize).zip(blocks.map(sum)));
+            }
+            // Blocks without a sum are zero.
+            StoreRequest::WriteZeros { offset, length } => {
+                self.queue.room(0);
+                let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+                for block in (*offset..offset + length).step_by(BLOCK_SIZE as usize) {
+                    sums.remove(&block);
+                }
             }
             // No later run resumes it.
             StoreRequest::Commit { .. } | StoreRequest::Compact { .. } => {
@@ -289,7 +299,8 @@ impl Giving {
     fn check(&self, start: u64, piece: &[u8]) -> io::Result<()> {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         for (offset, block) in (start..).step_by(BLOCK_SIZE as usize).zip(piece.chunks(BLOCK_SIZE as usize)) {
-            if sums.remove(&offset) != Some(sum(block)) {
+            let is_right = sums.remove(&offset).map_or_else(|| are_zeros(block), |stored| stored == sum(block));
+            if !is_right {
                 return Err(other_bytes());
             }
         }

@@ -9,9 +9,12 @@ mod journal_file;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+use std::ops::Range;
+
 use wstp_engine::journal::{self, End, Recovered};
-use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_engine::{RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
+use wstp_protocol::zeros::are_zeros;
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
 pub use self::block_file::BlockFile;
@@ -20,6 +23,8 @@ pub use self::journal_file::{JournalFile, Unreadable, read_journal};
 const HASH: usize = size_of::<Hash>();
 /// Bytes read back at once.
 const PIECE: u32 = 32 * BLOCK_SIZE as u32;
+/// Bytes looked at together where zeros belong: 1 MiB.
+const ZEROS_AT_ONCE: usize = 1 << 20;
 /// The longest journal of a file that is read. The engine compacts it long before.
 const MAX_JOURNAL: u64 = 64 << 20;
 
@@ -27,6 +32,8 @@ const MAX_JOURNAL: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct FileStore<F> {
     data: F,
+    /// Bytes of the data that may be other than zero: those of earlier runs, and those written since.
+    written: RangeSet,
     hashes: F,
     journals: [JournalFile<F>; 2],
     /// The journal in use.
@@ -55,7 +62,8 @@ impl<F: BlockFile> FileStore<F> {
         let (recovered, end) = journal::replay([&read(&first)?, &read(&second)?]);
         let mut journals = [JournalFile::unread(first), JournalFile::unread(second)];
         journals[end.file].resume(end.length).map_err(Unreadable::Storage)?;
-        Ok((Self { data, hashes, journals, current: end.file }, recovered))
+        let written = RangeSet::from_iter([0..data.size().map_err(Unreadable::Storage)?]);
+        Ok((Self { data, written, hashes, journals, current: end.file }, recovered))
     }
 
     /// The file of data.
@@ -88,6 +96,7 @@ impl<F: BlockFile> FileStore<F> {
         let done = match request {
             StoreRequest::SetLength { size } => self.data.truncate(size),
             StoreRequest::Write { offset, data } => self.write(offset, &data),
+            StoreRequest::WriteZeros { offset, length } => self.write_zeros(offset..offset + length),
             StoreRequest::WriteHashes { first, hashes } => {
                 self.hashes.write_at(first * HASH as u64, hashes.as_flattened())
             }
@@ -112,13 +121,32 @@ impl<F: BlockFile> FileStore<F> {
         self.journals[self.current].append(record)
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), F::Error> {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), F::Error> {
+        self.written.insert(offset..offset + data.len() as u64);
         let written = self.data.write_at(offset, data);
         if written.as_ref().is_err_and(|error| F::kind(error) == StoreError::Full) {
             // A part of it took the last of the disk, and the record of the earlier blocks needs that room.
             self.data.free(offset, data.len() as u64);
         }
         written
+    }
+
+    /// Leaves a hole, if the system can. Otherwise it overwrites what is not zero. The rest of the file was never written.
+    fn write_zeros(&mut self, range: Range<u64>) -> Result<(), F::Error> {
+        let mut piece = Vec::new();
+        for written in self.written.overlaps(range.clone()) {
+            self.data.free(written.start, written.end - written.start);
+            for offset in written.clone().step_by(ZEROS_AT_ONCE) {
+                piece.resize(ZEROS_AT_ONCE.min((written.end - offset) as usize), 0);
+                self.data.read_at(offset, &mut piece)?;
+                if !are_zeros(&piece) {
+                    piece.fill(0);
+                    self.data.write_at(offset, &piece)?;
+                }
+            }
+        }
+        self.written.remove(range);
+        Ok(())
     }
 
     fn read_hashes(&self, run: BlockRun) -> Result<Vec<Hash>, F::Error> {

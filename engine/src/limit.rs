@@ -77,6 +77,11 @@ impl Limit {
         }
     }
 
+    /// Requested bytes did not have to come.
+    pub(crate) fn give_back(&mut self, bytes: u64) {
+        self.level = self.level.saturating_add(i128::from(bytes) * PER_BYTE).min(self.capacity());
+    }
+
     fn capacity(&self) -> i128 {
         self.rate.map_or(0, |rate| i128::from(self.run_bytes().saturating_add(bytes_in(rate, SLACK))) * PER_BYTE)
     }

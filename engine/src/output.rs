@@ -65,6 +65,13 @@ pub enum StoreRequest {
         /// The bytes.
         data: Bytes,
     },
+    /// Make these bytes zero, whatever is there. A store that can leaves a hole.
+    WriteZeros {
+        /// The offset in the data file.
+        offset: u64,
+        /// How many bytes, at most 64 MiB.
+        length: u64,
+    },
     /// Write block hashes: 32 bytes each from `32 * first` on in the hashes file.
     WriteHashes {
         /// The first hash's block.

@@ -71,7 +71,7 @@ pub struct Progress {
     pub root: Option<Hash>,
     /// Bytes verified and written.
     pub verified: u64,
-    /// Bytes written and not yet verified.
+    /// Bytes written and not yet verified, and those that a source called zero.
     pub received: u64,
     /// The part of them that an earlier run stored and that was not read back yet.
     pub unchecked: u64,

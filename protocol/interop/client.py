@@ -40,8 +40,8 @@ class Unverified(Exception):
 class Client:
     """One connection after its handshake. Use `async with await Client.connect(url)`."""
 
-    REPLIES = {"List": "Listing", "Stat": "StatReply", "Open": "Opened", "Blocks": "BlocksReply", "Hashes": "HashPage",
-               "Bundle": "BundleReply"}
+    REPLIES = {"List": ("Listing",), "Stat": ("StatReply",), "Open": ("Opened",), "Blocks": ("BlocksReply", "Zeros"),
+               "Hashes": ("HashPage",), "Bundle": ("BundleReply",)}
 
     def __init__(self, socket, welcome):
         self.socket, self.welcome = socket, welcome
@@ -50,11 +50,13 @@ class Client:
         # Other places of the folder; known once the future is done, and never without the feature.
         self.mirrors = asyncio.get_running_loop().create_future() if welcome.features & wire.MIRRORS else None
         self.broken = None
+        # The most blocks that one answer called zero.
+        self.zeros = 0
         self.spoke = time.monotonic()
         self.tasks = [asyncio.create_task(self.receive()), asyncio.create_task(self.keep_alive())]
 
     @classmethod
-    async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES):
+    async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES | wire.ZEROS):
         socket = await websockets.connect(url, max_size=MAX_SERVER_FRAME, compression=None)
         hello = wire.encode("Hello", min_version=1, max_version=1, features=features, agent="python interop", token=token)
         try:
@@ -109,10 +111,12 @@ class Client:
             self.mirrors.set_result(message.urls)
         elif name == "Failure" and message.id is None:
             raise Refused(message)
-        elif name in ("Failure", *self.REPLIES.values()):
-            future, expected = self.waiting.pop(message.id, (None, None))
-            if future is None or name not in ("Failure", expected):
+        elif name == "Failure" or any(name in replies for replies in self.REPLIES.values()):
+            future, expected = self.waiting.pop(message.id, (None, ()))
+            if future is None or name not in ("Failure", *expected):
                 raise wire.Malformed(f"a {name} nobody asked for")
+            if name == "Zeros" and not self.welcome.features & wire.ZEROS:
+                raise wire.Malformed("zeros without the feature")
             if name == "Opened":
                 # Here and not in `open`, for RootReady may be the very next frame.
                 self.expect_root(message)
@@ -173,6 +177,11 @@ class Client:
         """A run of blocks, not verified."""
         reply = await self.request("Blocks", handle=file.handle, run={"first": first, "count": count})
         length = min((first + count) * tree.BLOCK, file.size) - first * tree.BLOCK
+        if not hasattr(reply, "data"):
+            if reply.first != first or not count <= reply.count <= tree.block_count(file.size) - first:
+                raise wire.Malformed("zeros in place of other blocks than were asked for")
+            self.zeros = max(self.zeros, reply.count)
+            return bytes(length)
         if (reply.first, reply.count, len(reply.data)) != (first, count, length):
             raise wire.Malformed("other blocks than were asked for")
         return reply.data

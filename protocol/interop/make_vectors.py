@@ -104,6 +104,7 @@ def frames():
         ("goodbye", "Goodbye", {"retry_after_ms": 2000}),
         ("bundle-reply", "BundleReply", {"id": 7, "files": bundled}),
         ("listing-links", "Listing", {"id": 8, "entries": links, "next": None}),
+        ("zeros", "Zeros", {"id": 300, "first": 3, "count": 13_107_197}),
     ]
     return client, server
 
@@ -137,6 +138,9 @@ def refused():
 
     def bundle_reply(*files):
         return wire.encode("BundleReply", id=1, files=files)
+
+    def zeros(first, count):
+        return wire.encode("Zeros", id=1, first=first, count=count)
 
     def mirrors(*urls):
         return wire.encode("Mirrors", urls=urls)
@@ -225,6 +229,10 @@ def refused():
         "bundle with data longer than the frame": bundle_reply(bundled)[:-2] + b"\xff\xff\xff\xff\x0f",
         "bundle cut in its data": bundle_reply(bundled)[:-1],
         "bytes behind the bundle": bundle_reply(bundled) + b"\0",
+        "zeros of no blocks": zeros(0, 0),
+        "zeros that end past 2^64": zeros((1 << 64) - 1, 1),
+        "zeros cut in their count": zeros(0, 1)[:-1],
+        "bytes behind the zeros": zeros(0, 1) + b"\0",
     }
     return [("client", reason, frame) for reason, frame in client.items()] + [
         ("server", reason, frame) for reason, frame in server.items()

@@ -124,6 +124,20 @@ class Served(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(data, expected, size)
             self.assertEqual(root, blake3.blake3(expected).digest(), size)
 
+    async def test_zeros_are_told_and_proved(self):
+        size = 90 * BLOCK + 7
+        expected = bytes(70 * BLOCK) + b"data" + bytes(size - 70 * BLOCK - 4)
+        with open(self.share / "holes.bin", "wb") as image:
+            image.truncate(size)
+            image.seek(70 * BLOCK)
+            image.write(b"data")
+        data, root = await self.client.get("holes.bin")
+        self.assertEqual((data, root), (expected, blake3.blake3(expected).digest()))
+        self.assertGreaterEqual(self.client.zeros, 20)
+        async with await Client.connect(self.url, features=0) as older:
+            self.assertEqual((await older.get("holes.bin"))[0], expected)
+            self.assertEqual(older.zeros, 0)
+
     async def test_a_byte_flipped_on_the_way_is_detected(self):
         client, size = self.client, 70 * BLOCK
         fetch = client.blocks

@@ -212,12 +212,14 @@ SERVER = {
     "Goodbye": (0x8C, Struct(retry_after_ms=U32)),
     "Mirrors": (0x8D, Struct(urls=Sequence(TEXT, 16))),
     "BundleReply": (0x8E, Struct(id=U32, files=Sequence(Bundled(), 256))),
+    "Zeros": (0x8F, Struct(id=U32, first=U64, count=U64)),
 }
 BLOCKS_TAG = 0x85
 # Feature bits.
 MIRRORS = 1 << 0
 BUNDLES = 1 << 1
 LINKS = 1 << 2
+ZEROS = 1 << 3
 
 
 def fields(name, message):

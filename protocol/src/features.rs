@@ -11,5 +11,8 @@ pub const BUNDLES: u64 = 1 << 1;
 /// [`Circle`](crate::EntryKind::Circle).
 pub const LINKS: u64 = 1 << 2;
 
+/// The server answers a request for blocks that are all zero with [`Zeros`](crate::Zeros).
+pub const ZEROS: u64 = 1 << 3;
+
 /// Every bit this version knows.
-pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS;
+pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS;

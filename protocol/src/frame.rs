@@ -59,6 +59,7 @@ mod tag {
     pub const GOODBYE: u8 = 0x8c;
     pub const MIRRORS: u8 = 0x8d;
     pub const BUNDLE_REPLY: u8 = 0x8e;
+    pub const ZEROS: u8 = 0x8f;
 }
 
 /// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all
@@ -192,6 +193,7 @@ impl ServerMessage {
             Self::Goodbye(body) => control(tag::GOODBYE, body),
             Self::Mirrors(body) => control(tag::MIRRORS, body),
             Self::Bundle(body) => control(tag::BUNDLE_REPLY, &body.borrowed()),
+            Self::Zeros(body) => control(tag::ZEROS, body),
         }
     }
 
@@ -218,6 +220,7 @@ impl ServerMessage {
             tag::GOODBYE => Self::Goodbye(whole_body(body)?),
             tag::MIRRORS => Self::Mirrors(whole_body(body)?),
             tag::BUNDLE_REPLY => Self::Bundle(BundleReply::sharing(&frame, whole_body(body)?)),
+            tag::ZEROS => Self::Zeros(whole_body(body)?),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
         message.check()?;
@@ -248,6 +251,10 @@ impl ServerMessage {
                 bound("file", bundle.files.iter().all(|file| file.len() <= MAX_BUNDLED_FILE))
             }
             Self::Failure(failure) => bound("text", failure.text.len() <= MAX_ERROR_TEXT),
+            Self::Zeros(zeros) => {
+                bound("count", zeros.count > 0)?;
+                bound("first", zeros.first.checked_add(zeros.count).is_some())
+            }
             Self::Opened(_)
             | Self::Blocks(_)
             | Self::HashPage(_)

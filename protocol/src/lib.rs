@@ -19,6 +19,7 @@ pub mod probe;
 pub mod spelling;
 pub mod tree;
 mod units;
+pub mod zeros;
 
 pub use bundle::{BundleReply, BundleRequest, Bundled, BundledFile};
 pub use error_code::ErrorCode;
@@ -26,7 +27,7 @@ pub use frame::{BLOCKS_HEADER_LEN, BlocksHeader, DecodeError};
 pub use message::{
     BlocksReply, BlocksRequest, Cancel, ClientMessage, Close, Entry, EntryKind, Failure, Goodbye, HashPage,
     HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened, Ping, Pong, RootReady,
-    ServerMessage, Stale, StatReply, StatRequest, Welcome,
+    ServerMessage, Stale, StatReply, StatRequest, Welcome, Zeros,
 };
 pub use mirror::{MirrorUrl, MirrorUrlError};
 pub use path::{PathError, SharePath};

@@ -1,6 +1,8 @@
 //! Messages: decoded frames. A request goes from client to server and carries an id. It ends with exactly one reply of
 //! its own kind or one [`Failure`], in any order.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,8 @@ use crate::bounded;
 use crate::features;
 use crate::limits::{MAX_LIST_ENTRIES, MAX_MIRRORS, MAX_PAGE_NODES, MAX_UNCLES};
 use crate::{
-    BlockRun, BundleReply, BundleRequest, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId, SharePath,
+    BlockIndex, BlockRun, BundleReply, BundleRequest, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId,
+    SharePath,
 };
 
 /// A message of the client.
@@ -65,6 +68,8 @@ pub enum ServerMessage {
     Mirrors(Mirrors),
     /// Answers [`BundleRequest`].
     Bundle(BundleReply),
+    /// Answers [`BlocksRequest`] in place of [`BlocksReply`]. Only if both sides have [`features::ZEROS`].
+    Zeros(Zeros),
 }
 
 /// The client's half of the handshake.
@@ -221,7 +226,7 @@ pub struct Opened {
     pub root: Option<Hash>,
 }
 
-/// Asks for a run of blocks, answered with one [`BlocksReply`].
+/// Asks for a run of blocks, answered with one [`BlocksReply`] or one [`Zeros`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlocksRequest {
     /// Names this request.
@@ -241,6 +246,25 @@ pub struct BlocksReply {
     pub run: BlockRun,
     /// Their bytes: every block is 8,192 long, only the last may be shorter, never empty.
     pub data: Bytes,
+}
+
+/// The requested blocks are zero, and maybe more behind them. Their hashes prove that, as they prove any other bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zeros {
+    /// The request this answers.
+    pub id: RequestId,
+    /// The first block of the request.
+    pub first: BlockIndex,
+    /// How many blocks from there on are zero: at least those of the request, and never beyond the end of the file.
+    pub count: u64,
+}
+
+impl Zeros {
+    /// The zero blocks.
+    #[must_use]
+    pub const fn blocks(&self) -> Range<BlockIndex> {
+        self.first..self.first.saturating_add(self.count)
+    }
 }
 
 /// Asks for a page of hashes: nodes of the hash tree and the uncles that lead to the root.

@@ -1,16 +1,22 @@
 //! The files that a provider has, and the task that one answer needs.
 
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
-use wstp_protocol::{BLOCK_SIZE, Entry, FileVersion, Hash, SharePath};
+use wstp_protocol::{BLOCK_SIZE, BlockIndex, Entry, FileVersion, Hash, SharePath, block_count, zeros};
 
 use crate::{Bundle, Page, Read, Refusal};
 
 /// Bytes of an answer that is neither data nor a page of something.
 const SMALL_ANSWER: u32 = 2048;
+
+/// Bytes that are read behind zeros to tell those that follow: 4 MiB.
+const LOOKED_AHEAD: u64 = 4 << 20;
+/// Bytes of them that are read at once.
+const LOOKED_AT_ONCE: u64 = 256 << 10;
 
 /// The folders and files that a peer may ask for.
 pub trait Offer {
@@ -28,6 +34,12 @@ pub trait Offer {
 
     /// Reads bytes of one version, all within the file, behind the header of the read.
     fn read(&self, file: &Self::File, read: &Read) -> impl Future<Output = Result<Bytes, Refusal>>;
+
+    /// The end of the zeros that begin at this offset, as far as it is known without reading them. It is the offset
+    /// itself if other bytes may stand there.
+    fn zeros_until(&self, _file: &Self::File, offset: u64) -> impl Future<Output = Result<u64, Refusal>> {
+        std::future::ready(Ok(offset))
+    }
 
     /// A page of hashes that lies within the tree, and its uncles.
     fn hashes(
@@ -92,6 +104,8 @@ pub enum Outcome<F> {
     Opened(F),
     /// The result of [`Task::Read`]: a whole frame.
     Read(Bytes),
+    /// The result of [`Task::Read`], if these blocks are zero: those requested, and maybe more behind them.
+    Zeros(Range<BlockIndex>),
     /// The result of [`Task::Hashes`]: nodes and uncles.
     Hashes(Vec<Hash>, Vec<Hash>),
     /// The result of [`Task::Fill`].
@@ -120,11 +134,48 @@ pub async fn perform<O: Offer>(offer: &O, task: Task<O::File>) -> Result<Outcome
         Task::List(path, cursor, limit) => Outcome::Listed(offer.list(&path, cursor.as_deref(), limit).await?),
         Task::Stat(path) => Outcome::Stat(offer.stat(&path).await?),
         Task::Open(path) => Outcome::Opened(offer.open(path).await?),
-        Task::Read(file, read) => Outcome::Read(offer.read(&file, &read).await?),
+        Task::Read(file, read) => read_or_tell(offer, &file, &read).await?,
         Task::Hashes(file, page) => {
             let (nodes, uncles) = offer.hashes(&file, page).await?;
             Outcome::Hashes(nodes, uncles)
         }
         Task::Fill(bundle) => Outcome::Filled(offer.fill(bundle).await?),
     })
+}
+
+/// Reads a run of blocks. Zeros are told in its place where the peer understands that.
+async fn read_or_tell<O: Offer>(offer: &O, file: &O::File, read: &Read) -> Result<Outcome<O::File>, Refusal> {
+    if !read.tells_zeros() {
+        return Ok(Outcome::Read(offer.read(file, read).await?));
+    }
+    if offer.zeros_until(file, read.offset()).await? < read.end() {
+        let frame = offer.read(file, read).await?;
+        if !zeros::are_zeros(&frame[read.header().len()..]) {
+            return Ok(Outcome::Read(frame));
+        }
+    }
+    let end = zeros_behind(offer, file, read.end()).await?;
+    Ok(Outcome::Zeros(read.offset() / BLOCK_SIZE..block_count(end)))
+}
+
+/// The end of the zeros that go on at an offset, in whole blocks. It reads some way ahead, so that a peer far away need
+/// not ask for each run.
+async fn zeros_behind<O: Offer>(offer: &O, file: &O::File, offset: u64) -> Result<u64, Refusal> {
+    let (mut end, mut looked_at) = (offset, 0);
+    while end < file.size() && looked_at < LOOKED_AHEAD {
+        let hole = offer.zeros_until(file, end).await?.min(file.size());
+        let hole = if hole < file.size() { hole / BLOCK_SIZE * BLOCK_SIZE } else { hole };
+        if hole > end {
+            end = hole;
+            continue;
+        }
+        let length = LOOKED_AT_ONCE.min(file.size() - end);
+        let piece = offer.read(file, &Read::bytes(end, length as usize)).await?;
+        if !zeros::are_zeros(&piece) {
+            break;
+        }
+        end += length;
+        looked_at += length;
+    }
+    Ok(end)
 }

@@ -10,13 +10,14 @@ pub struct Read {
     header: Option<[u8; BLOCKS_HEADER_LEN]>,
     offset: u64,
     length: usize,
+    tells_zeros: bool,
 }
 
 impl Read {
     /// Bytes and nothing else, all within the file.
     #[must_use]
     pub const fn bytes(offset: u64, length: usize) -> Self {
-        Self { header: None, offset, length }
+        Self { header: None, offset, length, tells_zeros: false }
     }
 
     /// A run of blocks of a file of `size` bytes, as a whole frame.
@@ -25,13 +26,30 @@ impl Read {
     /// [`ErrorCode::OutOfRange`].
     pub fn frame(id: RequestId, run: BlockRun, size: u64) -> Result<Self, Refusal> {
         let (offset, length) = run.byte_range(size).ok_or(ErrorCode::OutOfRange)?;
-        Ok(Self { header: Some(BlocksHeader { id, run }.encode()), offset, length: length as usize })
+        Ok(Self {
+            header: Some(BlocksHeader { id, run }.encode()),
+            offset,
+            length: length as usize,
+            tells_zeros: false,
+        })
+    }
+
+    /// The same, but zeros may be told in its place.
+    #[must_use]
+    pub const fn telling_zeros(self, tells_zeros: bool) -> Self {
+        Self { tells_zeros, ..self }
     }
 
     /// The bytes before those of the file.
     #[must_use]
     pub fn header(&self) -> &[u8] {
         self.header.as_ref().map_or(&[], |header| header)
+    }
+
+    /// Whether zeros may be told in place of the frame.
+    #[must_use]
+    pub const fn tells_zeros(&self) -> bool {
+        self.tells_zeros
     }
 
     /// The offset of the first byte in the file.

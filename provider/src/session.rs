@@ -8,7 +8,7 @@ use bytes::Bytes;
 use wstp_protocol::tree::Tree;
 use wstp_protocol::{
     BlocksRequest, ClientMessage, ErrorCode, Handle, Hash, HashPage, HashesRequest, Limits, ListRequest, OpenRequest,
-    Opened, Pong, RequestId, RootReady, ServerMessage, Stale, StatReply, StatRequest, features,
+    Opened, Pong, RequestId, RootReady, ServerMessage, Stale, StatReply, StatRequest, Zeros, features,
 };
 
 use crate::{Bundle, OfferedFile, Outcome, Read, Refusal, Task};
@@ -143,6 +143,9 @@ impl<F: OfferedFile + Clone> Session<F> {
                     ServerMessage::Stat(StatReply { id, entry })
                 }
                 Outcome::Hashes(nodes, uncles) => ServerMessage::HashPage(HashPage { id, nodes, uncles }),
+                Outcome::Zeros(blocks) => {
+                    ServerMessage::Zeros(Zeros { id, first: blocks.start, count: blocks.end - blocks.start })
+                }
                 Outcome::Filled(bundle) => ServerMessage::Bundle(bundle.reply()),
                 Outcome::Opened(file) => {
                     let (size, version, root) = (file.size(), file.version(), file.root());
@@ -203,7 +206,7 @@ impl<F: OfferedFile + Clone> Session<F> {
             return Err(ErrorCode::OutOfRange.into());
         }
         let read = Read::frame(request.id, request.run, file.size())?;
-        Ok(Task::Read(file, read))
+        Ok(Task::Read(file, read.telling_zeros(self.features & features::ZEROS != 0)))
     }
 
     fn hashes(&self, request: HashesRequest) -> Result<Task<F>, Refusal> {

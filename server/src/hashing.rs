@@ -9,6 +9,7 @@ mod open_file;
 mod queue;
 mod tree;
 mod trees;
+mod voids;
 
 pub use disk_trees::DiskTrees;
 pub use open_file::{HashState, OpenFile};

@@ -119,6 +119,15 @@ pub trait Version: Send + Sync {
     /// [`ErrorCode::Changed`], [`ErrorCode::ShareGone`], [`ErrorCode::Busy`] or [`ErrorCode::Io`].
     async fn read(&self, read: &Read) -> Result<Bytes, Refusal>;
 
+    /// The end of the zeros that begin at `offset`, as far as the store knows it without reading them: the end of a hole,
+    /// or `offset` itself.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    async fn zeros_until(&self, offset: u64) -> Result<u64, Refusal> {
+        Ok(offset)
+    }
+
     /// Fills `buffer` with the bytes from `offset` on, for a reader of the whole file. Blocking: for threads that may
     /// wait, in the context of the runtime.
     ///

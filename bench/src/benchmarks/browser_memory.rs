@@ -18,7 +18,7 @@ use crate::{GIB, MIB, Plan};
 /// As [`crate::catalogue::Benchmark::measure`].
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
-    let sources = [corpus.random("small.bin", plan.bytes(GIB))?, corpus.sparse("large.bin", plan.bytes(8 * GIB))?];
+    let sources = [corpus.random("small.bin", plan.bytes(GIB))?, corpus.random("large.bin", plan.bytes(8 * GIB))?];
     let mut series = <[Series; 3]>::default();
     for _ in plan.rounds() {
         let mut growth = [0.0; 2];

@@ -31,7 +31,7 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// As [`crate::catalogue::Benchmark::measure`].
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
-    let source = corpus.sparse("large.bin", plan.bytes(8 * GIB))?;
+    let source = corpus.random("large.bin", plan.bytes(8 * GIB))?;
     let server = Server::with_hash(&corpus, &source, &[]).await?;
     let [mut ready, mut again] = <[Series; 2]>::default();
     for _ in plan.rounds() {

@@ -17,6 +17,7 @@ mod output;
 mod reaching;
 mod small_files;
 mod sources;
+mod sparse;
 mod stored;
 mod support;
 mod survival;

@@ -112,8 +112,9 @@ async fn nothing_wrong_is_given_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_holds_the_network_and_is_not_given_up() {
     const SIZE: u64 = 200 << 20;
+    const BYTE: u8 = 7;
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-    fs::File::create(share.path().join("x")).unwrap().set_len(SIZE).unwrap();
+    fs::write(share.path().join("x"), vec![BYTE; SIZE as usize]).unwrap();
     let server = Server::start(share.path()).await;
     let _hashed = hashed(server.address(), "x").await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_wstp"));
@@ -134,7 +135,7 @@ async fn a_slow_reader_holds_the_network_and_is_not_given_up() {
     let read = tokio::spawn(async move {
         let (mut piece, mut read) = (vec![1; MIB], 0);
         while let Ok(bytes @ 1..) = out.read(&mut piece).await {
-            assert!(piece[..bytes].iter().all(|byte| *byte == 0));
+            assert!(piece[..bytes].iter().all(|byte| *byte == BYTE));
             read += bytes as u64;
         }
         read

@@ -19,6 +19,17 @@ fn a_store_in_memory_behaves_as_every_store() {
     }
 }
 
+#[test]
+fn zeros_take_the_place_of_the_bytes_of_an_earlier_run() {
+    let files = files(&Power::default());
+    files[0].write_at(0, &[7; 3000]).unwrap();
+    let mut store = open(&files).unwrap();
+    assert_eq!(store.perform(StoreRequest::WriteZeros { offset: 0, length: 2000 }).reply, StoreReply::Done);
+    let mut bytes = [1; 3000];
+    files[0].read_at(0, &mut bytes).unwrap();
+    assert_eq!((&bytes[..2000], &bytes[2000..]), (&[0; 2000][..], &[7; 1000][..]));
+}
+
 /// Writes the numbers 1 to 5 to data and hashes, each followed by a record of 100 bytes.
 fn requests() -> Vec<StoreRequest> {
     let steps = (1_u8..6).flat_map(|number| {

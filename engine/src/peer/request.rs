@@ -2,7 +2,7 @@
 
 use wstp_protocol::{
     BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, ClientMessage, Failure, Handle, HashPage,
-    HashesRequest, ListRequest, Listing, OpenRequest, Opened, RequestId, SharePath, StatReply, StatRequest,
+    HashesRequest, ListRequest, Listing, OpenRequest, Opened, RequestId, SharePath, StatReply, StatRequest, Zeros,
 };
 
 /// A question to a server; [`Peer::request`](super::Peer::request) adds the id.
@@ -65,6 +65,9 @@ pub enum Reply {
     Opened(Opened),
     /// To [`Request::Blocks`], with the run that was asked for.
     Blocks(BlocksReply),
+    /// To [`Request::Blocks`], if they are zero: at least the run that was asked for. Only from a server that agreed on
+    /// [`ZEROS`](wstp_protocol::features::ZEROS).
+    Zeros(Zeros),
     /// To [`Request::Hashes`].
     HashPage(HashPage),
     /// To [`Request::Bundle`], with no more files than were asked for.
@@ -95,6 +98,7 @@ impl Kind {
             | (Self::Open, Reply::Opened(_))
             | (Self::Hashes, Reply::HashPage(_)) => true,
             (Self::Blocks(run), Reply::Blocks(blocks)) => run == blocks.run,
+            (Self::Blocks(run), Reply::Zeros(zeros)) => run.first == zeros.first && u64::from(run.count) <= zeros.count,
             (Self::Bundle(most), Reply::Bundle(bundle)) => bundle.files.len() <= most,
             _ => false,
         }

@@ -164,6 +164,8 @@ impl<C> Session<C> {
             ServerMessage::Blocks(body) => self.end(body.id, Reply::Blocks(body)),
             ServerMessage::HashPage(body) => self.end(body.id, Reply::HashPage(body)),
             ServerMessage::Bundle(body) => self.end(body.id, Reply::Bundle(body)),
+            ServerMessage::Zeros(_) if !self.has_agreed(features::ZEROS) => Err(SessionError::WrongReply),
+            ServerMessage::Zeros(body) => self.end(body.id, Reply::Zeros(body)),
             ServerMessage::Failure(body) => self.end(body.id.ok_or(SessionError::Unasked)?, Reply::Failure(body)),
             ServerMessage::Pong(_) => Ok(Event::Pong),
             ServerMessage::RootReady(body) => Ok(Event::RootReady(body)),
@@ -185,9 +187,12 @@ impl<C> Session<C> {
         Ok(Event::Welcome)
     }
 
+    fn has_agreed(&self, feature: u64) -> bool {
+        self.welcome.as_ref().is_some_and(|welcome| welcome.features & feature != 0)
+    }
+
     fn mirrors(&mut self, mirrors: Mirrors) -> Result<Event<C>, SessionError> {
-        let agreed = self.welcome.as_ref().is_some_and(|welcome| welcome.features & features::MIRRORS != 0);
-        if !agreed || std::mem::replace(&mut self.mirrors_told, true) {
+        if !self.has_agreed(features::MIRRORS) || std::mem::replace(&mut self.mirrors_told, true) {
             return Err(SessionError::UnaskedMirrors);
         }
         Ok(Event::Mirrors(mirrors))

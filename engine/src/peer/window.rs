@@ -166,6 +166,12 @@ impl Window {
         }
     }
 
+    /// The answer to a request came without the bytes. It shows the delay, and nothing of the line.
+    pub(crate) fn answered_without_data(&mut self, now: Instant, stamp: &Stamp, in_flight: u64) {
+        self.note_delay(now, now - stamp.sent);
+        self.nothing_to_ask(in_flight);
+    }
+
     fn note_delay(&mut self, now: Instant, delay: Duration) {
         self.smoothed = Some(self.smoothed.map_or(delay, |smoothed| (smoothed * 7 + delay) / 8));
         if self.min_delay.is_none_or(|least| delay <= least) {

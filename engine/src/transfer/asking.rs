@@ -49,7 +49,13 @@ impl Transfer {
     fn ask_pages(&mut self, id: ConnectionId) {
         let Some(file) = self.file else { return };
         while let Some(most) = self.most_hashes(id) {
-            let next = self.summits.ask(most).or_else(|| self.pages.ask(&file, most));
+            let of_summits = self.most_beside_voids(most);
+            let next = self
+                .summits
+                .nodes()
+                .ask(of_summits)
+                .or_else(|| self.voids.ask(most))
+                .or_else(|| self.pages.ask(&file, most));
             let Some(part) = next else { return };
             self.request_page(id, part, false);
         }

@@ -1,8 +1,8 @@
 //! The state of every block, as sets of ranges.
 //!
 //! Invariants: `verified`, `received` and `claimed` are disjoint and written. All lie in `held`, which also has blocks
-//! that are being written, and lost ones whose loss is not yet on record. `held` lies in `taken`, which also has
-//! requested blocks. Only blocks that are not taken may be requested.
+//! that are being written, lost ones whose loss is not yet on record, and those in `told`. `held` lies in `taken`, which
+//! also has requested blocks. Only blocks that are not taken may be requested.
 
 use std::ops::Range;
 
@@ -18,6 +18,10 @@ pub(super) struct Blocks {
     received: RangeSet,
     /// Written by an earlier run, as its journal says, and not read back by this one.
     claimed: RangeSet,
+    /// Zero, as a source says, and neither proved nor written.
+    told: RangeSet,
+    /// The part of `verified` whose hashes are not in storage.
+    bare: RangeSet,
     held: RangeSet,
     taken: RangeSet,
 }
@@ -50,7 +54,9 @@ impl Blocks {
     /// The file changed into `new`. Comparable blocks stay as received, all others are missing.
     pub(super) fn changed(&mut self, old: &FileIdentity, new: &FileIdentity) {
         self.count = new.blocks();
+        self.verified.subtract(&std::mem::take(&mut self.bare));
         self.received.extend(&std::mem::take(&mut self.verified));
+        self.told = RangeSet::new();
         let end = old.comparable(new).end;
         self.received.remove(end..u64::MAX);
         self.claimed.remove(end..u64::MAX);
@@ -75,6 +81,11 @@ impl Blocks {
         &self.claimed
     }
 
+    /// The blocks that a source called zero and that wait for their proof.
+    pub(super) fn told(&self) -> &RangeSet {
+        &self.told
+    }
+
     /// Whether no block is here, not even one that is being written or read back.
     pub(super) fn holds_nothing(&self) -> bool {
         self.held.is_empty()
@@ -85,13 +96,18 @@ impl Blocks {
         self.taken.len() == self.count
     }
 
+    /// How many blocks are written, or need not come because they are zero, as a source says.
+    pub(super) fn here(&self) -> u64 {
+        self.written() + self.told.len()
+    }
+
     /// How many blocks are written.
-    pub(super) fn written(&self) -> u64 {
+    fn written(&self) -> u64 {
         self.verified.len() + self.received.len() + self.claimed.len()
     }
 
-    pub(super) fn all_written(&self) -> bool {
-        self.written() == self.count
+    pub(super) fn all_here(&self) -> bool {
+        self.here() == self.count
     }
 
     pub(super) fn all_verified(&self) -> bool {
@@ -144,8 +160,34 @@ impl Blocks {
         self.taken.insert(range);
     }
 
-    /// Blocks may be requested again: writing them failed, or their loss is on record.
+    /// A source says that these blocks are zero. They count for those of them that have not arrived, which it returns.
+    pub(super) fn tell(&mut self, range: Range<BlockIndex>) -> Vec<Range<BlockIndex>> {
+        let told = self.not_held(range);
+        for range in &told {
+            self.told.insert(range.clone());
+            self.hold(range.clone());
+        }
+        told
+    }
+
+    /// Told blocks are being written.
+    pub(super) fn fill(&mut self, range: Range<BlockIndex>) {
+        self.told.remove(range);
+    }
+
+    /// The verified blocks whose hashes are not in storage.
+    pub(super) fn bare(&self) -> &RangeSet {
+        &self.bare
+    }
+
+    /// Verified blocks were written without their hashes.
+    pub(super) fn write_bare(&mut self, range: Range<BlockIndex>) {
+        self.bare.insert(range);
+    }
+
+    /// Blocks may be requested again: writing them failed, their loss is on record, or they are not zero as was told.
     pub(super) fn release(&mut self, range: Range<BlockIndex>) {
+        self.told.remove(range.clone());
         self.held.remove(range.clone());
         self.taken.remove(range);
     }

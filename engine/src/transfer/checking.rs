@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use wstp_protocol::zeros;
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun, Hash, tree};
 
 use super::Transfer;
@@ -19,8 +20,8 @@ const MOST_FAILURES_OF_A_BLOCK: u8 = 8;
 const MOST_SUSPECTS: usize = 1024;
 
 /// The result of comparing a block with its page's hash.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
     Right,
     Wrong,
     /// The page is not here.
@@ -33,14 +34,7 @@ impl Transfer {
         let mut wrong = Vec::new();
         for range in self.blocks.not_held(range_of(run)) {
             let hashes = self.hash(run, &range, data);
-            let mut rest = range.clone();
-            while rest.start < rest.end {
-                let verdict = self.verdict(rest.start, &hashes[(rest.start - range.start) as usize]);
-                let same =
-                    |block: &BlockIndex| self.verdict(*block, &hashes[(block - range.start) as usize]) == verdict;
-                let end = (rest.start + 1..rest.end).find(|block| !same(block)).unwrap_or(rest.end);
-                let piece = rest.start..end;
-                rest.start = end;
+            for (piece, verdict) in self.verdicts(&range, &hashes) {
                 if verdict == Verdict::Wrong {
                     wrong.push(piece);
                     continue;
@@ -61,6 +55,19 @@ impl Transfer {
         let skipped = ((range.start - run.first) * BLOCK_SIZE) as usize;
         let blocks = data[skipped..].chunks(BLOCK_SIZE as usize);
         range.clone().zip(blocks).map(|(index, block)| tree::hash_block(file.tree(), index, block)).collect()
+    }
+
+    /// The blocks of a range with these hashes, in stretches of one verdict.
+    pub(super) fn verdicts(&self, range: &Range<BlockIndex>, hashes: &[Hash]) -> Vec<(Range<BlockIndex>, Verdict)> {
+        let mut stretches: Vec<(Range<BlockIndex>, Verdict)> = Vec::new();
+        for (block, hash) in range.clone().zip(hashes) {
+            let verdict = self.verdict(block, hash);
+            match stretches.last_mut() {
+                Some((stretch, same)) if *same == verdict => stretch.end = block + 1,
+                _ => stretches.push((block..block + 1, verdict)),
+            }
+        }
+        stretches
     }
 
     fn verdict(&self, block: BlockIndex, hash: &Hash) -> Verdict {
@@ -104,7 +111,7 @@ impl Transfer {
         self.close_page_if_proved(page_of(range.start));
     }
 
-    fn close_page_if_proved(&mut self, page: u64) {
+    pub(super) fn close_page_if_proved(&mut self, page: u64) {
         if let Some(file) = &self.file
             && self.blocks.verified().covers(&blocks_of(page, file))
         {
@@ -155,7 +162,8 @@ impl Transfer {
     pub(super) fn unask_hashes(&mut self, part: Part) {
         match part.level {
             0 => self.pages.unask(part),
-            _ => self.summits.unask(),
+            zeros::VOID_LEVEL => self.voids.unask(),
+            _ => self.summits.nodes().unask(),
         }
     }
 
@@ -216,7 +224,7 @@ impl Transfer {
         hashes.get((block - run.first) as usize).map_or(Verdict::Wrong, |hash| self.verdict(block, hash))
     }
 
-    fn proved_late(&mut self, range: Range<BlockIndex>) {
+    pub(super) fn proved_late(&mut self, range: Range<BlockIndex>) {
         self.ledger.verified(self.now, range.clone(), 0);
         let Some(file) = self.file else { return };
         for source in &mut self.sources {
@@ -232,22 +240,27 @@ impl Transfer {
     /// Received blocks are wrong. They are fetched again once their loss is on record, and their senders are found out
     /// one by one.
     fn proved_wrong(&mut self, wrong: &[Range<BlockIndex>]) {
+        wrong.iter().for_each(|range| self.lose(range.clone()));
+        self.blame(wrong);
+    }
+
+    /// Finds out who sent wrong blocks, and returns them.
+    pub(super) fn blame(&mut self, wrong: &[Range<BlockIndex>]) -> Vec<SourceId> {
         let mut guilty = Vec::new();
         for range in wrong {
-            self.lose(range.clone());
             for source in &mut self.sources {
                 if source.unverified.remove(range.clone()) > 0 && !guilty.contains(&source.config.id) {
                     guilty.push(source.config.id);
                 }
             }
         }
-        if guilty.is_empty() {
-            return;
+        if !guilty.is_empty() {
+            self.suspect(wrong, Problem::BadBlocks);
         }
-        self.suspect(wrong, Problem::BadBlocks);
-        for source in guilty {
-            self.strike(source, Problem::BadBlocks);
+        for source in &guilty {
+            self.strike(*source, Problem::BadBlocks);
         }
+        guilty
     }
 
     /// The blocks of a range turned out to be missing.

@@ -11,6 +11,8 @@ use crate::peer::{Due, Peer, Wait};
 use crate::width::Carrying;
 use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
 
+/// The features that a transfer uses.
+const FEATURES: u64 = features::MIRRORS | features::ZEROS;
 /// A further connection is worth its handshake only for so much data.
 const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
 
@@ -124,7 +126,7 @@ impl Transfer {
     }
 
     fn useful_connections(&self) -> usize {
-        let left = (self.blocks.count() - self.blocks.written()).saturating_mul(BLOCK_SIZE);
+        let left = (self.blocks.count() - self.blocks.here()).saturating_mul(BLOCK_SIZE);
         usize::try_from(left.div_ceil(BYTES_PER_CONNECTION)).unwrap_or(usize::MAX).max(1)
     }
 
@@ -133,7 +135,7 @@ impl Transfer {
         self.next_connection += 1;
         let Some(known) = self.source(source) else { return };
         let (credential, patience) = (known.config.credential.as_ref(), known.conduct.patience());
-        let peer = Peer::new(self.now, &self.config.agent, credential, features::MIRRORS, patience);
+        let peer = Peer::new(self.now, &self.config.agent, credential, FEATURES, patience);
         self.connections.insert(connection, Connection::new(source, self.now, peer));
         self.outputs.push_back(Output::Connect { connection, source });
     }

@@ -37,6 +37,8 @@ impl Transfer {
         match pending {
             Pending::SetLength => {}
             Pending::Write { range, bytes, verified, source } => self.written(range, bytes, verified, source),
+            Pending::Zeros { range, verified } => self.zeros_written(range, verified),
+            Pending::Void { range } => self.void_written(range),
             Pending::Hashes { first, hashes } => self.ledger.hashes_written(first..first + hashes.len() as u64),
             Pending::Commit => self.committed(),
             Pending::Check { .. } | Pending::Rehash { .. } => self.store_failed(pending, StoreError::Io),
@@ -46,10 +48,11 @@ impl Transfer {
     /// Storage failed. The work of this request is still to be done, and the user has to help.
     fn store_failed(&mut self, pending: Pending, error: StoreError) {
         // A disk without room for blocks may still have room for a record of the earlier ones.
-        let is_write = matches!(pending, Pending::Write { .. });
+        let is_write = matches!(pending, Pending::Write { .. } | Pending::Zeros { .. } | Pending::Void { .. });
         match pending {
             Pending::SetLength => {}
             Pending::Write { range, .. } => self.blocks.release(range),
+            Pending::Zeros { range, .. } | Pending::Void { range } => self.untell(range),
             Pending::Hashes { first, hashes } => self.ledger.gather(first, &hashes),
             Pending::Check { page, blocks, .. } if error == StoreError::Missing => {
                 self.check_failed(page);

@@ -273,6 +273,7 @@ impl Transfer {
         }
         self.pages.clear();
         self.summits.clear();
+        self.voids.clear();
         self.suspects.clear();
         self.proven_before = false;
         self.readback.proven = RangeSet::new();

@@ -14,6 +14,7 @@ mod connection;
 mod durability;
 mod identifying;
 mod ledger;
+mod nodes;
 mod pages;
 mod reading_back;
 mod replies;
@@ -23,14 +24,17 @@ mod stopping;
 mod storage;
 mod summits;
 mod update;
+mod zeros;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use wstp_protocol::zeros::VOID_LEVEL;
 use wstp_protocol::{BlockIndex, ClientMessage};
 
 use self::blocks::Blocks;
 use self::connection::Connection;
 use self::ledger::Ledger;
+use self::nodes::Nodes;
 use self::pages::Pages;
 use self::reading_back::ReadBack;
 use self::source::Source;
@@ -55,6 +59,8 @@ pub struct Transfer {
     blocks: Blocks,
     pages: Pages,
     summits: Summits,
+    /// Nodes above whole stretches of zeros.
+    voids: Nodes,
     storage: Storage,
     ledger: Ledger,
     /// Writes of hashes that have to be answered before the next record.
@@ -129,6 +135,7 @@ impl Transfer {
             blocks: Blocks::default(),
             pages: Pages::default(),
             summits: Summits::default(),
+            voids: Nodes::of_level(VOID_LEVEL),
             storage: Storage::default(),
             ledger,
             flush_mark: 0,
@@ -252,6 +259,7 @@ impl Transfer {
             self.replace_silent_origin();
             self.choose_origin();
             self.check_received();
+            self.fill_zeros();
             self.ask();
             self.read_back();
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wstp_protocol::zeros;
 use wstp_protocol::{BlocksReply, ErrorCode, Failure, HashPage, MirrorUrl};
 
 use super::Transfer;
@@ -59,6 +60,7 @@ impl Transfer {
         match (ask, reply) {
             (Ask::Open, Reply::Opened(opened)) => self.file_opened(id, &opened),
             (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
+            (Ask::Blocks(ask), Reply::Zeros(reply)) => self.zeros_told(id, &ask, reply),
             (Ask::Page(ask), Reply::HashPage(page)) => self.page_arrived(id, &ask, &page),
             (Ask::Stat, Reply::Stat(reply)) => {
                 self.outputs.push_back(Output::Modified { modified_ms: reply.entry.modified_ms });
@@ -125,7 +127,8 @@ impl Transfer {
         let Some((file, root)) = self.file.and_then(|file| Some((file, file.root?))) else { return };
         let accepted = match part.level {
             0 => self.pages.accept(&file, &root, part, page),
-            _ => self.summits.accept(&file, &root, part, page),
+            zeros::VOID_LEVEL => self.voids.accept(&file, &root, part, page),
+            _ => self.summits.nodes().accept(&file, &root, part, page),
         };
         if let Err(error) = accepted {
             self.release_page(ask);

@@ -17,7 +17,7 @@ impl Transfer {
     pub fn progress(&self) -> Progress {
         let verified = self.bytes_in(self.blocks.verified());
         let unchecked = self.bytes_in(self.blocks.claimed());
-        let received = self.bytes_in(self.blocks.received()) + unchecked;
+        let received = self.bytes_in(self.blocks.received()) + self.bytes_in(self.blocks.told()) + unchecked;
         let rate = self.rate.at(self.now);
         Progress {
             phase: self.phase(),
@@ -39,10 +39,11 @@ impl Transfer {
         self.blocks.verified().iter()
     }
 
-    /// The blocks that are written and not verified, in order.
+    /// The blocks that are here and not verified, in order: written ones, and those that a source called zero.
     pub fn received(&self) -> impl Iterator<Item = Range<BlockIndex>> {
         let mut here = self.blocks.received().clone();
         here.extend(self.blocks.claimed());
+        here.extend(self.blocks.told());
         here.iter().collect::<Vec<_>>().into_iter()
     }
 
@@ -94,14 +95,14 @@ impl Transfer {
         match () {
             () if self.file.is_none() => Phase::Starting,
             () if self.is_checking() => Phase::Checking,
-            () if self.blocks.all_written() || self.awaits_proof() => Phase::Verifying,
+            () if self.blocks.all_here() || self.awaits_proof() => Phase::Verifying,
             () => Phase::Downloading,
         }
     }
 
     /// Whether everything arrived and only what an earlier run stored is still to be read back.
     fn is_checking(&self) -> bool {
-        self.blocks.all_written() && !self.blocks.claimed().is_empty()
+        self.blocks.all_here() && !self.blocks.claimed().is_empty()
     }
 
     fn standing_of(&self, source: &super::Source) -> Standing {

@@ -21,6 +21,15 @@ pub(super) enum Pending {
         verified: bool,
         source: SourceId,
     },
+    /// Told blocks become received or verified, in storage with their hashes.
+    Zeros {
+        range: Range<BlockIndex>,
+        verified: bool,
+    },
+    /// Told blocks become verified, without their hashes in storage.
+    Void {
+        range: Range<BlockIndex>,
+    },
     /// Blocks can be put on record. The hashes are kept until then.
     Hashes {
         first: BlockIndex,
@@ -60,6 +69,7 @@ pub(super) struct Storage {
     unwritten: u64,
     hashes_issued: u64,
     hashes_done: u64,
+    zeros: usize,
     checks: usize,
     rehashes: usize,
     health: Health,
@@ -69,6 +79,7 @@ impl Storage {
     pub(super) fn push(&mut self, pending: Pending) {
         match &pending {
             Pending::Write { bytes, .. } => self.unwritten += bytes,
+            Pending::Zeros { .. } | Pending::Void { .. } => self.zeros += 1,
             Pending::Hashes { .. } => self.hashes_issued += 1,
             Pending::Check { .. } => self.checks += 1,
             Pending::Rehash { .. } => self.rehashes += 1,
@@ -82,6 +93,7 @@ impl Storage {
         let pending = self.pending.pop_front()?;
         match &pending {
             Pending::Write { bytes, .. } => self.unwritten -= bytes,
+            Pending::Zeros { .. } | Pending::Void { .. } => self.zeros -= 1,
             Pending::Hashes { .. } => self.hashes_done += 1,
             Pending::Check { .. } => self.checks -= 1,
             Pending::Rehash { .. } => self.rehashes -= 1,
@@ -97,6 +109,11 @@ impl Storage {
     /// Bytes handed over and not yet written.
     pub(super) fn unwritten(&self) -> u64 {
         self.unwritten
+    }
+
+    /// How many writes of zeros are under way.
+    pub(super) fn zeros(&self) -> usize {
+        self.zeros
     }
 
     /// How many writes of hashes were requested so far.

@@ -1,15 +1,12 @@
 //! Nodes of the hash tree above whole pages. They prove blocks that are already here without the pages' own hashes.
 //! After a change, only pages with differences are fetched. (BEP 52 compares trees from the top for the same reason.)
-//!
-//! Everything in here was proved against the root. One window of nodes is known at a time, so memory is bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeSet;
 
-use wstp_protocol::limits::MAX_PAGE_NODES;
-use wstp_protocol::{Hash, HashPage, tree};
+use wstp_protocol::{Hash, tree};
 
-use super::pages::{PAGE_BLOCKS, Part};
+use super::nodes::Nodes;
+use super::pages::PAGE_BLOCKS;
 use crate::{FileIdentity, RangeSet};
 
 /// The level at which a node covers a page.
@@ -28,19 +25,28 @@ pub(super) enum Next {
     Open,
 }
 
-/// The nodes above pages, by the number of the page.
-#[derive(Debug, Default)]
+/// The nodes above pages, and the pages that are compared with them.
+#[derive(Debug)]
 pub(super) struct Summits {
-    known: BTreeMap<u64, Hash>,
-    wanted: Option<u64>,
-    asked: Option<Range<u64>>,
+    nodes: Nodes,
     comparing: BTreeSet<u64>,
     differing: RangeSet,
+}
+
+impl Default for Summits {
+    fn default() -> Self {
+        Self { nodes: Nodes::of_level(PAGE_LEVEL), comparing: BTreeSet::new(), differing: RangeSet::new() }
+    }
 }
 
 impl Summits {
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// The nodes themselves.
+    pub(super) fn nodes(&mut self) -> &mut Nodes {
+        &mut self.nodes
     }
 
     /// The next step for a page. If it has to wait for its node, that node is requested next.
@@ -49,9 +55,8 @@ impl Summits {
             () if self.differing.contains(page) => Next::Open,
             () if self.comparing.contains(&page) => Next::Nothing,
             () if self.node(page, file).is_some() => Next::Compare,
-            () if self.asked.as_ref().is_some_and(|asked| asked.contains(&page)) => Next::Await,
             () => {
-                self.wanted.get_or_insert(page);
+                self.nodes.want(page);
                 Next::Await
             }
         }
@@ -59,38 +64,7 @@ impl Summits {
 
     /// The only page's node is the root itself.
     fn node(&self, page: u64, file: &FileIdentity) -> Option<Hash> {
-        if is_only_page(file) { file.root } else { self.known.get(&page).copied() }
-    }
-
-    /// The nodes to request, at most `most` (a power of two).
-    pub(super) fn ask(&mut self, most: u32) -> Option<Part> {
-        let wanted = self.wanted.take_if(|_| self.asked.is_none())?;
-        let count = most.min(MAX_PAGE_NODES);
-        let first = wanted / u64::from(count) * u64::from(count);
-        self.asked = Some(first..first + u64::from(count));
-        Some(Part { level: PAGE_LEVEL, first, count })
-    }
-
-    /// Requested nodes did not come.
-    pub(super) fn unask(&mut self) {
-        self.asked = None;
-    }
-
-    /// Nodes arrived. They are checked against the root and kept.
-    pub(super) fn accept(
-        &mut self,
-        file: &FileIdentity,
-        root: &Hash,
-        part: Part,
-        reply: &HashPage,
-    ) -> Result<(), tree::PageError> {
-        tree::verify_page(file.tree(), root, (part.level, part.first, part.count), &reply.nodes, &reply.uncles)?;
-        if self.asked.take_if(|asked| asked.start == part.first).is_none() {
-            // They came twice, and others may be known or requested by now.
-            return Ok(());
-        }
-        self.known = (part.first..).zip(reply.nodes.iter().copied()).collect();
-        Ok(())
+        if is_only_page(file) { file.root } else { self.nodes.get(page) }
     }
 
     /// A page's own hashes are being read.

@@ -127,6 +127,14 @@ fn blocks() -> impl Strategy<Value = BlocksReply> {
     })
 }
 
+fn zeros() -> impl Strategy<Value = Zeros> {
+    let number = || prop_oneof![0..1000u64, any::<u64>()];
+    (any::<u32>(), number(), number()).prop_map(|(id, first, count)| {
+        let first = first.min(u64::MAX - 1);
+        Zeros { id, first, count: count.clamp(1, u64::MAX - first) }
+    })
+}
+
 fn failure() -> impl Strategy<Value = Failure> {
     let explanation = prop_oneof![text(MAX_ERROR_TEXT), Just("e".repeat(MAX_ERROR_TEXT))];
     (any::<(Option<u32>, u16, Option<u32>)>(), explanation).prop_map(|((id, code, retry_after_ms), text)| Failure {
@@ -181,6 +189,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         any::<u32>().prop_map(|handle| ServerMessage::Stale(Stale { handle })),
         any::<u32>().prop_map(|retry_after_ms| ServerMessage::Goodbye(Goodbye { retry_after_ms })),
         mirrors().prop_map(ServerMessage::Mirrors),
+        zeros().prop_map(ServerMessage::Zeros),
         (any::<u32>(), vec(bundled(), 1..20)).prop_map(|(id, files)| ServerMessage::Bundle(BundleReply { id, files })),
     ]
 }

@@ -154,6 +154,7 @@ fn file_messages() -> Vec<(&'static str, ServerMessage)> {
         ("hash-page", S::HashPage(HashPage { id: 6, nodes: hashes[..4].to_vec(), uncles: hashes[4..].to_vec() })),
         ("root-ready", S::RootReady(RootReady { handle: 1, root })),
         ("stale", S::Stale(Stale { handle: 1 })),
+        ("zeros", S::Zeros(Zeros { id: 300, first: 3, count: 13_107_197 })),
         ("bundle-reply", S::Bundle(BundleReply { id: 7, files: bundled(version) })),
     ]
 }

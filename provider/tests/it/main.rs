@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,8 @@ use wstp_engine::{
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::tree::{Tree, fold, hash_block};
 use wstp_protocol::{
-    BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath, Welcome,
+    BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath,
+    Welcome, features,
 };
 use wstp_provider::{Bundle, Offer, OfferedFile, Page, Read, Refusal, Session, Step, perform};
 
@@ -26,6 +28,8 @@ struct Peer {
     file: File,
     data: Bytes,
     leaves: Vec<Hash>,
+    /// Zeros that it knows of without reading them.
+    holes: Range<u64>,
 }
 
 #[derive(Clone)]
@@ -54,10 +58,10 @@ impl Peer {
         let tree = Tree::of_size(file.size);
         let blocks = data.chunks(BLOCK_SIZE as usize).zip(0..);
         let leaves = blocks.map(|(block, index)| hash_block(tree, index, block)).collect();
-        Self { file, data, leaves }
+        Self { file, data, leaves, holes: 0..0 }
     }
 
-    fn node(&self, blocks: std::ops::Range<u64>) -> Hash {
+    fn node(&self, blocks: Range<u64>) -> Hash {
         let is_root = blocks == (0..self.leaves.len() as u64);
         fold(&self.leaves[blocks.start as usize..blocks.end as usize], is_root).unwrap()
     }
@@ -81,6 +85,10 @@ impl Offer for Peer {
     async fn read(&self, _file: &File, read: &Read) -> Result<Bytes, Refusal> {
         let bytes = &self.data[read.offset() as usize..read.end() as usize];
         Ok([read.header(), bytes].concat().into())
+    }
+
+    async fn zeros_until(&self, _file: &File, offset: u64) -> Result<u64, Refusal> {
+        if self.holes.contains(&offset) { Ok(self.holes.end) } else { Ok(offset) }
     }
 
     async fn hashes(&self, file: &File, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
@@ -109,7 +117,8 @@ const LIMITS: Limits = Limits {
 fn answers(peer: &Peer, session: &mut Session<File>, message: ClientMessage) -> Vec<Bytes> {
     if let ClientMessage::Hello(hello) = message {
         let version = hello.max_version;
-        let welcome = Welcome { version, features: 0, agent: "a browser".to_owned(), limits: LIMITS };
+        let features = hello.features & features::ZEROS;
+        let welcome = Welcome { version, features, agent: "a browser".to_owned(), limits: LIMITS };
         return vec![ServerMessage::Welcome(welcome).encode().into()];
     }
     match session.handle_message(message).unwrap() {
@@ -137,6 +146,7 @@ impl Disk {
             StoreRequest::Write { offset, data } => {
                 self.data[offset as usize..][..data.len()].copy_from_slice(&data);
             }
+            StoreRequest::WriteZeros { offset, length } => self.data[offset as usize..][..length as usize].fill(0),
             StoreRequest::WriteHashes { first, hashes } => self.hashes.extend((first..).zip(hashes)),
             StoreRequest::ReadHashes { run } => {
                 return StoreReply::Hashes(blocks(run).map(|block| self.hashes[&block]).collect());
@@ -155,8 +165,14 @@ impl Disk {
     }
 }
 
-/// Has a transfer fetch the peer's file; what it stored, and how it ended.
-fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase) {
+/// What a peer sent: bytes, and answers that told zeros.
+struct Sent {
+    bytes: usize,
+    told: usize,
+}
+
+/// Has a transfer fetch the peer's file: what it stored, how it ended, and what was sent for it.
+fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase, Sent) {
     let source = SourceConfig::new(SourceId(1), SourceKind::Wstp, SharePath::parse(path).unwrap());
     let config = Config {
         sources: vec![source],
@@ -174,15 +190,17 @@ fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase) {
     let mut now = Instant(Duration::ZERO);
     let mut transfer = Transfer::new(config, now);
     let mut sessions = BTreeMap::<ConnectionId, Session<File>>::new();
-    let mut disk = Disk::default();
+    let (mut disk, mut bytes, mut told) = (Disk::default(), 0, 0);
     for _ in 0..10_000 {
         match transfer.poll_output() {
             Some(Output::Connect { connection, .. }) => {
-                sessions.insert(connection, Session::new(LIMITS, 0));
+                sessions.insert(connection, Session::new(LIMITS, features::ZEROS));
                 transfer.handle_opened(now, connection);
             }
             Some(Output::Send { connection, message }) => {
                 for frame in answers(peer, sessions.get_mut(&connection).unwrap(), message) {
+                    bytes += frame.len();
+                    told += usize::from(matches!(ServerMessage::decode(frame.clone()), Ok(ServerMessage::Zeros(_))));
                     transfer.handle_frame(now, connection, frame);
                 }
             }
@@ -196,7 +214,7 @@ fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase) {
             }
         }
     }
-    (disk.data, transfer.progress().phase)
+    (disk.data, transfer.progress().phase, Sent { bytes, told })
 }
 
 #[test]
@@ -204,7 +222,7 @@ fn a_transfer_gets_a_file_from_a_peer_that_is_no_server() {
     for size in [1, 8192, 8193, 3_000_000, 40_000_000] {
         let data: Vec<u8> = (0..size).map(|index: u32| (index.wrapping_mul(0x9e37_79b9) >> 13) as u8).collect();
         let peer = Peer::new(data.clone().into());
-        let (stored, phase) = fetch(&peer, NAME);
+        let (stored, phase, _) = fetch(&peer, NAME);
         assert_eq!(phase, Phase::Complete, "{size}");
         assert!(stored == data, "{size}");
     }
@@ -212,6 +230,23 @@ fn a_transfer_gets_a_file_from_a_peer_that_is_no_server() {
 
 #[test]
 fn a_peer_gives_out_nothing_but_its_file() {
-    let (stored, phase) = fetch(&Peer::new(Bytes::from_static(b"mine")), "secret");
+    let (stored, phase, _) = fetch(&Peer::new(Bytes::from_static(b"mine")), "secret");
     assert_eq!((stored, phase), (Vec::new(), Phase::Failed));
+}
+
+#[test]
+fn zeros_are_told_and_not_sent() {
+    const MIB: usize = 1 << 20;
+    let mut data = vec![0; 30 * MIB + 5];
+    data[..3 * MIB].fill(1);
+    data[29 * MIB..].fill(2);
+    let mut peer = Peer::new(data.clone().into());
+    for holes in [0..0, 3 * MIB as u64..29 * MIB as u64] {
+        peer.holes = holes;
+        let (stored, phase, Sent { bytes, told }) = fetch(&peer, NAME);
+        assert_eq!(phase, Phase::Complete);
+        assert!(stored == data);
+        assert!(bytes < 5 * MIB, "{bytes} bytes were sent");
+        assert!(told < 30, "{told} answers told zeros");
+    }
 }

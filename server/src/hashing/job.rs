@@ -3,14 +3,16 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-use wstp_protocol::tree::{fold, hash_block};
+use tokio::runtime::Handle;
+use wstp_protocol::tree::hash_block;
 use wstp_protocol::{BLOCK_SIZE, ErrorCode, Hash};
 use wstp_provider::Refusal;
 
-use super::layout::{FAN, Layout};
+use super::layout::{FAN, Layout, Nodes};
 use super::open_file::OpenFile;
 use super::tree::HashTree;
 use super::trees::{Draft, Trees};
+use super::voids::{fold_groups, fold_nodes, voids_until};
 
 /// Blocks hashed before another file has its turn: 32 MiB.
 const SLICE_BLOCKS: u64 = 4096;
@@ -50,6 +52,8 @@ struct Progress {
     layout: Layout,
     draft: Draft,
     next_block: u64,
+    /// The end of the zeros that were seen last.
+    zeros_until: u64,
 }
 
 impl Job {
@@ -108,10 +112,14 @@ impl Progress {
             Some(trees) => trees.draft(layout.len())?,
             None => Draft::passing(layout.len())?,
         };
-        Ok(Self { layout, draft, next_block: 0 })
+        draft.nodes.set_len(layout.len())?;
+        Ok(Self { layout, draft, next_block: 0, zeros_until: 0 })
     }
 
     fn hash_slice(&mut self, file: &OpenFile, buffer: &mut [u8]) -> Result<(), Failed> {
+        if self.skip_voids(file)? {
+            return Ok(());
+        }
         let first = self.next_block;
         let end = (first + SLICE_BLOCKS).min(file.tree().blocks());
         let mut leaves: Vec<Hash> = Vec::with_capacity(SLICE_BLOCKS as usize);
@@ -120,7 +128,11 @@ impl Progress {
         while offset < end_offset {
             let length = (end_offset - offset).min(buffer.len() as u64);
             let buffer = &mut buffer[..length as usize];
-            file.version().read_into(buffer, offset).map_err(Failed::Read)?;
+            if self.are_zeros(file, offset, length)? {
+                buffer.fill(0);
+            } else {
+                file.version().read_into(buffer, offset).map_err(Failed::Read)?;
+            }
             for block in buffer.chunks(BLOCK_SIZE as usize) {
                 leaves.push(hash_block(file.tree(), first + leaves.len() as u64, block));
             }
@@ -129,10 +141,28 @@ impl Progress {
         let nodes = &mut self.draft.nodes;
         self.layout.write(nodes, 0, first, &leaves)?;
         if self.layout.stored() > 1 {
-            self.layout.write(nodes, 1, first / FAN as u64, &fold_groups(&leaves))?;
+            self.layout.write(nodes, 1, first / FAN as u64, &fold_groups(0, first, &leaves))?;
         }
         self.next_block = end;
         Ok(())
+    }
+
+    /// Passes over the voids that begin at the next block; false if there are none. A tree in memory is complete.
+    fn skip_voids(&mut self, file: &OpenFile) -> Result<bool, Failed> {
+        let (first, is_kept) = (self.next_block, matches!(self.draft.nodes, Nodes::File(..)));
+        if is_kept && self.are_zeros(file, first * BLOCK_SIZE, 1)? {
+            self.next_block = voids_until(first, self.zeros_until.min(file.size()));
+        }
+        Ok(self.next_block > first)
+    }
+
+    /// Whether these bytes are certainly zero. Then they need not be read.
+    fn are_zeros(&mut self, file: &OpenFile, offset: u64, length: u64) -> Result<bool, Failed> {
+        if self.zeros_until <= offset {
+            let until = file.version().zeros_until(offset);
+            self.zeros_until = Handle::current().block_on(until).map_err(Failed::Read)?;
+        }
+        Ok(self.zeros_until >= offset + length)
     }
 
     /// Makes the levels above those that the slices wrote, and the root.
@@ -142,13 +172,14 @@ impl Progress {
             for first in (0..below).step_by(FOLD_NODES as usize) {
                 let count = (below - first).min(FOLD_NODES) as usize;
                 let children = self.layout.read(&self.draft.nodes, stored - 1, first, count)?;
-                self.layout.write(&mut self.draft.nodes, stored, first / FAN as u64, &fold_groups(&children))?;
+                let parents = fold_groups(Layout::level(stored - 1), first, &children);
+                self.layout.write(&mut self.draft.nodes, stored, first / FAN as u64, &parents)?;
             }
         }
         let top = self.layout.stored() - 1;
         let count = self.layout.nodes(top) as usize;
         let nodes = self.layout.read(&self.draft.nodes, top, 0, count)?;
-        Ok(fold(&nodes, true).expect("only files with blocks are hashed"))
+        Ok(fold_nodes(Layout::level(top), 0, &nodes, true))
     }
 }
 
@@ -156,8 +187,4 @@ impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Nodes(error)
     }
-}
-
-fn fold_groups(nodes: &[Hash]) -> Vec<Hash> {
-    nodes.chunks(FAN).map(|group| fold(group, false).expect("a chunk is never empty")).collect()
 }

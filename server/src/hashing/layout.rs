@@ -45,6 +45,11 @@ impl Layout {
         Self { levels }
     }
 
+    /// The level that is stored as the `stored`-th.
+    pub fn level(stored: usize) -> u8 {
+        u8::try_from(stored).expect("few levels are stored") * STRIDE
+    }
+
     /// Bytes of all stored nodes.
     pub fn len(&self) -> u64 {
         self.levels.iter().map(|(_, nodes)| nodes * NODE).sum()
@@ -78,9 +83,27 @@ impl Layout {
     pub fn write(&self, bytes: &mut Nodes, stored: usize, first: u64, nodes: &[Hash]) -> io::Result<()> {
         bytes.write_at(nodes.as_flattened(), self.levels[stored].0 + first * NODE)
     }
+
+    /// Writes nodes of a complete tree that were absent. Only files lack any.
+    pub fn write_late(&self, bytes: &Nodes, stored: usize, first: u64, nodes: &[Hash]) -> io::Result<()> {
+        match bytes {
+            Nodes::Memory(_) => Ok(()),
+            Nodes::File(file, header) => {
+                file.write_all_at(nodes.as_flattened(), header + self.levels[stored].0 + first * NODE)
+            }
+        }
+    }
 }
 
 impl Nodes {
+    /// Makes room for so many bytes. Those that are not written are zero.
+    pub fn set_len(&self, length: u64) -> io::Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::File(file, header) => file.set_len(header + length),
+        }
+    }
+
     fn read_at(&self, target: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::Memory(bytes) => {

@@ -116,6 +116,21 @@ impl OpenFile {
             Some(done) => done,
             None => self.version.read(read).await,
         };
+        self.note_change(done)
+    }
+
+    /// The end of the zeros from `offset` on, as [`Version::zeros_until`] knows it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`], or what the store says.
+    pub async fn zeros_until(&self, offset: u64) -> Result<u64, Refusal> {
+        if self.has_changed() {
+            return Err(ErrorCode::Changed.into());
+        }
+        self.note_change(self.version.zeros_until(offset).await)
+    }
+
+    fn note_change<T>(&self, done: Result<T, Refusal>) -> Result<T, Refusal> {
         done.inspect_err(|refusal| {
             if refusal.code() == ErrorCode::Changed {
                 self.set_state(HashState::Changed);

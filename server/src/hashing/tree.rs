@@ -4,9 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use wstp_protocol::Hash;
-use wstp_protocol::tree::{Tree, empty_root, fold, verify_page};
+use wstp_protocol::tree::{Tree, empty_root, verify_page};
+use wstp_protocol::zeros::VOID_LEVEL;
 
 use super::layout::{Layout, Nodes};
+use super::voids::{self, fold_nodes, is_absent};
 
 /// The hashes of one version of a file.
 #[derive(Debug)]
@@ -68,7 +70,29 @@ impl HashTree {
         let from = first << below;
         let to = (end << below).min(self.layout.nodes(stored));
         let count = usize::try_from(to - from).map_err(|_| PageError::Damaged)?;
-        let children = self.layout.read(&self.nodes, stored, from, count)?;
-        children.chunks(1 << below).map(|children| fold(children, false).ok_or(PageError::Damaged)).collect()
+        let mut children = self.layout.read(&self.nodes, stored, from, count)?;
+        if level < VOID_LEVEL {
+            self.fill_voids(stored, from, &mut children);
+        }
+        let groups = (from..).step_by(1 << below).zip(children.chunks(1 << below));
+        Ok(groups.map(|(first, children)| fold_nodes(Layout::level(stored), first, children, false)).collect())
+    }
+
+    /// Computes the nodes that are absent because they lie in a void. All nodes of the void are stored then, so that each
+    /// is computed once, whoever asks.
+    fn fill_voids(&self, stored: usize, first: u64, nodes: &mut [Hash]) {
+        let to_void = VOID_LEVEL - Layout::level(stored);
+        while let Some(at) = nodes.iter().position(is_absent) {
+            let void = (first + at as u64) >> to_void;
+            let levels = voids::levels(void);
+            for (stored, nodes) in levels.iter().enumerate() {
+                let first = void << (VOID_LEVEL - Layout::level(stored));
+                if let Err(error) = self.layout.write_late(&self.nodes, stored, first, nodes) {
+                    tracing::debug!(%error, "the hashes of zeros can't be kept");
+                }
+            }
+            let in_void = (first + at as u64 - (void << to_void)) as usize;
+            nodes[at..].iter_mut().zip(&levels[stored][in_void..]).for_each(|(node, known)| *node = *known);
+        }
     }
 }

@@ -37,6 +37,10 @@ impl Offer for Desk {
         file.read(read).await
     }
 
+    async fn zeros_until(&self, file: &Self::File, offset: u64) -> Result<u64, Refusal> {
+        file.zeros_until(offset).await
+    }
+
     async fn hashes(&self, file: &Self::File, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
         self.files.hashes(file, page).await
     }

@@ -106,7 +106,7 @@ async fn moved_away_with_its_folder() {
 #[tokio::test]
 async fn a_change_is_noticed_by_the_hashing_alone() {
     let folder = Folder::new();
-    let path = folder.sparse("file", 100 << 30);
+    let path = folder.sparse("file", 1 << 40);
     let server = Server::start(folder.path()).await;
     let mut client = server.connect().await;
     let opened = client.open_file("file").await.unwrap();

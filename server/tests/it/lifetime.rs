@@ -51,7 +51,7 @@ async fn ctrl_c_drains() {
 #[tokio::test]
 async fn a_server_that_is_hashing_stops_at_once_and_leaves_nothing() {
     let (folder, cache) = (Folder::new(), Folder::new());
-    folder.sparse("huge", 100 << 30);
+    folder.sparse("huge", 1 << 40);
     let server = Server::start_with(
         folder.path(),
         crate::support::Options { cache: Some(cache.path()), ..crate::support::Options::default() },

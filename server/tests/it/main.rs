@@ -8,6 +8,7 @@ mod changes;
 mod files;
 mod folder_pages;
 mod hashes;
+mod holes;
 mod http;
 mod lifetime;
 mod limits;

@@ -16,10 +16,11 @@ const SIZE: u64 = 40 * 8192 + 5;
 pub type Case<F> = (&'static str, fn(FileStore<F>));
 
 /// The cases. Each one needs a new store of four empty files.
-pub fn cases<F: BlockFile<Error: Debug>>() -> [Case<F>; 7] {
+pub fn cases<F: BlockFile<Error: Debug>>() -> [Case<F>; 8] {
     [
         ("a gap is filled with zeros", a_gap_is_filled_with_zeros),
         ("a file can be cut and grows with zeros", a_file_can_be_cut_and_grows_with_zeros),
+        ("zeros take the place of what was there", zeros_take_the_place_of_what_was_there),
         ("data is read back and hashed", data_is_read_back_and_hashed),
         ("hashes are kept apart from data", hashes_are_kept_apart_from_data),
         ("records follow each other", records_follow_each_other),
@@ -69,6 +70,20 @@ fn a_file_can_be_cut_and_grows_with_zeros<F: BlockFile<Error: Debug>>(mut store:
     assert_eq!(F::kind(&past_the_end), StoreError::Missing);
     done(&mut store, StoreRequest::SetLength { size: 12 });
     assert_eq!(content(store.data()), [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0]);
+}
+
+fn zeros_take_the_place_of_what_was_there<F: BlockFile<Error: Debug>>(mut store: FileStore<F>) {
+    let zeros = |offset, length| StoreRequest::WriteZeros { offset, length };
+    done(&mut store, StoreRequest::SetLength { size: 3 << 20 });
+    done(&mut store, write(0, &[7; 2 << 20]));
+    done(&mut store, zeros(5000, (2 << 20) - 1000));
+    done(&mut store, write(12_000, b"x"));
+    let mut expected = vec![0; 3 << 20];
+    expected[..5000].fill(7);
+    expected[12_000] = b'x';
+    assert!(content(store.data()) == expected);
+    done(&mut store, zeros(0, 3 << 20));
+    assert!(content(store.data()) == vec![0; 3 << 20]);
 }
 
 fn data_is_read_back_and_hashed<F: BlockFile<Error: Debug>>(mut store: FileStore<F>) {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use wstp_protocol::tree::{Tree, empty_root, fold, hash_block};
+use wstp_protocol::zeros::VOID_LEVEL;
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash, HashPage, RequestId};
 
 pub struct Content {
@@ -17,7 +18,7 @@ pub struct Content {
 }
 
 /// Which bytes. The edition differs from edition 0 in every eleventh block, or from [`SMALL_CHANGE`] on in block 3
-/// only.
+/// only. From [`SPARSE`] on most of it is zero, and from [`VOID`] on all but its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edition {
     pub size: u64,
@@ -27,8 +28,23 @@ pub struct Edition {
 /// Editions from this number on differ in one block.
 pub const SMALL_CHANGE: u8 = 100;
 
+/// Editions from this number on are zero in runs, which are elsewhere in each of them.
+pub const SPARSE: u8 = 200;
+/// Editions from this number on begin with a void, and some zeros more.
+pub const VOID: u8 = 240;
+
 thread_local! {
     static MADE: RefCell<HashMap<Edition, Rc<Content>>> = RefCell::new(HashMap::new());
+}
+
+impl Edition {
+    fn is_zero(self, block: usize) -> bool {
+        match self.number {
+            VOID.. => block < (1 << VOID_LEVEL) + 20,
+            SPARSE.. => (block + 17 * usize::from(self.number - SPARSE)) % 150 < 100,
+            _ => false,
+        }
+    }
 }
 
 impl Content {
@@ -39,6 +55,9 @@ impl Content {
     fn make(edition: Edition) -> Self {
         let mut data = vec![0; edition.size as usize];
         for (index, block) in data.chunks_mut(BLOCK_SIZE as usize).enumerate() {
+            if edition.is_zero(index) {
+                continue;
+            }
             let differs = if edition.number >= SMALL_CHANGE { index == 3 } else { index % 11 == 3 };
             let number = if differs { edition.number } else { 0 };
             for (at, word) in block.chunks_mut(8).enumerate() {
@@ -55,6 +74,13 @@ impl Content {
             .collect();
         let root = fold(&leaves, true).unwrap_or_else(empty_root);
         Self { data: data.into(), root, tree, leaves }
+    }
+
+    /// The zero blocks that begin at this one; `None` if it is not zero.
+    pub fn zeros_from(&self, first: u64) -> Option<Range<u64>> {
+        let blocks = self.data.chunks(BLOCK_SIZE as usize).skip(first as usize);
+        let count = blocks.take_while(|block| block.iter().all(|byte| *byte == 0)).count() as u64;
+        (count > 0).then_some(first..first + count)
     }
 
     pub fn size(&self) -> u64 {

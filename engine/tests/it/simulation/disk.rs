@@ -218,6 +218,10 @@ impl Disk {
                 self.data.write(offset as usize, data);
                 StoreReply::Done
             }
+            StoreRequest::WriteZeros { offset, length } => {
+                assert!(length <= 64 << 20, "too many zeros at once");
+                self.perform(StoreRequest::Write { offset, data: vec![0; length as usize].into() })
+            }
             StoreRequest::WriteHashes { first, hashes } => {
                 self.hashes.write(first as usize * 32, hashes.concat().into());
                 StoreReply::Done

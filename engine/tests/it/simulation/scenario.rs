@@ -5,7 +5,7 @@ use std::time::Duration;
 use wstp_engine::{Connections, Order};
 use wstp_protocol::{BLOCK_SIZE, Limits};
 
-use crate::simulation::content::Edition;
+use crate::simulation::content::{Edition, SPARSE};
 use crate::simulation::disk::{Crash, Damage};
 use crate::simulation::server::{Lie, ServerScript};
 use crate::simulation::world::{Blow, Link, Scenario};
@@ -68,7 +68,31 @@ impl Scenario {
             scenario.blows.push((at[0], Blow::DamagedCrash(crash, damage(&mut random))));
             scenario.blows.push((at[1], Blow::Damage(damage(&mut random))));
         }
+        scenario.have_zeros(&mut Random::new(seed ^ 0x2e05));
         scenario
+    }
+
+    /// Some servers tell zeros, and some files are full of them.
+    fn have_zeros(&mut self, random: &mut Random) {
+        for (script, _) in &mut self.servers {
+            (script.tells_zeros, script.knows_holes) = (random.chance(0.7), random.chance(0.5));
+        }
+        if self.servers.len() > 1 && self.servers[1].0.lie.is_some() && random.chance(0.3) {
+            self.servers[1].0.lie = Some(random.pick(&[Lie::AllZero, Lie::ZerosPastTheEnd, Lie::UnagreedZeros]));
+        }
+        if random.chance(0.5) {
+            return;
+        }
+        let sparse = |edition: &mut Edition| edition.number += SPARSE;
+        sparse(&mut self.edition);
+        self.servers.iter_mut().filter_map(|(script, _)| script.plain.as_mut()).for_each(sparse);
+        for (_, blow) in &mut self.blows {
+            if let Blow::ChangeFile(edition) = blow
+                && random.chance(0.7)
+            {
+                sparse(edition);
+            }
+        }
     }
 
     /// A number of connections as the transfer is told.
@@ -123,6 +147,8 @@ impl ServerScript {
             misheard: None,
             missing: false,
             plain: None,
+            tells_zeros: false,
+            knows_holes: false,
             mirrors: Vec::new(),
         }
     }
@@ -164,6 +190,8 @@ fn script(random: &mut Random) -> ServerScript {
         misheard: None,
         missing: false,
         plain: None,
+        tells_zeros: false,
+        knows_holes: false,
         mirrors: Vec::new(),
     }
 }

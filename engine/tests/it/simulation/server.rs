@@ -8,8 +8,9 @@ use bytes::Bytes;
 use wstp_engine::http_source::{HttpAnswer, HttpRequest};
 use wstp_engine::{ConnectionId, Instant};
 use wstp_protocol::{
-    BlockRun, BlocksReply, BlocksRequest, ClientMessage, ErrorCode, Failure, FileVersion, Handle, HashesRequest,
-    Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome, features,
+    BLOCK_SIZE, BlockRun, BlocksReply, BlocksRequest, ClientMessage, ErrorCode, Failure, FileVersion, Handle,
+    HashesRequest, Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome,
+    Zeros, features,
 };
 
 use crate::simulation::content::{Content, Edition};
@@ -38,11 +39,17 @@ pub enum Lie {
     WrongRoot,
     /// It cancels requests without being asked.
     CancelsAll,
+    /// It calls everything zero.
+    AllZero,
+    /// It calls blocks zero that lie behind the end of the file.
+    ZerosPastTheEnd,
+    /// It calls blocks zero although that was not agreed on.
+    UnagreedZeros,
 }
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::NotWstp,
         Self::TwoSizes,
         Self::WrongPages,
@@ -53,6 +60,9 @@ impl Lie {
         Self::Huge,
         Self::WrongRoot,
         Self::CancelsAll,
+        Self::AllZero,
+        Self::ZerosPastTheEnd,
+        Self::UnagreedZeros,
     ];
 }
 
@@ -82,6 +92,10 @@ pub struct ServerScript {
     pub missing: bool,
     /// It speaks plain HTTP, and keeps this edition even if it changes elsewhere.
     pub plain: Option<Edition>,
+    /// It calls zeros by their name.
+    pub tells_zeros: bool,
+    /// It knows of zeros before it has read them.
+    pub knows_holes: bool,
     /// The other places that it names.
     pub mirrors: Vec<MirrorUrl>,
 }
@@ -90,6 +104,7 @@ struct Peer {
     handles: Vec<(Handle, u8)>,
     pending: BTreeMap<RequestId, bool>,
     number: u64,
+    features: u64,
 }
 
 /// The answers to a message, at their times.
@@ -134,7 +149,7 @@ impl Server {
 
     pub fn opened(&mut self, connection: ConnectionId) {
         self.connected += 1;
-        let peer = Peer { handles: Vec::new(), pending: BTreeMap::new(), number: self.connected };
+        let peer = Peer { handles: Vec::new(), pending: BTreeMap::new(), number: self.connected, features: 0 };
         self.peers.insert(connection, peer);
     }
 
@@ -191,7 +206,7 @@ impl Server {
         }
         let think = random.up_to(self.script.thinking);
         match message {
-            ClientMessage::Hello(hello) => self.welcome(think, hello.features),
+            ClientMessage::Hello(hello) => self.welcome(connection, think, hello.features),
             ClientMessage::Ping(ping) => vec![(think, None, ServerMessage::Pong(Pong { nonce: ping.nonce }))],
             ClientMessage::Open(open) => {
                 self.start(connection, open.id, think, |server| server.open(now, connection, open.id))
@@ -262,12 +277,16 @@ impl Server {
         vec![(think, Some(id), make(self))]
     }
 
-    fn welcome(&self, think: Duration, known: u64) -> Answers {
+    fn welcome(&mut self, connection: ConnectionId, think: Duration, known: u64) -> Answers {
         let version = if self.script.lie == Some(Lie::NotWstp) { 77 } else { 1 };
         let urls = self.script.mirrors.clone();
-        let features = if urls.is_empty() { 0 } else { known & features::MIRRORS };
+        let tells_zeros =
+            self.script.tells_zeros || matches!(self.script.lie, Some(Lie::AllZero | Lie::ZerosPastTheEnd));
+        let wanted = [(!urls.is_empty(), features::MIRRORS), (tells_zeros, features::ZEROS)];
+        let features = known & wanted.iter().filter(|(is_wanted, _)| *is_wanted).fold(0, |all, (_, bit)| all | bit);
+        self.peers.get_mut(&connection).expect("checked by the caller").features = features;
         let welcome = Welcome { version, features, agent: "script".into(), limits: self.script.limits };
-        let mirrors = (features != 0).then_some(ServerMessage::Mirrors(Mirrors { urls }));
+        let mirrors = (features & features::MIRRORS != 0).then_some(ServerMessage::Mirrors(Mirrors { urls }));
         std::iter::once(ServerMessage::Welcome(welcome)).chain(mirrors).map(|message| (think, None, message)).collect()
     }
 
@@ -325,6 +344,9 @@ impl Server {
             assert_ne!(self.script.lie, None, "blocks past the end of the file");
             return failure(ask.id, ErrorCode::OutOfRange);
         };
+        if let Some(zeros) = self.zeros(connection, ask) {
+            return ServerMessage::Zeros(zeros);
+        }
         let mut run = ask.run;
         let mut data = data.to_vec();
         let corrupt = now < self.faults_until && random.chance(self.script.corruption);
@@ -339,6 +361,22 @@ impl Server {
             _ => {}
         }
         ServerMessage::Blocks(BlocksReply { id: ask.id, run, data: data.into() })
+    }
+
+    /// Zeros in place of the requested blocks, where they are told.
+    fn zeros(&self, connection: ConnectionId, ask: &BlocksRequest) -> Option<Zeros> {
+        let (id, first, blocks) = (ask.id, ask.run.first, self.content.size().div_ceil(BLOCK_SIZE));
+        let count = match self.script.lie {
+            Some(Lie::AllZero) => blocks - first,
+            Some(Lie::ZerosPastTheEnd) => u64::MAX - first,
+            Some(Lie::UnagreedZeros) => ask.run.count.into(),
+            _ if self.peers.get(&connection)?.features & features::ZEROS == 0 => return None,
+            _ => {
+                let zeros = self.content.zeros_from(first).filter(|zeros| zeros.end >= ask.run.end())?;
+                if self.script.knows_holes { zeros.end - first } else { ask.run.count.into() }
+            }
+        };
+        Some(Zeros { id, first, count })
     }
 
     fn hashes(&self, now: Instant, connection: ConnectionId, ask: &HashesRequest) -> ServerMessage {

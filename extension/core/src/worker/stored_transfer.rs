@@ -18,7 +18,7 @@ pub struct StoredTransfer {
     store: Store,
     /// Requests that storage is to execute, in order.
     due: VecDeque<StoreRequest>,
-    /// A run of blocks was read back. The thread has other work before the next one.
+    /// A run of blocks was read back, or zeros were written. The thread has other work before the next one.
     has_read: bool,
 }
 
@@ -56,10 +56,10 @@ impl StoredTransfer {
         self.transfer.handle_timeout(clock::now());
     }
 
-    /// Does the work of storage, but reads back no more than one run of blocks at a time.
+    /// Does the work of storage, but reads back no more than one run of blocks at a time, and writes one of zeros.
     fn perform_due(&mut self) {
         while let Some(request) = self.due.front() {
-            let reads = matches!(request, StoreRequest::Rehash { .. });
+            let reads = matches!(request, StoreRequest::Rehash { .. } | StoreRequest::WriteZeros { .. });
             if reads && std::mem::replace(&mut self.has_read, true) {
                 return;
             }

@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::Advice;
-use rustix::io::ReadWriteFlags;
+use rustix::fs::{Advice, SeekFrom, seek};
+use rustix::io::{Errno, ReadWriteFlags};
 use wstp_provider::Read;
 
 use super::stamp::Stamp;
@@ -23,12 +25,17 @@ pub struct Reader {
     size: u64,
     /// The position up to which the disk was asked to read ahead.
     ahead: AtomicU64,
+    /// A stretch of the file that is no hole.
+    data: Mutex<Range<u64>>,
 }
 
 impl Reader {
     /// Reads a file of this many bytes.
     pub fn new(file: File, size: u64) -> Self {
-        Self { file, size, ahead: AtomicU64::new(0) }
+        // A file that takes as much room as it is long has no hole.
+        let is_full = file.metadata().is_ok_and(|metadata| metadata.blocks().saturating_mul(512) >= size);
+        let data = if is_full { 0..u64::MAX } else { 0..0 };
+        Self { file, size, ahead: AtomicU64::new(0), data: Mutex::new(data) }
     }
 
     /// The file's current stamp.
@@ -59,6 +66,32 @@ impl Reader {
     /// Blocking: fills `buffer` with the bytes from `offset` on.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Whether no hole is at this offset, as far as that is known.
+    pub fn has_data_at(&self, offset: u64) -> bool {
+        self.data().contains(&offset)
+    }
+
+    /// Blocking: the end of the hole at an offset; the offset itself if there is none. Some file systems have no holes, or
+    /// don't tell.
+    pub fn hole_until(&self, offset: u64) -> io::Result<u64> {
+        let data = match seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(data) => data,
+            Err(Errno::NXIO) => return Ok(self.size.max(offset)),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                *self.data() = 0..u64::MAX;
+                return Ok(offset);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(&self.file, SeekFrom::Hole(data)).unwrap_or(data);
+        *self.data() = data..end;
+        Ok(data)
+    }
+
+    fn data(&self) -> MutexGuard<'_, Range<u64>> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the disk to read a range soon.

@@ -104,6 +104,14 @@ impl Version for LocalVersion {
         blocking(&self.0.disk.readers, move || opened.read(&read)).await
     }
 
+    async fn zeros_until(&self, offset: u64) -> Result<u64, Refusal> {
+        if self.0.open_reader().is_some_and(|reader| reader.has_data_at(offset)) {
+            return Ok(offset);
+        }
+        let opened = self.0.clone();
+        blocking(&self.0.disk.readers, move || opened.zeros_until(offset)).await
+    }
+
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> Result<(), Refusal> {
         let reader = self.0.reader()?;
         let length = buffer.len() as u64;
@@ -141,6 +149,14 @@ impl Opened {
         let buffer = reader.read(read).map_err(refused)?;
         self.check(&reader)?;
         Ok(Bytes::from_owner(buffer))
+    }
+
+    /// Blocking: the end of the hole at an offset.
+    fn zeros_until(&self, offset: u64) -> Result<u64, Refusal> {
+        let reader = self.reader()?;
+        let end = reader.hole_until(offset).map_err(refused)?;
+        self.check(&reader)?;
+        Ok(end)
     }
 
     /// The file, opened again if need be. Blocking.

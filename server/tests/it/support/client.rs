@@ -284,6 +284,7 @@ fn answers(message: &ServerMessage) -> Option<RequestId> {
         ServerMessage::Stat(reply) => Some(reply.id),
         ServerMessage::Opened(reply) => Some(reply.id),
         ServerMessage::Blocks(reply) => Some(reply.id),
+        ServerMessage::Zeros(reply) => Some(reply.id),
         ServerMessage::HashPage(reply) => Some(reply.id),
         ServerMessage::Bundle(reply) => Some(reply.id),
         _ => None,

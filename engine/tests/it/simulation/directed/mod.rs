@@ -9,13 +9,14 @@ mod mirrors;
 mod order;
 mod sources;
 mod stored;
+mod zeros;
 
 use std::time::Duration;
 
 use wstp_engine::{Phase, Problem, RangeSet, StoreError};
 use wstp_protocol::{BLOCK_SIZE, ErrorCode};
 
-use crate::simulation::content::Edition;
+use crate::simulation::content::{Content, Edition};
 use crate::simulation::server::{Lie, Misheard, ServerScript};
 use crate::simulation::world::{Blow, Link, Scenario, World};
 
@@ -81,7 +82,7 @@ fn every_lie_of_a_lone_server_ends_the_transfer_with_its_reason() {
         world.check_verified();
         let problem = world.transfer.progress().problem.expect("a failure has a reason");
         let fits = match lie {
-            Lie::WrongBlock => problem == Problem::BadBlocks,
+            Lie::WrongBlock | Lie::AllZero => problem == Problem::BadBlocks,
             Lie::Huge => problem == Problem::Storage(StoreError::Full),
             Lie::CancelsAll => matches!(problem, Problem::Server { code: ErrorCode::Cancelled, .. }),
             _ => matches!(problem, Problem::Protocol(_)),

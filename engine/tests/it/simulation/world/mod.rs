@@ -132,6 +132,8 @@ pub struct World {
     pub arrived: Vec<BlockRun>,
     /// Bytes of these.
     pub arrived_bytes: u64,
+    /// The blocks that were called zero.
+    pub told: RangeSet,
     /// Every run that was read back, in order.
     pub rehashed: Vec<BlockRun>,
     /// Hashes that came, without uncles.
@@ -186,6 +188,7 @@ impl World {
             asked: Vec::new(),
             asked_of: vec![RangeSet::new(); scenario.servers.len()],
             arrived: Vec::new(),
+            told: RangeSet::new(),
             rehashed: Vec::new(),
             arrived_bytes: 0,
             arrived_hashes: 0,
@@ -525,6 +528,10 @@ impl World {
                 wire.asked.remove(&blocks.id);
                 self.arrived.push(blocks.run);
                 self.arrived_bytes += blocks.data.len() as u64;
+            }
+            Ok(ServerMessage::Zeros(zeros)) => {
+                wire.asked.remove(&zeros.id);
+                self.told.insert(zeros.blocks());
             }
             Ok(ServerMessage::HashPage(page)) => {
                 self.arrived_hashes += page.nodes.len();
