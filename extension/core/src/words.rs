@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn what_is_wrong_within_a_folder_is_said_in_a_narrow_row() {
         for code in ErrorCode::ALL.iter().copied() {
-            let found = wstp_engine::Problem::Server { code, text: "odd".to_owned() };
+            let found = wstp_engine::Problem::Server { code, text: "Odd.".to_owned() };
             let told = member_problem(&FolderProblem::Source(found), "a.long.host.example.org:3000");
             assert!(told.what.ends_with('.') && told.advice.ends_with('.'), "{told:?}");
             let ends_the_download = matches!(
