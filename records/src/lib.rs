@@ -48,13 +48,13 @@ impl Format {
     /// The beginning of a journal: its header and its first record.
     #[must_use]
     pub fn begin(self, sequence: u64, record: &impl Serialize) -> Vec<u8> {
-        [&self.magic[..], &self.version.to_le_bytes(), &seal(sequence, record)].concat()
+        [&self.magic[..], &self.version.to_le_bytes(), &framed(sequence, record)].concat()
     }
 
     /// A record as it stands in a journal; number 0 brings the header along.
     #[must_use]
     pub fn encode(self, sequence: u64, record: &impl Serialize) -> Vec<u8> {
-        if sequence == 0 { self.begin(0, record) } else { seal(sequence, record) }
+        if sequence == 0 { self.begin(0, record) } else { framed(sequence, record) }
     }
 
     /// Reads a journal from its start; `None` if there is none, or its header is cut off or damaged.
@@ -71,7 +71,7 @@ impl Format {
         match version.map(|version| u32::from_le_bytes(*version)) {
             Some(version) if (1..=self.version).contains(&version) => Ok(Some(reader(version, START))),
             Some(_) => Err(Foreign),
-            None if self.uncounted > 0 && reader(0, 0).sealed().is_some() => Err(Foreign),
+            None if self.uncounted > 0 && reader(0, 0).next().is_some() => Err(Foreign),
             None => Ok(None),
         }
     }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     ///
     /// When it is whole and can't be understood.
     pub fn next_record<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Foreign> {
-        let Some((sequence, record)) = self.sealed() else { return Ok(None) };
+        let Some((sequence, record)) = self.next() else { return Ok(None) };
         let value = fields::from_bytes(record).map_err(|_| Foreign)?;
         self.position += FRAME + SEQUENCE + record.len();
         self.sequence = Some(sequence);
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         // Each record takes more than its frame.
         let most = (self.bytes.len() / (FRAME + SEQUENCE)) as u64;
         let follows = |sequence: u64| sequence > last && (self.sequence.is_none() || sequence - last <= most);
-        let found = (self.position + 1..self.bytes.len()).find(|at| self.sealed_at(*at, follows).is_some());
+        let found = (self.position + 1..self.bytes.len()).find(|at| self.record_at(*at, follows).is_some());
         if let Some(at) = found {
             self.position = at;
             self.sequence = None;
@@ -159,18 +159,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The next record's sequence number and bytes, if it is whole and follows.
-    fn sealed(&self) -> Option<(u64, &'a [u8])> {
-        self.sealed_at(self.position, |sequence| self.sequence.is_none_or(|last| sequence == last.wrapping_add(1)))
+    fn next(&self) -> Option<(u64, &'a [u8])> {
+        self.record_at(self.position, |sequence| self.sequence.is_none_or(|last| sequence == last.wrapping_add(1)))
     }
 
-    fn sealed_at(&self, position: usize, follows: impl Fn(u64) -> bool) -> Option<(u64, &'a [u8])> {
+    fn record_at(&self, position: usize, follows: impl Fn(u64) -> bool) -> Option<(u64, &'a [u8])> {
         let rest = self.bytes.get(position..)?;
         let length = self.length(rest).filter(|length| *length <= MAX_RECORD)?;
         let crc = u32::from_le_bytes(*rest[4..].first_chunk()?);
-        let sealed = rest.get(FRAME..FRAME + length)?;
-        let (sequence, record) = sealed.split_first_chunk()?;
+        let framed = rest.get(FRAME..FRAME + length)?;
+        let (sequence, record) = framed.split_first_chunk()?;
         let sequence = u64::from_le_bytes(*sequence);
-        (follows(sequence) && crc32(sealed) == crc).then_some((sequence, record))
+        (follows(sequence) && crc32(framed) == crc).then_some((sequence, record))
     }
 
     /// How many bytes of a record follow its frame.
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A record behind its frame.
-fn seal(sequence: u64, record: &impl Serialize) -> Vec<u8> {
+fn framed(sequence: u64, record: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![0; FRAME];
     bytes.extend(sequence.to_le_bytes());
     let mut bytes = postcard::to_extend(record, bytes).expect("a Vec grows as needed and a record can be serialised");
