@@ -34,7 +34,7 @@ pub enum DecodeError {
     OutOfBounds(&'static str),
 }
 
-mod tag {
+pub(crate) mod tag {
     pub const HELLO: u8 = 0x01;
     pub const LIST: u8 = 0x02;
     pub const STAT: u8 = 0x03;

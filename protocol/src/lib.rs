@@ -9,6 +9,7 @@
 mod bounded;
 mod bundle;
 mod error_code;
+pub mod exchange;
 pub mod features;
 mod frame;
 pub mod limits;

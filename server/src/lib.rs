@@ -4,8 +4,8 @@
 //! request:
 //!
 //! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
-//! - `routes` answers pages and upgrades `/ws`, `session` speaks the protocol, `plain_http` serves `/files/` to
-//!   everything else;
+//! - `routes` answers pages and upgrades `/ws`, `plain_http` serves `/files/` to everything else;
+//! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other;
 //! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and the settings of a running
 //!   server;
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
@@ -24,9 +24,11 @@
 mod accept;
 pub mod access;
 mod blocking;
+mod carrier;
 mod config;
 mod congestion;
 mod control;
+mod exchange;
 mod files;
 mod guarded_io;
 mod hashing;

@@ -53,9 +53,13 @@ pub struct Slot {
 
 /// A seat. It is given back when its purpose ends.
 pub struct Seat {
-    reader: Arc<Reader>,
+    /// The connection that can be evicted to free the seat.
+    sitting: Option<Sitting>,
     _permit: OwnedSemaphorePermit,
 }
+
+/// A connection that holds a seat, or serves someone who does: its eviction frees the seat.
+pub struct Sitting(Arc<Reader>);
 
 impl Places {
     /// This many seats, and some more slots.
@@ -87,8 +91,7 @@ impl Places {
     /// A seat for a client that has a slot. `None` if all are taken and no connection can be evicted.
     pub async fn seat(&self, reader: &Arc<Reader>) -> Option<Seat> {
         let permit = self.take(&self.seats, |other| other.has_seat).await?;
-        reader.state().has_seat = true;
-        Some(Seat { reader: reader.clone(), _permit: permit })
+        Some(Seat { sitting: Some(Sitting::on(reader)), _permit: permit })
     }
 
     /// A free place, or that of an evicted connection.
@@ -188,9 +191,24 @@ impl Drop for Slot {
     }
 }
 
-impl Drop for Seat {
+impl Seat {
+    /// Keeps the seat for a client that comes on other connections.
+    pub fn leave_connection(&mut self) {
+        self.sitting = None;
+    }
+}
+
+impl Sitting {
+    /// The connection of this reader serves someone who has a seat, until this is dropped.
+    pub fn on(reader: &Arc<Reader>) -> Self {
+        reader.state().has_seat = true;
+        Self(reader.clone())
+    }
+}
+
+impl Drop for Sitting {
     fn drop(&mut self) {
-        self.reader.state().has_seat = false;
+        self.0.state().has_seat = false;
     }
 }
 

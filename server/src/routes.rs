@@ -16,7 +16,7 @@ use wstp_protocol::{ENDPOINT_PATH, VERSIONS};
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
-use crate::{origin, session};
+use crate::{exchange, origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -55,6 +55,7 @@ pub fn routes(
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let own_address = peer.local.to_string();
     let files = files(server.clone(), peer.clone());
+    let exchanges = exchanges(server.clone(), peer.clone());
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -83,6 +84,8 @@ pub fn routes(
         .and(reads())
         .map(|| warp::reply::with_header(STYLE, header::CONTENT_TYPE, "text/css; charset=utf-8").into_response());
     endpoint
+        .or(exchanges)
+        .unify()
         .or(health)
         .unify()
         .or(page)
@@ -94,6 +97,23 @@ pub fn routes(
         .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
         .unify()
         .map(secured)
+}
+
+/// The protocol over HTTP exchanges.
+fn exchanges(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path(&ENDPOINT_PATH[1..])
+        .and(warp::path::end())
+        .and(warp::post().or(warp::delete()).unify().or(warp::options()).unify())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method, headers: HeaderMap, body| {
+            let (server, peer) = (server.clone(), peer.clone());
+            async move { exchange::answer(&server, &peer, method, &headers, body).await }
+        })
 }
 
 /// The shared files over plain HTTP, for any method.

@@ -14,6 +14,7 @@ use crate::accept::accept;
 use crate::config::Config;
 use crate::congestion::{Choice, Refused};
 use crate::control::Control;
+use crate::exchange;
 use crate::files::Files;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
 use crate::places::Places;
@@ -60,6 +61,8 @@ pub struct Server {
     pub places: Arc<Places>,
     /// What the system is asked for on each connection.
     pub congestion: Choice,
+    /// The sessions that go over HTTP.
+    pub exchanges: exchange::Sessions,
     next_connection: AtomicU64,
 }
 
@@ -76,6 +79,7 @@ impl Server {
             sessions: TaskTracker::new(),
             places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
             congestion,
+            exchanges: exchange::Sessions::default(),
             next_connection: AtomicU64::new(1),
             control,
         }

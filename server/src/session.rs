@@ -7,19 +7,21 @@ mod outbox;
 mod requests;
 mod state;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use tracing::Instrument;
 use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
 use wstp_provider::Refusal;
 
+use crate::carrier::{Closing, Receiver, Sender};
 use crate::places::Seat;
 use crate::registry::Presence;
 use crate::routes::Peer;
 use crate::server::Server;
-use crate::socket::{self, Closing, Receiver, Sender};
+use crate::socket;
 use connection::Connection;
 use outbox::Outbox;
 
@@ -77,7 +79,8 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
         match on_upgrade.await {
             Ok(upgraded) => {
                 let seat = server.places.seat(peer.reader()).await;
-                serve(&server, &peer, upgraded, seat).await;
+                let (sender, receiver) = socket::open(upgraded);
+                serve(&server, (peer.number, peer.address), sender, receiver, seat).await;
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
@@ -86,9 +89,15 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
     sessions.spawn(task.instrument(span));
 }
 
-async fn serve(server: &Arc<Server>, peer: &Peer, upgraded: Upgraded, seat: Option<Seat>) {
-    let (mut sender, mut receiver) = socket::open(upgraded);
-    let ending = match handshake::handshake(server, peer, seat.is_some(), &mut sender, &mut receiver).await {
+/// Serves the protocol on a carrier to its end, for a client with this number and address.
+pub async fn serve(
+    server: &Arc<Server>,
+    client: (u64, SocketAddr),
+    mut sender: impl Sender,
+    mut receiver: impl Receiver,
+    seat: Option<Seat>,
+) {
+    let ending = match handshake::handshake(server, client, seat.is_some(), &mut sender, &mut receiver).await {
         Ok((features, presence)) => converse(server, &presence, features, sender, &mut receiver).await,
         Err(ending) => Some((ending, sender)),
     };
@@ -98,13 +107,13 @@ async fn serve(server: &Arc<Server>, peer: &Peer, upgraded: Upgraded, seat: Opti
 }
 
 /// The conversation after the handshake. Gives back how it ended and the sender if it still works.
-async fn converse(
+async fn converse<S: Sender>(
     server: &Arc<Server>,
     presence: &Presence,
     features: u64,
-    sender: Sender,
-    receiver: &mut Receiver,
-) -> Option<(Ending, Sender)> {
+    sender: S,
+    receiver: &mut impl Receiver,
+) -> Option<(Ending, S)> {
     let (outbox, outflow) = Outbox::new(server.config().send_budget);
     let mut writing = tokio::spawn(outbox::write(outflow, sender, Arc::clone(presence)).in_current_span());
     let connection = Arc::new(Connection::new(server.clone(), Arc::clone(presence), outbox, features));
@@ -129,7 +138,7 @@ async fn converse(
     }
 }
 
-async fn say_last_words(ending: Ending, mut sender: Sender, mut receiver: Receiver) {
+async fn say_last_words(ending: Ending, mut sender: impl Sender, mut receiver: impl Receiver) {
     tracing::info!(reason = ending.reason, "disconnected");
     let words = async {
         if let Some(message) = ending.last_words {

@@ -80,7 +80,15 @@ const RULES: [Rule; 13] = [
     Rule {
         package: "wstp-client",
         targets: &[NATIVE, WASM],
-        may_name: Some(&["js-sys", "percent-encoding", "unicode-normalization", "wstp-engine", "wstp-protocol"]),
+        may_name: Some(&[
+            "bytes",
+            "js-sys",
+            "percent-encoding",
+            "thiserror",
+            "unicode-normalization",
+            "wstp-engine",
+            "wstp-protocol",
+        ]),
         never_reaches: &["tokio", "web-sys", "wstp-server", "wstp-messages", "wstp-ui"],
         is_pure: true,
     },

@@ -15,10 +15,10 @@ use super::Ending;
 use super::desk::Desk;
 use super::outbox::{Gone, Outbox};
 use super::state::State;
+use crate::carrier::{CarrierError, Closing, Incoming, Receiver};
 use crate::hashing::OpenFile;
 use crate::registry;
 use crate::server::Server;
-use crate::socket::{Closing, Incoming, Receiver, SocketError};
 
 /// A client that asks for nothing for so long has all that it can have without hashes.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ impl Connection {
     }
 
     /// Takes frames until the connection is to end.
-    pub async fn run(self: &Arc<Self>, receiver: &mut Receiver) -> Ending {
+    pub async fn run(self: &Arc<Self>, receiver: &mut impl Receiver) -> Ending {
         let idle = self.server.config().timeouts.idle;
         let mut silent_until = Instant::now() + idle;
         loop {
@@ -88,7 +88,7 @@ impl Connection {
     }
 
     /// The server stops: what is under way is finished within bounds, nothing new begins.
-    async fn drain(self: &Arc<Self>, receiver: &mut Receiver) -> Ending {
+    async fn drain(self: &Arc<Self>, receiver: &mut impl Receiver) -> Ending {
         const REASON: &str = "the server stops";
         self.state().session.stop();
         let ending = Ending { last_words: None, closing: Closing::GoingAway, reason: REASON };
@@ -174,7 +174,7 @@ impl Connection {
         }
     }
 
-    async fn handle_incoming(self: &Arc<Self>, incoming: Option<Result<Incoming, SocketError>>) -> Result<(), Ending> {
+    async fn handle_incoming(self: &Arc<Self>, incoming: Option<Result<Incoming, CarrierError>>) -> Result<(), Ending> {
         match incoming {
             Some(Ok(Incoming::Frame(frame))) => match ClientMessage::decode(&frame) {
                 Ok(message) => self.handle_message(message).await,
@@ -186,7 +186,7 @@ impl Connection {
             Some(Ok(Incoming::Ping)) => self.outbox.flush().await.map_err(Ending::from),
             Some(Ok(Incoming::Text)) => Err(Ending::malformed("a text message")),
             Some(Err(error)) => {
-                tracing::debug!(%error, "the socket failed");
+                tracing::debug!(%error, "the carrier failed");
                 Err(Ending::lost())
             }
             None => Err(Ending::lost()),

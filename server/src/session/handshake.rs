@@ -1,15 +1,16 @@
 //! The handshake: `Hello` comes first and in time. The server answers with `Welcome`, and with the mirrors if the
 //! client asked for them.
 
+use std::net::SocketAddr;
+
 use wstp_protocol::{ClientMessage, ErrorCode, Hello, Mirrors, ServerMessage, VERSIONS, Welcome, features};
 use wstp_provider::Refusal;
 
 use super::Ending;
 use crate::AGENT;
+use crate::carrier::{CarrierError, Closing, Incoming, Receiver, Sender};
 use crate::registry::Presence;
-use crate::routes::Peer;
 use crate::server::Server;
-use crate::socket::{Closing, Incoming, Receiver, Sender, SocketError};
 
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
@@ -21,10 +22,10 @@ const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clie
 /// free, or the server stops.
 pub async fn handshake(
     server: &Server,
-    peer: &Peer,
+    (number, address): (u64, SocketAddr),
     has_seat: bool,
-    sender: &mut Sender,
-    receiver: &mut Receiver,
+    sender: &mut impl Sender,
+    receiver: &mut impl Receiver,
 ) -> Result<(u64, Presence), Ending> {
     let hello = tokio::select! {
         () = server.stopping.cancelled() => {
@@ -40,9 +41,9 @@ pub async fn handshake(
     if !has_seat {
         return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
     }
-    let caller = server.control.callers().admit(hello.token.as_deref(), peer.address.ip());
+    let caller = server.control.callers().admit(hello.token.as_deref(), address.ip());
     let caller = caller.map_err(|refusal| Ending::failure(refusal, Closing::Normal, "the caller is not let in"))?;
-    let presence = server.control.sessions().enter(peer.number, peer.address, caller);
+    let presence = server.control.sessions().enter(number, address, caller);
     let presence =
         presence.map_err(|refusal| Ending::failure(refusal, Closing::TryAgainLater, "the caller has all its seats"))?;
     tracing::info!(agent = ?hello.agent, version, "connected");
@@ -51,7 +52,7 @@ pub async fn handshake(
     Ok((features, presence))
 }
 
-async fn answer(server: &Server, version: u16, features: u64, sender: &mut Sender) -> Result<(), SocketError> {
+async fn answer(server: &Server, version: u16, features: u64, sender: &mut impl Sender) -> Result<(), CarrierError> {
     let welcome = Welcome { version, features, agent: AGENT.to_owned(), limits: server.config().limits() };
     sender.feed(ServerMessage::Welcome(welcome).encode().into()).await?;
     if features & features::MIRRORS != 0 {
@@ -61,7 +62,7 @@ async fn answer(server: &Server, version: u16, features: u64, sender: &mut Sende
     sender.flush().await
 }
 
-async fn hello(receiver: &mut Receiver) -> Result<Hello, Ending> {
+async fn hello(receiver: &mut impl Receiver) -> Result<Hello, Ending> {
     loop {
         match receiver.next().await {
             Some(Ok(Incoming::Ping)) => {}

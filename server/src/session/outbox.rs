@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use wstp_protocol::ServerMessage;
 
+use crate::carrier::{CarrierError, Sender};
 use crate::registry::Session;
-use crate::socket::{Sender, SocketError};
 
 /// Most frames that wait.
 const QUEUE: usize = 256;
@@ -88,7 +88,7 @@ impl Slot<'_> {
 }
 
 /// Writes queued frames until every outbox is gone. Returns the sender for the last messages.
-pub async fn write(mut outflow: Outflow, mut sender: Sender, session: Arc<Session>) -> Result<Sender, SocketError> {
+pub async fn write<S: Sender>(mut outflow: Outflow, mut sender: S, session: Arc<Session>) -> Result<S, CarrierError> {
     let mut rooms = Vec::new();
     while let Some(outgoing) = outflow.0.recv().await {
         let mut flush = outflow.0.is_empty();

@@ -5,6 +5,7 @@
 
 mod bundles;
 mod changes;
+mod exchanges;
 mod files;
 mod folder_pages;
 mod hashes;

@@ -14,7 +14,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn parse(bytes: &[u8]) -> Self {
+    /// Reads a whole answer.
+    pub fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -68,9 +69,9 @@ pub async fn request(address: &str, method: &str, target: &str, fields: &[&str])
 }
 
 /// Sends a request unchanged, and reads until the server closes the connection.
-pub async fn send(address: &str, request: &str) -> Reply {
+pub async fn send(address: &str, request: impl AsRef<[u8]>) -> Reply {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_ref()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
     Reply::parse(&bytes)

@@ -1,0 +1,109 @@
+//! The sessions that go over HTTP, by the secret that names each. Each holds a seat, so they are as many as seats.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderMap, HeaderValue};
+use wstp_protocol::exchange::SESSION_FIELD;
+
+use super::exchanges::Exchanges;
+
+/// Bytes in a secret. Nobody guesses so many.
+const SECRET: usize = 16;
+
+/// Names a session. Whoever knows it can speak in the session, so no log shows it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId([u8; SECRET]);
+
+/// All sessions over HTTP.
+#[derive(Default)]
+pub struct Sessions(Mutex<HashMap<SessionId, Arc<Exchanges>>>);
+
+impl SessionId {
+    /// A new one; `None` when the system has no randomness.
+    fn random() -> Option<Self> {
+        let mut secret = [0; SECRET];
+        getrandom::fill(&mut secret).ok()?;
+        Some(Self(secret))
+    }
+
+    /// The one in the head of a request; `None` without one. One that can't be right is an error.
+    pub fn of(headers: &HeaderMap) -> Option<Result<Self, NoSession>> {
+        let value = headers.get(SESSION_FIELD)?.as_bytes();
+        let mut secret = [0; SECRET];
+        if value.len() != 2 * SECRET {
+            return Some(Err(NoSession));
+        }
+        for (byte, digits) in secret.iter_mut().zip(value.chunks_exact(2)) {
+            let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
+            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                Some(value) => *byte = value,
+                None => return Some(Err(NoSession)),
+            }
+        }
+        Some(Ok(Self(secret)))
+    }
+
+    /// Its form in the head of a response.
+    pub fn value(&self) -> HeaderValue {
+        let digits = self.0.iter().fold(String::new(), |mut digits, byte| {
+            let _is_infallible = write!(digits, "{byte:02x}");
+            digits
+        });
+        let mut value = HeaderValue::try_from(digits).expect("hexadecimal digits are plain ASCII");
+        value.set_sensitive(true);
+        value
+    }
+}
+
+/// No session has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSession;
+
+impl Sessions {
+    /// A new session, which is to be [removed](Self::remove) when it is over; `None` when the system has no randomness.
+    pub fn add(&self) -> Option<(SessionId, Arc<Exchanges>)> {
+        let (id, exchanges) = (SessionId::random()?, Exchanges::new());
+        self.lock().insert(id.clone(), exchanges.clone());
+        Some((id, exchanges))
+    }
+
+    /// A session that is not over.
+    pub fn get(&self, id: &SessionId) -> Option<Arc<Exchanges>> {
+        self.lock().get(id).cloned()
+    }
+
+    /// A session is over.
+    pub fn remove(&self, id: &SessionId) {
+        self.lock().remove(id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Exchanges>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_found_under_its_name_alone_and_no_log_shows_it() {
+        let sessions = Sessions::default();
+        let (id, _) = sessions.add().unwrap();
+        let value = id.value();
+        assert_eq!(format!("{value:?}"), "Sensitive");
+        let mut headers = HeaderMap::new();
+        assert!(SessionId::of(&headers).is_none());
+        headers.insert(SESSION_FIELD, value);
+        let read = SessionId::of(&headers).unwrap().unwrap();
+        assert!(sessions.get(&read).is_some());
+        sessions.remove(&read);
+        assert!(sessions.get(&id).is_none());
+        for wrong in ["", "00", "+0000000000000000000000000000000", "zz000000000000000000000000000000"] {
+            headers.insert(SESSION_FIELD, HeaderValue::from_static(wrong));
+            assert_eq!(SessionId::of(&headers).unwrap().err(), Some(NoSession), "{wrong}");
+        }
+    }
+}
