@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::address::Source;
+use crate::carrier::Choice;
 use crate::exit::Failure;
 use crate::get;
 use crate::ls::Style;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Trust the certificate authorities in this PEM file too, or this server's own certificate
     #[arg(long, global = true, value_name = "FILE")]
     pub ca: Vec<PathBuf>,
+    /// How the data travels: a WebSocket (ws), HTTP requests (http), or HTTP where no WebSocket gets through
+    #[arg(long, global = true, value_name = "CARRIER", value_enum, default_value_t, hide_possible_values = true)]
+    pub carrier: Choice,
     /// The command to run
     #[command(subcommand)]
     pub command: Command,

@@ -23,6 +23,7 @@ use self::fetching::Fetching;
 use self::sum::Sum;
 use crate::AGENT;
 use crate::address::Source;
+use crate::carrier::{Carrier, Happening};
 use crate::disk::Disk;
 use crate::exit::{Code, Failure};
 use crate::folder_store::FolderStore;
@@ -31,7 +32,6 @@ use crate::layout::{Entry, Layout};
 use crate::names::{Why, on_disk};
 use crate::partial::shown;
 use crate::progress::FolderReport;
-use crate::socket::{Happening, Socket};
 use crate::transfer::seed;
 use crate::trial::Trial;
 
@@ -134,7 +134,7 @@ struct FolderLoop<'a> {
     layout: Layout,
     disk: Disk<FolderStore>,
     fetching: Fetching<'a>,
-    socket: Option<(ConnectionId, Socket)>,
+    socket: Option<(ConnectionId, Carrier)>,
     happenings: mpsc::Sender<(ConnectionId, Happening)>,
     began: Instant,
     /// The time of the last event, and how many files were done then.

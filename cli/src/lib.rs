@@ -4,7 +4,7 @@
 //! [`run`] does what the command line says.
 //!
 //! **A file.** `get` decides what to fetch and where to. `partial` keeps the parts that are here. `transfer` is the
-//! engine's run loop between `link` (a `socket`, or `plain` HTTP) and `disk`, whose thread has the files (`local_file`).
+//! engine's run loop between `link` (a `carrier`, or `plain` HTTP) and `disk`, whose thread has the files (`local_file`).
 //! `stream` writes a file to the standard output instead.
 //!
 //! **A folder.** `folder` is the run loop of the engine's tree. `layout` decides where everything goes, with names that
@@ -12,7 +12,8 @@
 //!
 //! `remote` looks at servers, for `ls` and `verify`. Everything on the standard output goes through `answers`.
 //!
-//! `place` and `address` parse the typed text. `dial` connects, through the `proxy` that the environment names. `tls`
+//! `place` and `address` parse the typed text. `carrier` connects to a server of the protocol: by a `socket`, or by
+//! `exchange` over HTTP where none gets through. `dial` connects, through the `proxy` that the environment names. `tls`
 //! encrypts, `socket` shakes hands, and `diagnosis` finds out why that fails. `room` checks whether the download fits
 //! on its disk.
 //!
@@ -30,10 +31,12 @@ mod answers;
 mod args;
 mod arrivals;
 mod bounded_head;
+mod carrier;
 mod diagnosis;
 mod dial;
 mod disk;
 mod escape;
+mod exchange;
 mod exit;
 mod folder;
 mod folder_store;
@@ -109,6 +112,7 @@ fn connectable(args: &Args) -> Result<(), Failure> {
     if matches!(args.command, Command::Hash(_)) {
         return Ok(());
     }
+    carrier::choose(args.carrier);
     proxy::check()?;
     tls::trust(&args.ca)
 }

@@ -1,18 +1,18 @@
-//! The real connection of a transfer: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
+//! The real connection of a transfer: a carrier to a server of the protocol, or requests to one of plain HTTP.
 
 use tokio::sync::mpsc;
 use wstp_protocol::ClientMessage;
 
 use crate::arrivals::Arrivals;
+use crate::carrier::{Carrier, Full, Happening};
 use crate::place::Place;
 use crate::plain::Plain;
-use crate::socket::{Full, Happening, Socket};
 
 /// A connection. Dropping it closes it.
 #[derive(Debug)]
 pub enum Link {
     /// To a server of the protocol.
-    Socket(Socket),
+    Carrier(Carrier),
     /// To a server of plain HTTP.
     Plain(Plain),
 }
@@ -21,10 +21,10 @@ impl Link {
     /// Begins to connect. Its events come out of `happenings` together with `name`.
     pub fn connect<N>(place: Place, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
     where
-        N: Copy + Send + 'static,
+        N: Copy + Send + Sync + 'static,
     {
         match place {
-            Place::Wstp(source) => Self::Socket(Socket::connect(source.address, name, happenings)),
+            Place::Wstp(source) => Self::Carrier(Carrier::connect(source.address, name, happenings)),
             Place::Http(url) => Self::Plain(Plain::connect(url, name, happenings)),
         }
     }
@@ -32,7 +32,7 @@ impl Link {
     /// The count of bytes that arrive on the connection.
     pub fn arrivals(&self) -> &Arrivals {
         match self {
-            Self::Socket(socket) => socket.arrivals(),
+            Self::Carrier(carrier) => carrier.arrivals(),
             Self::Plain(plain) => plain.arrivals(),
         }
     }
@@ -40,7 +40,7 @@ impl Link {
     /// Sends a message. False means that the connection is of no use any more.
     pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
         match self {
-            Self::Socket(socket) => socket.send(message),
+            Self::Carrier(carrier) => carrier.send(message),
             Self::Plain(plain) => plain.send(message),
         }
     }

@@ -14,9 +14,9 @@ use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_protocol::{ClientMessage, RequestId};
 
 use crate::arrivals::Arrivals;
+use crate::carrier::{Full, Happening};
 use crate::exit::{Code, Failure};
 use crate::place::FileUrl;
-use crate::socket::{Full, Happening};
 use crate::web;
 use crate::words::connecting::{closed, not_followed, request_failed};
 

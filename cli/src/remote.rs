@@ -16,8 +16,8 @@ use wstp_protocol::{ClientMessage, Entry, ErrorCode, Handle, Hash, Listing, Open
 use crate::AGENT;
 use crate::address::Address;
 use crate::arrivals::Arrivals;
+use crate::carrier::{Carrier, Happening};
 use crate::exit::Failure;
-use crate::socket::{Happening, Socket};
 use crate::words::{astray, not_wstp, refused, silent};
 
 /// 10 s for the connection and as long for the welcome, 30 s for an answer. A server that hashes has to answer a ping
@@ -29,7 +29,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// A connection whose handshake is done.
 pub struct Remote {
     label: String,
-    socket: Socket,
+    socket: Carrier,
     happenings: mpsc::Receiver<((), Happening)>,
     peer: Peer<()>,
     began: Instant,
@@ -66,7 +66,7 @@ impl Remote {
         let (sender, happenings) = mpsc::channel(1);
         Self {
             label: address.host_and_port(),
-            socket: Socket::connect(address.clone(), (), sender),
+            socket: Carrier::connect(address.clone(), (), sender),
             happenings,
             peer: Peer::new(wstp_engine::Instant::default(), AGENT, None, features::LINKS, PATIENCE),
             began: Instant::now(),

@@ -1,106 +1,40 @@
-//! One WebSocket, and the only place that knows which library speaks it.
-//!
-//! A task of its own reads and writes the socket. Arrived messages go into a bounded queue. While that is full, nothing
-//! more is read, so TCP holds the server back. Messages to send wait in a bounded queue as well. If it is full, the
-//! server takes nothing, and the socket ends.
+//! One WebSocket, the usual [carrier](crate::carrier), and the only place that knows which library speaks it.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tokio_websockets::{ClientBuilder, Config, Limits, Message, WebSocketStream};
-use wstp_engine::Incoming;
-use wstp_protocol::ClientMessage;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
 use crate::address::Address;
 use crate::arrivals::Arrivals;
 use crate::bounded_head::BoundedHead;
+use crate::carrier::{Happening, Happenings};
 use crate::diagnosis::{self, Diagnosis};
 use crate::dial::{Line, dial};
 use crate::exit::Failure;
 use crate::tls;
 use crate::web::MOST_REDIRECTS;
-use crate::words::connecting::{broken, closed, insecure, not_followed};
+use crate::words::connecting::{broken, insecure, not_followed};
 use crate::words::not_wstp;
 
-/// Messages that wait to be written; a client has fewer requests under way.
-const MAX_UNSENT: usize = 4096;
-
-type Stream = WebSocketStream<BoundedHead<Line>>;
-
-/// An event of a socket.
-#[derive(Debug)]
-pub enum Happening {
-    /// It is open.
-    Opened,
-    /// A frame or a message came.
-    Came(Incoming),
-    /// It could not be opened, or ended. Nothing more follows.
-    Closed(Failure),
-}
-
-/// A socket, which is closed when this is dropped.
-#[derive(Debug)]
-pub struct Socket {
-    unsent: mpsc::Sender<Bytes>,
-    arrivals: Arrivals,
-    task: AbortHandle,
-}
-
-impl Socket {
-    /// Begins to connect. The events come out of `happenings` together with `name`.
-    pub fn connect<N>(address: Address, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
-    where
-        N: Copy + Send + 'static,
-    {
-        let (unsent, to_send) = mpsc::channel(MAX_UNSENT);
-        let arrivals = Arrivals::default();
-        let counted = arrivals.clone();
-        let task = tokio::spawn(async move {
-            let ended = live(&address, name, &happenings, to_send, &counted).await;
-            let closed = ended.err().unwrap_or_else(|| closed(&address.host_and_port()));
-            let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
-        });
-        Self { unsent, arrivals, task: task.abort_handle() }
-    }
-
-    /// The count of bytes that arrive on the socket.
-    pub fn arrivals(&self) -> &Arrivals {
-        &self.arrivals
-    }
-
-    /// Sends a message. If that is impossible, the socket ends and says so.
-    pub fn send(&self, message: &ClientMessage) -> Result<(), Full> {
-        match self.unsent.try_send(message.encode().into()) {
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Full),
-            // One that has ended says so by itself.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-        }
-    }
-}
-
-/// The server takes nothing any more; the socket is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+/// An open one.
+pub type Stream = WebSocketStream<BoundedHead<Line>>;
 
 /// Lives until the socket ends or nobody wants it any more.
-async fn live<N: Copy>(
+///
+/// # Errors
+///
+/// In words, when it breaks.
+pub async fn live<N: Copy>(
+    mut stream: Stream,
     address: &Address,
-    name: N,
-    happenings: &mpsc::Sender<(N, Happening)>,
+    happenings: &Happenings<N>,
     mut to_send: mpsc::Receiver<Bytes>,
     arrivals: &Arrivals,
 ) -> Result<(), Failure> {
     let broken = |error| broken(&address.host_and_port(), error);
-    let mut stream = open(address, arrivals).await?;
-    let mut wanted = happenings.send((name, Happening::Opened)).await.is_ok();
+    let mut wanted = true;
     while wanted {
         tokio::select! {
             message = stream.next() => match message {
@@ -115,7 +49,7 @@ async fn live<N: Copy>(
                         // A text is no frame, and neither is the empty one: whoever reads it finds out that this is not
                         // WSTP.
                         let frame: Bytes = if message.is_text() { Bytes::new() } else { message.into_payload().into() };
-                        wanted = happenings.send((name, Happening::Came(frame.into()))).await.is_ok();
+                        wanted = happenings.tell(Happening::Came(frame.into())).await;
                     }
                 }
             },
@@ -143,7 +77,11 @@ async fn write(
 }
 
 /// Opens it where the address leads to.
-async fn open(address: &Address, arrivals: &Arrivals) -> Result<Stream, Failure> {
+///
+/// # Errors
+///
+/// In words, when it can't be opened.
+pub async fn open(address: &Address, arrivals: &Arrivals) -> Result<Stream, Failure> {
     let mut at = address.clone();
     for _ in 0..=MOST_REDIRECTS {
         match shake_hands(&at, arrivals).await? {

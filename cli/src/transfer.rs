@@ -19,6 +19,7 @@ use wstp_engine::{
 use wstp_protocol::{BLOCK_SIZE, Hash, MirrorUrl, SharePath};
 
 use crate::AGENT;
+use crate::carrier::Happening;
 use crate::disk::{Disk, Ended, Storage};
 use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
@@ -27,7 +28,6 @@ use crate::local_file::LocalFile;
 use crate::partial::{Partial, parent};
 use crate::place::Place;
 use crate::room::Room;
-use crate::socket::Happening;
 use crate::stream::Queue;
 use crate::words::{clause, engine_problem, interrupted, no_connection, nothing_arrived};
 

@@ -5,14 +5,17 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, Proxy as Via, Url};
+use reqwest::{Client, ClientBuilder, Proxy as Via, Url};
 use wstp_protocol::MirrorUrl;
 
+use crate::exit::{Code, Failure};
 use crate::proxy::Proxy;
 use crate::{AGENT, tls};
 
 /// How long an answer may stall.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long a connection without an exchange is kept. The server closes it a little later.
+const IDLE: Duration = Duration::from_secs(5);
 /// Most redirects in a row before they count as a circle.
 pub const MOST_REDIRECTS: usize = 5;
 
@@ -23,7 +26,7 @@ pub const MOST_REDIRECTS: usize = 5;
 /// In words, when there are no certificates to trust.
 pub fn client() -> Result<Client, String> {
     static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
-    CLIENT.get_or_init(|| make(Policy::custom(follow))).clone()
+    CLIENT.get_or_init(|| make(usual(Policy::custom(follow)).read_timeout(SILENCE))).clone()
 }
 
 /// The client that follows no redirects.
@@ -33,13 +36,31 @@ pub fn client() -> Result<Client, String> {
 /// As [`client`].
 pub fn client_that_stays() -> Result<Client, String> {
     static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
-    CLIENT.get_or_init(|| make(Policy::none())).clone()
+    CLIENT.get_or_init(|| make(usual(Policy::none()).read_timeout(SILENCE))).clone()
 }
 
-fn make(policy: Policy) -> Result<Client, String> {
-    let builder = Client::builder().user_agent(AGENT).read_timeout(SILENCE).connect_timeout(SILENCE);
+/// The client for exchanges with a server. It follows no redirects, and waits for an answer as long as the caller does.
+/// Behind a proxy each exchange has a connection of its own, because some proxies close theirs without a word.
+///
+/// # Errors
+///
+/// In words, when there are no certificates to trust.
+pub fn carrier(is_proxied: bool) -> Result<Client, Failure> {
+    static CLIENTS: [OnceLock<Result<Client, String>>; 2] = [const { OnceLock::new() }; 2];
+    let make_it = || {
+        let builder = usual(Policy::none()).pool_idle_timeout(IDLE);
+        make(if is_proxied { builder.pool_max_idle_per_host(0) } else { builder })
+    };
+    let client = CLIENTS[usize::from(is_proxied)].get_or_init(make_it).clone();
+    client.map_err(|error| Failure::new(Code::Unreachable, "No server can be reached by HTTP.", error))
+}
+
+fn usual(policy: Policy) -> ClientBuilder {
     // A referrer would tell one server the query of a link to another.
-    let builder = builder.redirect(policy).referer(false);
+    Client::builder().user_agent(AGENT).connect_timeout(SILENCE).redirect(policy).referer(false)
+}
+
+fn make(builder: ClientBuilder) -> Result<Client, String> {
     let builder = builder.proxy(Via::custom(|url| proxy_of(url).map(|proxy| proxy.secret_url().to_owned())));
     builder.tls_backend_preconfigured(tls::config()?).build().map_err(|error| error.to_string())
 }

@@ -5,9 +5,9 @@ use wstp_engine::folder::{FileId, FolderOutput, KeepReply, Listed, LookReply};
 
 use super::FolderLoop;
 use super::ending::failure_of;
+use crate::carrier::Carrier;
 use crate::exit::{Code, Failure};
 use crate::folder_store::{Found, Reply, Request, Saved, ToCheck, ToKeep, ToLook};
-use crate::socket::Socket;
 use crate::words::{engine_problem, left_out_clause};
 
 impl FolderLoop<'_> {
@@ -17,7 +17,7 @@ impl FolderLoop<'_> {
         while let Some(output) = self.folder.poll_output() {
             match output {
                 FolderOutput::Connect { connection } => {
-                    let socket = Socket::connect(self.source.address.clone(), connection, self.happenings.clone());
+                    let socket = Carrier::connect(self.source.address.clone(), connection, self.happenings.clone());
                     self.socket = Some((connection, socket));
                 }
                 FolderOutput::Send { connection, message } => {

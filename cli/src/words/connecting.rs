@@ -117,6 +117,14 @@ pub fn no_websocket(address: &Address, answer: &Answer) -> Failure {
     Failure { lasting, ..Failure::of(code, words) }
 }
 
+/// The answer to the question whether exchanges of HTTP are served.
+#[must_use]
+pub fn no_exchanges(label: &str, status: StatusCode) -> Failure {
+    let what = format!("{label} does not serve WSTP over HTTP ({}).", status.as_u16());
+    let advice = "Check the address, or try without --carrier http. The server may be older than this wstp.";
+    lasting(Code::Unreachable, what, advice)
+}
+
 /// It leads elsewhere, and is not followed.
 #[must_use]
 pub fn not_followed(label: &str, target: &str, why: &str) -> Failure {

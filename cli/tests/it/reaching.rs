@@ -9,6 +9,7 @@ use crate::support::{
     Certificate, Ended, MIB, Server, Tls, hashed, names_in, sample, write, wstp, wstp_in, wstp_trusting,
 };
 use tempfile::{TempDir, tempdir};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wstp_testkit::{Canned, Manner, Program, Proxy, Rate, WebServer};
 
 /// An address without a listener, for as long as the socket is held.
@@ -102,7 +103,7 @@ async fn a_proxy_that_is_in_the_way_is_told_as_that() {
     assert_said(&ended, 4, &["does not accept the name and the password"]);
     let ended = through(&at(&locked), &source).await;
     assert_said(&ended, 4, &["The proxy at", "asks for a name and a password", "NAME:PASSWORD"]);
-    let ended = through(&at(&only_443), &source).await;
+    let ended = wstp_in(here.path(), &[("http_proxy", &at(&only_443))], &["ls", &source, "--carrier", "ws"]).await;
     assert_said(&ended, 4, &["lets nobody through to 127.0.0.1", "allow CONNECT to port"]);
     let ended = through(&at(&open), &format!("{dead}/x")).await;
     assert_said(&ended, 4, &[&format!("can't reach {dead}"), "no_proxy=127.0.0.1"]);
@@ -113,19 +114,90 @@ async fn a_proxy_that_is_in_the_way_is_told_as_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_behind_nginx_without_the_upgrade_lines_is_told_with_the_lines() {
+async fn a_server_that_no_websocket_reaches_is_reached_by_http() {
     let here = tempdir().unwrap();
-    let (_share, server) = server(b"x").await;
-    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{}; }}", server.address())).await.unwrap();
-    for args in [["ls", &format!("{}", nginx.address())], ["get", &format!("http://{}/files/x", nginx.address())]] {
-        let ended = wstp(here.path(), &args).await;
-        assert_said(&ended, 4, &["A WSTP server answers at", "lets no WebSocket through", "proxy_set_header Upgrade"]);
+    let bytes = sample(20 * MIB + 1, 1);
+    let (share, server) = server(&bytes).await;
+    for file in 0..300 {
+        write(share.path(), &format!("sub dir/{file}"), &sample(file, 2));
     }
+    let fetched = async |source: &str, environment: &[(&str, &str)]| {
+        let all = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+        for args in
+            [all(&["ls", source]), all(&["get", &format!("{source}/x")]), all(&["get", &format!("{source}/sub dir")])]
+        {
+            let args: Vec<_> = args.iter().map(String::as_str).collect();
+            let ended = wstp_in(here.path(), environment, &args).await;
+            assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
+            assert!(args[0] != "ls" || ended.stdout == "sub dir/\nx\n", "{ended:?}");
+        }
+        assert!(fs::read(here.path().join("x")).unwrap() == bytes);
+        assert_eq!(names_in(&here.path().join("sub dir")).len(), 301);
+        assert_eq!(fs::read(here.path().join("sub dir/299")).unwrap(), sample(299, 2));
+        let same = wstp_in(here.path(), environment, &["verify", "x", &format!("{source}/x")]).await;
+        assert_eq!(same.code, Some(0), "{same:?}");
+        fs::remove_file(here.path().join("x")).unwrap();
+        fs::remove_dir_all(here.path().join("sub dir")).unwrap();
+    };
+    let at = |program: &Program| program.address().to_string();
+
+    let only_443 = Program::tinyproxy("ConnectPort 443").await.unwrap();
+    fetched(&server.address().to_string(), &[("http_proxy", &format!("http://{}", only_443.address()))]).await;
+
+    let proxied = format!("proxy_pass http://{};", server.address());
+    let nginx = Program::nginx(&format!("location / {{ {proxied} }}")).await.unwrap();
+    fetched(&at(&nginx), &[]).await;
+    let ended = wstp(here.path(), &["ls", &at(&nginx), "--carrier", "ws"]).await;
+    assert_said(&ended, 4, &["A WSTP server answers at", "lets no WebSocket through", "proxy_set_header Upgrade"]);
+
+    // This one delivers only whole responses, as some proxies do.
+    let whole = "proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 1m;";
+    let nginx = Program::nginx(&format!("location / {{ {proxied} {whole} }}")).await.unwrap();
+    fetched(&at(&nginx), &[]).await;
+
     let upgrade =
         "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";";
-    let nginx =
-        Program::nginx(&format!("location / {{ proxy_pass http://{}; {upgrade} }}", server.address())).await.unwrap();
-    assert_eq!(wstp(here.path(), &["ls", &nginx.address().to_string()]).await.stdout, "sub dir/\nx\n");
+    let nginx = Program::nginx(&format!("location / {{ {proxied} {upgrade} }}")).await.unwrap();
+    for carrier in ["ws", "http", "auto"] {
+        let ended = wstp(here.path(), &["ls", &at(&nginx), "--carrier", carrier]).await;
+        assert_eq!(ended.stdout, "sub dir/\nx\n", "{carrier}: {ended:?}");
+    }
+}
+
+/// A proxy that passes HTTP on and lets handshakes of WebSockets wait for ever.
+async fn swallows_handshakes(server: SocketAddr) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.windows(4).any(|end| end == b"\r\n\r\n") && client.read_buf(&mut head).await? > 0 {}
+                if String::from_utf8_lossy(&head).to_lowercase().contains("upgrade: websocket") {
+                    std::future::pending::<()>().await;
+                }
+                let mut server = tokio::net::TcpStream::connect(server).await?;
+                server.write_all(&head).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_swallows_the_handshake_is_noticed_soon() {
+    let here = tempdir().unwrap();
+    let bytes = sample(MIB, 1);
+    let (_share, server) = server(&bytes).await;
+    let proxy = swallows_handshakes(server.address()).await;
+    let began = std::time::Instant::now();
+    assert_fetched(&wstp(here.path(), &["get", &format!("{proxy}/x")]).await, here.path(), &bytes);
+    // A connection would be given up after a minute.
+    assert!(began.elapsed() < std::time::Duration::from_secs(30), "{:?}", began.elapsed());
+    let refused = Canned::http(|_| "405 Method Not Allowed".to_owned()).await.unwrap();
+    let ended = wstp(here.path(), &["ls", &refused.address().to_string(), "--carrier", "http"]).await;
+    assert_said(&ended, 4, &["does not serve WSTP over HTTP (405)", "without --carrier http"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
