@@ -3,6 +3,8 @@
     python client.py ws://127.0.0.1:3000/ws ls [PATH]
     python client.py ws://127.0.0.1:3000/ws get PATH [OUT]
 
+With http:// or https:// in place of ws:// or wss:// the frames go over HTTP.
+
 `get` prints the file's root, as `b3sum` does. The client holds all data in memory: it shows the protocol and is no tool for large
 files.
 """
@@ -17,6 +19,7 @@ import websockets
 
 import blake3_tree as tree
 import wire
+from exchanges import Exchanges
 
 MAX_SERVER_FRAME = 262_164
 IN_FLIGHT = 4
@@ -57,7 +60,10 @@ class Client:
 
     @classmethod
     async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES | wire.ZEROS):
-        socket = await websockets.connect(url, max_size=MAX_SERVER_FRAME, compression=None)
+        if url.startswith("http"):
+            socket = Exchanges(url)
+        else:
+            socket = await websockets.connect(url, max_size=MAX_SERVER_FRAME, compression=None)
         hello = wire.encode("Hello", min_version=1, max_version=1, features=features, agent="python interop", token=token)
         try:
             await socket.send(hello)

@@ -22,6 +22,7 @@ import blake3_tree as tree
 import make_vectors
 import wire
 from client import Client, Refused, Unverified, root_of, verify
+from exchanges import Ended, Exchanges
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = os.environ.get("WSTP_SERVER", str(REPOSITORY / "target/debug/wstp-server"))
@@ -287,6 +288,25 @@ class Served(unittest.IsolatedAsyncioTestCase):
             await socket.send(wire.encode("Ping", nonce=(1 << 64) - 1))
             name, pong = wire.decode(await socket.recv())
             self.assertEqual((name, pong.nonce), ("Pong", (1 << 64) - 1))
+
+    async def test_the_same_frames_go_over_http(self):
+        url = self.url.replace("ws://", "http://", 1)
+        (self.share / "hashed later.bin").write_bytes(make_vectors.sample(3 * BLOCK))
+        async with await Client.connect(url) as client:
+            self.assertEqual(await asyncio.wait_for(client.mirrors, 20), MIRRORS)
+            # Its root is told unasked.
+            for path in (f"sizes/{70 * BLOCK}.bin", "hashed later.bin"):
+                data, root = await client.get(path)
+                self.assertEqual(data, (self.share / path).read_bytes())
+                self.assertEqual(root, blake3.blake3(data).digest())
+            await self.assert_refused(4, client.request("Open", path="nothing"))
+        (self.share / "hashed later.bin").unlink()
+        again = Exchanges(url)
+        await again.send(b"\x7f")
+        name, failure = wire.decode(await again.recv())
+        self.assertEqual((name, failure.id, failure.code), ("Failure", None, 1))
+        with self.assertRaises(Ended):
+            await again.recv()
 
 
 if __name__ == "__main__":
