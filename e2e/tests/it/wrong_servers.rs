@@ -75,7 +75,9 @@ async fn what_stands_before_a_server_and_is_in_the_way_is_named() -> Result<()> 
     let stage = Stage::serving(&[("real.txt", 4), ("sub dir/100%.txt", 5)]).await?;
     let server = stage.server.address();
     let view = stage.open(Page::Popup).await?;
-    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{server}; }}")).await?;
+    // This one passes no requests on that could carry the protocol, so the words name the lines for WebSockets.
+    let nginx = format!("location / {{ limit_except GET {{ deny all; }} proxy_pass http://{server}; }}");
+    let nginx = Program::nginx(&nginx).await?;
     says(&view, &nginx.address().to_string(), "proxy_set_header Upgrade $http_upgrade").await?;
     view.screenshot("no-websocket").await?;
     for (status, words) in [
@@ -123,10 +125,28 @@ async fn an_address_of_a_folder_or_a_file_leads_there() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_carries_no_websocket_is_named() -> Result<()> {
+async fn a_server_that_no_websocket_reaches_is_used_by_http() -> Result<()> {
+    const SIZE: u64 = 24 << 20;
     let proxy = Program::tinyproxy("ConnectPort 443\nConnectPort 563").await?;
-    let stage = Stage::serving_behind(&[("real.txt", 4)], proxy.address()).await?;
-    let view = stage.open(Page::Popup).await?;
+    let small = (0..40).map(|file| (format!("folder/{file:02}"), 1000 + file)).collect::<Vec<_>>();
+    let mut files: Vec<_> = small.iter().map(|(name, size)| (name.as_str(), *size)).collect();
+    files.extend([("film.bin", SIZE), ("other.bin", SIZE)]);
+    let stage = Stage::serving_behind(&files, proxy.address()).await?;
     let server = stage.server.address();
-    says(&view, &server.to_string(), &format!("allow CONNECT to {server}")).await
+    let nginx = Program::nginx(&format!("location / {{ proxy_pass http://{server}; }}")).await?;
+    let view = stage.open(Page::Manager).await?;
+    // One proxy allows no CONNECT. nginx behind it upgrades no connection either.
+    for (address, file) in [(server.to_string(), "film.bin"), (nginx.address().to_string(), "other.bin")] {
+        let began = std::time::Instant::now();
+        view.connect(&address).await?;
+        view.wait_for_name("folder").await?;
+        // A WebSocket that is not made is given up after ten seconds.
+        ensure!(began.elapsed() < std::time::Duration::from_secs(10), "it took {:?}", began.elapsed());
+        view.download(file).await?;
+        let saved = view.save(file).await?;
+        stage.check_saved(file, &saved)?;
+    }
+    view.download_folder("folder").await?;
+    view.save_folder("folder").await?;
+    stage.check_saved_folder("folder")
 }

@@ -10,10 +10,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails where it panics"))]
 
 mod background;
+mod carrier;
 pub mod catalogue;
 mod chrome;
 mod chrome_downloads;
 mod clock;
+mod exchange;
 mod folder_layout;
 mod link;
 pub mod names;

@@ -1,16 +1,17 @@
-//! The real connection of a transfer: a WebSocket to a server of the protocol, or requests to one of plain HTTP.
+//! The real connection of a transfer: a carrier to a server of the protocol, or requests to one of plain HTTP.
 
 use wasm_bindgen::prelude::*;
 use wstp_messages::{SourceKind, SourceTask};
 use wstp_protocol::ClientMessage;
 
+use crate::carrier::Carrier;
 use crate::plain::Plain;
-use crate::socket::{Happening, Socket};
+use crate::socket::Happening;
 
 /// A connection. Dropping it closes it, without any further event.
 pub enum Link {
     /// To a server of the protocol.
-    Socket(Socket),
+    Carrier(Carrier),
     /// To a server of plain HTTP.
     Plain(Plain),
 }
@@ -23,7 +24,7 @@ impl Link {
     /// When the browser does not take the address.
     pub fn connect(source: &SourceTask, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
         match source.kind {
-            SourceKind::Wstp => Socket::connect(&source.address, happened).map(Self::Socket),
+            SourceKind::Wstp => Carrier::connect(&source.address, happened).map(Self::Carrier),
             SourceKind::Http => Ok(Self::Plain(Plain::connect(&source.address, happened))),
         }
     }
@@ -31,7 +32,7 @@ impl Link {
     /// Sends a message. On a closed connection it is lost, and the close event follows.
     pub fn send(&self, message: &ClientMessage) {
         match self {
-            Self::Socket(socket) => socket.send(&message.encode()),
+            Self::Carrier(carrier) => carrier.send(&message.encode()),
             Self::Plain(plain) => plain.send(message),
         }
     }

@@ -17,7 +17,8 @@ use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePa
 use super::address::{self, Address};
 use super::diagnosis::{Finding, diagnose};
 use super::typed;
-use crate::socket::{Happening, Socket};
+use crate::carrier::Carrier;
+use crate::socket::Happening;
 use crate::words::{not_wstp, problem, server_problem};
 use crate::{AGENT, clock};
 
@@ -52,12 +53,12 @@ struct Connection {
 enum Unconnected {
     /// In words.
     Told(Problem),
-    /// No WebSocket could be opened, and nobody said why.
+    /// It could not be opened, and nobody said why.
     Unopened,
 }
 
 struct State {
-    socket: Option<Socket>,
+    carrier: Option<Carrier>,
     peer: Peer<oneshot::Sender<Answer>>,
     awaiting_welcome: Vec<oneshot::Sender<Welcomed>>,
     last_used: Instant,
@@ -159,7 +160,7 @@ impl Browser {
         let connection = Rc::new(Connection {
             label: address.short(),
             state: RefCell::new(State {
-                socket: None,
+                carrier: None,
                 peer: new_peer(),
                 awaiting_welcome: Vec::new(),
                 last_used: clock::now(),
@@ -167,7 +168,7 @@ impl Browser {
             }),
         });
         let (connections, weak) = (Rc::downgrade(&self.connections), Rc::downgrade(&connection));
-        let socket = Socket::connect(&address.to_string(), move |happening| {
+        let carrier = Carrier::connect(&address.to_string(), move |happening| {
             let Some(connection) = weak.upgrade() else { return };
             if !connection.handle(happening)
                 && let Some(connections) = connections.upgrade()
@@ -176,7 +177,7 @@ impl Browser {
             }
         })
         .map_err(|_| problem("The browser can't connect to that address.", "Check how it is spelled."))?;
-        connection.state.borrow_mut().socket = Some(socket);
+        connection.state.borrow_mut().carrier = Some(carrier);
         self.connections.borrow_mut().insert(address.to_string(), connection.clone());
         Ok(connection)
     }
@@ -244,7 +245,7 @@ impl Connection {
 
     /// Whether nothing can be asked on it any more.
     fn is_over(&self) -> bool {
-        self.state.borrow().socket.is_none()
+        self.state.borrow().carrier.is_none()
     }
 
     /// Finds out what stands at a path: the folder to show, and the file in it that was meant.
@@ -323,20 +324,20 @@ impl Connection {
 
 impl State {
     fn send(&self, message: &ClientMessage) {
-        if let Some(socket) = &self.socket {
-            socket.send(&message.encode());
+        if let Some(carrier) = &self.carrier {
+            carrier.send(&message.encode());
         }
     }
 
     /// The connection could not be opened. Those who wait for it find out why.
     fn give_up_opening(&mut self) {
-        self.socket = None;
+        self.carrier = None;
         self.awaiting_welcome.clear();
     }
 
     /// Tells everybody who waits why nothing will come.
     fn end(&mut self, problem: Problem) {
-        self.socket = None;
+        self.carrier = None;
         for sender in std::mem::take(&mut self.awaiting_welcome) {
             let _ = sender.send(Err(problem.clone()));
         }

@@ -1,0 +1,346 @@
+//! HTTP exchanges by `fetch`, with the interface of a socket. `wstp-client` says which requests to make.
+//!
+//! A response is read by a byte reader into one buffer, which is used again, and copied once into wasm memory. Nothing
+//! more is read before what came was handled. The requests carry nothing of the user's: no cookies and no referrer.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use gloo_timers::future::sleep;
+use js_sys::{ArrayBuffer, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    AbortController, Headers, ReadableStreamByobReader, ReadableStreamGetReaderOptions, ReadableStreamReaderMode,
+    RequestCache, RequestCredentials, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
+};
+use wstp_client::exchanges::{ASK_AFTER, Ended, ExchangeId, Exchanges, Head, Request};
+use wstp_protocol::exchange::{CONTENT_TYPE, Piece, SESSION_FIELD};
+use wstp_protocol::probe::VERSION_FIELD;
+
+use crate::clock;
+use crate::socket::Happening;
+
+/// Exchanges of one connection at once.
+const MOST: usize = 2;
+/// Requests of this worker at once. The browser has six connections for a host over HTTP/1.1, and others need some.
+const MOST_REQUESTS: usize = 4;
+/// Bytes read at once.
+const BUFFER: u32 = 256 * 1024;
+/// How long a server has to say whether it serves exchanges.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The shortest time between two reports that an unfinished frame is arriving.
+const TELL: Duration = Duration::from_secs(1);
+
+/// A connection whose frames go in exchanges. Dropping it ends it, without any further event.
+pub struct Exchange(Rc<Shared>);
+
+struct Shared {
+    url: String,
+    exchanges: RefCell<Exchanges>,
+    requests: RefCell<HashMap<ExchangeId, AbortController>>,
+    /// Whether the work is to be done soon.
+    is_due: Cell<bool>,
+    /// Whether a timer for the question of an idle connection runs.
+    asks: Cell<bool>,
+    is_over: Cell<bool>,
+    happened: Box<dyn Fn(Happening)>,
+}
+
+/// Asks whether the server with this WebSocket URL serves exchanges.
+pub async fn is_served(url: &str) -> bool {
+    let Ok(controller) = AbortController::new() else { return false };
+    let asking = async {
+        let response = fetch(&http_url(url), "POST", None, Some(&[]), &controller).await.ok()?;
+        (response.status() == 204).then(|| response.headers().has(VERSION_FIELD).unwrap_or(false))
+    };
+    match select(Box::pin(asking), Box::pin(sleep(PATIENCE))).await {
+        Either::Left((served, _)) => served.unwrap_or(false),
+        Either::Right(_) => {
+            controller.abort();
+            false
+        }
+    }
+}
+
+impl Exchange {
+    /// A connection to the server with this WebSocket URL. The first frame begins the session.
+    pub fn begin(url: &str, happened: impl Fn(Happening) + 'static) -> Self {
+        Self(Rc::new(Shared {
+            url: http_url(url),
+            exchanges: RefCell::new(Exchanges::new(MOST)),
+            requests: RefCell::default(),
+            is_due: Cell::new(false),
+            asks: Cell::new(false),
+            is_over: Cell::new(false),
+            happened: Box::new(happened),
+        }))
+    }
+
+    /// Sends a frame, together with the others of this turn.
+    pub fn send(&self, frame: &[u8]) {
+        self.0.exchanges.borrow_mut().send(frame.to_vec().into());
+        if !self.0.is_due.replace(true) {
+            let shared = self.0.clone();
+            spawn_local(async move {
+                shared.is_due.set(false);
+                shared.perform();
+            });
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Shared {
+    fn tell(&self, happening: Happening) {
+        if !self.is_over.get() {
+            (self.happened)(happening);
+        }
+    }
+
+    /// Hands on the frames that came, and makes the requests that are due.
+    fn perform(self: &Rc<Self>) {
+        while let Some(frame) = self.poll_frame() {
+            self.tell(Happening::Came(frame.into()));
+        }
+        while let Some(request) = self.poll_request() {
+            self.request(request);
+        }
+        if self.exchanges.borrow().is_idle() && !self.is_over.get() && !self.asks.replace(true) {
+            let shared = Rc::downgrade(self);
+            spawn_local(async move {
+                sleep(ASK_AFTER).await;
+                let Some(shared) = shared.upgrade() else { return };
+                shared.asks.set(false);
+                shared.exchanges.borrow_mut().ask();
+                shared.perform();
+            });
+        }
+    }
+
+    fn poll_frame(&self) -> Option<bytes::Bytes> {
+        self.exchanges.borrow_mut().poll_frame()
+    }
+
+    fn poll_request(&self) -> Option<Request> {
+        if self.is_over.get() { None } else { self.exchanges.borrow_mut().poll_request() }
+    }
+
+    fn request(self: &Rc<Self>, request: Request) {
+        let Ok(controller) = AbortController::new() else { return self.fail() };
+        self.requests.borrow_mut().insert(request.exchange, controller.clone());
+        let shared = self.clone();
+        spawn_local(async move {
+            let _place = place().await;
+            if shared.is_over.get() {
+                return;
+            }
+            let done = shared.exchange(&request, &controller).await;
+            shared.requests.borrow_mut().remove(&request.exchange);
+            let done = done.and_then(|()| Ok(shared.exchanges.borrow_mut().handle_end(request.exchange)?));
+            shared.perform();
+            if done.is_err() {
+                shared.fail();
+            }
+        });
+    }
+
+    async fn exchange(self: &Rc<Self>, request: &Request, controller: &AbortController) -> Result<(), Failed> {
+        let id = request.exchange;
+        let response = fetch(&self.url, "POST", request.session.as_deref(), Some(&request.body), controller).await?;
+        let field = |name: &str| response.headers().get(name).ok().flatten();
+        let head =
+            Head { status: response.status(), content_type: field("content-type"), session: field(SESSION_FIELD) };
+        self.exchanges.borrow_mut().handle_head(id, &head)?;
+        let Some(stream) = response.body() else { return Err(Failed) };
+        let options = ReadableStreamGetReaderOptions::new();
+        options.set_mode(ReadableStreamReaderMode::Byob);
+        let reader: ReadableStreamByobReader =
+            stream.get_reader_with_options(&options).dyn_into().map_err(JsValue::from)?;
+        let (mut buffer, mut told) = (ArrayBuffer::new(BUFFER), clock::now());
+        loop {
+            let view = Uint8Array::new(&buffer);
+            let read = JsFuture::from(reader.read_with_array_buffer_view(&view)).await?;
+            if Reflect::get(&read, &"done".into())?.is_truthy() {
+                return Ok(());
+            }
+            let piece: Uint8Array = Reflect::get(&read, &"value".into())?.dyn_into()?;
+            self.exchanges.borrow_mut().handle_piece(id, &Read(&piece))?;
+            self.perform();
+            if self.is_over.get() {
+                return Ok(());
+            }
+            if clock::now() - told >= TELL {
+                told = clock::now();
+                self.tell(Happening::Bytes);
+            }
+            // The reader took the old one and gives it back under another name.
+            buffer = piece.buffer();
+        }
+    }
+
+    /// The connection is gone.
+    fn fail(&self) {
+        self.tell(Happening::Closed);
+        self.end();
+    }
+
+    fn end(&self) {
+        if self.is_over.replace(true) {
+            return;
+        }
+        for (_, controller) in self.requests.take() {
+            controller.abort();
+        }
+        let session = self.exchanges.borrow().session().map(str::to_owned);
+        if let (Some(session), Ok(controller)) = (session, AbortController::new()) {
+            let url = self.url.clone();
+            spawn_local(async move {
+                let _it_ends_by_itself = fetch(&url, "DELETE", Some(&session), None, &controller).await;
+            });
+        }
+    }
+}
+
+/// A response can't be read on.
+struct Failed;
+
+impl From<JsValue> for Failed {
+    fn from(_: JsValue) -> Self {
+        Self
+    }
+}
+
+impl From<Ended> for Failed {
+    fn from(_: Ended) -> Self {
+        Self
+    }
+}
+
+/// Bytes outside of wasm memory.
+struct Read<'a>(&'a Uint8Array);
+
+impl Piece for Read<'_> {
+    fn len(&self) -> usize {
+        self.0.length() as usize
+    }
+
+    fn copy(&self, start: usize, into: &mut [u8]) {
+        // A piece is no longer than the buffer.
+        let (start, end) = (start as u32, (start + into.len()) as u32);
+        self.0.subarray(start, end).copy_to(into);
+    }
+}
+
+async fn fetch(
+    url: &str,
+    method: &str,
+    session: Option<&str>,
+    body: Option<&[u8]>,
+    controller: &AbortController,
+) -> Result<Response, JsValue> {
+    let options = RequestInit::new();
+    options.set_method(method);
+    options.set_signal(Some(&controller.signal()));
+    options.set_credentials(RequestCredentials::Omit);
+    options.set_cache(RequestCache::NoStore);
+    options.set_redirect(RequestRedirect::Error);
+    options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
+    let headers = Headers::new()?;
+    if let Some(body) = body {
+        headers.set("content-type", CONTENT_TYPE)?;
+        options.set_body(&Uint8Array::from(body));
+    }
+    if let Some(session) = session {
+        headers.set(SESSION_FIELD, session)?;
+    }
+    options.set_headers(&headers);
+    let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
+    JsFuture::from(scope.fetch_with_str_and_init(url, &options)).await?.dyn_into()
+}
+
+/// The URL of plain HTTP for a WebSocket's.
+fn http_url(url: &str) -> String {
+    url.replacen("ws", "http", 1)
+}
+
+thread_local! {
+    static PLACES: RefCell<Places> = RefCell::default();
+}
+
+/// The requests of this worker, and those who wait to make one.
+#[derive(Default)]
+struct Places {
+    taken: usize,
+    waiting: VecDeque<oneshot::Sender<Place>>,
+}
+
+/// Allows one request until it is dropped.
+struct Place;
+
+/// Waits for a place, in the order of the calls.
+async fn place() -> Place {
+    let waiting = PLACES.with_borrow_mut(|places| {
+        if places.taken < MOST_REQUESTS {
+            places.taken += 1;
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        places.waiting.push_back(sender);
+        Some(receiver)
+    });
+    match waiting {
+        // A sender is dropped only when the worker ends.
+        Some(waiting) => waiting.await.unwrap_or_else(|_| Place),
+        None => Place,
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let next = PLACES.with_borrow_mut(|places| {
+            let next = places.waiting.pop_front();
+            places.taken -= usize::from(next.is_none());
+            next
+        });
+        if let Some(next) = next {
+            // Whoever waits no more drops the place, which goes to the next.
+            drop(next.send(Self));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn the_url_for_http_is_that_of_the_websocket() {
+        assert_eq!(http_url("ws://ws.example:3000/ws"), "http://ws.example:3000/ws");
+        assert_eq!(http_url("wss://nas/ws"), "https://nas/ws");
+    }
+
+    #[test]
+    fn requests_beyond_the_bound_wait_in_order() {
+        let mut held: Vec<_> = (0..MOST_REQUESTS).map(|_| place().now_or_never().unwrap()).collect();
+        let (mut first, mut second) = (Box::pin(place()), Box::pin(place()));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        held.pop();
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first.as_mut().now_or_never().unwrap());
+        assert!(second.as_mut().now_or_never().is_some());
+        drop(held);
+        assert_eq!(PLACES.with_borrow(|places| places.taken), 0);
+    }
+}
