@@ -260,7 +260,10 @@ impl Saving {
 
 fn cant_ask(error: &JsValue) -> Problem {
     match error_name(error).as_str() {
-        "NotAllowedError" => told("Chrome already asks for a folder.", "Answer in that window. Nothing was saved yet."),
+        "NotAllowedError" => told(
+            "Chrome already asks for a folder.",
+            "Answer there, or press the button again in a moment. Nothing was saved yet.",
+        ),
         name => told(
             format!("Chrome does not ask for a folder ({name})."),
             "Press the button again. The copy in the browser is kept.",
