@@ -24,6 +24,9 @@ const GAIN: f64 = 2.0;
 /// While the window doubles, each round's bandwidth is about half of the next one's.
 const FIRST_GAIN: f64 = 4.0;
 const BANDWIDTH_ROUNDS: u64 = 10;
+/// A connection that lost packets may carry a tenth of what it did. Its rounds then take ten times as long, so they
+/// alone would keep the old bandwidth for minutes, and a window with seconds of queue.
+const BANDWIDTH_AGE: Duration = Duration::from_secs(2);
 /// The least silence after which a connection counts as stalled.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The slowest line that does not count as stalled, in bytes a millisecond.
@@ -52,8 +55,18 @@ enum Mode {
     SlowStart,
     /// Follows bandwidth times delay.
     Steady,
-    /// Drains the queue until this much is delivered, to see the shortest delay again.
-    Probe { until: u64 },
+    /// Drains the queue, to see the shortest delay again. Only requests sent since it began show it, because they are
+    /// sent once the queue is drained. `until` is how much is delivered at the end, once one of them was answered.
+    Probe { began: Instant, until: Option<u64> },
+}
+
+/// A measured bandwidth.
+#[derive(Clone, Copy, Debug)]
+struct Bandwidth {
+    round: u64,
+    at: Instant,
+    /// Bytes a second.
+    rate: f64,
 }
 
 /// The window of one connection.
@@ -66,8 +79,8 @@ pub(crate) struct Window {
     /// A request sent after this much was delivered belongs to the next round.
     round_end: u64,
     round: u64,
-    /// Round and bytes a second, the best first, each later one slower.
-    bandwidth: VecDeque<(u64, f64)>,
+    /// The best first, each later one slower.
+    bandwidth: VecDeque<Bandwidth>,
     full_bandwidth: f64,
     rounds_without_growth: u32,
     min_delay: Option<Duration>,
@@ -162,7 +175,7 @@ impl Window {
                 self.look_for_growth();
             }
         } else {
-            self.follow(now);
+            self.follow(now, stamp);
         }
     }
 
@@ -189,18 +202,18 @@ impl Window {
         if stamp.limited && rate < self.best_bandwidth() {
             return;
         }
-        while self.bandwidth.back().is_some_and(|(_, slower)| *slower <= rate) {
+        while self.bandwidth.back().is_some_and(|slower| slower.rate <= rate) {
             self.bandwidth.pop_back();
         }
-        self.bandwidth.push_back((self.round, rate));
-        while self.bandwidth.len() > 1 && self.bandwidth.front().is_some_and(|(r, _)| r + BANDWIDTH_ROUNDS < self.round)
-        {
+        self.bandwidth.push_back(Bandwidth { round: self.round, at: now, rate });
+        let is_old = |old: &Bandwidth| old.round + BANDWIDTH_ROUNDS < self.round || now - old.at > BANDWIDTH_AGE;
+        while self.bandwidth.len() > 1 && self.bandwidth.front().is_some_and(is_old) {
             self.bandwidth.pop_front();
         }
     }
 
     fn best_bandwidth(&self) -> f64 {
-        self.bandwidth.front().map_or(0.0, |(_, rate)| *rate)
+        self.bandwidth.front().map_or(0.0, |best| best.rate)
     }
 
     /// The size at which doubling ends even before growth is seen to end, so that it does not fill seconds of queue.
@@ -224,19 +237,22 @@ impl Window {
         }
     }
 
-    fn follow(&mut self, now: Instant) {
+    fn follow(&mut self, now: Instant, stamp: &Stamp) {
         let least = self.min_delay.unwrap_or_default();
         let best = self.best_bandwidth();
         let pipe = best * least.as_secs_f64();
         match self.mode {
             Mode::Steady if now - self.min_delay_at > MIN_DELAY_AGE => {
-                self.mode = Mode::Probe { until: self.delivered + self.size };
-                // The next answers give the new minimum.
-                self.min_delay = self.smoothed;
-                self.min_delay_at = now;
+                self.mode = Mode::Probe { began: now, until: None };
                 self.size = ((pipe * PROBE_GAIN) as u64).max(SMALLEST);
             }
-            Mode::Probe { until } if self.delivered < until => {}
+            Mode::Probe { began, until: None } => {
+                if stamp.sent > began {
+                    (self.min_delay, self.min_delay_at) = (Some(now - stamp.sent), now);
+                    self.mode = Mode::Probe { began, until: Some(self.delivered + self.size) };
+                }
+            }
+            Mode::Probe { until: Some(until), .. } if self.delivered < until => {}
             _ => {
                 self.mode = Mode::Steady;
                 let floor = ((best * FLOOR_TIME) as u64).min(FLOOR);
@@ -254,9 +270,22 @@ mod tests {
 
     /// A pipe of one rate and delay, kept as full as the window allows. Returns the window and the delivered bytes.
     fn run(bytes_per_second: f64, delay: Duration, seconds: u64, cap: u64) -> (Window, u64) {
-        let mut now = Instant::default();
+        let mut window = Window::new(Instant::default());
+        let delivered = go_on(&mut window, Instant::default(), bytes_per_second, delay, seconds, cap);
+        (window, delivered)
+    }
+
+    /// The same with a window from before, and nothing in flight.
+    fn go_on(
+        window: &mut Window,
+        begin: Instant,
+        bytes_per_second: f64,
+        delay: Duration,
+        seconds: u64,
+        cap: u64,
+    ) -> u64 {
+        let mut now = begin;
         let end = now + Duration::from_secs(seconds);
-        let mut window = Window::new(now);
         let mut queue: VecDeque<(Instant, Stamp, u64)> = VecDeque::new();
         let (mut in_flight, mut free_at, mut delivered) = (0, now, 0);
         while now < end {
@@ -274,7 +303,7 @@ mod tests {
             delivered += run;
             window.arrived(now, &stamp, run);
         }
-        (window, delivered)
+        delivered
     }
 
     #[test]
@@ -295,6 +324,15 @@ mod tests {
         let (window, delivered) = run(25e6, Duration::from_millis(100), 30, 64 * MIB);
         assert!(delivered as f64 > 0.95 * 25e6 * 30.0, "{delivered}");
         assert!(window.size(u64::MAX) < 8 * MIB, "{}", window.size(u64::MAX));
+    }
+
+    #[test]
+    fn a_connection_that_became_slow_has_no_seconds_of_queue_soon_after() {
+        let delay = Duration::from_millis(100);
+        let (mut window, _) = run(8e6, delay, 5, 4 * MIB);
+        assert!(window.size(u64::MAX) > 1_000_000, "{}", window.size(u64::MAX));
+        go_on(&mut window, Instant(Duration::from_secs(5)), 250e3, delay, 8, 4 * MIB);
+        assert!(window.size(u64::MAX) <= 100_000, "{}", window.size(u64::MAX));
     }
 
     #[test]
