@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::time::timeout;
 
 use crate::benchmarks::{
-    browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, resume, server_idle, server_latency,
+    browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, real, resume, server_idle, server_latency,
     server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
 };
 use crate::figure::Series;
@@ -50,7 +50,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 15] = [
+pub static BENCHMARKS: [Benchmark; 18] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(400.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(150.0))],
@@ -83,6 +83,29 @@ pub static BENCHMARKS: [Benchmark; 15] = [
     Benchmark {
         figures: &[figure("wan.loss_vs_fetch1", "ratio", AtLeast(1.5))],
         run: |plan| Box::pin(wan_loss::run(plan)),
+    },
+    Benchmark {
+        figures: &[
+            figure("real.far_vs_curl", "ratio", AtLeast(20.0)),
+            figure("real.far_vs_aria16", "ratio", AtLeast(1.0)),
+        ],
+        run: |plan| Box::pin(real::far(plan)),
+    },
+    Benchmark {
+        figures: &[
+            figure("real.cubic_far_vs_aria16", "ratio", AtLeast(1.0)),
+            figure("real.cubic_cable_vs_aria16", "ratio", AtLeast(1.0)),
+        ],
+        run: |plan| Box::pin(real::cubic(plan)),
+    },
+    Benchmark {
+        figures: &[
+            figure("real.fibre_link_share", "ratio", AtLeast(0.92)),
+            figure("real.bad_link_share", "ratio", AtLeast(0.85)),
+            figure("real.mobile_link_share", "ratio", AtLeast(0.9)),
+            figure("real.mobile_ping_ms", "ms", AtMost(100.0)),
+        ],
+        run: |plan| Box::pin(real::shares(plan)),
     },
     Benchmark {
         figures: &[figure("mirror.two_share", "ratio", AtLeast(0.95))],

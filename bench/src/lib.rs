@@ -2,7 +2,7 @@
 //!
 //! [`catalogue::BENCHMARKS`] lists the figures and their targets; `benchmarks/` has a file for each. Their basis:
 //! `corpus` makes the files, `ours` and `peers` start the programs, and `load` is a client that keeps nothing.
-//! `browser` is a Chromium that downloads, `cost` says what processes took, and `figure` and `report` are the outcome.
+//! `wire` is a network of the kernel's own TCP, and `browser` is a Chromium that downloads, `cost` says what processes took, and `figure` and `report` are the outcome.
 //!
 //! Invariants:
 //! - a peer runs in the same run as ours, round by round in turn, with the same file, and each round begins with
@@ -23,6 +23,7 @@ mod peers;
 mod plan;
 pub mod report;
 mod tools;
+pub mod wire;
 
 pub use figure::{Figure, Measured, Target};
 pub use plan::Plan;

@@ -9,6 +9,7 @@ use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use wstp_bench::catalogue::{Benchmark, chosen};
 use wstp_bench::report::{Outcome, Report};
+use wstp_bench::wire::Impossible;
 use wstp_bench::{Measured, Plan};
 
 /// Measures WSTP beside its peers, on this machine, in this run.
@@ -59,7 +60,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let mut all = true;
     for benchmark in benchmarks {
         for outcome in measure(benchmark, plan).await {
-            all &= outcome.is_measured();
+            all &= !outcome.has_failed();
             report.add(&outcome)?;
         }
     }
@@ -75,8 +76,8 @@ async fn measure(benchmark: &Benchmark, plan: Plan) -> Vec<Outcome> {
     match benchmark.measure(plan).await.and_then(sum_up) {
         Ok(measured) => measured.into_iter().map(Outcome::Measured).collect(),
         Err(error) => {
-            let failed = |figure: &_| Outcome::Failed(*figure, format!("{error:#}"));
-            benchmark.figures.iter().map(failed).collect()
+            let outcome = if error.is::<Impossible>() { Outcome::Skipped } else { Outcome::Failed };
+            benchmark.figures.iter().map(|figure| outcome(*figure, format!("{error:#}"))).collect()
         }
     }
 }

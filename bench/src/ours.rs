@@ -92,7 +92,11 @@ pub async fn get_all(address: SocketAddr, target: &Path) -> Result<Duration> {
 }
 
 /// The program that the variable names, or the optimised one that was built last.
-fn program(variable: &str, name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// When it is missing.
+pub fn program(variable: &str, name: &str) -> Result<PathBuf> {
     let path = env::var_os(variable).map_or_else(|| target().join("release").join(name), PathBuf::from);
     if !path.is_file() {
         bail!("{} is missing: run this as `cargo xtask bench`, which builds it", path.display());

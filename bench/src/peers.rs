@@ -69,7 +69,8 @@ impl Peer {
     }
 }
 
-fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
+/// The configuration of nginx that serves `root` and keeps its own files in `folder`.
+pub fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
     // Its workers would run as another user, who may not read a temporary folder of root's.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     let folder = folder.display();

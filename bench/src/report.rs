@@ -16,6 +16,8 @@ pub enum Outcome {
     Measured(Measured),
     /// It could not be measured, for this reason.
     Failed(Figure, String),
+    /// This machine can't measure it, for this reason.
+    Skipped(Figure, String),
 }
 
 impl Outcome {
@@ -25,6 +27,10 @@ impl Outcome {
             Self::Failed(figure, why) => json!({
                 "name": figure.name, "unit": figure.unit, "target": figure.target.to_string(), "met": false,
                 "quick": plan.is_quick(), "error": why,
+            }),
+            Self::Skipped(figure, why) => json!({
+                "name": figure.name, "unit": figure.unit, "target": figure.target.to_string(), "met": false,
+                "quick": plan.is_quick(), "skipped": why,
             }),
         }
     }
@@ -44,13 +50,14 @@ impl Outcome {
                 )
             }
             Self::Failed(figure, why) => format!("{:<32} FAILED: {why}", figure.name),
+            Self::Skipped(figure, why) => format!("{:<32} skipped: {why}", figure.name),
         }
     }
 
-    /// Whether it was measured.
+    /// Whether it could not be measured, although this machine can.
     #[must_use]
-    pub fn is_measured(&self) -> bool {
-        matches!(self, Self::Measured(_))
+    pub fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed(..))
     }
 }
 
@@ -115,7 +122,10 @@ mod tests {
         let outcome = Outcome::Failed(figure, "no peer".to_owned());
         let line = outcome.line(Plan::new(None, false));
         assert_eq!((&line["met"], &line["error"]), (&json!(false), &json!("no peer")));
-        assert!(!outcome.is_measured());
+        assert!(outcome.has_failed());
+        let outcome = Outcome::Skipped(figure, "no namespaces".to_owned());
+        assert_eq!(outcome.line(Plan::new(None, false))["skipped"], json!("no namespaces"));
+        assert!(!outcome.has_failed() && outcome.row().ends_with("skipped: no namespaces"));
     }
 
     #[test]

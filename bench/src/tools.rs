@@ -26,6 +26,15 @@ pub fn curl() -> Result<PathBuf> {
     debian("curl", "curl", "the HTTP client that reads from the servers we compare with")
 }
 
+/// aria2, from Debian.
+///
+/// # Errors
+///
+/// When it is not there and can't be installed.
+pub fn aria2() -> Result<PathBuf> {
+    debian("aria2c", "aria2", "the HTTP client with many connections that ours is compared with")
+}
+
 /// dufs, compiled into the cache folder of `scripts/setup`.
 ///
 /// # Errors
