@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::tree::{Tree, empty_root};
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, FileVersion, Hash, block_count};
 
+/// Bytes of the largest file that a file system can hold. A server that names a larger one lies.
+pub const LARGEST_FILE: u64 = i64::MAX as u64;
+
 /// The file as a server describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity {

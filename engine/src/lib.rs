@@ -38,7 +38,7 @@ mod transfer;
 mod width;
 
 pub use config::{Config, Order};
-pub use identity::FileIdentity;
+pub use identity::{FileIdentity, LARGEST_FILE};
 pub use incoming::Incoming;
 pub use output::{Command, ConnectionId, Output, StoreError, StoreReply, StoreRequest};
 pub use progress::{Phase, Problem, Progress, SourceProgress, Standing, checked_percent};

@@ -11,6 +11,7 @@ use wstp_protocol::SharePath;
 use super::listing::{Listing, ListingFile, ListingPage, Rank};
 use super::output::{FileId, FolderId, Listed};
 use super::progress::FolderProblem;
+use crate::LARGEST_FILE;
 
 /// Most files and folders of a folder.
 pub const MAX_ENTRIES: usize = 1_000_000;
@@ -56,6 +57,13 @@ pub(super) struct File {
     pub(super) size: u64,
     pub(super) modified_ms: Option<i64>,
     pub(super) state: State,
+}
+
+impl File {
+    /// The bytes that sums count. A size that no file can have is a lie, and a sum with it would be one too.
+    const fn counted(&self) -> u64 {
+        if self.size <= LARGEST_FILE { self.size } else { 0 }
+    }
 }
 
 /// Sums over all entries.
@@ -199,9 +207,10 @@ impl Entries {
         for ListingFile { name, size, modified_ms } in &page.files {
             let (size, modified_ms) = (*size, *modified_ms);
             told.push(Listed::File { id: FileId(self.files()), name: name.clone(), size, modified_ms });
-            self.totals.bytes = self.totals.bytes.saturating_add(size);
             let (folder, name) = (page.folder, name.as_str().into());
-            self.files.push(File { folder, name, size, modified_ms, state: State::Waiting });
+            let file = File { folder, name, size, modified_ms, state: State::Waiting };
+            self.totals.bytes = self.totals.bytes.saturating_add(file.counted());
+            self.files.push(file);
         }
         told
     }
@@ -269,7 +278,7 @@ impl Entries {
     /// Moves a file to another state. False if there is none.
     pub(super) fn set(&mut self, id: FileId, state: State) -> bool {
         let Some(file) = self.files.get_mut(id.0 as usize) else { return false };
-        let (old, size) = (std::mem::replace(&mut file.state, state), file.size);
+        let (old, size) = (std::mem::replace(&mut file.state, state), file.counted());
         match old {
             State::Done => {
                 self.totals.files_done -= 1;
@@ -301,8 +310,9 @@ impl Entries {
             return false;
         }
         if let Some(file) = self.files.get_mut(id.0 as usize) {
-            let listed = std::mem::replace(&mut file.size, size);
-            self.totals.bytes = self.totals.bytes.saturating_sub(listed).saturating_add(size);
+            let listed = file.counted();
+            file.size = size;
+            self.totals.bytes = self.totals.bytes.saturating_sub(listed).saturating_add(file.counted());
         }
         self.set(id, State::Done)
     }

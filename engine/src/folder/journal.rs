@@ -259,6 +259,16 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_no_file_can_have_is_not_summed_up() {
+        let file = |name: &str, size| ListingFile { name: name.to_owned(), size, modified_ms: None };
+        let files = vec![file("a", u64::MAX), file("b", crate::LARGEST_FILE + 1), file("c", 10)];
+        let pages = vec![ListingPage { files, ..page::<&str>(0, &[], &[], None) }];
+        let record = Record { pages, failed: vec![FileId(0)], stored: vec![stored(1, 0)], ..Record::default() };
+        let totals = replay(&written(&[record]).concat()).0.entries.totals();
+        assert_eq!((totals.bytes, totals.bytes_failed, totals.bytes_done), (20, 0, 10));
+    }
+
+    #[test]
     fn what_is_not_there_any_more_is_to_be_fetched_again() {
         let pages = vec![page(0, &[], &["a"], None)];
         let record = Record { pages, stored: vec![stored(0, 0)], complete: true, ..Record::default() };

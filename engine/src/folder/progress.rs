@@ -40,7 +40,7 @@ pub struct FolderProgress {
     pub folders: u32,
     /// Files listed so far.
     pub files: u32,
-    /// Bytes in them.
+    /// Bytes in them. A size above [`LARGEST_FILE`](crate::LARGEST_FILE) counts as none, here and below.
     pub bytes: u64,
     /// Files that are kept or fetched.
     pub files_done: u32,

@@ -350,6 +350,15 @@ impl Item {
         (self.fetch, self.goal) = (Fetch::Unfinished, Goal::Run);
     }
 
+    /// Its size in bytes when its worker says this. A folder's shrinks when files in it fail. A file's is unknown to a
+    /// worker at first.
+    pub fn size_beside(&self, said: u64) -> u64 {
+        match self.kind {
+            TransferKind::File => said.max(self.size),
+            TransferKind::Folder => said,
+        }
+    }
+
     /// How many files of a folder are on the user's disk.
     pub fn saved_files(&self) -> u64 {
         self.saved.iter().map(|range| range.end - range.start).sum()
@@ -512,7 +521,7 @@ impl Model {
             Change::Swept(sweep) => self.sweep(sweep),
             Change::Moved(id, before) => self.place(&id, before.as_ref()),
             Change::Kept(id, kept) => self.change(&id, |item| {
-                item.size = item.size.max(kept.size);
+                item.size = item.size_beside(kept.size);
                 item.kept = kept;
             }),
             Change::Completed { id, size, root } => self.change(&id, |item| {

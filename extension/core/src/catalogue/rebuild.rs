@@ -137,7 +137,8 @@ impl Remains {
         let files = || (0..recovered.files()).filter_map(|id| recovered.file(folder::FileId(id)));
         let is_in = |state| move |file: &folder::FileView| file.state == state;
         let (done, failed) = (is_in(folder::FileState::Done), is_in(folder::FileState::Failed));
-        let size = files().map(|file| file.size).sum();
+        let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+        let size = sum(&mut files().filter(|file| !failed(file)).map(|file| file.size));
         let folder = FolderView {
             files: recovered.files().into(),
             done: files().filter(done).count() as u64,
@@ -145,7 +146,7 @@ impl Remains {
             is_walking: !recovered.is_complete(),
             saved: 0,
         };
-        let verified = files().filter(is_in(folder::FileState::Done)).map(|file| file.size).sum();
+        let verified = sum(&mut files().filter(is_in(folder::FileState::Done)).map(|file| file.size));
         let kept = Kept { size, folder: Some(folder), verified, ..Kept::default() };
         if recovered.is_complete() {
             return Item { size, kept, fetch: Fetch::Complete { root: None }, ..item };

@@ -38,7 +38,7 @@ pub fn label(address: &str) -> String {
 pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, place: Option<u32>) -> TransferView {
     let live = said.filter(|_| item.wants_worker());
     let state = state(item, is_running, live);
-    let size = live.map_or(item.size, |said| said.size.max(item.size));
+    let size = live.map_or(item.size, |said| item.size_beside(said.size));
     let complete = item.is_complete();
     let shown = said.filter(|_| !complete);
     let folder = folder(item, shown);

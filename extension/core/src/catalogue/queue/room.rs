@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use wstp_engine::LARGEST_FILE;
 use wstp_messages::{CommandId, Problem, RoomView, TransferId, TransferKind};
 
 use super::super::model::{Change, Item};
@@ -97,7 +98,9 @@ impl Queue {
     /// The room that a transfer needs.
     fn need(&self, item: &Item) -> RoomView {
         let said = self.workers.get(&item.id).and_then(|worker| worker.said.as_ref());
-        let size = said.map_or(item.size, |said| said.size.max(item.size));
+        let size = said.map_or(item.size, |said| item.size_beside(said.size));
+        // A server that names a size that no file can have lies. The transfer fails with words for that.
+        let size = if size > LARGEST_FILE { 0 } else { size };
         let here = said.map_or(item.kept.verified + item.kept.received, |said| said.verified + said.received);
         let folder = said.and_then(|said| said.folder).or(item.kept.folder);
         let is_least = item.kind == TransferKind::Folder && folder.is_none_or(|folder| folder.is_walking);

@@ -58,7 +58,7 @@ impl Queue {
         for item in self.model.items().filter(|item| item.wants_worker() || item.is_saving()) {
             let said = self.workers.get(&item.id).and_then(|worker| worker.said.as_ref());
             transfers += 1;
-            all += u128::from(said.map_or(item.size, |said| said.size.max(item.size)));
+            all += u128::from(said.map_or(item.size, |said| item.size_beside(said.size)));
             have += u128::from(if item.is_complete() {
                 item.size
             } else {

@@ -216,3 +216,25 @@ fn heard(desk: &mut Desk, id: &TransferId, outcome: SaveOutcome) {
 fn mirror(transfer: &TransferId, address: &str) -> Command {
     Command::AddSource { transfer: transfer.clone(), address: address.into(), path: "a".into() }
 }
+
+#[test]
+fn files_that_failed_and_sizes_that_no_file_can_have_need_no_room() {
+    let mut desk = Desk::with_places(2);
+    desk.free = 1000;
+    let folder = Command::DownloadFolder { address: ADDRESS.into(), path: "folder".into() };
+    let Ok(Reply::Transfer { transfer: id, .. }) = desk.send(folder) else { panic!("it is taken") };
+    let mut said = desk.view(&id);
+    (said.size, said.folder) = (5000, Some(FolderView { files: 2, is_walking: true, ..FolderView::default() }));
+    desk.report(&id, WorkerReport::Progress(Box::new(said.clone())));
+    assert!(desk.view(&id).lacks.is_some());
+    // A file of 4,900 bytes failed before the worker ended.
+    said.size = 100;
+    desk.report(&id, WorkerReport::Progress(Box::new(said)));
+    desk.report(&id, WorkerReport::Stopped);
+    assert_eq!((desk.view(&id).lacks, desk.view(&id).size), (None, 100));
+
+    let impossible =
+        Command::Download { address: ADDRESS.into(), path: "lie".into(), size: u64::MAX, modified_ms: None };
+    let Ok(Reply::Transfer { transfer: lie, .. }) = desk.send(impossible) else { panic!("it is taken") };
+    assert_eq!(desk.view(&lie).lacks, None, "its worker finds out that it can't be");
+}

@@ -445,10 +445,11 @@ impl Job for FolderJob {
         let unchecked = folder.bytes_unchecked.min(folder.bytes_done);
         let verified = folder.bytes_done - unchecked + runs.iter().map(|run| run.verified).sum::<u64>();
         let received = unchecked + runs.iter().map(|run| run.received).sum::<u64>();
-        let left = folder.bytes.saturating_sub(verified + unchecked + folder.bytes_failed);
+        let size = size(&folder);
+        let left = size.saturating_sub(verified + unchecked);
         let ranges = |set: &RangeSet| progress::joined(set.iter());
         let view = TransferView {
-            size: folder.bytes,
+            size,
             folder: Some(FolderView {
                 files: folder.files.into(),
                 done: folder.files_done.into(),
@@ -487,7 +488,7 @@ impl Job for FolderJob {
         let progress = self.folder.progress();
         match progress.phase {
             Phase::Complete if self.checks.are_stamps_due() => None,
-            Phase::Complete => Some(WorkerReport::Complete { size: progress.bytes, root: None }),
+            Phase::Complete => Some(WorkerReport::Complete { size: size(&progress), root: None }),
             Phase::Paused => Some(WorkerReport::Stopped),
             Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),
             Phase::Failed if self.remedy(&progress).is_some() => None,
@@ -498,6 +499,11 @@ impl Job for FolderJob {
             _ => None,
         }
     }
+}
+
+/// Bytes of a folder without the files that failed: they need no room.
+const fn size(folder: &FolderProgress) -> u64 {
+    folder.bytes.saturating_sub(folder.bytes_failed)
 }
 
 fn config(terms: &Terms, path: SharePath) -> FolderConfig {
