@@ -16,6 +16,7 @@ mod field;
 mod folder;
 mod memory;
 mod paths;
+pub mod sandbox;
 mod stage;
 mod toolbar;
 pub mod torture;

@@ -1,10 +1,10 @@
 //! Harm to stored bytes, as a failing disk, a repaired file system or another program does it.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use wstp_engine::RangeSet;
@@ -84,21 +84,6 @@ fn read(file: &File, blocks: &Range<u64>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The only file of this length within a folder, if there is one.
-pub(super) fn file_of_length(folder: &Path, length: u64) -> Option<PathBuf> {
-    let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(there) if there.is_dir() => folders.push(entry.path()),
-                Ok(there) if there.len() == length => found.push(entry.path()),
-                _ => {}
-            }
-        }
-    }
-    found.pop().filter(|_| found.is_empty())
-}
-
 impl fmt::Display for Harm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -111,6 +96,8 @@ impl fmt::Display for Harm {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -130,17 +117,5 @@ mod tests {
                 assert_eq!(is_same, !harmed.contains(block), "{harm:?}, block {block}");
             }
         }
-    }
-
-    #[test]
-    fn a_file_is_found_by_its_length_unless_two_have_it() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        let path = dir.path().join("a/b/7");
-        fs::write(&path, [0; 77]).unwrap();
-        assert_eq!(file_of_length(dir.path(), 77), Some(path));
-        assert_eq!(file_of_length(dir.path(), 78), None);
-        fs::write(dir.path().join("other"), [0; 77]).unwrap();
-        assert_eq!(file_of_length(dir.path(), 77), None);
     }
 }

@@ -8,14 +8,13 @@ use anyhow::{Result, bail, ensure};
 use super::Log;
 use super::blow::Blow;
 use super::downloads::Downloads;
-use super::harm::{BLOCK, Harm, file_of_length};
+use super::harm::{BLOCK, Harm};
+use crate::sandbox::{self, file_of_length};
 use crate::{Page, Stage, View};
 use wstp_testkit::{Fault, LONG, Random, Sums, until};
 
 /// Bytes a second over the bad line: a file takes some seconds.
 const RATE: u64 = 12 << 20;
-/// The place of the extension's files in a profile.
-const SANDBOX: &str = "Default/File System";
 /// Time between two checks of the downloads.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest time without the server.
@@ -150,7 +149,7 @@ impl Rig {
             Blow::Stored(harm) => {
                 let browser = self.stage.browser()?;
                 browser.check_no_panic()?;
-                let sandbox = browser.disk().join(SANDBOX);
+                let sandbox = browser.disk().join(sandbox::FOLDER);
                 self.stage.kill_browser().await?;
                 return self.harm(harm, &sandbox);
             }

@@ -6,6 +6,7 @@ mod beside_others;
 mod changes;
 mod clocks;
 mod connections;
+mod copies;
 mod folders;
 mod full_disk;
 mod hostile;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use wstp_e2e::{Page, Row, Stage, View};
+use wstp_e2e::{Page, Row, Stage, View, sandbox};
 use wstp_testkit::{LONG, until};
 
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 const KEPT: &str = "kept.bin";
 const HALF: &str = "half.bin";
 const SIZE: u64 = 16 * MIB;
@@ -89,7 +89,7 @@ const TOUCH: &str = "const [id, path, kind, done] = arguments; (async () => { \
     if (kind === 'a folder') await folder.getDirectoryHandle(name, { create: true }); \
     return 'done'; })().then(done, error => done(String(error)))";
 
-async fn touch(stage: &Stage, row: &Row, path: &str, kind: &str) -> Result<()> {
+pub(super) async fn touch(stage: &Stage, row: &Row, path: &str, kind: &str) -> Result<()> {
     let arguments = [&row.id, path, kind].map(|text| json!(text)).to_vec();
     let told = stage.browser()?.session().execute_async(TOUCH, arguments).await?;
     ensure!(*told.json() == json!("done"), "{path} can't be made {kind}: {}", told.json());
@@ -219,108 +219,7 @@ async fn what_became_wrong_in_the_storage_is_fetched_again_and_nothing_else() ->
     stage.browser()?.check_no_panic()
 }
 
-/// A change to a stored file of a complete transfer.
-struct Case {
-    name: &'static str,
-    path: &'static str,
-    kind: &'static str,
-    /// Bytes that are wrong then, if the file is verified anew before it is saved.
-    wrong: Option<u64>,
-}
-
-const fn case(name: &'static str, path: &'static str, kind: &'static str, wrong: Option<u64>) -> Case {
-    Case { name, path, kind, wrong }
-}
-
 const FILE: u64 = 4 * MIB;
-/// More than what is known to be wrong may come again: what was on its way twice, and the hashes.
-const MORE: u64 = MIB;
-/// Bytes that idle connections exchange.
-const LITTLE: u64 = 1000;
-const PACKED: u64 = 40_000;
-const CASES: [Case; 8] = [
-    case("overwritten.bin", "data", "overwritten", Some(100_000)),
-    case("cut.bin", "data", "cut", Some(FILE - 8192)),
-    case("unsealed.bin", "seal", "gone", Some(0)),
-    case("seal.bin", "seal", "garbage", Some(0)),
-    case("journal.bin", "journal", "garbage", None),
-    case("about.bin", "about", "garbage", None),
-    case("packs", "pack", "overwritten", Some(PACKED)),
-    case("large", "large/0/data", "overwritten", Some(100_000)),
-];
-const CHECKED: &str = "The browser's copy of this may have changed since it was verified.";
-const WRONG: &str = "A part of the browser's copy of this is wrong now";
-
-/// Presses Save. Fails unless the extension fetches the wrong blocks again, and only those, before it saves.
-async fn is_mended(stage: &Stage, view: &View<'_>, case: &Case) -> Result<()> {
-    let row = view.wait_for_state(case.name, &["complete"]).await?;
-    touch(stage, &row, case.path, case.kind).await?;
-    let before = stage.proxy.passed();
-    let fetches = case.wrong.is_some_and(|wrong| wrong > 0);
-    if fetches {
-        stage.proxy.hold_after(0);
-    }
-    view.press(&row, "save").await?;
-    if fetches {
-        let is_told =
-            |row: &&Row| row.name == case.name && [CHECKED, WRONG].iter().any(|words| row.text.contains(words));
-        let told = |rows: &[Row]| rows.iter().find(is_told).cloned();
-        let row = view.wait_for_rows("the reason to be told", told).await?;
-        ensure!(!["saved", "complete"].contains(&row.state.as_str()), "{row:?}");
-        stage.proxy.release();
-    }
-    view.wait_for_state(case.name, &["saved"]).await?;
-    let (again, wrong) = (stage.proxy.passed() - before, case.wrong.unwrap_or_default());
-    let most = wrong + if fetches { MORE } else { LITTLE };
-    ensure!((wrong..=most).contains(&again), "{again} bytes came again, {wrong} were wrong");
-    match case.path {
-        "pack" | "large/0/data" => stage.check_saved_folder(case.name),
-        _ => stage.check_saved(case.name, &stage.downloads().join(case.name)),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_complete_copy_that_was_changed_is_mended_before_it_is_saved() -> Result<()> {
-    const AWAY: &str = "away.bin";
-    let files = CASES.iter().filter(|case| case.name.ends_with(".bin")).map(|case| (case.name, FILE));
-    let packs = [("packs/a", PACKED), ("packs/b", PACKED), ("packs/c", PACKED), ("large/b", FILE), ("large/small", 9)];
-    let served: Vec<_> = files.clone().chain(packs).chain([(AWAY, FILE)]).collect();
-    let mut stage = Stage::serving(&served).await?;
-    {
-        let view = stage.open(Page::Manager).await?;
-        view.connect(&stage.address()).await?;
-        for (name, _) in files.clone().chain([(AWAY, FILE)]) {
-            view.download(name).await?;
-        }
-        for folder in ["packs", "large"] {
-            view.download_folder(folder).await?;
-        }
-        let is_done = |rows: &[Row]| (rows.len() == 9 && rows.iter().all(|row| row.state == "complete")).then_some(());
-        view.wait_for_rows("all to be complete", is_done).await?;
-    }
-    stage.close_browser().await?;
-    stage.start_browser().await?;
-    let view = stage.open(Page::Manager).await?;
-    for case in &CASES {
-        let of = || format!("of {} whose {} is {}", case.name, case.path, case.kind);
-        is_mended(&stage, &view, case).await.with_context(of)?;
-    }
-
-    // Without its server it stays as it is, and the words say so.
-    let row = view.wait_for_state(AWAY, &["complete"]).await?;
-    touch(&stage, &row, "data", "overwritten").await?;
-    stage.proxy.refuse(true);
-    view.press(&row, "save").await?;
-    let told = |rows: &[Row]| rows.iter().find(|row| row.name == AWAY && row.text.contains(WRONG)).cloned();
-    let row = view.wait_for_rows("the loss to be told", told).await?;
-    ensure!(row.text.contains("not saved until it is right. Other downloads are not affected."), "{}", row.text);
-    ensure!(!stage.downloads().join(AWAY).exists(), "nothing is saved of what is wrong");
-    view.screenshot("manager-wrong-copy").await?;
-    stage.proxy.refuse(false);
-    view.wait_for_state(AWAY, &["saved"]).await?;
-    stage.check_saved(AWAY, &stage.downloads().join(AWAY))?;
-    stage.browser()?.check_no_panic()
-}
 
 /// A transfer's name, the stored file that is hit, what happens to it, and the words that its row has then.
 type Blow = (&'static str, &'static str, &'static str, Option<&'static str>);
@@ -426,7 +325,7 @@ async fn without_storage_servers_can_be_looked_at_and_with_it_everything_is_back
         view.download(KEPT).await?;
         view.wait_for_state(KEPT, &["complete"]).await?;
     }
-    let storage = stage.browser()?.disk().join("Default/File System");
+    let storage = stage.browser()?.disk().join(sandbox::FOLDER);
     stage.close_browser().await?;
     let aside = storage.with_extension("aside");
     fs::rename(&storage, &aside)?;

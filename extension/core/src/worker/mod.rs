@@ -23,7 +23,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_engine::journal::Recovered;
-use wstp_engine::{FileIdentity, Instant, StoreError};
+use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
     ContextName, Inner, Message, Problem, SourceTask, Stamp, TransferKind, TransferState, TransferView, WorkerReport,
     WorkerTask,
@@ -178,19 +178,23 @@ impl Worker {
         }
     }
 
-    /// A complete file is read back first. If it is right, no server is needed.
+    /// A complete file is read back first. If it is right, no server is needed, nor its journal.
     async fn begin_file(
         &self,
         store: Store,
         recovered: Recovered,
     ) -> Result<Result<Box<dyn Job>, WorkerReport>, JsValue> {
-        let file = recovered.file().copied().filter(|_| recovered.is_complete());
-        if let Some(file) = file
-            && let Some(root) = file.root.map(progress::hex)
-            && self.task.root.as_ref().is_none_or(|known| *known == root)
-        {
-            if store.is_right(&file, |read| self.has_checked(&file, read)).await {
-                return Ok(Err(WorkerReport::Complete { size: file.size, root: Some(root) }));
+        let known = self.task.root.as_ref().filter(|_| self.task.rechecks);
+        let of_journal =
+            recovered.file().filter(|_| recovered.is_complete()).and_then(|file| Some((file.size, file.root?)));
+        let complete = match known.and_then(|root| blake3::Hash::from_hex(root).ok()) {
+            Some(root) => store.size().map(|size| (size, *root.as_bytes())),
+            None => of_journal
+                .filter(|(_, root)| self.task.root.as_ref().is_none_or(|known| *known == progress::hex(*root))),
+        };
+        if let Some((size, root)) = complete {
+            if store.is_right(size, root, |read| self.has_checked(size, root, read)).await {
+                return Ok(Err(WorkerReport::Complete { size, root: Some(progress::hex(root)) }));
             }
             if self.is_told_to_stop() {
                 return Ok(Err(WorkerReport::Stopped));
@@ -200,11 +204,11 @@ impl Worker {
     }
 
     /// So much of a complete file was read back: tells it now and then. Whether to go on.
-    fn has_checked(&self, file: &FileIdentity, read: u64) -> bool {
+    fn has_checked(&self, size: u64, root: Hash, read: u64) -> bool {
         let now = clock::now();
         if self.told.get() + TELL <= now {
             self.told.set(now);
-            let view = progress::checking(&self.task.transfer, file, read, now);
+            let view = progress::checking(&self.task.transfer, size, root, read, now);
             self.report(WorkerReport::Progress(Box::new(view)));
         }
         !self.is_told_to_stop()
@@ -364,7 +368,7 @@ impl Worker {
     async fn is_right(&self, path: &[&str], root: Hash) -> bool {
         let Ok((store, recovered)) = Store::open(path).await else { return false };
         match recovered.file().filter(|file| recovered.is_complete() && file.root == Some(root)) {
-            Some(file) => store.is_right(file, |_| !self.is_told_to_stop()).await,
+            Some(file) => store.is_right(file.size, root, |_| !self.is_told_to_stop()).await,
             None => false,
         }
     }

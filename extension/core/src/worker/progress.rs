@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wstp_engine::{FileIdentity, Instant, Phase, Progress, SourceProgress, Standing, checked_percent};
+use wstp_engine::{Instant, Phase, Progress, SourceProgress, Standing, checked_percent};
 use wstp_messages::{
     BlockOrder, BlockRange, Problem, SourceKind, SourceStanding, SourceTask, SourceView, TransferId, TransferState,
     TransferView,
@@ -56,18 +56,18 @@ pub fn view(
 }
 
 /// A complete file of which so many bytes were read back.
-pub fn checking(transfer: &TransferId, file: &FileIdentity, read: u64, now: Instant) -> TransferView {
-    let (blocks, checked) = (file.blocks(), read / BLOCK_SIZE);
+pub fn checking(transfer: &TransferId, size: u64, root: Hash, read: u64, now: Instant) -> TransferView {
+    let (blocks, checked) = (block_count(size), read / BLOCK_SIZE);
     let ranges = |first, end| joined((first < end).then_some(first..end).into_iter());
-    let percent = checked_percent(file.size, file.size - read);
+    let percent = checked_percent(size, size - read);
     TransferView {
-        size: file.size,
+        size,
         verified: read,
-        received: file.size - read,
+        received: size - read,
         blocks,
         verified_blocks: ranges(0, checked),
         received_blocks: ranges(checked, blocks),
-        root: file.root.map(hex),
+        root: Some(hex(root)),
         ..empty(transfer, state(Phase::Checking, percent, now))
     }
 }

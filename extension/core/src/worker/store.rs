@@ -3,7 +3,8 @@
 use wasm_bindgen::prelude::*;
 use wstp_client::store::{BlockFile, FileStore, Unreadable};
 use wstp_engine::journal::{self, Recovered};
-use wstp_engine::{FileIdentity, StoreError, StoreReply, StoreRequest};
+use wstp_engine::{StoreError, StoreReply, StoreRequest};
+use wstp_protocol::Hash;
 
 use crate::folder_layout::DATA;
 use crate::opfs::{File, Folder};
@@ -82,10 +83,15 @@ impl Store {
         Ok(Self::open(path).await?)
     }
 
-    /// Reads all data of a complete file back and hashes them. Gives whether they have the file's hash. `goes_on` hears
-    /// how many bytes were read; if it says no, the answer is no.
-    pub async fn is_right(&self, file: &FileIdentity, goes_on: impl Fn(u64) -> bool) -> bool {
-        if self.0.data().size() != Ok(file.size) {
+    /// Bytes of the data; `None` if storage does not say.
+    pub fn size(&self) -> Option<u64> {
+        self.0.data().size().ok()
+    }
+
+    /// Reads all data of a complete file back and hashes them. Gives whether they have this size and this hash.
+    /// `goes_on` hears how many bytes were read; if it says no, the answer is no.
+    pub async fn is_right(&self, size: u64, root: Hash, goes_on: impl Fn(u64) -> bool) -> bool {
+        if self.size() != Some(size) {
             return false;
         }
         let mut hasher = blake3::Hasher::new();
@@ -93,8 +99,8 @@ impl Store {
             hasher.update(piece);
             Ok(goes_on(offset + piece.len() as u64))
         };
-        let is_read = self.0.data().read_through(file.size, hash).await == Ok(true);
-        is_read && file.root == Some(*hasher.finalize().as_bytes())
+        let is_read = self.0.data().read_through(size, hash).await == Ok(true);
+        is_read && root == *hasher.finalize().as_bytes()
     }
 
     /// Whether there is room for this many more bytes.
@@ -120,7 +126,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
     use wstp_client::store::testing::cases;
     use wstp_engine::journal::End;
-    use wstp_protocol::{BLOCK_SIZE, FileVersion};
+    use wstp_protocol::BLOCK_SIZE;
 
     const SIZE: u64 = 3 * BLOCK_SIZE + 5;
 
@@ -143,16 +149,15 @@ mod tests {
         let data: Bytes = (0..SIZE).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
         let write = |offset, data: &[u8]| StoreRequest::Write { offset, data: Bytes::copy_from_slice(data) };
         assert_eq!(store.perform(write(0, &data)), StoreReply::Done);
-        let root = Some(*blake3::hash(&data).as_bytes());
-        let file = FileIdentity { size: SIZE, version: FileVersion([0; 16]), root };
-        assert!(store.is_right(&file, |_| true).await);
-        assert!(!store.is_right(&file, |_| false).await, "it was not read to its end");
-        assert!(!store.is_right(&FileIdentity { root: None, ..file }, |_| true).await);
+        let root = *blake3::hash(&data).as_bytes();
+        assert!(store.is_right(SIZE, root, |_| true).await);
+        assert!(!store.is_right(SIZE, root, |_| false).await, "it was not read to its end");
+        assert!(!store.is_right(SIZE, [0; 32], |_| true).await);
         assert_eq!(store.perform(write(SIZE - 1, &[!data[SIZE as usize - 1]])), StoreReply::Done);
-        assert!(!store.is_right(&file, |_| true).await);
+        assert!(!store.is_right(SIZE, root, |_| true).await);
         assert_eq!(store.perform(write(SIZE - 1, &data[SIZE as usize - 1..])), StoreReply::Done);
         assert_eq!(store.perform(StoreRequest::SetLength { size: SIZE + 1 }), StoreReply::Done);
-        assert!(!store.is_right(&file, |_| true).await, "it has another size");
+        assert!(!store.is_right(SIZE, root, |_| true).await, "it has another size");
     }
 
     /// The power can go at any moment, and then only what was flushed is there for certain. No test can switch it off:

@@ -105,6 +105,8 @@ pub struct Queue {
     lacking: HashMap<TransferId, RoomView>,
     /// Those that were reopened since the user last wanted them saved.
     rechecked: HashSet<TransferId>,
+    /// Complete transfers of which a worker has verified every stored byte since this queue began.
+    verified: HashSet<TransferId>,
     /// How many saved files are no longer on the disk.
     missing: HashMap<TransferId, u64>,
 }
@@ -133,6 +135,7 @@ impl Queue {
             unmeasured: HashSet::new(),
             lacking: HashMap::new(),
             rechecked: HashSet::new(),
+            verified: HashSet::new(),
             missing: HashMap::new(),
         };
         queue.effects.push_back(Effect::MeasureRoom);
@@ -194,7 +197,7 @@ impl Queue {
         if let WorkerReport::Progress(said) = report {
             match self.workers.get_mut(id) {
                 Some(worker) => {
-                    worker.hear(said);
+                    self.is_urgent |= worker.hear(said);
                     self.changed.insert(id.clone());
                     self.schedule();
                 }
@@ -353,6 +356,7 @@ impl Queue {
         self.set_aside.remove(&id);
         self.lacking.remove(&id);
         self.rechecked.remove(&id);
+        self.verified.remove(&id);
         self.missing.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
@@ -375,6 +379,7 @@ impl Queue {
 
     fn complete(&mut self, id: &TransferId, size: u64, root: Option<String>) {
         self.write(None, Change::Completed { id: id.clone(), size, root });
+        self.verified.insert(id.clone());
         self.losses.remove(id);
         self.replace_base(id);
         if self.model.item(id).is_some_and(Item::is_saving) {

@@ -1,5 +1,8 @@
-//! A complete transfer whose stored files are not sealed, or not as they were sealed. The queue reopens it and has it
+//! A complete transfer that may have changed since its stored bytes were verified. The queue reopens it and has it
 //! verified anew before it is saved.
+//!
+//! It may have changed if its files are not sealed or not as they were sealed, and also if an earlier catalogue had it
+//! verified: a disk that fails changes no time.
 
 use wstp_messages::{Problem, TransferId, TransferState, TransferView};
 
@@ -33,6 +36,7 @@ impl Queue {
     }
 
     fn reopen(&mut self, id: &TransferId) {
+        self.verified.remove(id);
         self.write(None, Change::Reopened(id.clone()));
         self.rechecked.insert(id.clone());
         self.changed.insert(id.clone());
@@ -42,6 +46,11 @@ impl Queue {
     /// Transfers that were being verified anew when everything stopped.
     pub(super) fn take_up_rechecks(&mut self) {
         self.rechecked = self.model.items().filter(|item| item.is_to_be_saved()).map(|item| item.id.clone()).collect();
+    }
+
+    /// Whether every stored byte of a complete transfer was verified since this queue began.
+    pub fn is_verified(&self, id: &TransferId) -> bool {
+        self.verified.contains(id)
     }
 
     /// Whether a transfer is verified anew.

@@ -165,7 +165,7 @@ impl Saver {
     }
 
     /// The files that Chrome has were as they should when it began. The others have to be verified first.
-    fn stale(&mut self, file: u32) {
+    pub(super) fn stale(&mut self, file: u32) {
         let was_cancelled = self.is_cancelled;
         if self.end(file) && !was_cancelled {
             self.is_stale = true;

@@ -274,9 +274,14 @@ impl Queue {
     }
 
     fn go_on_saving(&mut self, id: &TransferId) {
+        let is_verified = self.is_verified(id);
         let Some(saver) = self.savers.get_mut(id) else { return };
         while let Some(file) = saver.begin() {
-            self.effects.push_back(Effect::Save(id.clone(), file));
+            if is_verified {
+                self.effects.push_back(Effect::Save(id.clone(), file));
+            } else {
+                saver.stale(file);
+            }
         }
         let unwritten = saver.take_unwritten();
         let failed = saver.failures().map(|(count, reason)| (count, reason.clone()));

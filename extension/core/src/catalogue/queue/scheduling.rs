@@ -1,5 +1,7 @@
 //! Which transfers have a worker.
 
+use std::mem::discriminant;
+
 use wstp_messages::{Inner, TransferState, TransferView};
 
 use super::{Queue, Worker};
@@ -19,13 +21,15 @@ impl Queue {
         self.look_for_room();
         let settings = self.model.settings();
         let busy = self.workers.values().filter(|worker| !worker.is_waiting()).count();
-        let places = usize::from(settings.active_transfers)
-            .saturating_sub(busy)
-            .min(MAX_WORKERS.saturating_sub(self.workers.len()));
+        let free = MAX_WORKERS.saturating_sub(self.workers.len());
+        let places = usize::from(settings.active_transfers).saturating_sub(busy).min(free);
         if places == 0 && busy < usize::from(settings.active_transfers) {
             self.make_room();
         }
-        let started: Vec<_> = self.in_turn().map(|item| item.id.clone()).take(places).collect();
+        // The user waits for a copy that is only verified before it is saved, and no server is needed for that.
+        let (checks, others): (Vec<_>, Vec<_>) = self.in_turn().partition(|item| self.is_rechecked(item));
+        let started = checks.into_iter().chain(others.into_iter().take(places)).take(free);
+        let started: Vec<_> = started.map(|item| item.id.clone()).collect();
         for id in started {
             self.set_aside.remove(&id);
             self.begin_file(&id);
@@ -73,10 +77,12 @@ impl Queue {
 }
 
 impl Worker {
-    /// Counts reports of waiting.
-    pub(super) fn hear(&mut self, said: Box<TransferView>) {
-        self.said = Some(said);
+    /// Counts reports of waiting. Returns whether it is in another state than before.
+    pub(super) fn hear(&mut self, said: Box<TransferView>) -> bool {
+        let state = discriminant(&said.state);
+        let before = self.said.replace(said);
         self.waits = if self.is_waiting() { self.waits.saturating_add(1) } else { 0 };
+        before.is_none_or(|before| discriminant(&before.state) != state)
     }
 
     pub(super) fn is_waiting(&self) -> bool {

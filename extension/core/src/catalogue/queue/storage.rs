@@ -58,6 +58,7 @@ impl Queue {
         let Some(item) = self.model.item(id) else { return };
         self.savers.remove(id);
         self.rechecked.remove(id);
+        self.verified.remove(id);
         self.changed.insert(id.clone());
         self.is_urgent = true;
         let change = match item.save {

@@ -121,3 +121,41 @@ fn a_page_that_finds_a_stale_file_has_it_verified_and_is_told() {
     desk.complete(&id);
     assert_eq!((desk.state(&id), desk.saves.len()), (TransferState::Complete, 0));
 }
+
+#[test]
+fn a_copy_that_an_earlier_catalogue_had_verified_is_verified_anew_before_it_is_saved() {
+    let mut desk = Desk::with_places(1);
+    let old = desk.download("a");
+    desk.complete(&old);
+    desk.restart();
+    let busy = desk.download("b");
+    desk.said.clear();
+    desk.done(Command::Save { transfer: old.clone() });
+    let started = started_anew(&mut desk);
+    assert_eq!(started, Some((Some("00".to_owned()), true)), "it does not wait for its turn, which needs no server");
+    assert_eq!((desk.saves.len(), desk.state(&busy)), (0, TransferState::Starting));
+    desk.complete(&old);
+    assert_eq!((desk.state(&old), std::mem::take(&mut desk.saves)), (TransferState::Saving, vec![0]));
+    heard(&mut desk, &old, SaveOutcome::Saved { path: "/d/a".into(), placed: Placed::AsAsked });
+    desk.done(Command::Set { settings: Settings { free_after_save: false, ..Settings::default() } });
+    desk.complete(&busy);
+    desk.done(Command::Save { transfer: busy.clone() });
+    let saves = std::mem::take(&mut desk.saves);
+    assert_eq!((saves, started_anew(&mut desk)), (vec![0], None), "it was verified just now");
+}
+
+#[test]
+fn a_row_that_comes_into_another_state_is_told_at_once() {
+    let mut desk = Desk::with_places(1);
+    let id = desk.download("a");
+    let mut is_urgent = |state| {
+        desk.queue.take_events();
+        let mut said = desk.queue.snapshot().transfers.remove(0);
+        said.state = state;
+        desk.report(&id, WorkerReport::Progress(Box::new(said)));
+        desk.queue.is_urgent()
+    };
+    let checking = |percent| TransferState::Checking { percent };
+    let states = [checking(1), checking(2), TransferState::Downloading, TransferState::Downloading];
+    assert_eq!(states.map(&mut is_urgent), [true, false, true, false]);
+}

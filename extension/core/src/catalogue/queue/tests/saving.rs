@@ -139,6 +139,7 @@ fn nothing_is_overwritten_where_a_killed_browser_left_files_and_the_copy_is_kept
     desk.restart();
     desk.queue.handle_asked(&id);
     desk.queue.handle_contents(&id, Ok(vec![0..2]));
+    verified_anew(&mut desk, &id, 0..2);
     desk.queue.handle_saving(&id, 1, SaveOutcome::Saved { path: "/d/music/b (1)".into(), placed: Placed::Numbered });
     desk.perform();
     assert_eq!((desk.state(&id), desk.view(&id).beside, desk.freed.len()), (TransferState::Saved, 1, 0));
@@ -162,7 +163,7 @@ fn what_chrome_tells_of_another_place_of_a_folder_does_not_count() {
     saved_at(&mut desk, &id, "/d/music/a (1)", Placed::Numbered);
     desk.queue.handle_asked(&id);
     desk.queue.handle_contents(&id, Ok(vec![0..2]));
-    desk.perform();
+    verified_anew(&mut desk, &id, 0..2);
     assert_eq!(desk.saves, [0, 1]);
 }
 

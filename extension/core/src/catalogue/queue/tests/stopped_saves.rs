@@ -25,7 +25,7 @@ fn goes_on_saving_after(stop: fn(TransferId) -> Command) {
     desk.saves.clear();
     desk.done(Command::Save { transfer: id.clone() });
     desk.queue.handle_contents(&id, Ok(vec![0..20]));
-    desk.perform();
+    verified_anew(&mut desk, &id, 0..20);
     assert_eq!(desk.saves, (begun.len() as u32..20).collect::<Vec<_>>());
 }
 
@@ -39,7 +39,7 @@ fn after_a_restart_chrome_is_asked_before_anything_is_saved_again() {
     saved(&mut desk, &id, 1);
     desk.queue.handle_asked(&id);
     desk.queue.handle_contents(&id, Ok(vec![0..4]));
-    desk.perform();
+    verified_anew(&mut desk, &id, 0..4);
     assert_eq!(desk.saves, [0, 2, 3]);
     assert_eq!(desk.view(&id).folder.map(|folder| folder.saved), Some(1));
 }
