@@ -316,6 +316,43 @@ async fn what_is_cleared_while_it_runs_is_told_and_fetched_again() -> Result<()>
     stage.check_saved(KEPT, &saved)
 }
 
+/// Whether the copy of the list has these names.
+const IS_COPIED: &str = "const names = [...arguments]; return (async () => { \
+    const { list } = await chrome.storage.local.get('list'); \
+    return names.every(name => list?.includes(name)); })()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cleared_while_nobody_looks_is_told_and_the_list_comes_back_from_its_copy() -> Result<()> {
+    let mut stage = Stage::serving(&[(KEPT, 3 * MIB), (HALF, SIZE)]).await?;
+    begin(&stage).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.wait_for_committed(1).await?;
+    until("the list to be copied", LONG, async || {
+        Ok((view.run(IS_COPIED, json!([KEPT, HALF])).await? == json!(true)).then_some(()))
+    })
+    .await?;
+    closed(&stage, "arguments[0]('done')", &[]).await?;
+    let origin = stage.browser()?.extension().url("");
+    let clear = json!({ "origin": origin.trim_end_matches('/'), "storageTypes": "all" });
+    stage.browser()?.devtools("Storage.clearDataForOrigin", clear).await?;
+    stage.kill_browser().await?;
+    stage.proxy.release();
+    stage.start_browser().await?;
+    let view = stage.open(Page::Manager).await?;
+    view.wait_for_text("The browser's storage of this extension was cleared").await?;
+    view.wait_for_text("The list came back from a copy: 2 downloads.").await?;
+    let kept = view.wait_for_rows("the loss to be told", |rows| find(rows, KEPT, "failed")).await?;
+    ensure!(kept.text.contains("it was cleared there"), "{}", kept.text);
+    view.screenshot("manager-list-lost").await?;
+    let saved = view.save(HALF).await?;
+    stage.check_saved(HALF, &saved)?;
+    view.press(&kept, "retry").await?;
+    view.wait_for_rows("the other to be complete again", |rows| find(rows, KEPT, "complete")).await?;
+    let saved = view.save(KEPT).await?;
+    stage.check_saved(KEPT, &saved)?;
+    stage.browser()?.check_no_panic()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_storage_servers_can_be_looked_at_and_with_it_everything_is_back() -> Result<()> {
     let mut stage = Stage::serving(&[(KEPT, 3 * MIB)]).await?;

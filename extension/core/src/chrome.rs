@@ -50,9 +50,16 @@ extern "C" {
     async fn notifications_create(id: &str, options: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "notifications"], js_name = clear, catch)]
     async fn notifications_clear(id: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "storage", "local"], js_name = set, catch)]
+    async fn storage_set(items: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "storage", "local"], js_name = get, catch)]
+    async fn storage_get(key: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = create, catch)]
     async fn tabs_create(properties: &JsValue) -> Result<JsValue, JsValue>;
 }
+
+/// The name of the copy in chrome.storage.
+const COPY: &str = "list";
 
 /// Who sent a message.
 #[derive(Debug, Deserialize)]
@@ -373,6 +380,26 @@ pub async fn notify(id: &str, title: &str, text: &str) -> Result<(), JsValue> {
 /// Chrome's error.
 pub async fn clear_notice(id: &str) -> Result<(), JsValue> {
     notifications_clear(id).await.map(drop)
+}
+
+/// Keeps the copy of the list of downloads, in place of the last one. Clearing the sandbox does not touch it.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn keep_copy(copy: &str) -> Result<(), JsValue> {
+    let items = Object::new();
+    Reflect::set(&items, &COPY.into(), &copy.into())?;
+    storage_set(&items).await.map(drop)
+}
+
+/// That copy, if there is one.
+///
+/// # Errors
+///
+/// What Chrome says.
+pub async fn copy() -> Result<Option<String>, JsValue> {
+    Ok(Reflect::get(&storage_get(COPY).await?, &COPY.into())?.as_string())
 }
 
 /// Opens one of the extension's pages in a tab.

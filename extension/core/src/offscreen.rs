@@ -37,8 +37,20 @@ const CATALOGUE_PAUSE: Duration = Duration::from_secs(1);
 /// name.
 const TYPE: &str = "application/octet-stream";
 
-const TOPICS: &[&str] =
-    &["Alive", "Start", "Report", "Save", "TryFolder", "Ask", "StopSaving", "Saving", "Active", "Notify"];
+const TOPICS: &[&str] = &[
+    "Alive",
+    "Start",
+    "Report",
+    "Save",
+    "TryFolder",
+    "Ask",
+    "StopSaving",
+    "Saving",
+    "Active",
+    "Notify",
+    "KeepCopy",
+    "AskCopy",
+];
 
 /// Starts the catalogue and supervises from here on.
 ///
@@ -132,6 +144,8 @@ impl Supervisor {
             Inner::Saving { transfer, file, outcome } => self.saving(transfer, file, &outcome),
             Inner::Active { transfers, percent } => self.active(transfers, percent),
             Inner::Notify { transfer, title, text } => pass_on(Knock::Notify { transfer, title, text }),
+            Inner::KeepCopy(copy) => pass_on(Knock::KeepCopy { copy }),
+            Inner::AskCopy => spawn_local(self.clone().ask_copy()),
             _ => {}
         }
     }
@@ -305,6 +319,13 @@ impl Supervisor {
         if let Err(error) = chrome::knock(&Knock::Ask { transfer: transfer.clone() }).await {
             web_sys::console::warn_1(&error);
             self.say(Inner::Asked(transfer));
+        }
+    }
+
+    async fn ask_copy(self: Rc<Self>) {
+        if let Err(error) = chrome::knock(&Knock::AskCopy).await {
+            web_sys::console::warn_1(&error);
+            self.say(Inner::Copy(None));
         }
     }
 

@@ -59,6 +59,13 @@ pub enum Knock {
         /// One sentence.
         text: String,
     },
+    /// From the offscreen document: keep this copy of the list of downloads outside of the sandbox.
+    KeepCopy {
+        /// The catalogue's text.
+        copy: String,
+    },
+    /// From the offscreen document: look for that copy. Answered with [`Inner::Copy`].
+    AskCopy,
     /// From the offscreen document: no work and no view are left, close me.
     Idle,
 }
@@ -158,6 +165,12 @@ pub enum Inner {
     },
     /// Supervisor to workers: the browser has a network again.
     Online,
+    /// Catalogue to supervisor: keep this copy of the list of downloads outside of the sandbox, in place of the last one.
+    KeepCopy(String),
+    /// Catalogue to supervisor: there is no list in the sandbox. Look for that copy.
+    AskCopy,
+    /// Service worker or supervisor to catalogue: the copy, if there is one.
+    Copy(Option<String>),
 }
 
 impl Inner {
@@ -183,6 +196,9 @@ impl Inner {
             Self::Active { .. } => "Active",
             Self::Notify { .. } => "Notify",
             Self::Online => "Online",
+            Self::KeepCopy(_) => "KeepCopy",
+            Self::AskCopy => "AskCopy",
+            Self::Copy(_) => "Copy",
         }
     }
 }

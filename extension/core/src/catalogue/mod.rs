@@ -8,6 +8,7 @@ mod about;
 mod address;
 mod browse;
 mod contents;
+mod copy;
 mod diagnosis;
 mod journal;
 mod mirror;
@@ -52,7 +53,7 @@ use journal::Journal;
 use storage::Opened;
 
 const TOPICS: &[&str] =
-    &["Command", "Report", "Lost", "Saving", "FolderTried", "Asked", "Forgotten", "Missing", "Hail"];
+    &["Command", "Report", "Lost", "Saving", "FolderTried", "Asked", "Forgotten", "Missing", "Copy", "Hail"];
 /// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -81,6 +82,12 @@ struct Catalogue {
     broken: Cell<Option<StoreError>>,
     /// Whether it is being looked whether the files are still there.
     looks: Cell<bool>,
+    /// Whether the copy of the list does not say the same as the list.
+    is_uncopied: Cell<bool>,
+    /// When the list was copied last.
+    copied: Cell<Instant>,
+    /// Whether an older copy is asked for, which must not be replaced before it is here.
+    asks_copy: Cell<bool>,
 }
 
 async fn open() -> Result<(), JsValue> {
@@ -109,6 +116,9 @@ async fn open() -> Result<(), JsValue> {
         timer: RefCell::default(),
         broken: Cell::default(),
         looks: Cell::default(),
+        is_uncopied: Cell::new(true),
+        copied: Cell::default(),
+        asks_copy: Cell::new(opened.is_empty),
     });
     let bus = Bus::open(TOPICS, {
         let catalogue = catalogue.clone();
@@ -122,6 +132,7 @@ async fn open() -> Result<(), JsValue> {
             catalogue.queue.borrow_mut().write_saved();
             catalogue.perform();
             catalogue.look_after_storage();
+            catalogue.copy_list();
             if catalogue.queue.borrow().watches_room() {
                 catalogue.measure_room();
             }
@@ -131,6 +142,9 @@ async fn open() -> Result<(), JsValue> {
     let _ = catalogue.bus.set(bus);
     let _ = catalogue.heartbeat.set(heartbeat);
     catalogue.alive();
+    if opened.is_empty {
+        catalogue.say(Message::Inner(Inner::AskCopy));
+    }
     catalogue.perform();
     opened.strays.into_iter().for_each(delete);
     storage::describe_all(opened.undescribed).await;
@@ -139,7 +153,9 @@ async fn open() -> Result<(), JsValue> {
 
 impl Catalogue {
     fn handle(self: &Rc<Self>, message: Message) {
-        {
+        if let Message::Inner(Inner::Copy(copy)) = &message {
+            self.handle_copy(copy.as_deref());
+        } else {
             let mut queue = self.queue.borrow_mut();
             match message {
                 Message::Command { id, command } => queue.handle_command(id, command, clock::wall_ms()),
@@ -172,6 +188,7 @@ impl Catalogue {
             match effect {
                 Effect::Write(record) => {
                     self.write(&record);
+                    self.is_uncopied.set(true);
                     has_written = true;
                 }
                 Effect::Say(message) => self.say(message),

@@ -257,6 +257,13 @@ impl Item {
         Self { kind: TransferKind::Folder, ..Self::new(id, server, path, 0, added_ms) }
     }
 
+    fn without_blocks(&self) -> Self {
+        let mut item = self.clone();
+        item.kept.verified_blocks.clear();
+        item.kept.received_blocks.clear();
+        item
+    }
+
     /// One that updates the complete copy of another.
     pub fn update(self, base: TransferId) -> Self {
         Self { base: Some(base), accept_change: true, ..self }
@@ -412,6 +419,23 @@ impl Model {
             by_server.map(|mirror| (item.id.clone(), mirror.id))
         });
         Self { offered: Some(offered.collect()), ..self.clone() }
+    }
+
+    /// The same with the newest transfers only, and without what their folders in the sandbox say too.
+    pub fn essence(&self, most: usize) -> Self {
+        let newest = self.items.iter().skip(self.items.len().saturating_sub(most));
+        let items: BTreeMap<_, _> = newest.map(|(serial, item)| (*serial, item.without_blocks())).collect();
+        let ids: BTreeSet<_> = items.values().map(|item| item.id.clone()).collect();
+        let saved_into = self.saved_into.iter().filter(|(id, _)| ids.contains(id));
+        Self {
+            servers: self.servers.clone(),
+            settings: self.settings,
+            in_order: self.in_order.intersection(&ids).cloned().collect(),
+            begun: self.begun.intersection(&ids).cloned().collect(),
+            saved_into: saved_into.map(|(id, place)| (id.clone(), place.clone())).collect(),
+            items,
+            ..Self::default()
+        }
     }
 
     /// All transfers in the order in which they come to their turn.

@@ -200,6 +200,22 @@ pub fn taken_up_notice(count: usize) -> Notice {
     Notice { problem: problem(what, format!("It was taken up: {downloads} of it came back.")), is_lasting: false }
 }
 
+/// The notice for a list that was cleared, of which a copy with `count` downloads was left; `None` if it can't be read.
+pub fn cleared_notice(count: Option<usize>) -> Notice {
+    const SAVED: &str = "Files that were saved to your disk are not touched.";
+    let what = "The browser's storage of this extension was cleared, with the list of downloads and their files.";
+    let advice = match count {
+        None => format!("The copy of the list can't be read either, so a new list was begun. {SAVED}"),
+        Some(count) => {
+            let downloads = if count == 1 { "one download".to_owned() } else { format!("{count} downloads") };
+            format!(
+                "The list came back from a copy: {downloads}. Those under way begin again; retry the complete ones that were not saved. {SAVED}"
+            )
+        }
+    };
+    Notice { problem: problem(what, advice), is_lasting: false }
+}
+
 /// The notice for a browser that gives no storage.
 pub fn no_storage() -> Notice {
     let problem = problem(

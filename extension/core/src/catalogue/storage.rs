@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::{CommandId, Reply, Settings, TransferId, TransferKind};
+use wstp_messages::{CommandId, Inner, Message, Reply, Settings, TransferId, TransferKind};
 
 use super::Catalogue;
 use super::about::describe;
+use super::copy;
 use super::journal::{Found, Journal};
 use super::model::{Change, Item, Model};
 use super::rebuild::{no_storage, notice, ours, rebuild, taken_up_notice};
@@ -21,6 +23,8 @@ use crate::{clock, opfs};
 /// Lists of older versions do not say which transfers began, and the folders of their transfers do not say what they
 /// are.
 const DESCRIBED: u32 = 3;
+/// The list is copied at most so often.
+const COPY: Duration = Duration::from_secs(5);
 
 /// The state that the catalogue found when it started.
 pub struct Opened {
@@ -36,6 +40,8 @@ pub struct Opened {
     pub strays: Vec<String>,
     /// Transfers whose folders do not say yet what they are.
     pub undescribed: Vec<Item>,
+    /// Whether there is nothing at all: the extension is new, or the sandbox was cleared.
+    pub is_empty: bool,
 }
 
 impl Opened {
@@ -44,7 +50,7 @@ impl Opened {
         let mut model = Model::default();
         model.apply(Change::Noticed(Some(no_storage())));
         let (done, strays, undescribed) = (Vec::new(), Vec::new(), Vec::new());
-        Self { journal: None, model, done, folders: None, strays, undescribed }
+        Self { journal: None, model, done, folders: None, strays, undescribed, is_empty: false }
     }
 }
 
@@ -93,6 +99,7 @@ pub async fn open() -> Result<Opened, JsValue> {
     news.iter().for_each(|change| model.apply(change.clone()));
     let has_news = !aside.is_empty() || !news.is_empty();
     let is_anew = found.reason().is_some();
+    let is_empty = !is_read && !is_anew && folders.is_empty();
     let mut journal = found.go_on(&model).await?;
     if !is_anew && (is_to_be_rewritten || has_news) {
         journal.compact(&model).map_err(|error| JsValue::from(format!("{error:?}")))?;
@@ -107,6 +114,7 @@ pub async fn open() -> Result<Opened, JsValue> {
         folders: Some(folders.into_iter().collect()),
         strays,
         undescribed,
+        is_empty,
     })
 }
 
@@ -187,6 +195,28 @@ impl Catalogue {
             catalogue.queue.borrow_mut().handle_room(free);
             catalogue.perform();
         });
+    }
+
+    /// Has the list copied to a place outside of the sandbox, unless nothing changed or the last copy is young.
+    pub(super) fn copy_list(&self) {
+        let now = clock::now();
+        let is_asleep = self.asks_copy.get() || self.journal.borrow().is_none() || self.broken.get().is_some();
+        if is_asleep || !self.is_uncopied.get() || now < self.copied.get() + COPY {
+            return;
+        }
+        self.is_uncopied.set(false);
+        self.copied.set(now);
+        let copy = copy::encode(self.queue.borrow().model());
+        self.say(Message::Inner(Inner::KeepCopy(copy)));
+    }
+
+    /// The copy of the list, if there is one. It counts only where the sandbox had no list.
+    pub(super) fn handle_copy(&self, copy: Option<&str>) {
+        if self.asks_copy.replace(false)
+            && let Some(copy) = copy
+        {
+            self.queue.borrow_mut().handle_copy(copy::decode(copy).as_ref());
+        }
     }
 
     /// The user, another extension or a disk's fault may clear the sandbox at any moment; files that are open don't

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use wstp_messages::{CommandId, TransferId};
 
-use super::super::model::{Change, Item, Save};
-use super::super::rebuild::lost_copy;
+use super::super::model::{Change, Item, Model, Save};
+use super::super::rebuild::{cleared_notice, lost_copy};
 use super::{Effect, Queue};
 
 /// The new id of a transfer that goes on in another folder.
@@ -66,6 +66,36 @@ impl Queue {
             Save::No(_) | Save::Going => Change::Lost(id.clone(), lost_copy()),
         };
         self.write(None, change);
+        self.schedule();
+    }
+
+    /// There was no list in the sandbox, and this is the copy of one outside of it; `None` if the copy can't be read. The
+    /// sandbox was cleared, and the transfers' files with it.
+    pub fn handle_copy(&mut self, copy: Option<&Model>) {
+        let added_since: HashSet<_> = self.model.items().map(|item| item.id.0.clone()).collect();
+        if let Some(copy) = copy {
+            let lacks = |item: &&Item| self.model.item(&item.id).is_none();
+            let items: Vec<_> = copy.items().filter(lacks).cloned().collect();
+            copy.servers().iter().rev().for_each(|server| self.write(None, Change::Used(server.clone())));
+            self.write(None, Change::Set(copy.settings()));
+            for item in items {
+                let (id, order) = (item.id.clone(), copy.order(&item.id));
+                self.write(None, Change::Added(Box::new(item.clone())));
+                self.write(None, Change::Ordered(id.clone(), order));
+                if copy.has_begun(&id) {
+                    self.write(None, Change::Begun(id.clone()));
+                }
+                if !item.is_complete() {
+                    self.effects.push_back(Effect::Describe(Box::new(item)));
+                }
+                self.changed.insert(id);
+            }
+            (self.news.servers, self.news.settings) = (true, true);
+        }
+        self.write(None, Change::Noticed(Some(cleared_notice(copy.map(Model::transfers)))));
+        self.news.notice = true;
+        self.is_urgent = true;
+        self.handle_folders(&added_since);
         self.schedule();
     }
 

@@ -11,6 +11,7 @@ use wstp_messages::{
 use super::super::model::{Change, Model, Record};
 use super::{Effect, Queue};
 
+mod cleared;
 mod folders;
 mod ordering;
 mod rechecking;
