@@ -5,6 +5,7 @@ pub mod browser_memory;
 pub mod browser_native;
 pub mod mirror_two;
 pub mod popup_ready;
+pub mod read_back;
 pub mod real;
 pub mod resume;
 pub mod server_idle;

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::time::timeout;
 
 use crate::benchmarks::{
-    browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, real, resume, server_idle, server_latency,
-    server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
+    browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, read_back, real, resume, server_idle,
+    server_latency, server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
 };
 use crate::figure::Series;
 use crate::{Figure, Plan, Target};
@@ -50,7 +50,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 18] = [
+pub static BENCHMARKS: [Benchmark; 19] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(400.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(150.0))],
@@ -138,6 +138,10 @@ pub static BENCHMARKS: [Benchmark; 18] = [
             figure("browser.memory_mib_8g_more", "MiB", AtMost(8.0)),
         ],
         run: |plan| Box::pin(browser_memory::run(plan)),
+    },
+    Benchmark {
+        figures: &[figure("resume.read_back_cost", "ratio", AtMost(1.05))],
+        run: |plan| Box::pin(read_back::run(plan)),
     },
     Benchmark {
         figures: &[figure("resume.ready_ms", "ms", AtMost(1000.0)), figure("resume.refetched", "ratio", AtMost(0.01))],
