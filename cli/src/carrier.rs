@@ -1,5 +1,5 @@
-//! A connection to a server of the protocol, over the carrier that gets through: a WebSocket ([`socket`](crate::socket)),
-//! or HTTP exchanges ([`exchange`](crate::exchange)) where no WebSocket does.
+//! A connection to a server of the protocol, over the carrier that gets through: a WebSocket ([`socket`]), or HTTP
+//! exchanges ([`exchange`]) where no WebSocket does.
 //!
 //! A task of its own reads and writes. Arrived messages go into a bounded queue. While that is full, nothing more is
 //! read, so TCP holds the server back. Messages to send wait in a bounded queue as well. If it is full, the server takes

@@ -56,14 +56,14 @@ async fn as_many_connections_are_made_as_were_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_more_is_closed_again_where_the_link_was_full_without_it() {
+async fn twice_the_connections_are_closed_again_where_the_link_was_full_without_them() {
     let served = Served::over(Rate::Shared(2_000_000), 96 * MIB).await;
     let mut run = served.get();
-    for connections in [4, 5, 4] {
+    for connections in [4, 8, 4] {
         uses(&mut run, connections).await;
     }
     served.proxy.opened(4).await.unwrap();
-    assert_eq!(served.proxy.accepted(), 5);
+    assert_eq!(served.proxy.accepted(), 8);
     stop(run).await;
 }
 
@@ -71,10 +71,10 @@ async fn a_connection_more_is_closed_again_where_the_link_was_full_without_it() 
 async fn connections_are_added_while_each_carries_its_own() {
     let served = Served::over(Rate::Each(500_000), 96 * MIB).await;
     let mut run = served.get();
-    for connections in [4, 5, 6] {
+    for connections in [4, 8, 16] {
         uses(&mut run, connections).await;
     }
-    served.proxy.opened(6).await.unwrap();
-    assert_eq!(served.proxy.accepted(), 6);
+    served.proxy.opened(16).await.unwrap();
+    assert_eq!(served.proxy.accepted(), 16);
     stop(run).await;
 }

@@ -122,7 +122,12 @@ fn its_feature_bits_are_the_crates() {
     let document = document();
     let rows = table(&document, "bit | name");
     let rows: Vec<_> = rows.iter().map(|row| (row[0].parse().expect("a bit is a number"), row[1])).collect();
-    let named = [(features::MIRRORS, "Mirrors"), (features::BUNDLES, "Bundles"), (features::LINKS, "Links")];
+    let named = [
+        (features::MIRRORS, "Mirrors"),
+        (features::BUNDLES, "Bundles"),
+        (features::LINKS, "Links"),
+        (features::ZEROS, "Zeros"),
+    ];
     assert_eq!(rows, named.map(|(feature, name)| (feature.trailing_zeros(), name)));
     assert!(named.iter().all(|(feature, _)| feature.is_power_of_two()));
     assert_eq!(features::KNOWN, named.iter().map(|(feature, _)| feature).sum::<u64>());

@@ -241,12 +241,15 @@ fn zeros_are_told_and_not_sent() {
     data[..3 * MIB].fill(1);
     data[29 * MIB..].fill(2);
     let mut peer = Peer::new(data.clone().into());
-    for holes in [0..0, 3 * MIB as u64..29 * MIB as u64] {
+    // A run has 256 KiB. The answer to one also covers zeros behind it, or the whole hole; the requests that are under
+    // way by then, 4 MiB of them, have answers of their own.
+    const RUNS: usize = 26 * 4;
+    for (holes, most) in [(0..0, RUNS - 1), (3 * MIB as u64..29 * MIB as u64, 4 * 4 + 1)] {
         peer.holes = holes;
         let (stored, phase, Sent { bytes, told }) = fetch(&peer, NAME);
         assert_eq!(phase, Phase::Complete);
         assert!(stored == data);
         assert!(bytes < 5 * MIB, "{bytes} bytes were sent");
-        assert!(told < 30, "{told} answers told zeros");
+        assert!(told <= most, "{told} answers told zeros");
     }
 }
