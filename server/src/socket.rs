@@ -1,4 +1,4 @@
-//! The WebSocket, the usual [carrier](crate::carrier). Only this module knows which library speaks it.
+//! The WebSocket, the usual [carrier]. Only this module knows which library speaks it.
 //!
 //! Frames go out without a copy. The size of incoming frames is checked before memory is taken for them.
 
