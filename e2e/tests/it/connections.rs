@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage};
-use wstp_testkit::{LONG, SHORT, until};
+use wstp_testkit::{LONG, LONGEST, SHORT, until};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 160 * MIB;
@@ -87,8 +87,8 @@ async fn left_to_itself_a_transfer_takes_more_connections_where_each_carries_lit
 
 #[tokio::test(flavor = "multi_thread")]
 async fn left_to_itself_a_transfer_gives_up_connections_where_one_carries_all() -> Result<()> {
-    // Large enough for a busy computer to reach the point before the file is complete. The rest is never fetched.
-    let size = 4 * SIZE;
+    // Large enough for a busy computer to judge wrongly twice before the file is complete. The rest is never fetched.
+    let size = 8 * SIZE;
     let stage = Stage::serving(&[(NAME, size)]).await?;
     let view = stage.open(Page::Manager).await?;
     view.connect(&stage.address()).await?;
@@ -102,8 +102,12 @@ async fn left_to_itself_a_transfer_gives_up_connections_where_one_carries_all() 
     .await?;
     // The first step that takes one away comes after twenty seconds, and each is judged by many messages.
     stage.browser()?.clocks().await?.hurry("transfer", 4).await?;
-    until("no more connections than are needed", LONG, async || Ok((stage.proxy.open() <= before + 2).then_some(())))
-        .await?;
+    until(
+        "no more connections than are needed",
+        LONGEST,
+        async || Ok((stage.proxy.open() <= before + 2).then_some(())),
+    )
+    .await?;
     ensure!(stage.proxy.passed() < size, "the file was there before there were fewer connections");
     Ok(())
 }
