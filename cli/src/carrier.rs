@@ -2,8 +2,8 @@
 //! exchanges ([`exchange`]) where no WebSocket does.
 //!
 //! A task of its own reads and writes. Arrived messages go into a bounded queue. While that is full, nothing more is
-//! read, so TCP holds the server back. Messages to send wait in a bounded queue as well. If it is full, the server takes
-//! nothing, and the connection ends.
+//! read, so TCP holds the server back. Messages to send wait in a bounded queue as well. If it is full, the server
+//! takes nothing, and the connection ends.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -161,7 +161,7 @@ fn found() -> MutexGuard<'static, HashSet<Address>> {
 }
 
 /// Finds the carrier that gets through, and remembers it for the server if that is HTTP. A WebSocket wins wherever it
-/// opens: on a slow line it gets more time, and where the server was only away for a moment a second try.
+/// opens. It gets more time on a slow line, and a second try where the server was only away for a moment.
 async fn find(address: &Address, arrivals: &Arrivals) -> Result<Way, Failure> {
     let mut opening = pin!(socket::open(address, arrivals));
     let opened = match timeout(HEAD_START, &mut opening).await {

@@ -1,4 +1,5 @@
-//! HTTP exchanges, the second [carrier](crate::carrier): `wstp-client` says which requests to make, and tasks make them.
+//! HTTP exchanges, the second [carrier](crate::carrier): `wstp-client` says which requests to make, and tasks make
+//! them.
 
 use std::time::Duration;
 

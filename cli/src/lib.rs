@@ -4,8 +4,8 @@
 //! [`run`] does what the command line says.
 //!
 //! **A file.** `get` decides what to fetch and where to. `partial` keeps the parts that are here. `transfer` is the
-//! engine's run loop between `link` (a `carrier`, or `plain` HTTP) and `disk`, whose thread has the files (`local_file`).
-//! `stream` writes a file to the standard output instead.
+//! engine's run loop between `link` (a `carrier`, or `plain` HTTP) and `disk`, whose thread has the files
+//! (`local_file`). `stream` writes a file to the standard output instead.
 //!
 //! **A folder.** `folder` is the run loop of the engine's tree. `layout` decides where everything goes, with names that
 //! `trial` tried on the disk. `folder_store` writes it there.

@@ -131,7 +131,8 @@ impl<F: BlockFile> FileStore<F> {
         written
     }
 
-    /// Leaves a hole, if the system can. Otherwise it overwrites what is not zero. The rest of the file was never written.
+    /// Leaves a hole, if the system can. Otherwise it overwrites what is not zero. The rest of the file was never
+    /// written.
     fn write_zeros(&mut self, range: Range<u64>) -> Result<(), F::Error> {
         let mut piece = Vec::new();
         for written in self.written.overlaps(range.clone()) {

@@ -1,7 +1,7 @@
 //! The journal: what of a transfer is on disk, in a form that survives being cut off anywhere.
 //!
-//! Its frame is that of [`wstp_records`]: only a prefix of good records is believed; a caller truncates the file to it and
-//! goes on there.
+//! Its frame is that of [`wstp_records`]: only a prefix of good records is believed; a caller truncates the file to it
+//! and goes on there.
 //!
 //! It has two files and uses one of them. When that has grown long, its whole content is written as one record into the
 //! other. The new record has the higher number, so it counts from the moment it is durable. A crash at any moment

@@ -1,9 +1,10 @@
-//! How many connections a transfer has when the user sets no number. It doubles them while that carries more, and halves
-//! them while the rest carry as much.
+//! How many connections a transfer has when the user sets no number. It doubles them while that carries more, and
+//! halves them while the rest carry as much.
 //!
-//! On a line that loses packets each connection carries its own share, so twice as many carry twice as much. A full line
-//! carries no more, and every connection costs both sides memory and time. A step is judged by the bytes that arrive,
-//! and only while nothing else held the transfer back. On a short round trip a verdict takes a fraction of a second.
+//! On a line that loses packets each connection carries its own share, so twice as many carry twice as much. A full
+//! line carries no more, and every connection costs both sides memory and time. A step is judged by the bytes that
+//! arrive, and only while nothing else held the transfer back. On a short round trip a verdict takes a fraction of a
+//! second.
 
 mod delivery;
 
@@ -56,7 +57,7 @@ enum Step {
     Fewer(u8, Rate),
 }
 
-/// What limits the speed: exactly as many connections as allowed carry blocks, as fast as they can.
+/// The connections that limit the speed: exactly as many as allowed carry blocks, as fast as they can.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carrying {
     pub(crate) connections: usize,
@@ -75,7 +76,7 @@ pub(crate) struct Width {
     delivery: Delivery,
     /// How long to settle, and to count at least.
     pace: Duration,
-    /// What the number that was settled on carried.
+    /// The rate of the number that was settled on.
     found: Option<Rate>,
     rest: Duration,
     rested_at: Instant,
@@ -231,7 +232,7 @@ impl Width {
         self.settle(now);
     }
 
-    /// What changed needs a while to show.
+    /// A change needs a while to show.
     fn settle(&mut self, now: Instant) {
         self.count_from(Some(now + self.pace));
     }

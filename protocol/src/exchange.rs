@@ -104,7 +104,7 @@ impl Piece for [u8] {
     }
 }
 
-/// What a body has next.
+/// The next part of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A frame and its number.

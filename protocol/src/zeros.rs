@@ -1,7 +1,7 @@
 //! Zero bytes: how to see them, and their nodes in the hash tree.
 //!
-//! BLAKE3 mixes the position of every 1,024 bytes into their hash, so equal zeros have another hash at each place. But a
-//! node over zeros is the same at its place in every file. The crate therefore has a table of such nodes. An error in
+//! BLAKE3 mixes the position of every 1,024 bytes into their hash, so equal zeros have another hash at each place. But
+//! a node over zeros is the same at its place in every file. The crate therefore has a table of such nodes. An error in
 //! the table could not make wrong bytes pass for right ones, because it would not match any file's hashes.
 
 use blake3::hazmat::HasherExt;
@@ -17,8 +17,8 @@ pub const KNOWN_VOIDS: u64 = 2048;
 /// The bytes of a block of zeros.
 pub static BLOCK: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
 
-/// The first [`KNOWN_VOIDS`] nodes of [`VOID_LEVEL`] over zeros. `examples/voids.rs` computes them. In a browser the table
-/// would take longer to load than it saves.
+/// The first [`KNOWN_VOIDS`] nodes of [`VOID_LEVEL`] over zeros. `examples/voids.rs` computes them. In a browser the
+/// table would take longer to load than it saves.
 #[cfg(not(target_arch = "wasm32"))]
 static VOIDS: &[u8] = include_bytes!("zeros/voids.bin");
 #[cfg(target_arch = "wasm32")]
@@ -34,8 +34,8 @@ pub fn are_zeros(bytes: &[u8]) -> bool {
     bytes.chunks(PIECE).all(|piece| piece.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
-/// The chaining value of node `index` of `level`, if it covers as many blocks as its level can, all of them zero, and is
-/// not the root.
+/// The chaining value of node `index` of `level`. There is one if the node is not the root and covers as many blocks as
+/// its level can, all of them zero.
 #[must_use]
 pub fn node(level: u8, index: u64) -> Hash {
     if level > VOID_LEVEL {

@@ -1,5 +1,5 @@
-//! The frame of every file that the project writes for itself. It survives being cut off anywhere. The journals of files
-//! and of folders have it, the browser's list of transfers, and the headers of the server's kept hash trees.
+//! The frame of every file that the project writes for itself. It survives being cut off anywhere. The journals of
+//! files and of folders have it, the browser's list of transfers, and the headers of the server's kept hash trees.
 //!
 //! The crate does no I/O: bytes go in and come out.
 //!

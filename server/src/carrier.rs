@@ -34,7 +34,7 @@ pub enum Closing {
 
 /// The half that receives.
 pub trait Receiver: Send {
-    /// What the client sent next; `None` once the client is gone. Safe to cancel.
+    /// The client's next message; `None` once the client is gone. Safe to cancel.
     fn next(&mut self) -> impl Future<Output = Option<Result<Incoming, CarrierError>>> + Send;
 
     /// Waits until the client has ended its side, so that the last words reach it.

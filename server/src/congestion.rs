@@ -32,14 +32,14 @@ pub struct Refused {
     choices: String,
 }
 
-/// What each accepted connection gets.
+/// The choice for each accepted connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// To set; `None`: the system's own stays.
     set: Option<String>,
     /// Whether the system refuses the better one.
     is_second_best: bool,
-    /// What the system uses for a connection of which nobody says anything.
+    /// The system's choice for a connection of which nobody says anything.
     own: String,
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
 
-    /// What the congestion control of an accepted connection is after the choice is applied.
+    /// The congestion control of an accepted connection after the choice is applied.
     fn accepted_with(congestion: &Congestion) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -6,8 +6,8 @@
 //! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
 //! - `routes` answers pages and upgrades `/ws`, `plain_http` serves `/files/` to everything else;
 //! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other;
-//! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and the settings of a running
-//!   server;
+//! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and
+//!   the settings of a running server;
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
 //!   memory.

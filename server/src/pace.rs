@@ -14,8 +14,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Takes the time that these bytes last at this many bytes a second. Returns when they may be sent, if that is later
-    /// than now.
+    /// Takes the time that these bytes last at this many bytes a second. Returns when they may be sent, if that is
+    /// later than now.
     pub fn take(&self, bytes: u64, rate: NonZeroU64, now: Instant) -> Option<Instant> {
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
         let start = free_at.map_or(now, |free_at| free_at.max(now));

@@ -59,7 +59,7 @@ pub struct Server {
     pub sessions: TaskTracker,
     /// The places of clients.
     pub places: Arc<Places>,
-    /// What the system is asked for on each connection.
+    /// The congestion control to ask for on each connection.
     pub congestion: Choice,
     /// The sessions that go over HTTP.
     pub exchanges: exchange::Sessions,
@@ -113,7 +113,8 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
 /// configured time, and returns. The configured folder plays no part.
 ///
 /// # Errors
-/// When the listener is of no use, too many mirrors are configured, or the system refuses the congestion control. No event on one connection ends the server.
+/// When the listener is of no use, too many mirrors are configured, or the system refuses the congestion control. No
+/// event on one connection ends the server.
 pub async fn run_store(
     listener: TcpListener,
     control: Arc<Control>,

@@ -119,8 +119,8 @@ pub trait Version: Send + Sync {
     /// [`ErrorCode::Changed`], [`ErrorCode::ShareGone`], [`ErrorCode::Busy`] or [`ErrorCode::Io`].
     async fn read(&self, read: &Read) -> Result<Bytes, Refusal>;
 
-    /// The end of the zeros that begin at `offset`, as far as the store knows it without reading them: the end of a hole,
-    /// or `offset` itself.
+    /// The end of the zeros that begin at `offset`, as far as the store knows it without reading them. It is the end of
+    /// a hole, or `offset` itself.
     ///
     /// # Errors
     /// As for [`read`](Self::read).

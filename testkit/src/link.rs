@@ -10,8 +10,8 @@
 //! capacity of the link. While its window is full the link reads no more, so that TCP holds the sender back.
 //!
 //! The link models nothing else of TCP: it loses no packet, and no window shrinks, not even after a pause. Both sides
-//! of a comparison go through equal links, with cuts that follow from the same seed. It serves for cuts. For losses, the
-//! benchmarks have a wire with the kernel's own TCP.
+//! of a comparison go through equal links, with cuts that follow from the same seed. It serves for cuts. For losses,
+//! the benchmarks have a wire with the kernel's own TCP.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

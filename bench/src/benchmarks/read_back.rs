@@ -1,5 +1,5 @@
-//! Reading back what an earlier run stored, beside a download: how long `wstp get` takes for the next GiB of a file of
-//! which one GiB is here, and how long for the first GiB of a file of which nothing is.
+//! The cost of reading back what an earlier run stored, beside a download. It compares two times of `wstp get`. One is
+//! for the next GiB of a file of which one GiB is here. The other is for the first GiB of a file of which nothing is.
 //!
 //! Both go through a proxy, which notes when each byte passed. The time is from the start of the process until the GiB
 //! has passed. The rest of the reading back follows after that, when no byte is on its way. It is not the download's

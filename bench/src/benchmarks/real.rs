@@ -21,7 +21,8 @@ use crate::{MIB, Plan, ours, plan, tools};
 
 /// Bytes of the file on lines of 100 ms.
 const SIZE: u64 = 96 * MIB;
-/// curl takes minutes for the whole file. It fetches this part of it, in which its slow start weighs more: that flatters it.
+/// curl takes minutes for the whole file. It fetches this part of it, in which its slow start weighs more: that
+/// flatters it.
 const CURL_SHARE: u64 = 6;
 /// The congestion control of both ends, unless a program asks for another one.
 const CONGESTION: &str = "cubic";
@@ -34,7 +35,7 @@ const PINGS: usize = 9;
 enum Server {
     /// As shipped.
     Shipped,
-    /// What the system has.
+    /// The abilities of the system.
     Cubic,
 }
 
@@ -172,7 +173,7 @@ impl Ends {
     }
 }
 
-/// From the start of the process to its end. What it wrote is checked after that.
+/// From the start of the process to its end. The received file is checked after that.
 async fn timed(
     mut command: Command,
     arguments: impl FnOnce(&mut Command, &Path),
@@ -243,8 +244,8 @@ pub async fn cubic(plan: Plan) -> Result<Vec<Series>> {
     Ok(vec![far, cable])
 }
 
-/// Bytes of the file a second, over the rate of the line: fibre, bad radio, and a queue that is far too long. On the last,
-/// also how much longer a small request takes beside the download, in milliseconds.
+/// Bytes of the file a second, over the rate of the line: fibre, bad radio, and a queue that is far too long. On the
+/// last, also how much longer a small request takes beside the download, in milliseconds.
 ///
 /// # Errors
 ///

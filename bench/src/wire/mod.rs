@@ -1,9 +1,9 @@
-//! A wire with the kernel's own TCP at both ends: two network namespaces, joined by two TUN devices and a forwarder that
-//! gives the wire its delay, rate, queue and loss.
+//! A wire with the kernel's own TCP at both ends. Two network namespaces are joined by two TUN devices and a forwarder
+//! that gives the wire its delay, rate, queue and loss.
 //!
-//! [`wstp_testkit::Link`] ends each TCP connection at a proxy, so nothing is lost there, and congestion control plays no part.
-//! This one passes packets. The program `wstp-wire` holds the namespaces and forwards; programs are started in them with
-//! `nsenter`. It needs root, or a system that lets users make namespaces.
+//! [`wstp_testkit::Link`] ends each TCP connection at a proxy, so nothing is lost there, and congestion control plays
+//! no part. This one passes packets. The program `wstp-wire` holds the namespaces and forwards; programs are started in
+//! them with `nsenter`. It needs root, or a system that lets users make namespaces.
 
 mod forward;
 mod pipe;
@@ -27,7 +27,7 @@ pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 71, 0, 1);
 /// The server's address.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 71, 0, 2);
 
-/// What one direction of a wire is like. Both are the same.
+/// The properties of one direction of a wire. Both are the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Profile {
     /// Its name.

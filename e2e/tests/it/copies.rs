@@ -1,4 +1,5 @@
-//! Complete copies in the sandbox that changed after they were verified: by another program, or by the disk without a trace.
+//! Complete copies in the sandbox that changed after they were verified: by another program, or by the disk without a
+//! trace.
 
 use std::fs::File;
 
@@ -110,8 +111,8 @@ async fn a_complete_copy_that_was_changed_is_mended_before_it_is_saved() -> Resu
     stage.browser()?.check_no_panic()
 }
 
-/// Copies that the disk changes while no browser runs, and no time of change with them: the transfer's name, the path
-/// of its only or largest file, that one's size, and how long the stored file is.
+/// Copies that the disk changes while no browser runs, and no time of change with them. Each has the transfer's name,
+/// the path and size of its only or largest file, and the length of the stored file.
 const ROTTEN: [(&str, &str, u64, u64); 3] = [
     ("rotten.bin", "rotten.bin", FILE + 1, FILE + 1),
     ("rotten-pack", "rotten-pack/a", 100_000, 100_000),

@@ -1,8 +1,8 @@
 //! The state of every block, as sets of ranges.
 //!
 //! Invariants: `verified`, `received` and `claimed` are disjoint and written. All lie in `held`, which also has blocks
-//! that are being written, lost ones whose loss is not yet on record, and those in `told`. `held` lies in `taken`, which
-//! also has requested blocks. Only blocks that are not taken may be requested.
+//! that are being written, lost ones whose loss is not yet on record, and those in `told`. `held` lies in `taken`,
+//! which also has requested blocks. Only blocks that are not taken may be requested.
 
 use std::ops::Range;
 

@@ -111,7 +111,8 @@ impl Transfer {
         !self.update.is_wanted() && self.file.is_some_and(|file| file.root.is_some()) && self.pages_are_served()
     }
 
-    /// The source with the fewest connections among those that have proved that they serve the file, if it may have more.
+    /// The source with the fewest connections among those that have proved that they serve the file, if it may have
+    /// more.
     fn source_for_another(&self) -> Option<SourceId> {
         (0..self.sources.len())
             .filter(|index| self.may_try(*index))

@@ -38,7 +38,7 @@ impl Transfer {
         }
         self.problem = None;
         let told = self.blocks.tell(reply.blocks());
-        // What others sent of these blocks before was lost, and is not theirs to answer for any more.
+        // Blocks that others sent before were lost here; those sources don't answer for them any more.
         for other in &mut self.sources {
             for range in &told {
                 other.unverified.remove(range.clone());
@@ -84,8 +84,8 @@ impl Transfer {
         None
     }
 
-    /// How many nodes above pages to request, at most `most`. A server computes those in a void only for who asks, so they
-    /// are left out.
+    /// How many nodes above pages to request, at most `most`. A server computes those in a void only for who asks, so
+    /// they are left out.
     pub(super) fn most_beside_voids(&mut self, most: u32) -> u32 {
         let (Some(file), Some(wanted)) = (self.file, self.summits.nodes().wanted()) else { return most };
         let has_void = |count: u32| {
@@ -133,7 +133,7 @@ impl Transfer {
         let hashes: Vec<_> = piece.clone().map(hash).collect();
         for (range, verdict) in self.verdicts(piece, &hashes) {
             if verdict == Verdict::Wrong {
-                // What it said of the others does not count any more, either.
+                // Its words about the others do not count any more, either.
                 return self.disbelieve(range);
             }
             let of_range = (range.start - piece.start) as usize..(range.end - piece.start) as usize;

@@ -1,8 +1,9 @@
 //! How many bytes a second arrive over all connections, however large the messages are.
 //!
 //! Bytes counted within a fixed time are off by up to one message of each connection. On a slow line, that is more than
-//! a step gains. Each connection is therefore measured from one arrival to another: the bytes after the first one, over
-//! the time from the first to the last (the delivery rate of draft-ietf-ccwg-bbr). The total is their sum.
+//! a step gains. Each connection is therefore measured from one arrival to another (the delivery rate of
+//! draft-ietf-ccwg-bbr). The rate is the bytes after the first arrival, over the time from the first to the last. The
+//! total is the sum of all rates.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +15,7 @@ const FEWEST: u32 = 6;
 /// Arrivals after which a late first or last one changes little.
 const ENOUGH: u32 = 16;
 
-/// What arrived on each connection since counting began.
+/// The arrivals on each connection since counting began.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Delivery {
     flows: BTreeMap<ConnectionId, Flow>,

@@ -1,5 +1,5 @@
-//! A connection to a server of the protocol, over the carrier that gets through: a WebSocket, or HTTP exchanges where no
-//! WebSocket does. What was found is remembered for the server, for a while.
+//! A connection to a server of the protocol, over the carrier that gets through: a WebSocket, or HTTP exchanges where
+//! no WebSocket does. The finding is remembered for the server, for a while.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -112,8 +112,8 @@ impl Shared {
         Ok(told)
     }
 
-    /// Waits for the WebSocket, and finds out whether HTTP gets through where it does not open. A WebSocket wins wherever
-    /// it opens: on a slow line it gets more time, and where the server was only away for a moment a second try.
+    /// Waits for the WebSocket. If it does not open, finds out whether HTTP gets through. A WebSocket wins wherever it
+    /// opens. It gets more time on a slow line, and a second try where the server was only away for a moment.
     async fn find(self: Rc<Self>, mut opening: oneshot::Receiver<bool>) {
         let opened = match within(HEAD_START, &mut opening).await {
             Some(opened) => opened,
@@ -172,7 +172,7 @@ fn is_remembered(url: &str) -> bool {
     })
 }
 
-/// What comes out in time.
+/// The outcome, if it comes in time.
 async fn within(time: Duration, opening: &mut oneshot::Receiver<bool>) -> Option<bool> {
     match select(opening, Box::pin(sleep(time))).await {
         Either::Left((opened, _)) => Some(opened.unwrap_or(false)),

@@ -386,7 +386,7 @@ pub async fn clear_notice(id: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn keep_copy(copy: &str) -> Result<(), JsValue> {
     let items = Object::new();
     Reflect::set(&items, &COPY.into(), &copy.into())?;
@@ -397,7 +397,7 @@ pub async fn keep_copy(copy: &str) -> Result<(), JsValue> {
 ///
 /// # Errors
 ///
-/// What Chrome says.
+/// Chrome's error.
 pub async fn copy() -> Result<Option<String>, JsValue> {
     Ok(Reflect::get(&storage_get(COPY).await?, &COPY.into())?.as_string())
 }

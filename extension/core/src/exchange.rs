@@ -313,7 +313,7 @@ impl Drop for Place {
             next
         });
         if let Some(next) = next {
-            // Whoever waits no more drops the place, which goes to the next.
+            // A waiter that waits no more drops the place, which goes to the next.
             drop(next.send(Self));
         }
     }

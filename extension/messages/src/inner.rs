@@ -165,7 +165,8 @@ pub enum Inner {
     },
     /// Supervisor to workers: the browser has a network again.
     Online,
-    /// Catalogue to supervisor: keep this copy of the list of downloads outside of the sandbox, in place of the last one.
+    /// Catalogue to supervisor: keep this copy of the list of downloads outside of the sandbox, in place of the last
+    /// one.
     KeepCopy(String),
     /// Catalogue to supervisor: there is no list in the sandbox. Look for that copy.
     AskCopy,

@@ -165,7 +165,7 @@ impl Disk {
     }
 }
 
-/// What a peer sent: bytes, and answers that told zeros.
+/// The traffic of a peer: bytes, and answers that told zeros.
 struct Sent {
     bytes: usize,
     told: usize,
@@ -241,7 +241,7 @@ fn zeros_are_told_and_not_sent() {
     data[..3 * MIB].fill(1);
     data[29 * MIB..].fill(2);
     let mut peer = Peer::new(data.clone().into());
-    // A run has 256 KiB. The answer to one also covers zeros behind it, or the whole hole; the requests that are under
+    // A run has 256 KiB. The answer to one also covers zeros behind it, or the whole hole. The requests that are under
     // way by then, 4 MiB of them, have answers of their own.
     const RUNS: usize = 26 * 4;
     for (holes, most) in [(0..0, RUNS - 1), (3 * MIB as u64..29 * MIB as u64, 4 * 4 + 1)] {

@@ -1,5 +1,5 @@
-//! All exchanges of one session, as its carrier: the frames of requests come out in order, and the server's frames go
-//! into the responses that still wait for answers.
+//! All exchanges of one session, as its carrier. The frames of requests come out in order. The server's frames go into
+//! the responses that still wait for answers.
 //!
 //! A response takes as many answers as its request has frames to answer, whichever they are, and then ends. The oldest
 //! one is filled first. So each answer finds a response, and a proxy that delivers only whole responses delivers them

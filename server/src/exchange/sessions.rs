@@ -12,7 +12,7 @@ use super::exchanges::Exchanges;
 /// Bytes in a secret. Nobody guesses so many.
 const SECRET: usize = 16;
 
-/// Names a session. Whoever knows it can speak in the session, so no log shows it.
+/// Names a session. Anyone who knows it can speak in the session, so no log shows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId([u8; SECRET]);
 

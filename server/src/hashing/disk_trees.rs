@@ -1,9 +1,9 @@
 //! Hash trees kept in a folder between runs.
 //!
 //! One file per tree, named after a digest of the hashed file's path and stamp. A header of 112 bytes is a single
-//! record as [`wstp_records`] frames it, padded with zeros. The stored nodes follow it as they are: they are read in any
-//! order and many at once. They need no checksum, because every page is checked against the root before it is served,
-//! and a damaged tree is computed again.
+//! record as [`wstp_records`] frames it, padded with zeros. The stored nodes follow it as they are: they are read in
+//! any order and many at once. They need no checksum, because every page is checked against the root before it is
+//! served, and a damaged tree is computed again.
 //!
 //! A tree appears under its name only when complete (rename). When all trees together exceed the limit, the least
 //! recently used are evicted. A tree that would take more than half of the limit lives in an unnamed file while it is

@@ -78,8 +78,8 @@ impl HashTree {
         Ok(groups.map(|(first, children)| fold_nodes(Layout::level(stored), first, children, false)).collect())
     }
 
-    /// Computes the nodes that are absent because they lie in a void. All nodes of the void are stored then, so that each
-    /// is computed once, whoever asks.
+    /// Computes the nodes that are absent because they lie in a void. All nodes of the void are stored then, so that
+    /// each is computed once, whoever asks.
     fn fill_voids(&self, stored: usize, first: u64, nodes: &mut [Hash]) {
         let to_void = VOID_LEVEL - Layout::level(stored);
         while let Some(at) = nodes.iter().position(is_absent) {

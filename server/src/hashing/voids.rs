@@ -1,8 +1,8 @@
-//! Voids in a stored tree: long stretches of zeros, whose nodes below [`VOID_LEVEL`] are not stored. The nodes above are
-//! the same in every file and need no hashing. So the hash of a file with holes costs about what its data cost.
+//! Voids in a stored tree: long stretches of zeros, whose nodes below [`VOID_LEVEL`] are not stored. The nodes above
+//! are the same in every file and need no hashing. So the hash of a file with holes costs about what its data cost.
 //!
-//! A node that is not stored is read as 32 zero bytes, which are no hash. The nodes of a whole void are either all stored
-//! or all absent.
+//! A node that is not stored is read as 32 zero bytes, which are no hash. The nodes of a whole void are either all
+//! stored or all absent.
 
 use wstp_protocol::tree::fold;
 use wstp_protocol::zeros::{KNOWN_VOIDS, VOID_LEVEL, node};
@@ -20,8 +20,8 @@ pub fn is_absent(node: &Hash) -> bool {
     *node == ABSENT
 }
 
-/// The end of the whole voids that begin at a block, if zeros reach to a byte of the file. It is the block itself if there
-/// are none whose nodes are known.
+/// The end of the whole voids that begin at a block, if zeros reach to a byte of the file. It is the block itself if
+/// there are none whose nodes are known.
 pub fn voids_until(first: u64, zeros_until: u64) -> u64 {
     let end = (zeros_until / BLOCK_SIZE).min(KNOWN_VOIDS * VOID_BLOCKS) / VOID_BLOCKS * VOID_BLOCKS;
     if first.is_multiple_of(VOID_BLOCKS) { end.max(first) } else { first }

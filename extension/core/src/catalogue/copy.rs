@@ -1,5 +1,5 @@
-//! A copy of the list of downloads outside of the sandbox. It is left when somebody clears the sandbox and the browser ends before the
-//! catalogue notices.
+//! A copy of the list of downloads outside of the sandbox. It is left when somebody clears the sandbox and the browser
+//! ends before the catalogue notices.
 //!
 //! It is text, because chrome.storage keeps no bytes: each character stands for one byte. It may be some seconds old.
 

@@ -276,8 +276,8 @@ mod tests {
         Mirror { id, named_by, address: address.into(), path: "p".into() }
     }
 
-    /// A snapshot of a file with two mirrors, and a change that adds a third, as the code of commit 27b22d1 encoded
-    /// them: the numbers alone told who named them.
+    /// A snapshot of a file with two mirrors, and a change that adds a third. A build encoded them in which the numbers
+    /// alone told who named them.
     #[test]
     fn older_records_tell_by_the_number_of_a_mirror_who_named_it() {
         let recovered = recovered(include_bytes!("../../fixtures/mirrors-4.journal")).unwrap();

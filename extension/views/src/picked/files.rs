@@ -21,7 +21,7 @@ extern "C" {
     async fn sandbox() -> Result<JsValue, JsValue>;
 }
 
-/// What is at the place of a file.
+/// The thing at the place of a file.
 pub(super) enum Target {
     /// The file itself.
     There,
@@ -187,7 +187,7 @@ pub(super) async fn folder_in(
     JsFuture::from(folder.get_directory_handle_with_options(name, &options)).await?.dyn_into()
 }
 
-/// What kind of error it is, in the browser's word.
+/// The kind of error, in the browser's word.
 pub(super) fn error_name(error: &JsValue) -> String {
     js_sys::Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
 }

@@ -73,8 +73,8 @@ impl Reader {
         self.data().contains(&offset)
     }
 
-    /// Blocking: the end of the hole at an offset; the offset itself if there is none. Some file systems have no holes, or
-    /// don't tell.
+    /// Blocking: the end of the hole at an offset; the offset itself if there is none. Some file systems have no holes,
+    /// or don't tell.
     pub fn hole_until(&self, offset: u64) -> io::Result<u64> {
         let data = match seek(&self.file, SeekFrom::Data(offset)) {
             Ok(data) => data,

@@ -54,7 +54,8 @@ fn one_node_proves_a_void() {
     }
 }
 
-/// The hashes of the first file are still in storage where the second one has a void. They say nothing of what is there.
+/// The hashes of the first file are still in storage where the second one has a void. They say nothing of what is
+/// there.
 #[test]
 fn a_void_does_not_pass_for_what_was_there_before_it() {
     let full = Edition { size: WITH_VOID, number: 0 };

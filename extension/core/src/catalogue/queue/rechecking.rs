@@ -1,8 +1,8 @@
 //! A complete transfer that may have changed since its stored bytes were verified. The queue reopens it and has it
 //! verified anew before it is saved.
 //!
-//! It may have changed if its files are not sealed or not as they were sealed, and also if an earlier catalogue had it
-//! verified: a disk that fails changes no time.
+//! It may have changed if its files are not sealed or not as they were sealed. It may also have changed if an earlier
+//! catalogue had it verified: a disk that fails changes no time.
 
 use wstp_messages::{Problem, TransferId, TransferState, TransferView};
 

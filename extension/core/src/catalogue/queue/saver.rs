@@ -41,7 +41,7 @@ pub(super) struct Saver {
     is_stale: bool,
 }
 
-/// What the journal should say.
+/// The record for the journal.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Unwritten {
     /// Files that are saved.
@@ -222,7 +222,7 @@ impl Saver {
         self.path.as_deref()
     }
 
-    /// What the journal should say, if there is enough of it or nothing more comes.
+    /// The record for the journal, if there is enough of it or nothing more comes.
     pub(super) fn take_unwritten(&mut self) -> Option<Unwritten> {
         let is_due = self.unwritten.len() >= UNWRITTEN || self.is_done();
         if is_due { self.take_all_unwritten() } else { None }

@@ -69,8 +69,8 @@ impl Queue {
         self.schedule();
     }
 
-    /// There was no list in the sandbox, and this is the copy of one outside of it; `None` if the copy can't be read. The
-    /// sandbox was cleared, and the transfers' files with it.
+    /// There was no list in the sandbox, and this is the copy of one outside of it; `None` if the copy can't be read.
+    /// The sandbox was cleared, and the transfers' files with it.
     pub fn handle_copy(&mut self, copy: Option<&Model>) {
         let added_since: HashSet<_> = self.model.items().map(|item| item.id.0.clone()).collect();
         if let Some(copy) = copy {

@@ -194,7 +194,8 @@ fn saved(desk: &mut Desk, id: &TransferId, file: u32) {
     desk.perform();
 }
 
-/// A folder that an earlier catalogue had verified is verified anew before it is saved, and these of its files are there.
+/// A folder that an earlier catalogue had verified is verified anew before it is saved, and these of its files are
+/// there.
 fn verified_anew(desk: &mut Desk, id: &TransferId, files: std::ops::Range<u64>) {
     desk.perform();
     if !desk.queue.is_verified(id) {
