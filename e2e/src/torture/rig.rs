@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The longest time without the server.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(2);
 /// Tries for a fault, and the bytes between two tries: its target may have ended by itself a moment ago.
-const TRIES: u32 = 5;
+const TRIES: u32 = 30;
 const BETWEEN_TRIES: u64 = 1 << 20;
 /// The blocks in one message, in bytes.
 const LONGEST_MESSAGE: u64 = 256 << 10;
