@@ -8,7 +8,7 @@ use wstp_protocol::{BLOCK_SIZE, BlockIndex, BlockRun};
 
 use super::Transfer;
 use super::blocks::{range_of, run_of};
-use super::connection::{Ask, BlockAsk, PageAsk};
+use super::connection::{Ask, BlockAsk, Connection, PageAsk};
 use super::pages::{Part, page_of};
 use crate::peer::Request;
 use crate::{ConnectionId, Instant, Order, SourceConfig, SourceId};
@@ -29,8 +29,9 @@ impl Transfer {
         if self.file.is_none() || self.update.is_unrecorded() {
             return;
         }
-        let ids: Vec<_> =
-            self.connections.iter().filter(|(_, open)| open.handle().is_some()).map(|(id, _)| *id).collect();
+        let leaving = self.leaving();
+        let stays = |id: &ConnectionId, open: &Connection| open.handle().is_some() && !leaving.contains(id);
+        let ids: Vec<_> = self.connections.iter().filter(|(id, open)| stays(id, open)).map(|(id, _)| *id).collect();
         let cap = self.config.memory_budget / (ids.len() as u64).max(1);
         for id in &ids {
             while self.ask_blocks(*id, cap) {}

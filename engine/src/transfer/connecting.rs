@@ -79,25 +79,40 @@ impl Transfer {
             connections: carrying.clone().count(),
             round_trip: carrying.filter_map(|open| open.peer.window.shortest()).max().unwrap_or_default(),
         };
-        let is_bound =
-            carrying.connections == self.most_connections() && self.unlimited_at.is_none() && !self.blocks.all_taken();
+        let is_bound = carrying.connections == self.most_connections()
+            && self.leaving().is_empty()
+            && self.unlimited_at.is_none()
+            && !self.blocks.all_taken();
         self.width.adapt(self.now, self.usable_sources(), is_bound.then_some(carrying));
         self.close_excess();
     }
 
+    /// Closes the connections that leave, once their answers came: a block that is under way would come twice.
     fn close_excess(&mut self) {
-        while self.connections.len() > self.most_connections() {
-            let newest = self.connections.keys().next_back().copied();
-            if self.spare_connection().or(newest).and_then(|id| self.disconnect(id)).is_none() {
-                return;
+        for id in self.leaving() {
+            if self.connections.get(&id).is_some_and(|open| open.peer.in_flight == 0 && open.pages_in_flight == 0) {
+                self.disconnect(id);
             }
         }
     }
 
+    /// The connections beyond the number that is used now. Nothing more is asked of them.
+    pub(super) fn leaving(&self) -> Vec<ConnectionId> {
+        let mut open = self.open_connections();
+        let excess = open.len().saturating_sub(self.most_connections());
+        (0..excess).filter_map(|_| spare(&open).map(|index| open.remove(index).0)).collect()
+    }
+
     /// The newest connection of the source with the most, if that has several.
     fn spare_connection(&self) -> Option<ConnectionId> {
-        let richest = self.sources.iter().map(|source| source.config.id).max_by_key(|id| self.connections_of(*id))?;
-        self.ids_of(richest).get(1..)?.last().copied()
+        let open = self.open_connections();
+        let (id, source) = open[spare(&open)?];
+        (self.connections_of(source) > 1).then_some(id)
+    }
+
+    /// Each connection with its source, the oldest first.
+    fn open_connections(&self) -> Vec<(ConnectionId, SourceId)> {
+        self.connections.iter().map(|(id, open)| (*id, open.source)).collect()
     }
 
     fn may_try(&self, index: usize) -> bool {
@@ -335,4 +350,10 @@ impl Transfer {
         self.width.set(connections);
         self.close_excess();
     }
+}
+
+/// The place of the newest connection of the source with the most.
+fn spare(open: &[(ConnectionId, SourceId)]) -> Option<usize> {
+    let count = |source| open.iter().filter(|(_, other)| *other == source).count();
+    (0..open.len()).max_by_key(|index| (count(open[*index].1), *index))
 }

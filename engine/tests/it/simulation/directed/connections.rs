@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wstp_engine::Phase;
 use wstp_protocol::BLOCK_SIZE;
 
 use super::{MIB, SECOND, rate_over, world};
@@ -56,6 +57,16 @@ fn a_full_line_goes_back_to_what_it_needs() {
         assert!(seen[5..].iter().all(|connections| *connections <= 4), "{rate}: {seen:?}");
         let carried = rate_over(&mut world, 10 * SECOND, SECOND);
         assert!(carried > 0.9 * rate, "{carried:.0} bytes a second of {rate}");
+    }
+}
+
+#[test]
+fn connections_that_were_too_many_cost_no_block_twice() {
+    for rate in [4e6, 25e6] {
+        let mut world = automatic(160 * MIB, &[far(rate, true)]);
+        assert_eq!(world.run(), Phase::Complete);
+        assert!(world.connects > 4, "{} connections", world.connects);
+        assert_eq!(world.fetched().1, 0, "blocks were asked for again at {rate} bytes a second");
     }
 }
 
