@@ -98,8 +98,11 @@ impl Transfer {
 
     /// The connections beyond the number that is used now. Nothing more is asked of them.
     pub(super) fn leaving(&self) -> Vec<ConnectionId> {
+        let excess = self.connections.len().saturating_sub(self.most_connections());
+        if excess == 0 {
+            return Vec::new();
+        }
         let mut open = self.open_connections();
-        let excess = open.len().saturating_sub(self.most_connections());
         (0..excess).filter_map(|_| spare(&open).map(|index| open.remove(index).0)).collect()
     }
 
