@@ -8,13 +8,13 @@
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
+use wstp_client::exchanges::{GRACE, HEAD_START};
 use wstp_engine::Incoming;
 use wstp_protocol::ClientMessage;
 
@@ -27,11 +27,6 @@ use crate::words::connecting::closed;
 
 /// Messages that wait to be written; a client has fewer requests under way.
 const MAX_UNSENT: usize = 4096;
-/// How long a WebSocket has before HTTP is tried beside it. A proxy may swallow the handshake without a word.
-const HEAD_START: Duration = Duration::from_secs(1);
-
-/// How much longer a WebSocket has once HTTP is known to get through.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// The carrier to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -11,16 +11,13 @@ use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
+use wstp_client::exchanges::{GRACE, HEAD_START};
 use wstp_engine::Instant;
 
 use crate::clock;
 use crate::exchange::{self, Exchange};
 use crate::socket::{Happening, Socket};
 
-/// How long a WebSocket has before HTTP is tried beside it. A proxy may swallow the handshake without a word.
-const HEAD_START: Duration = Duration::from_secs(1);
-/// How much longer a WebSocket has once HTTP is known to get through.
-const GRACE: Duration = Duration::from_millis(500);
 /// How long a server counts as one that no WebSocket reaches. The browser may be in another network then.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
