@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use wstp_e2e::{Page, Row, Stage, View};
 
 const MIB: u64 = 1 << 20;
@@ -17,14 +17,23 @@ const UNDER_WAY: u64 = 16 * MIB;
 const FILES: u64 = 480;
 const SMALL: u64 = 100_000;
 
+/// Tries to fill the disk. The browser writes at the same time, so what was free may be taken meanwhile.
+const FILLS: usize = 50;
+
 /// Fills the disk except for this many bytes.
 fn fill(disk: &Path, leave: u64) -> Result<PathBuf> {
     let filler = disk.join("filler");
     let file = File::create(&filler)?;
-    let free = rustix::fs::statvfs(disk)?;
-    let length = (free.f_bavail * free.f_frsize).checked_sub(leave).context("the disk is full already")?;
-    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length)?;
-    Ok(filler)
+    for _ in 0..FILLS {
+        let free = rustix::fs::statvfs(disk)?;
+        let length = (free.f_bavail * free.f_frsize).checked_sub(leave).context("the disk is full already")?;
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length) {
+            Ok(()) => return Ok(filler),
+            Err(rustix::io::Errno::NOSPC) => file.set_len(0)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("the disk could not be filled in {FILLS} tries")
 }
 
 /// Waits until a transfer that has not begun says that there is no room for it.
