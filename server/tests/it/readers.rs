@@ -6,6 +6,7 @@ use crate::support::plain::{head, request};
 use crate::support::{Client, Embedded, Folder, Server, seat_comes_free};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::process::Command;
 use tokio::time::{Instant, interval};
 use wstp_protocol::ServerMessage;
 use wstp_server::Config;
@@ -81,6 +82,41 @@ async fn who_reads_slowly_gets_all_and_who_reads_nothing_is_let_go() {
         assert!(rest(stream).await < SIZE, "the one who read nothing for too long got all");
     };
     tokio::join!(over_http, over_the_protocol, not_at_all);
+    server.stop().await;
+}
+
+/// All times here pass a hundred times as fast as for a user, so rates are a hundred times as high.
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_wget_and_a_paused_player_read_slowly_to_the_end() {
+    const FASTER: u32 = 100;
+    const SIZE: usize = 16 << 20;
+    /// Bytes a second: 20,000 and 30,000 of a user.
+    const RATES: [&str; 2] = ["2000000", "3000000"];
+    const PAUSE: Duration = Duration::from_secs(300);
+    let folder = Folder::new();
+    let bytes: Vec<u8> = (0..SIZE as u32 / 4).flat_map(u32::to_le_bytes).collect();
+    folder.file("file", &bytes);
+    let mut config = Config::new(folder.path());
+    config.timeouts.write /= FASTER;
+    let server = Embedded::start(config).await;
+    let url = format!("http://{}/files/file", server.address());
+    let copies = Folder::new();
+
+    let copy = async |name: &str, program: &mut Command| {
+        let ended = program.kill_on_drop(true).output().await.expect("the program is installed");
+        assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
+        assert!(std::fs::read(copies.path().join(name)).unwrap() == bytes, "{name} has other bytes");
+    };
+    let (mut curl, mut wget) = (Command::new("curl"), Command::new("wget"));
+    curl.args(["-sS", "--limit-rate", RATES[0], "-o"]).arg(copies.path().join("curl")).arg(&url);
+    // One try: a wget that was cut off would resume.
+    wget.args(["-nv", "-t", "1", "--limit-rate", RATES[1], "-O"]).arg(copies.path().join("wget")).arg(&url);
+    let player = async {
+        let stream = begin(server.address(), None).await;
+        tokio::time::sleep(PAUSE / FASTER).await;
+        assert!(16 + rest(stream).await > SIZE, "the paused player was cut off");
+    };
+    tokio::join!(copy("curl", &mut curl), copy("wget", &mut wget), player);
     server.stop().await;
 }
 
