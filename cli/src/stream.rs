@@ -312,3 +312,35 @@ impl Giving {
 pub fn is_stdout(output: Option<&Path>) -> bool {
     output == Some(Path::new("-"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_temporary_file_that_returns_other_bytes_is_noticed_before_they_are_given_out() {
+        const SIZE: u64 = 3 * BLOCK_SIZE;
+        let (queue, stop) = (Arc::new(Queue::default()), CancellationToken::new());
+        let answers = Answers::new(stop.clone());
+        let (mut spool, giving) = Spool::new(&queue, &answers, &stop).unwrap();
+        let requests = [
+            StoreRequest::Write { offset: 0, data: Bytes::from(vec![7; 2 * BLOCK_SIZE as usize]) },
+            StoreRequest::WriteZeros { offset: 2 * BLOCK_SIZE, length: BLOCK_SIZE },
+        ];
+        for request in requests {
+            assert!(spool.perform(request).error.is_none());
+        }
+        let stored = |start: u64, bytes: &[u8]| giving.check(start, bytes).is_ok();
+        let mut wrong = vec![7; BLOCK_SIZE as usize];
+        assert!(stored(0, &wrong));
+        assert!(stored(2 * BLOCK_SIZE, &[0; BLOCK_SIZE as usize]));
+        wrong[100] ^= 1;
+        assert!(!stored(2 * BLOCK_SIZE, &wrong), "a block of zeros that is none");
+        giving.data.write_at(BLOCK_SIZE, &wrong).unwrap();
+        queue.gave(BLOCK_SIZE);
+        queue.end(SIZE);
+        assert!(giving.run().is_err());
+        assert!(stop.is_cancelled() && queue.given() == BLOCK_SIZE, "the transfer ends, and nothing more is given out");
+    }
+}
