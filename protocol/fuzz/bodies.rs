@@ -19,6 +19,12 @@ pub fn server_frame(data: &[u8]) {
     let canonical = message.encode();
     assert!(canonical.len() <= data.len());
     assert_eq!(ServerMessage::decode(canonical.into()).as_ref(), Ok(&message));
+    if let ServerMessage::Compressed(compressed) = message
+        && let Ok(reply) = compressed.decompress()
+    {
+        assert!(reply.encode().len() <= compressed.length as usize);
+        assert!(matches!(reply, ServerMessage::Blocks(_) | ServerMessage::Bundle(_)));
+    }
 }
 
 /// A page: size `u64`, level `u8`, first `u64`, count `u32`, number of nodes `u16`, root, nodes, uncles; little-endian.

@@ -21,7 +21,6 @@ import blake3_tree as tree
 import wire
 from exchanges import Exchanges
 
-MAX_SERVER_FRAME = 262_164
 IN_FLIGHT = 4
 PAGE_NODES = 64
 MOST_BUNDLED = 256
@@ -55,15 +54,17 @@ class Client:
         self.broken = None
         # The most blocks that one answer called zero.
         self.zeros = 0
+        # Bytes that arrived compressed, and what they became.
+        self.compressed = self.decompressed = 0
         self.spoke = time.monotonic()
         self.tasks = [asyncio.create_task(self.receive()), asyncio.create_task(self.keep_alive())]
 
     @classmethod
-    async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES | wire.ZEROS):
+    async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES | wire.ZEROS | wire.COMPRESSED):
         if url.startswith("http"):
             socket = Exchanges(url)
         else:
-            socket = await websockets.connect(url, max_size=MAX_SERVER_FRAME, compression=None)
+            socket = await websockets.connect(url, max_size=wire.MAX_SERVER_FRAME, compression=None)
         hello = wire.encode("Hello", min_version=1, max_version=1, features=features, agent="python interop", token=token)
         try:
             await socket.send(hello)
@@ -91,7 +92,10 @@ class Client:
             async for frame in self.socket:
                 if isinstance(frame, str):
                     raise wire.Malformed("a text message")
-                self.handle(*wire.decode(frame))
+                name, message = wire.decode(frame)
+                if name == "Compressed":
+                    name, message = self.decompress(message)
+                self.handle(name, message)
             raise ConnectionError("the server closed the connection")
         except Exception as error:
             self.broken = error
@@ -101,6 +105,15 @@ class Client:
                     # Somebody may not wait for it any more; that is no reason to complain.
                     future.exception()
             await self.socket.close()
+
+    def decompress(self, message):
+        """The reply inside. Its length is checked before any memory is taken for it."""
+        _, expected = self.waiting.get(message.id, (None, ()))
+        if not self.welcome.features & wire.COMPRESSED or not {"BlocksReply", "BundleReply"} & set(expected):
+            raise wire.Malformed("a compressed frame nobody asked for")
+        self.compressed += len(message.data)
+        self.decompressed += message.length
+        return wire.decompress(message)
 
     def handle(self, name, message):
         if name == "RootReady":

@@ -63,6 +63,12 @@ def frames():
         {"code": 18},
     ]
     page = {"nodes": five[:4], "uncles": five[4:]}
+    # A reply with 8,192 times the same byte: one segment with its size in 2 bytes, a block of 20 raw bytes, and one of a
+    # repeated byte.
+    reply = wire.encode("BlocksReply", id=300, first=1, count=1, data=b"")
+    compressed = (
+        b"\x28\xb5\x2f\xfd\x60" + struct.pack("<H", len(reply) + BLOCK - 256) + zstd_block(len(reply), 0, 0) + reply
+        + zstd_block(BLOCK, 1, 1) + b"a")
     client = [
         ("hello", "Hello", {"min_version": 1, "max_version": 1, "features": 0, "agent": "demo 1", "token": None}),
         ("hello-token", "Hello",
@@ -105,8 +111,14 @@ def frames():
         ("bundle-reply", "BundleReply", {"id": 7, "files": bundled}),
         ("listing-links", "Listing", {"id": 8, "entries": links, "next": None}),
         ("zeros", "Zeros", {"id": 300, "first": 3, "count": 13_107_197}),
+        ("compressed", "Compressed", {"id": 300, "length": 20 + BLOCK, "data": compressed}),
     ]
     return client, server
+
+
+def zstd_block(size, is_repeated, is_last):
+    """The header of a block of a Zstandard frame (RFC 8878, section 3.1.1.2)."""
+    return struct.pack("<I", size << 3 | is_repeated << 1 | is_last)[:3]
 
 
 def refused():
@@ -141,6 +153,9 @@ def refused():
 
     def zeros(first, count):
         return wire.encode("Zeros", id=1, first=first, count=count)
+
+    def compressed(length, data=b"x"):
+        return wire.encode("Compressed", id=1, length=length, data=data)
 
     def mirrors(*urls):
         return wire.encode("Mirrors", urls=urls)
@@ -233,6 +248,11 @@ def refused():
         "zeros that end past 2^64": zeros((1 << 64) - 1, 1),
         "zeros cut in their count": zeros(0, 1)[:-1],
         "bytes behind the zeros": zeros(0, 1) + b"\0",
+        "compressed frame cut in its header": compressed(20)[:11],
+        "compressed frame with a reserved byte set": b"\x90\x01" + compressed(20)[2:],
+        "compressed frame without data": compressed(20, b""),
+        "compressed frame of no bytes": compressed(0),
+        "compressed frame of 262,165 bytes": compressed(262_165),
     }
     return [("client", reason, frame) for reason, frame in client.items()] + [
         ("server", reason, frame) for reason, frame in server.items()

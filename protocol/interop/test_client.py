@@ -17,6 +17,7 @@ from pathlib import Path
 
 import blake3
 import websockets
+import zstandard
 
 import blake3_tree as tree
 import make_vectors
@@ -71,6 +72,29 @@ class HashTree(unittest.TestCase):
         self.assertFalse(tree.verify_page(size, root, 0, 0, 4, hashes[:4], []))
         self.assertFalse(tree.verify_page(size, root, 0, 0, 4, hashes[:3], hashes[4:]))
         self.assertFalse(tree.verify_page(size, bytes(32), 0, 0, 4, hashes[:4], hashes[4:]))
+
+
+class CompressedData(unittest.TestCase):
+    """What a hostile server may put into a compressed frame; no server."""
+
+    def test_other_data_than_a_reply_of_the_announced_length_are_refused(self):
+        reply = wire.encode("BlocksReply", id=1, first=0, count=1, data=b"a" * 100)
+        packed = zstandard.compress(reply)
+
+        def decompress(data, length=len(reply), request=1):
+            name, message = wire.decode(wire.encode("Compressed", id=request, length=length, data=data))
+            self.assertEqual(name, "Compressed")
+            return wire.decompress(message)
+
+        self.assertEqual(decompress(packed)[1].data, b"a" * 100)
+        pong = wire.encode("Pong", nonce=1)
+        longer = packed[:5] + bytes([packed[5] - 1]) + packed[6:]
+        for data, length, request in (
+            (packed, len(reply) + 1, 1), (packed, len(reply), 2), (packed[:-1], len(reply), 1), (packed + b"\0", len(reply), 1),
+            (b"no data", len(reply), 1), (longer, len(reply) - 1, 1), (zstandard.compress(pong), len(pong), 1),
+        ):
+            with self.assertRaises(wire.Malformed):
+                decompress(data, length, request)
 
 
 class Served(unittest.IsolatedAsyncioTestCase):
@@ -138,6 +162,24 @@ class Served(unittest.IsolatedAsyncioTestCase):
         async with await Client.connect(self.url, features=0) as older:
             self.assertEqual((await older.get("holes.bin"))[0], expected)
             self.assertEqual(older.zeros, 0)
+
+    async def test_replies_over_a_slow_line_come_compressed(self):
+        expected = b"".join(b"line %d of a log\n" % line for line in range(20_000))
+        (self.share / "log").write_bytes(expected)
+        client = self.client
+        file = await client.open("log")
+        # While nothing is read, the server has to wait for this client. So it finds its line slow.
+        client.socket.transport.pause_reading()
+        runs = [asyncio.create_task(client.blocks(file, 0, 32)) for _ in range(client.welcome.limits["requests"])]
+        await asyncio.sleep(0.5)
+        client.socket.transport.resume_reading()
+        for run in await asyncio.gather(*runs):
+            self.assertEqual(run, expected[:32 * BLOCK])
+        self.assertGreater(client.decompressed, 4 * client.compressed)
+        self.assertGreater(client.compressed, 0)
+        async with await Client.connect(self.url, features=0) as older:
+            self.assertEqual((await older.get("log"))[0], expected)
+            self.assertEqual(older.compressed, 0)
 
     async def test_a_byte_flipped_on_the_way_is_detected(self):
         client, size = self.client, 70 * BLOCK

@@ -7,6 +7,8 @@ a frame can also be shown field by field.
 import struct
 from types import SimpleNamespace
 
+import zstandard
+
 
 class Malformed(Exception):
     """A frame that breaks the protocol."""
@@ -215,11 +217,14 @@ SERVER = {
     "Zeros": (0x8F, Struct(id=U32, first=U64, count=U64)),
 }
 BLOCKS_TAG = 0x85
+COMPRESSED_TAG = 0x90
+MAX_SERVER_FRAME = 262_164
 # Feature bits.
 MIRRORS = 1 << 0
 BUNDLES = 1 << 1
 LINKS = 1 << 2
 ZEROS = 1 << 3
+COMPRESSED = 1 << 4
 
 
 def fields(name, message):
@@ -230,6 +235,12 @@ def fields(name, message):
             (struct.pack("<I", message["id"]), f"id = {message['id']}"),
             (struct.pack("<I", message["count"]), f"count = {message['count']}"),
             (struct.pack("<Q", message["first"]), f"first = {message['first']}"), (message["data"], "data"),
+        ]
+    if name == "Compressed":
+        return [
+            (bytes([COMPRESSED_TAG]), "tag: Compressed"), (bytes(3), "reserved"),
+            (struct.pack("<I", message["id"]), f"id = {message['id']}"),
+            (struct.pack("<I", message["length"]), f"length = {message['length']}"), (message["data"], "data"),
         ]
     tag, body = (CLIENT | SERVER)[name]
     pieces = [(bytes([tag]), f"tag: {name}")]
@@ -244,12 +255,14 @@ def encode(name, **message):
 
 def decode(frame):
     """Name and fields of a frame from the server."""
-    if len(frame) > 262_164:
+    if len(frame) > MAX_SERVER_FRAME:
         raise Malformed("the frame is too long")
     if not frame:
         raise Malformed("the frame is empty")
     if frame[0] == BLOCKS_TAG:
         return "BlocksReply", decode_blocks(frame)
+    if frame[0] == COMPRESSED_TAG:
+        return "Compressed", decode_compressed(frame)
     for name, (tag, body) in SERVER.items():
         if frame[0] == tag:
             reader = Reader(frame[1:])
@@ -268,3 +281,27 @@ def decode_blocks(frame):
     if not 1 <= count <= 32 or not (count - 1) * 8192 < len(data) <= count * 8192 or first + count >= 1 << 64:
         raise Malformed("a block frame has a bad length")
     return SimpleNamespace(id=request, count=count, first=first, data=data)
+
+
+def decode_compressed(frame):
+    if len(frame) < 13 or frame[1:4] != bytes(3):
+        raise Malformed("a compressed frame has a bad header")
+    request, length = struct.unpack_from("<II", frame, 4)
+    if not 1 <= length <= MAX_SERVER_FRAME:
+        raise Malformed("a compressed frame has a bad length")
+    return SimpleNamespace(id=request, length=length, data=frame[12:])
+
+
+def decompress(message):
+    """Name and fields of the reply in a compressed frame."""
+    try:
+        parameters = zstandard.get_frame_parameters(message.data)
+        if parameters.content_size != message.length or parameters.window_size > MAX_SERVER_FRAME or parameters.dict_id:
+            raise Malformed("compressed data of another length than announced")
+        plain = zstandard.ZstdDecompressor().decompress(message.data, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise Malformed("compressed data are damaged") from error
+    name, reply = decode(plain)
+    if name not in ("BlocksReply", "BundleReply") or reply.id != message.id:
+        raise Malformed("a compressed frame has another reply inside than it says")
+    return name, reply

@@ -14,5 +14,8 @@ pub const LINKS: u64 = 1 << 2;
 /// The server answers a request for blocks that are all zero with [`Zeros`](crate::Zeros).
 pub const ZEROS: u64 = 1 << 3;
 
+/// The server may answer with [`Compressed`](crate::Compressed) in place of blocks and bundles.
+pub const COMPRESSED: u64 = 1 << 4;
+
 /// Every bit this version knows.
-pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS;
+pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS | COMPRESSED;

@@ -9,7 +9,10 @@ use crate::limits::{
     MAX_PAGE_NODES, MAX_RUN_BLOCKS, MAX_SERVER_FRAME, MAX_TOKEN,
 };
 use crate::path::is_name;
-use crate::{BLOCK_SIZE, BlockRun, BlocksReply, BundleReply, ClientMessage, RequestId, ServerMessage};
+use crate::{
+    BLOCK_SIZE, BlockRun, BlocksReply, BundleReply, ClientMessage, Compressed, CompressedHeader, RequestId,
+    ServerMessage,
+};
 
 /// Bytes in the header of a block frame.
 pub const BLOCKS_HEADER_LEN: usize = 20;
@@ -29,6 +32,9 @@ pub enum DecodeError {
     /// The body does not fit the tag.
     #[error("the frame's body is malformed")]
     Malformed,
+    /// The data of a compressed frame are damaged, or are another frame than it says.
+    #[error("the frame can't be decompressed")]
+    Compressed,
     /// The body is well-formed, but a value is outside its limits.
     #[error("the frame's {0} is out of bounds")]
     OutOfBounds(&'static str),
@@ -60,6 +66,7 @@ pub(crate) mod tag {
     pub const MIRRORS: u8 = 0x8d;
     pub const BUNDLE_REPLY: u8 = 0x8e;
     pub const ZEROS: u8 = 0x8f;
+    pub const COMPRESSED: u8 = 0x90;
 }
 
 /// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all
@@ -194,6 +201,7 @@ impl ServerMessage {
             Self::Mirrors(body) => control(tag::MIRRORS, body),
             Self::Bundle(body) => control(tag::BUNDLE_REPLY, &body.borrowed()),
             Self::Zeros(body) => control(tag::ZEROS, body),
+            Self::Compressed(body) => [CompressedHeader::from(body).encode().as_slice(), &body.data].concat(),
         }
     }
 
@@ -221,6 +229,7 @@ impl ServerMessage {
             tag::MIRRORS => Self::Mirrors(whole_body(body)?),
             tag::BUNDLE_REPLY => Self::Bundle(BundleReply::sharing(&frame, whole_body(body)?)),
             tag::ZEROS => Self::Zeros(whole_body(body)?),
+            tag::COMPRESSED => Self::Compressed(Compressed::decode(frame)?),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
         message.check()?;
@@ -257,6 +266,7 @@ impl ServerMessage {
             }
             Self::Opened(_)
             | Self::Blocks(_)
+            | Self::Compressed(_)
             | Self::HashPage(_)
             | Self::Pong(_)
             | Self::RootReady(_)
@@ -298,6 +308,6 @@ fn check_run(run: BlockRun) -> Result<(), DecodeError> {
     bound("first", run.first.checked_add(u64::from(run.count)).is_some())
 }
 
-fn bound(what: &'static str, holds: bool) -> Result<(), DecodeError> {
+pub(crate) fn bound(what: &'static str, holds: bool) -> Result<(), DecodeError> {
     if holds { Ok(()) } else { Err(DecodeError::OutOfBounds(what)) }
 }

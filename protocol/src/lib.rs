@@ -8,6 +8,7 @@
 
 mod bounded;
 mod bundle;
+mod compressed;
 mod error_code;
 pub mod exchange;
 pub mod features;
@@ -23,6 +24,7 @@ mod units;
 pub mod zeros;
 
 pub use bundle::{BundleReply, BundleRequest, Bundled, BundledFile};
+pub use compressed::{COMPRESSED_HEADER_LEN, Compressed, CompressedHeader};
 pub use error_code::ErrorCode;
 pub use frame::{BLOCKS_HEADER_LEN, BlocksHeader, DecodeError};
 pub use message::{

@@ -10,8 +10,8 @@ use crate::bounded;
 use crate::features;
 use crate::limits::{MAX_LIST_ENTRIES, MAX_MIRRORS, MAX_PAGE_NODES, MAX_UNCLES};
 use crate::{
-    BlockIndex, BlockRun, BundleReply, BundleRequest, ErrorCode, FileVersion, Handle, Hash, MirrorUrl, RequestId,
-    SharePath,
+    BlockIndex, BlockRun, BundleReply, BundleRequest, Compressed, ErrorCode, FileVersion, Handle, Hash, MirrorUrl,
+    RequestId, SharePath,
 };
 
 /// A message of the client.
@@ -70,6 +70,8 @@ pub enum ServerMessage {
     Bundle(BundleReply),
     /// Answers [`BlocksRequest`] in place of [`BlocksReply`]. Only if both sides have [`features::ZEROS`].
     Zeros(Zeros),
+    /// Carries a [`BlocksReply`] or a [`BundleReply`]. Only if both sides have [`features::COMPRESSED`].
+    Compressed(Compressed),
 }
 
 /// The client's half of the handshake.

@@ -26,7 +26,7 @@ impl FolderTransfer {
     fn handle_event(&mut self, event: Event<Ask>) {
         match event {
             Event::Welcome | Event::Pong => {}
-            Event::Reply { context, reply } => self.handle_reply(context, reply),
+            Event::Reply { context, reply, .. } => self.handle_reply(context, reply),
             Event::Goodbye(goodbye) => {
                 self.drop_connection(Problem::Connection, Some(bounded(goodbye.retry_after_ms)));
             }

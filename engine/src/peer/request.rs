@@ -1,8 +1,10 @@
 //! Requests to a server, and its replies.
 
+use wstp_protocol::limits::MAX_SERVER_FRAME;
 use wstp_protocol::{
-    BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, ClientMessage, Failure, Handle, HashPage,
-    HashesRequest, ListRequest, Listing, OpenRequest, Opened, RequestId, SharePath, StatReply, StatRequest, Zeros,
+    BLOCK_SIZE, BLOCKS_HEADER_LEN, BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, ClientMessage,
+    Failure, Handle, HashPage, HashesRequest, ListRequest, Listing, OpenRequest, Opened, RequestId, SharePath,
+    StatReply, StatRequest, Zeros,
 };
 
 /// A question to a server; [`Peer::request`](super::Peer::request) adds the id.
@@ -101,6 +103,18 @@ impl Kind {
             (Self::Blocks(run), Reply::Zeros(zeros)) => run.first == zeros.first && u64::from(run.count) <= zeros.count,
             (Self::Bundle(most), Reply::Bundle(bundle)) => bundle.files.len() <= most,
             _ => false,
+        }
+    }
+
+    /// Whether a compressed reply may have this length. Nothing but blocks and bundles is compressed.
+    pub(super) fn may_take(self, length: u32) -> bool {
+        match self {
+            Self::Blocks(run) => {
+                let longest = BLOCKS_HEADER_LEN as u64 + u64::from(run.count) * BLOCK_SIZE;
+                (longest - BLOCK_SIZE + 1..=longest).contains(&u64::from(length))
+            }
+            Self::Bundle(_) => length as usize <= MAX_SERVER_FRAME,
+            Self::List | Self::Stat | Self::Open | Self::Hashes => false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use wstp_protocol::{
-    Cancel, ClientMessage, DecodeError, Failure, Goodbye, Hello, Mirrors, RequestId, RootReady, ServerMessage, Stale,
-    VERSIONS, Welcome, features,
+    Cancel, ClientMessage, Compressed, DecodeError, Failure, Goodbye, Hello, Mirrors, RequestId, RootReady,
+    ServerMessage, Stale, VERSIONS, Welcome, features,
 };
 
 use super::request::{Kind, Reply, Request};
@@ -21,6 +21,8 @@ pub enum Event<C> {
         context: C,
         /// The answer.
         reply: Reply,
+        /// Bytes that compression saved on the wire.
+        saved: u64,
     },
     /// A cancelled request ended; its answer, if there was one, is dropped.
     Cancelled {
@@ -166,6 +168,7 @@ impl<C> Session<C> {
             ServerMessage::Bundle(body) => self.end(body.id, Reply::Bundle(body)),
             ServerMessage::Zeros(_) if !self.has_agreed(features::ZEROS) => Err(SessionError::WrongReply),
             ServerMessage::Zeros(body) => self.end(body.id, Reply::Zeros(body)),
+            ServerMessage::Compressed(body) => self.decompress(&body),
             ServerMessage::Failure(body) => self.end(body.id.ok_or(SessionError::Unasked)?, Reply::Failure(body)),
             ServerMessage::Pong(_) => Ok(Event::Pong),
             ServerMessage::RootReady(body) => Ok(Event::RootReady(body)),
@@ -198,7 +201,34 @@ impl<C> Session<C> {
         Ok(Event::Mirrors(mirrors))
     }
 
+    /// A compressed reply. Nothing is decompressed that does not answer a request, or that nobody waits for any more.
+    fn decompress(&mut self, body: &Compressed) -> Result<Event<C>, SessionError> {
+        let pending = self.pending.get(&body.id).ok_or(SessionError::Unasked)?;
+        if !self.has_agreed(features::COMPRESSED) || !pending.request.may_take(body.length) {
+            return Err(SessionError::WrongReply);
+        }
+        if pending.cancelled {
+            return self.end_unread(body.id);
+        }
+        match body.decompress()? {
+            ServerMessage::Blocks(reply) => self.end_saving(body.id, Reply::Blocks(reply), body.saved()),
+            ServerMessage::Bundle(reply) => self.end_saving(body.id, Reply::Bundle(reply), body.saved()),
+            _ => Err(SessionError::WrongReply),
+        }
+    }
+
+    /// A cancelled request ended.
+    fn end_unread(&mut self, id: RequestId) -> Result<Event<C>, SessionError> {
+        let pending = self.pending.remove(&id).ok_or(SessionError::Unasked)?;
+        self.answers += 1;
+        Ok(Event::Cancelled { context: pending.context })
+    }
+
     fn end(&mut self, id: RequestId, reply: Reply) -> Result<Event<C>, SessionError> {
+        self.end_saving(id, reply, 0)
+    }
+
+    fn end_saving(&mut self, id: RequestId, reply: Reply, saved: u64) -> Result<Event<C>, SessionError> {
         let pending = self.pending.remove(&id).ok_or(SessionError::Unasked)?;
         if !pending.request.fits(&reply) {
             self.pending.insert(id, pending);
@@ -206,7 +236,7 @@ impl<C> Session<C> {
         }
         self.answers += 1;
         let context = pending.context;
-        Ok(if pending.cancelled { Event::Cancelled { context } } else { Event::Reply { context, reply } })
+        Ok(if pending.cancelled { Event::Cancelled { context } } else { Event::Reply { context, reply, saved } })
     }
 
     /// Makes a request; the message is to be sent.

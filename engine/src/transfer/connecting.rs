@@ -12,7 +12,7 @@ use crate::width::Carrying;
 use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
 
 /// The features that a transfer uses.
-const FEATURES: u64 = features::MIRRORS | features::ZEROS;
+const FEATURES: u64 = features::MIRRORS | features::ZEROS | features::COMPRESSED;
 /// A further connection is worth its handshake only for so much data.
 const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
 

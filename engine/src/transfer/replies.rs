@@ -29,7 +29,7 @@ impl Transfer {
     fn handle_event(&mut self, id: ConnectionId, event: Event<Ask>) {
         match event {
             Event::Welcome => self.request_open(id),
-            Event::Reply { context, reply } => self.handle_reply(id, context, reply),
+            Event::Reply { context, reply, saved } => self.handle_reply(id, context, reply, saved),
             Event::Cancelled { context } => {
                 self.request_ended(id, &context);
                 self.open_if_possible(id);
@@ -55,11 +55,11 @@ impl Transfer {
         }
     }
 
-    fn handle_reply(&mut self, id: ConnectionId, ask: Ask, reply: Reply) {
+    fn handle_reply(&mut self, id: ConnectionId, ask: Ask, reply: Reply, saved: u64) {
         self.request_ended(id, &ask);
         match (ask, reply) {
             (Ask::Open, Reply::Opened(opened)) => self.file_opened(id, &opened),
-            (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply),
+            (Ask::Blocks(ask), Reply::Blocks(reply)) => self.blocks_arrived(id, &ask, &reply, saved),
             (Ask::Blocks(ask), Reply::Zeros(reply)) => self.zeros_told(id, &ask, reply),
             (Ask::Page(ask), Reply::HashPage(page)) => self.page_arrived(id, &ask, &page),
             (Ask::Stat, Reply::Stat(reply)) => {
@@ -86,7 +86,8 @@ impl Transfer {
         }
     }
 
-    fn blocks_arrived(&mut self, id: ConnectionId, ask: &BlockAsk, reply: &BlocksReply) {
+    /// The data count in full, except where the line is measured: compression saved so many bytes there.
+    fn blocks_arrived(&mut self, id: ConnectionId, ask: &BlockAsk, reply: &BlocksReply, saved: u64) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let source = connection.source;
@@ -106,7 +107,7 @@ impl Transfer {
         }
         self.problem = None;
         self.rate.add(now, ask.bytes);
-        self.width.arrived(now, id, ask.bytes);
+        self.width.arrived(now, id, ask.bytes.saturating_sub(saved));
         let bad = self.take_run(source, ask.run, &reply.data);
         if bad.is_empty() {
             if ask.twice {

@@ -135,6 +135,14 @@ fn zeros() -> impl Strategy<Value = Zeros> {
     })
 }
 
+fn compressed() -> impl Strategy<Value = Compressed> {
+    (any::<u32>(), 1..=MAX_SERVER_FRAME as u32, vec(any::<u8>(), 1..300)).prop_map(|(id, length, data)| Compressed {
+        id,
+        length,
+        data: data.into(),
+    })
+}
+
 fn failure() -> impl Strategy<Value = Failure> {
     let explanation = prop_oneof![text(MAX_ERROR_TEXT), Just("e".repeat(MAX_ERROR_TEXT))];
     (any::<(Option<u32>, u16, Option<u32>)>(), explanation).prop_map(|((id, code, retry_after_ms), text)| Failure {
@@ -190,6 +198,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         any::<u32>().prop_map(|retry_after_ms| ServerMessage::Goodbye(Goodbye { retry_after_ms })),
         mirrors().prop_map(ServerMessage::Mirrors),
         zeros().prop_map(ServerMessage::Zeros),
+        compressed().prop_map(ServerMessage::Compressed),
         (any::<u32>(), vec(bundled(), 1..20)).prop_map(|(id, files)| ServerMessage::Bundle(BundleReply { id, files })),
     ]
 }
@@ -249,17 +258,34 @@ proptest! {
         let frame = client.encode();
         prop_assert!(ClientMessage::decode(&frame[..at % frame.len()]).is_err());
         // Data may end anywhere within its last block; everything else may not.
-        if !matches!(server, ServerMessage::Blocks(_)) {
+        if !matches!(server, ServerMessage::Blocks(_) | ServerMessage::Compressed(_)) {
             let frame = Bytes::from(server.encode());
             prop_assert!(ServerMessage::decode(frame.slice(..at % frame.len())).is_err());
         }
     }
 
     #[test]
-    fn any_bytes_are_refused_or_mean_something(tag in prop_oneof![0..12u8, 0x80..0x90u8, any::<u8>()], body in vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_refused_or_mean_something(tag in prop_oneof![0..12u8, 0x80..0x91u8, any::<u8>()], body in vec(any::<u8>(), 0..300)) {
         let frame = [&[tag], body.as_slice()].concat();
         check_client(&frame)?;
         check_server(frame)?;
+    }
+
+    #[test]
+    fn damaged_data_decompress_to_a_reply_or_to_nothing(
+        words in vec("[a-z]{1,8}", 1..200), order in vec(any::<usize>(), 1..2000), (places, length) in damage()
+    ) {
+        let text: String = order.iter().map(|at| words[at % words.len()].as_str()).collect();
+        let count = text.len().div_ceil(BLOCK_SIZE as usize) as u32;
+        let reply = ServerMessage::Blocks(BlocksReply { id: 1, run: BlockRun { first: 0, count }, data: text.into() });
+        let plain = reply.encode();
+        let data = zstd::bulk::compress(&plain, 1).expect("there is memory");
+        let right = Compressed { id: 1, length: plain.len() as u32, data: data.clone().into() };
+        prop_assert_eq!(right.decompress(), Ok(reply));
+        let damaged = Compressed { data: damaged(data, &places, length).into(), ..right };
+        if let Ok(other) = damaged.decompress() {
+            prop_assert_eq!(other.encode().len(), plain.len());
+        }
     }
 
     #[test]

@@ -155,8 +155,20 @@ fn file_messages() -> Vec<(&'static str, ServerMessage)> {
         ("root-ready", S::RootReady(RootReady { handle: 1, root })),
         ("stale", S::Stale(Stale { handle: 1 })),
         ("zeros", S::Zeros(Zeros { id: 300, first: 3, count: 13_107_197 })),
+        ("compressed", S::Compressed(compressed())),
         ("bundle-reply", S::Bundle(BundleReply { id: 7, files: bundled(version) })),
     ]
+}
+
+/// A reply with one block of the letter `a`: 20 raw bytes, and 8,192 times one byte.
+fn compressed() -> Compressed {
+    let reply = BlocksReply { id: 300, run: BlockRun { first: 1, count: 1 }, data: vec![b'a'; 8192].into() };
+    let frame = ServerMessage::Blocks(reply.clone()).encode();
+    let magic = [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x14, 0x1f];
+    let data = [&magic[..], &[20 << 3, 0, 0], &frame[..20], &[3, 0, 1], b"a"].concat().into();
+    let compressed = Compressed { id: 300, length: 8212, data };
+    assert_eq!(compressed.decompress(), Ok(ServerMessage::Blocks(reply)));
+    compressed
 }
 
 fn bundled(version: FileVersion) -> Vec<Bundled> {

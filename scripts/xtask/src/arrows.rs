@@ -52,7 +52,7 @@ const RULES: [Rule; 13] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
-        may_name: Some(&["blake3", "bytes", "postcard", "serde", "thiserror"]),
+        may_name: Some(&["blake3", "bytes", "postcard", "ruzstd", "serde", "thiserror"]),
         never_reaches: &["tokio", "web-sys", "js-sys", "wasm-bindgen", "wstp-engine", "wstp-server", "wstp-messages"],
         is_pure: true,
     },

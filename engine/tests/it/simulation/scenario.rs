@@ -69,6 +69,7 @@ impl Scenario {
             scenario.blows.push((at[1], Blow::Damage(damage(&mut random))));
         }
         scenario.have_zeros(&mut Random::new(seed ^ 0x2e05));
+        scenario.have_compression(&mut Random::new(seed ^ 0x15fd));
         scenario
     }
 
@@ -92,6 +93,16 @@ impl Scenario {
             {
                 sparse(edition);
             }
+        }
+    }
+
+    /// Some servers compress, and some of those lie about it.
+    fn have_compression(&mut self, random: &mut Random) {
+        for (script, _) in &mut self.servers {
+            script.compresses = random.pick(&[0.0, 0.0, 0.3, 1.0]);
+        }
+        if self.servers.len() > 1 && self.servers[1].0.lie.is_some() && random.chance(0.3) {
+            self.servers[1].0.lie = Some(random.pick(&Lie::COMPRESSED));
         }
     }
 
@@ -149,6 +160,7 @@ impl ServerScript {
             plain: None,
             tells_zeros: false,
             knows_holes: false,
+            compresses: 0.0,
             mirrors: Vec::new(),
         }
     }
@@ -192,6 +204,7 @@ fn script(random: &mut Random) -> ServerScript {
         plain: None,
         tells_zeros: false,
         knows_holes: false,
+        compresses: 0.0,
         mirrors: Vec::new(),
     }
 }

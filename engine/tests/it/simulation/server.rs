@@ -8,11 +8,12 @@ use bytes::Bytes;
 use wstp_engine::http_source::{HttpAnswer, HttpRequest};
 use wstp_engine::{ConnectionId, Instant};
 use wstp_protocol::{
-    BLOCK_SIZE, BlockRun, BlocksReply, BlocksRequest, ClientMessage, ErrorCode, Failure, FileVersion, Handle,
-    HashesRequest, Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage, Stale, Welcome,
-    Zeros, features,
+    BLOCK_SIZE, BLOCKS_HEADER_LEN, BlockRun, BlocksReply, BlocksRequest, ClientMessage, Compressed, ErrorCode, Failure,
+    FileVersion, Handle, HashesRequest, Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage,
+    Stale, Welcome, Zeros, features,
 };
 
+use crate::simulation::compressing::{compressed, zstd};
 use crate::simulation::content::{Content, Edition};
 use wstp_testkit::Random;
 
@@ -45,11 +46,21 @@ pub enum Lie {
     ZerosPastTheEnd,
     /// It calls blocks zero although that was not agreed on.
     UnagreedZeros,
+    /// It compresses although that was not agreed on.
+    UnagreedCompression,
+    /// Its compressed data are no data.
+    CompressedRubbish,
+    /// Its compressed data become far more than it says.
+    CompressedBomb,
+    /// Its compressed data hold other blocks than requested.
+    CompressedWrongRun,
+    /// Its compressed data hold more compressed data.
+    CompressedTwice,
 }
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::NotWstp,
         Self::TwoSizes,
         Self::WrongPages,
@@ -63,7 +74,16 @@ impl Lie {
         Self::AllZero,
         Self::ZerosPastTheEnd,
         Self::UnagreedZeros,
+        Self::UnagreedCompression,
+        Self::CompressedRubbish,
+        Self::CompressedBomb,
+        Self::CompressedWrongRun,
+        Self::CompressedTwice,
     ];
+
+    /// Those about compressed data that were agreed on.
+    pub const COMPRESSED: [Self; 4] =
+        [Self::CompressedRubbish, Self::CompressedBomb, Self::CompressedWrongRun, Self::CompressedTwice];
 }
 
 /// A bad line's change to the first description of the file.
@@ -96,6 +116,8 @@ pub struct ServerScript {
     pub tells_zeros: bool,
     /// It knows of zeros before it has read them.
     pub knows_holes: bool,
+    /// The chance that it compresses an answer with blocks.
+    pub compresses: f64,
     /// The other places that it names.
     pub mirrors: Vec<MirrorUrl>,
 }
@@ -282,7 +304,10 @@ impl Server {
         let urls = self.script.mirrors.clone();
         let tells_zeros =
             self.script.tells_zeros || matches!(self.script.lie, Some(Lie::AllZero | Lie::ZerosPastTheEnd));
-        let wanted = [(!urls.is_empty(), features::MIRRORS), (tells_zeros, features::ZEROS)];
+        let compresses =
+            self.script.compresses > 0.0 || self.script.lie.is_some_and(|lie| Lie::COMPRESSED.contains(&lie));
+        let wanted =
+            [(!urls.is_empty(), features::MIRRORS), (tells_zeros, features::ZEROS), (compresses, features::COMPRESSED)];
         let features = known & wanted.iter().filter(|(is_wanted, _)| *is_wanted).fold(0, |all, (_, bit)| all | bit);
         self.peers.get_mut(&connection).expect("checked by the caller").features = features;
         let welcome = Welcome { version, features, agent: "script".into(), limits: self.script.limits };
@@ -360,7 +385,37 @@ impl Server {
             }
             _ => {}
         }
-        ServerMessage::Blocks(BlocksReply { id: ask.id, run, data: data.into() })
+        let reply = ServerMessage::Blocks(BlocksReply { id: ask.id, run, data: data.into() });
+        self.carried(connection, ask, reply, random)
+    }
+
+    /// An answer with blocks as it goes out: some are compressed.
+    fn carried(
+        &self,
+        connection: ConnectionId,
+        ask: &BlocksRequest,
+        reply: ServerMessage,
+        random: &mut Random,
+    ) -> ServerMessage {
+        let (id, plain) = (ask.id, reply.encode());
+        let with =
+            |data: Vec<u8>| ServerMessage::Compressed(Compressed { id, length: plain.len() as u32, data: data.into() });
+        match self.script.lie {
+            Some(Lie::UnagreedCompression) => compressed(id, reply),
+            Some(Lie::CompressedRubbish) => with(vec![7; 100]),
+            Some(Lie::CompressedBomb) => with(zstd(&vec![0; 8 << 20], plain.len() as u32)),
+            Some(Lie::CompressedWrongRun) => {
+                let run = BlockRun { first: ask.run.first + 1, ..ask.run };
+                let data = vec![0; plain.len() - BLOCKS_HEADER_LEN].into();
+                compressed(id, ServerMessage::Blocks(BlocksReply { id, run, data }))
+            }
+            Some(Lie::CompressedTwice) => with(zstd(&compressed(id, reply).encode(), plain.len() as u32)),
+            _ => {
+                let has_agreed = |peer: &Peer| peer.features & features::COMPRESSED != 0;
+                let compresses = self.peers.get(&connection).is_some_and(has_agreed);
+                if compresses && random.chance(self.script.compresses) { compressed(id, reply) } else { reply }
+            }
+        }
     }
 
     /// Zeros in place of the requested blocks, where they are told.

@@ -286,7 +286,7 @@ impl Connection {
                     awaiting.into_iter().for_each(|sender| drop(sender.send(Ok(agent.clone()))));
                     true
                 }
-                Ok(Event::Reply { context, reply }) => {
+                Ok(Event::Reply { context, reply, .. }) => {
                     let _ = context.send(Ok(reply));
                     true
                 }

@@ -1,6 +1,7 @@
 //! Transfers with one event each, and the required result.
 
 mod capabilities;
+mod compressed;
 mod connections;
 mod durability;
 mod late;

@@ -529,6 +529,13 @@ impl World {
                 self.arrived.push(blocks.run);
                 self.arrived_bytes += blocks.data.len() as u64;
             }
+            Ok(ServerMessage::Compressed(compressed)) => {
+                wire.asked.remove(&compressed.id);
+                if let Ok(ServerMessage::Blocks(blocks)) = compressed.decompress() {
+                    self.arrived.push(blocks.run);
+                    self.arrived_bytes += blocks.data.len() as u64;
+                }
+            }
             Ok(ServerMessage::Zeros(zeros)) => {
                 wire.asked.remove(&zeros.id);
                 self.told.insert(zeros.blocks());
