@@ -15,6 +15,7 @@ pub struct Bundle {
     files: Vec<Bundled>,
     room: u64,
     is_full: bool,
+    may_compress: bool,
 }
 
 impl Bundle {
@@ -22,7 +23,19 @@ impl Bundle {
     #[must_use]
     pub fn new(request: BundleRequest) -> Self {
         let room = MAX_SERVER_FRAME as u64 - BundleReply::OVERHEAD;
-        Self { files: Vec::with_capacity(request.names.len()), request, room, is_full: false }
+        Self { files: Vec::with_capacity(request.names.len()), request, room, is_full: false, may_compress: false }
+    }
+
+    /// The same, but the answer may be compressed.
+    #[must_use]
+    pub fn compressing(self, may_compress: bool) -> Self {
+        Self { may_compress, ..self }
+    }
+
+    /// Whether the answer may be compressed.
+    #[must_use]
+    pub const fn may_compress(&self) -> bool {
+        self.may_compress
     }
 
     /// The next file that is wanted; `None` once the bundle is complete.

@@ -8,6 +8,7 @@
 //! a browser that has a file.
 
 mod bundle;
+mod compressibility;
 mod offer;
 mod page;
 mod read;
@@ -15,6 +16,7 @@ mod refusal;
 mod session;
 
 pub use bundle::Bundle;
+pub use compressibility::Compressibility;
 pub use offer::{Offer, OfferedFile, Outcome, Task, perform};
 pub use page::Page;
 pub use read::Read;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
-use wstp_protocol::{BLOCK_SIZE, BlockIndex, Entry, FileVersion, Hash, SharePath, block_count, zeros};
+use wstp_protocol::{
+    BLOCK_SIZE, BlockIndex, CompressedHeader, Entry, FileVersion, Hash, RequestId, ServerMessage, SharePath,
+    block_count, zeros,
+};
 
 use crate::{Bundle, Page, Read, Refusal};
 
@@ -47,6 +50,17 @@ pub trait Offer {
         file: &Self::File,
         page: (u8, u64, u32),
     ) -> impl Future<Output = Result<(Vec<Hash>, Vec<Hash>), Refusal>>;
+
+    /// A whole frame as one Zstandard frame behind this header, if that is worth it now. The frame has bytes of `file`,
+    /// or small files.
+    fn compress(
+        &self,
+        _file: Option<&Self::File>,
+        _header: CompressedHeader,
+        _frame: &Bytes,
+    ) -> impl Future<Output = Option<Bytes>> {
+        std::future::ready(None)
+    }
 
     /// Fills a bundle with small files.
     fn fill(&self, bundle: Bundle) -> impl Future<Output = Result<Bundle, Refusal>>;
@@ -102,14 +116,12 @@ pub enum Outcome<F> {
     Stat(Entry),
     /// The result of [`Task::Open`].
     Opened(F),
-    /// The result of [`Task::Read`]: a whole frame.
-    Read(Bytes),
+    /// The result of [`Task::Read`] and [`Task::Fill`]: a whole frame.
+    Frame(Bytes),
     /// The result of [`Task::Read`], if these blocks are zero: those requested, and maybe more behind them.
     Zeros(Range<BlockIndex>),
     /// The result of [`Task::Hashes`]: nodes and uncles.
     Hashes(Vec<Hash>, Vec<Hash>),
-    /// The result of [`Task::Fill`].
-    Filled(Bundle),
 }
 
 impl<F> Task<F> {
@@ -125,33 +137,48 @@ impl<F> Task<F> {
     }
 }
 
-/// Does what a request asks for.
+/// Does what the request with this id asks for.
 ///
 /// # Errors
 /// Those of the [`Offer`].
-pub async fn perform<O: Offer>(offer: &O, task: Task<O::File>) -> Result<Outcome<O::File>, Refusal> {
+pub async fn perform<O: Offer>(offer: &O, id: RequestId, task: Task<O::File>) -> Result<Outcome<O::File>, Refusal> {
     Ok(match task {
         Task::List(path, cursor, limit) => Outcome::Listed(offer.list(&path, cursor.as_deref(), limit).await?),
         Task::Stat(path) => Outcome::Stat(offer.stat(&path).await?),
         Task::Open(path) => Outcome::Opened(offer.open(path).await?),
-        Task::Read(file, read) => read_or_tell(offer, &file, &read).await?,
+        Task::Read(file, read) => match read_or_tell(offer, &file, &read).await? {
+            Outcome::Frame(frame) if read.may_compress() => {
+                Outcome::Frame(shortest(offer, Some(&file), id, frame).await)
+            }
+            outcome => outcome,
+        },
         Task::Hashes(file, page) => {
             let (nodes, uncles) = offer.hashes(&file, page).await?;
             Outcome::Hashes(nodes, uncles)
         }
-        Task::Fill(bundle) => Outcome::Filled(offer.fill(bundle).await?),
+        Task::Fill(bundle) => {
+            let may_compress = bundle.may_compress();
+            let frame = Bytes::from(ServerMessage::Bundle(offer.fill(bundle).await?.reply()).encode());
+            Outcome::Frame(if may_compress { shortest(offer, None, id, frame).await } else { frame })
+        }
     })
+}
+
+/// A frame, compressed if that is worth it.
+async fn shortest<O: Offer>(offer: &O, file: Option<&O::File>, id: RequestId, frame: Bytes) -> Bytes {
+    let header = CompressedHeader { id, length: frame.len() as u32 };
+    offer.compress(file, header, &frame).await.unwrap_or(frame)
 }
 
 /// Reads a run of blocks. Zeros are told in its place where the peer understands that.
 async fn read_or_tell<O: Offer>(offer: &O, file: &O::File, read: &Read) -> Result<Outcome<O::File>, Refusal> {
     if !read.tells_zeros() {
-        return Ok(Outcome::Read(offer.read(file, read).await?));
+        return Ok(Outcome::Frame(offer.read(file, read).await?));
     }
     if offer.zeros_until(file, read.offset()).await? < read.end() {
         let frame = offer.read(file, read).await?;
         if !zeros::are_zeros(&frame[read.header().len()..]) {
-            return Ok(Outcome::Read(frame));
+            return Ok(Outcome::Frame(frame));
         }
     }
     let end = zeros_behind(offer, file, read.end()).await?;

@@ -11,13 +11,14 @@ pub struct Read {
     offset: u64,
     length: usize,
     tells_zeros: bool,
+    may_compress: bool,
 }
 
 impl Read {
     /// Bytes and nothing else, all within the file.
     #[must_use]
     pub const fn bytes(offset: u64, length: usize) -> Self {
-        Self { header: None, offset, length, tells_zeros: false }
+        Self { header: None, offset, length, tells_zeros: false, may_compress: false }
     }
 
     /// A run of blocks of a file of `size` bytes, as a whole frame.
@@ -31,6 +32,7 @@ impl Read {
             offset,
             length: length as usize,
             tells_zeros: false,
+            may_compress: false,
         })
     }
 
@@ -38,6 +40,12 @@ impl Read {
     #[must_use]
     pub const fn telling_zeros(self, tells_zeros: bool) -> Self {
         Self { tells_zeros, ..self }
+    }
+
+    /// The same, but the frame may be compressed.
+    #[must_use]
+    pub const fn compressing(self, may_compress: bool) -> Self {
+        Self { may_compress, ..self }
     }
 
     /// The bytes before those of the file.
@@ -50,6 +58,12 @@ impl Read {
     #[must_use]
     pub const fn tells_zeros(&self) -> bool {
         self.tells_zeros
+    }
+
+    /// Whether the frame may be compressed.
+    #[must_use]
+    pub const fn may_compress(&self) -> bool {
+        self.may_compress
     }
 
     /// The offset of the first byte in the file.

@@ -105,10 +105,12 @@ impl<F: OfferedFile + Clone> Session<F> {
             ClientMessage::Ping(ping) => return Ok(Step::Send(ServerMessage::Pong(Pong { nonce: ping.nonce }))),
             ClientMessage::Cancel(cancel) => return Ok(self.cancel(cancel.id)),
             ClientMessage::Close(close) => return Ok(self.close(close.handle)),
-            ClientMessage::Bundle(_) if self.features & features::BUNDLES == 0 => {
+            ClientMessage::Bundle(_) if !self.has(features::BUNDLES) => {
                 return Err(Malformed("a bundle that was not agreed on"));
             }
-            ClientMessage::Bundle(request) => (request.id, None, Ok(Task::Fill(Bundle::new(request)))),
+            ClientMessage::Bundle(request) => {
+                (request.id, None, Ok(Task::Fill(Bundle::new(request).compressing(self.has(features::COMPRESSED)))))
+            }
             ClientMessage::List(ListRequest { id, path, cursor, limit }) => {
                 (id, None, Ok(Task::List(path, cursor, limit)))
             }
@@ -136,7 +138,7 @@ impl<F: OfferedFile + Clone> Session<F> {
         let mut opened = None;
         let frame = outcome.and_then(|outcome| {
             let message = match outcome {
-                Outcome::Read(frame) => return Ok(frame),
+                Outcome::Frame(frame) => return Ok(frame),
                 Outcome::Listed(page) => ServerMessage::Listing(page.listing(id, self.features)),
                 Outcome::Stat(mut entry) => {
                     entry.kind = entry.kind.known_with(self.features);
@@ -146,7 +148,6 @@ impl<F: OfferedFile + Clone> Session<F> {
                 Outcome::Zeros(blocks) => {
                     ServerMessage::Zeros(Zeros { id, first: blocks.start, count: blocks.end - blocks.start })
                 }
-                Outcome::Filled(bundle) => ServerMessage::Bundle(bundle.reply()),
                 Outcome::Opened(file) => {
                     let (size, version, root) = (file.size(), file.version(), file.root());
                     let handle = self.open(file.clone())?;
@@ -206,7 +207,8 @@ impl<F: OfferedFile + Clone> Session<F> {
             return Err(ErrorCode::OutOfRange.into());
         }
         let read = Read::frame(request.id, request.run, file.size())?;
-        Ok(Task::Read(file, read.telling_zeros(self.features & features::ZEROS != 0)))
+        let read = read.telling_zeros(self.has(features::ZEROS)).compressing(self.has(features::COMPRESSED));
+        Ok(Task::Read(file, read))
     }
 
     fn hashes(&self, request: HashesRequest) -> Result<Task<F>, Refusal> {
@@ -215,6 +217,10 @@ impl<F: OfferedFile + Clone> Session<F> {
         let is_there =
             count <= self.limits.page_nodes && Tree::of_size(file.size()).covered(level, first, count).is_some();
         if is_there { Ok(Task::Hashes(file, (level, first, count))) } else { Err(ErrorCode::OutOfRange.into()) }
+    }
+
+    fn has(&self, feature: u64) -> bool {
+        self.features & feature != 0
     }
 
     fn file(&self, handle: Handle) -> Result<F, ErrorCode> {
@@ -329,7 +335,7 @@ mod tests {
         }
         assert_eq!(refused(session.handle_message(blocks(3, handle, 0)).unwrap()), ErrorCode::DuplicateId);
         assert_eq!(refused(session.handle_message(blocks(4, handle, 0)).unwrap()), ErrorCode::Busy);
-        session.finish(2, Ok(Outcome::Read(Bytes::new())));
+        session.finish(2, Ok(Outcome::Frame(Bytes::new())));
         assert!(matches!(session.handle_message(blocks(2, handle, 0)).unwrap(), Step::Begin(..)));
         session.stop();
         assert_eq!(refused(session.handle_message(blocks(4, handle, 0)).unwrap()), ErrorCode::ShuttingDown);
@@ -373,7 +379,7 @@ mod tests {
         session.handle_message(blocks(1, handle, 0)).unwrap();
         let ended = session.handle_message(ClientMessage::Cancel(Cancel { id: 1 })).unwrap();
         assert!(matches!(ended, Step::End(ids, None) if ids == [1]));
-        assert_eq!(failure(&session.finish(1, Ok(Outcome::Read(Bytes::new())))), ErrorCode::Cancelled);
+        assert_eq!(failure(&session.finish(1, Ok(Outcome::Frame(Bytes::new())))), ErrorCode::Cancelled);
         assert!(session.is_idle());
         assert!(matches!(session.handle_message(ClientMessage::Cancel(Cancel { id: 1 })).unwrap(), Step::Nothing));
         // A file that is opened for nobody gets no handle.
@@ -394,7 +400,7 @@ mod tests {
         assert_eq!((failure(&answer), answer.changed), (ErrorCode::Changed, Some(handle)));
         let (notice, ended) = session.change(handle).unwrap();
         assert_eq!((notice, ended), (ServerMessage::Stale(Stale { handle }), vec![2]));
-        assert_eq!(failure(&session.finish(2, Ok(Outcome::Read(Bytes::new())))), ErrorCode::Changed);
+        assert_eq!(failure(&session.finish(2, Ok(Outcome::Frame(Bytes::new())))), ErrorCode::Changed);
         assert!(session.change(handle).is_none());
         assert_eq!(refused(session.handle_message(blocks(1, handle, 0)).unwrap()), ErrorCode::Changed);
     }

@@ -8,6 +8,7 @@
 //! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other;
 //! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
+//! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
 //!   memory.
@@ -25,6 +26,7 @@ mod accept;
 pub mod access;
 mod blocking;
 mod carrier;
+mod compression;
 mod config;
 mod congestion;
 mod control;

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
+use crate::compression::Compression;
 use crate::config::Config;
 use crate::congestion::{Choice, Refused};
 use crate::control::Control;
@@ -61,6 +62,8 @@ pub struct Server {
     pub places: Arc<Places>,
     /// The congestion control to ask for on each connection.
     pub congestion: Choice,
+    /// Compresses answers.
+    pub compression: Arc<Compression>,
     /// The sessions that go over HTTP.
     pub exchanges: exchange::Sessions,
     next_connection: AtomicU64,
@@ -79,6 +82,7 @@ impl Server {
             sessions: TaskTracker::new(),
             places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
             congestion,
+            compression: Arc::new(Compression::new()),
             exchanges: exchange::Sessions::default(),
             next_connection: AtomicU64::new(1),
             control,

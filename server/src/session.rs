@@ -3,6 +3,7 @@
 mod connection;
 mod desk;
 mod handshake;
+mod line;
 mod outbox;
 mod requests;
 mod state;
@@ -23,6 +24,7 @@ use crate::routes::Peer;
 use crate::server::Server;
 use crate::socket;
 use connection::Connection;
+use line::Line;
 use outbox::Outbox;
 
 /// When a client should open a file again that could not be hashed: each time it is read anew.
@@ -115,8 +117,10 @@ async fn converse<S: Sender>(
     receiver: &mut impl Receiver,
 ) -> Option<(Ending, S)> {
     let (outbox, outflow) = Outbox::new(server.config().send_budget);
-    let mut writing = tokio::spawn(outbox::write(outflow, sender, Arc::clone(presence)).in_current_span());
-    let connection = Arc::new(Connection::new(server.clone(), Arc::clone(presence), outbox, features));
+    let line = Arc::<Line>::default();
+    let writing = outbox::write(outflow, sender, Arc::clone(presence), line.clone());
+    let mut writing = tokio::spawn(writing.in_current_span());
+    let connection = Arc::new(Connection::new(server.clone(), Arc::clone(presence), outbox, features, line));
     let ending = connection.run(receiver).await;
     let written = async {
         connection.end().await;

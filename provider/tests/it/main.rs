@@ -125,7 +125,7 @@ fn answers(peer: &Peer, session: &mut Session<File>, message: ClientMessage) -> 
         Step::Nothing | Step::End(..) => Vec::new(),
         Step::Send(message) => vec![message.encode().into()],
         Step::Begin(id, task) => {
-            let outcome = perform(peer, task).now_or_never().expect("nothing in memory has to be waited for");
+            let outcome = perform(peer, id, task).now_or_never().expect("nothing in memory has to be waited for");
             vec![session.finish(id, outcome).frame]
         }
     }

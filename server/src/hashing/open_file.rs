@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
 use wstp_protocol::{ErrorCode, FileVersion, Hash};
-use wstp_provider::{OfferedFile, Read, Refusal};
+use wstp_provider::{Compressibility, OfferedFile, Read, Refusal};
 
 use super::tree::HashTree;
 use crate::store::Version;
@@ -34,13 +34,15 @@ pub struct OpenFile {
     version: Arc<dyn Version>,
     tree: Tree,
     state: watch::Sender<HashState>,
+    compressibility: Compressibility,
 }
 
 impl OpenFile {
     /// An opened file whose hashes are pending.
     pub fn new(version: Arc<dyn Version>) -> Self {
         let tree = Tree::of_size(version.size());
-        Self { version, tree, state: watch::Sender::new(HashState::Pending) }
+        let (state, compressibility) = (watch::Sender::new(HashState::Pending), Compressibility::default());
+        Self { version, tree, state, compressibility }
     }
 
     /// Bytes.
@@ -56,6 +58,11 @@ impl OpenFile {
     /// The stored version that is read.
     pub fn version(&self) -> &dyn Version {
         &*self.version
+    }
+
+    /// How well it compresses, as far as it was tried.
+    pub fn compressibility(&self) -> &Compressibility {
+        &self.compressibility
     }
 
     /// The state of its hashes, now and later.

@@ -13,6 +13,7 @@ use wstp_provider::{Answer, Malformed, Outcome, Refusal, Session, Step};
 
 use super::Ending;
 use super::desk::Desk;
+use super::line::Line;
 use super::outbox::{Gone, Outbox};
 use super::state::State;
 use crate::carrier::{CarrierError, Closing, Incoming, Receiver};
@@ -39,9 +40,15 @@ pub struct Connection {
 
 impl Connection {
     /// A client that has asked for nothing yet.
-    pub fn new(server: Arc<Server>, session: Arc<registry::Session>, outbox: Outbox, features: u64) -> Self {
+    pub fn new(
+        server: Arc<Server>,
+        session: Arc<registry::Session>,
+        outbox: Outbox,
+        features: u64,
+        line: Arc<Line>,
+    ) -> Self {
         let state = Mutex::new(State::new(Session::new(server.config().limits(), features)));
-        let desk = Desk { files: server.files.clone(), session };
+        let desk = Desk::new(&server, session, line);
         Self {
             server,
             desk,

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wstp_protocol::{Entry, Hash, SharePath};
-use wstp_provider::{Bundle, Offer, Page, Read, Refusal};
+use wstp_protocol::{CompressedHeader, Entry, Hash, SharePath};
+use wstp_provider::{Bundle, Compressibility, Offer, Page, Read, Refusal};
 
+use super::line::Line;
+use crate::compression::Compression;
 use crate::files::Files;
 use crate::hashing::OpenFile;
 use crate::registry::Session;
+use crate::server::Server;
 
 /// Asks the store on behalf of a session's caller.
 pub struct Desk {
@@ -16,6 +19,18 @@ pub struct Desk {
     pub files: Arc<Files>,
     /// The session that asks.
     pub session: Arc<Session>,
+    line: Arc<Line>,
+    compression: Arc<Compression>,
+    /// The small files of all folders together.
+    small_files: Compressibility,
+}
+
+impl Desk {
+    /// For a session whose answers go over this line.
+    pub fn new(server: &Server, session: Arc<Session>, line: Arc<Line>) -> Self {
+        let (files, compression) = (server.files.clone(), server.compression.clone());
+        Self { files, session, line, compression, small_files: Compressibility::default() }
+    }
 }
 
 impl Offer for Desk {
@@ -43,6 +58,16 @@ impl Offer for Desk {
 
     async fn hashes(&self, file: &Self::File, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
         self.files.hashes(file, page).await
+    }
+
+    async fn compress(&self, file: Option<&Self::File>, header: CompressedHeader, frame: &Bytes) -> Option<Bytes> {
+        let known = file.map_or(&self.small_files, |file| file.compressibility());
+        if !self.line.is_slow(self.session.caller.holds().seats) || !known.is_worth_trying(frame.len()) {
+            return None;
+        }
+        let shorter = self.compression.compress(header, frame.clone()).await;
+        known.tried(shorter.is_some());
+        shorter
     }
 
     async fn fill(&self, bundle: Bundle) -> Result<Bundle, Refusal> {

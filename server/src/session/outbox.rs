@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use wstp_protocol::ServerMessage;
 
+use super::line::{Line, Meter, timed};
 use crate::carrier::{CarrierError, Sender};
 use crate::registry::Session;
 
@@ -87,22 +88,34 @@ impl Slot<'_> {
     }
 }
 
-/// Writes queued frames until every outbox is gone. Returns the sender for the last messages.
-pub async fn write<S: Sender>(mut outflow: Outflow, mut sender: S, session: Arc<Session>) -> Result<S, CarrierError> {
-    let mut rooms = Vec::new();
+/// Writes queued frames until every outbox is gone, and measures the line. Returns the sender for the last messages.
+pub async fn write<S: Sender>(
+    mut outflow: Outflow,
+    mut sender: S,
+    session: Arc<Session>,
+    line: Arc<Line>,
+) -> Result<S, CarrierError> {
+    let (mut rooms, mut meter) = (Vec::new(), Meter::default());
     while let Some(outgoing) = outflow.0.recv().await {
         let mut flush = outflow.0.is_empty();
-        match outgoing {
-            Outgoing::Frame(frame, room) => {
-                flush |= frame.len() >= LARGE;
-                session.pace(frame.len() as u64).await;
+        let (frame, room) = match outgoing {
+            Outgoing::Frame(frame, room) => (Some(frame), room),
+            Outgoing::Flush => (None, None),
+        };
+        let bytes = frame.as_ref().map_or(0, Bytes::len);
+        flush |= frame.is_none() || bytes >= LARGE;
+        let sending = async {
+            if let Some(frame) = frame {
+                session.pace(bytes as u64).await;
                 sender.feed(frame).await?;
-                rooms.extend(room);
             }
-            Outgoing::Flush => flush = true,
-        }
+            if flush { sender.flush().await } else { Ok(()) }
+        };
+        let (sent, waited) = timed(sending).await;
+        sent?;
+        meter.sent(&line, bytes as u64, waited);
+        rooms.extend(room);
         if flush {
-            sender.flush().await?;
             rooms.clear();
         }
     }

@@ -6,7 +6,7 @@ use futures_util::future::{AbortRegistration, Abortable, Aborted};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use wstp_protocol::{ErrorCode, Handle, RequestId};
-use wstp_provider::Task;
+use wstp_provider::{Outcome, Task};
 
 use super::connection::Connection;
 use crate::hashing::{HashState, OpenFile};
@@ -20,8 +20,13 @@ impl Connection {
             if let Err(refusal) = &held {
                 return Err(*refusal);
             }
-            let room = self.outbox.room(task.answer_len()).await;
-            wstp_provider::perform(&self.desk, task).await.map(|outcome| (outcome, room))
+            let mut room = self.outbox.room(task.answer_len()).await;
+            let outcome = wstp_provider::perform(&self.desk, id, task).await?;
+            if let Outcome::Frame(frame) = &outcome {
+                // A compressed frame leaves room for others.
+                drop(room.split(room.num_permits().saturating_sub(frame.len())));
+            }
+            Ok((outcome, room))
         };
         let done = Abortable::new(work, ended).await;
         let (outcome, room) = match done.unwrap_or_else(|Aborted| Err(ErrorCode::Cancelled.into())) {

@@ -5,6 +5,7 @@
 
 mod bundles;
 mod changes;
+mod compression;
 mod exchanges;
 mod files;
 mod folder_pages;

@@ -287,6 +287,7 @@ fn answers(message: &ServerMessage) -> Option<RequestId> {
         ServerMessage::Zeros(reply) => Some(reply.id),
         ServerMessage::HashPage(reply) => Some(reply.id),
         ServerMessage::Bundle(reply) => Some(reply.id),
+        ServerMessage::Compressed(reply) => Some(reply.id),
         _ => None,
     }
 }
