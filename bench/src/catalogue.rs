@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::time::timeout;
 
 use crate::benchmarks::{
-    browser_fetch, browser_memory, browser_native, mirror_two, popup_ready, read_back, real, resume, server_idle,
-    server_latency, server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
+    browser_fetch, browser_memory, browser_native, compress, mirror_two, popup_ready, read_back, real, resume,
+    server_idle, server_latency, server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
 };
 use crate::figure::Series;
 use crate::{Figure, Plan, Target};
@@ -50,7 +50,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 19] = [
+pub static BENCHMARKS: [Benchmark; 20] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(400.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(150.0))],
@@ -106,6 +106,13 @@ pub static BENCHMARKS: [Benchmark; 19] = [
             figure("real.mobile_ping_ms", "ms", AtMost(100.0)),
         ],
         run: |plan| Box::pin(real::shares(plan)),
+    },
+    Benchmark {
+        figures: &[
+            figure("compress.text_100mbit_vs_curl", "ratio", AtLeast(3.0)),
+            figure("compress.random_100mbit_vs_curl", "ratio", AtLeast(0.98)),
+        ],
+        run: |plan| Box::pin(compress::run(plan)),
     },
     Benchmark {
         figures: &[figure("mirror.two_share", "ratio", AtLeast(0.95))],

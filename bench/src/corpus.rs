@@ -55,6 +55,16 @@ impl Corpus {
         self.source(name)
     }
 
+    /// Adds a file with these bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub fn of(&self, name: &str, bytes: &[u8]) -> Result<Source> {
+        fs::write(self.dir().join(name), bytes)?;
+        self.source(name)
+    }
+
     /// Adds a file with holes: the bytes of `data` in equal parts, one at the start of each equal part of `size` bytes.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ const PINGS: usize = 9;
 
 /// The server's congestion control.
 #[derive(Clone, Copy, PartialEq)]
-enum Server {
+pub(super) enum Server {
     /// As shipped.
     Shipped,
     /// The abilities of the system.
@@ -40,7 +40,7 @@ enum Server {
 }
 
 /// A wire with both servers at its far end.
-struct Ends {
+pub(super) struct Ends {
     wire: Wire,
     ours: Listening,
     _nginx: Child,
@@ -48,7 +48,13 @@ struct Ends {
 }
 
 impl Ends {
-    async fn new(corpus: &Corpus, source: &Source, profile: Profile, seed: u64, server: Server) -> Result<Self> {
+    pub(super) async fn new(
+        corpus: &Corpus,
+        source: &Source,
+        profile: Profile,
+        seed: u64,
+        server: Server,
+    ) -> Result<Self> {
         let wire = Wire::lay(&wire_program()?, profile, seed, CONGESTION).await?;
         let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
         let mut command = wire.server(ours::program("WSTP_SERVER", "wstp-server")?);
@@ -91,7 +97,7 @@ impl Ends {
         format!("{}/{}", self.ours.address, source.name)
     }
 
-    async fn get(&self, source: &Source) -> Result<Duration> {
+    pub(super) async fn get(&self, source: &Source) -> Result<Duration> {
         let command = self.wire.client(ours::program("WSTP_CLIENT", "wstp")?);
         timed(
             command,
@@ -152,10 +158,10 @@ impl Ends {
         Ok(took.await?.as_secs_f64() * 1000.0)
     }
 
-    /// The time in which the whole file would come.
-    async fn curl(&self, source: &Source) -> Result<Duration> {
+    /// The time in which the whole file would come, from that of the first of so many shares.
+    pub(super) async fn curl(&self, source: &Source, shares: u64) -> Result<Duration> {
         let (command, url) = (self.wire.client(tools::curl()?), self.url(source));
-        let last = source.size / CURL_SHARE - 1;
+        let last = source.size / shares - 1;
         let took = timed(
             command,
             |command, folder| {
@@ -169,7 +175,7 @@ impl Ends {
             },
         )
         .await?;
-        Ok(took * u32::try_from(CURL_SHARE)?)
+        Ok(took * u32::try_from(shares)?)
     }
 }
 
@@ -217,7 +223,7 @@ pub async fn far(plan: Plan) -> Result<Vec<Series>> {
     let [mut over_curl, mut over_aria] = <[Series; 2]>::default();
     for number in plan.rounds() {
         let (ends, ours, aria) = in_turn((&corpus, &source), FAR, number, Server::Shipped).await?;
-        let (four, curl) = (ends.aria2(&source, 4).await?, ends.curl(&source).await?);
+        let (four, curl) = (ends.aria2(&source, 4).await?, ends.curl(&source, CURL_SHARE).await?);
         eprintln!("bench: far: ours {ours:.1?}, aria2 over 16 {aria:.1?}, over 4 {four:.1?}, curl {curl:.1?}");
         over_curl.push(curl.as_secs_f64() / ours.as_secs_f64());
         over_aria.push(aria.as_secs_f64() / ours.as_secs_f64());

@@ -58,8 +58,11 @@ pub const BAD: Profile = profile("bad", 100, 50, 100, 0.01);
 /// A line whose queue is far too long.
 pub const MOBILE: Profile = profile("mobile", 60, 40, 500, 0.0);
 
+/// A line of 100 Mbit/s without faults.
+pub const HUNDRED: Profile = profile("hundred", 20, 100, 50, 0.0);
+
 /// All of them.
-pub const PROFILES: [Profile; 5] = [FIBRE, CABLE, FAR, BAD, MOBILE];
+pub const PROFILES: [Profile; 6] = [FIBRE, CABLE, FAR, BAD, MOBILE, HUNDRED];
 
 /// The system does not allow a wire.
 #[derive(Debug, thiserror::Error)]
