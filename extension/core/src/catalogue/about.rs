@@ -7,7 +7,7 @@ use wstp_client::store::BlockFile;
 use wstp_messages::{TransferId, TransferKind};
 use wstp_records::Foreign;
 
-use super::model::Item;
+use super::item::Item;
 use super::record::FORMAT;
 use crate::opfs::Folder;
 use crate::words::store_problem;

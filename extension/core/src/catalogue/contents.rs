@@ -16,7 +16,7 @@ use wstp_messages::{
     FileState, FileView, MAX_FILES, Problem, Reply, SaveOutcome, SavePlace, SaveTask, TransferId, TransferKind,
 };
 
-use super::model::Item;
+use super::item::Item;
 use super::view::save_path;
 use crate::folder_layout::{DATA, JOURNAL, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
 use crate::names::SafePaths;

@@ -3,7 +3,8 @@
 //!
 //! It is text, because chrome.storage keeps no bytes: each character stands for one byte. It may be some seconds old.
 
-use super::model::{Model, Record};
+use super::change::Record;
+use super::model::Model;
 use super::record::FORMAT;
 use super::recover::recover;
 
@@ -27,7 +28,8 @@ pub fn decode(copy: &str) -> Option<Model> {
 mod tests {
     use wstp_messages::{BlockRange, TransferId};
 
-    use super::super::model::{Change, Item, Kept};
+    use super::super::change::Change;
+    use super::super::item::{Item, Kept};
     use super::*;
 
     fn list(count: usize) -> Model {

@@ -10,7 +10,8 @@ use wasm_bindgen::prelude::*;
 use wstp_client::store::BlockFile;
 use wstp_engine::StoreError;
 
-use super::model::{Model, Record};
+use super::change::Record;
+use super::model::Model;
 use super::record::FORMAT;
 use super::recover::{Recovered, Unreadable, Wholeness, recover};
 use crate::opfs::{File, Folder, bytes};

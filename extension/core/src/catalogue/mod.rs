@@ -7,9 +7,11 @@
 mod about;
 mod address;
 mod browse;
+mod change;
 mod contents;
 mod copy;
 mod diagnosis;
+mod item;
 mod journal;
 mod mirror;
 mod model;
@@ -21,7 +23,9 @@ mod storage;
 mod typed;
 mod view;
 
-pub use model::{Change, Fetch, Goal, Item, Kept, Model, Record, Save};
+pub use change::{Change, Record};
+pub use item::{Fetch, Goal, Item, Kept, Save};
+pub use model::Model;
 use queue::gone;
 pub use queue::{Effect, Queue};
 pub use recover::{Recovered, Unreadable, Wholeness, recover};

@@ -9,7 +9,8 @@ use wstp_engine::{folder, journal};
 use wstp_messages::{BlockRange, FolderView, Notice, Problem, TransferId, TransferKind};
 
 use super::about::{ABOUT, About};
-use super::model::{Fetch, Goal, Item, Kept, MAX_TRANSFERS, Save};
+use super::item::{Fetch, Goal, Item, Kept, Save};
+use super::model::MAX_TRANSFERS;
 use super::recover::Unreadable;
 use crate::folder_layout::{DATA, JOURNAL, PACK};
 use crate::opfs::{Folder, bytes};

@@ -6,7 +6,8 @@
 use wstp_messages::{CommandId, Reply, Spot};
 use wstp_records::Foreign;
 
-use super::model::{Change, Model, Record};
+use super::change::{Change, Record};
+use super::model::Model;
 use super::record::FORMAT;
 
 /// Commands whose outcome is kept over a restart.
@@ -129,8 +130,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::about::About;
+    use super::super::item::{Goal, Item, Kept, Place, Save};
     use super::super::mirror::Mirror;
-    use super::super::model::{Goal, Item, Kept, Model, Place, Save};
+    use super::super::model::Model;
     use super::*;
     use proptest::prelude::*;
     use wstp_messages::{

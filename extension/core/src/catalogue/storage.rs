@@ -10,9 +10,11 @@ use wstp_messages::{CommandId, Inner, Message, Reply, Settings, TransferId, Tran
 
 use super::Catalogue;
 use super::about::describe;
+use super::change::Change;
 use super::copy;
+use super::item::Item;
 use super::journal::{Found, Journal};
-use super::model::{Change, Item, Model};
+use super::model::Model;
 use super::rebuild::{no_storage, notice, ours, rebuild, taken_up_notice};
 use super::record::FORMAT;
 use super::recover::{Unreadable, Wholeness};

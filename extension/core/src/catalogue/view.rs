@@ -7,7 +7,7 @@ use wstp_messages::{
 use wstp_protocol::block_count;
 
 use super::address::{Address, FileUrl};
-use super::model::{Fetch, Goal, Item, Save};
+use super::item::{Fetch, Goal, Item, Save};
 use crate::names::safe_path;
 
 /// The name to show for a transfer: the last name of its path, or the server if it is a whole share.

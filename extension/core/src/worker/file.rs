@@ -1,6 +1,7 @@
 //! The job of fetching one file.
 
 use wasm_bindgen::JsValue;
+use wstp_engine::folder::FileId;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{
     Command, Config, Connections, Credential, Instant, NamedBy, Order, Phase, Problem, Progress, SourceConfig,
@@ -86,7 +87,7 @@ pub fn credential(task: &SourceTask) -> Option<Credential> {
 impl FileJob {
     /// Goes on where the journal ends.
     pub fn new(task: WorkerTask, store: Store, recovered: Recovered) -> Self {
-        let stored = StoredTransfer::new(0, config(&task.terms), store, recovered);
+        let stored = StoredTransfer::new(None, config(&task.terms), store, recovered);
         Self { stored, task, waiting: Waiting::default(), is_stopping: false }
     }
 
@@ -173,7 +174,7 @@ impl Job for FileJob {
     }
 
     /// It has its storage from the beginning.
-    fn handle_store(&mut self, _run: u32, _opened: Result<(Store, Recovered), JsValue>) {}
+    fn handle_store(&mut self, _file: FileId, _opened: Result<(Store, Recovered), JsValue>) {}
 
     fn handle_timeout(&mut self) {
         if self.waiting.is_over(clock::now()) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use wasm_bindgen::JsValue;
+use wstp_engine::folder::FileId;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{ConnectionId, Instant};
 use wstp_messages::{Stamp, Terms, TransferView, WorkerReport};
@@ -11,11 +12,11 @@ use wstp_protocol::{ClientMessage, Hash};
 use super::store::Store;
 use crate::socket::Happening;
 
-/// Names a connection within a worker: the run it belongs to, and its name there.
+/// Names a connection within a worker: the file it belongs to, and its name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wire {
-    /// 0 for the job itself; a folder's large files have runs of their own.
-    pub run: u32,
+    /// A folder's large file; `None` for the job itself.
+    pub file: Option<FileId>,
     /// As the engine calls it.
     pub connection: ConnectionId,
 }
@@ -30,12 +31,12 @@ pub enum Act {
     TellMirrors(Vec<String>),
     /// Close a connection and say nothing more of it.
     Disconnect(Wire),
-    /// Open the storage of a run: the names along the way to its folder; then [`Job::handle_store`].
-    OpenStore(u32, Vec<String>),
-    /// Take the stamp of a run's data, whose storage is closed; then [`Job::handle_stamped`].
+    /// Open the storage of a large file: the names along the way to its folder; then [`Job::handle_store`].
+    OpenStore(FileId, Vec<String>),
+    /// Take the stamp of a large file's data, whose storage is closed; then [`Job::handle_stamped`].
     Stamp {
-        /// The run.
-        run: u32,
+        /// The file.
+        file: FileId,
         /// The names along the way to its folder.
         path: Vec<String>,
         /// The hash of the data, where they are to be read back first; they are stamped only if they have it.
@@ -65,10 +66,10 @@ pub trait Job {
     fn handle_happening(&mut self, wire: Wire, happening: Happening);
 
     /// Storage that was asked for is open, or can't be opened.
-    fn handle_store(&mut self, run: u32, opened: Result<(Store, Recovered), JsValue>);
+    fn handle_store(&mut self, file: FileId, opened: Result<(Store, Recovered), JsValue>);
 
-    /// The stamp of a run's data; `None` where they are not right, or can't be read.
-    fn handle_stamped(&mut self, _run: u32, _stamp: Option<Stamp>) {}
+    /// The stamp of a large file's data; `None` where they are not right, or can't be read.
+    fn handle_stamped(&mut self, _file: FileId, _stamp: Option<Stamp>) {}
 
     /// The time came that [`Job::poll_timeout`] said.
     fn handle_timeout(&mut self);

@@ -22,6 +22,7 @@ use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
+use wstp_engine::folder::FileId;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
@@ -311,8 +312,8 @@ impl Worker {
                 }
                 Act::TellMirrors(urls) => self.report(WorkerReport::Mirrors(urls)),
                 Act::Disconnect(wire) => drop(self.links.borrow_mut().remove(&wire)),
-                Act::OpenStore(run, path) => self.open_store(run, path),
-                Act::Stamp { run, path, root } => self.stamp(run, path, root),
+                Act::OpenStore(file, path) => self.open_store(file, path),
+                Act::Stamp { file, path, root } => self.stamp(file, path, root),
             }
         }
         if !self.end_if_done() {
@@ -340,17 +341,17 @@ impl Worker {
         }
     }
 
-    fn open_store(self: &Rc<Self>, run: u32, path: Vec<String>) {
+    fn open_store(self: &Rc<Self>, file: FileId, path: Vec<String>) {
         let worker = self.clone();
         spawn_local(async move {
             let path: Vec<_> = path.iter().map(String::as_str).collect();
             let opened = Store::open(&path).await;
-            worker.with(|job| job.handle_store(run, opened));
+            worker.with(|job| job.handle_store(file, opened));
             worker.perform();
         });
     }
 
-    fn stamp(self: &Rc<Self>, run: u32, path: Vec<String>, root: Option<Hash>) {
+    fn stamp(self: &Rc<Self>, file: FileId, path: Vec<String>, root: Option<Hash>) {
         let worker = self.clone();
         spawn_local(async move {
             let path: Vec<_> = path.iter().map(String::as_str).collect();
@@ -359,7 +360,7 @@ impl Worker {
                 None => true,
             };
             let stamp = if is_right { stamp_of(&path, DATA).await } else { None };
-            worker.with(|job| job.handle_stamped(run, stamp));
+            worker.with(|job| job.handle_stamped(file, stamp));
             worker.perform();
         });
     }

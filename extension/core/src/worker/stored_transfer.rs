@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use wstp_engine::folder::FileId;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{Config, Instant, Output, StoreRequest, Transfer};
 
@@ -12,7 +13,8 @@ use crate::socket::Happening;
 
 /// A transfer and its files, which are closed when this is dropped.
 pub struct StoredTransfer {
-    id: u32,
+    /// A folder's large file; `None` where it is the whole job.
+    file: Option<FileId>,
     /// The engine's part.
     pub transfer: Transfer,
     store: Store,
@@ -24,9 +26,9 @@ pub struct StoredTransfer {
 
 impl StoredTransfer {
     /// Resumes at the end of the journal.
-    pub fn new(id: u32, config: Config, store: Store, recovered: Recovered) -> Self {
+    pub fn new(file: Option<FileId>, config: Config, store: Store, recovered: Recovered) -> Self {
         let transfer = Transfer::resume(config, recovered, clock::now());
-        Self { id, transfer, store, due: VecDeque::new(), has_read: false }
+        Self { file, transfer, store, due: VecDeque::new(), has_read: false }
     }
 
     /// Whether storage has room for this many more bytes.
@@ -72,8 +74,8 @@ impl StoredTransfer {
 
     /// The caller's next work. It does the work of storage by itself.
     pub fn poll_act(&mut self) -> Option<Act> {
-        let id = self.id;
-        let wire = |connection| Wire { run: id, connection };
+        let file = self.file;
+        let wire = |connection| Wire { file, connection };
         loop {
             self.perform_due();
             match self.transfer.poll_output()? {

@@ -4,7 +4,9 @@ use wstp_messages::{CommandId, Problem, Reply, TransferId, TransferKind};
 use wstp_protocol::SharePath;
 
 use super::super::address;
-use super::super::model::{Change, Goal, Item, MAX_TRANSFERS};
+use super::super::change::Change;
+use super::super::item::{Goal, Item};
+use super::super::model::MAX_TRANSFERS;
 use super::{Effect, Queue, gone};
 use crate::words::problem;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use wstp_messages::{MissingFile, TransferId};
 
-use super::super::model::{Item, Save};
+use super::super::item::{Item, Save};
 use super::Queue;
 
 impl Queue {

@@ -29,7 +29,9 @@ use wstp_messages::{
     TransferKind, TransferView, WorkerReport,
 };
 
-use super::model::{Change, Goal, Item, Kept, Model, Record};
+use super::change::{Change, Record};
+use super::item::{Goal, Item, Kept};
+use super::model::Model;
 use crate::words::problem;
 use saver::Saver;
 use telling::News;

@@ -2,7 +2,8 @@
 
 use wstp_messages::{CommandId, Problem, Step, Sweep, TransferId};
 
-use super::super::model::{Change, Item};
+use super::super::change::Change;
+use super::super::item::Item;
 use super::{Queue, gone};
 
 /// Places that are shown. Beyond them a transfer shows only that it waits.

@@ -6,7 +6,8 @@
 
 use wstp_messages::{Problem, TransferId, TransferState, TransferView};
 
-use super::super::model::{Change, Item, Save};
+use super::super::change::Change;
+use super::super::item::{Item, Save};
 use super::{Queue, gone};
 use crate::words::{changing_problem, recheck_problem, refetch_problem};
 

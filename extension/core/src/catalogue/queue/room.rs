@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use wstp_engine::LARGEST_FILE;
 use wstp_messages::{CommandId, Problem, RoomView, TransferId, TransferKind};
 
-use super::super::model::{Change, Item};
+use super::super::change::Change;
+use super::super::item::Item;
 use super::{Effect, Queue, gone};
 
 impl Queue {

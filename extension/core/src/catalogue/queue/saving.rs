@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use wstp_messages::{CommandId, Inner, Placed, Problem, SaveOutcome, TransferId, TransferKind};
 
-use super::super::model::{Change, Item, Place, Save};
+use super::super::change::Change;
+use super::super::item::{Item, Place, Save};
 use super::super::view::save_path;
 use super::saver::{Saver, Unwritten};
 use super::{Effect, Queue, gone};

@@ -5,7 +5,7 @@
 
 use wstp_messages::{BlockOrder, CommandId, Inner, Problem, Terms, TransferId, WorkerTask};
 
-use super::super::model::Change;
+use super::super::change::Change;
 use super::{Queue, gone};
 
 /// Bytes in flight and not yet written, over all transfers.

@@ -5,8 +5,9 @@ use wstp_messages::{CommandId, NamedBy, Problem, TransferId, TransferKind};
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use super::super::address::{self, Address, FileUrl};
+use super::super::change::Change;
+use super::super::item::Item;
 use super::super::mirror::Mirror;
-use super::super::model::{Change, Item};
 use super::{Queue, gone};
 use crate::words::problem;
 

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use wstp_messages::{CommandId, TransferId};
 
-use super::super::model::{Change, Item, Model, Save};
+use super::super::change::Change;
+use super::super::item::{Item, Save};
+use super::super::model::Model;
 use super::super::rebuild::{cleared_notice, lost_copy};
 use super::{Effect, Queue};
 

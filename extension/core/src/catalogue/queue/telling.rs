@@ -2,7 +2,7 @@
 
 use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView};
 
-use super::super::model::Item;
+use super::super::item::Item;
 use super::super::view;
 use super::Queue;
 use crate::words::waiting_problem;

@@ -8,7 +8,8 @@ use wstp_messages::{
     WorkerReport,
 };
 
-use super::super::model::{Change, Model, Record};
+use super::super::change::{Change, Record};
+use super::super::model::Model;
 use super::{Effect, Queue};
 
 mod cleared;

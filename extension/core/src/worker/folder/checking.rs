@@ -6,7 +6,7 @@ use wstp_engine::folder::journal::{Form, Stored};
 use wstp_engine::folder::{FileId, LookReply};
 use wstp_messages::Stamp;
 
-use super::{FolderJob, range_of, run_of};
+use super::{FolderJob, range_of};
 use crate::clock;
 use crate::folder_layout::large;
 use crate::worker::job::Act;
@@ -75,7 +75,7 @@ impl FolderJob {
         let (file, stored) = self.checks.to_stamp.pop_front()?;
         self.checks.stamping.insert(file, stored);
         let path = large(&self.task.transfer.0, file);
-        Some(Act::Stamp { run: run_of(file), path, root: stored.map(|stored| stored.root) })
+        Some(Act::Stamp { file, path, root: stored.map(|stored| stored.root) })
     }
 
     /// The stamp of a large file; `None` where the file is not what was stored, or can't be read.

@@ -1,19 +1,20 @@
-//! The job of fetching a folder: the engine walks through it. Small files go into a [`Pack`]; each large one has a run
-//! of its own.
+//! The job of fetching a folder: the engine walks through it. Small files go into a [`Pack`]; each large one has a
+//! transfer of its own.
 
 mod checking;
+mod large;
 mod pack;
+mod telling;
 
 use std::collections::BTreeMap;
 
 use wasm_bindgen::JsValue;
 use wstp_engine::folder::{
-    FetchReply, FileId, FolderCommand, FolderConfig, FolderOutput, FolderProblem, FolderProgress, FolderTransfer,
-    KeepReply, Listed,
+    FileId, FolderCommand, FolderConfig, FolderOutput, FolderProblem, FolderProgress, FolderTransfer, KeepReply, Listed,
 };
 use wstp_engine::journal::Recovered;
-use wstp_engine::{Command, Instant, Phase, Problem, Progress, RangeSet, StoreError};
-use wstp_messages::{BlockRange, FolderView, SourceTask, Stamp, Terms, TransferView, WorkerReport, WorkerTask};
+use wstp_engine::{Command, Instant, Phase, RangeSet};
+use wstp_messages::{Stamp, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::SharePath;
 
 use super::file;
@@ -23,19 +24,19 @@ use super::store::Store;
 use super::stored_transfer::StoredTransfer;
 use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
-use crate::folder_layout::{MAX_PROBLEMS, Trouble, large};
+use crate::folder_layout::{self, MAX_PROBLEMS, Trouble};
 use crate::socket::Happening;
-use crate::words::{folder_problem, left_out_problem, member_problem, passing_problem, problem};
+use crate::words::{folder_problem, left_out_problem, member_problem, problem};
 use crate::{AGENT, clock};
 use checking::Checks;
+use large::Large;
 use pack::Pack;
+use telling::size;
 
 /// Large files fetched at once.
 const FETCHES: u8 = 2;
 /// Small files kept after which what is there is committed.
 const COMMIT_FILES: u32 = 4096;
-/// A large file that changes so often while it is fetched is given up.
-const MAX_CHANGES: u32 = 3;
 
 /// A folder's transfer.
 pub struct FolderJob {
@@ -56,14 +57,6 @@ pub struct FolderJob {
     waiting: Waiting,
     /// It was told to stop.
     is_stopping: bool,
-}
-
-/// A large file under way.
-struct Large {
-    path: SharePath,
-    changes: u32,
-    /// `None` while its storage is being opened.
-    run: Option<StoredTransfer>,
 }
 
 impl FolderJob {
@@ -133,7 +126,7 @@ impl FolderJob {
     }
 
     fn perform(&mut self, output: FolderOutput) -> Option<Act> {
-        let wire = |connection| Wire { run: 0, connection };
+        let wire = |connection| Wire { file: None, connection };
         let now = clock::now();
         match output {
             FolderOutput::Connect { connection } => return Some(Act::Connect(wire(connection), 0)),
@@ -142,8 +135,8 @@ impl FolderJob {
             }
             FolderOutput::Disconnect { connection } => return Some(Act::Disconnect(wire(connection))),
             FolderOutput::Fetch { file, path, .. } => {
-                self.large.insert(file, Large { path, changes: 0, run: None });
-                return Some(Act::OpenStore(run_of(file), large(&self.task.transfer.0, file)));
+                self.large.insert(file, Large::new(path));
+                return Some(Act::OpenStore(file, folder_layout::large(&self.task.transfer.0, file)));
             }
             FolderOutput::StopFetch { file } => self.stop_large(file),
             FolderOutput::Keep { file, data, .. } => {
@@ -205,112 +198,6 @@ impl FolderJob {
             _ => None,
         }
     }
-
-    /// Until when all of the folder waits, and why: large files of which none can be had now, while the folder itself
-    /// asks for nothing.
-    fn waited_for(&self, folder: &FolderProgress, runs: &[Progress]) -> Option<(Instant, Problem)> {
-        if folder.phase != Phase::Downloading || folder.asks || runs.len() < self.large.len() {
-            return None;
-        }
-        let waits = |run: &Progress| match (run.phase, &run.problem) {
-            (Phase::Waiting(until), Some(problem)) => Some((until, problem.clone())),
-            _ => None,
-        };
-        let all: Option<Vec<_>> = runs.iter().map(waits).collect();
-        let (until, problem) = all?.into_iter().min_by_key(|(until, _)| *until)?;
-        Some((folder.retry_at.map_or(until, |at| at.min(until)), problem))
-    }
-
-    fn stop_large(&mut self, file: FileId) {
-        match self.large.get_mut(&file).map(|large| &mut large.run) {
-            Some(Some(run)) => run.transfer.handle_command(clock::now(), Command::Pause),
-            _ => {
-                self.large.remove(&file);
-                self.folder.handle_fetched(clock::now(), file, FetchReply::Stopped);
-            }
-        }
-    }
-
-    /// The requests of the large files.
-    fn poll_large(&mut self) -> Option<Act> {
-        self.large.values_mut().find_map(|large| large.run.as_mut()?.poll_act())
-    }
-
-    /// Ends a large file whose run has ended, or has it begin anew; whether there was one.
-    fn end_large(&mut self) -> bool {
-        let now = clock::now();
-        let mut begun_anew = false;
-        let ended = self.large.iter_mut().find_map(|(file, large)| {
-            let run = large.run.as_mut()?;
-            let progress = run.transfer.progress();
-            let reply = match (progress.phase, progress.problem) {
-                (Phase::Complete, _) => FetchReply::Done { size: progress.size?, root: progress.root? },
-                (Phase::Paused, _) => FetchReply::Stopped,
-                (Phase::Failed, Some(Problem::Changed)) if large.changes < MAX_CHANGES => {
-                    // A folder is wanted as it is now.
-                    large.changes += 1;
-                    run.transfer.handle_command(now, Command::Resume);
-                    begun_anew = true;
-                    return None;
-                }
-                // A server's refusal of one file is no reason to leave the others.
-                (Phase::Failed, Some(problem @ Problem::Storage(StoreError::TooLarge))) => {
-                    FetchReply::FileFailed(problem)
-                }
-                (Phase::Failed, Some(problem @ Problem::Storage(_))) => FetchReply::Failed(problem),
-                (Phase::Failed, problem) => FetchReply::FileFailed(problem.unwrap_or(Problem::Connection)),
-                _ => return None,
-            };
-            Some((*file, reply))
-        });
-        let Some((file, reply)) = ended else { return begun_anew };
-        self.large.remove(&file);
-        if let FetchReply::Done { .. } = reply {
-            self.done.insert(range_of(file));
-            self.checks.fetched(file);
-        }
-        self.folder.handle_fetched(now, file, reply);
-        true
-    }
-
-    /// Divides what there is anew when a large file begins or ends; whether that was so.
-    fn share(&mut self) -> bool {
-        let progress = self.folder.progress();
-        let left = progress.files - progress.files_done - progress.files_failed;
-        let shared = (self.large.len(), !progress.walked || left as usize > self.large.len());
-        let is_new = shared != self.shared;
-        if is_new {
-            self.shared = shared;
-            self.tell_shares();
-        }
-        is_new
-    }
-
-    fn tell_shares(&mut self) {
-        let (terms, now) = (self.part(), clock::now());
-        self.folder.handle_command(now, FolderCommand::SetMemoryBudget(terms.memory.into()));
-        self.folder.handle_command(now, FolderCommand::SetRateLimit(terms.rate_limit));
-        for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
-            run.transfer.handle_command(now, Command::SetConnections(file::connections(&terms)));
-            run.transfer.handle_command(now, Command::SetMemoryBudget(terms.memory.into()));
-            run.transfer.handle_command(now, Command::SetRateLimit(terms.rate_limit));
-        }
-    }
-
-    /// The limits of each part of the job.
-    fn part(&self) -> Terms {
-        let (large, has_others) = self.shared;
-        let parts = (large + usize::from(has_others)).max(1);
-        let terms = &self.task.terms;
-        Terms {
-            // None is as many as help, whatever the part.
-            connections: terms.connections.div_ceil(u8::try_from(large.max(1)).unwrap_or(u8::MAX)),
-            memory: (terms.memory / parts as u32).max(512 << 10),
-            rate_limit: terms.rate_limit.map(|rate| (rate / parts as u64).max(1)),
-            order: terms.order,
-            sources: terms.sources.clone(),
-        }
-    }
 }
 
 impl Job for FolderJob {
@@ -329,9 +216,9 @@ impl Job for FolderJob {
                 {
                     self.command(FolderCommand::Resume);
                 }
-                for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
-                    if matches!(run.transfer.progress().phase, Phase::Waiting(_)) {
-                        run.transfer.handle_command(now, Command::Resume);
+                for stored in self.open_files_mut() {
+                    if matches!(stored.transfer.progress().phase, Phase::Waiting(_)) {
+                        stored.transfer.handle_command(now, Command::Resume);
                     }
                 }
             }
@@ -344,9 +231,9 @@ impl Job for FolderJob {
 
     fn handle_happening(&mut self, wire: Wire, happening: Happening) {
         let (now, connection) = (clock::now(), wire.connection);
-        if let Some(file) = file_of(wire.run) {
-            if let Some(run) = self.large.get_mut(&file).and_then(|large| large.run.as_mut()) {
-                run.handle_happening(wire, happening);
+        if let Some(file) = wire.file {
+            if let Some(stored) = self.large.get_mut(&file).and_then(|large| large.stored.as_mut()) {
+                stored.handle_happening(wire, happening);
             }
             return;
         }
@@ -358,31 +245,12 @@ impl Job for FolderJob {
         }
     }
 
-    fn handle_store(&mut self, run: u32, opened: Result<(Store, Recovered), JsValue>) {
-        let terms = self.part();
-        // It may have been stopped meanwhile.
-        let Some(file) = file_of(run) else { return };
-        let Some(large) = self.large.get_mut(&file) else { return };
-        match opened {
-            Ok((store, recovered)) => {
-                let of_file =
-                    |folder: &SourceTask| SourceTask { path: large.path.as_str().to_owned(), ..folder.clone() };
-                let sources = terms.sources.first().map(of_file).into_iter().collect();
-                large.run = Some(StoredTransfer::new(run, file::config(&Terms { sources, ..terms }), store, recovered));
-            }
-            Err(error) => {
-                web_sys::console::error_1(&error);
-                self.large.remove(&file);
-                let reply = FetchReply::Failed(Problem::Storage(StoreError::Io));
-                self.folder.handle_fetched(clock::now(), file, reply);
-            }
-        }
+    fn handle_store(&mut self, file: FileId, opened: Result<(Store, Recovered), JsValue>) {
+        self.begin_large(file, opened);
     }
 
-    fn handle_stamped(&mut self, run: u32, stamp: Option<Stamp>) {
-        if let Some(file) = file_of(run) {
-            self.stamped(file, stamp);
-        }
+    fn handle_stamped(&mut self, file: FileId, stamp: Option<Stamp>) {
+        self.stamped(file, stamp);
     }
 
     fn large_stamps(&self) -> BTreeMap<u32, Stamp> {
@@ -402,9 +270,9 @@ impl Job for FolderJob {
         if self.folder.poll_timeout().is_some_and(|due| due <= now) {
             self.folder.handle_timeout(now);
         }
-        for run in self.large.values_mut().filter_map(|large| large.run.as_mut()) {
-            if run.poll_timeout().is_some_and(|due| due <= now) {
-                run.handle_timeout();
+        for stored in self.open_files_mut() {
+            if stored.poll_timeout().is_some_and(|due| due <= now) {
+                stored.handle_timeout();
             }
         }
     }
@@ -431,57 +299,13 @@ impl Job for FolderJob {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let runs = self.large.values().filter_map(|large| large.run.as_ref()?.poll_timeout());
+        let large = self.open_files().filter_map(StoredTransfer::poll_timeout);
         let check = self.checks.are_due().then(clock::now);
-        runs.chain(self.folder.poll_timeout()).chain(self.waiting.until()).chain(check).min()
+        large.chain(self.folder.poll_timeout()).chain(self.waiting.until()).chain(check).min()
     }
 
     fn view(&self) -> TransferView {
-        let now = clock::now();
-        let folder = self.folder.progress();
-        let runs: Vec<_> =
-            self.large.values().filter_map(|large| Some(large.run.as_ref()?.transfer.progress())).collect();
-        let rate = folder.rate + runs.iter().map(|run| run.rate).sum::<f64>();
-        let unchecked = folder.bytes_unchecked.min(folder.bytes_done);
-        let verified = folder.bytes_done - unchecked + runs.iter().map(|run| run.verified).sum::<u64>();
-        let received = unchecked + runs.iter().map(|run| run.received).sum::<u64>();
-        let size = size(&folder);
-        let left = size.saturating_sub(verified + unchecked);
-        let ranges = |set: &RangeSet| progress::joined(set.iter());
-        let view = TransferView {
-            size,
-            folder: Some(FolderView {
-                files: folder.files.into(),
-                done: folder.files_done.into(),
-                problems: u64::from(folder.files_failed)
-                    + u64::from(folder.folders_failed)
-                    + u64::from(folder.left_out),
-                is_walking: !folder.walked,
-                saved: 0,
-            }),
-            problem: folder.problem.as_ref().map(|found| folder_problem(found, &self.label())),
-            verified,
-            received,
-            rate,
-            seconds_left: (folder.walked && rate > 0.0).then(|| left as f64 / rate),
-            blocks: folder.files.into(),
-            verified_blocks: ranges(&self.done),
-            requested_blocks: self
-                .large
-                .keys()
-                .map(|file| BlockRange { first: file.0.into(), end: u64::from(file.0) + 1 })
-                .collect(),
-            ..progress::empty(&self.task.transfer, progress::state(folder.phase, folder.checked_percent(), now))
-        };
-        match (self.waiting.until(), &folder.problem) {
-            (Some(until), Some(FolderProblem::Source(found))) => {
-                progress::waiting(view, until, now, passing_problem(found, &self.label()))
-            }
-            _ => match self.waited_for(&folder, &runs) {
-                Some((until, found)) => progress::waiting(view, until, now, passing_problem(&found, &self.label())),
-                None => view,
-            },
-        }
+        self.as_view()
     }
 
     fn end(&self) -> Option<WorkerReport> {
@@ -501,11 +325,6 @@ impl Job for FolderJob {
     }
 }
 
-/// Bytes of a folder without the files that failed: they need no room.
-const fn size(folder: &FolderProgress) -> u64 {
-    folder.bytes.saturating_sub(folder.bytes_failed)
-}
-
 fn config(terms: &Terms, path: SharePath) -> FolderConfig {
     FolderConfig {
         looks: false,
@@ -520,15 +339,6 @@ fn config(terms: &Terms, path: SharePath) -> FolderConfig {
         commit_interval: COMMIT_INTERVAL,
         seed: js_sys::Math::random().to_bits(),
     }
-}
-
-/// The run of a large file; 0 is the folder itself.
-const fn run_of(file: FileId) -> u32 {
-    file.0.saturating_add(1)
-}
-
-fn file_of(run: u32) -> Option<FileId> {
-    run.checked_sub(1).map(FileId)
 }
 
 fn range_of(file: FileId) -> std::ops::Range<u64> {
