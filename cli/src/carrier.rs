@@ -5,16 +5,14 @@
 //! read, so TCP holds the server back. Messages to send wait in a bounded queue as well. If it is full, the server
 //! takes nothing, and the connection ends.
 
-use std::collections::HashSet;
-use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
-use wstp_client::exchanges::{GRACE, HEAD_START};
+use tokio::time::Instant;
+use wstp_client::carrier::{self, Found, Memory, Ways};
 use wstp_engine::Incoming;
 use wstp_protocol::ClientMessage;
 
@@ -135,8 +133,7 @@ async fn live<N: Copy>(
     arrivals: &Arrivals,
 ) -> Result<(), Failure> {
     let way = match CHOICE.get().copied().unwrap_or_default() {
-        Choice::Auto if found().contains(address) => Way::Exchanges,
-        Choice::Auto => find(address, arrivals).await?,
+        Choice::Auto => find(&WaysTo { address, arrivals }).await?,
         Choice::Ws => Way::Socket(Box::new(socket::open(address, arrivals).await?)),
         Choice::Http => exchange::is_served(address).await.map(|()| Way::Exchanges)?,
     };
@@ -149,45 +146,50 @@ async fn live<N: Copy>(
     }
 }
 
-/// The servers that are reached by HTTP alone.
-fn found() -> MutexGuard<'static, HashSet<Address>> {
-    static FOUND: OnceLock<Mutex<HashSet<Address>>> = OnceLock::new();
-    FOUND.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+/// The ways to a server.
+struct WaysTo<'a> {
+    address: &'a Address,
+    arrivals: &'a Arrivals,
 }
 
-/// Finds the carrier that gets through, and remembers it for the server if that is HTTP. A WebSocket wins wherever it
-/// opens. It gets more time on a slow line, and a second try where the server was only away for a moment.
-async fn find(address: &Address, arrivals: &Arrivals) -> Result<Way, Failure> {
-    let mut opening = pin!(socket::open(address, arrivals));
-    let opened = match timeout(HEAD_START, &mut opening).await {
-        Ok(opened) => opened,
-        Err(_) => {
-            let asked = Instant::now();
-            match select(&mut opening, pin!(exchange::is_served(address))).await {
-                Either::Left((opened, _)) => opened,
-                Either::Right((Err(_), _)) => opening.await,
-                Either::Right((Ok(()), _)) => match timeout(GRACE.max(asked.elapsed() * 2), opening).await {
-                    Ok(opened) => opened,
-                    Err(_) => return Ok(remember(address)),
-                },
-            }
+impl Ways for WaysTo<'_> {
+    type Socket = socket::Stream;
+    type Failure = Failure;
+
+    async fn open(&self) -> Result<socket::Stream, Failure> {
+        socket::open(self.address, self.arrivals).await
+    }
+
+    fn is_refusal(&self, failure: &Failure) -> bool {
+        failure.code != Code::Unreachable
+    }
+
+    async fn serves_exchanges(&self) -> bool {
+        exchange::is_served(self.address).await.is_ok()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn now(&self) -> wstp_engine::Instant {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        wstp_engine::Instant(BEGAN.get_or_init(Instant::now).elapsed())
+    }
+}
+
+/// The way that gets through. The process remembers the servers that only HTTP reached.
+async fn find(ways: &WaysTo<'_>) -> Result<Way, Failure> {
+    static MEMORY: Memory = Memory::new();
+    let server = ways.address.to_string();
+    if MEMORY.has(&server, ways.now()) {
+        return Ok(Way::Exchanges);
+    }
+    Ok(match carrier::find(ways).await? {
+        Found::Socket(stream) => Way::Socket(Box::new(stream)),
+        Found::Exchanges => {
+            MEMORY.add(server, ways.now());
+            Way::Exchanges
         }
-    };
-    let failure = match opened {
-        Ok(stream) => return Ok(Way::Socket(Box::new(stream))),
-        Err(failure) => failure,
-    };
-    // With another code the server itself has refused.
-    if failure.code != Code::Unreachable || exchange::is_served(address).await.is_err() {
-        return Err(failure);
-    }
-    match timeout(HEAD_START, socket::open(address, arrivals)).await {
-        Ok(Ok(stream)) => Ok(Way::Socket(Box::new(stream))),
-        _ => Ok(remember(address)),
-    }
-}
-
-fn remember(address: &Address) -> Way {
-    found().insert(address.clone());
-    Way::Exchanges
+    })
 }

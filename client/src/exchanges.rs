@@ -13,10 +13,6 @@ use wstp_protocol::exchange::{
 };
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
-/// How long a WebSocket has before HTTP is tried beside it. A proxy may swallow the handshake without a word.
-pub const HEAD_START: Duration = Duration::from_secs(1);
-/// How much longer a WebSocket has once HTTP is known to get through.
-pub const GRACE: Duration = Duration::from_millis(500);
 /// How long an idle connection waits before it asks whether the server has something to say.
 pub const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of frames that came before their turn.

@@ -1,33 +1,57 @@
 //! A connection to a server of the protocol, over the carrier that gets through: a WebSocket, or HTTP exchanges where
-//! no WebSocket does. The finding is remembered for the server, for a while.
+//! no WebSocket does.
+//!
+//! Each worker remembers the servers that only HTTP reached. The catalogue remembers them for all workers: a worker
+//! tells it, and gets to know them when it starts.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use futures_util::future::{Either, select};
-use gloo_timers::future::sleep;
+use futures_util::future::select;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_client::exchanges::{GRACE, HEAD_START};
+use web_sys::Url;
+use wstp_client::carrier::{Found, Memory, Ways, find};
 use wstp_engine::Instant;
 
 use crate::clock;
 use crate::exchange::{self, Exchange};
 use crate::socket::{Happening, Socket};
 
-/// How long a server counts as one that no WebSocket reaches. The browser may be in another network then.
-const REMEMBERED: Duration = Duration::from_secs(600);
+static MEMORY: Memory = Memory::new();
+
+/// Hears of a server that turns out to be one that only HTTP reaches.
+type Listener = Box<dyn Fn(&str)>;
 
 thread_local! {
-    /// The servers that were reached by HTTP alone, and when.
-    static FOUND: RefCell<HashMap<String, Instant>> = RefCell::default();
+    static LISTENERS: RefCell<Vec<Listener>> = RefCell::default();
+}
+
+/// Only HTTP reaches the server with this WebSocket URL, as far as another worker knows.
+pub fn remember(url: String) {
+    MEMORY.add(url, clock::now());
+}
+
+/// The WebSocket URLs of the servers that only HTTP reached lately.
+pub fn remembered() -> Vec<String> {
+    MEMORY.all(clock::now())
+}
+
+/// Calls this for each server from now on that only HTTP reaches, with its WebSocket URL.
+pub fn on_finding(tell: impl Fn(&str) + 'static) {
+    LISTENERS.with_borrow_mut(|listeners| listeners.push(Box::new(tell)));
 }
 
 /// An open or opening connection. Dropping it closes it, without any further event.
-pub struct Carrier(Rc<Shared>);
+pub struct Carrier {
+    shared: Rc<Shared>,
+    /// The search for the way ends when this is dropped.
+    _search: oneshot::Sender<Infallible>,
+}
 
 struct Shared {
     url: String,
@@ -43,32 +67,30 @@ enum Way {
 }
 
 impl Carrier {
-    /// Begins to connect to the server with this WebSocket URL.
+    /// Begins to connect to the server with this WebSocket URL. Every event comes later and never from within a call.
     ///
     /// # Errors
     ///
     /// When the browser does not take the URL.
     pub fn connect(url: &str, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
+        Url::new(url)?;
         let shared = Rc::new(Shared {
             url: url.to_owned(),
             way: RefCell::new(Way::None),
             is_over: Cell::new(false),
             happened: Box::new(happened),
         });
-        if is_remembered(url) {
-            let shared = shared.clone();
-            // As with a socket, every event comes later and never from within a call.
-            spawn_local(async move { shared.use_exchanges() });
-        } else {
-            let opening = shared.open_socket()?;
-            spawn_local(shared.clone().find(opening));
-        }
-        Ok(Self(shared))
+        let (search, is_dropped) = oneshot::channel();
+        let connecting = shared.clone();
+        spawn_local(async move {
+            let _first = select(pin!(connecting.connect()), is_dropped).await;
+        });
+        Ok(Self { shared, _search: search })
     }
 
     /// Sends a frame. On a closed connection it is lost, and the close event follows.
     pub fn send(&self, frame: &[u8]) {
-        match &*self.0.way.borrow() {
+        match &*self.shared.way.borrow() {
             Way::Socket(socket) => socket.send(frame),
             Way::Exchanges(exchange) => exchange.send(frame),
             Way::None => {}
@@ -78,8 +100,8 @@ impl Carrier {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        self.0.is_over.set(true);
-        self.0.way.replace(Way::None);
+        self.shared.is_over.set(true);
+        self.shared.way.replace(Way::None);
     }
 }
 
@@ -90,89 +112,75 @@ impl Shared {
         }
     }
 
-    /// Begins to open a WebSocket, in place of an earlier one. Whether it opened comes out.
-    fn open_socket(self: &Rc<Self>) -> Result<oneshot::Receiver<bool>, JsValue> {
-        let (tell, told) = oneshot::channel();
-        let (tell, shared) = (Cell::new(Some(tell)), Rc::downgrade(self));
-        let socket = Socket::connect(&self.url, move |happening| {
-            let Some(shared) = shared.upgrade() else { return };
-            match (tell.take(), happening) {
-                (Some(tell), Happening::Opened) => {
-                    shared.tell(Happening::Opened);
-                    let _nobody_waits = tell.send(true);
-                }
-                (Some(tell), _) => drop(tell.send(false)),
-                (None, happening) => shared.tell(happening),
+    /// Finds the way that gets through, and remembers a server that only HTTP reaches.
+    async fn connect(self: &Rc<Self>) {
+        if MEMORY.has(&self.url, clock::now()) {
+            return self.use_way(Way::Exchanges(self.exchanges()));
+        }
+        match find(&WaysTo(self)).await {
+            Ok(Found::Socket(socket)) => self.use_way(Way::Socket(socket)),
+            Ok(Found::Exchanges) => {
+                remember(self.url.clone());
+                LISTENERS.with_borrow(|listeners| listeners.iter().for_each(|tell| tell(&self.url)));
+                self.use_way(Way::Exchanges(self.exchanges()));
             }
-        })?;
-        self.way.replace(Way::Socket(socket));
-        Ok(told)
+            Err(Unopened) => self.tell(Happening::Closed),
+        }
     }
 
-    /// Waits for the WebSocket. If it does not open, finds out whether HTTP gets through. A WebSocket wins wherever it
-    /// opens. It gets more time on a slow line, and a second try where the server was only away for a moment.
-    async fn find(self: Rc<Self>, mut opening: oneshot::Receiver<bool>) {
-        let opened = match within(HEAD_START, &mut opening).await {
-            Some(opened) => opened,
-            None => {
-                let asked = clock::now();
-                match select(&mut opening, Box::pin(exchange::is_served(&self.url))).await {
-                    Either::Left((opened, _)) => opened.unwrap_or(false),
-                    Either::Right((false, _)) => opening.await.unwrap_or(false),
-                    Either::Right((true, _)) => {
-                        match within(GRACE.max((clock::now() - asked) * 2), &mut opening).await {
-                            Some(opened) => opened,
-                            None => return self.use_exchanges(),
-                        }
-                    }
-                }
-            }
-        };
-        if opened || self.is_over.get() {
-            return;
-        }
-        if exchange::is_served(&self.url).await && !self.is_over.get() {
-            let again = match self.open_socket() {
-                Ok(mut opening) => within(HEAD_START, &mut opening).await,
-                Err(_) => None,
-            };
-            if again != Some(true) {
-                self.use_exchanges();
-            }
-            return;
-        }
-        self.way.replace(Way::None);
-        self.tell(Happening::Closed);
+    fn use_way(&self, way: Way) {
+        self.way.replace(way);
+        self.tell(Happening::Opened);
     }
 
-    fn use_exchanges(self: &Rc<Self>) {
-        if self.is_over.get() {
-            return;
-        }
-        FOUND.with_borrow_mut(|found| found.insert(self.url.clone(), clock::now()));
+    fn exchanges(self: &Rc<Self>) -> Exchange {
         let shared = Rc::downgrade(self);
-        let exchange = Exchange::begin(&self.url, move |happening| {
+        Exchange::begin(&self.url, move |happening| {
             if let Some(shared) = shared.upgrade() {
                 shared.tell(happening);
             }
-        });
-        self.way.replace(Way::Exchanges(exchange));
-        self.tell(Happening::Opened);
+        })
     }
 }
 
-fn is_remembered(url: &str) -> bool {
-    FOUND.with_borrow_mut(|found| {
-        let now = clock::now();
-        found.retain(|_, at| now - *at < REMEMBERED);
-        found.contains_key(url)
-    })
-}
+/// The ways to a server, for a connection that is to use one of them.
+struct WaysTo<'a>(&'a Rc<Shared>);
 
-/// The outcome, if it comes in time.
-async fn within(time: Duration, opening: &mut oneshot::Receiver<bool>) -> Option<bool> {
-    match select(opening, Box::pin(sleep(time))).await {
-        Either::Left((opened, _)) => Some(opened.unwrap_or(false)),
-        Either::Right(_) => None,
+/// A WebSocket did not open. The browser does not say why.
+struct Unopened;
+
+impl Ways for WaysTo<'_> {
+    type Socket = Socket;
+    type Failure = Unopened;
+
+    async fn open(&self) -> Result<Socket, Unopened> {
+        let (tell, told) = oneshot::channel();
+        let (tell, shared) = (Cell::new(Some(tell)), Rc::downgrade(self.0));
+        let socket = Socket::connect(&self.0.url, move |happening| match tell.take() {
+            Some(tell) => drop(tell.send(happening == Happening::Opened)),
+            None => shared.upgrade().into_iter().for_each(|shared| shared.tell(happening.clone())),
+        })
+        .map_err(|_| Unopened)?;
+        // The browser has no other event for this socket before the one that waits here has gone on.
+        match told.await {
+            Ok(true) => Ok(socket),
+            _ => Err(Unopened),
+        }
+    }
+
+    fn is_refusal(&self, _failure: &Unopened) -> bool {
+        false
+    }
+
+    async fn serves_exchanges(&self) -> bool {
+        exchange::is_served(&self.0.url).await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        gloo_timers::future::sleep(time).await;
+    }
+
+    fn now(&self) -> Instant {
+        clock::now()
     }
 }

@@ -106,6 +106,8 @@ pub enum Inner {
         /// Its report.
         report: WorkerReport,
     },
+    /// Worker to all workers: only HTTP reaches the server with this WebSocket URL.
+    OverHttp(String),
     /// Supervisor to catalogue: a worker died, or fell silent and was ended. Its files are free.
     Lost(TransferId),
     /// Catalogue to supervisor: save this complete file.
@@ -184,6 +186,7 @@ impl Inner {
             Self::Retry(_) => "Retry",
             Self::Hail => "Hail",
             Self::Report { .. } => "Report",
+            Self::OverHttp(_) => "OverHttp",
             Self::Lost(_) => "Lost",
             Self::Save(_) => "Save",
             Self::TryFolder { .. } => "TryFolder",
@@ -223,6 +226,8 @@ pub struct WorkerTask {
     pub root: Option<String>,
     /// Whether it was complete and is only verified anew: what could not be had then is not tried again.
     pub rechecks: bool,
+    /// The WebSocket URLs of the servers that only HTTP reached lately.
+    pub over_http: Vec<String>,
 }
 
 /// The thing that a transfer fetches.

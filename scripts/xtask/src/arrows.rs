@@ -82,6 +82,7 @@ const RULES: [Rule; 13] = [
         targets: &[NATIVE, WASM],
         may_name: Some(&[
             "bytes",
+            "futures-util",
             "js-sys",
             "percent-encoding",
             "thiserror",

@@ -44,20 +44,31 @@ use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
-    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId,
+    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId, WorkerTask,
 };
 
 use crate::opfs::{Folder, is_in_use};
 use crate::placed::last_name;
 use crate::words::store_problem;
-use crate::{clock, panic};
+use crate::{carrier, clock, panic};
 use browse::Browser;
 use contents::Library;
 use journal::Journal;
 use storage::Opened;
 
-const TOPICS: &[&str] =
-    &["Command", "Report", "Lost", "Saving", "FolderTried", "Asked", "Forgotten", "Missing", "Copy", "Hail"];
+const TOPICS: &[&str] = &[
+    "Command",
+    "Report",
+    "Lost",
+    "Saving",
+    "FolderTried",
+    "Asked",
+    "Forgotten",
+    "Missing",
+    "Copy",
+    "Hail",
+    "OverHttp",
+];
 /// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -145,6 +156,10 @@ async fn open() -> Result<(), JsValue> {
     // These hold the catalogue and it holds them, so that it lives as long as the worker.
     let _ = catalogue.bus.set(bus);
     let _ = catalogue.heartbeat.set(heartbeat);
+    carrier::on_finding({
+        let catalogue = catalogue.clone();
+        move |url| catalogue.say(Message::Inner(Inner::OverHttp(url.to_owned())))
+    });
     catalogue.alive();
     if opened.is_empty {
         catalogue.say(Message::Inner(Inner::AskCopy));
@@ -179,6 +194,7 @@ impl Catalogue {
                 Message::Inner(Inner::Forgotten(download)) => queue.handle_forgotten(download),
                 Message::Inner(Inner::Missing(files)) => queue.handle_missing(&files),
                 Message::Inner(Inner::Hail) => self.alive(),
+                Message::Inner(Inner::OverHttp(url)) => carrier::remember(url),
                 _ => {}
             }
         }
@@ -194,6 +210,10 @@ impl Catalogue {
                     self.write(&record);
                     self.is_uncopied.set(true);
                     has_written = true;
+                }
+                Effect::Say(Message::Inner(Inner::Start(task))) => {
+                    let task = WorkerTask { over_http: carrier::remembered(), ..task };
+                    self.say(Message::Inner(Inner::Start(task)));
                 }
                 Effect::Say(message) => self.say(message),
                 // An effect that is not on record has not happened: nothing is done for it.

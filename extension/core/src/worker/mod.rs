@@ -37,13 +37,13 @@ use crate::opfs::{Folder, is_in_use};
 use crate::seal::Seal;
 use crate::socket::Happening;
 use crate::words::{begun_anew_problem, problem, sourceless_problem, store_problem, unopened_problem};
-use crate::{chrome, clock, network, panic};
+use crate::{carrier, chrome, clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
 use job::{Act, Instruction, Job, Wire};
 use store::{NoUpdate, Store};
 
-const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Online"];
+const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Online", "OverHttp"];
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Progress is told at most so often.
 const TELL: Duration = Duration::from_millis(250);
@@ -117,6 +117,11 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
     // These hold the worker and it holds them, so that it lives until the supervisor ends it.
     let _ = worker.bus.set(bus);
     let _ = worker.heartbeat.set(heartbeat);
+    carrier::on_finding({
+        let worker = worker.clone();
+        move |url| worker.say(Inner::OverHttp(url.to_owned()))
+    });
+    worker.task.over_http.iter().cloned().for_each(carrier::remember);
     let opened = match worker.open_job().await {
         // The worker that has the files ends, and then there is another try.
         Err(error) if is_in_use(&error) => return Err(error),
@@ -273,6 +278,7 @@ impl Worker {
         let Message::Inner(inner) = message else { return };
         match inner {
             Inner::Stop(id) if id == self.task.transfer => self.instruct(Instruction::Stop),
+            Inner::OverHttp(url) => carrier::remember(url),
             Inner::Online => self.instruct(Instruction::Online),
             Inner::Retry(id) if id == self.task.transfer => self.instruct(Instruction::Retry),
             Inner::Adjust { transfer, terms } if transfer == self.task.transfer => {

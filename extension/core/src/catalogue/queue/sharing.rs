@@ -54,7 +54,19 @@ impl Queue {
         let (kind, accept_change, base) = (item.kind, item.accept_change, item.base.clone());
         let had = item.kept.verified.saturating_add(item.kept.received);
         let (root, rechecks) = (item.kept.root.clone(), self.is_rechecked(item));
-        self.say(Inner::Start(WorkerTask { transfer: id, kind, terms, accept_change, base, had, root, rechecks }));
+        // The catalogue fills it in.
+        let over_http = Vec::new();
+        self.say(Inner::Start(WorkerTask {
+            transfer: id,
+            kind,
+            terms,
+            accept_change,
+            base,
+            had,
+            root,
+            rechecks,
+            over_http,
+        }));
     }
 
     /// In the order of the list.
