@@ -9,6 +9,7 @@
 
 mod bundle;
 mod compressibility;
+mod known_zeros;
 mod offer;
 mod page;
 mod read;
@@ -17,6 +18,7 @@ mod session;
 
 pub use bundle::Bundle;
 pub use compressibility::Compressibility;
+pub use known_zeros::KnownZeros;
 pub use offer::{Offer, OfferedFile, Outcome, Task, perform};
 pub use page::Page;
 pub use read::Read;

@@ -11,7 +11,7 @@ use wstp_protocol::{
     block_count, zeros,
 };
 
-use crate::{Bundle, Page, Read, Refusal};
+use crate::{Bundle, KnownZeros, Page, Read, Refusal};
 
 /// Bytes of an answer that is neither data nor a page of something.
 const SMALL_ANSWER: u32 = 2048;
@@ -74,6 +74,8 @@ pub trait OfferedFile {
     fn version(&self) -> FileVersion;
     /// Its hash; `None` while it is not known.
     fn root(&self) -> Option<Hash>;
+    /// The zeros of this version that were read before, whoever read them.
+    fn known_zeros(&self) -> &KnownZeros;
 }
 
 impl<F: OfferedFile + ?Sized> OfferedFile for Arc<F> {
@@ -87,6 +89,10 @@ impl<F: OfferedFile + ?Sized> OfferedFile for Arc<F> {
 
     fn root(&self) -> Option<Hash> {
         (**self).root()
+    }
+
+    fn known_zeros(&self) -> &KnownZeros {
+        (**self).known_zeros()
     }
 }
 
@@ -175,34 +181,50 @@ async fn read_or_tell<O: Offer>(offer: &O, file: &O::File, read: &Read) -> Resul
     if !read.tells_zeros() {
         return Ok(Outcome::Frame(offer.read(file, read).await?));
     }
-    if offer.zeros_until(file, read.offset()).await? < read.end() {
+    let known = file.known_zeros();
+    if known.until(read.offset()) < read.end() && offer.zeros_until(file, read.offset()).await? < read.end() {
         let frame = offer.read(file, read).await?;
         if !zeros::are_zeros(&frame[read.header().len()..]) {
             return Ok(Outcome::Frame(frame));
         }
+        known.add(read.offset()..read.end());
     }
     let end = zeros_behind(offer, file, read.end()).await?;
     Ok(Outcome::Zeros(read.offset() / BLOCK_SIZE..block_count(end)))
 }
 
 /// The end of the zeros that go on at an offset, in whole blocks. It reads some way ahead, so that a peer far away need
-/// not ask for each run.
+/// not ask for each run. Zeros that are known count as read.
 async fn zeros_behind<O: Offer>(offer: &O, file: &O::File, offset: u64) -> Result<u64, Refusal> {
-    let (mut end, mut looked_at) = (offset, 0);
-    while end < file.size() && looked_at < LOOKED_AHEAD {
+    let known = file.known_zeros();
+    let (mut end, mut looked_at, reads_ahead) = (offset, 0, known.read_ahead());
+    while end < file.size() {
+        let until = known.until(end);
+        if until > end {
+            looked_at += until - end;
+            end = until;
+            continue;
+        }
         let hole = offer.zeros_until(file, end).await?.min(file.size());
         let hole = if hole < file.size() { hole / BLOCK_SIZE * BLOCK_SIZE } else { hole };
         if hole > end {
             end = hole;
             continue;
         }
-        let length = LOOKED_AT_ONCE.min(file.size() - end);
-        let piece = offer.read(file, &Read::bytes(end, length as usize)).await?;
-        if !zeros::are_zeros(&piece) {
+        if looked_at >= LOOKED_AHEAD || reads_ahead.is_none() || known.ends_at(end) {
             break;
         }
-        end += length;
-        looked_at += length;
+        let length = LOOKED_AT_ONCE.min(file.size() - end);
+        let piece = offer.read(file, &Read::bytes(end, length as usize)).await?;
+        let blocks = piece.chunks(BLOCK_SIZE as usize).take_while(|block| zeros::are_zeros(block));
+        let zeros = blocks.map(|block| block.len() as u64).sum::<u64>();
+        known.add(end..end + zeros);
+        end += zeros;
+        looked_at += zeros;
+        if zeros < length {
+            known.end_at(end);
+            break;
+        }
     }
     Ok(end)
 }

@@ -268,7 +268,10 @@ impl<F: OfferedFile + Clone> Session<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::KnownZeros;
     use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
     use wstp_protocol::{BLOCK_SIZE, BlockRun, BundleRequest, Cancel, Close, FileVersion, Ping, SharePath};
 
@@ -288,6 +291,11 @@ mod tests {
 
         fn root(&self) -> Option<Hash> {
             None
+        }
+
+        fn known_zeros(&self) -> &KnownZeros {
+            static KNOWN: LazyLock<KnownZeros> = LazyLock::new(KnownZeros::default);
+            &KNOWN
         }
     }
 

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,9 +19,9 @@ use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::tree::{Tree, fold, hash_block};
 use wstp_protocol::{
     BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath,
-    Welcome, features,
+    Welcome, block_count, features,
 };
-use wstp_provider::{Bundle, Offer, OfferedFile, Page, Read, Refusal, Session, Step, perform};
+use wstp_provider::{Bundle, KnownZeros, Offer, OfferedFile, Page, Read, Refusal, Session, Step, perform};
 
 const NAME: &str = "film";
 
@@ -30,12 +32,15 @@ struct Peer {
     leaves: Vec<Hash>,
     /// Zeros that it knows of without reading them.
     holes: Range<u64>,
+    /// How often each block was read to answer.
+    reads: RefCell<Vec<u32>>,
 }
 
 #[derive(Clone)]
 struct File {
     size: u64,
     root: Hash,
+    zeros: Arc<KnownZeros>,
 }
 
 impl OfferedFile for File {
@@ -50,15 +55,19 @@ impl OfferedFile for File {
     fn root(&self) -> Option<Hash> {
         Some(self.root)
     }
+
+    fn known_zeros(&self) -> &KnownZeros {
+        &self.zeros
+    }
 }
 
 impl Peer {
     fn new(data: Bytes) -> Self {
-        let file = File { size: data.len() as u64, root: *blake3::hash(&data).as_bytes() };
+        let file = File { size: data.len() as u64, root: *blake3::hash(&data).as_bytes(), zeros: Arc::default() };
         let tree = Tree::of_size(file.size);
         let blocks = data.chunks(BLOCK_SIZE as usize).zip(0..);
         let leaves = blocks.map(|(block, index)| hash_block(tree, index, block)).collect();
-        Self { file, data, leaves, holes: 0..0 }
+        Self { file, data, leaves, holes: 0..0, reads: RefCell::default() }
     }
 
     fn node(&self, blocks: Range<u64>) -> Hash {
@@ -83,6 +92,9 @@ impl Offer for Peer {
     }
 
     async fn read(&self, _file: &File, read: &Read) -> Result<Bytes, Refusal> {
+        let mut reads = self.reads.borrow_mut();
+        reads.resize(self.leaves.len(), 0);
+        reads[(read.offset() / BLOCK_SIZE) as usize..block_count(read.end()) as usize].iter_mut().for_each(|n| *n += 1);
         let bytes = &self.data[read.offset() as usize..read.end() as usize];
         Ok([read.header(), bytes].concat().into())
     }
@@ -251,5 +263,24 @@ fn zeros_are_told_and_not_sent() {
         assert!(stored == data);
         assert!(bytes < 5 * MIB, "{bytes} bytes were sent");
         assert!(told <= most, "{told} answers told zeros");
+    }
+}
+
+#[test]
+fn zeros_are_read_once() {
+    const MIB: usize = 1 << 20;
+    // Zeros to the end, and zeros before other bytes.
+    for zeros in [3 * MIB..30 * MIB, 3 * MIB..29 * MIB] {
+        let mut data = vec![1; 30 * MIB];
+        data[zeros.clone()].fill(0);
+        let peer = Peer::new(data.clone().into());
+        for _again in 0..2 {
+            let (stored, phase, _) = fetch(&peer, NAME);
+            assert_eq!(phase, Phase::Complete);
+            assert!(stored == data);
+        }
+        let block = BLOCK_SIZE as usize;
+        let reads = &peer.reads.borrow()[zeros.start / block..zeros.end / block];
+        assert!(reads.iter().all(|reads| *reads == 1), "a zero block was read {:?} times", reads.iter().max());
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
 use wstp_protocol::{ErrorCode, FileVersion, Hash};
-use wstp_provider::{Compressibility, OfferedFile, Read, Refusal};
+use wstp_provider::{Compressibility, KnownZeros, OfferedFile, Read, Refusal};
 
 use super::tree::HashTree;
 use crate::store::Version;
@@ -35,14 +35,15 @@ pub struct OpenFile {
     tree: Tree,
     state: watch::Sender<HashState>,
     compressibility: Compressibility,
+    zeros: KnownZeros,
 }
 
 impl OpenFile {
     /// An opened file whose hashes are pending.
     pub fn new(version: Arc<dyn Version>) -> Self {
         let tree = Tree::of_size(version.size());
-        let (state, compressibility) = (watch::Sender::new(HashState::Pending), Compressibility::default());
-        Self { version, tree, state, compressibility }
+        let (compressibility, zeros) = (Compressibility::default(), KnownZeros::default());
+        Self { version, tree, state: watch::Sender::new(HashState::Pending), compressibility, zeros }
     }
 
     /// Bytes.
@@ -157,6 +158,10 @@ impl OfferedFile for OpenFile {
 
     fn root(&self) -> Option<Hash> {
         self.hashes().ok().map(|tree| tree.root())
+    }
+
+    fn known_zeros(&self) -> &KnownZeros {
+        &self.zeros
     }
 }
 
