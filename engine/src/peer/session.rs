@@ -366,6 +366,73 @@ mod tests {
         assert_eq!(ready().handle_frame(frame), Err(SessionError::UnaskedMirrors));
     }
 
+    /// The answer to a request for block 5, with a Zstandard frame of one raw block.
+    fn compressed(id: RequestId) -> Compressed {
+        let run = BlockRun { first: 5, count: 1 };
+        let plain = ServerMessage::Blocks(BlocksReply { id, run, data: Bytes::from_static(b"data") }).encode();
+        let length = plain.len() as u32;
+        let header = [0x28, 0xb5, 0x2f, 0xfd, 0x20, length as u8];
+        let data = [&header[..], &(length << 3 | 1).to_le_bytes()[..3], &plain].concat().into();
+        Compressed { id, length, data }
+    }
+
+    fn compressing() -> (Session<u8>, RequestId) {
+        let mut session = Session::default();
+        session.handle_frame(welcome_with(1, features::COMPRESSED)).unwrap();
+        let id = ask(&mut session, 1);
+        (session, id)
+    }
+
+    fn say(session: &mut Session<u8>, compressed: Compressed) -> Result<Event<u8>, SessionError> {
+        session.handle_frame(ServerMessage::Compressed(compressed).into())
+    }
+
+    #[test]
+    fn a_compressed_answer_is_an_answer() {
+        let (mut session, id) = compressing();
+        let Ok(Event::Reply { context: 1, reply: Reply::Blocks(reply), saved: 0 }) = say(&mut session, compressed(id))
+        else {
+            panic!("no blocks")
+        };
+        assert_eq!(&reply.data[..], b"data");
+        assert_eq!(say(&mut session, compressed(id)), Err(SessionError::Unasked));
+    }
+
+    #[test]
+    fn a_compressed_answer_that_was_not_agreed_on_is_an_error() {
+        let mut session = ready();
+        let id = ask(&mut session, 1);
+        assert_eq!(say(&mut session, compressed(id)), Err(SessionError::WrongReply));
+        // Nor of an answer that is none of blocks or files.
+        let (mut session, _) = compressing();
+        let stat = session.request(Instant::default(), Request::Stat { path: SharePath::root() }, 2);
+        let ClientMessage::Stat(stat) = stat else { panic!("a stat is asked for") };
+        assert_eq!(say(&mut session, compressed(stat.id)), Err(SessionError::WrongReply));
+    }
+
+    #[test]
+    fn an_answer_of_another_length_than_was_asked_for_is_not_decompressed() {
+        let (mut session, id) = compressing();
+        // One block and its header have 21 to 8,212 bytes.
+        for (length, outcome) in [
+            (20, SessionError::WrongReply),
+            (21, SessionError::Decode(DecodeError::Compressed)),
+            (8212, SessionError::Decode(DecodeError::Compressed)),
+            (8213, SessionError::WrongReply),
+        ] {
+            assert_eq!(say(&mut session, Compressed { length, ..compressed(id) }), Err(outcome), "{length}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_is_not_decompressed() {
+        let (mut session, id) = compressing();
+        session.cancel(id);
+        let rubbish = Compressed { data: Bytes::from_static(b"rubbish"), ..compressed(id) };
+        assert_eq!(say(&mut session, rubbish), Ok(Event::Cancelled { context: 1 }));
+        assert_eq!(session.under_way(), 0);
+    }
+
     #[test]
     fn a_refusal_comes_without_a_welcome() {
         let mut session: Session<u8> = Session::default();
