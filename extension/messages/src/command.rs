@@ -142,12 +142,15 @@ pub enum Command {
         transfer: TransferId,
     },
     /// Lists the files of a complete transfer to save into a folder that the user picked; answered with
-    /// [`Reply::Tasks`].
+    /// [`Reply::Tasks`], [`Reply::Checking`] or [`Reply::Stale`].
     Tasks {
         /// The transfer.
         transfer: TransferId,
         /// The first file wanted.
         from: u32,
+        /// Whether this page was answered [`Reply::Checking`] before. A transfer that is complete since then is
+        /// verified.
+        is_checked: bool,
     },
     /// A page begins to save a complete transfer into a folder that the user picked.
     SaveInto {
@@ -248,6 +251,10 @@ pub enum Reply {
         /// Name under which an earlier page began to save it, if one did.
         begun_as: Option<String>,
     },
+    /// The transfer is verified anew before a page may save it. Ask again.
+    Checking,
+    /// A stored file of the transfer is not as it was when it was verified.
+    Stale,
     /// Answers [`Command::Download`] and [`Command::DownloadFolder`].
     Transfer {
         /// The transfer.

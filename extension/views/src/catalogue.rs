@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use gloo::timers::callback::Interval;
+use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;

@@ -55,7 +55,7 @@ pub fn Manager() -> impl IntoView {
             </div>
             <div class="column">
                 <h2 class="bar">"Transfers"</h2>
-                <TransfersPane store=store catalogue=catalogue toasts=toasts picked=Picked::new(catalogue, toasts) />
+                <TransfersPane store=store catalogue=catalogue toasts=toasts picked=Picked::new(store, catalogue, toasts) />
             </div>
             <SettingsDialog open=settings store=store catalogue=catalogue />
             <ToastShelf toasts=toasts />

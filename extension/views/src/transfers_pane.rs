@@ -202,7 +202,14 @@ fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
     };
     let is_going = Memo::new(move |_| picked.going.with(Option::is_some));
     let words = Signal::derive(move || {
-        let Some(Progress { transfer, name, folder, bytes: done }) = picked.going.get() else { return String::new() };
+        let Some(Progress { transfer, name, folder, bytes: done, is_checking }) = picked.going.get() else {
+            return String::new();
+        };
+        if is_checking {
+            let state = store.transfer(&transfer).map(|kept| kept.view.with(|view| view.state));
+            let percent = if let Some(TransferState::Checking { percent }) = state { percent } else { 0 };
+            return format!("Checking what is here, {percent} %. Then {name} is saved into {folder}.");
+        }
         let size = store.transfer(&transfer).map_or(done, |kept| kept.view.with_untracked(|view| view.size));
         format!("Saving {name} into {folder}: {} of {}.", bytes(done), bytes(size))
     });

@@ -294,7 +294,9 @@ impl Catalogue {
                 Command::Files { transfer, only_problems, from, limit } => {
                     Some(catalogue.list_files(&transfer, only_problems, from, limit).await)
                 }
-                Command::Tasks { transfer, from } => Some(catalogue.list_tasks(&transfer, from).await),
+                Command::Tasks { transfer, from, is_checked } => {
+                    Some(catalogue.list_tasks(&transfer, from, is_checked).await)
+                }
                 _ => None,
             };
             catalogue.browsing.borrow_mut().remove(&id);
@@ -317,7 +319,11 @@ impl Catalogue {
         Ok(contents.page(&item.saved, only_problems, from, limit.min(MAX_FILES)))
     }
 
-    async fn list_tasks(&self, transfer: &TransferId, from: u32) -> Result<Reply, Problem> {
+    async fn list_tasks(&self, transfer: &TransferId, from: u32, is_checked: bool) -> Result<Reply, Problem> {
+        // The others follow at once.
+        if from == 0 && !self.queue.borrow_mut().verify_first(transfer, is_checked)? {
+            return Ok(Reply::Checking);
+        }
         let (item, begun_as) = {
             let queue = self.queue.borrow();
             let begun_as = queue.model().picked(transfer).map(str::to_owned);
@@ -326,7 +332,7 @@ impl Catalogue {
         let (tasks, next) = match self.library.tasks(&item, from).await {
             Ok(tasks) => tasks,
             Err(SaveOutcome::Failed { problem }) => return Err(problem),
-            Err(_) => return Err(self.queue.borrow_mut().recheck_first(transfer)),
+            Err(_) => return Ok(Reply::Stale),
         };
         let name = last_name(&save_path(&item)).to_owned();
         Ok(Reply::Tasks { tasks, next, name, begun_as })

@@ -73,6 +73,15 @@ pub(super) async fn begun_in(
     None
 }
 
+/// Whether the file of this name has no bytes. A save that was cut off leaves one.
+pub(super) async fn is_empty_file(folder: &FileSystemDirectoryHandle, name: &str) -> bool {
+    let size = async {
+        let file = JsFuture::from(folder.get_file_handle(name)).await?.dyn_into()?;
+        Ok::<_, JsValue>(written(&file).await?.size())
+    };
+    size.await.is_ok_and(|size| size == 0.0)
+}
+
 /// Whether the file at a path has the size and the first bytes that it should have. All of it is compared later.
 async fn begins_alike(root: &FileSystemDirectoryHandle, path: &str, bytes: &Blob) -> Result<bool, JsValue> {
     let (folder, name) = place(root, path, false).await?;

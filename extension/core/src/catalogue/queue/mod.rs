@@ -296,7 +296,7 @@ impl Queue {
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
-            Command::Recheck { transfer } => drop(self.recheck_first(&transfer)),
+            Command::Recheck { transfer } => self.recheck_first(&transfer),
             Command::Insist { transfer } => self.insist(command_id, transfer)?,
             Command::Dismiss => self.dismiss(command_id),
             Command::SaveInto { transfer, name } => self.save_into(command_id, &transfer, name)?,
@@ -386,6 +386,10 @@ impl Queue {
         self.replace_base(id);
         if self.model.item(id).is_some_and(Item::is_saving) {
             return self.begin_saving(id);
+        }
+        // The page for which it was verified anew goes on by itself.
+        if self.rechecked.remove(id) {
+            return;
         }
         if self.model.settings().save_when_complete && self.save(None, id).is_ok() {
             return;

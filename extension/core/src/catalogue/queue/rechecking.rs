@@ -20,20 +20,34 @@ impl Queue {
         self.reopen(id);
     }
 
-    /// Reopens a transfer before a page saves it; gives what to tell there.
-    pub fn recheck_first(&mut self, id: &TransferId) -> Problem {
-        match self.model.item(id) {
-            None => return gone(),
-            Some(item) if item.is_complete() && item.in_sandbox => {
-                if item.is_saving() {
-                    self.write(None, Change::Save(id.clone(), Save::No(None)));
-                }
-                self.reopen(id);
-                self.schedule();
-            }
-            Some(_) => {}
+    /// Reopens a transfer of which a page found a stale file.
+    pub(super) fn recheck_first(&mut self, id: &TransferId) {
+        let Some(item) = self.model.item(id).filter(|item| item.is_complete() && item.in_sandbox) else { return };
+        if item.is_saving() {
+            self.write(None, Change::Save(id.clone(), Save::No(None)));
         }
-        recheck_problem()
+        self.reopen(id);
+        self.schedule();
+    }
+
+    /// Whether a page may save a transfer now. One that was not verified since this queue began is reopened first.
+    /// `is_checked` says that it was reopened for this page before, perhaps by an earlier queue.
+    ///
+    /// # Errors
+    ///
+    /// In words, when it can't be saved.
+    pub fn verify_first(&mut self, id: &TransferId, is_checked: bool) -> Result<bool, Problem> {
+        let item = self.model.item(id).ok_or_else(gone)?;
+        if self.is_rechecked(item) || (is_checked && !item.is_complete()) {
+            return Ok(false);
+        }
+        self.can_be_saved_into_folder(id)?;
+        let is_verified = is_checked || self.is_verified(id);
+        if !is_verified {
+            self.reopen(id);
+            self.schedule();
+        }
+        Ok(is_verified)
     }
 
     fn reopen(&mut self, id: &TransferId) {

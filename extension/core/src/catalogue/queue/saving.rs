@@ -132,9 +132,7 @@ impl Queue {
 
     /// A page saves a transfer into a folder that the user picked.
     pub(super) fn save_into(&mut self, command: &CommandId, id: &TransferId, name: String) -> Result<(), Problem> {
-        if self.can_be_saved(id)?.is_saving() {
-            return Err(problem("This is being saved already.", "Stop that, then save it into a folder."));
-        }
+        self.can_be_saved_into_folder(id)?;
         // The page compares again what an earlier one wrote there.
         self.write(None, Change::Unsaved(id.clone()));
         self.write(None, Change::SavedInto(id.clone(), Place::Picked(name)));
@@ -180,6 +178,14 @@ impl Queue {
         let item = self.model.item(id).ok_or_else(gone)?;
         let is_it = item.is_saving() && self.model.picked(id).is_some();
         if is_it { Ok(item) } else { Err(problem("Saving was stopped.", "Save it again to go on.")) }
+    }
+
+    /// Fails unless a page may begin to save it into a folder.
+    pub(super) fn can_be_saved_into_folder(&self, id: &TransferId) -> Result<(), Problem> {
+        if self.can_be_saved(id)?.is_saving() {
+            return Err(problem("This is being saved already.", "Stop that, then save it into a folder."));
+        }
+        Ok(())
     }
 
     fn can_be_saved(&self, id: &TransferId) -> Result<&Item, Problem> {

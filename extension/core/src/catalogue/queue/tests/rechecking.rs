@@ -145,6 +145,44 @@ fn a_copy_that_an_earlier_catalogue_had_verified_is_verified_anew_before_it_is_s
 }
 
 #[test]
+fn a_copy_that_an_earlier_catalogue_had_verified_is_verified_anew_before_a_page_saves_it() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("a");
+    desk.complete(&id);
+    assert_eq!(desk.queue.verify_first(&id, false), Ok(true), "it was verified just now");
+    desk.restart();
+    // It would save the copy a second time, to Chrome's downloads folder.
+    desk.done(Command::Set { settings: Settings { save_when_complete: true, ..Settings::default() } });
+    desk.said.clear();
+    assert_eq!(desk.queue.verify_first(&id, false), Ok(false));
+    desk.perform();
+    assert_eq!(started_anew(&mut desk), Some((Some("00".to_owned()), true)));
+    assert_eq!(desk.queue.verify_first(&id, false), Ok(false), "it is asked again and again");
+    desk.complete(&id);
+    assert_eq!((desk.state(&id), desk.saves.len()), (TransferState::Complete, 0), "the page goes on by itself");
+    assert_eq!(desk.queue.verify_first(&id, false), Ok(true));
+    desk.done(Command::SaveInto { transfer: id.clone(), name: "a".into() });
+    assert!(desk.queue.verify_first(&id, false).is_err(), "a page saves it already");
+}
+
+#[test]
+fn what_was_verified_for_a_page_is_not_verified_again_because_the_catalogue_ended() {
+    let mut desk = Desk::with_places(3);
+    let id = desk.download("a");
+    desk.complete(&id);
+    desk.restart();
+    assert_eq!(desk.queue.verify_first(&id, false), Ok(false));
+    desk.perform();
+    desk.restart();
+    assert_eq!(desk.queue.verify_first(&id, true), Ok(false), "it goes on");
+    desk.queue.handle_room(u64::MAX);
+    desk.perform();
+    desk.complete(&id);
+    desk.restart();
+    assert_eq!(desk.queue.verify_first(&id, true), Ok(true));
+}
+
+#[test]
 fn a_row_that_comes_into_another_state_is_told_at_once() {
     let mut desk = Desk::with_places(1);
     let id = desk.download("a");
