@@ -69,7 +69,7 @@ pub enum StoreRequest {
     WriteZeros {
         /// The offset in the data file.
         offset: u64,
-        /// How many bytes, at most 64 MiB.
+        /// How many bytes, at most 16 MiB.
         length: u64,
     },
     /// Write block hashes: 32 bytes each from `32 * first` on in the hashes file.

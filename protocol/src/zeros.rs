@@ -8,11 +8,11 @@ use blake3::hazmat::HasherExt;
 
 use crate::{BLOCK_SIZE, Hash, tree};
 
-/// The level whose nodes prove long stretches of zeros: each covers 64 MiB.
-pub const VOID_LEVEL: u8 = 13;
+/// The level whose nodes prove long stretches of zeros: each covers 16 MiB.
+pub const VOID_LEVEL: u8 = 11;
 
 /// How many of these nodes are known without computing them: those over the first 128 GiB.
-pub const KNOWN_VOIDS: u64 = 2048;
+pub const KNOWN_VOIDS: u64 = 8192;
 
 /// The bytes of a block of zeros.
 pub static BLOCK: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
@@ -92,8 +92,8 @@ mod tests {
         #[cfg(not(target_arch = "wasm32"))]
         assert_eq!(VOIDS.len() as u64, KNOWN_VOIDS * size_of::<Hash>() as u64);
         // Another part of the table in each run.
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0) % 2048;
-        for index in [0, 2047, 2048, random] {
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0) % KNOWN_VOIDS;
+        for index in [0, KNOWN_VOIDS - 1, KNOWN_VOIDS, random] {
             assert_eq!(node(VOID_LEVEL, index), computed(VOID_LEVEL, index), "{index}");
         }
         let upper = [2, 3].map(|index| computed(VOID_LEVEL, index));

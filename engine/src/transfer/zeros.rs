@@ -1,7 +1,7 @@
 //! Blocks that a source called zero in place of sending them. They are proved and written like all others, and count no
 //! sooner.
 //!
-//! A *void* is an aligned stretch of 8,192 such blocks. One node of the hash tree proves it, so its block hashes are
+//! A *void* is an aligned stretch of 2,048 such blocks. One node of the hash tree proves it, so its block hashes are
 //! neither fetched nor stored. The blocks of a shorter stretch are hashed one by one, as if their bytes had come.
 
 use std::ops::Range;
@@ -16,7 +16,7 @@ use super::pages::{PAGE_BLOCKS, page_of};
 use super::storage::Pending;
 use crate::{ConnectionId, FileIdentity, Problem, StoreRequest};
 
-/// Blocks of a void: 64 MiB.
+/// Blocks of a void: 16 MiB.
 const VOID_BLOCKS: u64 = 1 << VOID_LEVEL;
 /// Writes of zeros at once: one is handed over while another one is done.
 const MOST_AT_ONCE: usize = 2;

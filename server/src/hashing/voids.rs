@@ -72,11 +72,11 @@ mod tests {
         let [leaves, level5, level10] = levels(1).try_into().unwrap();
         assert_eq!(fold(&leaves, false), Some(node(VOID_LEVEL, 1)));
         let data = [7; 32];
-        let mut mixed = vec![data; 8];
+        let mut mixed = vec![data; level10.len()];
         mixed.extend(&level10);
         mixed.push(data);
-        let mut stored = vec![data; 8];
-        stored.extend([ABSENT; 8]);
+        let mut stored = vec![data; level10.len()];
+        stored.extend(level10.iter().map(|_| ABSENT));
         stored.push(data);
         for is_root in [false, true] {
             assert_eq!(Some(fold_nodes(10, 0, &stored, is_root)), fold(&mixed, is_root));
@@ -89,10 +89,10 @@ mod tests {
     fn only_whole_voids_that_are_known_are_skipped() {
         const MIB: u64 = 1 << 20;
         for (first, zeros, end) in [
-            (0, 63 * MIB, 0),
-            (0, 64 * MIB, VOID_BLOCKS),
-            (0, 200 * MIB, 3 * VOID_BLOCKS),
-            (1, 200 * MIB, 1),
+            (0, 15 * MIB, 0),
+            (0, 16 * MIB, VOID_BLOCKS),
+            (0, 50 * MIB, 3 * VOID_BLOCKS),
+            (1, 50 * MIB, 1),
             (VOID_BLOCKS, 0, VOID_BLOCKS),
             (0, u64::MAX, KNOWN_VOIDS * VOID_BLOCKS),
             (KNOWN_VOIDS * VOID_BLOCKS, u64::MAX, KNOWN_VOIDS * VOID_BLOCKS),

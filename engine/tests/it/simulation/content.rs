@@ -30,7 +30,7 @@ pub const SMALL_CHANGE: u8 = 100;
 
 /// Editions from this number on are zero in runs, which are elsewhere in each of them.
 pub const SPARSE: u8 = 200;
-/// Editions from this number on begin with a void, and some zeros more.
+/// Editions from this number on begin with four voids, and some zeros more.
 pub const VOID: u8 = 240;
 
 thread_local! {
@@ -40,7 +40,7 @@ thread_local! {
 impl Edition {
     fn is_zero(self, block: usize) -> bool {
         match self.number {
-            VOID.. => block < (1 << VOID_LEVEL) + 20,
+            VOID.. => block < (4 << VOID_LEVEL) + 20,
             SPARSE.. => (block + 17 * usize::from(self.number - SPARSE)) % 150 < 100,
             _ => false,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wstp_engine::Phase;
 use wstp_protocol::BLOCK_SIZE;
+use wstp_protocol::zeros::VOID_LEVEL;
 
 use super::{MIB, completed, link, world};
 use crate::simulation::content::{Edition, SPARSE, VOID};
@@ -11,8 +12,10 @@ use crate::simulation::disk::Crash;
 use crate::simulation::server::{Lie, ServerScript};
 use crate::simulation::world::{Blow, Scenario};
 
-/// A void, 20 zero blocks more, and 80 others.
-const WITH_VOID: u64 = ((1 << 13) + 100) * BLOCK_SIZE - 5;
+/// Blocks of four voids.
+const VOIDS: u64 = 4 << VOID_LEVEL;
+/// Four voids, 20 zero blocks more, and 80 others.
+const WITH_VOIDS: u64 = (VOIDS + 100) * BLOCK_SIZE - 5;
 
 fn telling(size: u64, number: u8) -> Scenario {
     let mut scenario = Scenario::plain(size);
@@ -37,11 +40,11 @@ fn zeros_are_told_and_written_over_what_was_there() {
 #[test]
 fn one_node_proves_a_void() {
     for hashing in [0, 2000] {
-        let mut scenario = telling(WITH_VOID, VOID);
+        let mut scenario = telling(WITH_VOIDS, VOID);
         scenario.servers[0].0.hashing = Duration::from_millis(hashing);
         scenario.connections = 1;
         let mut world = world(scenario);
-        let is_told = |world: &super::World| world.told.len() > 1 << 13;
+        let is_told = |world: &super::World| world.told.len() > VOIDS;
         assert!(world.run_until(is_told));
         let progress = world.transfer.progress();
         // Two pieces may be on their way to the disk.
@@ -58,11 +61,11 @@ fn one_node_proves_a_void() {
 /// there.
 #[test]
 fn a_void_does_not_pass_for_what_was_there_before_it() {
-    let full = Edition { size: WITH_VOID, number: 0 };
-    let mut scenario = telling(WITH_VOID, 0);
+    let full = Edition { size: WITH_VOIDS, number: 0 };
+    let mut scenario = telling(WITH_VOIDS, 0);
     scenario.servers[0].1 = link(1, 500e6);
     scenario.memory_budget = 64 * MIB;
-    let hole = Edition { size: WITH_VOID, number: VOID };
+    let hole = Edition { size: WITH_VOIDS, number: VOID };
     scenario.blows.extend([hole, full].map(|edition| (Duration::from_secs(3600), Blow::ChangeFile(edition))));
     let mut world = world(scenario);
     for edition in [hole, full] {
@@ -78,10 +81,10 @@ fn a_void_does_not_pass_for_what_was_there_before_it() {
 
 #[test]
 fn a_void_is_read_back_by_the_next_run() {
-    let mut scenario = telling(WITH_VOID, VOID);
+    let mut scenario = telling(WITH_VOIDS, VOID);
     scenario.servers[0].1 = link(5, 1e5);
     let mut world = world(scenario);
-    assert!(world.run_until(|world| world.disk.recovered().verified().len() >= 1 << 13));
+    assert!(world.run_until(|world| world.disk.recovered().verified().len() >= VOIDS));
     world.crash(Crash::PowerLoss);
     world.restart();
     world.run();
@@ -91,7 +94,7 @@ fn a_void_is_read_back_by_the_next_run() {
 
 #[test]
 fn a_server_that_calls_a_void_what_is_none_is_given_up() {
-    let mut scenario = telling(WITH_VOID, 0);
+    let mut scenario = telling(WITH_VOIDS, 0);
     scenario.servers[0].0.lie = Some(Lie::AllZero);
     let mut world = world(scenario);
     assert_eq!(world.run(), Phase::Failed);
