@@ -5,6 +5,10 @@
 //! line carries no more, and every connection costs both sides memory and time. A step is judged by the bytes that
 //! arrive, and only while nothing else held the transfer back. On a short round trip a verdict takes a fraction of a
 //! second.
+//!
+//! A long line starts with the most connections. A judgement at its beginning would mislead: each connection speeds up
+//! for seconds until it loses its first packet, and carries a fraction of that afterwards. By then a file of 100 MB is
+//! nearly here.
 
 mod delivery;
 
@@ -28,6 +32,10 @@ pub enum Connections {
 /// Connections at the beginning. While one waits, the others carry data. Few transfers last long enough for a climb
 /// from one.
 const FIRST: u8 = 4;
+/// The shortest round trip of a long line.
+const LONG: Duration = Duration::from_millis(20);
+/// Time until the number on a long line is judged for the first time.
+const LONG_START: Duration = Duration::from_secs(8);
 /// The most to one source that are used without the user's word. Other programs use no more either.
 const MOST_TO_ONE: u8 = 16;
 /// Round trips for which a step is left to settle, and then counted at least.
@@ -41,7 +49,7 @@ const LONGEST_COUNT: Duration = Duration::from_secs(60);
 /// Twice the connections have to carry this much more.
 const GAIN: f64 = 1.1;
 /// Half of them may carry this much less.
-const LOSS: f64 = 0.97;
+const LOSS: f64 = 0.93;
 /// When less than this share of what was found arrives, the line is another one than it was.
 const FALL: f64 = 0.7;
 /// Time until the next step after a step that did not help. It doubles each time.
@@ -82,6 +90,7 @@ pub(crate) struct Width {
     rested_at: Instant,
     /// Whether the next step is fewer.
     narrows: bool,
+    has_begun: bool,
 }
 
 impl Connections {
@@ -120,6 +129,7 @@ impl Width {
             rest: FIRST_REST,
             rested_at: Instant::default(),
             narrows: false,
+            has_begun: false,
         }
     }
 
@@ -129,7 +139,7 @@ impl Width {
             let before = self.target;
             *self = Self::new(setting);
             if matches!(setting, Connections::Auto { .. }) {
-                self.target = before.min(setting.most());
+                (self.target, self.has_begun) = (before.min(setting.most()), true);
             }
         }
     }
@@ -143,6 +153,15 @@ impl Width {
     /// The most connections to one source.
     pub(crate) fn to_one(&self) -> usize {
         usize::from(self.setting.most_over(1))
+    }
+
+    /// The first block is here, and this is the round trip of its line.
+    pub(crate) fn begin(&mut self, now: Instant, sources: usize, round_trip: Duration) {
+        let is_new = !std::mem::replace(&mut self.has_begun, true);
+        if is_new && round_trip >= LONG && matches!(self.setting, Connections::Auto { .. }) {
+            self.target = self.setting.most_over(sources);
+            (self.narrows, self.rested_at) = (true, now + LONG_START);
+        }
     }
 
     /// Bytes of blocks arrived on a connection.
@@ -232,9 +251,10 @@ impl Width {
         self.settle(now);
     }
 
-    /// A change needs a while to show.
+    /// A change needs a while to show: connections that get a greater share take some round trips to use it.
     fn settle(&mut self, now: Instant) {
-        self.count_from(Some(now + self.pace));
+        let times = if matches!(self.step, Step::Fewer(..)) { 2 } else { 1 };
+        self.count_from(Some(now + self.pace * times));
     }
 
     fn count_from(&mut self, from: Option<Instant>) {
@@ -301,6 +321,28 @@ mod tests {
         let seen = run(&mut width, 40, |connections| (connections as f64 * 6e5).min(25e6));
         assert_eq!(seen[3], 16, "{seen:?}");
         assert!(seen.iter().all(|connections| (4..=16).contains(connections)), "{seen:?}");
+    }
+
+    #[test]
+    fn a_long_line_has_the_most_at_once_and_is_judged_later() {
+        let auto = Connections::Auto { most: 32 };
+        for (round_trip, setting, number) in [
+            (LONG, auto, 16),
+            (LONG / 2, auto, 4),
+            (LONG, Connections::Fixed(3), 3),
+            (LONG, Connections::Auto { most: 8 }, 8),
+        ] {
+            let mut width = Width::new(setting);
+            width.begin(Instant::default(), 1, round_trip);
+            assert_eq!(width.connections(1), number, "{round_trip:?} {setting:?}");
+        }
+        let mut width = Width::new(auto);
+        width.begin(Instant::default(), 1, LONG);
+        let seen = run(&mut width, 60, |_| 20e6);
+        assert!(seen[..8].iter().all(|connections| *connections == 16), "{seen:?}");
+        assert!(seen[20..].iter().all(|connections| *connections <= 2), "{seen:?}");
+        width.begin(Instant(Duration::from_secs(60)), 1, LONG);
+        assert!(width.connections(1) <= 2, "it begins once");
     }
 
     #[test]

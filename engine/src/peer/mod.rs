@@ -58,6 +58,9 @@ pub struct Peer<C> {
     not_before: Instant,
     last_sent: Instant,
     ping_sent: Option<Instant>,
+    greeted: Instant,
+    /// From the greeting to its answer.
+    round_trip: Option<Duration>,
 }
 
 /// The task of a connection's owner when its time has come.
@@ -84,6 +87,8 @@ impl<C> Peer<C> {
             not_before: now,
             last_sent: now,
             ping_sent: None,
+            greeted: now,
+            round_trip: None,
         }
     }
 
@@ -97,6 +102,11 @@ impl<C> Peer<C> {
     #[must_use]
     pub fn limits(&self) -> Option<&Limits> {
         self.session.welcome().map(|welcome| &welcome.limits)
+    }
+
+    /// How long the server took to answer the greeting: about a round trip of the line.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Whether the connection is open.
@@ -152,7 +162,7 @@ impl<C> Peer<C> {
     pub fn handle_opened(&mut self, now: Instant) -> Option<ClientMessage> {
         let greeting = self.greeting.take()?;
         self.silence.broken(now);
-        self.last_sent = now;
+        (self.last_sent, self.greeted) = (now, now);
         Some(greeting)
     }
 
@@ -167,6 +177,9 @@ impl<C> Peer<C> {
     /// When the server does not speak WSTP or said something that does not fit; then the connection is to be closed.
     pub fn handle_frame(&mut self, now: Instant, frame: impl Into<Incoming>) -> Result<Event<C>, SessionError> {
         let event = self.session.handle_frame(frame.into())?;
+        if matches!(event, Event::Welcome) {
+            self.round_trip = Some(now - self.greeted);
+        }
         match event {
             Event::Welcome | Event::Reply { .. } | Event::Cancelled { .. } => self.silence.broken(now),
             // A server that answers pings and nothing else is stalled.

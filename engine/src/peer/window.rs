@@ -23,10 +23,11 @@ const FLOOR_TIME: f64 = 0.1;
 const GAIN: f64 = 2.0;
 /// While the window doubles, each round's bandwidth is about half of the next one's.
 const FIRST_GAIN: f64 = 4.0;
-const BANDWIDTH_ROUNDS: u64 = 10;
+const BANDWIDTH_ROUNDS: u32 = 10;
 /// A connection that lost packets may carry a tenth of what it did. Its rounds then take ten times as long, so they
-/// alone would keep the old bandwidth for minutes, and a window with seconds of queue.
-const BANDWIDTH_AGE: Duration = Duration::from_secs(2);
+/// alone would keep the old bandwidth for minutes, and a window with seconds of queue. A bandwidth therefore also ages
+/// by time: in as many of the shortest round trips, and within these bounds.
+const BANDWIDTH_AGE: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
 /// The least silence after which a connection counts as stalled.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The slowest line that does not count as stalled, in bytes a millisecond.
@@ -39,6 +40,10 @@ const PROBE_GAIN: f64 = 0.75;
 /// Least growth over the best round before. A round with less does not count as growth.
 const GROWTH: f64 = 1.25;
 const ROUNDS_WITHOUT_GROWTH: u32 = 3;
+/// Doubling ends when a request waited for so many of the shortest round trips, and for a time beyond them. The window
+/// is far larger than the pipe then, and its rounds take so long that growth would be seen to end too late.
+const MOST_WAIT: u32 = 4;
+const WAIT_MARGIN: Duration = Duration::from_millis(100);
 
 /// The state when a request was sent. It comes back with the answer.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +179,9 @@ impl Window {
             if new_round {
                 self.look_for_growth();
             }
+            if now - stamp.sent > self.min_delay.unwrap_or_default() * MOST_WAIT + WAIT_MARGIN {
+                self.mode = Mode::Steady;
+            }
         } else {
             self.follow(now, stamp);
         }
@@ -206,7 +214,8 @@ impl Window {
             self.bandwidth.pop_back();
         }
         self.bandwidth.push_back(Bandwidth { round: self.round, at: now, rate });
-        let is_old = |old: &Bandwidth| old.round + BANDWIDTH_ROUNDS < self.round || now - old.at > BANDWIDTH_AGE;
+        let age = (self.min_delay.unwrap_or_default() * BANDWIDTH_ROUNDS).clamp(BANDWIDTH_AGE[0], BANDWIDTH_AGE[1]);
+        let is_old = |old: &Bandwidth| old.round + u64::from(BANDWIDTH_ROUNDS) < self.round || now - old.at > age;
         while self.bandwidth.len() > 1 && self.bandwidth.front().is_some_and(is_old) {
             self.bandwidth.pop_front();
         }
@@ -333,6 +342,16 @@ mod tests {
         assert!(window.size(u64::MAX) > 1_000_000, "{}", window.size(u64::MAX));
         go_on(&mut window, Instant(Duration::from_secs(5)), 250e3, delay, 8, 4 * MIB);
         assert!(window.size(u64::MAX) <= 100_000, "{}", window.size(u64::MAX));
+    }
+
+    #[test]
+    fn doubling_ends_once_requests_wait_although_a_round_takes_long() {
+        let delay = Duration::from_millis(100);
+        let (mut window, _) = run(12e6, delay, 1, 64 * MIB);
+        assert_eq!(window.mode, Mode::SlowStart);
+        // It lost packets, and carries a tenth from here on.
+        go_on(&mut window, Instant(Duration::from_secs(1)), 1e6, delay, 2, 64 * MIB);
+        assert!(window.size(u64::MAX) <= 400_000, "{}", window.size(u64::MAX));
     }
 
     #[test]

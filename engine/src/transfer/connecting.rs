@@ -30,6 +30,9 @@ impl Transfer {
                 self.open_connection(id);
             }
         }
+        if let Some(round_trip) = self.round_trip() {
+            self.width.begin(self.now, self.usable_sources(), round_trip);
+        }
         while self.connections.len() < self.useful_connections() && self.has_room_for_connection() {
             let Some(id) = self.source_for_another() else { return };
             self.open_connection(id);
@@ -70,6 +73,12 @@ impl Transfer {
 
     fn usable_sources(&self) -> usize {
         (0..self.sources.len()).filter(|index| self.may_try(*index)).count()
+    }
+
+    /// The shortest round trip of the first connections. A busy processor may delay one answer, but hardly each of them.
+    fn round_trip(&self) -> Option<Duration> {
+        let trusted = self.connections.values().filter(|open| open.handle().is_some());
+        trusted.filter_map(|open| Some(open.peer.round_trip()?.min(open.peer.window.shortest()?))).min()
     }
 
     /// Uses more connections or fewer, where that was found to be better.

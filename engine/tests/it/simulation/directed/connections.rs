@@ -35,9 +35,12 @@ fn seen(world: &mut World, seconds: u32) -> Vec<u32> {
 
 #[test]
 fn a_line_that_loses_packets_gets_sixteen_within_seconds() {
+    for (delay, within) in [(5, 3), (50, 1)] {
+        let link = Link { delay: Duration::from_millis(delay), ..far(LOSSY, false) };
+        let seen = seen(&mut automatic(160 * MIB, &[link]), 4);
+        assert_eq!((seen[within], seen.iter().max()), (16, Some(&16)), "{delay} ms: {seen:?}");
+    }
     let mut world = automatic(160 * MIB, &[far(LOSSY, false)]);
-    let seen = seen(&mut world, 4);
-    assert_eq!((seen[3], seen.iter().max()), (16, Some(&16)), "{seen:?}");
     let rate = rate_over(&mut world, 5 * SECOND, 5 * SECOND);
     assert!(rate > 0.9 * 16.0 * LOSSY, "{rate:.0} bytes a second");
 }
@@ -51,11 +54,12 @@ fn two_servers_on_such_lines_get_thirty_two() {
 #[test]
 fn a_full_line_goes_back_to_what_it_needs() {
     // Its queue takes whatever is sent.
-    for rate in [1e6, 25e6] {
-        let mut world = automatic(12 * rate as u64, &[far(rate, true)]);
-        let seen = seen(&mut world, 10);
-        assert!(seen[5..].iter().all(|connections| *connections <= 4), "{rate}: {seen:?}");
-        let carried = rate_over(&mut world, 10 * SECOND, SECOND);
+    for (delay, rate, within) in [(5, 8e5, 5), (5, 20e6, 5), (50, 8e5, 5), (50, 8e6, 20)] {
+        let link = Link { delay: Duration::from_millis(delay), ..far(rate, true) };
+        let mut world = automatic((within + 9) * rate as u64, &[link]);
+        let seen = seen(&mut world, within as u32 + 5);
+        assert!(seen[within as usize..].iter().all(|connections| *connections <= 4), "{delay} ms, {rate}: {seen:?}");
+        let carried = rate_over(&mut world, (within as u32 + 5) * SECOND, 3 * SECOND);
         assert!(carried > 0.9 * rate, "{carried:.0} bytes a second of {rate}");
     }
 }
