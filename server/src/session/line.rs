@@ -1,10 +1,8 @@
-//! How fast a connection takes what it is sent.
+//! How fast a client takes what it asks for.
 //!
-//! The time that counts is the time for which the sender had to wait. A client that takes everything at once has a fast
-//! line, however little it asks for.
+//! The socket's buffers hold what a client on several connections has under way, so the sender hardly ever waits for a
+//! slow line. The time from one frame to the next shows the line instead: a client asks for more as frames arrive.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -12,6 +10,10 @@ use tokio::time::Instant;
 
 /// Bytes a second below which a line is slow: a quarter of a gigabit. One processor compresses several times as fast.
 const SLOW: u64 = 32_000_000;
+/// Bytes of a connection before anything is said: a client begins with a small window, on several connections at once.
+const FIRST: u64 = 128 << 10;
+/// The most that one pause counts. The client may have wanted nothing.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Every frame, those before count for an eighth less.
 const MEMORY: f64 = 0.875;
 
@@ -22,14 +24,16 @@ pub struct Line {
 }
 
 /// Measures a line for the one that sends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meter {
     bytes: f64,
     seconds: f64,
+    sent: u64,
+    last: Instant,
 }
 
 impl Default for Line {
-    /// A line counts as fast until a sender had to wait.
+    /// A line counts as fast until it is known.
     fn default() -> Self {
         Self { bytes_per_second: AtomicU64::new(u64::MAX) }
     }
@@ -43,29 +47,22 @@ impl Line {
 }
 
 impl Meter {
-    /// So many bytes were sent, and the sender waited for so long.
-    pub fn sent(&mut self, line: &Line, bytes: u64, waited: Duration) {
-        if bytes == 0 {
-            return;
-        }
-        self.bytes = self.bytes * MEMORY + bytes as f64;
-        self.seconds = self.seconds * MEMORY + waited.as_secs_f64();
-        line.bytes_per_second.store((self.bytes / self.seconds) as u64, Relaxed);
+    /// Nothing is sent yet.
+    pub fn new(now: Instant) -> Self {
+        Self { bytes: 0.0, seconds: 0.0, sent: 0, last: now }
     }
-}
 
-/// The outcome of `work`, and for how long it waited. A processor that is busy with the work does not wait.
-pub async fn timed<F: Future>(work: F) -> (F::Output, Duration) {
-    let (mut work, mut began) = (pin!(work), None);
-    let outcome = poll_fn(|cx| {
-        let polled = work.as_mut().poll(cx);
-        if polled.is_pending() {
-            began.get_or_insert_with(Instant::now);
+    /// A frame of so many bytes is sent.
+    pub fn sent(&mut self, line: &Line, bytes: u64, now: Instant) {
+        let pause = (now - self.last).min(LONGEST_PAUSE);
+        self.last = now;
+        self.sent = self.sent.saturating_add(bytes);
+        self.bytes = self.bytes * MEMORY + bytes as f64;
+        self.seconds = self.seconds * MEMORY + pause.as_secs_f64();
+        if self.sent >= FIRST {
+            line.bytes_per_second.store((self.bytes / self.seconds) as u64, Relaxed);
         }
-        polled
-    });
-    let outcome = outcome.await;
-    (outcome, began.map_or(Duration::ZERO, |began| began.elapsed()))
+    }
 }
 
 #[cfg(test)]
@@ -74,36 +71,57 @@ mod tests {
 
     const FRAME: u64 = 256 << 10;
 
-    fn send(meter: &mut Meter, line: &Line, frames: u32, waited_ms: u64) {
-        (0..frames).for_each(|_| meter.sent(line, FRAME, Duration::from_millis(waited_ms)));
+    struct Sender {
+        line: Line,
+        meter: Meter,
+        now: Instant,
+    }
+
+    impl Sender {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self { line: Line::default(), meter: Meter::new(now), now }
+        }
+
+        /// Sends frames, one after each pause.
+        fn send(&mut self, frames: u32, pause: Duration) {
+            for _ in 0..frames {
+                self.now += pause;
+                self.meter.sent(&self.line, FRAME, self.now);
+            }
+        }
+    }
+
+    const FAST: Duration = Duration::from_micros(500);
+    /// 12 MB/s, which is 100 Mbit/s.
+    const OF_100_MBIT: Duration = Duration::from_millis(21);
+
+    #[test]
+    fn a_line_is_slow_while_frames_go_slowly() {
+        let mut sender = Sender::new();
+        assert!(!sender.line.is_slow(1), "nothing is known");
+        sender.send(1, OF_100_MBIT);
+        assert!(sender.line.is_slow(1));
+        sender.send(20, FAST);
+        assert!(!sender.line.is_slow(1));
+        sender.send(10, OF_100_MBIT);
+        assert!(sender.line.is_slow(1));
     }
 
     #[test]
-    fn a_line_is_slow_once_its_sender_waits_and_fast_once_it_does_not() {
-        let (mut meter, line) = (Meter::default(), Line::default());
-        assert!(!line.is_slow(1));
-        send(&mut meter, &line, 20, 0);
-        assert!(!line.is_slow(1));
-        // 12 MB/s, which is 100 Mbit/s.
-        send(&mut meter, &line, 10, 21);
-        assert!(line.is_slow(1));
-        send(&mut meter, &line, 20, 0);
-        assert!(!line.is_slow(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_waiting_counts() {
-        assert_eq!(timed(async { 7 }).await, (7, Duration::ZERO));
-        let wait = Duration::from_millis(30);
-        assert_eq!(timed(tokio::time::sleep(wait)).await, ((), wait));
+    fn a_long_pause_is_soon_forgotten() {
+        let mut sender = Sender::new();
+        sender.send(20, FAST);
+        sender.send(1, Duration::from_secs(3600));
+        sender.send(20, FAST);
+        assert!(!sender.line.is_slow(1));
     }
 
     #[test]
     fn connections_share_a_line() {
-        let (mut meter, line) = (Meter::default(), Line::default());
-        // 12 MB/s on each.
-        send(&mut meter, &line, 50, 21);
-        assert!(line.is_slow(2));
-        assert!(!line.is_slow(3));
+        let mut sender = Sender::new();
+        sender.send(50, OF_100_MBIT);
+        assert!(sender.line.is_slow(2));
+        assert!(!sender.line.is_slow(3));
     }
 }

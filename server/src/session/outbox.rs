@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 use wstp_protocol::ServerMessage;
 
-use super::line::{Line, Meter, timed};
+use super::line::{Line, Meter};
 use crate::carrier::{CarrierError, Sender};
 use crate::registry::Session;
 
@@ -95,28 +96,26 @@ pub async fn write<S: Sender>(
     session: Arc<Session>,
     line: Arc<Line>,
 ) -> Result<S, CarrierError> {
-    let (mut rooms, mut meter) = (Vec::new(), Meter::default());
+    let (mut rooms, mut meter) = (Vec::new(), Meter::new(Instant::now()));
     while let Some(outgoing) = outflow.0.recv().await {
         let mut flush = outflow.0.is_empty();
-        let (frame, room) = match outgoing {
-            Outgoing::Frame(frame, room) => (Some(frame), room),
-            Outgoing::Flush => (None, None),
-        };
-        let bytes = frame.as_ref().map_or(0, Bytes::len);
-        flush |= frame.is_none() || bytes >= LARGE;
-        let sending = async {
-            if let Some(frame) = frame {
-                session.pace(bytes as u64).await;
+        let mut bytes = 0;
+        match outgoing {
+            Outgoing::Frame(frame, room) => {
+                bytes = frame.len() as u64;
+                flush |= frame.len() >= LARGE;
+                session.pace(bytes).await;
                 sender.feed(frame).await?;
+                rooms.extend(room);
             }
-            if flush { sender.flush().await } else { Ok(()) }
-        };
-        let (sent, waited) = timed(sending).await;
-        sent?;
-        meter.sent(&line, bytes as u64, waited);
-        rooms.extend(room);
+            Outgoing::Flush => flush = true,
+        }
         if flush {
+            sender.flush().await?;
             rooms.clear();
+        }
+        if bytes > 0 {
+            meter.sent(&line, bytes, Instant::now());
         }
     }
     Ok(sender)
