@@ -10,9 +10,9 @@
 mod adding;
 mod missing;
 mod ordering;
+mod pending_save;
 mod rechecking;
 mod room;
-mod saver;
 mod saving;
 mod scheduling;
 mod sharing;
@@ -33,7 +33,7 @@ use super::change::{Change, Record};
 use super::item::{Goal, Item, Kept};
 use super::model::Model;
 use crate::words::problem;
-use saver::Saver;
+use pending_save::PendingSave;
 use telling::News;
 
 /// Commands whose outcome is remembered.
@@ -82,7 +82,7 @@ struct Worker {
 pub struct Queue {
     model: Model,
     workers: HashMap<TransferId, Worker>,
-    savers: HashMap<TransferId, Saver>,
+    pending_saves: HashMap<TransferId, PendingSave>,
     losses: HashMap<TransferId, (u32, u64)>,
     /// Gone from the list; their folders are deleted when their workers have ended.
     doomed: HashSet<TransferId>,
@@ -119,7 +119,7 @@ impl Queue {
         let mut queue = Self {
             model,
             workers: HashMap::new(),
-            savers: HashMap::new(),
+            pending_saves: HashMap::new(),
             losses: HashMap::new(),
             doomed: HashSet::new(),
             set_aside: HashMap::new(),
@@ -354,7 +354,7 @@ impl Queue {
         self.write(command, Change::Removed(id.clone()));
         self.changed.remove(&id);
         self.losses.remove(&id);
-        self.savers.remove(&id);
+        self.pending_saves.remove(&id);
         self.set_aside.remove(&id);
         self.lacking.remove(&id);
         self.rechecked.remove(&id);

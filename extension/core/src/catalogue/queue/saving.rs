@@ -8,7 +8,7 @@ use wstp_messages::{CommandId, Inner, Placed, Problem, SaveOutcome, TransferId, 
 use super::super::change::Change;
 use super::super::item::{Item, Place, Save};
 use super::super::view::save_path;
-use super::saver::{Saver, Unwritten};
+use super::pending_save::{PendingSave, Unwritten};
 use super::{Effect, Queue, gone};
 use crate::names::numbered_path;
 use crate::placed::{is_inside, last_name};
@@ -21,8 +21,8 @@ impl Queue {
     /// Something came of saving one file of a transfer.
     pub fn handle_saving(&mut self, id: &TransferId, file: u32, outcome: SaveOutcome) {
         // One that is done stays, and waits for nothing.
-        let Some(saver) = self.savers.get_mut(id).filter(|saver| !saver.is_done()) else { return };
-        if saver.handle(file, outcome) {
+        let Some(pending) = self.pending_saves.get_mut(id).filter(|pending| !pending.is_done()) else { return };
+        if pending.handle(file, outcome) {
             self.say(Inner::StopSaving(id.clone()));
         }
         self.go_on_saving(id);
@@ -32,7 +32,9 @@ impl Queue {
     /// that. The user may not look for the file there. `None` for a file of an earlier save of the folder, to another
     /// place.
     pub fn judge(&self, id: &TransferId, file: u32, outcome: SaveOutcome) -> Option<SaveOutcome> {
-        let (Some(item), Some(saver)) = (self.model.item(id), self.savers.get(id)) else { return Some(outcome) };
+        let (Some(item), Some(pending)) = (self.model.item(id), self.pending_saves.get(id)) else {
+            return Some(outcome);
+        };
         let is_folder = item.kind == TransferKind::Folder;
         let is_here = |path: &str| !is_folder || self.model.saved_into(id).is_none_or(|place| is_inside(place, path));
         let (path, placed) = match &outcome {
@@ -44,10 +46,10 @@ impl Queue {
             Placed::AsAsked => true,
             // A folder's own place was free. A browser that was killed may have saved the file there already, whole or
             // in part.
-            Placed::Numbered => !is_folder || saver.is_resumed(),
+            Placed::Numbered => !is_folder || pending.is_resumed(),
             // The user chose where.
             Placed::Elsewhere => {
-                !is_folder && saver.was_nameless(file) && last_name(path) == last_name(&save_path(item))
+                !is_folder && pending.was_nameless(file) && last_name(path) == last_name(&save_path(item))
             }
         };
         let misplaced = || SaveOutcome::Failed { problem: misplaced_problem(path, is_folder) };
@@ -56,7 +58,8 @@ impl Queue {
 
     /// Writes down which files were saved. Soon, so that after a kill little has to be saved again.
     pub fn write_saved(&mut self) {
-        let saved = self.savers.iter_mut().filter_map(|(id, saver)| Some((id.clone(), saver.take_all_unwritten()?)));
+        let saved =
+            self.pending_saves.iter_mut().filter_map(|(id, pending)| Some((id.clone(), pending.take_all_unwritten()?)));
         for (id, files) in saved.collect::<Vec<_>>() {
             self.write_files_saved(id, files);
         }
@@ -74,7 +77,7 @@ impl Queue {
     /// Chrome has no download of this number any more. It keeps ended ones until somebody takes them from its list. It
     /// loses one if the user did not want to keep the file.
     pub fn handle_forgotten(&mut self, download: i32) {
-        let found = self.savers.iter().find_map(|(id, saver)| Some((id.clone(), saver.find(download)?)));
+        let found = self.pending_saves.iter().find_map(|(id, pending)| Some((id.clone(), pending.find(download)?)));
         if let Some((id, file)) = found {
             self.handle_saving(&id, file, SaveOutcome::Failed { problem: cancelled_problem() });
         }
@@ -82,7 +85,7 @@ impl Queue {
 
     /// Chrome has told all it knows of a save that was under way when everything stopped.
     pub fn handle_asked(&mut self, id: &TransferId) {
-        if !self.savers.get_mut(id).is_some_and(Saver::told) {
+        if !self.pending_saves.get_mut(id).is_some_and(PendingSave::told) {
             return;
         }
         if self.model.item(id).is_some_and(Item::is_saving) { self.begin_saving(id) } else { self.go_on_saving(id) }
@@ -93,7 +96,7 @@ impl Queue {
         let Some(item) = self.model.item(id).filter(|item| item.is_saving()) else { return };
         match contents {
             Ok(files) => {
-                self.savers.entry(id.clone()).or_default().want(files, &item.saved);
+                self.pending_saves.entry(id.clone()).or_default().want(files, &item.saved);
                 self.go_on_saving(id);
             }
             Err(problem) => self.save_failed(id, problem),
@@ -112,7 +115,7 @@ impl Queue {
             Ok(folder) => {
                 self.write(None, Change::SavedInto(id.clone(), Place::Downloads(folder)));
                 // Nothing is there yet.
-                self.savers.insert(id.clone(), Saver::default());
+                self.pending_saves.insert(id.clone(), PendingSave::default());
                 self.effects.push_back(Effect::ReadContents(id.clone()));
             }
             Err(problem) => self.save_failed(id, problem),
@@ -211,7 +214,7 @@ impl Queue {
         if is_again {
             // A user who saves it again, or to another place, wants all of it.
             self.write(None, Change::Unsaved(id.clone()));
-            self.savers.remove(id);
+            self.pending_saves.remove(id);
         }
         self.write(command, Change::Save(id.clone(), Save::Going));
         self.missing.remove(id);
@@ -229,10 +232,10 @@ impl Queue {
         if is_file {
             self.say(Inner::StopSaving(id.clone()));
         }
-        if let Some(saver) = self.savers.get_mut(id) {
-            saver.stop();
+        if let Some(pending) = self.pending_saves.get_mut(id) {
+            pending.stop();
             if is_file {
-                saver.cancel();
+                pending.cancel();
             }
             self.go_on_saving(id);
         }
@@ -257,7 +260,7 @@ impl Queue {
 
     /// Asks Chrome what an earlier browser saved.
     fn ask(&mut self, id: TransferId) {
-        self.savers.insert(id.clone(), Saver::asking());
+        self.pending_saves.insert(id.clone(), PendingSave::asking());
         self.say(Inner::Ask(id));
     }
 
@@ -266,7 +269,7 @@ impl Queue {
         match item.kind {
             TransferKind::File => self.handle_contents(id, Ok(vec![0..1])),
             TransferKind::Folder if self.model.saved_into(id).is_some() => {
-                if self.savers.contains_key(id) {
+                if self.pending_saves.contains_key(id) {
                     self.effects.push_back(Effect::ReadContents(id.clone()));
                 } else {
                     self.ask(id.clone());
@@ -282,17 +285,17 @@ impl Queue {
 
     fn go_on_saving(&mut self, id: &TransferId) {
         let is_verified = self.is_verified(id);
-        let Some(saver) = self.savers.get_mut(id) else { return };
-        while let Some(file) = saver.begin() {
+        let Some(pending) = self.pending_saves.get_mut(id) else { return };
+        while let Some(file) = pending.begin() {
             if is_verified {
                 self.effects.push_back(Effect::Save(id.clone(), file));
             } else {
-                saver.stale(file);
+                pending.stale(file);
             }
         }
-        let unwritten = saver.take_unwritten();
-        let failed = saver.failures().map(|(count, reason)| (count, reason.clone()));
-        let ended = saver.is_done().then(|| (failed, saver.path().map(str::to_owned), saver.is_stale()));
+        let unwritten = pending.take_unwritten();
+        let failed = pending.failures().map(|(count, reason)| (count, reason.clone()));
+        let ended = pending.is_done().then(|| (failed, pending.path().map(str::to_owned), pending.is_stale()));
         if let Some(files) = unwritten {
             self.write_files_saved(id.clone(), files);
         }
@@ -301,7 +304,7 @@ impl Queue {
         let is_folder = self.model.item(id).is_some_and(|item| item.kind == TransferKind::Folder);
         if !is_folder {
             // A folder's is kept: it knows whether an earlier browser saved there.
-            self.savers.remove(id);
+            self.pending_saves.remove(id);
         }
         let is_saving = self.model.item(id).is_some_and(Item::is_saving);
         match ended {

@@ -58,7 +58,7 @@ impl Queue {
     /// The complete copy of a transfer is gone from the sandbox.
     pub fn handle_gone(&mut self, id: &TransferId) {
         let Some(item) = self.model.item(id) else { return };
-        self.savers.remove(id);
+        self.pending_saves.remove(id);
         self.rechecked.remove(id);
         self.verified.remove(id);
         self.changed.insert(id.clone());

@@ -101,12 +101,12 @@ impl Queue {
         view.lacks = self.lacking.get(&item.id).copied();
         view.missing = self.missing.get(&item.id).copied().unwrap_or_default();
         view.beside = self.model.beside(&item.id);
-        if let Some(saver) = self.savers.get(&item.id) {
-            if let Some((reason, files)) = saver.waits().filter(|_| item.is_saving()) {
+        if let Some(pending) = self.pending_saves.get(&item.id) {
+            if let Some((reason, files)) = pending.waits().filter(|_| item.is_saving()) {
                 view.problem = Some(waiting_problem(reason, view.folder.map(|_| files)));
             }
             if let Some(folder) = &mut view.folder {
-                folder.saved += saver.unwritten();
+                folder.saved += pending.unwritten();
             }
         }
         self.explain_recheck(item, &mut view);

@@ -20,7 +20,7 @@ const UNWRITTEN: u64 = 8;
 
 /// The save of one transfer.
 #[derive(Debug, Default)]
-pub(super) struct Saver {
+pub(super) struct PendingSave {
     /// Chrome is asked what it knows: nothing is begun before it has told.
     is_asking: bool,
     /// Chrome was told to give up what is begun: nothing comes after that before it has.
@@ -61,7 +61,7 @@ struct Begun {
     was_nameless: bool,
 }
 
-impl Saver {
+impl PendingSave {
     /// One that begins nothing until Chrome has told what it knows.
     pub(super) fn asking() -> Self {
         Self { is_asking: true, is_resumed: true, ..Self::default() }
@@ -265,140 +265,140 @@ mod tests {
         SaveOutcome::Failed { problem: Problem { what: "No.".into(), advice: String::new() } }
     }
 
-    fn begin_all(saver: &mut Saver) -> Vec<u32> {
-        std::iter::from_fn(|| saver.begin()).collect()
+    fn begin_all(pending: &mut PendingSave) -> Vec<u32> {
+        std::iter::from_fn(|| pending.begin()).collect()
     }
 
     #[test]
     fn a_few_are_begun_and_the_next_when_one_ends() {
-        let mut saver = Saver::default();
-        saver.want([0..20], &[2..4]);
-        assert_eq!(begin_all(&mut saver), [0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
-        saver.handle(4, saved(4));
-        assert_eq!(begin_all(&mut saver), [14]);
-        saver.handle(4, saved(4));
-        assert!(begin_all(&mut saver).is_empty(), "what is told twice counts once");
+        let mut pending = PendingSave::default();
+        pending.want([0..20], &[2..4]);
+        assert_eq!(begin_all(&mut pending), [0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        pending.handle(4, saved(4));
+        assert_eq!(begin_all(&mut pending), [14]);
+        pending.handle(4, saved(4));
+        assert!(begin_all(&mut pending).is_empty(), "what is told twice counts once");
     }
 
     #[test]
     fn what_chrome_knows_after_a_restart_is_not_saved_again() {
-        let mut saver = Saver::asking();
-        saver.handle(3, saved(3));
-        saver.handle(4, BEGUN);
-        saver.want([0..6], &[0..2]);
-        assert_eq!(saver.begin(), None);
-        assert!(saver.told());
-        assert_eq!(begin_all(&mut saver), [2, 5]);
-        assert_eq!(saver.take_unwritten(), None);
+        let mut pending = PendingSave::asking();
+        pending.handle(3, saved(3));
+        pending.handle(4, BEGUN);
+        pending.want([0..6], &[0..2]);
+        assert_eq!(pending.begin(), None);
+        assert!(pending.told());
+        assert_eq!(begin_all(&mut pending), [2, 5]);
+        assert_eq!(pending.take_unwritten(), None);
         for file in [2, 4, 5] {
-            saver.handle(file, saved(file));
+            pending.handle(file, saved(file));
         }
-        assert!(saver.is_done());
-        assert_eq!(saver.take_unwritten(), Some(Unwritten { saved: vec![2..6], beside: vec![] }));
+        assert!(pending.is_done());
+        assert_eq!(pending.take_unwritten(), Some(Unwritten { saved: vec![2..6], beside: vec![] }));
     }
 
     #[test]
     fn a_file_whose_place_was_taken_is_saved_and_known_as_such() {
-        let mut saver = Saver::asking();
-        assert!(saver.is_resumed() && saver.told());
-        saver.want([0..2], &[]);
-        begin_all(&mut saver);
-        saver.handle(0, saved(0));
-        saver.handle(1, SaveOutcome::Saved { path: "/1 (1)".into(), placed: Placed::Numbered });
-        assert!(saver.is_resumed(), "there may be more");
-        assert_eq!(saver.take_unwritten(), Some(Unwritten { saved: vec![0..2], beside: vec![1..2] }));
-        assert_eq!(saver.take_unwritten(), None);
+        let mut pending = PendingSave::asking();
+        assert!(pending.is_resumed() && pending.told());
+        pending.want([0..2], &[]);
+        begin_all(&mut pending);
+        pending.handle(0, saved(0));
+        pending.handle(1, SaveOutcome::Saved { path: "/1 (1)".into(), placed: Placed::Numbered });
+        assert!(pending.is_resumed(), "there may be more");
+        assert_eq!(pending.take_unwritten(), Some(Unwritten { saved: vec![0..2], beside: vec![1..2] }));
+        assert_eq!(pending.take_unwritten(), None);
     }
 
     #[test]
     fn what_is_given_up_is_no_failure_and_comes_again_only_when_it_has_ended() {
-        let mut saver = Saver::default();
-        saver.want([0..1], &[]);
-        assert_eq!(begin_all(&mut saver), [0]);
-        saver.cancel();
-        assert!(saver.handle(0, BEGUN), "it began after it was to be given up");
-        saver.want([0..1], &[]);
-        assert!(begin_all(&mut saver).is_empty());
-        saver.handle(0, failed());
-        assert_eq!(begin_all(&mut saver), [0]);
-        assert!(!saver.handle(0, BEGUN));
-        assert_eq!(saver.failures(), None);
-        saver.handle(0, failed());
-        assert_eq!(saver.failures().map(|(count, _)| count), Some(1), "this one was not given up here");
+        let mut pending = PendingSave::default();
+        pending.want([0..1], &[]);
+        assert_eq!(begin_all(&mut pending), [0]);
+        pending.cancel();
+        assert!(pending.handle(0, BEGUN), "it began after it was to be given up");
+        pending.want([0..1], &[]);
+        assert!(begin_all(&mut pending).is_empty());
+        pending.handle(0, failed());
+        assert_eq!(begin_all(&mut pending), [0]);
+        assert!(!pending.handle(0, BEGUN));
+        assert_eq!(pending.failures(), None);
+        pending.handle(0, failed());
+        assert_eq!(pending.failures().map(|(count, _)| count), Some(1), "this one was not given up here");
     }
 
     #[test]
     fn what_is_given_up_twice_is_not_waited_for() {
-        let mut saver = Saver::default();
-        saver.want([0..1], &[]);
-        begin_all(&mut saver);
-        saver.cancel();
-        assert!(!saver.is_done());
-        saver.cancel();
-        assert!(saver.is_done());
-        saver.want([0..1], &[]);
-        assert_eq!(begin_all(&mut saver), [0]);
+        let mut pending = PendingSave::default();
+        pending.want([0..1], &[]);
+        begin_all(&mut pending);
+        pending.cancel();
+        assert!(!pending.is_done());
+        pending.cancel();
+        assert!(pending.is_done());
+        pending.want([0..1], &[]);
+        assert_eq!(begin_all(&mut pending), [0]);
     }
 
     #[test]
     fn what_was_saved_before_it_could_be_given_up_is_not_saved_again() {
-        let mut saver = Saver::default();
-        saver.want([0..1], &[]);
-        begin_all(&mut saver);
-        saver.cancel();
-        saver.want([0..1], &[]);
-        saver.handle(0, saved(0));
-        assert!(begin_all(&mut saver).is_empty() && saver.is_done());
-        assert_eq!(saver.path(), Some("/0"));
+        let mut pending = PendingSave::default();
+        pending.want([0..1], &[]);
+        begin_all(&mut pending);
+        pending.cancel();
+        pending.want([0..1], &[]);
+        pending.handle(0, saved(0));
+        assert!(begin_all(&mut pending).is_empty() && pending.is_done());
+        assert_eq!(pending.path(), Some("/0"));
     }
 
     #[test]
     fn files_for_which_chrome_waits_are_known_until_it_goes_on() {
-        let mut saver = Saver::asking();
-        saver.handle(1, waits(7, WaitReason::Keep));
-        assert!(saver.told());
-        saver.want([0..3], &[]);
-        assert_eq!(begin_all(&mut saver), [0, 2]);
-        saver.handle(2, waits(9, WaitReason::Keep));
-        saver.handle(0, waits(8, WaitReason::Name));
-        assert_eq!(saver.waits(), Some((WaitReason::Keep, 2)));
-        assert_eq!((saver.find(7), saver.find(10)), (Some(1), None));
-        saver.handle(1, SaveOutcome::Begun { download: 7 });
-        saver.handle(2, saved(2));
-        assert_eq!((saver.waits(), saver.find(7), saver.find(9)), (Some((WaitReason::Name, 1)), Some(1), None));
-        saver.handle(0, SaveOutcome::Begun { download: 8 });
-        assert_eq!((saver.waits(), saver.was_nameless(0), saver.was_nameless(1)), (None, true, false));
-        saver.handle(2, waits(9, WaitReason::Keep));
-        assert_eq!(saver.waits(), None, "it has ended");
+        let mut pending = PendingSave::asking();
+        pending.handle(1, waits(7, WaitReason::Keep));
+        assert!(pending.told());
+        pending.want([0..3], &[]);
+        assert_eq!(begin_all(&mut pending), [0, 2]);
+        pending.handle(2, waits(9, WaitReason::Keep));
+        pending.handle(0, waits(8, WaitReason::Name));
+        assert_eq!(pending.waits(), Some((WaitReason::Keep, 2)));
+        assert_eq!((pending.find(7), pending.find(10)), (Some(1), None));
+        pending.handle(1, SaveOutcome::Begun { download: 7 });
+        pending.handle(2, saved(2));
+        assert_eq!((pending.waits(), pending.find(7), pending.find(9)), (Some((WaitReason::Name, 1)), Some(1), None));
+        pending.handle(0, SaveOutcome::Begun { download: 8 });
+        assert_eq!((pending.waits(), pending.was_nameless(0), pending.was_nameless(1)), (None, true, false));
+        pending.handle(2, waits(9, WaitReason::Keep));
+        assert_eq!(pending.waits(), None, "it has ended");
     }
 
     #[test]
     fn files_that_the_user_does_not_want_do_not_keep_the_others() {
-        let mut saver = Saver::default();
-        saver.want([0..30], &[]);
-        for file in begin_all(&mut saver) {
-            saver.handle(file, SaveOutcome::Failed { problem: cancelled_problem() });
+        let mut pending = PendingSave::default();
+        pending.want([0..30], &[]);
+        for file in begin_all(&mut pending) {
+            pending.handle(file, SaveOutcome::Failed { problem: cancelled_problem() });
         }
-        assert!(!begin_all(&mut saver).is_empty());
-        assert_eq!(saver.failures().map(|(count, _)| count), Some(12));
+        assert!(!begin_all(&mut pending).is_empty());
+        assert_eq!(pending.failures().map(|(count, _)| count), Some(12));
     }
 
     #[test]
     fn a_file_that_fails_does_not_keep_the_others_but_a_reason_that_holds_for_all_does() {
-        let mut saver = Saver::default();
-        saver.want([0..100], &[]);
-        begin_all(&mut saver);
-        saver.handle(0, failed());
-        saver.handle(1, saved(1));
-        assert_eq!(begin_all(&mut saver), [12, 13]);
+        let mut pending = PendingSave::default();
+        pending.want([0..100], &[]);
+        begin_all(&mut pending);
+        pending.handle(0, failed());
+        pending.handle(1, saved(1));
+        assert_eq!(begin_all(&mut pending), [12, 13]);
         for file in [2, 3, 4] {
-            saver.handle(file, failed());
+            pending.handle(file, failed());
         }
-        assert!(begin_all(&mut saver).is_empty());
+        assert!(begin_all(&mut pending).is_empty());
         for file in 5..14 {
-            saver.handle(file, saved(file));
+            pending.handle(file, saved(file));
         }
-        assert!(saver.is_done());
-        assert_eq!(saver.failures().map(|(count, _)| count), Some(4));
+        assert!(pending.is_done());
+        assert_eq!(pending.failures().map(|(count, _)| count), Some(4));
     }
 }
