@@ -1,4 +1,6 @@
 //! Whole transfers and whole folders in virtual time. They are one binary, because each binary is linked anew.
 
+mod agenda;
 mod folder;
+mod seeds;
 mod simulation;

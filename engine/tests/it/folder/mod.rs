@@ -7,12 +7,12 @@ mod server;
 mod share;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::folder::server::ServerScript;
 use crate::folder::share::Share;
 use crate::folder::world::{Blow, Scenario, World};
+use crate::seeds;
 use wstp_testkit::Random;
 
 /// Seeds that failed once.
@@ -95,34 +95,12 @@ fn run_seed(seed: u64) {
     world.check_complete();
 }
 
-fn run_seeds(seeds: impl Iterator<Item = u64>) -> Vec<u64> {
-    seeds
-        .filter(|seed| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| run_seed(*seed)));
-            if outcome.is_err() {
-                eprintln!("the failing seed is {seed}: WSTP_SEED={seed} runs it alone");
-            }
-            outcome.is_err()
-        })
-        .collect()
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("the variable holds a number"))
-}
-
 #[test]
 fn every_seed_ends_with_the_right_files() {
-    if let Some(seed) = number_from("WSTP_SEED") {
-        return run_seed(seed);
-    }
-    let seeds = number_from("WSTP_SEEDS").unwrap_or(2000);
-    let halves = [0, 1].map(|half| std::thread::spawn(move || run_seeds((half..seeds).step_by(2))));
-    let failed: Vec<_> = halves.into_iter().flat_map(|half| half.join().expect("panics are caught")).collect();
-    assert!(failed.is_empty(), "{} failing seeds: {failed:?}", failed.len());
+    seeds::run_all(2000, run_seed);
 }
 
 #[test]
 fn seeds_that_failed_once_do_not_again() {
-    assert_eq!(run_seeds(REGRESSIONS.iter().copied()), Vec::<u64>::new());
+    assert_eq!(seeds::failing(REGRESSIONS.iter().copied(), run_seed), Vec::<u64>::new());
 }

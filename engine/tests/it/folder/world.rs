@@ -4,8 +4,7 @@ mod blows;
 mod checks;
 mod storage;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use wstp_protocol::{BundleRequest, ClientMessage, Hash, ListRequest, RequestId, 
 use wstp_testkit::Random;
 
 pub use self::blows::Blow;
+use crate::agenda::Agenda;
 use crate::folder::server::ServerScript;
 use crate::folder::share::{Share, join};
 
@@ -98,9 +98,7 @@ pub struct World {
     pub most_fetches: usize,
     pub arrived_bytes: u64,
     pub failures: u32,
-    queue: BinaryHeap<Reverse<(Instant, u64)>>,
-    events: BTreeMap<u64, Event>,
-    next_event: u64,
+    agenda: Agenda<Event>,
     wires: BTreeMap<ConnectionId, Wire>,
     away: bool,
     folders: BTreeMap<FolderId, String>,
@@ -142,9 +140,7 @@ impl World {
             most_fetches: 0,
             arrived_bytes: 0,
             failures: 0,
-            queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            next_event: 0,
+            agenda: Agenda::default(),
             wires: BTreeMap::new(),
             away: false,
             folders: BTreeMap::from([(FolderId(0), String::new())]),
@@ -171,10 +167,7 @@ impl World {
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
-        let number = self.next_event;
-        self.next_event += 1;
-        self.queue.push(Reverse((self.now + after, number)));
-        self.events.insert(number, event);
+        self.agenda.plan(self.now + after, event);
     }
 
     /// Runs until the folder is complete, or failed for good.
@@ -207,7 +200,7 @@ impl World {
         self.steps += 1;
         assert!(self.steps < 1_000_000, "it goes in circles: {:?}", self.folder.progress());
         let timeout = self.folder.poll_timeout();
-        let event = self.queue.peek().map(|Reverse((at, _))| *at);
+        let event = self.agenda.next_at();
         match (timeout, event) {
             (None, None) => panic!("nothing will ever happen again: {:?}", self.folder.progress()),
             (Some(timeout), event) if event.is_none_or(|event| timeout < event) => {
@@ -221,9 +214,8 @@ impl World {
     }
 
     fn next(&mut self) {
-        let Some(Reverse((at, number))) = self.queue.pop() else { return };
+        let Some((at, event)) = self.agenda.pop() else { return };
         self.now = self.now.max(at);
-        let Some(event) = self.events.remove(&number) else { return };
         match event {
             Event::Connected(id) => self.connected(id),
             Event::Closed(id) => {

@@ -10,8 +10,7 @@ mod scenario;
 mod server;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use crate::seeds;
 use crate::simulation::content::{Content, Edition};
 use crate::simulation::world::{Blow, Scenario, World};
 
@@ -41,36 +40,22 @@ fn edition_fetched(world: &World) -> Edition {
     editions.find(|edition| root == Some(Content::of(*edition).root)).unwrap_or(world.scenario.edition)
 }
 
-fn run_seeds(seeds: impl Iterator<Item = u64>, make: Making) -> Vec<u64> {
-    seeds
-        .filter(|seed| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| run_seed(*seed, make)));
-            if outcome.is_err() {
-                eprintln!("the failing seed is {seed}: WSTP_SEED={seed} runs it alone");
-            }
-            outcome.is_err()
-        })
-        .collect()
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("the variable holds a number"))
-}
-
 #[test]
 fn every_seed_ends_with_the_right_file() {
-    if let Some(seed) = number_from("WSTP_SEED") {
+    if let Some(seed) = seeds::alone() {
         eprintln!("{:#?}", Scenario::of_seed(seed));
-        return run_seed(seed, Scenario::of_seed);
     }
-    let seeds = number_from("WSTP_SEEDS").unwrap_or(10_000);
-    let halves = [0, 1].map(|half| std::thread::spawn(move || run_seeds((half..seeds).step_by(2), Scenario::of_seed)));
-    let failed: Vec<_> = halves.into_iter().flat_map(|half| half.join().expect("panics are caught")).collect();
-    assert!(failed.is_empty(), "{} failing seeds: {failed:?}", failed.len());
+    seeds::run_all(10_000, |seed| run_seed(seed, Scenario::of_seed));
 }
 
 #[test]
 fn seeds_that_failed_once_do_not_again() {
-    assert_eq!(run_seeds(OLD_REGRESSIONS.iter().copied(), Scenario::of_old_seed), Vec::<u64>::new());
-    assert_eq!(run_seeds(REGRESSIONS.iter().copied(), Scenario::of_seed), Vec::<u64>::new());
+    assert_eq!(
+        seeds::failing(OLD_REGRESSIONS.iter().copied(), |seed| run_seed(seed, Scenario::of_old_seed)),
+        Vec::<u64>::new()
+    );
+    assert_eq!(
+        seeds::failing(REGRESSIONS.iter().copied(), |seed| run_seed(seed, Scenario::of_seed)),
+        Vec::<u64>::new()
+    );
 }

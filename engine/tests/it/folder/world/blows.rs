@@ -67,7 +67,7 @@ impl World {
 
     /// The program dies and is started again. Data that was not durable is gone, and the last record may be torn.
     fn crash(&mut self) {
-        let writing = self.events.values().find_map(|event| match event {
+        let writing = self.agenda.events().find_map(|event| match event {
             Event::Committed(record) => Some(record.clone()),
             _ => None,
         });
@@ -77,7 +77,7 @@ impl World {
         }
         self.disk.retain(|_, copy| copy.durable);
         self.damaged.retain(|file| self.disk.contains_key(file));
-        self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::Back));
+        self.agenda.retain(|event| matches!(event, Event::Blow(_) | Event::Back));
         (self.wires, self.held, self.fetching) = Default::default();
         self.folders = BTreeMap::from([(FolderId(0), String::new())]);
         self.paths.clear();

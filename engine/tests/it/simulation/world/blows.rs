@@ -1,6 +1,5 @@
 //! Events that strike a transfer from outside, and the user's answers to failures.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use wstp_engine::{Command, Config, Problem, RangeSet, SourceId, Transfer};
@@ -112,8 +111,7 @@ impl World {
         for id in std::mem::take(&mut self.wires).into_keys() {
             self.servers.iter_mut().for_each(|server| server.closed(id));
         }
-        self.events.retain(|_, event| matches!(event, Event::Blow(_) | Event::RootReady(_) | Event::ServersUp));
-        self.queue.retain(|Reverse((_, number))| self.events.contains_key(number));
+        self.agenda.retain(|event| matches!(event, Event::Blow(_) | Event::RootReady(_) | Event::ServersUp));
         self.stores.clear();
         self.proved = RangeSet::new();
         let recovered = self.disk.open();

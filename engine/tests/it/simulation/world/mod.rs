@@ -4,8 +4,7 @@ mod blows;
 mod checks;
 mod links;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use wstp_engine::http_source::{HttpAnswer, HttpRequest};
@@ -15,6 +14,7 @@ use wstp_engine::{
 };
 use wstp_protocol::{BlockRun, ClientMessage, MirrorUrl, RequestId, ServerMessage, SharePath};
 
+use crate::agenda::Agenda;
 use crate::simulation::content::Edition;
 use crate::simulation::disk::{Crash, Damage, Disk};
 use crate::simulation::server::{Server, ServerScript};
@@ -136,9 +136,7 @@ pub struct World {
     pub starts: u32,
     /// How many connections were opened.
     pub connects: u32,
-    queue: BinaryHeap<Reverse<(Instant, u64)>>,
-    events: BTreeMap<u64, Event>,
-    next_event: u64,
+    agenda: Agenda<Event>,
     wires: BTreeMap<ConnectionId, Wire>,
     stores: VecDeque<StoreRequest>,
     /// When each server's link is free, where connections share it.
@@ -186,9 +184,7 @@ impl World {
             offered: Vec::new(),
             starts: 1,
             connects: 0,
-            queue: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            next_event: 0,
+            agenda: Agenda::default(),
             wires: BTreeMap::new(),
             stores: VecDeque::new(),
             pipes: vec![Instant::default(); scenario.servers.len()],
@@ -236,10 +232,7 @@ impl World {
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
-        let number = self.next_event;
-        self.next_event += 1;
-        self.queue.push(Reverse((self.now + after, number)));
-        self.events.insert(number, event);
+        self.agenda.plan(self.now + after, event);
     }
 
     /// Runs until the transfer is complete, paused for good, or failed for good.
@@ -255,7 +248,7 @@ impl World {
 
     /// Lets everything happen that is under way outside, although the transfer wants nothing.
     pub fn wait(&mut self) {
-        while !self.queue.is_empty() {
+        while self.agenda.next_at().is_some() {
             self.next();
             self.perform_outputs();
             if self.transfer.progress().phase != Phase::Failed {
@@ -292,7 +285,7 @@ impl World {
         self.steps += 1;
         assert!(self.steps < 2_000_000, "it goes in circles: {:?}", self.transfer.progress());
         let timeout = self.transfer.poll_timeout();
-        let event = self.queue.peek().map(|Reverse((at, _))| *at);
+        let event = self.agenda.next_at();
         match (timeout, event) {
             (None, None) => panic!("nothing will ever happen again: {:?}", self.transfer.progress()),
             (Some(timeout), event) if event.is_none_or(|event| timeout < event) => {
@@ -306,9 +299,8 @@ impl World {
     }
 
     fn next(&mut self) {
-        let Some(Reverse((at, number))) = self.queue.pop() else { return };
+        let Some((at, event)) = self.agenda.pop() else { return };
         self.now = self.now.max(at);
-        let event = self.events.remove(&number).expect("each is queued once");
         self.happen(event);
     }
 
