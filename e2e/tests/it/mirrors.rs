@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use wstp_e2e::{Page, Stage, View};
 use wstp_protocol::{BlocksReply, ServerMessage};
-use wstp_testkit::{Bait, Contents, Hostile, Manner, Proxy, SHORT, Server, WebServer, binary, until};
+use wstp_testkit::{Bait, Contents, Hashed, Hostile, Manner, Proxy, SHORT, Server, WebServer, binary, until};
 
 const MIB: u64 = 1 << 20;
 /// Bytes that may be on their way when connections are given up.
@@ -49,22 +49,16 @@ fn standing_of(server: SocketAddr) -> String {
     format!("[data-testid=source][data-name='{server}'] .source-words")
 }
 
-/// Fetches a file once, so that the server knows its hash from here on, and forgets it.
-async fn have_hashed(stage: &Stage, name: &str) -> Result<()> {
-    let view = stage.open_connected().await?;
-    view.download(name).await?;
-    view.save(name).await?;
-    let row = view.wait_for_state(name, &["saved"]).await?;
-    view.press(&row, "remove").await?;
-    view.wait_for_rows("no row", |rows| rows.is_empty().then_some(())).await?;
-    view.close().await
+/// Waits until the server has hashed a file. It knows the hash for as long as the result lives.
+async fn hashed(stage: &Stage, name: &str) -> Result<Hashed> {
+    Hashed::open(stage.server.address(), name).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_completed_by_a_mirror_when_its_server_is_killed() -> Result<()> {
     let size = 24 * MIB;
     let mut stage = Stage::serving(&[("m.bin", size)]).await?;
-    have_hashed(&stage, "m.bin").await?;
+    let _hashed = hashed(&stage, "m.bin").await?;
     let (_folder, mirror) = mirror_of("m.bin", Contents::new("m.bin", size)).await?;
     let before_mirror = Proxy::start(mirror.address()).await?;
     before_mirror.hold_after(size / 8);
@@ -87,7 +81,7 @@ async fn a_mirror_that_has_the_file_under_another_path_is_used() -> Result<()> {
     const PATH: &str = "kept/in another/place.dat";
     let size = 24 * MIB;
     let stage = Stage::serving(&[("p.bin", size)]).await?;
-    have_hashed(&stage, "p.bin").await?;
+    let _hashed = hashed(&stage, "p.bin").await?;
     let (_folder, mirror) = mirror_of(PATH, Contents::new("p.bin", size)).await?;
     let before_mirror = Proxy::start(mirror.address()).await?;
     before_mirror.hold_after(size / 8);
@@ -106,7 +100,7 @@ async fn a_mirror_that_has_the_file_under_another_path_is_used() -> Result<()> {
 async fn a_mirror_with_another_file_of_that_name_is_refused_in_words() -> Result<()> {
     let size = 8 * MIB;
     let stage = Stage::serving(&[("w.bin", size)]).await?;
-    have_hashed(&stage, "w.bin").await?;
+    let _hashed = hashed(&stage, "w.bin").await?;
     let (_folder, mirror) = mirror_of("w.bin", Contents::new("something else", size)).await?;
     let view = half_way_with(&stage, "w.bin", size, &mirror.address().to_string()).await?;
     view.wait_for_content(&standing_of(mirror.address()), "given up: It has another file of this name.").await?;
@@ -122,7 +116,7 @@ async fn a_mirror_that_sends_other_bytes_is_left_alone_in_words_and_costs_nothin
     let bait = Bait::new(NAME, size as usize);
     let stage = Stage::serving(&[]).await?;
     fs::write(stage.folder().join(NAME), &bait.bytes)?;
-    have_hashed(&stage, NAME).await?;
+    let _hashed = hashed(&stage, NAME).await?;
     // It knows the file and its hashes, and lies about every block.
     let liar = Hostile::start(move |asked| {
         let answer = match bait.answer(&asked) {
@@ -169,7 +163,7 @@ fn link(server: SocketAddr, name: &str) -> String {
 async fn a_file_is_completed_over_plain_http_while_its_server_is_stuck() -> Result<()> {
     let size = 24 * MIB;
     let stage = Stage::serving(&[("h.bin", size)]).await?;
-    have_hashed(&stage, "h.bin").await?;
+    let _hashed = hashed(&stage, "h.bin").await?;
     let (_folder, mirror) = mirror_of("h.bin", Contents::new("h.bin", size)).await?;
     let before_mirror = Proxy::start(mirror.address()).await?;
     let view = half_way_with(&stage, "h.bin", size, &link(before_mirror.address(), "h.bin")).await?;
@@ -182,7 +176,7 @@ async fn a_file_is_completed_over_plain_http_while_its_server_is_stuck() -> Resu
 async fn a_web_server_that_compresses_what_is_asked_for_whole_is_a_mirror() -> Result<()> {
     let size = 24 * MIB;
     let stage = Stage::serving(&[("c.bin", size)]).await?;
-    have_hashed(&stage, "c.bin").await?;
+    let _hashed = hashed(&stage, "c.bin").await?;
     let web = WebServer::start(&fs::read(stage.folder().join("c.bin"))?, Manner::Compressing).await?;
     let before_web = Proxy::start(web.address()).await?;
     let view = half_way_with(&stage, "c.bin", size, &link(before_web.address(), "c.bin")).await?;
@@ -195,7 +189,7 @@ async fn a_web_server_that_compresses_what_is_asked_for_whole_is_a_mirror() -> R
 async fn a_link_to_another_file_does_no_harm_and_is_given_up_in_words() -> Result<()> {
     let size = 24 * MIB;
     let stage = Stage::serving(&[("l.bin", size)]).await?;
-    have_hashed(&stage, "l.bin").await?;
+    let _hashed = hashed(&stage, "l.bin").await?;
     let (_folder, mirror) = mirror_of("l.bin", Contents::new("something else", size)).await?;
     let view = half_way_with(&stage, "l.bin", size, &link(mirror.address(), "l.bin")).await?;
     view.wait_for_text("It sent bytes that do not belong to this file.").await?;
@@ -210,7 +204,7 @@ async fn a_mirror_that_the_server_offers_is_used_unasked() -> Result<()> {
     let (_folder, mirror) = mirror_of("o.bin", Contents::new("o.bin", size)).await?;
     let offer = format!("ws://{}/ws", mirror.address());
     let stage = Stage::serving_with(&[("o.bin", size)], &["--mirror", &offer]).await?;
-    have_hashed(&stage, "o.bin").await?;
+    let _hashed = hashed(&stage, "o.bin").await?;
     let view = stage.open_connected().await?;
     stage.proxy.hold_after(size / 2);
     view.download("o.bin").await?;
