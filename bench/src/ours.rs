@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 use tokio::process::Command;
-use wstp_testkit::{Child, Listening, listening, target};
+use wstp_testkit::{Child, Listening, Wstp, listening, target};
 
 use crate::corpus::{Corpus, Source};
 use crate::load;
@@ -61,6 +61,15 @@ impl Server {
     }
 }
 
+/// The command that runs `wstp` in a folder.
+///
+/// # Errors
+///
+/// When the program is missing.
+pub fn client(dir: &Path) -> Result<Command> {
+    Ok(Wstp::command(program("WSTP_CLIENT", "wstp")?, dir))
+}
+
 /// Fetches a file with `wstp get` from one or several servers. The time is from the start of the process to its end.
 /// The file is checked after that.
 ///
@@ -71,7 +80,7 @@ pub async fn get(addresses: &[SocketAddr], source: &Source) -> Result<Duration> 
     let folder = tempfile::tempdir()?;
     let target = folder.path().join("got");
     let began = Instant::now();
-    let mut command = Command::new(program("WSTP_CLIENT", "wstp")?);
+    let mut command = client(folder.path())?;
     command.arg("get").args(addresses.iter().map(|address| format!("{address}/{}", source.name)));
     Child::spawn(command.args(["--quiet", "-o"]).arg(&target))?.succeed().await?;
     let took = began.elapsed();
@@ -86,7 +95,7 @@ pub async fn get(addresses: &[SocketAddr], source: &Source) -> Result<Duration> 
 /// When it fails.
 pub async fn get_all(address: SocketAddr, target: &Path) -> Result<Duration> {
     let began = Instant::now();
-    let mut command = Command::new(program("WSTP_CLIENT", "wstp")?);
+    let mut command = client(target.parent().context("a target lies in a folder")?)?;
     Child::spawn(command.args(["get", &address.to_string(), "--quiet", "-o"]).arg(target))?.succeed().await?;
     Ok(began.elapsed())
 }

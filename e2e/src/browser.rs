@@ -14,9 +14,9 @@ use tokio::time::timeout;
 
 pub use self::chromium::{Chromium, launch_for_the_user};
 pub use self::profile::Profile;
+use crate::Extension;
 use crate::devtools::DevTools;
-use crate::{Driver, Extension};
-use wstp_testkit::{SHORT, Tree, until};
+use wstp_testkit::{Driver, SHORT, Tree, until};
 
 /// The look that pages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

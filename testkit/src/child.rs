@@ -37,6 +37,15 @@ impl Child {
         self.inner.stdout.take().with_context(|| format!("the output of {} is not piped", self.name))
     }
 
+    /// Its standard error.
+    ///
+    /// # Errors
+    ///
+    /// When it was not piped, or was taken before.
+    pub fn stderr(&mut self) -> Result<tokio::process::ChildStderr> {
+        self.inner.stderr.take().with_context(|| format!("the standard error of {} is not piped", self.name))
+    }
+
     /// The number of its process; none if it has ended.
     pub fn id(&self) -> Option<u32> {
         self.inner.id()

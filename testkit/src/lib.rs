@@ -2,14 +2,15 @@
 //!
 //! [`Proxy`] stands between a client and a server. It counts, holds and cuts bytes, so that *half-way* is a place and
 //! not a matter of luck; on a bad line it spoils messages. [`Link`] is a longer way: it delays, and models how TCP's
-//! windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`]
-//! and [`Program`] start real programs. Each listens on a port that the system chooses and ends with its owner, also
+//! windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`],
+//! [`Wstp`], [`Driver`] and [`Program`] start real programs. Each listens on a port that the system chooses and ends with its owner, also
 //! when a test panics. Waiting is for a condition with a limit.
 //!
 //! No product depends on this crate: `cargo xtask check-arrows` sees to it.
 
 mod canned;
 mod child;
+mod driver;
 mod hashed;
 mod hostile;
 mod link;
@@ -23,9 +24,11 @@ mod sample;
 mod server;
 mod wait;
 mod web_server;
+mod wstp;
 
 pub use canned::Canned;
 pub use child::{Child, free_address};
+pub use driver::Driver;
 pub use hashed::Hashed;
 pub use hostile::{Bait, Hostile, binary, entry};
 pub use link::{Cuts, Link, Shape};
@@ -39,3 +42,4 @@ pub use sample::{Contents, hash_file, make_samples};
 pub use server::{Listening, Server, listening};
 pub use wait::{LONG, LONGEST, SHORT, until};
 pub use web_server::{Manner, WebServer};
+pub use wstp::{Ended, Wstp, on_record};

@@ -9,13 +9,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::process::Command;
 use tokio::time::Instant;
 use wstp_testkit::{Child, Proxy};
 
 use crate::corpus::{Corpus, Source};
 use crate::figure::Series;
-use crate::ours::{Server, program};
+use crate::ours::{Server, client};
 use crate::plan::in_turn;
 use crate::{GIB, MIB, Plan};
 
@@ -49,7 +48,7 @@ async fn fetch(server: &Server, source: &Source, there: u64, bytes: u64) -> Resu
     let target = folder.path().join("got");
     let place = proxy.source(&source.name);
     let get = || -> Result<Child> {
-        let mut command = Command::new(program("WSTP_CLIENT", "wstp")?);
+        let mut command = client(folder.path())?;
         Child::spawn(command.args(["get", &place, "--quiet", "-o"]).arg(&target).stdout(Stdio::null()))
     };
     if there > 0 {

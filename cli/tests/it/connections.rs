@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{MIB, Server, Wstp, sample, write, wstp};
+use crate::support::{MIB, Server, Wstp, sample, start_wstp, write, wstp};
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 use wstp_testkit::{Proxy, Rate};
@@ -27,7 +27,7 @@ impl Served {
     }
 
     fn get(&self) -> Wstp {
-        Wstp::start(self.here.path(), &["get", &self.proxy.source("x"), "--json"])
+        start_wstp(self.here.path(), &["get", &self.proxy.source("x"), "--json"])
     }
 }
 

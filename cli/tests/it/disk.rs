@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::support::{MIB, PATIENCE, Server, Wstp, names_in, on_record, sample, write, wstp};
+use crate::support::{MIB, PATIENCE, Server, names_in, on_record, sample, start_wstp, write, wstp};
 use rustix::fs::statvfs;
 use tempfile::tempdir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -85,6 +85,6 @@ async fn what_does_not_fit_is_refused_before_it_begins_unless_it_is_wanted_anywa
         assert!(names_in(here.path()).is_empty(), "{path}");
     }
     assert!(proxy.passed() < 4000, "{} bytes were fetched", proxy.passed());
-    let mut run = Wstp::start(here.path(), &["get", &proxy.source("large"), "--anyway", "--json"]);
+    let mut run = start_wstp(here.path(), &["get", &proxy.source("large"), "--anyway", "--json"]);
     run.event(|event| event["received"].as_u64().is_some_and(|received| received > 0)).await;
 }

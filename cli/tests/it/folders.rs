@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::support::{MIB, Server, Wstp, names_in, sample, write, wstp};
+use crate::support::{MIB, Server, names_in, sample, start_wstp, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Failure, Listing, ServerMessage, StatReply};
@@ -91,7 +91,7 @@ async fn stopped_in_a_tree_it_goes_on_with_what_is_missing() {
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(7 * MIB as u64);
     let args = ["get", &proxy.source("top"), "--json", "--connections", "2"];
-    let mut run = Wstp::start(here.path(), &args);
+    let mut run = start_wstp(here.path(), &args);
     run.event(|event| event["event"] == "saved").await;
     proxy.held().await.unwrap();
     run.signal(Signal::INT);
@@ -144,7 +144,7 @@ async fn what_an_earlier_run_left_out_is_missed_when_it_goes_on() {
     write(share.path(), "top/large", &sample(4 * MIB, 1));
     let server = Server::start(share.path()).await;
     let args = ["get", &server.source("top"), "--json"];
-    let mut run = Wstp::start(here.path(), &[&args[..], &["--limit", "200k"]].concat());
+    let mut run = start_wstp(here.path(), &[&args[..], &["--limit", "200k"]].concat());
     run.event(|event| event["event"] == "skipped").await;
     run.signal(Signal::INT);
     assert_eq!(run.end().await.code, Some(130));

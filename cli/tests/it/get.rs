@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::{
-    MIB, Server, Tls, Wstp, hashed, names_in, sample, with_a_stalled_first_source, write, wstp, wstp_trusting,
+    MIB, Server, Tls, hashed, names_in, sample, start_wstp, with_a_stalled_first_source, write, wstp, wstp_trusting,
 };
 use tempfile::tempdir;
 use wstp_testkit::{Manner, Proxy, Rate, WebServer};
@@ -146,7 +146,7 @@ async fn two_servers_serve_one_file_and_one_that_stalls_is_made_up_for() {
     let (slow, fast) = (Proxy::start(first.address()).await.unwrap(), Proxy::start(second.address()).await.unwrap());
     slow.hold_after(256 * 1024);
     let sources = [slow.source("x"), fast.source("mirror/y")];
-    let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
+    let mut run = start_wstp(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
     // The second one can have the same file only when the first one has told the hash. From there on the first one
     // stalls.
     while run.event(|event| event["event"] == "progress").await["verified"] == 0 {
@@ -184,7 +184,7 @@ async fn a_source_that_is_given_up_is_told_of() {
     let _hashed = (hashed(server.address(), "x").await, hashed(other.address(), "x").await);
     let args = ["get", &slow.source("x"), &other.source("x"), "--connections", "2"];
     slow.hold_after(MIB as u64);
-    let mut run = Wstp::start(here.path(), &args);
+    let mut run = start_wstp(here.path(), &args);
     let line = run.said("is not used any more").await;
     assert_eq!(line, format!("{} is not used any more: it has another file", other.address()));
     slow.release();
@@ -194,7 +194,7 @@ async fn a_source_that_is_given_up_is_told_of() {
     assert!(fs::read(here.path().join("x")).unwrap() == bytes);
     fs::remove_file(here.path().join("x")).unwrap();
     slow.hold_after(MIB as u64);
-    let mut run = Wstp::start(here.path(), &[&args[..], &["--json"]].concat());
+    let mut run = start_wstp(here.path(), &[&args[..], &["--json"]].concat());
     let given_up = |event: &serde_json::Value| event["sources"][1]["standing"] == "given_up";
     let sources = run.event(given_up).await["sources"].clone();
     assert_eq!((&sources[0]["standing"], &sources[0]["problem"]), (&"good".into(), &serde_json::Value::Null));
@@ -255,7 +255,7 @@ async fn a_link_to_another_file_spoils_nothing() {
     let slow = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
     let sources = [slow.source("x"), server.link("y"), server.link("nothing")];
     let args = ["get", &sources[0], &sources[1], &sources[2], "--connections", "3", "--json"];
-    let mut run = Wstp::start(here.path(), &args);
+    let mut run = start_wstp(here.path(), &args);
     run.event(|event| event["sources"][1]["problem"] == "it sent bytes that do not belong to this file").await;
     run.event(|event| event["sources"][2]["standing"] == "given_up").await;
     let ended = run.end().await;

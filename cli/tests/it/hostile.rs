@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Ended, MIB, Server, Wstp, hashed, names_in, sample, write, wstp};
+use crate::support::{Ended, MIB, Server, hashed, names_in, sample, start_wstp, write, wstp};
 use tempfile::tempdir;
 use wstp_protocol::{BlocksReply, ClientMessage, ErrorCode, Failure, FileVersion, HashPage, Opened, ServerMessage};
 use wstp_testkit::{Hostile, Proxy, Rate};
@@ -18,7 +18,7 @@ async fn a_mirror_that_sends_other_bytes_is_left_alone_and_says_why() {
     let honest = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
     let mirror = Proxy::with_wrong_blocks(server.address()).await.unwrap();
     let sources = [honest.source("x"), mirror.source("x")];
-    let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
+    let mut run = start_wstp(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
     let sources = run.event(|event| event["sources"][1]["standing"] == "benched").await["sources"].clone();
     assert_eq!((&sources[0]["standing"], &sources[0]["problem"]), (&"good".into(), &serde_json::Value::Null));
     assert_eq!(sources[1]["problem"], "it sent bytes that do not belong to this file");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{MIB, Server, Wstp, sample, write, wstp};
+use crate::support::{MIB, Server, sample, start_wstp, write, wstp};
 use tempfile::tempdir;
 use wstp_protocol::{ClientMessage, FileVersion, Opened, ServerMessage};
 use wstp_testkit::{Hostile, Proxy};
@@ -84,10 +84,10 @@ async fn waiting_for_the_hash_of_a_server_is_told() {
     write(here.path(), "x", b"12345");
     let liar = hashes_for_ever(5).await;
     for command in [["get", &liar.source("x")].as_slice(), &["verify", "x", &liar.source("x")]] {
-        let mut run = Wstp::start(here.path(), &[command, &["--json"]].concat());
+        let mut run = start_wstp(here.path(), &[command, &["--json"]].concat());
         let event = run.event(|event| event["event"] == "comparing").await;
         assert_eq!((&event["file"], &event["size"], &event["server_hashes"]), (&"x".into(), &5.into(), &true.into()));
-        let line = Wstp::start(here.path(), command).said("x: ").await;
+        let line = start_wstp(here.path(), command).said("x: ").await;
         assert!(line.ends_with("the server still hashes it"), "{line}");
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::{MIB, PATIENCE, Server, Wstp, names_in, on_record, sample, write, wstp};
+use crate::support::{MIB, PATIENCE, Server, names_in, on_record, sample, start_wstp, write, wstp};
 use tempfile::tempdir;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -99,7 +99,7 @@ async fn a_long_name_leaves_room_for_what_is_put_around_it() {
         let name = "n".repeat(length);
         let args = ["get", &proxy.source("x"), "-o", &name, "--json"];
         proxy.hold_after(2 * MIB as u64);
-        let run = Wstp::start(here.path(), &args);
+        let run = start_wstp(here.path(), &args);
         proxy.held().await.unwrap();
         run.signal(rustix::process::Signal::INT);
         let ended = run.end().await;
@@ -122,7 +122,7 @@ async fn what_an_earlier_build_kept_of_a_long_name_is_resumed() {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let short = here.path().join("x");
     proxy.hold_after(6 * MIB as u64);
-    let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json"]);
+    let mut run = start_wstp(here.path(), &["get", &proxy.source("x"), "--json"]);
     run.recorded(&short, 2 * MIB as u64).await;
     run.signal(rustix::process::Signal::KILL);
     run.end().await;

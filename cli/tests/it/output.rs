@@ -4,10 +4,9 @@
 use std::fs::{self, OpenOptions};
 use std::process::Stdio;
 
-use crate::support::{MIB, PATIENCE, Server, hashed, names_in, sample, write, wstp, wstp_into};
+use crate::support::{MIB, PATIENCE, Server, command, hashed, names_in, sample, write, wstp, wstp_into};
 use tempfile::tempdir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
 use tokio::time::timeout;
 use wstp_testkit::Proxy;
 
@@ -117,8 +116,7 @@ async fn a_slow_reader_holds_the_network_and_is_not_given_up() {
     fs::write(share.path().join("x"), vec![BYTE; SIZE as usize]).unwrap();
     let server = Server::start(share.path()).await;
     let _hashed = hashed(server.address(), "x").await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wstp"));
-    command.args(["get", &server.source("x"), "-o", "-", "--json", "--timeout", "1"]).current_dir(here.path());
+    let mut command = command(here.path(), &["get", &server.source("x"), "-o", "-", "--json", "--timeout", "1"]);
     let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut told = BufReader::new(run.stderr.take().unwrap()).lines();
     let mut seen = (0, 0);

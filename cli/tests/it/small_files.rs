@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::support::{MIB, Server, Wstp, names_in, sample, write, wstp};
+use crate::support::{MIB, Server, names_in, sample, start_wstp, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
 use wstp_engine::folder::journal::replay;
@@ -161,7 +161,7 @@ async fn killed_in_the_middle_it_fetches_only_what_is_not_on_record() {
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(bytes as u64 / 2);
     let args = ["get", &proxy.source("top"), "--json"];
-    let mut run = Wstp::start(here.path(), &args);
+    let mut run = start_wstp(here.path(), &args);
     proxy.held().await.unwrap();
     run.event(|event| event["event"] == "saved").await;
     run.signal(Signal::KILL);
@@ -187,7 +187,7 @@ async fn stopped_it_puts_what_it_has_on_record() {
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
     let args = ["get", &proxy.source("top"), "--json"];
-    let mut run = Wstp::start(here.path(), &args);
+    let mut run = start_wstp(here.path(), &args);
     proxy.held().await.unwrap();
     run.event(|event| event["event"] == "folder" && event["files_done"].as_u64() > Some(500)).await;
     run.signal(Signal::INT);
@@ -209,7 +209,7 @@ async fn what_was_taken_away_after_it_was_kept_is_fetched_again() {
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
     let args = ["get", &proxy.source("top"), "--json"];
-    let mut run = Wstp::start(here.path(), &args);
+    let mut run = start_wstp(here.path(), &args);
     let saved = run.event(|event| event["event"] == "saved").await;
     run.signal(Signal::KILL);
     run.end().await;
@@ -261,7 +261,7 @@ async fn two_at_once_do_not_disturb_each_other() {
     let server = Server::start(share.path()).await;
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
-    let first = Wstp::start(here.path(), &["get", &proxy.source("top"), "--json"]);
+    let first = start_wstp(here.path(), &["get", &proxy.source("top"), "--json"]);
     proxy.held().await.unwrap();
     let second = wstp(here.path(), &["get", &server.source("top")]).await;
     assert_eq!(second.code, Some(1), "{second:?}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Ended, MIB, Server, Wstp, names_in, sample, write};
+use crate::support::{Ended, MIB, Server, Wstp, names_in, sample, start_wstp, write};
 use tempfile::{TempDir, tempdir};
 use wstp_testkit::{Proxy, Rate};
 
@@ -39,7 +39,7 @@ impl Two {
 
     fn get(&self, connections: &str) -> Wstp {
         let sources = [self.first.source("x"), self.second.source("x")];
-        Wstp::start(self.here.path(), &["get", &sources[0], &sources[1], "--connections", connections, "--json"])
+        start_wstp(self.here.path(), &["get", &sources[0], &sources[1], "--connections", connections, "--json"])
     }
 
     /// The least that has to come.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Halfway, MIB, SIZE, Server, Wstp, names_in, on_record, sample, write, wstp};
+use crate::support::{Halfway, MIB, SIZE, Server, names_in, on_record, sample, start_wstp, write, wstp};
 use rustix::process::Signal;
 use tempfile::tempdir;
 use wstp_testkit::Proxy;
@@ -114,7 +114,7 @@ async fn files_of_a_folder_that_became_wrong_are_told_or_fetched_again() {
     let server = Server::start(share.path()).await;
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(2 * MIB as u64);
-    let mut run = Wstp::start(here.path(), &["get", &proxy.source("top"), "--json", "--connections", "1"]);
+    let mut run = start_wstp(here.path(), &["get", &proxy.source("top"), "--json", "--connections", "1"]);
     let journal = here.path().join("top/.wstp/journal");
     let on_record = || wstp_engine::folder::journal::replay(&fs::read(&journal).unwrap_or_default()).0.stored().count();
     run.event(|event| event["event"] == "folder" && on_record() == usize::from(FILES)).await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{MIB, Server, Wstp, hashed, names_in, sample, write, wstp};
+use crate::support::{MIB, Server, hashed, names_in, sample, start_wstp, write, wstp};
 use tempfile::tempdir;
 use wstp_testkit::{Manner, Proxy, Rate, WebServer};
 
@@ -43,7 +43,7 @@ async fn one_that_is_of_no_use_does_no_harm_and_says_why() {
         let origin = Proxy::at(server.address(), Rate::Shared(6_000_000)).await.unwrap();
         let web = WebServer::start(&bytes, manner).await.unwrap();
         let sources = [origin.source("x"), web.link()];
-        let mut run = Wstp::start(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
+        let mut run = start_wstp(here.path(), &["get", &sources[0], &sources[1], "--connections", "2", "--json"]);
         let event = run.event(|event| event["sources"][1]["standing"] == standing).await;
         assert!(event["sources"][1]["problem"].as_str().unwrap().contains(words), "{manner:?}: {event}");
         let ended = run.end().await;

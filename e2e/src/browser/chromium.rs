@@ -7,10 +7,10 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use thirtyfour::prelude::*;
 use tokio::process::{Child, Command};
-use wstp_testkit::{LONG, until};
+use wstp_testkit::{Driver, LONG, until};
 
 use super::{Browser, Profile};
-use crate::{Driver, Extension};
+use crate::Extension;
 
 /// A Chromium that runs without control yet. It ends when this is dropped.
 #[derive(Debug)]
@@ -75,6 +75,9 @@ impl Chromium {
     /// When it has ended, or chromedriver can't reach it.
     pub async fn control(mut self) -> Result<Browser> {
         let devtools = self.listens().await?;
+        // The HTTP client of the WebDriver library, when built along with `wstp`, has TLS and needs a provider, though
+        // none is used here.
+        let _installed_before = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let driver = Driver::start().await?;
         let mut wanted = DesiredCapabilities::chrome();
         wanted.set_debugger_address(&format!("127.0.0.1:{}", devtools.0))?;

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::{TempDir, tempdir};
 
-use super::{MIB, Server, Wstp, names_in, sample, write, wstp};
+use super::{MIB, Server, Wstp, names_in, sample, start_wstp, write, wstp};
 use wstp_testkit::Proxy;
 
 /// Its bytes.
@@ -33,7 +33,7 @@ impl Halfway {
         let server = Server::start(share.path()).await;
         let proxy = Proxy::start(server.address()).await.unwrap();
         proxy.hold_after(HELD);
-        let mut run = Wstp::start(here.path(), &["get", &proxy.source("x"), "--json", "--connections", "1"]);
+        let mut run = start_wstp(here.path(), &["get", &proxy.source("x"), "--json", "--connections", "1"]);
         proxy.held().await.unwrap();
         run.recorded(&here.path().join("x"), RECORDED).await;
         Self { share, here, server, proxy, bytes, run }

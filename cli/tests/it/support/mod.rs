@@ -8,13 +8,14 @@ mod wstp;
 pub use halfway::{HELD, Halfway, RECORDED, SIZE};
 pub use server::Server;
 pub use tls::{Certificate, Tls};
-pub use wstp::{Ended, Wstp, traced, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
+pub use wstp::{command, start_wstp, traced, with_a_stalled_first_source, wstp, wstp_in, wstp_into, wstp_trusting};
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use wstp_testkit::Hashed;
+pub use wstp_testkit::{Ended, Wstp, on_record};
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,13 +47,4 @@ pub fn names_in(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.collect();
     names.sort();
     names
-}
-
-/// Bytes of a target that are on record in its partial folder, the last block counted as a whole one.
-pub fn on_record(target: &Path) -> u64 {
-    let name = format!(".{}.wstp", target.file_name().unwrap().to_str().unwrap());
-    let partial = target.with_file_name(name);
-    let [first, second] = wstp_engine::journal::FILES.map(|file| std::fs::read(partial.join(file)).unwrap_or_default());
-    let (recovered, _) = wstp_engine::journal::replay([&first, &second]);
-    (recovered.verified().len() + recovered.received().len()) * 8192
 }

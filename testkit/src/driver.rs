@@ -1,13 +1,14 @@
-//! chromedriver, which presses the buttons.
+//! chromedriver, which presses a browser's buttons.
 
+use std::env;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
-use wstp_testkit::SHORT;
+use crate::{Child, SHORT};
 
 /// Most tries to start it.
 const MOST_TRIES: u32 = 5;
@@ -15,7 +16,7 @@ const MOST_TRIES: u32 = 5;
 /// A running chromedriver; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Driver {
-    child: Child,
+    _child: Child,
     port: u16,
 }
 
@@ -34,9 +35,6 @@ impl Driver {
     ///
     /// When it can't be started or does not say its port in time.
     pub async fn start() -> Result<Self> {
-        // The HTTP client of the WebDriver library, when built along with `wstp`, has TLS and needs a provider, though
-        // none is used here.
-        let _installed_before = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let mut tries = 1;
         loop {
             match Self::try_start().await {
@@ -47,16 +45,11 @@ impl Driver {
     }
 
     async fn try_start() -> Result<Self> {
-        let program = std::env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
-        let mut child = Command::new(program)
-            .args(["--port=0", "--log-level=SEVERE"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("can't start chromedriver")?;
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let program = env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
+        let mut command = Command::new(program);
+        command.args(["--port=0", "--log-level=SEVERE"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = Child::spawn(&mut command)?;
+        let mut lines = BufReader::new(child.stdout()?).lines();
         let port = timeout(SHORT, async {
             let mut said = String::new();
             while let Some(line) = lines.next_line().await? {
@@ -71,17 +64,12 @@ impl Driver {
         .await
         .context("chromedriver did not say its port")??;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, port })
+        Ok(Self { _child: child, port })
     }
 
     /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
     }
 }
 
