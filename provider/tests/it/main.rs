@@ -21,7 +21,7 @@ use wstp_protocol::{
     BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath,
     Welcome, block_count, features,
 };
-use wstp_provider::{Bundle, KnownZeros, Offer, OfferedFile, Page, Read, Refusal, Session, Step, perform};
+use wstp_provider::{Bundle, KnownZeros, Offer, OfferedFile, Page, PeerState, Read, Refusal, Step, perform};
 
 const NAME: &str = "film";
 
@@ -126,19 +126,19 @@ const LIMITS: Limits = Limits {
 };
 
 /// The frames with which the peer answers a message.
-fn answers(peer: &Peer, session: &mut Session<File>, message: ClientMessage) -> Vec<Bytes> {
+fn answers(peer: &Peer, state: &mut PeerState<File>, message: ClientMessage) -> Vec<Bytes> {
     if let ClientMessage::Hello(hello) = message {
         let version = hello.max_version;
         let features = hello.features & features::ZEROS;
         let welcome = Welcome { version, features, agent: "a browser".to_owned(), limits: LIMITS };
         return vec![ServerMessage::Welcome(welcome).encode().into()];
     }
-    match session.handle_message(message).unwrap() {
+    match state.handle_message(message).unwrap() {
         Step::Nothing | Step::End(..) => Vec::new(),
         Step::Send(message) => vec![message.encode().into()],
         Step::Begin(id, task) => {
             let outcome = perform(peer, id, task).now_or_never().expect("nothing in memory has to be waited for");
-            vec![session.finish(id, outcome).frame]
+            vec![state.finish(id, outcome).frame]
         }
     }
 }
@@ -201,22 +201,22 @@ fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase, Sent) {
     };
     let mut now = Instant(Duration::ZERO);
     let mut transfer = Transfer::new(config, now);
-    let mut sessions = BTreeMap::<ConnectionId, Session<File>>::new();
+    let mut states = BTreeMap::<ConnectionId, PeerState<File>>::new();
     let (mut disk, mut bytes, mut told) = (Disk::default(), 0, 0);
     for _ in 0..10_000 {
         match transfer.poll_output() {
             Some(Output::Connect { connection, .. }) => {
-                sessions.insert(connection, Session::new(LIMITS, features::ZEROS));
+                states.insert(connection, PeerState::new(LIMITS, features::ZEROS));
                 transfer.handle_opened(now, connection);
             }
             Some(Output::Send { connection, message }) => {
-                for frame in answers(peer, sessions.get_mut(&connection).unwrap(), message) {
+                for frame in answers(peer, states.get_mut(&connection).unwrap(), message) {
                     bytes += frame.len();
                     told += usize::from(matches!(ServerMessage::decode(frame.clone()), Ok(ServerMessage::Zeros(_))));
                     transfer.handle_frame(now, connection, frame);
                 }
             }
-            Some(Output::Disconnect { connection }) => drop(sessions.remove(&connection)),
+            Some(Output::Disconnect { connection }) => drop(states.remove(&connection)),
             Some(Output::Store(request)) => transfer.handle_stored(now, disk.perform(request)),
             Some(_) => {}
             None if matches!(transfer.progress().phase, Phase::Complete | Phase::Failed) => break,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use wstp_protocol::{ClientMessage, Goodbye, Handle, RequestId, ServerMessage};
-use wstp_provider::{Answer, Malformed, Outcome, Refusal, Session, Step};
+use wstp_provider::{Answer, Malformed, Outcome, PeerState, Refusal, Step};
 
 use super::Ending;
 use super::desk::Desk;
@@ -47,7 +47,7 @@ impl Connection {
         features: u64,
         line: Arc<Line>,
     ) -> Self {
-        let state = Mutex::new(State::new(Session::new(server.config().limits(), features)));
+        let state = Mutex::new(State::new(PeerState::new(server.config().limits(), features)));
         let desk = Desk::new(&server, session, line);
         Self {
             server,
@@ -82,7 +82,7 @@ impl Connection {
                 }
                 () = tokio::time::sleep_until(silent_until) => {
                     silent_until = Instant::now() + idle;
-                    match self.state().session.is_idle() && self.outbox.is_empty() {
+                    match self.state().peer.is_idle() && self.outbox.is_empty() {
                         true => Err(Ending::goodbye(0, Closing::Normal, "nothing was asked for too long")),
                         false => Ok(()),
                     }
@@ -97,7 +97,7 @@ impl Connection {
     /// The server stops: what is under way is finished within bounds, nothing new begins.
     async fn drain(self: &Arc<Self>, receiver: &mut impl Receiver) -> Ending {
         const REASON: &str = "the server stops";
-        self.state().session.stop();
+        self.state().peer.stop();
         let ending = Ending { last_words: None, closing: Closing::GoingAway, reason: REASON };
         let goodbye = ServerMessage::Goodbye(Goodbye { retry_after_ms: RETRY_AFTER_MS });
         let deadline = Instant::now() + self.server.config().timeouts.drain;
@@ -131,7 +131,7 @@ impl Connection {
     async fn all_answered(&self) {
         loop {
             let answered = self.answered.notified();
-            if self.state().session.is_idle() {
+            if self.state().peer.is_idle() {
                 return;
             }
             answered.await;
@@ -160,10 +160,10 @@ impl Connection {
     async fn waits_in_vain(&self) {
         loop {
             let answered = self.answered.notified();
-            while self.unhashed.load(Ordering::Relaxed) && self.state().session.is_idle() {
+            while self.unhashed.load(Ordering::Relaxed) && self.state().peer.is_idle() {
                 // Any frame of the client begins this anew.
                 tokio::time::sleep(SILENCE).await;
-                if self.state().session.is_idle() && self.outbox.is_empty() {
+                if self.state().peer.is_idle() && self.outbox.is_empty() {
                     return;
                 }
             }
@@ -202,7 +202,7 @@ impl Connection {
 
     async fn handle_message(self: &Arc<Self>, message: ClientMessage) -> Result<(), Ending> {
         let asked = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{message:?}"));
-        let step = self.state().session.handle_message(message);
+        let step = self.state().peer.handle_message(message);
         match step.map_err(|Malformed(reason)| Ending::malformed(reason))? {
             Step::Nothing => {}
             Step::Send(message) => self.outbox.send(&message).await?,

@@ -64,7 +64,7 @@ impl Connection {
                 let news = state.borrow_and_update().clone();
                 match news {
                     HashState::Ready(tree) => {
-                        let notice = connection.state().session.root_ready(handle, tree.root());
+                        let notice = connection.state().peer.root_ready(handle, tree.root());
                         let Some(notice) = notice else { return };
                         if connection.outbox.send(&notice).await.is_err() {
                             return;

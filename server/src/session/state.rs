@@ -6,14 +6,14 @@ use std::sync::Arc;
 use futures_util::future::{AbortHandle, AbortRegistration};
 use tokio_util::task::AbortOnDropHandle;
 use wstp_protocol::{Handle, RequestId, ServerMessage};
-use wstp_provider::{Answer, Outcome, Refusal, Session};
+use wstp_provider::{Answer, Outcome, PeerState, Refusal};
 
 use crate::hashing::OpenFile;
 
 /// The tables of a connection.
 pub struct State {
     /// Requests and handles.
-    pub session: Session<Arc<OpenFile>>,
+    pub peer: PeerState<Arc<OpenFile>>,
     works: HashMap<RequestId, AbortHandle>,
     /// They tell the client what becomes of its open files.
     followers: HashMap<Handle, AbortOnDropHandle<()>>,
@@ -21,8 +21,8 @@ pub struct State {
 
 impl State {
     /// Nothing open, nothing under way.
-    pub fn new(session: Session<Arc<OpenFile>>) -> Self {
-        Self { session, works: HashMap::new(), followers: HashMap::new() }
+    pub fn new(peer: PeerState<Arc<OpenFile>>) -> Self {
+        Self { peer, works: HashMap::new(), followers: HashMap::new() }
     }
 
     /// A request was begun; its work is aborted once its outcome is not wanted any more.
@@ -35,7 +35,7 @@ impl State {
     /// The answer to a request.
     pub fn finish(&mut self, id: RequestId, outcome: Result<Outcome<Arc<OpenFile>>, Refusal>) -> Answer<Arc<OpenFile>> {
         self.works.remove(&id);
-        self.session.finish(id, outcome)
+        self.peer.finish(id, outcome)
     }
 
     /// Aborts the work on requests whose outcome is not wanted any more.
@@ -45,7 +45,7 @@ impl State {
 
     /// Has `follower` run for as long as the handle is open.
     pub fn follow(&mut self, handle: Handle, follower: AbortOnDropHandle<()>) {
-        if self.session.is_open(handle) {
+        if self.peer.is_open(handle) {
             self.followers.insert(handle, follower);
         }
     }
@@ -58,7 +58,7 @@ impl State {
     /// The file of a handle changed: what is to be said. The follower is to be dropped once that is said: it may be the
     /// one who says it.
     pub fn change(&mut self, handle: Handle) -> Option<(ServerMessage, Option<AbortOnDropHandle<()>>)> {
-        let (notice, ended) = self.session.change(handle)?;
+        let (notice, ended) = self.peer.change(handle)?;
         self.abort(&ended);
         Some((notice, self.followers.remove(&handle)))
     }
@@ -67,6 +67,6 @@ impl State {
     pub fn clear(&mut self) -> Vec<Arc<OpenFile>> {
         self.works.values().for_each(AbortHandle::abort);
         self.followers.clear();
-        self.session.clear()
+        self.peer.clear()
     }
 }

@@ -1,6 +1,6 @@
 //! The state of one peer: its open files, its requests, and the requests it may send. Every table is bounded.
 //!
-//! Invariant: each request that was begun is answered exactly once, by [`Session::finish`].
+//! Invariant: each request that was begun is answered exactly once, by [`PeerState::finish`].
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,7 +15,7 @@ use crate::{Bundle, OfferedFile, Outcome, Read, Refusal, Task};
 
 /// A peer after its handshake. `F` is a file that it has open.
 #[derive(Debug)]
-pub struct Session<F> {
+pub struct PeerState<F> {
     limits: Limits,
     features: u64,
     is_stopping: bool,
@@ -41,7 +41,7 @@ pub enum Step<F> {
     Nothing,
     /// This is to be said.
     Send(ServerMessage),
-    /// This is to be [performed](crate::perform), and then [finished](Session::finish).
+    /// This is to be [performed](crate::perform), and then [finished](PeerState::finish).
     Begin(RequestId, Task<F>),
     /// The outcome of these requests is not wanted any more: they may be finished at once, with any outcome. A handle
     /// may have been given back with them.
@@ -55,7 +55,7 @@ pub struct Answer<F> {
     pub frame: Bytes,
     /// The file that was opened, and the hash that the peer was told.
     pub opened: Option<(Handle, F, Option<Hash>)>,
-    /// The handle whose file turned out to be another one: see [`Session::change`].
+    /// The handle whose file turned out to be another one: see [`PeerState::change`].
     pub changed: Option<Handle>,
 }
 
@@ -63,7 +63,7 @@ pub struct Answer<F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
-impl<F: OfferedFile + Clone> Session<F> {
+impl<F: OfferedFile + Clone> PeerState<F> {
     /// A peer that was told these limits and agreed on these features, and has asked for nothing yet.
     #[must_use]
     pub fn new(limits: Limits, features: u64) -> Self {
@@ -299,7 +299,7 @@ mod tests {
         }
     }
 
-    fn session(features: u64) -> Session<File> {
+    fn peer(features: u64) -> PeerState<File> {
         let limits = Limits {
             requests: 3,
             handles: 2,
@@ -307,13 +307,13 @@ mod tests {
             page_nodes: MAX_PAGE_NODES,
             idle_timeout_ms: 1,
         };
-        Session::new(limits, features)
+        PeerState::new(limits, features)
     }
 
-    fn open(session: &mut Session<File>, id: RequestId) -> Answer<File> {
+    fn open(peer: &mut PeerState<File>, id: RequestId) -> Answer<File> {
         let request = ClientMessage::Open(OpenRequest { id, path: SharePath::root() });
-        assert!(matches!(session.handle_message(request).unwrap(), Step::Begin(begun, Task::Open(_)) if begun == id));
-        session.finish(id, Ok(Outcome::Opened(File)))
+        assert!(matches!(peer.handle_message(request).unwrap(), Step::Begin(begun, Task::Open(_)) if begun == id));
+        peer.finish(id, Ok(Outcome::Opened(File)))
     }
 
     fn blocks(id: RequestId, handle: Handle, first: u64) -> ClientMessage {
@@ -336,89 +336,89 @@ mod tests {
 
     #[test]
     fn no_more_is_begun_than_was_agreed_on() {
-        let mut session = session(0);
-        let (handle, ..) = open(&mut session, 1).opened.unwrap();
+        let mut peer = peer(0);
+        let (handle, ..) = open(&mut peer, 1).opened.unwrap();
         for id in 1..=3 {
-            assert!(matches!(session.handle_message(blocks(id, handle, 0)).unwrap(), Step::Begin(..)));
+            assert!(matches!(peer.handle_message(blocks(id, handle, 0)).unwrap(), Step::Begin(..)));
         }
-        assert_eq!(refused(session.handle_message(blocks(3, handle, 0)).unwrap()), ErrorCode::DuplicateId);
-        assert_eq!(refused(session.handle_message(blocks(4, handle, 0)).unwrap()), ErrorCode::Busy);
-        session.finish(2, Ok(Outcome::Frame(Bytes::new())));
-        assert!(matches!(session.handle_message(blocks(2, handle, 0)).unwrap(), Step::Begin(..)));
-        session.stop();
-        assert_eq!(refused(session.handle_message(blocks(4, handle, 0)).unwrap()), ErrorCode::ShuttingDown);
-        assert!(matches!(session.handle_message(ClientMessage::Ping(Ping { nonce: 7 })).unwrap(), Step::Send(_)));
+        assert_eq!(refused(peer.handle_message(blocks(3, handle, 0)).unwrap()), ErrorCode::DuplicateId);
+        assert_eq!(refused(peer.handle_message(blocks(4, handle, 0)).unwrap()), ErrorCode::Busy);
+        peer.finish(2, Ok(Outcome::Frame(Bytes::new())));
+        assert!(matches!(peer.handle_message(blocks(2, handle, 0)).unwrap(), Step::Begin(..)));
+        peer.stop();
+        assert_eq!(refused(peer.handle_message(blocks(4, handle, 0)).unwrap()), ErrorCode::ShuttingDown);
+        assert!(matches!(peer.handle_message(ClientMessage::Ping(Ping { nonce: 7 })).unwrap(), Step::Send(_)));
     }
 
     #[test]
     fn nothing_is_read_outside_of_an_open_file() {
-        let mut session = session(0);
-        assert_eq!(refused(session.handle_message(blocks(1, 1, 0)).unwrap()), ErrorCode::BadHandle);
-        let (handle, ..) = open(&mut session, 1).opened.unwrap();
-        assert_eq!(refused(session.handle_message(blocks(1, handle, 100)).unwrap()), ErrorCode::OutOfRange);
-        assert_eq!(refused(session.handle_message(blocks(1, handle, u64::MAX)).unwrap()), ErrorCode::OutOfRange);
+        let mut peer = peer(0);
+        assert_eq!(refused(peer.handle_message(blocks(1, 1, 0)).unwrap()), ErrorCode::BadHandle);
+        let (handle, ..) = open(&mut peer, 1).opened.unwrap();
+        assert_eq!(refused(peer.handle_message(blocks(1, handle, 100)).unwrap()), ErrorCode::OutOfRange);
+        assert_eq!(refused(peer.handle_message(blocks(1, handle, u64::MAX)).unwrap()), ErrorCode::OutOfRange);
         for (level, first, count) in [(0, 128, 1), (0, 0, 3), (0, 1, 2), (200, 0, 1)] {
             let request = ClientMessage::Hashes(HashesRequest { id: 1, handle, level, first, count });
-            assert_eq!(refused(session.handle_message(request).unwrap()), ErrorCode::OutOfRange);
+            assert_eq!(refused(peer.handle_message(request).unwrap()), ErrorCode::OutOfRange);
         }
-        let at_end = session.handle_message(blocks(1, handle, 99)).unwrap();
+        let at_end = peer.handle_message(blocks(1, handle, 99)).unwrap();
         let Step::Begin(1, Task::Read(File, read)) = at_end else { panic!("{at_end:?}") };
         assert_eq!((read.offset(), read.end()), (99 * BLOCK_SIZE, SIZE));
     }
 
     #[test]
     fn handles_are_bounded_and_not_given_twice() {
-        let mut session = session(0);
-        let (first, ..) = open(&mut session, 1).opened.unwrap();
-        let (second, ..) = open(&mut session, 1).opened.unwrap();
+        let mut peer = peer(0);
+        let (first, ..) = open(&mut peer, 1).opened.unwrap();
+        let (second, ..) = open(&mut peer, 1).opened.unwrap();
         assert_ne!(first, second);
-        assert_eq!(failure(&open(&mut session, 1)), ErrorCode::Busy);
-        let closed = session.handle_message(ClientMessage::Close(Close { handle: first })).unwrap();
+        assert_eq!(failure(&open(&mut peer, 1)), ErrorCode::Busy);
+        let closed = peer.handle_message(ClientMessage::Close(Close { handle: first })).unwrap();
         assert!(matches!(closed, Step::End(_, Some((handle, File))) if handle == first));
-        let (third, ..) = open(&mut session, 1).opened.unwrap();
+        let (third, ..) = open(&mut peer, 1).opened.unwrap();
         assert!(third != first && third != second);
-        assert_eq!(session.clear().len(), 2);
+        assert_eq!(peer.clear().len(), 2);
     }
 
     #[test]
     fn a_request_that_was_ended_is_answered_with_the_reason() {
-        let mut session = session(0);
-        let (handle, ..) = open(&mut session, 1).opened.unwrap();
-        session.handle_message(blocks(1, handle, 0)).unwrap();
-        let ended = session.handle_message(ClientMessage::Cancel(Cancel { id: 1 })).unwrap();
+        let mut peer = peer(0);
+        let (handle, ..) = open(&mut peer, 1).opened.unwrap();
+        peer.handle_message(blocks(1, handle, 0)).unwrap();
+        let ended = peer.handle_message(ClientMessage::Cancel(Cancel { id: 1 })).unwrap();
         assert!(matches!(ended, Step::End(ids, None) if ids == [1]));
-        assert_eq!(failure(&session.finish(1, Ok(Outcome::Frame(Bytes::new())))), ErrorCode::Cancelled);
-        assert!(session.is_idle());
-        assert!(matches!(session.handle_message(ClientMessage::Cancel(Cancel { id: 1 })).unwrap(), Step::Nothing));
+        assert_eq!(failure(&peer.finish(1, Ok(Outcome::Frame(Bytes::new())))), ErrorCode::Cancelled);
+        assert!(peer.is_idle());
+        assert!(matches!(peer.handle_message(ClientMessage::Cancel(Cancel { id: 1 })).unwrap(), Step::Nothing));
         // A file that is opened for nobody gets no handle.
         let request = ClientMessage::Open(OpenRequest { id: 2, path: SharePath::root() });
-        session.handle_message(request).unwrap();
-        session.handle_message(ClientMessage::Cancel(Cancel { id: 2 })).unwrap();
-        assert!(session.finish(2, Ok(Outcome::Opened(File))).opened.is_none());
-        assert_eq!(session.clear().len(), 1);
+        peer.handle_message(request).unwrap();
+        peer.handle_message(ClientMessage::Cancel(Cancel { id: 2 })).unwrap();
+        assert!(peer.finish(2, Ok(Outcome::Opened(File))).opened.is_none());
+        assert_eq!(peer.clear().len(), 1);
     }
 
     #[test]
     fn a_change_ends_the_handle_once_and_its_requests_say_so() {
-        let mut session = session(0);
-        let (handle, ..) = open(&mut session, 1).opened.unwrap();
-        session.handle_message(blocks(1, handle, 0)).unwrap();
-        session.handle_message(blocks(2, handle, 0)).unwrap();
-        let answer = session.finish(1, Err(ErrorCode::Changed.into()));
+        let mut peer = peer(0);
+        let (handle, ..) = open(&mut peer, 1).opened.unwrap();
+        peer.handle_message(blocks(1, handle, 0)).unwrap();
+        peer.handle_message(blocks(2, handle, 0)).unwrap();
+        let answer = peer.finish(1, Err(ErrorCode::Changed.into()));
         assert_eq!((failure(&answer), answer.changed), (ErrorCode::Changed, Some(handle)));
-        let (notice, ended) = session.change(handle).unwrap();
+        let (notice, ended) = peer.change(handle).unwrap();
         assert_eq!((notice, ended), (ServerMessage::Stale(Stale { handle }), vec![2]));
-        assert_eq!(failure(&session.finish(2, Ok(Outcome::Frame(Bytes::new())))), ErrorCode::Changed);
-        assert!(session.change(handle).is_none());
-        assert_eq!(refused(session.handle_message(blocks(1, handle, 0)).unwrap()), ErrorCode::Changed);
+        assert_eq!(failure(&peer.finish(2, Ok(Outcome::Frame(Bytes::new())))), ErrorCode::Changed);
+        assert!(peer.change(handle).is_none());
+        assert_eq!(refused(peer.handle_message(blocks(1, handle, 0)).unwrap()), ErrorCode::Changed);
     }
 
     #[test]
     fn a_bundle_has_to_be_agreed_on() {
         let request = BundleRequest { id: 1, path: SharePath::root(), names: vec!["a".to_owned()] };
         let request = ClientMessage::Bundle(request);
-        assert!(session(0).handle_message(request.clone()).is_err());
-        let begun = session(features::BUNDLES).handle_message(request).unwrap();
+        assert!(peer(0).handle_message(request.clone()).is_err());
+        let begun = peer(features::BUNDLES).handle_message(request).unwrap();
         assert!(matches!(begun, Step::Begin(1, Task::Fill(_))));
     }
 }
