@@ -21,9 +21,9 @@ use crate::{MIB, Plan, ours, plan, tools};
 
 /// Bytes of the file on lines of 100 ms.
 const SIZE: u64 = 96 * MIB;
-/// curl takes minutes for the whole file. It fetches this part of it, in which its slow start weighs more: that
-/// flatters it.
-const CURL_SHARE: u64 = 6;
+/// curl takes minutes for the whole file. In a quick run it fetches this part of it, in which its slow start weighs
+/// more: that flatters it.
+const QUICK_CURL_SHARE: u64 = 6;
 /// The congestion control of both ends, unless a program asks for another one.
 const CONGESTION: &str = "cubic";
 const NGINX_PORT: u16 = 8080;
@@ -221,9 +221,10 @@ pub async fn far(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
     let source = corpus.random("file.bin", SIZE)?;
     let [mut over_curl, mut over_aria] = <[Series; 2]>::default();
+    let share = if plan.is_quick() { QUICK_CURL_SHARE } else { 1 };
     for number in plan.rounds() {
         let (ends, ours, aria) = in_turn((&corpus, &source), FAR, number, Server::Shipped).await?;
-        let (four, curl) = (ends.aria2(&source, 4).await?, ends.curl(&source, CURL_SHARE).await?);
+        let (four, curl) = (ends.aria2(&source, 4).await?, ends.curl(&source, share).await?);
         eprintln!("bench: far: ours {ours:.1?}, aria2 over 16 {aria:.1?}, over 4 {four:.1?}, curl {curl:.1?}");
         over_curl.push(curl.as_secs_f64() / ours.as_secs_f64());
         over_aria.push(aria.as_secs_f64() / ours.as_secs_f64());
