@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use wstp_client::store::{JournalFile, read_journal};
-use wstp_engine::folder::journal::{Recovered, is_of_other_version, replay};
+use wstp_client::store::Journals;
+use wstp_engine::folder::journal::Recovered;
 use wstp_engine::folder::{FileId, LookReply};
+use wstp_engine::journal::FILES;
 use wstp_protocol::Hash;
 
 pub use self::claims::Claims;
@@ -32,13 +33,11 @@ use crate::exit::Failure;
 use crate::layout::Layout;
 use crate::local_file::LocalFile;
 use crate::names::PARTIAL_SUFFIX;
-use crate::partial::{make_folder, make_partial, open_journal, remove_emptied, shown, sync_folder, unreadable};
+use crate::partial::{make_folder, make_partial, open_journals, remove_emptied, shown, sync_folder, unreadable};
 use crate::trial::Trial;
 
 /// The folder, inside the store's, for trying names.
 const NAMES: &str = "names";
-/// The file in it that says what is here.
-const JOURNAL: &str = "journal";
 /// The longest journal that is read. It has every name of the folder in it.
 const MAX_JOURNAL: u64 = 512 << 20;
 
@@ -89,7 +88,7 @@ pub struct FolderStore {
     /// Whether the output did not exist before.
     is_new: bool,
     folder: PathBuf,
-    journal: JournalFile<LocalFile>,
+    journals: Journals<LocalFile>,
     update: bool,
     /// Most threads that keep files.
     threads: usize,
@@ -144,15 +143,14 @@ impl FolderStore {
         fs::create_dir_all(output).map_err(failed)?;
         let folder = output.join(PARTIAL_SUFFIX);
         make_partial(&folder)?;
-        let journal = open_journal(&folder, output, JOURNAL)?;
-        let bytes = read_journal(&journal, MAX_JOURNAL, is_of_other_version);
-        let (recovered, length) = replay(&bytes.map_err(|error| unreadable(&folder, error))?);
-        let journal = JournalFile::open(journal, length).map_err(failed)?;
+        let journals = open_journals(&folder, output)?;
         sync_folder(&folder).and_then(|()| sync_folder(output)).map_err(failed)?;
+        let opened = Journals::open_of_folder(journals, MAX_JOURNAL);
+        let (journals, recovered) = opened.map_err(|error| unreadable(&folder, error))?;
         let (output, kept) = (output.to_owned(), Vec::new());
         let (made, claims) = Default::default();
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let store = Self { output, is_new, folder, journal, update, threads, made, claims, kept };
+        let store = Self { output, is_new, folder, journals, update, threads, made, claims, kept };
         store.remove_leftovers();
         Ok((store, recovered))
     }
@@ -178,9 +176,11 @@ impl FolderStore {
     /// Removes the store. Leftovers do no harm.
     pub fn discard(self) {
         self.remove_leftovers();
-        // The journal last, since it holds the lock.
-        let _stays = fs::remove_file(self.folder.join(JOURNAL));
-        drop(self.journal);
+        // The journal last, since its first file holds the lock.
+        for name in [FILES[1], FILES[0]] {
+            let _stays = fs::remove_file(self.folder.join(name));
+        }
+        drop(self.journals);
         remove_emptied(&self.folder);
     }
 
@@ -196,7 +196,7 @@ impl FolderStore {
     /// Removes the files of a process that ended before it moved them into place. They are fetched again.
     fn remove_leftovers(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name() != JOURNAL) {
+        for entry in entries.filter(|entry| FILES.iter().all(|name| entry.file_name() != *name)) {
             let _stays = fs::remove_file(entry.path());
         }
         let _stays = fs::remove_dir_all(self.folder.join(NAMES));

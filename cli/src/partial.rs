@@ -68,8 +68,7 @@ impl Partial {
         let folder = Self::folder_of(target);
         let failed = |error| Failure::disk(format!("{} can't be used", shown(&folder)), &error);
         make_partial(&folder)?;
-        let [first, second] = journal::FILES;
-        let journals = [open_journal(&folder, target, first)?, open_journal(&folder, target, second)?];
+        let journals = open_journals(&folder, target)?;
         let (data, hashes) = (open_file(&folder, "data")?, open_file(&folder, "hashes")?);
         let opened = FileStore::open(data, hashes, journals);
         let (store, recovered) = opened.map_err(|error| unreadable(&folder, error))?;
@@ -121,7 +120,7 @@ impl Partial {
 
     /// Removes it if nothing is on record, so that a mistyped name leaves nothing behind.
     pub fn discard_if_empty(self) {
-        if self.store.end().length == 0 {
+        if self.store.journals().end().length == 0 {
             self.discard();
         }
     }
@@ -136,12 +135,17 @@ impl Storage for Partial {
     }
 }
 
-/// Opens a file of the journal in a partial folder under a lock.
+/// Opens the two files of the journal in a partial folder under a lock.
 ///
 /// # Errors
 ///
-/// When another process has it, another kind of entry is in its place, or the disk fails.
-pub(crate) fn open_journal(folder: &Path, target: &Path, name: &str) -> Result<LocalFile, Failure> {
+/// When another process has them, another kind of entry is in their place, or the disk fails.
+pub(crate) fn open_journals(folder: &Path, target: &Path) -> Result<[LocalFile; 2], Failure> {
+    let [first, second] = journal::FILES;
+    Ok([open_journal(folder, target, first)?, open_journal(folder, target, second)?])
+}
+
+fn open_journal(folder: &Path, target: &Path, name: &str) -> Result<LocalFile, Failure> {
     let path = folder.join(name);
     let failed = |error| Failure::disk(format!("{} can't be used", shown(&path)), &error);
     let journal = open_file(folder, name)?;
@@ -351,6 +355,6 @@ mod tests {
         fs::write(Partial::folder_of(&target).join("journal"), "WSTP?").unwrap();
         let (partial, recovered) = Partial::open(&target).unwrap();
         assert_eq!(recovered, Recovered::default());
-        assert_eq!(partial.store.journals()[0].0.metadata().unwrap().len(), 0);
+        assert_eq!(partial.store.journals().files()[0].0.metadata().unwrap().len(), 0);
     }
 }

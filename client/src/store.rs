@@ -1,24 +1,25 @@
-//! The stored form of one file's transfer: data, hashes (32 bytes a block) and the two files of a [`journal`], each a
-//! [`BlockFile`]. It executes the engine's [`StoreRequest`]s.
+//! The stored form of one file's transfer: data, hashes (32 bytes a block) and [`Journals`]. It executes the engine's
+//! [`StoreRequest`]s. The files of a folder's transfer lie elsewhere; its journal is the same.
 //!
 //! Invariants: data and hashes are flushed before the record that mentions them is written, and the record before the
-//! request is answered. A compacted journal is durable before the former one is emptied.
+//! request is answered.
 
 mod block_file;
 mod journal_file;
+mod journals;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 use std::ops::Range;
 
-use wstp_engine::journal::{self, End, Recovered};
+use wstp_engine::journal::{self, Recovered};
 use wstp_engine::{RangeSet, StoreError, StoreReply, StoreRequest};
 use wstp_protocol::tree::{Tree, hash_block};
 use wstp_protocol::zeros::are_zeros;
 use wstp_protocol::{BLOCK_SIZE, BlockRun, Hash};
 
 pub use self::block_file::BlockFile;
-pub use self::journal_file::{JournalFile, Unreadable, read_journal};
+pub use self::journals::{Journals, Unreadable};
 
 const HASH: usize = size_of::<Hash>();
 /// Bytes read back at once.
@@ -35,9 +36,7 @@ pub struct FileStore<F> {
     /// Bytes of the data that may be other than zero: those of earlier runs, and those written since.
     written: RangeSet,
     hashes: F,
-    journals: [JournalFile<F>; 2],
-    /// The journal in use.
-    current: usize,
+    journals: Journals<F>,
 }
 
 /// The outcome of a request.
@@ -57,13 +56,10 @@ impl<F: BlockFile> FileStore<F> {
     ///
     /// When another version wrote the journal, or storage fails.
     pub fn open(data: F, hashes: F, journals: [F; 2]) -> Result<(Self, Recovered), Unreadable<F::Error>> {
-        let [first, second] = journals;
-        let read = |file: &F| read_journal(file, MAX_JOURNAL, journal::is_of_other_version);
-        let (recovered, end) = journal::replay([&read(&first)?, &read(&second)?]);
-        let mut journals = [JournalFile::unread(first), JournalFile::unread(second)];
-        journals[end.file].resume(end.length).map_err(Unreadable::Storage)?;
+        let (journals, recovered) =
+            Journals::open(journals, MAX_JOURNAL, journal::is_of_other_version, journal::replay)?;
         let written = RangeSet::from_iter([0..data.size().map_err(Unreadable::Storage)?]);
-        Ok((Self { data, written, hashes, journals, current: end.file }, recovered))
+        Ok((Self { data, written, hashes, journals }, recovered))
     }
 
     /// The file of data.
@@ -76,19 +72,9 @@ impl<F: BlockFile> FileStore<F> {
         &self.hashes
     }
 
-    /// The files of the journal.
-    pub fn journals(&self) -> [&F; 2] {
-        self.journals.each_ref().map(JournalFile::file)
-    }
-
-    /// The place of the next record.
-    pub fn end(&self) -> End {
-        End { file: self.current, length: self.journals[self.current].length() }
-    }
-
-    /// Whether there is room for this many more bytes.
-    pub fn has_room(&self, bytes: u64) -> bool {
-        self.journals[self.current].has_room(bytes)
+    /// The journal.
+    pub fn journals(&self) -> &Journals<F> {
+        &self.journals
     }
 
     /// Blocking: executes a request of the engine.
@@ -118,7 +104,7 @@ impl<F: BlockFile> FileStore<F> {
     /// When storage fails. The record does not count then.
     pub fn commit(&mut self, record: &[u8]) -> Result<(), F::Error> {
         self.flush()?;
-        self.journals[self.current].append(record)
+        self.journals.append(record)
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), F::Error> {
@@ -158,11 +144,7 @@ impl<F: BlockFile> FileStore<F> {
 
     fn compact(&mut self, journal: &[u8]) -> Result<(), F::Error> {
         self.flush()?;
-        let other = 1 - self.current;
-        self.journals[other].replace(journal)?;
-        self.journals[self.current].clear();
-        self.current = other;
-        Ok(())
+        self.journals.compact(journal)
     }
 
     fn flush(&self) -> Result<(), F::Error> {

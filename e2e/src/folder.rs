@@ -91,7 +91,7 @@ impl View<'_> {
     pub async fn wait_for_committed_files(&self, least: usize) -> Result<(usize, u64)> {
         self.wait("enough files to be committed", LONG, async || {
             let Some(bytes) = self.journal().await? else { return Ok(None) };
-            let (recovered, _) = journal::replay(&bytes);
+            let (recovered, _) = journal::replay([bytes.as_slice(), &[]]);
             let sizes: Vec<_> = recovered.stored().map(|(_, stored)| stored.size).collect();
             Ok((sizes.len() >= least).then(|| (sizes.len(), sizes.iter().sum())))
         })

@@ -135,7 +135,7 @@ impl FolderStore {
             let folders: HashSet<_> = saved.iter().filter_map(|saved| saved.target.parent()).collect();
             sync(&self.folder, folders.into_iter()).map_err(failed)?;
         }
-        self.journal.append(record).map_err(failed)?;
+        self.journals.append(record).map_err(failed)?;
         Ok(saved)
     }
 }

@@ -46,7 +46,7 @@ fn modified_ms(file: &Path) -> u128 {
 
 /// Files that a run has on record.
 fn on_record(here: &Path) -> usize {
-    replay(&fs::read(here.join("top/.wstp/journal")).unwrap()).0.stored().count()
+    replay([fs::read(here.join("top/.wstp/journal")).unwrap().as_slice(), &[]]).0.stored().count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn stopped_it_puts_what_it_has_on_record() {
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert!(ended.events("failed")[0]["advice"].as_str().unwrap().contains("run the same command again"));
     assert!(on_record(here.path()) > 500);
-    assert_eq!(names_in(&here.path().join("top/.wstp")), ["journal"]);
+    assert_eq!(names_in(&here.path().join("top/.wstp")), ["journal", "journal2"]);
     proxy.release();
     assert_eq!(wstp(here.path(), &args).await.code, Some(0));
     assert_whole(here.path(), |_, _| sample(5000, 1));

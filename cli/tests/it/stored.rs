@@ -116,7 +116,10 @@ async fn files_of_a_folder_that_became_wrong_are_told_or_fetched_again() {
     proxy.hold_after(2 * MIB as u64);
     let mut run = start_wstp(here.path(), &["get", &proxy.source("top"), "--json", "--connections", "1"]);
     let journal = here.path().join("top/.wstp/journal");
-    let on_record = || wstp_engine::folder::journal::replay(&fs::read(&journal).unwrap_or_default()).0.stored().count();
+    let on_record = || {
+        let bytes = fs::read(&journal).unwrap_or_default();
+        wstp_engine::folder::journal::replay([bytes.as_slice(), &[]]).0.stored().count()
+    };
     run.event(|event| event["event"] == "folder" && on_record() == usize::from(FILES)).await;
     run.signal(Signal::KILL);
     run.end().await;

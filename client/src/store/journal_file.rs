@@ -1,4 +1,4 @@
-//! One file of records, each durable before the next one follows.
+//! One file of a journal: records, each durable before the next one follows.
 
 use super::BlockFile;
 
@@ -7,34 +7,9 @@ const PROBE: usize = 1 << 20;
 
 /// A journal of which a prefix counts. The next record is written behind that prefix.
 #[derive(Debug)]
-pub struct JournalFile<F> {
+pub(super) struct JournalFile<F> {
     file: F,
     length: u64,
-}
-
-/// Why a journal can't be used.
-#[derive(Debug)]
-pub enum Unreadable<E> {
-    /// Another version of the program wrote it.
-    OtherVersion,
-    /// Storage fails.
-    Storage(E),
-}
-
-/// Reads the first `most` bytes of a journal.
-///
-/// # Errors
-///
-/// When `is_of_other_version` says so, or storage fails.
-pub fn read_journal<F: BlockFile>(
-    file: &F,
-    most: u64,
-    is_of_other_version: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<u8>, Unreadable<F::Error>> {
-    let length = file.size().map_err(Unreadable::Storage)?.min(most);
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-    file.read_at(0, &mut bytes).map_err(Unreadable::Storage)?;
-    if is_of_other_version(&bytes) { Err(Unreadable::OtherVersion) } else { Ok(bytes) }
 }
 
 impl<F: BlockFile> JournalFile<F> {
@@ -44,16 +19,6 @@ impl<F: BlockFile> JournalFile<F> {
     }
 
     /// Takes over a journal of which `length` bytes count, and cuts the others off.
-    ///
-    /// # Errors
-    ///
-    /// When storage fails.
-    pub fn open(file: F, length: u64) -> Result<Self, F::Error> {
-        let mut journal = Self::unread(file);
-        journal.resume(length)?;
-        Ok(journal)
-    }
-
     pub(super) fn resume(&mut self, length: u64) -> Result<(), F::Error> {
         self.file.truncate(length)?;
         self.length = length;
@@ -61,12 +26,12 @@ impl<F: BlockFile> JournalFile<F> {
     }
 
     /// The file.
-    pub fn file(&self) -> &F {
+    pub(super) fn file(&self) -> &F {
         &self.file
     }
 
     /// The bytes that count.
-    pub fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.length
     }
 
@@ -75,7 +40,7 @@ impl<F: BlockFile> JournalFile<F> {
     /// # Errors
     ///
     /// When storage fails. The record does not count then.
-    pub fn append(&mut self, record: &[u8]) -> Result<(), F::Error> {
+    pub(super) fn append(&mut self, record: &[u8]) -> Result<(), F::Error> {
         let written = self.file.write_at(self.length, record).and_then(|()| self.file.flush());
         match written {
             Ok(()) => self.length += record.len() as u64,
@@ -109,7 +74,7 @@ impl<F: BlockFile> JournalFile<F> {
     }
 
     /// Probes for room: writes this many bytes behind the part that counts, then truncates.
-    pub fn has_room(&self, bytes: u64) -> bool {
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
         let piece = vec![0xff; PROBE];
         let mut offsets = (self.length..self.length + bytes).step_by(PROBE);
         let written =

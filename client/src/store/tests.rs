@@ -1,5 +1,6 @@
 use super::testing::{MemoryFile, Power, cases};
 use super::*;
+use wstp_engine::journal::End;
 
 /// Four empty files: data, hashes, journals.
 fn files(power: &Power) -> [MemoryFile; 4] {
@@ -104,7 +105,7 @@ fn a_failed_record_does_not_count() {
         let record = |number| StoreRequest::Commit { record: vec![number; 3] };
         assert_eq!(store.perform(record(1)).reply, StoreReply::Done);
         assert_eq!(store.perform(record(2)).reply, StoreReply::Failed(StoreError::Io));
-        assert_eq!(store.end(), End { file: 0, length: 3 }, "after {calls} calls");
+        assert_eq!(store.journals().end(), End { file: 0, length: 3 }, "after {calls} calls");
     }
 }
 
@@ -113,7 +114,7 @@ fn a_torn_record_is_cut_off_when_the_journal_is_opened() {
     let files = files(&Power::default());
     files[2].write_at(0, b"half a record").unwrap();
     let store = open(&files).unwrap();
-    assert_eq!((files[2].after_crash(true), store.end()), (vec![], End::default()));
+    assert_eq!((files[2].after_crash(true), store.journals().end()), (vec![], End::default()));
 }
 
 #[test]

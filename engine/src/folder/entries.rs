@@ -6,8 +6,11 @@
 //! - a folder comes after the folder that contains it, and a file after its folder;
 //! - the entries stay within [`MAX_ENTRIES`], [`MAX_DEPTH`] and [`MAX_TEXT`], whatever a server lists.
 
+mod snapshot;
+
 use wstp_protocol::SharePath;
 
+pub(super) use self::snapshot::Snapshot;
 use super::listing::{Listing, ListingFile, ListingPage, Rank};
 use super::output::{FileId, FolderId, Listed};
 use super::progress::FolderProblem;

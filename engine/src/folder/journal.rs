@@ -4,6 +4,10 @@
 //! Framed as [`wstp_records`] says, with a header of its own. A record is written only after the files it speaks of are
 //! durable. Both the browser's storage and a native one write it. A kept file has a place in a pack, or none if it is a
 //! file of its own.
+//!
+//! It has two files like the [journal of a file](crate::journal), and uses one of them. A single run hardly says a
+//! thing twice. The journal grows from run to run, by files that fail each time or are fetched again. So a caller
+//! compacts it when it opens it: see [`Recovered::compacted`].
 
 use std::collections::BTreeMap;
 
@@ -11,14 +15,16 @@ use serde::{Deserialize, Serialize};
 use wstp_protocol::{Hash, SharePath};
 use wstp_records::Format;
 
-use super::entries::{Entries, State};
+use super::entries::{Entries, Snapshot, State};
 use super::listing::ListingPage;
 use super::output::{FileId, FolderId, Listed, Place};
 use super::progress::FileView;
 use super::retelling::Retelling;
+use crate::journal::End;
 
-/// Builds that write version 1 take a record with further fields for a damaged one.
-pub(super) const FORMAT: Format = Format { magic: *b"WSTPTREE", version: 2, uncounted: 0 };
+/// Builds that write version 1 take a record with further fields for a damaged one. Those that write version 2 know one
+/// file only.
+pub(super) const FORMAT: Format = Format { magic: *b"WSTPTREE", version: 3, uncounted: 0 };
 
 /// The facts that one commit put on record, applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,9 @@ pub(super) struct Record {
     pub(super) failed: Vec<FileId>,
     /// Whether nothing was left to do.
     pub(super) complete: bool,
+    /// All entries, in place of all that was listed before. It comes first.
+    #[serde(default)]
+    pub(super) entries: Option<Box<Snapshot>>,
 }
 
 /// A file that is durable.
@@ -118,8 +127,37 @@ impl Recovered {
         }
     }
 
+    /// A journal that says in one record what the one that ends at `end` says. `None` unless that one is longer than
+    /// `most` bytes and more than twice as long. The caller makes the new one durable in the other file, and calls
+    /// [`Recovered::was_compacted`].
+    #[must_use]
+    pub fn compacted(&self, end: End, most: u64) -> Option<Vec<u8>> {
+        if end.length <= most {
+            return None;
+        }
+        let is_failed = |file: &FileId| self.entries.file(*file).is_some_and(|file| file.state == State::Failed);
+        let record = Record {
+            stored: self.stored().map(|(file, stored)| (file, *stored)).collect(),
+            failed: self.entries.file_ids().filter(is_failed).collect(),
+            complete: self.complete,
+            entries: Some(Box::new(self.entries.snapshot())),
+            ..Record::default()
+        };
+        let bytes = FORMAT.begin(self.next_sequence, &record);
+        (bytes.len() as u64 * 2 < end.length).then_some(bytes)
+    }
+
+    /// The compacted journal is durable: the next record follows it.
+    pub fn was_compacted(&mut self) {
+        self.next_sequence += 1;
+    }
+
     /// Applies a record; `None` if it makes no sense here.
     fn apply(&mut self, record: Record) -> Option<()> {
+        if let Some(snapshot) = record.entries {
+            self.entries = snapshot.entries()?;
+            self.stored.clear();
+        }
         for page in &record.pages {
             let named = |name: &String| SharePath::root().join(name).is_ok();
             if !page.folders.iter().chain(page.files.iter().map(|file| &file.name)).all(named) {
@@ -151,12 +189,19 @@ pub fn is_of_other_version(bytes: &[u8]) -> bool {
     FORMAT.open(bytes).is_err()
 }
 
-/// Reads a journal, and how many of its bytes to believe: a caller truncates the file to that length before the folder
-/// goes on.
+/// Reads the two files of a journal. A caller truncates the file in use to the length that is to be believed, before
+/// the folder goes on.
 ///
-/// It never fails: of a torn, garbled or foreign file, the part that makes sense counts, if only the empty one.
+/// It never fails: the part of torn, garbled or foreign files that makes sense counts, if only the empty one.
 #[must_use]
-pub fn replay(bytes: &[u8]) -> (Recovered, u64) {
+pub fn replay(files: [&[u8]; 2]) -> (Recovered, End) {
+    let [first, second] = files.map(replay_file);
+    let is_second = second.0.next_sequence > first.0.next_sequence;
+    let (file, (recovered, length)) = if is_second { (1, second) } else { (0, first) };
+    (recovered, End { file, length })
+}
+
+fn replay_file(bytes: &[u8]) -> (Recovered, u64) {
     let (recovered, sensible, valid) = replay_prefix(bytes);
     if sensible {
         return (recovered, valid);
@@ -231,6 +276,12 @@ mod tests {
         })
     }
 
+    /// The content of a journal of one file, and how many of its bytes count.
+    fn told(bytes: &[u8]) -> (Recovered, u64) {
+        let (recovered, end) = replay([bytes, &[]]);
+        (recovered, end.length)
+    }
+
     fn written(records: &[Record]) -> Vec<Vec<u8>> {
         records.iter().enumerate().map(|(sequence, record)| FORMAT.encode(sequence as u64, record)).collect()
     }
@@ -245,7 +296,7 @@ mod tests {
             ..Record::default()
         };
         let bytes = written(&[first, second]).concat();
-        let (recovered, valid) = replay(&bytes);
+        let (recovered, valid) = told(&bytes);
         assert_eq!((valid, recovered.next_sequence), (bytes.len() as u64, 2));
         let paths: Vec<_> =
             (0..4).filter_map(|file| recovered.path(FileId(file))).map(|path| path.to_string()).collect();
@@ -258,13 +309,43 @@ mod tests {
         assert_eq!((totals.bytes, totals.bytes_done, totals.files_failed, totals.left_out), (40, 20, 1, 3));
     }
 
+    const MOST: u64 = 2000;
+
+    /// A journal that says the last thing many times.
+    fn long(records: &[Record]) -> (Vec<u8>, Recovered, End) {
+        let mut bytes = written(records).concat();
+        let mut sequence = records.len() as u64;
+        let again = records.last().map(|last| Record { pages: Vec::new(), ..last.clone() }).unwrap_or_default();
+        while bytes.len() as u64 <= 4 * MOST {
+            bytes.extend(FORMAT.encode(sequence, &again));
+            sequence += 1;
+        }
+        let (recovered, end) = replay([&bytes, &[]]);
+        assert_eq!((end, recovered.next_sequence), (End { file: 0, length: bytes.len() as u64 }, sequence));
+        (bytes, recovered, end)
+    }
+
+    #[test]
+    fn only_a_long_journal_that_says_things_twice_is_compacted() {
+        let pages = vec![page(0, &[], &["a"], None)];
+        let short = written(&[Record { pages, ..Record::default() }]).concat();
+        let (recovered, end) = replay([&short, &[]]);
+        assert_eq!(recovered.compacted(end, MOST), None);
+        let files: Vec<_> = (0..9999).map(|number| format!("{number:09}")).collect();
+        let all = Record { pages: vec![page::<String>(0, &[], &files, None)], ..Record::default() };
+        let bytes = written(&[all]).concat();
+        let (recovered, end) = replay([&bytes, &[]]);
+        assert!(end.length > MOST);
+        assert_eq!(recovered.compacted(end, MOST), None, "it says nothing twice");
+    }
+
     #[test]
     fn a_size_that_no_file_can_have_is_not_summed_up() {
         let file = |name: &str, size| ListingFile { name: name.to_owned(), size, modified_ms: None };
         let files = vec![file("a", u64::MAX), file("b", crate::LARGEST_FILE + 1), file("c", 10)];
         let pages = vec![ListingPage { files, ..page::<&str>(0, &[], &[], None) }];
         let record = Record { pages, failed: vec![FileId(0)], stored: vec![stored(1, 0)], ..Record::default() };
-        let totals = replay(&written(&[record]).concat()).0.entries.totals();
+        let totals = told(&written(&[record]).concat()).0.entries.totals();
         assert_eq!((totals.bytes, totals.bytes_failed, totals.bytes_done), (20, 0, 10));
     }
 
@@ -272,7 +353,7 @@ mod tests {
     fn what_is_not_there_any_more_is_to_be_fetched_again() {
         let pages = vec![page(0, &[], &["a"], None)];
         let record = Record { pages, stored: vec![stored(0, 0)], complete: true, ..Record::default() };
-        let (mut recovered, _) = replay(&written(&[record]).concat());
+        let (mut recovered, _) = told(&written(&[record]).concat());
         assert!(recovered.is_complete());
         recovered.forget(FileId(0));
         assert_eq!((recovered.is_complete(), recovered.stored().count()), (false, 0));
@@ -289,35 +370,39 @@ mod tests {
             Record { pages: vec![page(1, &[], &["b"], None)], ..Record::default() },
             Record { pages: vec![page(0, &[], &["b"], None)], ..Record::default() },
         ] {
-            let (recovered, valid) = replay(&written(&[first.clone(), bad]).concat());
+            let (recovered, valid) = told(&written(&[first.clone(), bad]).concat());
             assert_eq!((recovered.next_sequence, valid), (1, good.len() as u64));
             assert_eq!((recovered.stored().count(), recovered.entries.files()), (0, 1));
         }
         let out = Record { pages: vec![page(0, &[], &["../out"], None)], ..Record::default() };
-        assert_eq!(replay(&written(&[out]).concat()), (Recovered::default(), 0));
+        assert_eq!(told(&written(&[out]).concat()), (Recovered::default(), 0));
     }
 
     /// Written by the code of commit 9b63afb: records of these facts, encoded by `FORMAT.encode` one after the other.
+    /// Version 2 has the same records.
     #[test]
-    fn a_journal_of_the_version_before_is_read() {
-        let bytes = include_bytes!("../../fixtures/folder-1.journal");
-        let (recovered, valid) = replay(bytes);
-        assert_eq!((valid, recovered.next_sequence, recovered.complete), (bytes.len() as u64, 3, true));
-        assert!(!is_of_other_version(bytes));
-        let paths: Vec<_> =
-            (0..4).filter_map(|file| recovered.path(FileId(file))).map(|path| path.to_string()).collect();
-        assert_eq!(paths, ["a", "d/x", "d/y", "b"]);
-        let own = (FileId(1), Stored { size: 10, root: [1; 32], form: Form::Own });
-        let fetched = (FileId(3), Stored { size: 300_000, root: [3; 32], form: Form::Fetched });
-        let all: Vec<_> = recovered.stored().map(|(file, stored)| (file, *stored)).collect();
-        assert_eq!(all, [stored(0, 7), own, fetched]);
-        assert_eq!(recovered.file(FileId(2)).map(|file| file.state), Some(crate::folder::FileState::Failed));
+    fn a_journal_of_an_earlier_version_is_read() {
+        for version in [1, 2] {
+            let mut bytes = include_bytes!("../../fixtures/folder-1.journal").to_vec();
+            bytes[8] = version;
+            let (recovered, valid) = told(&bytes);
+            assert_eq!((valid, recovered.next_sequence, recovered.complete), (bytes.len() as u64, 3, true));
+            assert!(!is_of_other_version(&bytes));
+            let paths: Vec<_> =
+                (0..4).filter_map(|file| recovered.path(FileId(file))).map(|path| path.to_string()).collect();
+            assert_eq!(paths, ["a", "d/x", "d/y", "b"]);
+            let own = (FileId(1), Stored { size: 10, root: [1; 32], form: Form::Own });
+            let fetched = (FileId(3), Stored { size: 300_000, root: [3; 32], form: Form::Fetched });
+            let all: Vec<_> = recovered.stored().map(|(file, stored)| (file, *stored)).collect();
+            assert_eq!(all, [stored(0, 7), own, fetched]);
+            assert_eq!(recovered.file(FileId(2)).map(|file| file.state), Some(crate::folder::FileState::Failed));
+        }
     }
 
     #[test]
     fn a_foreign_file_is_empty() {
-        assert_eq!(replay(b"something else entirely"), (Recovered::default(), 0));
-        assert_eq!(replay(b"WSTPJRNL\x01\0\0\0"), (Recovered::default(), 0));
+        assert_eq!(told(b"something else entirely"), (Recovered::default(), 0));
+        assert_eq!(told(b"WSTPJRNL\x01\0\0\0"), (Recovered::default(), 0));
     }
 
     proptest! {
@@ -330,13 +415,43 @@ mod tests {
                 while whole.0 < pieces.len() && whole.1 + pieces[whole.0].len() <= cut {
                     whole = (whole.0 + 1, whole.1 + pieces[whole.0].len());
                 }
-                let (recovered, valid) = replay(&bytes[..cut]);
+                let (recovered, valid) = told(&bytes[..cut]);
                 prop_assert_eq!(valid, whole.1 as u64);
                 prop_assert_eq!(recovered.next_sequence, whole.0 as u64);
                 if cut == whole.1 {
-                    prop_assert_eq!(&recovered, &replay(&pieces[..whole.0].concat()).0);
+                    prop_assert_eq!(&recovered, &told(&pieces[..whole.0].concat()).0);
                 }
             }
+        }
+
+        #[test]
+        fn a_compacted_journal_says_the_same_and_goes_on(records in records()) {
+            let (_, recovered, end) = long(&records);
+            let compact = recovered.compacted(end, MOST).expect("it is long");
+            let (read, length) = told(&compact);
+            prop_assert_eq!(length, compact.len() as u64);
+            let mut recovered = recovered;
+            recovered.was_compacted();
+            prop_assert_eq!(&read, &recovered);
+            let more = FORMAT.encode(recovered.next_sequence, &Record::default());
+            prop_assert_eq!(told(&[compact, more].concat()).0.next_sequence, recovered.next_sequence + 1);
+        }
+
+        /// The power goes while a journal is compacted. A part of the new file is there, and all of the former one.
+        #[test]
+        fn a_crash_while_a_journal_is_compacted_loses_nothing(
+            records in records(),
+            cut in any::<prop::sample::Index>(),
+            in_use in 0..2usize,
+        ) {
+            let (old, recovered, end) = long(&records);
+            let whole = recovered.compacted(end, MOST).expect("it is long");
+            let new = &whole[..cut.index(whole.len() + 1)];
+            let (read, read_end) = replay(if in_use == 0 { [&old[..], new] } else { [new, &old] });
+            let (expected, file) = if new == whole { (told(new).0, 1 - in_use) } else { (recovered, in_use) };
+            prop_assert_eq!((&read, read_end.file), (&expected, file));
+            // The new one counts as well once the former one is emptied.
+            prop_assert_eq!(replay([&[], &whole]).0, told(&whole).0);
         }
 
         #[test]
@@ -348,15 +463,15 @@ mod tests {
             // Damage of the version can look like another one.
             prop_assume!(!before.is_empty() || !(8..12).contains(&at));
             last[at] ^= flip;
-            let (recovered, valid) = replay(&[before.concat(), last].concat());
+            let (recovered, valid) = told(&[before.concat(), last].concat());
             prop_assert_eq!(valid, before.concat().len() as u64);
-            prop_assert_eq!(recovered, replay(&before.concat()).0);
+            prop_assert_eq!(recovered, told(&before.concat()).0);
         }
 
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
             let bytes = if header { [FORMAT.encode(0, &())[..12].to_vec(), bytes].concat() } else { bytes };
-            let (_, valid) = replay(&bytes);
+            let (_, valid) = told(&bytes);
             prop_assert!(valid <= bytes.len() as u64);
         }
     }

@@ -51,7 +51,7 @@ pub(super) struct Position {
 }
 
 /// Folders come before files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Rank {
     Folder,
     File,

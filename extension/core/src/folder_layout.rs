@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use wstp_engine::folder::FileId;
+use wstp_engine::journal::FILES;
 use wstp_messages::Problem;
 
 use crate::catalogue::record::FORMAT;
@@ -11,8 +12,10 @@ use crate::catalogue::record::FORMAT;
 pub const DATA: &str = "data";
 /// The small files, one behind the other.
 pub const PACK: &str = "pack";
-/// The state of all files: [`wstp_engine::folder::journal`].
-pub const JOURNAL: &str = "journal";
+/// The state of a file, or of all files of a folder: [`wstp_engine::journal`] and [`wstp_engine::folder::journal`].
+pub const JOURNAL: &str = FILES[0];
+/// The journal's other file.
+pub const JOURNAL2: &str = FILES[1];
 /// One record of [`Trouble`]s.
 pub const PROBLEMS: &str = "problems";
 /// Longest of these that is read.

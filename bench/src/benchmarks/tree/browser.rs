@@ -68,7 +68,7 @@ pub async fn peer(share: &Share) -> Result<f64> {
 fn check_pack(sandbox: &Path, share: &Share) -> Result<()> {
     let packs = files_of_size(sandbox, share.names.len() as u64 * SIZE)?;
     let [pack] = packs.as_slice() else { bail!("the sandbox has {} packs instead of one", packs.len()) };
-    let (pack, (recovered, _)) = (fs::read(pack)?, replay(&fs::read(journal_in(sandbox)?)?));
+    let (pack, (recovered, _)) = (fs::read(pack)?, replay([fs::read(journal_in(sandbox)?)?.as_slice(), &[]]));
     let stored: BTreeMap<_, _> = recovered
         .stored()
         .filter_map(|(file, stored)| Some((recovered.path(file)?.to_string(), stored.form)))

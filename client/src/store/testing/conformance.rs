@@ -36,7 +36,7 @@ fn content<F: BlockFile<Error: Debug>>(file: &F) -> Vec<u8> {
 }
 
 fn journals<F: BlockFile<Error: Debug>>(store: &FileStore<F>) -> [Vec<u8>; 2] {
-    store.journals().map(content)
+    store.journals().files().map(content)
 }
 
 /// The outcome of a request. The error has to agree with the reply.
@@ -113,21 +113,21 @@ fn records_follow_each_other<F: BlockFile<Error: Debug>>(mut store: FileStore<F>
     for record in [vec![1, 2], vec![3]] {
         done(&mut store, StoreRequest::Commit { record });
     }
-    assert_eq!((journals(&store), store.end()), ([vec![1, 2, 3], vec![]], End { file: 0, length: 3 }));
+    assert_eq!((journals(&store), store.journals().end()), ([vec![1, 2, 3], vec![]], End { file: 0, length: 3 }));
 }
 
 fn a_compacted_journal_takes_the_former_ones_place<F: BlockFile<Error: Debug>>(mut store: FileStore<F>) {
     done(&mut store, StoreRequest::Commit { record: vec![1; 9] });
     done(&mut store, StoreRequest::Compact { journal: vec![2; 4] });
     done(&mut store, StoreRequest::Commit { record: vec![3] });
-    assert_eq!((journals(&store), store.end()), ([vec![], vec![2, 2, 2, 2, 3]], End { file: 1, length: 5 }));
+    assert_eq!((journals(&store), store.journals().end()), ([vec![], vec![2, 2, 2, 2, 3]], End { file: 1, length: 5 }));
     done(&mut store, StoreRequest::Compact { journal: vec![4] });
-    assert_eq!((journals(&store), store.end()), ([vec![4], vec![]], End { file: 0, length: 1 }));
+    assert_eq!((journals(&store), store.journals().end()), ([vec![4], vec![]], End { file: 0, length: 1 }));
 }
 
 fn a_probe_for_room_leaves_nothing_behind<F: BlockFile<Error: Debug>>(mut store: FileStore<F>) {
     done(&mut store, StoreRequest::Commit { record: b"kept".to_vec() });
-    assert!(store.has_room(3 << 20));
+    assert!(store.journals().has_room(3 << 20));
     assert_eq!(journals(&store), [b"kept".to_vec(), vec![]]);
     done(&mut store, StoreRequest::Commit { record: b"more".to_vec() });
     assert_eq!(journals(&store), [b"keptmore".to_vec(), vec![]]);

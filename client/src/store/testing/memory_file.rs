@@ -51,6 +51,13 @@ impl MemoryFile {
         Self { content: Arc::default(), power: power.clone() }
     }
 
+    /// A file on this supply that has these bytes, all durable.
+    #[must_use]
+    pub fn holding(power: &Power, bytes: Vec<u8>) -> Self {
+        let content = Content { seen: bytes.clone(), durable: bytes, unflushed: 0 };
+        Self { content: Arc::new(Mutex::new(content)), power: power.clone() }
+    }
+
     /// How many changes are not durable yet.
     #[must_use]
     pub fn unflushed(&self) -> usize {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
+use web_sys::File;
 use wstp_engine::RangeSet;
 use wstp_engine::folder::journal::{Form, Recovered, Stored, replay};
 use wstp_engine::folder::{FileId, FileState as Fetched, Place};
@@ -18,7 +19,7 @@ use wstp_messages::{
 
 use super::item::Item;
 use super::view::save_path;
-use crate::folder_layout::{DATA, JOURNAL, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
+use crate::folder_layout::{DATA, JOURNAL, JOURNAL2, MAX_JOURNAL, PROBLEMS, Trouble, large, read_problems};
 use crate::names::SafePaths;
 use crate::opfs::{Folder, bytes};
 use crate::placed::last_name;
@@ -40,8 +41,8 @@ pub struct Library(Rc<RefCell<Vec<Rc<Contents>>>>);
 /// A folder's files.
 pub struct Contents {
     transfer: TransferId,
-    /// Bytes of journal and problems.
-    read: (u64, u64),
+    /// Bytes of the journal's files and of the problems.
+    read: [u64; 3],
     /// As it stood then.
     seal: Option<Seal>,
     files: Recovered,
@@ -159,14 +160,21 @@ impl Contents {
     }
 
     async fn read_once(folder: &Folder, item: &Item, known: Option<&Self>) -> Result<Option<Self>, JsValue> {
-        let (journal, problems) = (folder.snapshot(JOURNAL).await?, folder.snapshot(PROBLEMS).await?);
-        let read = (journal.size() as u64, problems.size() as u64);
+        let (first, problems) = (folder.snapshot(JOURNAL).await?, folder.snapshot(PROBLEMS).await?);
+        // A folder of an earlier build has none.
+        let second = folder.snapshot(JOURNAL2).await.ok();
+        let size = |file: &File| file.size() as u64;
+        let read = [size(&first), second.as_ref().map_or(0, size), size(&problems)];
         let seal = Seal::read(&item.id).await;
         let is_known = known.is_some_and(|known| (known.read, &known.seal) == (read, &seal));
-        if read.0.max(read.1) > MAX_JOURNAL || is_known {
+        if read.into_iter().any(|size| size > MAX_JOURNAL) || is_known {
             return Ok(None);
         }
-        let (files, _) = replay(&bytes(&journal).await?);
+        let second = match &second {
+            Some(second) => bytes(second).await?,
+            None => Vec::new(),
+        };
+        let (files, _) = replay([&bytes(&first).await?, &second]);
         let troubles = read_problems(&bytes(&problems).await?);
         let stored = files.stored().map(|(file, stored)| (file, *stored)).collect();
         let (transfer, paths) = (item.id.clone(), RefCell::default());

@@ -12,12 +12,9 @@ use super::about::{ABOUT, About};
 use super::item::{Fetch, Goal, Item, Kept, Save};
 use super::model::MAX_TRANSFERS;
 use super::recover::Unreadable;
-use crate::folder_layout::{DATA, JOURNAL, PACK};
+use crate::folder_layout::{DATA, JOURNAL, JOURNAL2, PACK};
 use crate::opfs::{Folder, bytes};
 use crate::words::problem;
-
-/// The other file of a file's journal; a folder's has none.
-const JOURNAL2: &str = journal::FILES[1];
 
 /// The contents of a transfer's folder.
 #[derive(Debug, Default)]
@@ -84,9 +81,9 @@ impl Remains {
     }
 
     fn is_of_other_version(&self) -> bool {
-        [&self.journal, &self.journal2].into_iter().any(|bytes| journal::is_of_other_version(bytes))
-            || folder::journal::is_of_other_version(&self.journal)
-            || About::read(&self.about).is_err()
+        let is_of_other =
+            |bytes: &Vec<u8>| journal::is_of_other_version(bytes) || folder::journal::is_of_other_version(bytes);
+        [&self.journal, &self.journal2].into_iter().any(is_of_other) || About::read(&self.about).is_err()
     }
 
     /// `None` where another version wrote it.
@@ -134,7 +131,7 @@ impl Remains {
     }
 
     fn folder(&self, item: Item) -> Item {
-        let (recovered, _) = folder::journal::replay(&self.journal);
+        let (recovered, _) = folder::journal::replay([&self.journal, &self.journal2]);
         let files = || (0..recovered.files()).filter_map(|id| recovered.file(folder::FileId(id)));
         let is_in = |state| move |file: &folder::FileView| file.state == state;
         let (done, failed) = (is_in(folder::FileState::Done), is_in(folder::FileState::Failed));

@@ -40,11 +40,8 @@ impl Store {
         let (data, hashes) = (folder.file(DATA).await?, folder.file("hashes").await?);
         let [first, second] = journal::FILES;
         let journals = [folder.file(first).await?, folder.file(second).await?];
-        match FileStore::open(data, hashes, journals) {
-            Ok((files, recovered)) => Ok((Self(files), recovered)),
-            Err(Unreadable::OtherVersion) => Err(other_version()),
-            Err(Unreadable::Storage(error)) => Err(failed(error)),
-        }
+        let (files, recovered) = FileStore::open(data, hashes, journals).map_err(unreadable)?;
+        Ok((Self(files), recovered))
     }
 
     /// The same, for a transfer that updates the complete copy of another one, `base`. If there is nothing yet, it
@@ -105,7 +102,7 @@ impl Store {
 
     /// Whether there is room for this many more bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
-        self.0.has_room(bytes)
+        self.0.journals().has_room(bytes)
     }
 
     /// Executes a request of the engine.
@@ -114,7 +111,16 @@ impl Store {
     }
 }
 
-fn failed(error: StoreError) -> JsValue {
+/// The error for a journal that can't be used.
+pub(super) fn unreadable(error: Unreadable<StoreError>) -> JsValue {
+    match error {
+        Unreadable::OtherVersion => other_version(),
+        Unreadable::Storage(error) => failed(error),
+    }
+}
+
+/// An error of storage.
+pub(super) fn failed(error: StoreError) -> JsValue {
     JsError::new(&format!("the sandbox failed: {error:?}")).into()
 }
 
@@ -174,11 +180,11 @@ mod tests {
             calls.take();
             assert_eq!(store.perform(request), StoreReply::Done);
             let (first, journal) =
-                ([(store.0.data(), "flush"), (store.0.hashes(), "flush")], store.0.journals()[journal]);
+                ([(store.0.data(), "flush"), (store.0.hashes(), "flush")], store.0.journals().files()[journal]);
             calls.assert_before(&first, (journal, "write"));
             calls.assert_before(&[(journal, "write")], (journal, "flush"));
         }
-        let [former, current] = store.0.journals();
+        let [former, current] = store.0.journals().files();
         calls.assert_before(&[(current, "flush")], (former, "truncate"));
     }
 
@@ -186,10 +192,10 @@ mod tests {
     async fn a_torn_record_is_cut_off_when_the_journal_is_opened() {
         let mut store = store("torn").await;
         assert_eq!(store.perform(StoreRequest::Commit { record: b"half a rec".to_vec() }), StoreReply::Done);
-        assert_eq!(store.0.journals()[0].size(), Ok(10));
+        assert_eq!(store.0.journals().files()[0].size(), Ok(10));
         drop(store);
         let (store, recovered) = Store::open(&["transfers", "torn"]).await.unwrap();
-        assert_eq!((store.0.journals()[0].size(), store.0.end()), (Ok(0), End::default()));
+        assert_eq!((store.0.journals().files()[0].size(), store.0.journals().end()), (Ok(0), End::default()));
         assert!(recovered.file().is_none() && !recovered.is_complete());
     }
 }

@@ -8,6 +8,9 @@ use wstp_engine::folder::{FolderCommand, FolderConfig, FolderId, FolderTransfer}
 
 use super::{Event, World, config};
 
+/// A longer journal is compacted.
+const LONG_JOURNAL: u64 = 1000;
+
 /// An external event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Blow {
@@ -81,8 +84,12 @@ impl World {
         (self.wires, self.held, self.fetching) = Default::default();
         self.folders = BTreeMap::from([(FolderId(0), String::new())]);
         self.paths.clear();
-        let (recovered, valid) = replay(&self.journal);
-        self.journal.truncate(valid as usize);
+        let (mut recovered, end) = replay([&self.journal, &[]]);
+        self.journal.truncate(end.length as usize);
+        if let Some(compact) = recovered.compacted(end, LONG_JOURNAL) {
+            self.journal = compact;
+            recovered.was_compacted();
+        }
         self.check_recovered(&recovered);
         let config = FolderConfig { memory_budget: self.budget, ..config(&self.scenario, self.random.number()) };
         self.folder = FolderTransfer::resume(config, recovered, self.now);
