@@ -10,6 +10,8 @@ use wstp_messages::{SavePlace, SaveTask, Stamp};
 const MAX_NAMES: u32 = 1000;
 /// Bytes of two files that are read and compared at once.
 const COMPARED: f64 = (1 << 20) as f64;
+/// Ending of the file in which Chromium gathers the bytes of a file until it is closed.
+const GATHERED: &str = ".crswap";
 /// Files of a transfer that tell whether a folder is the one of an earlier save.
 const TELLING: usize = 16;
 
@@ -32,8 +34,14 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Looks at a path, and makes the folders on the way.
-    pub(super) async fn find(root: &FileSystemDirectoryHandle, path: &str, bytes: &Blob) -> Result<Self, JsValue> {
+    /// Looks at a path, and makes the folders on the way. Where an earlier save of ours `began`, it also removes the
+    /// bytes that Chromium gathered for a file and did not put into it.
+    pub(super) async fn find(
+        root: &FileSystemDirectoryHandle,
+        path: &str,
+        bytes: &Blob,
+        began: bool,
+    ) -> Result<Self, JsValue> {
         let (folder, name) = place(root, path, true).await?;
         let file = match JsFuture::from(folder.get_file_handle(&name)).await {
             Ok(file) => file.dyn_into()?,
@@ -46,12 +54,18 @@ impl Target {
             }
         };
         let found = written(&file).await?;
-        Ok(match is_same(bytes, &found).await? {
-            true => Self::There,
-            // A save that was cut off leaves it, and there is nothing in it to lose.
-            false if found.size() == 0.0 => Self::Free(folder, name),
-            false => Self::Taken(folder, name),
-        })
+        if is_same(bytes, &found).await? {
+            return Ok(Self::There);
+        }
+        if found.size() > 0.0 {
+            return Ok(Self::Taken(folder, name));
+        }
+        // A save that was cut off leaves it, and there is nothing in it to lose.
+        if began {
+            // It may not be there, and takes room only if it is.
+            let _ = JsFuture::from(folder.remove_entry(&format!("{name}{GATHERED}"))).await;
+        }
+        Ok(Self::Free(folder, name))
     }
 }
 

@@ -33,6 +33,17 @@ pub(super) struct Saving {
     pub(super) is_folder: bool,
 }
 
+/// Where a transfer is saved.
+#[derive(Clone)]
+struct Place {
+    /// Name of the copy.
+    name: String,
+    /// The folder in which its files are.
+    root: FileSystemDirectoryHandle,
+    /// Whether an earlier save began there.
+    began: bool,
+}
+
 /// A page of the files to save.
 struct Tasks {
     tasks: Vec<SaveTask>,
@@ -81,24 +92,20 @@ impl Saving {
         ))
     }
 
-    /// `place` is the name of the copy and its folder, once they are chosen.
-    async fn save(
-        &self,
-        picked: &FileSystemDirectoryHandle,
-        place: &mut Option<(String, FileSystemDirectoryHandle)>,
-    ) -> Result<String, Ended> {
+    /// `place` is kept once it is chosen.
+    async fn save(&self, picked: &FileSystemDirectoryHandle, place: &mut Option<Place>) -> Result<String, Ended> {
         let Tasks { mut tasks, mut next, name, begun_as } = self.first_tasks().await?;
-        let (name, root) = match place {
+        let place = match place {
             Some(place) => place.clone(),
             None => place.insert(self.place(picked, &name, begun_as.as_deref(), &tasks).await?).clone(),
         };
-        let path = format!("{}/{name}", picked.name());
-        self.ask(Command::SaveInto { transfer: self.transfer.clone(), name: name.clone() }).await?;
+        let path = format!("{}/{}", picked.name(), place.name);
+        self.ask(Command::SaveInto { transfer: self.transfer.clone(), name: place.name.clone() }).await?;
         if !self.is_folder {
-            tasks.iter_mut().for_each(|task| task.filename.clone_from(&name));
+            tasks.iter_mut().for_each(|task| task.filename.clone_from(&place.name));
         }
         loop {
-            self.write(&root, tasks).await?;
+            self.write(&place, tasks).await?;
             let Some(from) = next else { return Ok(path) };
             match self.tasks(from, false).await? {
                 Some(page) => (tasks, next) = (page.tasks, page.next),
@@ -114,14 +121,14 @@ impl Saving {
         name: &str,
         begun_as: Option<&str>,
         tasks: &[SaveTask],
-    ) -> Result<(String, FileSystemDirectoryHandle), Problem> {
+    ) -> Result<Place, Problem> {
         if let Some(begun) = begun_as {
             let root = match self.is_folder {
                 true => begun_in(picked, begun, tasks).await,
                 false => is_empty_file(picked, begun).await.then(|| picked.clone()),
             };
             if let Some(root) = root {
-                return Ok((begun.to_owned(), root));
+                return Ok(Place { name: begun.to_owned(), root, began: true });
             }
         }
         let name = free_name(picked, name).await.map_err(|error| cant_write(&error))?;
@@ -129,7 +136,7 @@ impl Saving {
             true => folder_in(picked, &name, true).await.map_err(|error| cant_write(&error))?,
             false => picked.clone(),
         };
-        Ok((name, root))
+        Ok(Place { name, root, began: false })
     }
 
     /// The first files, once every stored byte of the transfer is verified.
@@ -173,9 +180,9 @@ impl Saving {
     }
 
     /// Writes files, and has it remembered which.
-    async fn write(&self, root: &FileSystemDirectoryHandle, tasks: Vec<SaveTask>) -> Result<(), Ended> {
+    async fn write(&self, place: &Place, tasks: Vec<SaveTask>) -> Result<(), Ended> {
         let mut written = stream::iter(tasks)
-            .map(|task| async move { self.write_file(root, &task).await.map(|is_beside| (task.file, is_beside)) })
+            .map(|task| async move { self.write_file(place, &task).await.map(|is_beside| (task.file, is_beside)) })
             .buffer_unordered(AT_ONCE)
             .ready_chunks(AT_ONCE * 4);
         while let Some(files) = written.next().await {
@@ -188,9 +195,12 @@ impl Saving {
     }
 
     /// Writes one file, unless it is there. Returns whether it got a second name, because another file has its own.
-    async fn write_file(&self, root: &FileSystemDirectoryHandle, task: &SaveTask) -> Result<bool, Ended> {
+    async fn write_file(&self, place: &Place, task: &SaveTask) -> Result<bool, Ended> {
         let bytes = bytes(task).await.ok().flatten().ok_or(Ended::Stale)?;
-        match Target::find(root, &task.filename, &bytes).await.map_err(|error| cant_write(&error))? {
+        match Target::find(&place.root, &task.filename, &bytes, place.began)
+            .await
+            .map_err(|error| cant_write(&error))?
+        {
             Target::There => {
                 self.advance(bytes.size());
                 Ok(false)
