@@ -35,7 +35,8 @@ pub trait Offer {
     /// Opens a file.
     fn open(&self, path: SharePath) -> impl Future<Output = Result<Self::File, Refusal>>;
 
-    /// Reads bytes of one version, all within the file, behind the header of the read.
+    /// Reads bytes of one version, all within the file, behind the header of the read. A read of no bytes only finds out
+    /// whether the file still has this version.
     fn read(&self, file: &Self::File, read: &Read) -> impl Future<Output = Result<Bytes, Refusal>>;
 
     /// The end of the zeros that begin at this offset, as far as it is known without reading them. It is the offset
@@ -182,7 +183,10 @@ async fn read_or_tell<O: Offer>(offer: &O, file: &O::File, read: &Read) -> Resul
         return Ok(Outcome::Frame(offer.read(file, read).await?));
     }
     let known = file.known_zeros();
-    if known.until(read.offset()) < read.end() && offer.zeros_until(file, read.offset()).await? < read.end() {
+    if known.until(read.offset()) >= read.end() {
+        // Zeros are known of one version. A read of no bytes finds out whether the file still has it.
+        offer.read(file, &Read::bytes(read.offset(), 0)).await?;
+    } else if offer.zeros_until(file, read.offset()).await? < read.end() {
         let frame = offer.read(file, read).await?;
         if !zeros::are_zeros(&frame[read.header().len()..]) {
             return Ok(Outcome::Frame(frame));

@@ -113,7 +113,7 @@ pub trait Version: Send + Sync {
         None
     }
 
-    /// Reads, all within the file.
+    /// Reads, all within the file. A read of no bytes only finds out whether the file is still this version.
     ///
     /// # Errors
     /// [`ErrorCode::Changed`], [`ErrorCode::ShareGone`], [`ErrorCode::Busy`] or [`ErrorCode::Io`].

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,7 +21,9 @@ use wstp_protocol::{
     BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath,
     Welcome, block_count, features,
 };
-use wstp_provider::{Bundle, KnownZeros, Offer, OfferedFile, Page, PeerState, Read, Refusal, Step, perform};
+use wstp_provider::{
+    Bundle, KnownZeros, Offer, OfferedFile, Outcome, Page, PeerState, Read, Refusal, Step, Task, perform,
+};
 
 const NAME: &str = "film";
 
@@ -34,6 +36,8 @@ struct Peer {
     holes: Range<u64>,
     /// How often each block was read to answer.
     reads: RefCell<Vec<u32>>,
+    /// Whether the file has another version by now.
+    has_changed: Cell<bool>,
 }
 
 #[derive(Clone)]
@@ -67,7 +71,7 @@ impl Peer {
         let tree = Tree::of_size(file.size);
         let blocks = data.chunks(BLOCK_SIZE as usize).zip(0..);
         let leaves = blocks.map(|(block, index)| hash_block(tree, index, block)).collect();
-        Self { file, data, leaves, holes: 0..0, reads: RefCell::default() }
+        Self { file, data, leaves, holes: 0..0, reads: RefCell::default(), has_changed: Cell::new(false) }
     }
 
     fn node(&self, blocks: Range<u64>) -> Hash {
@@ -92,6 +96,9 @@ impl Offer for Peer {
     }
 
     async fn read(&self, _file: &File, read: &Read) -> Result<Bytes, Refusal> {
+        if self.has_changed.get() {
+            return Err(ErrorCode::Changed.into());
+        }
         let mut reads = self.reads.borrow_mut();
         reads.resize(self.leaves.len(), 0);
         reads[(read.offset() / BLOCK_SIZE) as usize..block_count(read.end()) as usize].iter_mut().for_each(|n| *n += 1);
@@ -283,4 +290,17 @@ fn zeros_are_read_once() {
         let reads = &peer.reads.borrow()[zeros.start / block..zeros.end / block];
         assert!(reads.iter().all(|reads| *reads == 1), "a zero block was read {:?} times", reads.iter().max());
     }
+}
+
+#[test]
+fn zeros_that_are_known_are_not_told_of_a_file_that_changed() {
+    let peer = Peer::new(vec![0; 4 << 20].into());
+    let ask = |first| {
+        let read = Read::frame(1, BlockRun { first, count: 8 }, peer.file.size).unwrap().telling_zeros(true);
+        perform(&peer, 1, Task::Read(peer.file.clone(), read)).now_or_never().unwrap()
+    };
+    assert!(matches!(ask(0), Ok(Outcome::Zeros(blocks)) if blocks == (0..512)));
+    assert!(matches!(ask(8), Ok(Outcome::Zeros(_))));
+    peer.has_changed.set(true);
+    assert_eq!(ask(8).err().map(|refusal| refusal.code()), Some(ErrorCode::Changed));
 }
