@@ -17,6 +17,11 @@ fn name(folder: usize, file: usize) -> String {
     format!("top/d{folder}/sub/f{file}")
 }
 
+/// Files of one size. Those of a folder come in bundles, and differ so that compression does not make bundles shorter.
+fn of_one_size(_folder: usize, file: usize) -> Vec<u8> {
+    sample(5000, file as u8)
+}
+
 /// Empty ones, and some of more than one block.
 fn content(folder: usize, file: usize) -> Vec<u8> {
     sample((folder * FILES + file) * 37 % 9000, (folder ^ file) as u8)
@@ -182,7 +187,7 @@ async fn killed_in_the_middle_it_fetches_only_what_is_not_on_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_it_puts_what_it_has_on_record() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-    fill(share.path(), |_, _| sample(5000, 1));
+    fill(share.path(), of_one_size);
     let server = Server::start(share.path()).await;
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
@@ -198,13 +203,13 @@ async fn stopped_it_puts_what_it_has_on_record() {
     assert_eq!(names_in(&here.path().join("top/.wstp")), ["journal", "journal2"]);
     proxy.release();
     assert_eq!(wstp(here.path(), &args).await.code, Some(0));
-    assert_whole(here.path(), |_, _| sample(5000, 1));
+    assert_whole(here.path(), of_one_size);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_away_after_it_was_kept_is_fetched_again() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-    fill(share.path(), |_, _| sample(5000, 1));
+    fill(share.path(), of_one_size);
     let server = Server::start(share.path()).await;
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
@@ -216,7 +221,7 @@ async fn what_was_taken_away_after_it_was_kept_is_fetched_again() {
     fs::remove_file(here.path().join(saved["file"].as_str().unwrap())).unwrap();
     proxy.release();
     assert_eq!(wstp(here.path(), &args).await.code, Some(0));
-    assert_whole(here.path(), |_, _| sample(5000, 1));
+    assert_whole(here.path(), of_one_size);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,7 +262,7 @@ async fn a_small_file_that_differs_is_replaced_only_by_an_update() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_at_once_do_not_disturb_each_other() {
     let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
-    fill(share.path(), |_, _| sample(5000, 1));
+    fill(share.path(), of_one_size);
     let server = Server::start(share.path()).await;
     let proxy = Proxy::start(server.address()).await.unwrap();
     proxy.hold_after(5 * MIB as u64);
@@ -268,5 +273,5 @@ async fn two_at_once_do_not_disturb_each_other() {
     assert!(second.stderr.contains("Another wstp"), "{second:?}");
     proxy.release();
     assert_eq!(first.end().await.code, Some(0));
-    assert_whole(here.path(), |_, _| sample(5000, 1));
+    assert_whole(here.path(), of_one_size);
 }

@@ -10,6 +10,9 @@ use super::{FolderProblem, FolderTransfer};
 use crate::peer::{Due, Peer};
 use crate::{ConnectionId, Problem};
 
+/// The features that a folder uses.
+const FEATURES: u64 = features::BUNDLES | features::LINKS | features::COMPRESSED;
+
 impl FolderTransfer {
     /// Opens a connection where one is of use and allowed.
     pub(super) fn connect(&mut self) {
@@ -18,8 +21,8 @@ impl FolderTransfer {
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let (credential, wanted) = (self.config.credential.as_ref(), features::BUNDLES | features::LINKS);
-        let peer = Peer::new(self.now, &self.config.agent, credential, wanted, self.conduct.patience());
+        let (agent, credential) = (&self.config.agent, self.config.credential.as_ref());
+        let peer = Peer::new(self.now, agent, credential, FEATURES, self.conduct.patience());
         self.connection = Some(Connection::new(connection, peer));
         self.outputs.push_back(FolderOutput::Connect { connection });
     }

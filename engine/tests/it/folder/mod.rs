@@ -47,6 +47,7 @@ impl Scenario {
         let mut scenario = Self::plain(Share::of_seed(&mut random));
         scenario.server = ServerScript {
             bundles: random.chance(0.85),
+            compresses: Random::new(seed ^ 0x15fd).chance(0.3),
             requests: random.pick(&[1, 2, 8, 64]),
             page: random.pick(&[1, 3, 50, 1000]),
             life: 0,

@@ -8,6 +8,7 @@ use wstp_protocol::{
     Limits, ListRequest, Listing, Pong, RequestId, ServerMessage, Welcome, features,
 };
 
+use crate::compressing::compressed;
 use crate::folder::share::{Share, join, root_of};
 use wstp_testkit::Random;
 
@@ -42,6 +43,8 @@ pub enum Lie {
 #[derive(Clone, Debug)]
 pub struct ServerScript {
     pub bundles: bool,
+    /// It compresses them.
+    pub compresses: bool,
     pub requests: u32,
     /// Entries in a page, at most.
     pub page: usize,
@@ -63,6 +66,7 @@ impl ServerScript {
     pub fn honest() -> Self {
         Self {
             bundles: true,
+            compresses: false,
             requests: 64,
             page: 1000,
             life: 0,
@@ -100,7 +104,8 @@ impl ServerScript {
 
     fn welcome(&self, asked: u64) -> ServerMessage {
         let version = if self.lie == Some(Lie::NotWstp) { 77 } else { 1 };
-        let features = if self.bundles { asked & features::BUNDLES } else { 0 };
+        let wanted = [(self.bundles, features::BUNDLES), (self.compresses, features::COMPRESSED)];
+        let features = asked & wanted.iter().filter(|(is_wanted, _)| *is_wanted).fold(0, |all, (_, bit)| all | bit);
         let limits =
             Limits { requests: self.requests, handles: 1, run_blocks: 32, page_nodes: 2048, idle_timeout_ms: 60_000 };
         ServerMessage::Welcome(Welcome { version, features, agent: "script".into(), limits })
@@ -174,7 +179,8 @@ impl ServerScript {
         if self.lie == Some(Lie::MoreFiles) {
             files.resize(ask.names.len() + 1, Bundled::Refused(ErrorCode::NotFound));
         }
-        ServerMessage::Bundle(BundleReply { id, files })
+        let reply = ServerMessage::Bundle(BundleReply { id, files });
+        if self.compresses { compressed(id, reply) } else { reply }
     }
 }
 

@@ -234,6 +234,7 @@ impl World {
                 if let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.silent) {
                     match ServerMessage::decode(frame.clone()) {
                         Ok(ServerMessage::Bundle(reply)) => drop(wire.asked.remove(&reply.id)),
+                        Ok(ServerMessage::Compressed(reply)) => drop(wire.asked.remove(&reply.id)),
                         Ok(ServerMessage::Failure(failure)) => drop(failure.id.map(|id| wire.asked.remove(&id))),
                         _ => {}
                     }

@@ -2,7 +2,6 @@
 //!
 //! `WSTP_SEED=n` runs one seed, `WSTP_SEEDS=n` that many. A seed that failed once is in [`REGRESSIONS`].
 
-mod compressing;
 mod content;
 mod directed;
 mod disk;

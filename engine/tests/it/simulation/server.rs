@@ -13,7 +13,7 @@ use wstp_protocol::{
     Stale, Welcome, Zeros, features,
 };
 
-use crate::simulation::compressing::{compressed, zstd};
+use crate::compressing::{compressed, zstd};
 use crate::simulation::content::{Content, Edition};
 use wstp_testkit::Random;
 
