@@ -16,7 +16,7 @@ use wstp_protocol::{
     HashesRequest, Limits, Listing, Opened, RequestId, ServerMessage, Welcome, features,
 };
 
-use crate::Listener;
+use crate::{Contents, Listener};
 
 /// A script's answer to a message: frames to send, one after the other.
 type Script = dyn Fn(ClientMessage) -> Vec<Message> + Send + Sync;
@@ -107,9 +107,9 @@ impl Bait {
     /// The handle under which it is opened.
     pub const HANDLE: u32 = 1;
 
-    /// So many bytes of this name.
+    /// So many bytes of this name. They look random, so no server compresses them.
     pub fn new(name: &str, size: usize) -> Self {
-        let bytes: Bytes = (0..size).map(|index| (index >> 8 ^ index) as u8).collect();
+        let bytes = Bytes::from(Contents::new("bait", size as u64).bytes());
         let tree = Tree::of_size(size as u64);
         let blocks = bytes.chunks(BLOCK_SIZE as usize).enumerate();
         let leaves = blocks.map(|(index, block)| hash_block(tree, index as u64, block)).collect();

@@ -32,6 +32,13 @@ impl Contents {
         self.copy(BufWriter::with_capacity(1 << 20, file)).with_context(|| format!("can't write {}", path.display()))
     }
 
+    /// All of them.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.copy(&mut bytes).expect("memory takes what is written");
+        bytes
+    }
+
     fn copy(&self, mut out: impl Write) -> io::Result<()> {
         let mut bytes = blake3::Hasher::new().update(self.seed.as_bytes()).finalize_xof();
         let mut piece = vec![0; 1 << 18];

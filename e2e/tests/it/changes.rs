@@ -135,7 +135,7 @@ async fn a_browser_killed_during_an_update_has_the_old_copy_still_and_completes_
         view.show_transfers().await?;
         view.wait_for_state(NAME, &["complete"]).await?;
         view.close().await?;
-        change(&stage, NAME, 4 * MIB, &vec![7; part as usize])?;
+        change(&stage, NAME, 4 * MIB, &Contents::new("changed", part).bytes())?;
         let view = stage.open_connected().await?;
         view.wait_for_name(NAME).await?;
         before = stage.proxy.passed();
