@@ -16,7 +16,9 @@ use wstp_engine::Instant;
 pub const HEAD_START: Duration = Duration::from_secs(1);
 /// How much longer a WebSocket has at least, once HTTP is known to get through.
 pub const GRACE: Duration = Duration::from_millis(500);
-/// How long a server counts as one that no WebSocket reaches. The client may be in another network then.
+/// How long a server counts as one that no WebSocket reaches, the first time that this is found.
+pub const FIRST_REMEMBERED: Duration = Duration::from_secs(10);
+/// The same at most. The client may be in another network then.
 pub const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// The ways to one server, as a front end tries them.
@@ -95,9 +97,16 @@ async fn within<W: Ways, F: Future + Unpin>(ways: &W, time: Duration, future: F)
     }
 }
 
-/// The servers that only HTTP reached. Each is remembered for [`REMEMBERED`].
+/// The servers that only HTTP reached. The line may have been bad for a moment only, so a finding counts for
+/// [`FIRST_REMEMBERED`] at first, and for twice as long each further time, up to [`REMEMBERED`].
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<String, Instant>>);
+pub struct Memory(Mutex<BTreeMap<String, Finding>>);
+
+#[derive(Debug)]
+struct Finding {
+    until: Instant,
+    lasts: Duration,
+}
 
 impl Memory {
     /// One that knows no server.
@@ -106,28 +115,33 @@ impl Memory {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// Remembers that only HTTP reached this server.
+    /// Only HTTP reached this server. Connections that open together find the same, so nothing changes while an earlier
+    /// finding counts.
     pub fn add(&self, server: String, now: Instant) {
-        self.fresh(now).insert(server, now);
+        let mut found = self.lock();
+        found.retain(|_, finding| now < finding.until + REMEMBERED);
+        let lasts = match found.get(&server) {
+            None => FIRST_REMEMBERED,
+            Some(finding) if now < finding.until => return,
+            Some(finding) => (finding.lasts * 2).min(REMEMBERED),
+        };
+        found.insert(server, Finding { until: now + lasts, lasts });
     }
 
     /// Whether only HTTP reached this server, not long ago.
     #[must_use]
     pub fn has(&self, server: &str, now: Instant) -> bool {
-        self.fresh(now).contains_key(server)
+        self.lock().get(server).is_some_and(|finding| now < finding.until)
     }
 
     /// All servers that only HTTP reached, not long ago.
     #[must_use]
     pub fn all(&self, now: Instant) -> Vec<String> {
-        self.fresh(now).keys().cloned().collect()
+        self.lock().iter().filter(|(_, finding)| now < finding.until).map(|(server, _)| server.clone()).collect()
     }
 
-    /// Forgets what is stale.
-    fn fresh(&self, now: Instant) -> MutexGuard<'_, BTreeMap<String, Instant>> {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        found.retain(|_, at| now - *at < REMEMBERED);
-        found
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Finding>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -246,15 +260,24 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_goes_stale() {
+    fn a_finding_goes_stale_and_counts_longer_each_time_it_is_made_again() {
         let memory = Memory::new();
         let at = |seconds| Instant(Duration::from_secs(seconds));
-        memory.add("a".to_owned(), at(5));
-        memory.add("b".to_owned(), at(300));
-        assert!(memory.has("a", at(604)) && !memory.has("c", at(604)));
-        assert_eq!(memory.all(at(604)), ["a", "b"]);
-        assert!(!memory.has("a", at(605)));
-        assert_eq!(memory.all(at(605)), ["b"]);
-        assert!(memory.all(at(900)).is_empty());
+        let add = |seconds| memory.add("a".to_owned(), at(seconds));
+        add(100);
+        // Another connection finds the same.
+        add(105);
+        assert!(memory.has("a", at(109)) && !memory.has("b", at(109)) && !memory.has("a", at(110)));
+        assert_eq!(memory.all(at(109)), ["a"]);
+        assert!(memory.all(at(110)).is_empty());
+        let mut now = 120;
+        for lasts in [20, 40, 80, 160, 320, 600, 600] {
+            add(now);
+            assert!(memory.has("a", at(now + lasts - 1)) && !memory.has("a", at(now + lasts)), "{lasts}");
+            now += lasts + 5;
+        }
+        let long_after = now + 600;
+        add(long_after);
+        assert!(!memory.has("a", at(long_after + 10)), "what was found long ago does not count");
     }
 }
