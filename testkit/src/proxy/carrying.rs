@@ -119,6 +119,10 @@ async fn upward(
     let mut from = BufReader::with_capacity(PIECE, from);
     if let Some(line) = line {
         let head = read_head(&mut from).await?;
+        // The account knows the messages of WebSockets, so no message may go another way.
+        if head.starts_with(b"POST /ws ") {
+            return Ok(());
+        }
         shared.asked.fetch_add(head.len() as u64, Ordering::SeqCst);
         to.write_all(&head).await?;
         while is_upgrade(&head)
