@@ -19,9 +19,11 @@ const RATE: u64 = 12 << 20;
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest time without the server.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(2);
-/// Tries for a fault, and the bytes between two tries: its target may have ended by itself a moment ago.
-const TRIES: u32 = 30;
-const BETWEEN_TRIES: u64 = 1 << 20;
+/// Tries for a fault. Its target may have ended by itself a moment ago, or have nothing on record yet.
+const TRIES: u32 = 10;
+/// Bytes between the first two tries, then twice as many each time up to the other number. That takes longer than a
+/// commit, so that something is on record in the end although each try kills the browser.
+const BETWEEN_TRIES: [u64; 2] = [1 << 20, 32 << 20];
 /// The blocks in one message, in bytes.
 const LONGEST_MESSAGE: u64 = 256 << 10;
 
@@ -104,12 +106,12 @@ impl Rig {
 
     /// Causes a fault.
     pub(super) async fn strike(&mut self, blow: Blow) -> Result<()> {
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             if self.has_struck(blow).await? {
                 return Ok(());
             }
             self.log.say("     which was not there");
-            self.download(BETWEEN_TRIES).await?;
+            self.download((BETWEEN_TRIES[0] << attempt).min(BETWEEN_TRIES[1])).await?;
         }
         bail!("there was nothing to strike, {TRIES} times")
     }
