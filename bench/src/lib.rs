@@ -1,9 +1,9 @@
 //! WSTP's speed and cost beside its peers, on one machine, in one run.
 //!
 //! [`catalogue::BENCHMARKS`] lists the figures and their targets; `benchmarks/` has a file for each. Their basis:
-//! `corpus` makes the files, `text` those that compress. `ours` and `peers` start the programs, and `load` is a client that keeps nothing. `wire`
-//! is a network of the kernel's own TCP, and `browser` is a Chromium that downloads. `cost` says what processes took;
-//! `figure` and `report` are the outcome.
+//! `corpus` makes the files, `text` those that compress. `ours` and `peers` start the programs, and `load` is a client
+//! that keeps nothing. `wire` is a network of the kernel's own TCP, and `browser` is a Chromium that downloads. `cost`
+//! says what processes took; `figure` and `report` are the outcome.
 //!
 //! Invariants:
 //! - a peer runs in the same run as ours, round by round in turn, with the same file, and each round begins with

@@ -1,7 +1,7 @@
 //! The search for the carrier that gets through to a server: a WebSocket, or HTTP exchanges where no WebSocket does.
 //!
-//! A WebSocket wins wherever it opens. It gets more time on a slow line, and a second try where the server was only away
-//! for a moment. The front end opens, asks, waits and tells the time.
+//! A WebSocket wins wherever it opens. It gets more time on a slow line, and a second try where the server was only
+//! away for a moment. The front end opens, asks, waits and tells the time.
 
 use std::collections::BTreeMap;
 use std::future::Future;

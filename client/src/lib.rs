@@ -3,9 +3,9 @@
 //! It parses the address that a person types ([`address`]) and makes the names of a server safe for a disk ([`names`]).
 //! It tells which characters of a stranger's text mislead a person ([`text`]). It says in words what went wrong
 //! ([`words`]), and who answers if no WSTP server does ([`diagnosis`]). It finds out whether a WebSocket or HTTP gets
-//! through ([`carrier`]), and puts frames into HTTP exchanges ([`exchanges`]). It stores the blocks, hashes and journal of a transfer ([`store`]) in files
-//! that the front end opens. A front end passes its differences as data. The crate opens no socket and no file, and
-//! knows neither tokio nor the browser.
+//! through ([`carrier`]), and puts frames into HTTP exchanges ([`exchanges`]). It stores the blocks, hashes and journal
+//! of a transfer ([`store`]) in files that the front end opens. A front end passes its differences as data. The crate
+//! opens no socket and no file, and knows neither tokio nor the browser.
 
 pub mod address;
 pub mod carrier;

@@ -9,7 +9,7 @@ const LONGEST_PAUSE: u64 = 64 << 20;
 /// Shorter frames gain nothing that a reader could notice.
 const SHORTEST: usize = 4 << 10;
 
-/// What was found about one file. Shared by all who read it; a race costs one try more or less.
+/// The findings about one file. Shared by all who read it; a race costs one try more or less.
 #[derive(Debug, Default)]
 pub struct Compressibility {
     /// Bytes that are left to be sent as they are.

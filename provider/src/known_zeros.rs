@@ -15,7 +15,7 @@ pub struct KnownZeros(Mutex<Known>);
 struct Known {
     /// They neither overlap nor touch.
     ranges: VecDeque<Range<u64>>,
-    /// Where reading ahead met other bytes last.
+    /// The offset at which reading ahead met other bytes last.
     data_at: Option<u64>,
     /// Whether somebody reads ahead. Another one who did would read the same bytes.
     is_read_ahead: bool,

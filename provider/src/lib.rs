@@ -1,8 +1,8 @@
 //! The serving half of the protocol without I/O: what a peer may ask, and how it is answered.
 //!
-//! Read [`PeerState`] and [`Offer`] first. A [`PeerState`] takes the messages of one peer, checks them against all bounds,
-//! and gives out the [`Task`]s that are left. [`perform`] does one with any [`Offer`]. [`PeerState::finish`] makes the
-//! answer of the outcome.
+//! Read [`PeerState`] and [`Offer`] first. A [`PeerState`] takes the messages of one peer, checks them against all
+//! bounds, and gives out the [`Task`]s that are left. [`perform`] does one with any [`Offer`]. [`PeerState::finish`]
+//! makes the answer of the outcome.
 //!
 //! This crate opens no socket and no file, reads no clock and needs no runtime. The server answers with it, and so can
 //! a browser that has a file.

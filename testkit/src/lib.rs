@@ -3,8 +3,8 @@
 //! [`Proxy`] stands between a client and a server. It counts, holds and cuts bytes, so that *half-way* is a place and
 //! not a matter of luck; on a bad line it spoils messages. [`Link`] is a longer way: it delays, and models how TCP's
 //! windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`],
-//! [`Wstp`], [`Driver`] and [`Program`] start real programs. Each listens on a port that the system chooses and ends with its owner, also
-//! when a test panics. Waiting is for a condition with a limit.
+//! [`Wstp`], [`Driver`] and [`Program`] start real programs. Each listens on a port that the system chooses and ends
+//! with its owner, also when a test panics. Waiting is for a condition with a limit.
 //!
 //! No product depends on this crate: `cargo xtask check-arrows` sees to it.
 

@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Every frame, those before count for an eighth less.
 const MEMORY: f64 = 0.875;
 
-/// What is known about a line; the last frames count most.
+/// The speed of a line; the last frames count most.
 #[derive(Debug)]
 pub struct Line {
     bytes_per_second: AtomicU64,

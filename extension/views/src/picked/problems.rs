@@ -1,4 +1,4 @@
-//! What went wrong with a save into a picked folder, in words.
+//! The problems of a save into a picked folder, in words.
 
 use wasm_bindgen::JsValue;
 use wstp_messages::Problem;

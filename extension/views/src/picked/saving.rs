@@ -33,7 +33,7 @@ pub(super) struct Saving {
     pub(super) is_folder: bool,
 }
 
-/// Where a transfer is saved.
+/// The place of a saved transfer.
 #[derive(Clone)]
 struct Place {
     /// Name of the copy.
@@ -114,7 +114,7 @@ impl Saving {
         }
     }
 
-    /// Where to save it: where an earlier save began, or under a name that nothing in the picked folder has.
+    /// The place to save it: that of an earlier save, or a name that nothing in the picked folder has.
     async fn place(
         &self,
         picked: &FileSystemDirectoryHandle,

@@ -1,4 +1,4 @@
-//! What can be done with a transfer: the buttons of its row, those behind *more*, and those beside a problem.
+//! The actions on a transfer: the buttons of its row, those behind *more*, and those beside a problem.
 
 use wstp_messages::{TransferState, TransferView};
 use wstp_ui::transfer_row::Action;

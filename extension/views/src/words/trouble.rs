@@ -1,4 +1,4 @@
-//! What is wrong with a transfer, and the user's way out of it.
+//! The trouble with a transfer, and the user's way out of it.
 
 use wstp_messages::{MAX_MISSING, RoomView, TransferView};
 use wstp_ui::format::{bytes, count, grouped};
