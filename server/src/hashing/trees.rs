@@ -10,6 +10,9 @@ use wstp_protocol::Hash;
 use super::layout::Nodes;
 use super::tree::HashTree;
 
+#[cfg(test)]
+mod conformance;
+
 /// Trees up to this size are held in memory if no disk has room: those of files of up to 4 GiB.
 const MAX_MEMORY_TREE: u64 = 17 << 20;
 
