@@ -19,7 +19,7 @@ import websockets
 
 import blake3_tree as tree
 import wire
-from exchanges import Exchanges
+from exchanges import Downstream, Exchanges
 
 IN_FLIGHT = 4
 PAGE_NODES = 64
@@ -60,11 +60,14 @@ class Client:
         self.tasks = [asyncio.create_task(self.receive()), asyncio.create_task(self.keep_alive())]
 
     @classmethod
-    async def connect(cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES | wire.ZEROS | wire.COMPRESSED):
+    async def connect(
+        cls, url, token=None, features=wire.MIRRORS | wire.BUNDLES | wire.ZEROS | wire.COMPRESSED, downstream=False):
         if url.startswith("http"):
             socket = Exchanges(url)
         else:
             socket = await websockets.connect(url, max_size=wire.MAX_SERVER_FRAME, compression=None)
+            if downstream:
+                socket = await Downstream(url, socket).begin()
         hello = wire.encode("Hello", min_version=1, max_version=1, features=features, agent="python interop", token=token)
         try:
             await socket.send(hello)

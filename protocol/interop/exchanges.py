@@ -1,12 +1,14 @@
 """Frames over HTTP, with the interface of a WebSocket: docs/protocol.md, section "Frames over HTTP".
 
 Each exchange is a request of `http.client` in a thread of its own. A response is read to its end before its frames are
-handed on, as some proxies do.
+handed on, as some proxies do. A `Downstream` is one long response beside a WebSocket (section 17.4).
 """
 
 import asyncio
+import contextlib
 import http.client
 import struct
+import threading
 from urllib.parse import urlsplit
 
 TYPE = "application/x-wstp"
@@ -131,3 +133,55 @@ class Exchanges:
             return response.read()
         finally:
             connection.close()
+
+
+class Downstream:
+    """A session whose server speaks in a response, and whose client speaks over `websocket`, which was just opened."""
+
+    def __init__(self, url, websocket):
+        self.url, self.websocket = urlsplit(url), websocket
+        self.frames = asyncio.Queue()
+
+    async def begin(self):
+        self.connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=PATIENCE)
+        response = await asyncio.to_thread(self.request)
+        if response.status != 200 or response.headers["Content-Type"] != TYPE:
+            raise Ended(f"the server answers with the status {response.status}")
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self.read, args=(response, loop), daemon=True).start()
+        await self.websocket.send(response.headers["WSTP-Session"])
+        return self
+
+    def request(self):
+        self.connection.request("POST", self.url.path, b"", {"Content-Type": TYPE, "WSTP-Session": "websocket"})
+        return self.connection.getresponse()
+
+    def read(self, response, loop):
+        """Reads records until the response ends; the numbers count up from 0."""
+        number = 0
+        try:
+            while len(head := response.read(RECORD.size)) == RECORD.size:
+                length, at = RECORD.unpack(head)
+                if at != number or not 0 < length <= MAX_SERVER_FRAME or len(frame := response.read(length)) < length:
+                    break
+                number += 1
+                loop.call_soon_threadsafe(self.frames.put_nowait, frame)
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.frames.put_nowait, None)
+
+    async def send(self, frame):
+        await self.websocket.send(frame)
+
+    async def recv(self):
+        if (frame := await self.frames.get()) is None:
+            self.frames.put_nowait(None)
+            raise Ended("the response ended")
+        return frame
+
+    __aiter__, __anext__ = Exchanges.__aiter__, Exchanges.__anext__
+
+    async def close(self):
+        await self.websocket.close()

@@ -333,16 +333,18 @@ class Served(unittest.IsolatedAsyncioTestCase):
 
     async def test_the_same_frames_go_over_http(self):
         url = self.url.replace("ws://", "http://", 1)
-        (self.share / "hashed later.bin").write_bytes(make_vectors.sample(3 * BLOCK))
-        async with await Client.connect(url) as client:
-            self.assertEqual(await asyncio.wait_for(client.mirrors, 20), MIRRORS)
+        for carrier in ({"url": url}, {"url": self.url, "downstream": True}):
             # Its root is told unasked.
-            for path in (f"sizes/{70 * BLOCK}.bin", "hashed later.bin"):
-                data, root = await client.get(path)
-                self.assertEqual(data, (self.share / path).read_bytes())
-                self.assertEqual(root, blake3.blake3(data).digest())
-            await self.assert_refused(4, client.request("Open", path="nothing"))
-        (self.share / "hashed later.bin").unlink()
+            later = self.share / "hashed later.bin"
+            later.write_bytes(make_vectors.sample(3 * BLOCK))
+            async with await Client.connect(**carrier) as client:
+                self.assertEqual(await asyncio.wait_for(client.mirrors, 20), MIRRORS)
+                for path in (f"sizes/{70 * BLOCK}.bin", later.name):
+                    data, root = await client.get(path)
+                    self.assertEqual(data, (self.share / path).read_bytes())
+                    self.assertEqual(root, blake3.blake3(data).digest())
+                await self.assert_refused(4, client.request("Open", path="nothing"))
+            later.unlink()
         again = Exchanges(url)
         await again.send(b"\x7f")
         name, failure = wire.decode(await again.recv())

@@ -14,6 +14,9 @@ use crate::frame;
 pub const CONTENT_TYPE: &str = "application/x-wstp";
 /// The field that names the session: in the response to the first exchange, and in each later request.
 pub const SESSION_FIELD: &str = "wstp-session";
+/// The value of this field in the request for a response beside a WebSocket. The response takes the server's frames, and
+/// the WebSocket's first message is a text: the name of the session.
+pub const BESIDE_WEBSOCKET: &str = "websocket";
 /// Bytes before a frame: its length as `u32` and its number as `u64`, little-endian.
 pub const RECORD_HEADER_LEN: usize = 12;
 /// Longest body of a request, in bytes.

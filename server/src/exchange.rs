@@ -1,9 +1,11 @@
 //! The protocol over HTTP exchanges, the second [carrier](crate::carrier): for clients whose way lets no WebSocket
-//! through. `POST /ws` brings frames and takes answers, `DELETE /ws` ends a session.
+//! through. `POST /ws` brings frames and takes answers, `DELETE /ws` ends a session. A response can also take the
+//! server's frames for a WebSocket ([`downstream`]).
 //!
 //! The rule for origins is that of the WebSocket. The content type and the field of the session make a browser ask
 //! before a page elsewhere may send such a request at all.
 
+mod downstream;
 mod exchanges;
 mod response;
 mod sessions;
@@ -19,7 +21,7 @@ use http::{HeaderMap, Method, StatusCode};
 use sync_wrapper::SyncStream;
 use tracing::Instrument;
 use warp::reply::{Reply, Response};
-use wstp_protocol::exchange::{CONTENT_TYPE, MAX_REQUEST_BODY, SESSION_FIELD, records_in};
+use wstp_protocol::exchange::{BESIDE_WEBSOCKET, CONTENT_TYPE, MAX_REQUEST_BODY, SESSION_FIELD, records_in};
 use wstp_protocol::limits::MAX_CLIENT_FRAME;
 
 use crate::places::Sitting;
@@ -28,8 +30,12 @@ use crate::server::Server;
 use crate::{origin, session};
 use exchanges::{Exchanges, Refused};
 use response::Body;
-pub use sessions::Sessions;
 use sessions::{NoSession, SessionId};
+
+pub use downstream::{Downstream, Downstreams};
+
+/// The sessions whose frames all go in exchanges. Each holds a seat, so they are as many as seats.
+pub type Sessions = sessions::Sessions<Arc<Exchanges>>;
 
 /// How long the body of a request may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -73,10 +79,11 @@ async fn respond(
         const WORDS: &str = "This origin may not connect. The WSTP extension and native programs may.\n";
         return Err(Denied(StatusCode::FORBIDDEN, WORDS));
     }
-    let id = SessionId::of(headers).transpose()?;
     if method == Method::OPTIONS {
         return Ok(permission());
     }
+    let is_downstream = headers.get(SESSION_FIELD).is_some_and(|value| value == BESIDE_WEBSOCKET);
+    let id = if is_downstream { None } else { SessionId::of(headers).transpose()? };
     if method == Method::DELETE {
         server.exchanges.get(&id.ok_or(NoSession)?).ok_or(NoSession)?.leave();
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -89,6 +96,8 @@ async fn respond(
     let frames = records_in(&body, MAX_CLIENT_FRAME).map_err(|_| Denied::malformed())?;
     let (id, exchanges) = match id {
         Some(id) => (None, server.exchanges.get(&id).ok_or(NoSession)?),
+        None if is_downstream && frames.is_empty() => return downstream::begin(server, peer),
+        None if is_downstream => return Err(Denied::malformed()),
         // The question whether exchanges are served here.
         None if frames.is_empty() => return Ok(StatusCode::NO_CONTENT.into_response()),
         None => {
@@ -97,26 +106,31 @@ async fn respond(
         }
     };
     let items = exchanges.begin(frames)?;
-    let body = Body::new(items, exchanges, Sitting::on(peer.reader()));
+    let body = Body::new(items, Sitting::on(peer.reader()), move |is_whole| exchanges.finish(is_whole));
+    Ok(streamed(body, id.as_ref()))
+}
+
+/// A response of records, which may name its session.
+fn streamed(body: Body<impl FnOnce(bool) + Send + 'static>, name: Option<&SessionId>) -> Response {
     let mut response = warp::reply::stream(SyncStream::new(body.stream())).into_response();
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     // nginx would keep the beginning until there is more.
     fields.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    if let Some(id) = id {
-        fields.insert(SESSION_FIELD, id.value());
+    if let Some(name) = name {
+        fields.insert(SESSION_FIELD, name.value());
     }
-    Ok(response)
+    response
 }
 
 /// Begins a session, which serves its exchanges until it is over.
 async fn begin_session(server: &Arc<Server>, peer: &Peer) -> Result<(SessionId, Arc<Exchanges>), Denied> {
-    const NO_RANDOMNESS: Denied = Denied(StatusCode::INTERNAL_SERVER_ERROR, "No session can be named.\n");
     let mut seat = server.places.seat(peer.reader()).await;
     if let Some(seat) = &mut seat {
         seat.leave_connection();
     }
-    let (id, exchanges) = server.exchanges.add().ok_or(NO_RANDOMNESS)?;
+    let exchanges = Exchanges::new();
+    let id = server.exchanges.add(exchanges.clone()).ok_or(Denied::unnamed())?;
     let (number, address) = (server.connection_number(), peer.address);
     let span = tracing::info_span!("connection", id = number, peer = %address, carrier = "http");
     let (sender, receiver) = exchanges.halves();
@@ -155,6 +169,11 @@ fn permission() -> Response {
 impl Denied {
     fn malformed() -> Self {
         Self(StatusCode::BAD_REQUEST, "The request is malformed.\n")
+    }
+
+    /// The system has no randomness.
+    fn unnamed() -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, "No session can be named.\n")
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
 //! - `routes` answers pages and upgrades `/ws`, `plain_http` serves `/files/` to everything else;
-//! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other;
+//! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other, or a socket
+//!   for the client's frames with one long response for the server's;
 //! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);

@@ -1,7 +1,7 @@
 //! Places on the server, and the eviction of connections.
 //!
 //! Each TCP connection has a slot. Connections that speak the protocol or receive files or folders have a seat too. A
-//! paused reader keeps both while there is room. When all are taken and another client comes, the server evicts one
+//! session may come on two connections, so there are twice as many slots as seats, and some more. A paused reader keeps both while there is room. When all are taken and another client comes, the server evicts one
 //! connection. It is the one whose reader took nothing for longest, if that was at least the configured grace. So
 //! paused readers can't keep everyone else out.
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// TCP connections beyond the seats: for pages, health checks, and clients that are told to come back later.
+/// TCP connections beyond those of the seats: for pages, health checks, and clients that are told to come back later.
 const SPARE_SLOTS: usize = 64;
 /// How long an evicted connection may take to end.
 const MAKING_ROOM: Duration = Duration::from_secs(1);
@@ -62,10 +62,10 @@ pub struct Seat {
 pub struct Sitting(Arc<Reader>);
 
 impl Places {
-    /// This many seats, and some more slots.
+    /// This many seats, and slots for them.
     pub fn new(seats: usize, grace: Duration) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(seats + SPARE_SLOTS)),
+            slots: Arc::new(Semaphore::new(2 * seats + SPARE_SLOTS)),
             seats: Arc::new(Semaphore::new(seats)),
             grace,
             readers: Mutex::default(),

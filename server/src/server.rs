@@ -66,6 +66,8 @@ pub struct Server {
     pub compression: Arc<Compression>,
     /// The sessions that go over HTTP.
     pub exchanges: exchange::Sessions,
+    /// The responses that wait for their WebSocket.
+    pub downstreams: exchange::Downstreams,
     next_connection: AtomicU64,
 }
 
@@ -84,6 +86,7 @@ impl Server {
             congestion,
             compression: Arc::new(Compression::new()),
             exchanges: exchange::Sessions::default(),
+            downstreams: exchange::Downstreams::default(),
             next_connection: AtomicU64::new(1),
             control,
         }

@@ -81,7 +81,7 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
         match on_upgrade.await {
             Ok(upgraded) => {
                 let seat = server.places.seat(peer.reader()).await;
-                let (sender, receiver) = socket::open(upgraded);
+                let (sender, receiver) = socket::open(&server, upgraded);
                 serve(&server, (peer.number, peer.address), sender, receiver, seat).await;
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),

@@ -1,16 +1,22 @@
 //! The WebSocket, the usual [carrier]. Only this module knows which library speaks it.
 //!
-//! Frames go out without a copy. The size of incoming frames is checked before memory is taken for them.
+//! Frames go out without a copy. The size of incoming frames is checked before memory is taken for them. If the first
+//! message names a response, the server's frames go there ([`Downstream`]).
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
 use tokio_websockets::{CloseCode, Config, Limits, Message, ServerBuilder, WebSocketStream};
 use wstp_protocol::limits::{MAX_CLIENT_FRAME, MAX_SERVER_FRAME};
 
 use crate::carrier::{self, CarrierError, Closing, Incoming};
+use crate::exchange::Downstream;
+use crate::server::Server;
 
 /// Queued bytes at which the library writes before it takes more.
 const FLUSH_THRESHOLD: usize = 256 * 1024;
@@ -18,29 +24,51 @@ const FLUSH_THRESHOLD: usize = 256 * 1024;
 type Stream = WebSocketStream<TokioIo<Upgraded>>;
 
 /// The half that receives.
-pub struct Receiver(SplitStream<Stream>);
+pub struct Receiver {
+    stream: SplitStream<Stream>,
+    /// Until the first message came.
+    unclaimed: Option<(Arc<Server>, oneshot::Sender<Downstream>)>,
+}
 
 /// The half that sends.
-pub struct Sender(SplitSink<Stream, Message>);
+pub struct Sender {
+    sink: SplitSink<Stream, Message>,
+    claimed: oneshot::Receiver<Downstream>,
+    downstream: Option<Downstream>,
+}
 
 /// Takes over an upgraded HTTP connection.
-pub fn open(upgraded: Upgraded) -> (Sender, Receiver) {
+pub fn open(server: &Arc<Server>, upgraded: Upgraded) -> (Sender, Receiver) {
     let stream = ServerBuilder::new()
         .limits(Limits::default().max_payload_len(Some(MAX_CLIENT_FRAME)))
         .config(Config::default().frame_size(MAX_SERVER_FRAME).flush_threshold(FLUSH_THRESHOLD))
         .serve(TokioIo::new(upgraded));
     let (sink, stream) = stream.split();
-    (Sender(sink), Receiver(stream))
+    let (claim, claimed) = oneshot::channel();
+    let receiver = Receiver { stream, unclaimed: Some((server.clone(), claim)) };
+    (Sender { sink, claimed, downstream: None }, receiver)
+}
+
+impl Receiver {
+    /// Whether this text names a response, which then takes the server's frames. Only the first message can.
+    fn claims(&mut self, text: &str) -> bool {
+        let Some((server, claim)) = self.unclaimed.take() else { return false };
+        server.downstreams.claim(text).is_some_and(|downstream| claim.send(downstream).is_ok())
+    }
 }
 
 impl carrier::Receiver for Receiver {
     async fn next(&mut self) -> Option<Result<Incoming, CarrierError>> {
         loop {
-            let message = match self.0.next().await? {
+            let message = match self.stream.next().await? {
                 Ok(message) => message,
                 Err(error) => return Some(Err(error.into())),
             };
+            if message.as_text().is_some_and(|text| self.claims(text)) {
+                continue;
+            }
             if message.is_binary() {
+                self.unclaimed = None;
                 return Some(Ok(Incoming::Frame(message.into_payload().into())));
             } else if message.is_text() {
                 return Some(Ok(Incoming::Text));
@@ -51,17 +79,24 @@ impl carrier::Receiver for Receiver {
     }
 
     async fn drain(&mut self) {
-        while let Some(Ok(_)) = self.0.next().await {}
+        while let Some(Ok(_)) = self.stream.next().await {}
     }
 }
 
 impl carrier::Sender for Sender {
     async fn feed(&mut self, frame: Bytes) -> Result<(), CarrierError> {
-        Ok(self.0.feed(Message::binary(frame)).await?)
+        // The client claims before it greets, and nothing is said to it before.
+        if let Ok(downstream) = self.claimed.try_recv() {
+            self.downstream = Some(downstream);
+        }
+        match &mut self.downstream {
+            Some(downstream) => downstream.feed(frame).await,
+            None => Ok(self.sink.feed(Message::binary(frame)).await?),
+        }
     }
 
     async fn flush(&mut self) -> Result<(), CarrierError> {
-        Ok(self.0.flush().await?)
+        Ok(self.sink.flush().await?)
     }
 
     async fn close(&mut self, closing: Closing) -> Result<(), CarrierError> {
@@ -71,6 +106,8 @@ impl carrier::Sender for Sender {
             Closing::Protocol => CloseCode::PROTOCOL_ERROR,
             Closing::TryAgainLater => CloseCode::SERVICE_OVERLOAD,
         };
-        Ok(self.0.send(Message::close(Some(code), "")).await?)
+        // The response ends behind the last words.
+        self.downstream = None;
+        Ok(self.sink.send(Message::close(Some(code), "")).await?)
     }
 }

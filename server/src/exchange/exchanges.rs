@@ -19,7 +19,7 @@ use crate::carrier::{self, CarrierError, Closing, Incoming};
 /// A session without any exchange for so long is over.
 const IDLE: Duration = Duration::from_secs(30);
 /// Frames in a response that its client has not taken yet.
-const QUEUE: usize = 2;
+pub const QUEUE: usize = 2;
 /// Notices that wait for the next request.
 const MOST_NOTICES: usize = 64;
 /// Most responses at once.

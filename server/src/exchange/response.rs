@@ -2,36 +2,38 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use tokio::sync::mpsc;
 use wstp_protocol::exchange::{END, record_header};
 
-use super::exchanges::{Exchanges, Item};
+use super::exchanges::Item;
 use crate::places::Sitting;
 
 /// Frames from this size on are not copied.
 const LARGE: usize = 16 * 1024;
 
 /// A response under way. When it is dropped, its session learns whether it was whole.
-pub struct Body {
+pub struct Body<F: FnOnce(bool)> {
     items: mpsc::Receiver<Item>,
-    exchanges: Arc<Exchanges>,
+    on_end: Option<F>,
     ready: VecDeque<Bytes>,
     is_whole: bool,
     _sitting: Sitting,
 }
 
-impl Body {
-    /// The response that these items make.
-    pub fn new(items: mpsc::Receiver<Item>, exchanges: Arc<Exchanges>, sitting: Sitting) -> Self {
-        Self { items, exchanges, ready: VecDeque::new(), is_whole: false, _sitting: sitting }
+impl<F: FnOnce(bool)> Body<F> {
+    /// The response that these items make. `on_end` hears whether it was whole.
+    pub fn new(items: mpsc::Receiver<Item>, sitting: Sitting, on_end: F) -> Self {
+        Self { items, on_end: Some(on_end), ready: VecDeque::new(), is_whole: false, _sitting: sitting }
     }
 
     /// Its bytes.
-    pub fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    pub fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send
+    where
+        F: Send,
+    {
         stream::unfold(self, |mut body| async move { body.next().await.map(|bytes| (Ok(bytes), body)) })
     }
 
@@ -66,8 +68,10 @@ impl Body {
     }
 }
 
-impl Drop for Body {
+impl<F: FnOnce(bool)> Drop for Body<F> {
     fn drop(&mut self) {
-        self.exchanges.finish(self.is_whole && self.ready.is_empty());
+        if let Some(on_end) = self.on_end.take() {
+            on_end(self.is_whole && self.ready.is_empty());
+        }
     }
 }

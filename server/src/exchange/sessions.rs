@@ -1,13 +1,11 @@
-//! The sessions that go over HTTP, by the secret that names each. Each holds a seat, so they are as many as seats.
+//! What goes over HTTP for a session, by the secret that names it.
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderValue};
 use wstp_protocol::exchange::SESSION_FIELD;
-
-use super::exchanges::Exchanges;
 
 /// Bytes in a secret. Nobody guesses so many.
 const SECRET: usize = 16;
@@ -16,9 +14,8 @@ const SECRET: usize = 16;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId([u8; SECRET]);
 
-/// All sessions over HTTP.
-#[derive(Default)]
-pub struct Sessions(Mutex<HashMap<SessionId, Arc<Exchanges>>>);
+/// What each session has.
+pub struct Sessions<T>(Mutex<HashMap<SessionId, T>>);
 
 impl SessionId {
     /// A new one; `None` when the system has no randomness.
@@ -30,19 +27,20 @@ impl SessionId {
 
     /// The one in the head of a request; `None` without one. One that can't be right is an error.
     pub fn of(headers: &HeaderMap) -> Option<Result<Self, NoSession>> {
-        let value = headers.get(SESSION_FIELD)?.as_bytes();
+        Some(Self::parse(headers.get(SESSION_FIELD)?.as_bytes()))
+    }
+
+    /// The one that a client wrote.
+    pub fn parse(value: &[u8]) -> Result<Self, NoSession> {
         let mut secret = [0; SECRET];
         if value.len() != 2 * SECRET {
-            return Some(Err(NoSession));
+            return Err(NoSession);
         }
         for (byte, digits) in secret.iter_mut().zip(value.chunks_exact(2)) {
             let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
-            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                Some(value) => *byte = value,
-                None => return Some(Err(NoSession)),
-            }
+            *byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or(NoSession)?;
         }
-        Some(Ok(Self(secret)))
+        Ok(Self(secret))
     }
 
     /// Its form in the head of a response.
@@ -57,29 +55,38 @@ impl SessionId {
     }
 }
 
+impl<T: Clone> Sessions<T> {
+    /// The one with this name.
+    pub fn get(&self, id: &SessionId) -> Option<T> {
+        self.lock().get(id).cloned()
+    }
+}
+
 /// No session has this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSession;
 
-impl Sessions {
-    /// A new session, which is to be [removed](Self::remove) when it is over; `None` when the system has no randomness.
-    pub fn add(&self) -> Option<(SessionId, Arc<Exchanges>)> {
-        let (id, exchanges) = (SessionId::random()?, Exchanges::new());
-        self.lock().insert(id.clone(), exchanges.clone());
-        Some((id, exchanges))
+impl<T> Default for Sessions<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Sessions<T> {
+    /// Gives a session a name, which is to be [removed](Self::remove) in the end; `None` when the system has no
+    /// randomness.
+    pub fn add(&self, session: T) -> Option<SessionId> {
+        let id = SessionId::random()?;
+        self.lock().insert(id.clone(), session);
+        Some(id)
     }
 
-    /// A session that is not over.
-    pub fn get(&self, id: &SessionId) -> Option<Arc<Exchanges>> {
-        self.lock().get(id).cloned()
+    /// Forgets a name, and returns what had it.
+    pub fn remove(&self, id: &SessionId) -> Option<T> {
+        self.lock().remove(id)
     }
 
-    /// A session is over.
-    pub fn remove(&self, id: &SessionId) {
-        self.lock().remove(id);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Exchanges>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,7 +98,7 @@ mod tests {
     #[test]
     fn a_session_is_found_under_its_name_alone_and_no_log_shows_it() {
         let sessions = Sessions::default();
-        let (id, _) = sessions.add().unwrap();
+        let id = sessions.add(()).unwrap();
         let value = id.value();
         assert_eq!(format!("{value:?}"), "Sensitive");
         let mut headers = HeaderMap::new();
@@ -99,7 +106,7 @@ mod tests {
         headers.insert(SESSION_FIELD, value);
         let read = SessionId::of(&headers).unwrap().unwrap();
         assert!(sessions.get(&read).is_some());
-        sessions.remove(&read);
+        assert!(sessions.remove(&read).is_some());
         assert!(sessions.get(&id).is_none());
         for wrong in ["", "00", "+0000000000000000000000000000000", "zz000000000000000000000000000000"] {
             headers.insert(SESSION_FIELD, HeaderValue::from_static(wrong));

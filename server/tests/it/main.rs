@@ -6,6 +6,7 @@
 mod bundles;
 mod changes;
 mod compression;
+mod downstream;
 mod exchanges;
 mod files;
 mod folder_pages;

@@ -1,0 +1,70 @@
+//! The response that takes the server's frames of a session, beside a WebSocket that brings the client's. A browser
+//! reads a response with less processor time than messages.
+//!
+//! The response comes first and has a name. A WebSocket that says this name as its first message gets it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use warp::reply::Response;
+
+use super::exchanges::{Item, QUEUE};
+use super::response::Body;
+use super::sessions::{SessionId, Sessions};
+use super::{Denied, streamed};
+use crate::carrier::CarrierError;
+use crate::places::Sitting;
+use crate::routes::Peer;
+use crate::server::Server;
+
+/// The responses that wait for their WebSocket.
+#[derive(Default)]
+pub struct Downstreams(Sessions<Downstream>);
+
+/// The sending end of a response.
+pub struct Downstream {
+    items: mpsc::Sender<Item>,
+    next_number: u64,
+}
+
+/// The client takes the response no longer.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was cut")]
+struct Cut;
+
+impl Downstreams {
+    /// The response of this name, which nobody else gets.
+    pub fn claim(&self, name: &str) -> Option<Downstream> {
+        self.0.remove(&SessionId::parse(name.as_bytes()).ok()?)
+    }
+}
+
+impl Downstream {
+    /// Queues one frame, and waits while the client takes none.
+    pub async fn feed(&mut self, frame: Bytes) -> Result<(), CarrierError> {
+        let frame = Some((self.next_number, frame));
+        self.next_number += 1;
+        Ok(self.items.send(Item { frame, is_last: false }).await.map_err(|_| Cut)?)
+    }
+}
+
+/// Begins a response. It ends when no WebSocket claims it in the time of a handshake.
+pub fn begin(server: &Arc<Server>, peer: &Peer) -> Result<Response, Denied> {
+    let (items, to_send) = mpsc::channel(QUEUE);
+    let id = server.downstreams.0.add(Downstream { items, next_number: 0 }).ok_or(Denied::unnamed())?;
+    let (waiting, name, patience) = (server.clone(), id.clone(), server.config().timeouts.handshake);
+    let unclaimed = server.sessions.spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(patience) => {}
+            () = waiting.stopping.cancelled() => {}
+        }
+        waiting.downstreams.0.remove(&name);
+    });
+    let (server, name) = (server.clone(), id.clone());
+    let body = Body::new(to_send, Sitting::on(peer.reader()), move |_| {
+        unclaimed.abort();
+        server.downstreams.0.remove(&name);
+    });
+    Ok(streamed(body, Some(&id)))
+}
