@@ -114,10 +114,7 @@ impl Proxy {
     async fn start_with(upstream: SocketAddr, lines: Option<Lines>) -> Result<Self> {
         let shared = Arc::new(Shared::new(upstream, lines));
         let serving = shared.clone();
-        let listener = Listener::start(move |client| {
-            let number = serving.accepted.fetch_add(1, Ordering::SeqCst) + 1;
-            carry(client, number, serving.clone())
-        });
+        let listener = Listener::start(move |client| carry(client, serving.clone()));
         Ok(Self { listener: listener.await?, shared })
     }
 
@@ -181,14 +178,20 @@ impl Proxy {
         self.shared.asked.load(Ordering::SeqCst)
     }
 
-    /// Connections made to it so far.
+    /// Connections made to it so far, by their first bytes. The protocol over HTTP is not counted: its connections belong
+    /// to sessions.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
-    /// Connections open now.
+    /// Connections open now, of those that are counted.
     pub fn open(&self) -> u64 {
         self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Connections open now that carry the protocol over HTTP: those that are not counted.
+    pub fn exchanging(&self) -> u64 {
+        self.shared.exchanging.load(Ordering::SeqCst)
     }
 
     /// Lets `bytes` more through and then nothing until told otherwise.
@@ -218,6 +221,11 @@ impl Proxy {
         if refuses {
             self.cut();
         }
+    }
+
+    /// Breaks every new connection that begins with the protocol over HTTP, so that all frames go over WebSockets.
+    pub fn pass_websockets_alone(&self) {
+        self.shared.websockets_alone.store(true, Ordering::SeqCst);
     }
 
     /// Lets so many bytes a second through from here on, over all connections.
@@ -360,10 +368,30 @@ mod tests {
         let (proxy, nobody) = (Proxy::start(one).await.unwrap(), Proxy::start(other).await.unwrap());
         nobody.end();
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        stream.write_all(b"x").await.unwrap();
+        stream.read_exact(&mut [0]).await.unwrap();
         proxy.opened(1).await.unwrap();
         proxy.move_to(nobody.address());
         assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        stream.write_all(b"x").await.unwrap();
         assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)), "nobody answers there");
+    }
+
+    #[tokio::test]
+    async fn the_protocol_over_http_is_not_counted_and_can_be_kept_out() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        let mut exchange = TcpStream::connect(proxy.address()).await.unwrap();
+        exchange.write_all(b"POST /ws HTTP").await.unwrap();
+        exchange.read_exact(&mut [0; 13]).await.unwrap();
+        assert_eq!((proxy.accepted(), proxy.open(), proxy.exchanging()), (0, 0, 1));
+        proxy.pass_websockets_alone();
+        proxy.cut();
+        for bytes in [&b"POST /ws HTTP"[..], b"GET /ws HTTP"] {
+            let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+            let is_passed = stream.read_exact(&mut [0; 12]).await.is_ok();
+            assert_eq!(is_passed, bytes.starts_with(b"GET"));
+        }
     }
 }

@@ -19,6 +19,10 @@ use super::pace::Pace;
 
 /// The most that is read or written at once.
 pub(super) const PIECE: usize = 16 * 1024;
+/// The number of a connection that is not counted.
+const NO_NUMBER: u64 = u64::MAX;
+/// How a request of the protocol over HTTP begins.
+const EXCHANGE: [u8; 9] = *b"POST /ws ";
 /// How long a message waits for the one that is to overtake it.
 const OVERTAKING: Duration = Duration::from_millis(200);
 /// How long a client may take to close its half once the server is gone.
@@ -36,12 +40,16 @@ pub(super) struct Shared {
     pub(super) accepted: AtomicU64,
     /// Connections open now.
     pub(super) open: AtomicU64,
+    /// Connections open now that carry the protocol over HTTP.
+    pub(super) exchanging: AtomicU64,
     /// How many bytes may pass in all.
     pub(super) limit: watch::Sender<u64>,
     /// The connection that lets nothing through, counted from 1.
     pub(super) stalled: watch::Sender<u64>,
     /// Whether every new connection ends at once.
     pub(super) refuses: AtomicBool,
+    /// Whether every new connection ends at once that begins with the protocol over HTTP.
+    pub(super) websockets_alone: AtomicBool,
     /// Counts up when all connections are to be cut.
     pub(super) cuts: watch::Sender<u64>,
     /// Over all connections.
@@ -66,9 +74,18 @@ enum End {
 }
 
 /// Carries one connection until either side ends it, it is cut, or the server can't be reached.
-pub(super) async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
-    let _open = Open::new(&shared.open);
+pub(super) async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let mut cuts = shared.cuts.subscribe();
+    let is_counted = tokio::select! {
+        is_exchange = is_exchange(&client) => !is_exchange,
+        _ = cuts.changed() => return,
+    };
+    // The account knows the messages of WebSockets, so on a bad line no message may go another way.
+    if !is_counted && (shared.lines.is_some() || shared.websockets_alone.load(Ordering::SeqCst)) {
+        return;
+    }
+    let number = if is_counted { shared.accepted.fetch_add(1, Ordering::SeqCst) + 1 } else { NO_NUMBER };
+    let _open = Open::new(if is_counted { &shared.open } else { &shared.exchanging });
     if shared.refuses.load(Ordering::SeqCst) {
         return;
     }
@@ -92,6 +109,12 @@ pub(super) async fn carry(mut client: TcpStream, number: u64, shared: Arc<Shared
     } else {
         let _ = client.set_zero_linger();
     }
+}
+
+/// Whether a connection begins with the protocol over HTTP. Such a one belongs to a session and is none of its own.
+async fn is_exchange(client: &TcpStream) -> bool {
+    let mut first = [0; EXCHANGE.len()];
+    client.peek(&mut first).await.is_ok() && first == EXCHANGE
 }
 
 /// Counts one while it lives.
@@ -119,10 +142,6 @@ async fn upward(
     let mut from = BufReader::with_capacity(PIECE, from);
     if let Some(line) = line {
         let head = read_head(&mut from).await?;
-        // The account knows the messages of WebSockets, so no message may go another way.
-        if head.starts_with(b"POST /ws ") {
-            return Ok(());
-        }
         shared.asked.fetch_add(head.len() as u64, Ordering::SeqCst);
         to.write_all(&head).await?;
         while is_upgrade(&head)
@@ -228,9 +247,11 @@ impl Shared {
             asked: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            exchanging: AtomicU64::new(0),
             limit: watch::Sender::new(u64::MAX),
             stalled: watch::Sender::new(0),
             refuses: AtomicBool::new(false),
+            websockets_alone: AtomicBool::new(false),
             cuts: watch::Sender::new(0),
             pace: Pace::new(u64::MAX),
             rate_of_each: AtomicU64::new(u64::MAX),
