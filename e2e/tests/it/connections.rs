@@ -1,4 +1,4 @@
-//! How many connections one transfer has.
+//! How many connections one transfer has, and what carries its blocks.
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage};
@@ -110,4 +110,34 @@ async fn left_to_itself_a_transfer_gives_up_connections_where_one_carries_all() 
     .await?;
     ensure!(stage.proxy.passed() < size, "the file was there before there were fewer connections");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_come_in_four_responses_of_a_server_and_over_websockets_where_there_are_none() -> Result<()> {
+    let stage = Stage::serving(&[(NAME, SIZE)]).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.fix_connections(6).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_name(NAME).await?;
+    stage.proxy.limit_rate(8 * MIB);
+    view.download(NAME).await?;
+    let settled = async |responses: u64| {
+        let mut goal = None;
+        until(&format!("six sessions with {responses} responses"), LONG, async || {
+            let (open, exchanging, passed) = (stage.proxy.open(), stage.proxy.exchanging(), stage.proxy.passed());
+            ensure!(exchanging <= 4, "{exchanging} responses are read at once");
+            if open >= 6 && exchanging == responses {
+                goal.get_or_insert(passed + 8 * MIB);
+            }
+            Ok(goal.is_some_and(|goal| passed >= goal).then_some(()))
+        })
+        .await
+    };
+    settled(4).await?;
+    stage.proxy.pass_websockets_alone();
+    stage.proxy.cut();
+    settled(0).await?;
+    stage.proxy.limit_rate(u64::MAX);
+    let saved = view.save(NAME).await?;
+    stage.check_saved(NAME, &saved)
 }

@@ -16,6 +16,8 @@ async fn in_order_the_beginning_comes_without_gaps_though_a_connection_falls_sil
     let mut stage = Stage::serving(&[(NAME, SIZE)]).await?;
     {
         let view = stage.open(Page::Manager).await?;
+        // One connection is to fall silent, with all that comes over it.
+        stage.proxy.pass_websockets_alone();
         // So that there is another one when one falls silent.
         view.fix_connections(4).await?;
         view.connect(&stage.address()).await?;

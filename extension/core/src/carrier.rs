@@ -1,5 +1,5 @@
 //! A connection to a server of the protocol, over the carrier that gets through: a WebSocket, or HTTP exchanges where
-//! no WebSocket does.
+//! no WebSocket does. A connection for blocks has a response beside its WebSocket, if the server has one.
 //!
 //! Each worker remembers the servers that only HTTP reached. The catalogue remembers them for all workers: a worker
 //! tells it, and gets to know them when it starts.
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Url;
@@ -19,8 +19,14 @@ use wstp_client::carrier::{Found, Memory, Ways, find};
 use wstp_engine::Instant;
 
 use crate::clock;
+use crate::downstream::{self, Reading, Waiting};
 use crate::exchange::{self, Exchange};
 use crate::socket::{Happening, Socket};
+
+/// How long an open WebSocket waits for the response beside it.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long the last words may take that come in a response, once its WebSocket is closed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 static MEMORY: Memory = Memory::new();
 
@@ -46,6 +52,15 @@ pub fn on_finding(tell: impl Fn(&str) + 'static) {
     LISTENERS.with_borrow_mut(|listeners| listeners.push(Box::new(tell)));
 }
 
+/// The purpose of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Questions and short answers.
+    Control,
+    /// Blocks, for which a response costs less than messages.
+    Blocks,
+}
+
 /// An open or opening connection. Dropping it closes it, without any further event.
 pub struct Carrier {
     shared: Rc<Shared>,
@@ -55,6 +70,7 @@ pub struct Carrier {
 
 struct Shared {
     url: String,
+    purpose: Purpose,
     way: RefCell<Way>,
     is_over: Cell<bool>,
     happened: Box<dyn Fn(Happening)>,
@@ -63,6 +79,8 @@ struct Shared {
 enum Way {
     None,
     Socket(Socket),
+    /// The server's frames come in the response.
+    Joined(Socket, #[expect(dead_code, reason = "it reads until it is dropped")] Reading),
     Exchanges(Exchange),
 }
 
@@ -72,10 +90,11 @@ impl Carrier {
     /// # Errors
     ///
     /// When the browser does not take the URL.
-    pub fn connect(url: &str, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
+    pub fn connect(url: &str, purpose: Purpose, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
         Url::new(url)?;
         let shared = Rc::new(Shared {
             url: url.to_owned(),
+            purpose,
             way: RefCell::new(Way::None),
             is_over: Cell::new(false),
             happened: Box::new(happened),
@@ -91,7 +110,7 @@ impl Carrier {
     /// Sends a frame. On a closed connection it is lost, and the close event follows.
     pub fn send(&self, frame: &[u8]) {
         match &*self.shared.way.borrow() {
-            Way::Socket(socket) => socket.send(frame),
+            Way::Socket(socket) | Way::Joined(socket, _) => socket.send(frame),
             Way::Exchanges(exchange) => exchange.send(frame),
             Way::None => {}
         }
@@ -107,9 +126,24 @@ impl Drop for Carrier {
 
 impl Shared {
     fn tell(&self, happening: Happening) {
-        if !self.is_over.get() {
+        let is_over = self.is_over.replace(self.is_over.get() || happening == Happening::Closed);
+        if !is_over {
             (self.happened)(happening);
         }
+    }
+
+    /// Something happened on the WebSocket. Where it has a response, the last words are in there, and its end follows.
+    fn socket_happened(self: &Rc<Self>, happening: Happening) {
+        if happening != Happening::Closed || !matches!(&*self.way.borrow(), Way::Joined(..)) {
+            return self.tell(happening);
+        }
+        let shared = Rc::downgrade(self);
+        spawn_local(async move {
+            gloo_timers::future::sleep(LAST_WORDS).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.tell(Happening::Closed);
+            }
+        });
     }
 
     /// Finds the way that gets through, and remembers a server that only HTTP reaches.
@@ -117,8 +151,9 @@ impl Shared {
         if MEMORY.has(&self.url, clock::now()) {
             return self.use_way(Way::Exchanges(self.exchanges()));
         }
-        match find(&WaysTo(self)).await {
-            Ok(Found::Socket(socket)) => self.use_way(Way::Socket(socket)),
+        let (found, waiting) = self.find_with_response().await;
+        match found {
+            Ok(Found::Socket(socket)) => self.use_socket(socket, waiting),
             Ok(Found::Exchanges) => {
                 remember(self.url.clone());
                 LISTENERS.with_borrow(|listeners| listeners.iter().for_each(|tell| tell(&self.url)));
@@ -126,6 +161,44 @@ impl Shared {
             }
             Err(Unopened) => self.tell(Happening::Closed),
         }
+    }
+
+    /// Finds the way, and asks for a response beside it if that is for blocks.
+    async fn find_with_response(self: &Rc<Self>) -> (Result<Found<Socket>, Unopened>, Option<Waiting>) {
+        let ways = WaysTo(self);
+        if self.purpose == Purpose::Control {
+            return (find(&ways).await, None);
+        }
+        let began = clock::now();
+        match select(pin!(find(&ways)), pin!(downstream::request(&self.url))).await {
+            Either::Left((Ok(Found::Socket(socket)), requesting)) => {
+                // It takes as many round trips as the WebSocket did.
+                let grace = GRACE.max(clock::now() - began);
+                let waiting = match select(requesting, pin!(gloo_timers::future::sleep(grace))).await {
+                    Either::Left((waiting, _)) => waiting,
+                    Either::Right(_) => {
+                        downstream::forgo(&self.url);
+                        None
+                    }
+                };
+                (Ok(Found::Socket(socket)), waiting)
+            }
+            Either::Left((found, _)) => (found, None),
+            Either::Right((waiting, finding)) => (finding.await, waiting),
+        }
+    }
+
+    fn use_socket(self: &Rc<Self>, socket: Socket, waiting: Option<Waiting>) {
+        // The server keeps a response only for a time.
+        let Some(waiting) = waiting.filter(Waiting::is_fresh) else { return self.use_way(Way::Socket(socket)) };
+        socket.say(waiting.name());
+        let shared = Rc::downgrade(self);
+        let reading = waiting.read(move |happening| {
+            if let Some(shared) = shared.upgrade() {
+                shared.tell(happening);
+            }
+        });
+        self.use_way(Way::Joined(socket, reading));
     }
 
     fn use_way(&self, way: Way) {
@@ -158,7 +231,7 @@ impl Ways for WaysTo<'_> {
         let (tell, shared) = (Cell::new(Some(tell)), Rc::downgrade(self.0));
         let socket = Socket::connect(&self.0.url, move |happening| match tell.take() {
             Some(tell) => drop(tell.send(happening == Happening::Opened)),
-            None => shared.upgrade().into_iter().for_each(|shared| shared.tell(happening.clone())),
+            None => shared.upgrade().into_iter().for_each(|shared| shared.socket_happened(happening.clone())),
         })
         .map_err(|_| Unopened)?;
         // The browser has no other event for this socket before the one that waits here has gone on.

@@ -1,7 +1,4 @@
 //! HTTP exchanges by `fetch`, with the interface of a socket. `wstp-client` says which requests to make.
-//!
-//! A response is read by a byte reader into one buffer, which is used again, and copied once into wasm memory. Nothing
-//! more is read before what came was handled. The requests carry nothing of the user's: no cookies and no referrer.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -11,30 +8,20 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
-use js_sys::{ArrayBuffer, Reflect, Uint8Array};
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{
-    AbortController, Headers, ReadableStreamByobReader, ReadableStreamGetReaderOptions, ReadableStreamReaderMode,
-    RequestCache, RequestCredentials, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
-};
-use wstp_client::exchanges::{ASK_AFTER, Ended, ExchangeId, Exchanges, Head, Request};
-use wstp_protocol::exchange::{CONTENT_TYPE, Piece, SESSION_FIELD};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::AbortController;
+use wstp_client::exchanges::{ASK_AFTER, ExchangeId, Exchanges, Request};
 use wstp_protocol::probe::VERSION_FIELD;
 
-use crate::clock;
+use crate::fetching::{Failed, fetch, head, read};
 use crate::socket::Happening;
 
 /// Exchanges of one connection at once.
 const MOST: usize = 2;
 /// Requests of this worker at once. The browser has six connections for a host over HTTP/1.1, and others need some.
 const MOST_REQUESTS: usize = 4;
-/// Bytes read at once.
-const BUFFER: u32 = 256 * 1024;
 /// How long a server has to say whether it serves exchanges.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The shortest time between two reports that an unfinished frame is arriving.
-const TELL: Duration = Duration::from_secs(1);
 
 /// A connection whose frames go in exchanges. Dropping it ends it, without any further event.
 pub struct Exchange(Rc<Shared>);
@@ -55,7 +42,7 @@ struct Shared {
 pub async fn is_served(url: &str) -> bool {
     let Ok(controller) = AbortController::new() else { return false };
     let asking = async {
-        let response = fetch(&http_url(url), "POST", None, Some(&[]), &controller).await.ok()?;
+        let response = fetch(url, "POST", None, Some(&[]), &controller).await.ok()?;
         (response.status() == 204).then(|| response.headers().has(VERSION_FIELD).unwrap_or(false))
     };
     match select(Box::pin(asking), Box::pin(sleep(PATIENCE))).await {
@@ -71,7 +58,7 @@ impl Exchange {
     /// A connection to the server with this WebSocket URL. The first frame begins the session.
     pub fn begin(url: &str, happened: impl Fn(Happening) + 'static) -> Self {
         Self(Rc::new(Shared {
-            url: http_url(url),
+            url: url.to_owned(),
             exchanges: RefCell::new(Exchanges::new(MOST)),
             requests: RefCell::default(),
             is_due: Cell::new(false),
@@ -157,35 +144,16 @@ impl Shared {
     async fn exchange(self: &Rc<Self>, request: &Request, controller: &AbortController) -> Result<(), Failed> {
         let id = request.exchange;
         let response = fetch(&self.url, "POST", request.session.as_deref(), Some(&request.body), controller).await?;
-        let field = |name: &str| response.headers().get(name).ok().flatten();
-        let head =
-            Head { status: response.status(), content_type: field("content-type"), session: field(SESSION_FIELD) };
-        self.exchanges.borrow_mut().handle_head(id, &head)?;
-        let Some(stream) = response.body() else { return Err(Failed) };
-        let options = ReadableStreamGetReaderOptions::new();
-        options.set_mode(ReadableStreamReaderMode::Byob);
-        let reader: ReadableStreamByobReader =
-            stream.get_reader_with_options(&options).dyn_into().map_err(JsValue::from)?;
-        let (mut buffer, mut told) = (ArrayBuffer::new(BUFFER), clock::now());
-        loop {
-            let view = Uint8Array::new(&buffer);
-            let read = JsFuture::from(reader.read_with_array_buffer_view(&view)).await?;
-            if Reflect::get(&read, &"done".into())?.is_truthy() {
-                return Ok(());
-            }
-            let piece: Uint8Array = Reflect::get(&read, &"value".into())?.dyn_into()?;
-            self.exchanges.borrow_mut().handle_piece(id, &Read(&piece))?;
+        self.exchanges.borrow_mut().handle_head(id, &head(&response))?;
+        read(&response, |piece, tells| {
+            self.exchanges.borrow_mut().handle_piece(id, piece)?;
             self.perform();
-            if self.is_over.get() {
-                return Ok(());
-            }
-            if clock::now() - told >= TELL {
-                told = clock::now();
+            if tells {
                 self.tell(Happening::Bytes);
             }
-            // The reader took the old one and gives it back under another name.
-            buffer = piece.buffer();
-        }
+            Ok(!self.is_over.get())
+        })
+        .await
     }
 
     /// The connection is gone.
@@ -209,68 +177,6 @@ impl Shared {
             });
         }
     }
-}
-
-/// A response can't be read on.
-struct Failed;
-
-impl From<JsValue> for Failed {
-    fn from(_: JsValue) -> Self {
-        Self
-    }
-}
-
-impl From<Ended> for Failed {
-    fn from(_: Ended) -> Self {
-        Self
-    }
-}
-
-/// Bytes outside of wasm memory.
-struct Read<'a>(&'a Uint8Array);
-
-impl Piece for Read<'_> {
-    fn len(&self) -> usize {
-        self.0.length() as usize
-    }
-
-    fn copy(&self, start: usize, into: &mut [u8]) {
-        // A piece is no longer than the buffer.
-        let (start, end) = (start as u32, (start + into.len()) as u32);
-        self.0.subarray(start, end).copy_to(into);
-    }
-}
-
-async fn fetch(
-    url: &str,
-    method: &str,
-    session: Option<&str>,
-    body: Option<&[u8]>,
-    controller: &AbortController,
-) -> Result<Response, JsValue> {
-    let options = RequestInit::new();
-    options.set_method(method);
-    options.set_signal(Some(&controller.signal()));
-    options.set_credentials(RequestCredentials::Omit);
-    options.set_cache(RequestCache::NoStore);
-    options.set_redirect(RequestRedirect::Error);
-    options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
-    let headers = Headers::new()?;
-    if let Some(body) = body {
-        headers.set("content-type", CONTENT_TYPE)?;
-        options.set_body(&Uint8Array::from(body));
-    }
-    if let Some(session) = session {
-        headers.set(SESSION_FIELD, session)?;
-    }
-    options.set_headers(&headers);
-    let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
-    JsFuture::from(scope.fetch_with_str_and_init(url, &options)).await?.dyn_into()
-}
-
-/// The URL of plain HTTP for a WebSocket's.
-fn http_url(url: &str) -> String {
-    url.replacen("ws", "http", 1)
 }
 
 thread_local! {
@@ -324,12 +230,6 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-
-    #[test]
-    fn the_url_for_http_is_that_of_the_websocket() {
-        assert_eq!(http_url("ws://ws.example:3000/ws"), "http://ws.example:3000/ws");
-        assert_eq!(http_url("wss://nas/ws"), "https://nas/ws");
-    }
 
     #[test]
     fn requests_beyond_the_bound_wait_in_order() {

@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 use wstp_messages::{SourceKind, SourceTask};
 use wstp_protocol::ClientMessage;
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Purpose};
 use crate::plain::Plain;
 use crate::socket::Happening;
 
@@ -24,7 +24,7 @@ impl Link {
     /// When the browser does not take the address.
     pub fn connect(source: &SourceTask, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
         match source.kind {
-            SourceKind::Wstp => Carrier::connect(&source.address, happened).map(Self::Carrier),
+            SourceKind::Wstp => Carrier::connect(&source.address, Purpose::Blocks, happened).map(Self::Carrier),
             SourceKind::Http => Ok(Self::Plain(Plain::connect(&source.address, happened))),
         }
     }

@@ -73,6 +73,11 @@ impl Socket {
     pub fn send(&self, frame: &[u8]) {
         let _ = self.socket.send_with_u8_array(frame);
     }
+
+    /// Sends a text, which is no frame.
+    pub fn say(&self, text: &str) {
+        let _ = self.socket.send_with_str(text);
+    }
 }
 
 impl Drop for Socket {

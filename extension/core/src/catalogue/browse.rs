@@ -17,7 +17,7 @@ use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePa
 use super::address::{self, Address};
 use super::diagnosis::{Finding, diagnose};
 use super::typed;
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Purpose};
 use crate::socket::Happening;
 use crate::words::{not_wstp, problem, server_problem};
 use crate::{AGENT, clock};
@@ -168,7 +168,7 @@ impl Browser {
             }),
         });
         let (connections, weak) = (Rc::downgrade(&self.connections), Rc::downgrade(&connection));
-        let carrier = Carrier::connect(&address.to_string(), move |happening| {
+        let carrier = Carrier::connect(&address.to_string(), Purpose::Control, move |happening| {
             let Some(connection) = weak.upgrade() else { return };
             if !connection.handle(happening)
                 && let Some(connections) = connections.upgrade()
