@@ -90,6 +90,30 @@ impl SharePath {
         }
         Self::parse(if self.is_root() { name.to_owned() } else { format!("{}/{name}", self.0) })
     }
+
+    /// The rest of this path behind `ancestor`, name by name: `ab` does not lie beneath `a`. The root if both are the
+    /// same, `None` if this path is elsewhere.
+    #[must_use]
+    pub fn beneath(&self, ancestor: &Self) -> Option<Self> {
+        if ancestor.is_root() {
+            return Some(self.clone());
+        }
+        match self.0.strip_prefix(ancestor.as_str())? {
+            "" => Some(Self::root()),
+            rest => Some(Self(rest.strip_prefix('/')?.to_owned())),
+        }
+    }
+
+    /// The entry that `rest` names within this folder.
+    ///
+    /// # Errors
+    /// When the path becomes too long.
+    pub fn append(&self, rest: &Self) -> Result<Self, PathError> {
+        match (self.as_str(), rest.as_str()) {
+            ("", path) | (path, "") => Ok(Self(path.to_owned())),
+            (folder, rest) => Self::parse(format!("{folder}/{rest}")),
+        }
+    }
 }
 
 fn check_path(text: &str) -> Result<(), PathError> {
@@ -132,6 +156,30 @@ impl<'de> Deserialize<'de> for SharePath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_lies_beneath_another_by_whole_names() {
+        let at = |text: &str| SharePath::parse(text).unwrap();
+        for (path, ancestor, rest) in [
+            ("a", "a", Some("")),
+            ("a/b/c", "a", Some("b/c")),
+            ("a/b/c", "a/b", Some("c")),
+            ("a/b", "", Some("a/b")),
+            ("", "", Some("")),
+            ("ab", "a", None),
+            ("ab/c", "a", None),
+            ("a", "a/b", None),
+            ("", "a", None),
+            ("A", "a", None),
+        ] {
+            let found = at(path).beneath(&at(ancestor));
+            assert_eq!(found, rest.map(at), "{path:?} beneath {ancestor:?}");
+            if let Some(rest) = found {
+                assert_eq!(at(ancestor).append(&rest), Ok(at(path)));
+            }
+        }
+        assert_eq!(at(&"a/".repeat(2000)[..3999]).append(&at(&"b".repeat(200))), Err(PathError::TooLong));
+    }
 
     #[test]
     fn refuses_every_way_out() {

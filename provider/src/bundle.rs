@@ -32,6 +32,19 @@ impl Bundle {
         Self { may_compress, ..self }
     }
 
+    /// The folder of the files.
+    #[must_use]
+    pub const fn path(&self) -> &SharePath {
+        &self.request.path
+    }
+
+    /// The same bundle for a store that knows the folder by another path.
+    #[must_use]
+    pub fn at(mut self, path: SharePath) -> Self {
+        self.request.path = path;
+        self
+    }
+
     /// Whether the answer may be compressed.
     #[must_use]
     pub const fn may_compress(&self) -> bool {

@@ -3,7 +3,9 @@
 //!
 //! A caller's connections, requests and bytes are counted together, whichever way they come. One [`Allowance`] bounds
 //! them all. Today everybody is let in, and counted by network address. Users and their tokens go into
-//! [`Callers::admit`], permissions into the stores' answers to a [`Caller`].
+//! [`Callers::admit`]. A caller's [`Rights`] bound what the stores show it.
+
+mod rights;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,6 +18,7 @@ use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
 use crate::pace::Pace;
+pub use rights::{Place, Reach, Rights};
 
 /// Callers to remember before those that hold nothing are forgotten.
 const LEAST_REMEMBERED: usize = 64;
@@ -51,7 +54,10 @@ pub struct Allowance {
 
 /// The one on whose behalf something is asked, with all that is held for it on any connection.
 #[derive(Clone, Debug, Default)]
-pub struct Caller(Arc<Inner>);
+pub struct Caller {
+    account: Arc<Inner>,
+    rights: Arc<Rights>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -141,7 +147,8 @@ impl Callers {
         if known.len() >= LEAST_REMEMBERED && known.len() == known.capacity() {
             known.retain(|_, caller| !caller.is_forgettable());
         }
-        let caller = Caller(Arc::new(Inner { identity, common: self.common.clone(), ..Inner::default() }));
+        let account = Arc::new(Inner { identity, common: self.common.clone(), ..Inner::default() });
+        let caller = Caller { account, rights: Arc::default() };
         known.insert(identity, caller.clone());
         caller
     }
@@ -151,14 +158,26 @@ impl Caller {
     /// The name under which it is counted.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        self.0.identity
+        self.account.identity
+    }
+
+    /// The places that it may read.
+    #[must_use]
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// The same caller with these rights.
+    #[must_use]
+    pub fn with_rights(self, rights: Rights) -> Self {
+        Self { rights: Arc::new(rights), ..self }
     }
 
     /// The most that it may hold.
     #[must_use]
     pub fn allowance(&self) -> Allowance {
         let own = *self.own();
-        own.unwrap_or_else(|| *self.0.common.read().unwrap_or_else(PoisonError::into_inner))
+        own.unwrap_or_else(|| *self.account.common.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Holds a seat.
@@ -179,37 +198,37 @@ impl Caller {
 
     /// Counts bytes of an answer. Returns when they may be sent, if that is later than now.
     pub(crate) fn pace(&self, bytes: u64, now: Instant) -> Option<Instant> {
-        self.0.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.0.pace.take(bytes, self.allowance().rate?, now)
+        self.account.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.account.pace.take(bytes, self.allowance().rate?, now)
     }
 
     /// The things it holds.
     #[must_use]
     pub fn holds(&self) -> Holdings {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { seats, requests, bytes } = &self.0.counts;
+        let Counts { seats, requests, bytes } = &self.account.counts;
         Holdings { seats: load(seats), requests: load(requests), bytes: load(bytes) }
     }
 
     fn hold(&self, count: fn(&Counts) -> &AtomicU64, most: Option<u64>) -> Option<Held> {
         let one_more = |held: u64| (most.is_none_or(|most| held < most)).then_some(held + 1);
-        count(&self.0.counts).fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        count(&self.account.counts).fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(Held { caller: self.clone(), count })
     }
 
     fn own(&self) -> MutexGuard<'_, Option<Allowance>> {
-        self.0.own.lock().unwrap_or_else(PoisonError::into_inner)
+        self.account.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody else has it, and nobody gave it an allowance of its own.
     fn is_forgettable(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && self.own().is_none()
+        Arc::strong_count(&self.account) == 1 && self.own().is_none()
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        (self.count)(&self.caller.0.counts).fetch_sub(1, Ordering::Relaxed);
+        (self.count)(&self.caller.account.counts).fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,22 +1,22 @@
 //! The command line.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum};
-use http::uri::Authority;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use wstp_protocol::MirrorUrl;
 use wstp_protocol::limits::MAX_MIRRORS;
-use wstp_server::{Config, Congestion};
+use wstp_server::Config;
+use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError};
 
 const EXAMPLES: &str = "\
 Examples:
   wstp-server                              share this folder with browsers on this machine
   wstp-server ~/Films                      share another folder
-  wstp-server ~/Films --listen 0.0.0.0:3000
-                                           share it with the local network
-  wstp-server --listen 127.0.0.1:0         let the system choose a free port
+  wstp-server ~/Films --listen :3000 --public
+                                           share it with everybody on the local network
+  wstp-server --listen 0                   let the system choose a free port
+  wstp-server --config /etc/wstp.toml      share what the file says; `wstp-server config init` writes one
   wstp-server --log debug --log-format json
   wstp-server --mirror wss://nas.example/ws --mirror https://mirror.example/pub/
                                            tell clients where else the folder is
@@ -25,36 +25,85 @@ In the extension, type the address that is printed, such as 127.0.0.1:3000. Brow
 http://127.0.0.1:3000/files/. Whoever can reach that address can read the folder, but nothing outside of it; links that
 lead out of it are not followed.
 
-Ctrl-C or SIGTERM stops the server: clients are told, and requests under way are finished within ten seconds.
+Ctrl-C or SIGTERM stops the server: clients are told, and requests under way are finished within ten seconds. SIGHUP has
+it read its configuration file again, and so does a change of the file.
 
-Exit status: 0 stopped, 1 failed, 2 wrong arguments, 3 the folder can't be shared, 4 the address can't be listened on.";
+Exit status: 0 stopped, 1 failed, 2 wrong arguments or settings, 3 the folder can't be shared, 4 the address can't be
+listened on.";
 
-/// Shares a folder with the WSTP browser extension, in blocks that are each checked against the file's BLAKE3 hash.
+/// Shares folders with the WSTP browser extension, in blocks that are each checked against the file's BLAKE3 hash.
 #[derive(Debug, Parser)]
-#[command(name = "wstp-server", version, after_help = EXAMPLES)]
-pub struct Args {
-    /// The folder to share
-    #[arg(default_value = ".")]
-    pub dir: PathBuf,
-    /// Address and port to listen on; port 0 takes any free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
-    pub listen: SocketAddr,
+#[command(name = "wstp-server", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct CommandLine {
+    /// Anything but serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// Anything but serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at configuration files, or write one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What to do about a configuration file.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell whether a file is right, with line and reason if not
+    Check {
+        /// The file
+        #[arg(default_value = "wstp.toml")]
+        file: PathBuf,
+    },
+    /// Print every setting as it would hold
+    Print {
+        /// The file; without one, the defaults are printed
+        file: Option<PathBuf>,
+    },
+    /// Write a file that explains every setting; an existing file is kept
+    Init {
+        /// The file
+        #[arg(default_value = "wstp.toml")]
+        file: PathBuf,
+    },
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The folder to share, in place of the shares in the configuration file [default without a file: .]
+    pub dir: Option<PathBuf>,
+    /// File with settings and shares; the server reads it again when it changes
+    #[arg(long, value_name = "FILE", env = "WSTP_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on; `:PORT` listens on every address of this machine, and port 0 takes any free one
+    /// [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<Listen>,
+    /// Let everybody who can reach the server read every share
+    #[arg(long)]
+    pub public: bool,
     /// List and serve files and folders whose names begin with a dot too
     #[arg(long)]
     pub hidden: bool,
     /// Folder for computed hashes [default: $XDG_CACHE_HOME/wstp or ~/.cache/wstp]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
-    /// Most space the kept hashes may take, in MiB; a file takes 0.4 % of its size
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub cache_limit: u64,
-    /// Most clients at once; the server asks others to come back later
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub max_connections: u32,
+    /// Most space the kept hashes may take, in MiB; a file takes 0.4 % of its size [default: 4096]
+    #[arg(long, value_name = "MIB")]
+    pub cache_limit: Option<u64>,
+    /// Most clients at once; the server asks others to come back later [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_connections: Option<u32>,
     /// Name of this server, besides its machine's own names, localhost and IP addresses: its pages may connect, and
     /// /files/ is served; can be repeated
-    #[arg(long, value_name = "NAME", value_parser = host_name)]
-    pub allow_host: Vec<String>,
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<HostName>,
     /// Another place of the same folder, named to clients that ask: `ws://HOST:PORT/ws` of another server, or a folder
     /// at `https://HOST/PATH/`. Can be repeated, in the order of use
     #[arg(long, value_name = "URL")]
@@ -71,15 +120,48 @@ pub struct Args {
     pub log_format: LogFormat,
 }
 
-impl Args {
+impl CommandLine {
     /// The arguments of this process. Ends it, with words, if they are wrong.
     pub fn of_process() -> Self {
-        let args = Self::parse();
-        if args.mirror.len() > MAX_MIRRORS {
+        let line = Self::parse();
+        if line.serve.mirror.len() > MAX_MIRRORS {
             let words = format!("--mirror can be given {MAX_MIRRORS} times at most");
             Self::command().error(ErrorKind::TooManyValues, words).exit();
         }
-        args
+        line
+    }
+}
+
+impl Serve {
+    /// The same with absolute paths, which outlive the working directory.
+    pub fn absolute(mut self) -> std::io::Result<Self> {
+        for path in [&mut self.dir, &mut self.config, &mut self.cache_dir].into_iter().flatten() {
+            *path = std::path::absolute(&path)?;
+        }
+        Ok(self)
+    }
+
+    /// The settings that hold: those of the command line, then those of the file, then the defaults. Reads the file.
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        Ok(Settings {
+            listen: self.listen.unwrap_or(file.listen),
+            public: self.public || file.public,
+            hidden: self.hidden || file.hidden,
+            allow_hosts: if self.allow_host.is_empty() { file.allow_hosts } else { self.allow_host.clone() },
+            mirrors: if self.mirror.is_empty() { file.mirrors } else { Mirrors(self.mirror.clone()) },
+            max_connections: self.max_connections.map_or(file.max_connections, MaxConnections),
+            cache_dir: self.cache_dir.clone().or(file.cache_dir).or_else(default_cache_dir),
+            cache_limit: self.cache_limit.unwrap_or(file.cache_limit),
+            congestion: self.congestion.clone().or(file.congestion),
+            shares: file.shares,
+        })
+    }
+
+    /// The configuration of a server with these settings.
+    pub fn configuration(&self, settings: Settings, working_directory: &Path) -> Config {
+        let is_without_share = settings.shares.is_empty() && self.config.is_none();
+        settings.config(self.dir.clone().or_else(|| is_without_share.then(|| working_directory.to_owned())))
     }
 }
 
@@ -92,32 +174,9 @@ pub enum LogFormat {
     Json,
 }
 
-impl From<Args> for Config {
-    fn from(args: Args) -> Self {
-        Self {
-            hidden: args.hidden,
-            cache_dir: args.cache_dir.or_else(default_cache_dir),
-            cache_limit: args.cache_limit.saturating_mul(1 << 20),
-            max_connections: args.max_connections as usize,
-            allowed_hosts: args.allow_host,
-            mirrors: args.mirror,
-            congestion: args.congestion.map_or_else(Congestion::default, Congestion::named),
-            ..Self::new(args.dir)
-        }
-    }
-}
-
 /// The text of a filter. Unlike the parsed filter, it can be cloned.
 fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
-}
-
-/// A name alone: with anything around it, it would never match a client's name for the server.
-fn host_name(text: &str) -> Result<String, &'static str> {
-    let authority = Authority::try_from(text).ok().filter(|authority| authority.host() == text);
-    authority
-        .map(|_| text.to_owned())
-        .ok_or("a name alone is needed, without scheme, port and path, such as nas.example")
 }
 
 fn default_cache_dir() -> Option<PathBuf> {

@@ -12,10 +12,8 @@ use crate::access::Allowance;
 /// Everything that a server needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The shared folder.
-    pub root: PathBuf,
-    /// Whether names that begin with a dot are listed and opened.
-    pub hidden: bool,
+    /// The shared folders. One without a name is the only one, and lies at the root.
+    pub shares: Vec<Share>,
     /// The folder for block hashes between runs; `None` keeps them only while the server runs.
     pub cache_dir: Option<PathBuf>,
     /// Most bytes the kept hashes may take.
@@ -43,6 +41,19 @@ pub struct Config {
     pub timeouts: Timeouts,
 }
 
+/// A shared folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The first name of each path in it; `None` if the share lies at the root.
+    pub name: Option<String>,
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether everybody may read it, without logging in.
+    pub public: bool,
+    /// Whether names that begin with a dot are listed and opened.
+    pub hidden: bool,
+}
+
 /// How long the server waits for each kind of event.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -66,9 +77,26 @@ impl Config {
     /// The default configuration for sharing `root`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
+        let share = Share { name: None, path: root.into(), public: false, hidden: false };
+        Self { shares: vec![share], ..Self::default() }
+    }
+
+    /// The limits that a client is told.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            requests: self.max_requests,
+            handles: self.max_handles,
+            run_blocks: MAX_RUN_BLOCKS,
+            page_nodes: MAX_PAGE_NODES,
+            idle_timeout_ms: u32::try_from(self.timeouts.idle.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
         Self {
-            root: root.into(),
-            hidden: false,
+            shares: Vec::new(),
             cache_dir: None,
             cache_limit: 4 << 30,
             max_connections: 256,
@@ -80,17 +108,6 @@ impl Config {
             max_requests: 64,
             max_handles: 64,
             timeouts: Timeouts::default(),
-        }
-    }
-
-    /// The limits that a client is told.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            requests: self.max_requests,
-            handles: self.max_handles,
-            run_blocks: MAX_RUN_BLOCKS,
-            page_nodes: MAX_PAGE_NODES,
-            idle_timeout_ms: u32::try_from(self.timeouts.idle.as_millis()).unwrap_or(u32::MAX),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use wstp_protocol::SharePath;
+
 use crate::access::Callers;
 use crate::config::Config;
 use crate::registry::Registry;
@@ -27,11 +29,17 @@ impl Control {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the configuration. New connections and requests follow it. The folder, the cache, the number of places,
-    /// the grace and the lingering stay those of the start.
+    /// Replaces the configuration. New connections and requests follow it. Sessions that read a share that is no longer
+    /// the same one end. The cache, the number of places, the grace and the lingering stay those of the start.
     pub fn replace(&self, config: Config) {
         self.callers.set_common(config.per_caller);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        let config = Arc::new(config);
+        let before =
+            std::mem::replace(&mut *self.config.write().unwrap_or_else(PoisonError::into_inner), config.clone());
+        for share in before.shares.iter().filter(|share| !config.shares.contains(share)) {
+            let name = share.name.as_deref().unwrap_or_default();
+            self.registry.end_reading(&SharePath::parse(name).unwrap_or_default());
+        }
     }
 
     /// Everybody who may call.

@@ -1,4 +1,4 @@
-//! The WSTP server: lists the folders of one share and serves blocks of its files.
+//! The WSTP server: lists shared folders and serves blocks of their files.
 //!
 //! [`run`] takes a bound listener and a shutdown signal, so that tests and other programs can embed it. The way of a
 //! request:
@@ -12,10 +12,11 @@
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
-//!   memory.
+//!   memory. `store/shares.rs` makes one store of all shares, and shows each caller what it may read;
+//! - [`settings`] are read from `wstp.toml` and the command line, and become a [`Config`].
 //!
 //! Invariants:
-//! - nothing outside the share is reachable: every path is resolved beneath the shared folder, which is looked up for
+//! - nothing outside the shares is reachable: every path is resolved beneath a shared folder, which is looked up for
 //!   each request;
 //! - nothing in the share stays open while nobody reads, so an idle server keeps no disk from being unmounted;
 //! - every queue, cache and table has a bound, and nothing is read for a client that does not take its data;
@@ -33,6 +34,7 @@ mod congestion;
 mod control;
 mod exchange;
 mod files;
+mod folders;
 mod guarded_io;
 mod hashing;
 mod origin;
@@ -44,12 +46,14 @@ mod registry;
 mod routes;
 mod server;
 mod session;
+pub mod settings;
 mod socket;
 pub mod store;
 
-pub use config::{Config, Timeouts};
+pub use config::{Config, Share, Timeouts};
 pub use congestion::{Congestion, Refused};
 pub use control::Control;
+pub use folders::Folders;
 pub use registry::{Registry, SessionView};
 pub use server::{StartError, run, run_store};
 

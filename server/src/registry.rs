@@ -116,6 +116,12 @@ impl Registry {
         self.each(|session| session.caller.identity() == caller, |session| session.ending.cancel())
     }
 
+    /// Ends all sessions that have a file beneath this folder open. Whether there were any.
+    pub fn end_reading(&self, folder: &SharePath) -> bool {
+        let reads = |session: &Session| session.lock().paths.values().any(|path| path.beneath(folder).is_some());
+        self.each(reads, |session| session.ending.cancel())
+    }
+
     /// Sends at most so many bytes a second to a connection's sessions, or as many as they take. Whether there were
     /// any.
     pub fn limit(&self, connection: u64, rate: Option<NonZeroU64>) -> bool {

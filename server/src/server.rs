@@ -17,9 +17,10 @@ use crate::congestion::{Choice, Refused};
 use crate::control::Control;
 use crate::exchange;
 use crate::files::Files;
+use crate::folders::Folders;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
 use crate::places::Places;
-use crate::store::{LocalStore, Store};
+use crate::store::{Shares, Store};
 
 /// How long clients have to close their side when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -103,21 +104,19 @@ impl Server {
     }
 }
 
-/// Serves the configured folder, as [`run_store`] does.
+/// Serves the configured folders, as [`run_store`] does.
 ///
 /// # Errors
-/// When the folder can't be shared, and those of [`run_store`].
+/// When a folder can't be shared, and those of [`run_store`].
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-    let (root, hidden) = (config.root.clone(), config.hidden);
-    let opened = tokio::task::spawn_blocking(move || {
-        LocalStore::new(&root, hidden).map_err(|source| StartError::Root { path: root, source })
-    });
-    let store = opened.await.expect("opening a folder does not panic")?;
-    run_store(listener, Arc::new(Control::new(config)), Arc::new(store), shutdown).await
+    let shares = config.shares.clone();
+    let opened = tokio::task::spawn_blocking(move || Folders::default().layout(&shares));
+    let layout = opened.await.expect("opening a folder does not panic")?;
+    run_store(listener, Arc::new(Control::new(config)), Arc::new(Shares::new(layout)), shutdown).await
 }
 
 /// Serves a store until `shutdown` completes. Then it tells the clients, finishes requests under way within the
-/// configured time, and returns. The configured folder plays no part.
+/// configured time, and returns. The configured folders play no part.
 ///
 /// # Errors
 /// When the listener is of no use, too many mirrors are configured, or the system refuses the congestion control. No

@@ -12,6 +12,7 @@ mod buffers;
 mod conformance;
 mod local;
 mod memory;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,9 @@ use wstp_protocol::{BundledFile, Entry, ErrorCode, FileVersion, SharePath};
 use wstp_provider::{Bundle, Page, Read, Refusal};
 
 use crate::access::Caller;
-pub use local::LocalStore;
+pub use local::{Bounds, LocalStore};
 pub use memory::MemoryStore;
+pub use shares::{Layout, Shares};
 
 /// Shared files and folders, each with a path.
 #[async_trait]
@@ -45,16 +47,16 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`ErrorCode::ShareGone`]. Any other error concerns one file, and takes its place in the bundle.
-    async fn fill(&self, caller: &Caller, mut bundle: Bundle) -> Result<Bundle, Refusal> {
-        while let Some(path) = bundle.wanted() {
-            match whole(self, caller, &path, &mut bundle).await {
-                Ok(Some(file)) => bundle.put(Ok(file))?,
-                Ok(None) => {}
-                Err(refusal) => bundle.put(Err(refusal))?,
-            }
-        }
-        Ok(bundle)
+    async fn fill(&self, caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
+        fill_one_by_one(self, caller, bundle).await
     }
+
+    /// The store of one folder: no path and no link leads out of it. The folder need not be there yet. Its files have
+    /// the same versions and keys as in this store.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] when there can be no such folder.
+    fn beneath(&self, folder: &SharePath) -> Result<Arc<dyn Store>, Refusal>;
 
     /// Called about once a second: drops data that was kept for readers that did not come back.
     fn tidy(&self) {}
@@ -151,6 +153,18 @@ pub trait Version: Send + Sync {
 
     /// Called about once a second: releases resources for reading, if no read came since the last call.
     fn rest(&self) {}
+}
+
+/// Fills a bundle by opening each file for itself.
+async fn fill_one_by_one<S: Store + ?Sized>(store: &S, caller: &Caller, mut bundle: Bundle) -> Result<Bundle, Refusal> {
+    while let Some(path) = bundle.wanted() {
+        match whole(store, caller, &path, &mut bundle).await {
+            Ok(Some(file)) => bundle.put(Ok(file))?,
+            Ok(None) => {}
+            Err(refusal) => bundle.put(Err(refusal))?,
+        }
+    }
+    Ok(bundle)
 }
 
 /// A whole small file for a bundle; `None` if it does not fit.

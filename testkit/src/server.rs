@@ -106,6 +106,9 @@ impl Server {
 async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[String]) -> Result<(Child, SocketAddr)> {
     let mut command = command(&paths::server_binary()?);
     command.arg(dir).args(["--listen", &address.to_string()]).arg("--cache-dir").arg(cache).args(arguments);
+    if !address.ip().is_loopback() {
+        command.arg("--public");
+    }
     let Listening { child, address, mut said } = listening(&mut command).await?;
     tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
     Ok((child, address))

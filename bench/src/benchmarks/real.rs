@@ -59,7 +59,7 @@ impl Ends {
         let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
         let mut command = wire.server(ours::program("WSTP_SERVER", "wstp-server")?);
         let listen = wire.address(0).to_string();
-        command.arg(corpus.dir()).args(["--listen", &listen, "--cache-dir"]).arg(folders[0].path());
+        command.arg(corpus.dir()).args(["--public", "--listen", &listen, "--cache-dir"]).arg(folders[0].path());
         if server == Server::Cubic {
             command.args(["--congestion", "system"]);
         }

@@ -30,6 +30,7 @@ use crate::access::Caller;
 use crate::blocking::blocking;
 use folder::Share;
 use listing::Listings;
+use names::Budget;
 use refused::refused;
 use version::LocalVersion;
 use versions::Versions;
@@ -45,13 +46,27 @@ const REPLACED: Refusal =
 /// A folder of this machine.
 pub struct LocalStore(Arc<Disk>);
 
+/// The bounds that all local stores of a server have together.
+#[derive(Clone)]
+pub struct Bounds {
+    readers: Arc<Semaphore>,
+    listers: Arc<Semaphore>,
+    names: Arc<Budget>,
+}
+
 /// The resources of everything that is open in a local store.
 struct Disk {
     share: Share,
     listings: Listings,
-    versions: Versions,
-    readers: Arc<Semaphore>,
-    listers: Arc<Semaphore>,
+    versions: Arc<Versions>,
+    bounds: Bounds,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        let semaphore = |most| Arc::new(Semaphore::new(most));
+        Self { readers: semaphore(READERS), listers: semaphore(LISTERS), names: Arc::default() }
+    }
 }
 
 impl LocalStore {
@@ -60,13 +75,20 @@ impl LocalStore {
     /// # Errors
     /// The system's error when the folder is not there or can't be read.
     pub fn new(root: &Path, hidden: bool) -> io::Result<Self> {
-        Ok(Self(Arc::new(Disk {
-            share: Share::open(root, hidden)?,
-            listings: Listings::default(),
-            versions: Versions::default(),
-            readers: Arc::new(Semaphore::new(READERS)),
-            listers: Arc::new(Semaphore::new(LISTERS)),
-        })))
+        Self::within(&Bounds::default(), root, hidden)
+    }
+
+    /// As [`new`](Self::new), beside other stores with the same bounds.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn within(bounds: &Bounds, root: &Path, hidden: bool) -> io::Result<Self> {
+        Ok(Self::of(Share::open(root, hidden)?, Arc::default(), bounds.clone()))
+    }
+
+    fn of(share: Share, versions: Arc<Versions>, bounds: Bounds) -> Self {
+        let listings = Listings::new(bounds.names.clone());
+        Self(Arc::new(Disk { share, listings, versions, bounds }))
     }
 }
 
@@ -74,7 +96,7 @@ impl LocalStore {
 impl Store for LocalStore {
     async fn open(&self, _caller: &Caller, path: &SharePath) -> Result<Found, Refusal> {
         let (disk, path) = (self.0.clone(), path.clone());
-        blocking(&self.0.readers, move || {
+        blocking(&self.0.bounds.readers, move || {
             let spot = disk.share.find(&path)?;
             if spot.metadata.is_dir() {
                 let dir = spot.open_dir()?;
@@ -88,13 +110,18 @@ impl Store for LocalStore {
 
     async fn stat(&self, _caller: &Caller, path: &SharePath) -> Result<Entry, Refusal> {
         let (disk, path) = (self.0.clone(), path.clone());
-        blocking(&self.0.readers, move || disk.share.entry(&path)).await
+        blocking(&self.0.bounds.readers, move || disk.share.entry(&path)).await
     }
 
     /// All in one go: changing threads for each file would take longer than reading it.
     async fn fill(&self, _caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
         let disk = self.0.clone();
-        blocking(&self.0.readers, move || small::fill(&disk.share, bundle)).await
+        blocking(&self.0.bounds.readers, move || small::fill(&disk.share, bundle)).await
+    }
+
+    fn beneath(&self, folder: &SharePath) -> Result<Arc<dyn Store>, Refusal> {
+        let Disk { share, versions, bounds, .. } = &*self.0;
+        Ok(Arc::new(Self::of(share.beneath(folder), versions.clone(), bounds.clone())))
     }
 
     fn tidy(&self) {
@@ -115,7 +142,7 @@ impl Folder for LocalFolder {
         let (disk, path, dir) = (self.disk.clone(), self.path.clone(), self.dir.clone());
         let after = cursor.map(listing::Place::parse).transpose()?;
         let ticket = self.disk.listings.ticket();
-        blocking(&self.disk.listers, move || {
+        blocking(&self.disk.bounds.listers, move || {
             let page = disk.listings.page(ticket, &disk.share, &path, &dir, after, limit)?;
             let (then, now) = (dir.dir_metadata().map_err(refused)?, disk.share.metadata(&path)?);
             if (then.dev(), then.ino()) != (now.dev(), now.ino()) {

@@ -17,7 +17,11 @@ use crate::access::Caller;
 
 /// Files in memory, by path. Folders exist while they contain something.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<Contents>>);
+pub struct MemoryStore {
+    contents: Arc<Mutex<Contents>>,
+    /// The folder that is the root of this store.
+    base: SharePath,
+}
 
 #[derive(Default)]
 struct Contents {
@@ -74,7 +78,7 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entries of a folder, in the order of listings; `None` if there is no such folder.
@@ -98,13 +102,17 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn open(&self, _caller: &Caller, path: &SharePath) -> Result<Found, Refusal> {
+        let path = self.base.append(path).map_err(|_| ErrorCode::NotFound)?;
         let stored = self.lock().files.get(path.as_str()).cloned();
         if let Some(stored) = stored {
+            if path == self.base {
+                return Err(ErrorCode::NotFound.into());
+            }
             let version = MemoryVersion { store: self.clone(), path: path.as_str().to_owned(), stored };
             return Ok(Found::File(Arc::new(version)));
         }
-        self.entries(path).ok_or(ErrorCode::NotFound)?;
-        Ok(Found::Folder(Box::new(MemoryFolder { store: self.clone(), path: path.clone() })))
+        self.entries(&path).ok_or(ErrorCode::NotFound)?;
+        Ok(Found::Folder(Box::new(MemoryFolder { store: self.clone(), path })))
     }
 
     async fn stat(&self, caller: &Caller, path: &SharePath) -> Result<Entry, Refusal> {
@@ -113,6 +121,11 @@ impl Store for MemoryStore {
             Found::File(version) => (EntryKind::File, version.size()),
         };
         Ok(Entry { name: path.name().unwrap_or_default().to_owned(), kind, size, modified_ms: None })
+    }
+
+    fn beneath(&self, folder: &SharePath) -> Result<Arc<dyn Store>, Refusal> {
+        let base = self.base.append(folder).map_err(|_| ErrorCode::NotFound)?;
+        Ok(Arc::new(Self { base, ..self.clone() }))
     }
 }
 

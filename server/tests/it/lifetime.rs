@@ -104,6 +104,18 @@ fn wrong_arguments_are_explained_and_help_teaches() {
 }
 
 #[test]
+fn an_address_that_others_reach_has_to_be_meant() {
+    let folder = Folder::new();
+    let path = folder.path().to_str().unwrap();
+    for listen in ["0.0.0.0:0", "[::]:0", ":0", "192.0.2.1:0"] {
+        let output = run(&[path, "--listen", listen]);
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{listen}: {words}");
+        assert!(words.contains("--public"), "{words}");
+    }
+}
+
+#[test]
 fn a_server_on_every_address_says_what_to_type() {
     use std::io::{BufRead, BufReader};
     let (folder, cache) = (Folder::new(), Folder::new());
@@ -113,6 +125,7 @@ fn a_server_on_every_address_says_what_to_type() {
                 folder.path(),
                 "--listen".as_ref(),
                 format!("{any}:0").as_ref(),
+                "--public".as_ref(),
                 "--cache-dir".as_ref(),
                 cache.path(),
             ])

@@ -136,7 +136,7 @@ async fn a_client_too_many_is_told_to_come_back() {
 #[tokio::test]
 async fn what_is_no_frame_ends_the_connection_with_a_reason() {
     let folder = Folder::new();
-    let server = Server::start(config(&folder).root.as_path()).await;
+    let server = Server::start(folder.path()).await;
     let frames = [
         Message::Binary(vec![].into()),
         Message::Binary(vec![0x55].into()),
@@ -161,7 +161,7 @@ async fn what_is_no_frame_ends_the_connection_with_a_reason() {
 #[tokio::test]
 async fn a_frame_too_long_ends_the_connection() {
     let folder = Folder::new();
-    let server = Server::start(config(&folder).root.as_path()).await;
+    let server = Server::start(folder.path()).await;
     let mut client = server.connect().await;
     client.send_frame(vec![0; limits::MAX_CLIENT_FRAME + 1]).await;
     assert_eq!(client.next().await, None);
@@ -170,7 +170,7 @@ async fn a_frame_too_long_ends_the_connection() {
 #[tokio::test]
 async fn the_greeting_comes_first_and_in_a_common_version() {
     let folder = Folder::new();
-    let server = Server::start(config(&folder).root.as_path()).await;
+    let server = Server::start(folder.path()).await;
     let too_new = hello((VERSIONS.1 + 1, u16::MAX));
     for (first, code) in
         [(ClientMessage::Ping(Ping { nonce: 1 }), ErrorCode::Malformed), (too_new, ErrorCode::UnsupportedVersion)]
@@ -242,7 +242,7 @@ async fn half_a_request_head_is_not_waited_for() {
 #[tokio::test]
 async fn pings_are_answered_at_both_layers() {
     let folder = Folder::new();
-    let server = Server::start(config(&folder).root.as_path()).await;
+    let server = Server::start(folder.path()).await;
     let mut client = server.connect().await;
     client.send_raw(Message::Ping("beat".into())).await;
     assert_eq!(client.receive_raw().await, Message::Pong("beat".into()));

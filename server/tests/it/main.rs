@@ -7,6 +7,7 @@ mod bundles;
 mod changes;
 mod compression;
 mod downstream;
+mod configuration;
 mod exchanges;
 mod files;
 mod folder_pages;

@@ -24,7 +24,8 @@ impl Server {
     pub async fn offering(dir: &Path, mirrors: &[String]) -> Self {
         let mirrors = mirrors.iter().map(|url| url.parse().unwrap()).collect();
         let cache = tempfile::tempdir().unwrap();
-        let config = Config { hidden: true, cache_dir: Some(cache.path().to_owned()), mirrors, ..Config::new(dir) };
+        let mut config = Config { cache_dir: Some(cache.path().to_owned()), mirrors, ..Config::new(dir) };
+        config.shares.iter_mut().for_each(|share| share.hidden = true);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listening = runtime.spawn(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

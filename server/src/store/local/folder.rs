@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Access, AtFlags, OFlags};
@@ -20,9 +21,12 @@ use super::refused::refused;
 use super::root::Root;
 use super::stamp::{Stamp, milliseconds};
 
-/// The shared folder.
+/// The shared folder, or a folder beneath it.
+#[derive(Clone)]
 pub struct Share {
-    root: Root,
+    root: Arc<Root>,
+    /// The way from the root down to the folder that nothing may lead out of: each step stays beneath the one before.
+    steps: Vec<SharePath>,
     hidden: bool,
 }
 
@@ -47,12 +51,25 @@ enum Nothing {
 impl Share {
     /// Shares a folder. With `hidden`, names that begin with a dot too.
     pub fn open(root: &Path, hidden: bool) -> io::Result<Self> {
-        Ok(Self { root: Root::new(root)?, hidden })
+        Ok(Self { root: Arc::new(Root::new(root)?), steps: Vec::new(), hidden })
     }
 
-    /// The folder's path, which tells shares apart.
+    /// A folder beneath this one, which need not be there yet.
+    pub fn beneath(&self, folder: &SharePath) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(folder.clone());
+        Self { steps, ..self.clone() }
+    }
+
+    /// The path of the root, which tells shares apart.
     pub fn root(&self) -> &Path {
         self.root.path()
+    }
+
+    /// The path of an entry from the root on.
+    pub fn from_root(&self, path: &SharePath) -> String {
+        let names = self.steps.iter().chain([path]).flat_map(SharePath::names);
+        names.collect::<Vec<_>>().join("/")
     }
 
     /// Whether entries of this name are shown.
@@ -115,13 +132,13 @@ impl Share {
 
     fn look_up(&self, path: &SharePath) -> Result<Spot, Nothing> {
         let path = self.visible(path)?;
-        let dir = self.root.look_up()?;
+        let (dir, root) = self.folder()?;
         let error = match dir.metadata(&path) {
             Ok(metadata) => return Ok(Spot { dir, path: path.into_owned(), metadata }),
             Err(error) if is_about_links(&error) => error,
             Err(error) => return Err(error.into()),
         };
-        match links::follow(self.root(), &path)? {
+        match links::follow(&root, &path)? {
             Way::Inside(path) => {
                 let metadata = dir.metadata(&path)?;
                 Ok(Spot { dir, path, metadata })
@@ -129,6 +146,17 @@ impl Share {
             Way::Astray(astray) => Err(Nothing::Astray(astray)),
             Way::Missing => Err(error.into()),
         }
+    }
+
+    /// The folder that nothing may lead out of, as it is now, and its path.
+    fn folder(&self) -> Result<(Dir, PathBuf), Refusal> {
+        let (mut dir, mut path) = (self.root.look_up()?, self.root().to_owned());
+        for step in &self.steps {
+            let step = self.visible(step)?;
+            dir = dir.open_dir(&step).map_err(|_| Refusal::from(ErrorCode::NotFound))?;
+            path.push(step);
+        }
+        Ok((dir, path))
     }
 
     /// The path as the file system knows it. Hidden names count as missing.

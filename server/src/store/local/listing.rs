@@ -82,6 +82,11 @@ pub struct Place {
 }
 
 impl Listings {
+    /// No listings yet, whose names count for this budget.
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Take it when a page is requested.
     pub fn ticket(&self) -> Ticket {
         Ticket(self.next_ticket.fetch_add(1, Ordering::Relaxed))

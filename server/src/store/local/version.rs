@@ -70,7 +70,7 @@ impl Version for LocalVersion {
 
     fn key(&self) -> [u8; 32] {
         let root = self.0.disk.share.root().as_os_str().as_encoded_bytes();
-        self.0.stamp.key(root, self.0.path.as_str().as_bytes())
+        self.0.stamp.key(root, self.0.disk.share.from_root(&self.0.path).as_bytes())
     }
 
     fn size(&self) -> u64 {
@@ -101,7 +101,7 @@ impl Version for LocalVersion {
             return done;
         }
         let (opened, read) = (self.0.clone(), read.clone());
-        blocking(&self.0.disk.readers, move || opened.read(&read)).await
+        blocking(&self.0.disk.bounds.readers, move || opened.read(&read)).await
     }
 
     async fn zeros_until(&self, offset: u64) -> Result<u64, Refusal> {
@@ -109,7 +109,7 @@ impl Version for LocalVersion {
             return Ok(offset);
         }
         let opened = self.0.clone();
-        blocking(&self.0.disk.readers, move || opened.zeros_until(offset)).await
+        blocking(&self.0.disk.bounds.readers, move || opened.zeros_until(offset)).await
     }
 
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> Result<(), Refusal> {
@@ -122,7 +122,7 @@ impl Version for LocalVersion {
 
     async fn touched(&self) -> Result<Arc<dyn Version>, Refusal> {
         let opened = self.0.clone();
-        blocking(&self.0.disk.readers, move || {
+        blocking(&self.0.disk.bounds.readers, move || {
             let reader = opened.reader()?;
             let now = reader.stamp().map_err(refused)?;
             if !now.may_be_touched_only(&opened.stamp) {

@@ -75,6 +75,16 @@ impl Server {
         Self { child, said, address: address.to_string(), _cache: own_cache }
     }
 
+    /// Serves what a configuration file says, with the log in a file.
+    pub async fn configured(file: &Path, log: &Path) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wstp-server"));
+        command.arg("--config").arg(file).args(["--listen", "0", "--cache-dir"]).arg(cache.path());
+        command.stderr(std::fs::File::create(log).unwrap());
+        let Listening { child, address, said } = listening(&mut command).await.unwrap();
+        Self { child, said, address: address.to_string(), _cache: Some(cache) }
+    }
+
     /// Host and port.
     pub fn address(&self) -> &str {
         &self.address

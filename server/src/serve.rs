@@ -1,0 +1,98 @@
+//! `wstp-server` without a command: serves until it is told to stop, and follows its configuration file.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use wstp_server::settings::{Listen, Settings};
+use wstp_server::store::Shares;
+use wstp_server::{Config, Control, Folders, StartError};
+
+use crate::args::Serve;
+use crate::reload::Reload;
+use crate::{FAILED, NO_ADDRESS, NO_FOLDER, WRONG_ARGUMENTS, fail, reachable};
+
+/// Serves. Returns the exit status.
+pub async fn serve(args: Serve) -> ExitCode {
+    let prepared = args.absolute().and_then(|args| Ok((args, std::env::current_dir()?)));
+    let (args, working_directory) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return fail(FAILED, &format!("cannot start: {error}")),
+    };
+    let (settings, config) = match configuration(&args, &working_directory) {
+        Ok(found) => found,
+        Err(words) => return fail(WRONG_ARGUMENTS, &words),
+    };
+    let listen = settings.listen;
+    let listener = match bind(listen).await {
+        Ok(listener) => listener,
+        Err(words) => return fail(NO_ADDRESS, &words),
+    };
+    let (mut terminate, address) = match (signal(SignalKind::terminate()), listener.local_addr()) {
+        (Ok(terminate), Ok(address)) => (terminate, address),
+        (Err(error), _) | (_, Err(error)) => return fail(FAILED, &format!("cannot start: {error}")),
+    };
+    let folders = Folders::default();
+    let shares = match folders.layout(&config.shares) {
+        Ok(layout) => Arc::new(Shares::new(layout)),
+        Err(error) => return fail(NO_FOLDER, &error.to_string()),
+    };
+    // A working directory on a shared disk would keep it from being unmounted.
+    if let Err(error) = std::env::set_current_dir("/") {
+        return fail(FAILED, &format!("cannot start: {error}"));
+    }
+    let control = Arc::new(Control::new(config));
+    let reload =
+        Reload { args, working_directory, folders, shares: shares.clone(), control: control.clone(), settings };
+    tokio::spawn(reload.run());
+    let mut lines = std::iter::once(format!("listening on ws://{address}/ws")).chain(reachable::hint(address));
+    if let Err(error) = lines.try_for_each(|line| writeln!(io::stdout(), "{line}")) {
+        tracing::debug!(%error, "nobody reads the standard output");
+    }
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    match wstp_server::run_store(listener, control, shares, shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ StartError::Root { .. }) => fail(NO_FOLDER, &error.to_string()),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+/// The settings that hold, and the configuration that follows from them; or what is wrong with them.
+pub fn configuration(args: &Serve, working_directory: &Path) -> Result<(Settings, Config), String> {
+    let settings = args.settings().map_err(|error| error.to_string())?;
+    let config = args.configuration(settings.clone(), working_directory);
+    config.congestion.check().map_err(|error| error.to_string())?;
+    if config.shares.is_empty() {
+        let file = args.config.as_deref().unwrap_or(Path::new("wstp.toml"));
+        return Err(format!("{file:?} names no share: add one, such as\n[shares.films]\npath = \"/srv/films\""));
+    }
+    let is_open = config.shares.iter().all(|share| share.public);
+    if !settings.listen.0.ip().is_loopback() && !is_open {
+        return Err(format!(
+            "others can reach {}, and without users everybody who can may read what is shared. If you want that, add \
+             --public. Otherwise listen on this machine alone, with --listen {}",
+            settings.listen,
+            settings.listen.0.port()
+        ));
+    }
+    Ok((settings, config))
+}
+
+async fn bind(listen: Listen) -> Result<TcpListener, String> {
+    TcpListener::bind(listen.0).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => ": another program uses this port; choose one with --listen ADDR:PORT",
+            io::ErrorKind::PermissionDenied => ": ports below 1024 need special rights; choose a higher one",
+            _ => "",
+        };
+        format!("cannot listen on {listen}: {error}{hint}")
+    })
+}

@@ -1,0 +1,362 @@
+//! The settings of a server as people write them: in `wstp.toml`, or on the command line.
+//!
+//! Each value is checked where it is read, so an error names its line. A key that is not known is an error too: a typing
+//! mistake must not open a share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use http::uri::Authority;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wstp_protocol::limits::MAX_MIRRORS;
+use wstp_protocol::{MirrorUrl, SharePath};
+
+use crate::config::{Config, Share};
+use crate::congestion::Congestion;
+
+/// Most clients that can be allowed at once.
+const MAX_CONNECTIONS: u32 = 65_536;
+
+/// A file with every key, its meaning and its default, for `wstp-server config init`.
+pub const TEMPLATE: &str = include_str!("../wstp.toml");
+
+/// The settings. Paths are absolute once they were read from a file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The address to listen on.
+    pub listen: Listen,
+    /// Whether everybody may read every share, without logging in.
+    pub public: bool,
+    /// Whether names that begin with a dot are served.
+    pub hidden: bool,
+    /// Further names of this server.
+    pub allow_hosts: Vec<HostName>,
+    /// Other places of the same files.
+    pub mirrors: Mirrors,
+    /// Most clients at once.
+    pub max_connections: MaxConnections,
+    /// The folder for computed hashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_dir: Option<PathBuf>,
+    /// Most space the kept hashes may take, in MiB.
+    pub cache_limit: u64,
+    /// The congestion control to ask the system for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub congestion: Option<String>,
+    /// The shared folders by name.
+    pub shares: BTreeMap<ShareName, ShareSettings>,
+}
+
+/// The settings of one share.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareSettings {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether everybody may read it, without logging in.
+    #[serde(default)]
+    pub public: bool,
+    /// Whether its names that begin with a dot are served; as for the whole server by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+}
+
+/// Why settings can't be used, in words that name the file, the line and the reason.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file can't be read.
+    #[error("cannot read {path:?}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The file has a mistake.
+    #[error("{path:?}, line {line}: {reason}")]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// The line, beginning at 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// An address and a port to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen(pub SocketAddr);
+
+/// A name of this server, alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostName(String);
+
+/// The name of a share: the first name of each path in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ShareName(String);
+
+/// Other places of the same files, as many as the protocol can name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirrors(pub Vec<MirrorUrl>);
+
+/// Most clients at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MaxConnections(pub u32);
+
+impl Settings {
+    /// The settings in a file. Relative paths are relative to the file's folder.
+    ///
+    /// # Errors
+    /// When the file can't be read, or has a mistake.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mut settings = Self::parse(&text).map_err(|(line, reason)| SettingsError::Wrong {
+            path: path.to_owned(),
+            line,
+            reason,
+        })?;
+        let folder = std::path::absolute(path).map_err(unreadable)?;
+        let folder = folder.parent().unwrap_or(Path::new("/"));
+        let cache = settings.cache_dir.as_mut();
+        for path in settings.shares.values_mut().map(|share| &mut share.path).chain(cache) {
+            *path = folder.join(&*path);
+        }
+        Ok(settings)
+    }
+
+    /// The settings in a text.
+    ///
+    /// # Errors
+    /// The line with the mistake, and the reason.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+            (line, error.message().to_owned())
+        })
+    }
+
+    /// The configuration of a server with these settings. A folder `alone` is the one share in place of all others, and
+    /// lies at the root.
+    #[must_use]
+    pub fn config(self, alone: Option<PathBuf>) -> Config {
+        let shares = match alone {
+            Some(path) => vec![Share { name: None, path, public: self.public, hidden: self.hidden }],
+            None => self.shares.into_iter().map(|(name, share)| share.config(name, self.public, self.hidden)).collect(),
+        };
+        Config {
+            shares,
+            cache_dir: self.cache_dir,
+            cache_limit: self.cache_limit.saturating_mul(1 << 20),
+            max_connections: self.max_connections.0 as usize,
+            allowed_hosts: self.allow_hosts.into_iter().map(|HostName(name)| name).collect(),
+            mirrors: self.mirrors.0,
+            congestion: self.congestion.map_or_else(Congestion::default, Congestion::named),
+            ..Config::default()
+        }
+    }
+}
+
+impl ShareSettings {
+    fn config(self, ShareName(name): ShareName, public: bool, hidden: bool) -> Share {
+        let (public, hidden) = (public || self.public, self.hidden.unwrap_or(hidden));
+        Share { name: Some(name), path: self.path, public, hidden }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen((Ipv4Addr::LOCALHOST, 3000).into()),
+            public: false,
+            hidden: false,
+            allow_hosts: Vec::new(),
+            mirrors: Mirrors::default(),
+            max_connections: MaxConnections(256),
+            cache_dir: None,
+            cache_limit: 4096,
+            congestion: None,
+            shares: BTreeMap::new(),
+        }
+    }
+}
+
+/// `ADDRESS:PORT`, `localhost:PORT`, `:PORT` for every address of the machine, or `PORT` for this machine alone.
+impl FromStr for Listen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WORDS: &str = "write ADDRESS:PORT, such as 0.0.0.0:3000, :3000 for every address of this machine, or \
+                             3000 or localhost:3000 for this machine alone";
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        if let Ok(port) = text.parse() {
+            return Ok(Self((here, port).into()));
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Self(address));
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(WORDS)?;
+        let port: u16 = port.parse().map_err(|_| WORDS)?;
+        match host {
+            "" => Ok(Self((Ipv4Addr::UNSPECIFIED, port).into())),
+            host if host.eq_ignore_ascii_case("localhost") => Ok(Self((here, port).into())),
+            _ => Err(WORDS),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Listen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// With anything around it, a name would never match a client's name for the server.
+impl FromStr for HostName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let authority = Authority::try_from(text).ok().filter(|authority| authority.host() == text);
+        let name = authority.ok_or("a name alone is needed, without scheme, port and path, such as nas.example")?;
+        Ok(Self(name.host().to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for HostName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+impl FromStr for ShareName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with('.') {
+            return Err("the name of a share can't begin with a dot".to_owned());
+        }
+        SharePath::root().join(text).map_err(|error| format!("{text:?} can't name a share: {error}"))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl ShareName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for ShareName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mirrors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        if texts.len() > MAX_MIRRORS {
+            return Err(serde::de::Error::custom(format!("there can't be more than {MAX_MIRRORS} mirrors")));
+        }
+        let urls: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
+        urls.map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Mirrors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(MirrorUrl::to_string))
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxConnections {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            number @ 1..=MAX_CONNECTIONS => Ok(Self(number)),
+            _ => Err(serde::de::Error::custom(format!("a number from 1 to {MAX_CONNECTIONS} is needed"))),
+        }
+    }
+}
+
+fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_short_forms() {
+        for (text, address) in [
+            ("8080", "127.0.0.1:8080"),
+            (":8080", "0.0.0.0:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("LocalHost:0", "127.0.0.1:0"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(text.parse::<Listen>().unwrap().to_string(), address, "{text}");
+        }
+        for text in ["", ":", "99999", ":99999", "nas.example:80", "0.0.0.0", "::1", "8080:", "-1"] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_template_has_every_key_with_its_default() {
+        assert_eq!(Settings::parse(TEMPLATE), Ok(Settings::default()));
+        let keys = TEMPLATE.lines().filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')));
+        let text: String = keys.map(|line| format!("{line}\n")).collect();
+        let all = Settings::parse(&text).unwrap();
+        // Those that depend on the machine are examples, and the defaults of the rest are true.
+        let (cache_dir, congestion) = (all.cache_dir.clone(), all.congestion.clone());
+        assert!(cache_dir.is_some() && congestion.is_some() && !all.shares.is_empty(), "{text}");
+        assert_eq!(all.clone(), Settings { cache_dir, congestion, shares: all.shares.clone(), ..Settings::default() });
+        let written = toml::to_string(&all).unwrap();
+        for key in written.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not in the template");
+        }
+        assert_eq!(Settings::parse(&written), Ok(all));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line() {
+        for (text, line, reason) in [
+            ("public = true\nlisen = \"3000\"", 2, "unknown field `lisen`"),
+            ("\n\nlisten = \"nas:x\"", 3, "ADDRESS:PORT"),
+            ("[shares.films]\npath = \"/a\"\npubic = true", 3, "unknown field `pubic`"),
+            ("[shares.films]\npublic = true", 1, "missing field `path`"),
+            ("[shares.\"a/b\"]\npath = \"/a\"", 1, "can't name a share"),
+            ("[shares.\"..\"]\npath = \"/a\"", 1, "can't begin with a dot"),
+            ("max_connections = 0", 1, "from 1 to 65536"),
+            ("allow_hosts = [\"http://nas\"]", 1, "a name alone"),
+            ("mirrors = [\"gopher://nas/\"]", 1, ""),
+            ("public = yes", 1, ""),
+            ("public = true\npublic = false", 2, "duplicate"),
+        ] {
+            let (found, words) = Settings::parse(text).unwrap_err();
+            assert!(found == line && words.contains(reason), "{text}: line {found}: {words}");
+        }
+    }
+}
