@@ -7,7 +7,7 @@ use clap::builder::{StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::address::Source;
+use crate::address::{Address, Source};
 use crate::carrier::Choice;
 use crate::exit::Failure;
 use crate::get;
@@ -54,6 +54,9 @@ pub struct Args {
     /// How the data travels: a WebSocket (ws), HTTP requests (http), or HTTP where no WebSocket gets through
     #[arg(long, global = true, value_name = "CARRIER", value_enum, default_value_t, hide_possible_values = true)]
     pub carrier: Choice,
+    /// File with a token for the server, in place of a login. The environment's WSTP_TOKEN is one too
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// The command to run
     #[command(subcommand)]
     pub command: Command,
@@ -70,6 +73,10 @@ pub enum Command {
     Hash(HashArgs),
     /// Compare a local file with one on a server, without fetching it
     Verify(VerifyArgs),
+    /// Log in to a server: asks for name and password, and keeps a token for the next commands
+    Login(LoginArgs),
+    /// Log out of a server
+    Logout(LogoutArgs),
 }
 
 /// `wstp get`.
@@ -146,6 +153,41 @@ pub struct VerifyArgs {
     /// Tell by the exit status alone
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `wstp login`.
+#[derive(Debug, clap::Args)]
+pub struct LoginArgs {
+    /// The server
+    #[arg(value_name = "HOST", value_parser = Typed(crate::address::parse))]
+    pub server: Source,
+    /// The user's name; asked for by default, as the password is
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+/// `wstp logout`.
+#[derive(Debug, clap::Args)]
+pub struct LogoutArgs {
+    /// The server
+    #[arg(value_name = "HOST", value_parser = Typed(crate::address::parse))]
+    pub server: Source,
+}
+
+impl Command {
+    /// The first server of the protocol that the user named.
+    #[must_use]
+    pub fn first_server(&self) -> Option<Address> {
+        match self {
+            Self::Get(args) => args.sources.iter().find_map(|place| match place {
+                Place::Wstp(source) => Some(source.address.clone()),
+                Place::Http(url) => url.on_server().ok().map(|source| source.address),
+            }),
+            Self::Ls(args) => Some(args.source.address.clone()),
+            Self::Verify(args) => Some(args.source.address.clone()),
+            Self::Hash(_) | Self::Login(_) | Self::Logout(_) => None,
+        }
+    }
 }
 
 impl GetArgs {

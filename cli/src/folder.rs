@@ -24,6 +24,7 @@ use self::sum::Sum;
 use crate::AGENT;
 use crate::address::Source;
 use crate::carrier::{Carrier, Happening};
+use crate::credentials;
 use crate::disk::Disk;
 use crate::exit::{Code, Failure};
 use crate::folder_store::FolderStore;
@@ -65,7 +66,7 @@ pub async fn get(cx: &Context<'_>, source: &Source) -> Result<Code, Failure> {
     let memory = MEMORY / (u64::from(parallel) + 1);
     let config = FolderConfig {
         path: source.path.clone(),
-        credential: None,
+        credential: credentials::of(&source.address),
         agent: AGENT.to_owned(),
         memory_budget: memory,
         rate_limit: cx.options.rate,

@@ -14,7 +14,7 @@
 //!
 //! `place` and `address` parse the typed text. `carrier` connects to a server of the protocol: by a `socket`, or by
 //! `exchange` over HTTP where none gets through. `dial` connects, through the `proxy` that the environment names. `tls`
-//! encrypts, `socket` shakes hands, and `diagnosis` finds out why that fails. `room` checks whether the download fits
+//! encrypts, `credentials` prove who the user is, `login` gets them, `socket` shakes hands, and `diagnosis` finds out why that fails. `room` checks whether the download fits
 //! on its disk.
 //!
 //! Invariants:
@@ -32,6 +32,7 @@ mod args;
 mod arrivals;
 mod bounded_head;
 mod carrier;
+mod credentials;
 mod diagnosis;
 mod dial;
 mod disk;
@@ -45,6 +46,7 @@ mod hash;
 mod layout;
 mod link;
 mod local_file;
+mod login;
 mod ls;
 mod names;
 mod pages;
@@ -90,7 +92,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Code {
         Command::Get(args) => Audience::of(args.json, args.quiet),
         Command::Ls(args) => Audience::of(args.json, false),
         Command::Verify(args) => Audience::of(args.json, args.quiet),
-        Command::Hash(_) => Audience::Log,
+        Command::Hash(_) | Command::Login(_) | Command::Logout(_) => Audience::Log,
     };
     let answers = match &args.command {
         Command::Get(args) if is_stdout(args.output.as_deref()) => Answers::beside_a_file(stop.clone()),
@@ -114,7 +116,11 @@ fn connectable(args: &Args) -> Result<(), Failure> {
     }
     carrier::choose(args.carrier);
     proxy::check()?;
-    tls::trust(&args.ca)
+    tls::trust(&args.ca)?;
+    match args.command.first_server() {
+        Some(server) => credentials::give(args.token_file.as_deref(), &server),
+        None => Ok(()),
+    }
 }
 
 async fn perform(
@@ -132,6 +138,8 @@ async fn perform(
             let hashing = tokio::task::spawn_blocking(move || hash::run(&args.paths, &answers, tell));
             unless(stop, async { Ok(hashing.await.unwrap_or(Code::Failed)) }).await
         }
+        Command::Login(args) => unless(stop, login::log_in(&args.server.address, args.user, answers)).await,
+        Command::Logout(args) => unless(stop, login::log_out(&args.server.address, answers)).await,
         Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, reporter)).await,
     }
 }

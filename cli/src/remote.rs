@@ -17,6 +17,7 @@ use crate::AGENT;
 use crate::address::Address;
 use crate::arrivals::Arrivals;
 use crate::carrier::{Carrier, Happening};
+use crate::credentials;
 use crate::exit::Failure;
 use crate::words::{astray, not_wstp, refused, silent};
 
@@ -64,11 +65,12 @@ impl Remote {
 
     fn begin(address: &Address) -> Self {
         let (sender, happenings) = mpsc::channel(1);
+        let credential = credentials::of(address);
         Self {
             label: address.host_and_port(),
             socket: Carrier::connect(address.clone(), (), sender),
             happenings,
-            peer: Peer::new(wstp_engine::Instant::default(), AGENT, None, features::LINKS, PATIENCE),
+            peer: Peer::new(wstp_engine::Instant::default(), AGENT, credential.as_ref(), features::LINKS, PATIENCE),
             began: Instant::now(),
             ready: None,
             stale: None,

@@ -20,6 +20,7 @@ use wstp_protocol::{BLOCK_SIZE, Hash, MirrorUrl, SharePath};
 
 use crate::AGENT;
 use crate::carrier::Happening;
+use crate::credentials;
 use crate::disk::{Disk, Ended, Storage};
 use crate::exit::{Code, Failure, is_too_large};
 use crate::get::Share;
@@ -182,7 +183,12 @@ fn source(index: usize, place: &Place, named_by: NamedBy) -> SourceConfig {
         Place::Http(_) => (SourceKind::Http, SharePath::root()),
     };
     let id = SourceId(u32::try_from(index).unwrap_or(u32::MAX));
-    SourceConfig { named_by, ..SourceConfig::new(id, kind, path) }
+    let credential = match (place, named_by) {
+        (Place::Wstp(source), NamedBy::User) => credentials::of(&source.address),
+        // A mirror is never told what the server is told.
+        _ => None,
+    };
+    SourceConfig { named_by, credential, ..SourceConfig::new(id, kind, path) }
 }
 
 /// Different in every process, so that clients of a restarted server do not come in the same moment.

@@ -28,6 +28,7 @@ pub const WSTP: FrontEnd = FrontEnd {
     update: "Run it again with --update to get it as it is now; what still matches is kept.",
     lost: "Check that the server runs.",
     silent: "Check that the server runs, and try again.",
+    log_in: "Log in with `wstp login HOST`, or give a token with --token-file or in WSTP_TOKEN.",
     log_in_to_proxy: "Put them into the proxy's address in the environment: http_proxy=http://NAME:PASSWORD@HOST:PORT.",
     other_proxy: "",
 };
@@ -194,9 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_wants_a_token_is_no_place_for_this_version() {
+    fn a_server_that_wants_a_login_says_how_to_log_in() {
         let refused = refused(ErrorCode::Unauthorized, "", "host:3000").to_string();
-        assert!(refused.contains("wants a token") && refused.contains("can't give one"), "{refused}");
+        assert!(refused.contains("who you are") && refused.contains("wstp login"), "{refused}");
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct FrontEnd {
     pub lost: &'static str,
     /// Advice about a server that does not answer.
     pub silent: &'static str,
+    /// How to log in to a server.
+    pub log_in: &'static str,
     /// How to log in to a proxy.
     pub log_in_to_proxy: &'static str,
     /// Other things that may keep WebSockets away, or nothing.
@@ -77,7 +79,7 @@ pub fn address(error: &AddressError, front: &FrontEnd) -> Words {
         ),
         E::Credentials => Words::new(
             "An address can't hold a user's name or password.",
-            format!("Leave out what stands before the @: {} can't log in yet.", front.name),
+            format!("Leave out what stands before the @. {}", front.log_in),
         ),
         E::Port => {
             Words::new("That is not a port.", "After the colon comes a number from 1 to 65535, for example 3000.")
@@ -98,8 +100,7 @@ pub fn refused(code: ErrorCode, text: &str, label: &str, front: &FrontEnd) -> Wo
         ErrorCode::Forbidden => (format!("{label} may not read this."), ALLOW),
         ErrorCode::InvalidPath => (format!("{label} can't have such a name."), front.look),
         ErrorCode::Unauthorized => {
-            let advice = "This version of {name} can't give one. Ask who runs the server to let you in without.";
-            return Words::new(format!("{label} wants a token."), advice.replace("{name}", front.name));
+            return Words::new(format!("{label} wants to know who you are, or your login has ended."), front.log_in);
         }
         ErrorCode::UnsupportedVersion => {
             let advice = format!("Update {} or the server, whichever is older.", front.name);
@@ -208,6 +209,7 @@ pub(crate) mod tests {
         update: "Update.",
         lost: "Wait.",
         silent: "Wait.",
+        log_in: "Log in.",
         log_in_to_proxy: "Log in.",
         other_proxy: " Look for another.",
     };

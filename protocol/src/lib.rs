@@ -42,3 +42,6 @@ pub const VERSIONS: (u16, u16) = (1, 1);
 
 /// The path of the protocol in a server's URL.
 pub const ENDPOINT_PATH: &str = "/ws";
+
+/// The path at which a server gives tokens to users who log in.
+pub const LOGIN_PATH: &str = "/login";

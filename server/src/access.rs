@@ -2,12 +2,15 @@
 //! header, and every call of a store names it.
 //!
 //! A caller's connections, requests and bytes are counted together, whichever way they come. One [`Allowance`] bounds
-//! them all. Today everybody is let in, and counted by network address. Users and their tokens go into
-//! [`Callers::admit`]. A caller's [`Rights`] bound what the stores show it.
+//! them all. A user is one caller wherever it is, and everybody else is counted by network address. A caller's
+//! [`Rights`] bound what the stores show it.
 
+mod door;
 mod rights;
+mod throttle;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +20,11 @@ use tokio::time::Instant;
 use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
+use crate::accounts::{Accounts, Book, BookError, Role, Token, TokenHash, TokenId, UserName, now};
 use crate::pace::Pace;
+use crate::secret::Secret;
+use door::Door;
+pub use door::{Credential, NotAdmitted, Proof};
 pub use rights::{Place, Reach, Rights};
 
 /// Callers to remember before those that hold nothing are forgotten.
@@ -31,7 +38,7 @@ const REQUESTS_TAKEN: Refusal =
     Refusal::new(ErrorCode::Busy, "This server allows you no more requests at once. Try again shortly.");
 
 /// The name under which a caller is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Identity {
     /// Code in this process.
     #[default]
@@ -39,6 +46,10 @@ pub enum Identity {
     /// Everyone who connects from this address. An IPv6 address stands for its network of 64 bits, because one machine
     /// has many of those.
     Address(IpAddr),
+    /// A user, at any address.
+    User(UserName),
+    /// A token that belongs to no user.
+    Token(TokenId),
 }
 
 /// The most that a caller may hold, on all its connections together. `None` is no bound.
@@ -56,6 +67,7 @@ pub struct Allowance {
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     account: Arc<Inner>,
+    proof: Proof,
     rights: Arc<Rights>,
 }
 
@@ -88,6 +100,17 @@ pub struct Holdings {
     pub bytes: u64,
 }
 
+/// What became of a caller's rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They are the same.
+    Same,
+    /// They are others now.
+    Other,
+    /// Its proof is not valid any more.
+    Gone,
+}
+
 /// Something that is held for a caller until this is dropped.
 #[derive(Debug)]
 pub struct Held {
@@ -96,36 +119,139 @@ pub struct Held {
 }
 
 /// Everybody who may call.
-#[derive(Default)]
 pub struct Callers {
     common: Arc<RwLock<Allowance>>,
-    known: Mutex<HashMap<Identity, Caller>>,
+    known: Mutex<HashMap<Identity, Arc<Inner>>>,
+    door: Door,
 }
 
 impl Identity {
     /// The identity of everyone who connects from this address.
     #[must_use]
     pub fn of_address(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-            address => address,
-        })
+        Self::Address(canonical(address))
+    }
+}
+
+/// One machine has many IPv6 addresses, in one network of 64 bits.
+fn canonical(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Internal => f.write_str("this process"),
+            Self::Address(address) => address.fmt(f),
+            Self::User(name) => write!(f, "user {name}"),
+            Self::Token(id) => write!(f, "token {}", id.as_str()),
+        }
     }
 }
 
 impl Callers {
-    /// Everybody, each with this allowance.
+    /// Those who have these accounts, and everybody else for the public places. Each has this allowance.
     #[must_use]
-    pub fn new(common: Allowance) -> Self {
-        Self { common: Arc::new(RwLock::new(common)), known: Mutex::default() }
+    pub fn new(common: Allowance, book: Arc<Book>, public: Rights) -> Self {
+        let door = Door::new(book, public);
+        Self { common: Arc::new(RwLock::new(common)), known: Mutex::default(), door }
     }
 
-    /// The caller that a token proves; without one, everyone at this address.
+    /// The caller that a credential proves; without one, everyone at this address.
     ///
     /// # Errors
-    /// When the caller is not let in. Nobody is kept out today.
-    pub fn admit(&self, _token: Option<&str>, address: IpAddr) -> Result<Caller, Refusal> {
-        Ok(self.caller(Identity::of_address(address)))
+    /// When the caller is not let in.
+    pub async fn admit(&self, credential: Option<&Credential>, address: IpAddr) -> Result<Caller, NotAdmitted> {
+        let proof = self.door.check(credential, canonical(address)).await?;
+        let rights = self.door.rights(&proof).ok_or(NotAdmitted::Unauthorized)?;
+        let identity = match (self.door.user(&proof), &proof) {
+            (Some(user), _) => Identity::User(user),
+            (None, Proof::Token(id)) => Identity::Token(id.clone()),
+            (None, _) => Identity::of_address(address),
+        };
+        let account = self.account(&identity);
+        if let Identity::User(name) = &identity
+            && let Some(rate) = self.door.book().accounts().users.get(name).and_then(|user| user.rate)
+        {
+            let own = *account.own();
+            let allowance = own.unwrap_or_else(|| *self.common.read().unwrap_or_else(PoisonError::into_inner));
+            *account.own() = Some(Allowance { rate: Some(rate), ..allowance });
+        }
+        Ok(Caller { account, proof, rights: Arc::new(rights) })
+    }
+
+    /// Everyone at this address, with the rights of those who prove nothing.
+    #[must_use]
+    pub fn of_address(&self, address: IpAddr) -> Caller {
+        let rights = self.door.rights(&Proof::Nothing).unwrap_or_else(|| Rights::of([]));
+        let account = self.account(&Identity::of_address(address));
+        Caller { account, proof: Proof::Nothing, rights: Arc::new(rights) }
+    }
+
+    /// Gives a caller who came with a password a token in its place, which is valid for this long. Blocking. `None` for
+    /// any other caller.
+    ///
+    /// # Errors
+    /// When the token can't be kept.
+    pub(crate) fn log_in(&self, caller: &Caller, seconds: u64) -> Result<Option<(Secret, u64)>, BookError> {
+        let (Proof::Password(name, password), Some((id, secret))) = (&caller.proof, TokenId::random()) else {
+            return Ok(None);
+        };
+        let (created, hash) = (now(), TokenHash::of(secret.expose()));
+        let expires = created + seconds;
+        self.book()
+            .update(|accounts| {
+                // The password may have changed meanwhile.
+                if accounts.users.get(name).is_none_or(|user| user.password != *password) {
+                    return Ok(None);
+                }
+                let (user, expires) = (Some(name.clone()), Some(expires));
+                let token = Token { hash, user, only: Vec::new(), created, expires, login: true };
+                accounts.add_login(id, token, created);
+                Ok(Some(()))
+            })
+            .map(|kept| kept.map(|()| (secret, expires)))
+    }
+
+    /// Revokes the token with which a caller came. Blocking. Whether there was one.
+    ///
+    /// # Errors
+    /// When that can't be kept.
+    pub(crate) fn log_out(&self, caller: &Caller) -> Result<bool, BookError> {
+        match &caller.proof {
+            Proof::Token(id) => self.book().update(|accounts| Ok(accounts.tokens.remove(id).is_some())),
+            _ => Ok(false),
+        }
+    }
+
+    /// The user that a caller is, and what the user may do.
+    pub(crate) fn user(&self, caller: &Caller) -> Option<(UserName, Role)> {
+        let Identity::User(name) = caller.identity() else { return None };
+        Some((name.clone(), self.book().accounts().users.get(name)?.role))
+    }
+
+    /// Whether a caller may still do what it could when it was admitted.
+    #[must_use]
+    pub fn standing(&self, caller: &Caller) -> Standing {
+        match self.door.rights(&caller.proof) {
+            None => Standing::Gone,
+            Some(rights) if rights == *caller.rights => Standing::Same,
+            Some(_) => Standing::Other,
+        }
+    }
+
+    /// The accounts.
+    #[must_use]
+    pub fn book(&self) -> &Arc<Book> {
+        self.door.book()
+    }
+
+    /// Sets the places that everybody may read while there are users.
+    pub fn set_public(&self, public: Rights) {
+        self.door.set_public(public);
     }
 
     /// The allowance of everyone who has none of their own, from now on.
@@ -135,30 +261,60 @@ impl Callers {
 
     /// The allowance of one caller from now on, connected or not. `None` gives it the common one again. A caller that
     /// holds more keeps that, and gets no more.
-    pub fn allow(&self, identity: Identity, allowance: Option<Allowance>) {
-        *self.caller(identity).own() = allowance;
+    pub fn allow(&self, identity: &Identity, allowance: Option<Allowance>) {
+        *self.account(identity).own() = allowance;
     }
 
-    fn caller(&self, identity: Identity) -> Caller {
+    /// The things that a caller holds.
+    #[must_use]
+    pub fn holds(&self, identity: &Identity) -> Holdings {
+        self.account(identity).holds()
+    }
+
+    fn account(&self, identity: &Identity) -> Arc<Inner> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(caller) = known.get(&identity) {
-            return caller.clone();
+        if let Some(account) = known.get(identity) {
+            return account.clone();
         }
         if known.len() >= LEAST_REMEMBERED && known.len() == known.capacity() {
-            known.retain(|_, caller| !caller.is_forgettable());
+            known.retain(|_, account| !(Arc::strong_count(account) == 1 && account.own().is_none()));
         }
-        let account = Arc::new(Inner { identity, common: self.common.clone(), ..Inner::default() });
-        let caller = Caller { account, rights: Arc::default() };
-        known.insert(identity, caller.clone());
-        caller
+        let account = Inner { identity: identity.clone(), common: self.common.clone(), ..Inner::default() };
+        let account = Arc::new(account);
+        known.insert(identity.clone(), account.clone());
+        account
+    }
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self::new(Allowance::default(), Arc::new(Book::in_memory(Accounts::default())), Rights::of([]))
+    }
+}
+
+impl Inner {
+    fn own(&self) -> MutexGuard<'_, Option<Allowance>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holds(&self) -> Holdings {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { seats, requests, bytes } = &self.counts;
+        Holdings { seats: load(seats), requests: load(requests), bytes: load(bytes) }
     }
 }
 
 impl Caller {
     /// The name under which it is counted.
     #[must_use]
-    pub fn identity(&self) -> Identity {
-        self.account.identity
+    pub fn identity(&self) -> &Identity {
+        &self.account.identity
+    }
+
+    /// Whether it proved nothing.
+    #[must_use]
+    pub fn is_unproven(&self) -> bool {
+        self.proof == Proof::Nothing
     }
 
     /// The places that it may read.
@@ -176,7 +332,7 @@ impl Caller {
     /// The most that it may hold.
     #[must_use]
     pub fn allowance(&self) -> Allowance {
-        let own = *self.own();
+        let own = *self.account.own();
         own.unwrap_or_else(|| *self.account.common.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -205,24 +361,13 @@ impl Caller {
     /// The things it holds.
     #[must_use]
     pub fn holds(&self) -> Holdings {
-        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { seats, requests, bytes } = &self.account.counts;
-        Holdings { seats: load(seats), requests: load(requests), bytes: load(bytes) }
+        self.account.holds()
     }
 
     fn hold(&self, count: fn(&Counts) -> &AtomicU64, most: Option<u64>) -> Option<Held> {
         let one_more = |held: u64| (most.is_none_or(|most| held < most)).then_some(held + 1);
         count(&self.account.counts).fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(Held { caller: self.clone(), count })
-    }
-
-    fn own(&self) -> MutexGuard<'_, Option<Allowance>> {
-        self.account.own.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether nobody else has it, and nobody gave it an allowance of its own.
-    fn is_forgettable(&self) -> bool {
-        Arc::strong_count(&self.account) == 1 && self.own().is_none()
     }
 }
 
@@ -236,6 +381,12 @@ impl Drop for Held {
 mod tests {
     use super::*;
 
+    fn of_all(common: Allowance) -> Callers {
+        let callers = Callers::default();
+        callers.set_common(common);
+        callers
+    }
+
     fn address(last: u8) -> IpAddr {
         [192, 0, 2, last].into()
     }
@@ -243,7 +394,7 @@ mod tests {
     #[test]
     fn holdings_are_counted_over_all_connections_of_a_caller() {
         let callers = Callers::default();
-        let (first, second) = (callers.admit(None, address(1)).unwrap(), callers.admit(None, address(1)).unwrap());
+        let (first, second) = (callers.of_address(address(1)), callers.of_address(address(1)));
         let held = (first.seat(), second.seat(), second.request());
         second.pace(5, Instant::now());
         assert_eq!(first.holds(), Holdings { seats: 2, requests: 1, bytes: 5 });
@@ -253,8 +404,8 @@ mod tests {
 
     #[test]
     fn an_allowance_bounds_a_caller_and_no_other() {
-        let callers = Callers::new(Allowance { seats: Some(2), ..Allowance::default() });
-        let (one, other) = (callers.admit(None, address(1)).unwrap(), callers.admit(None, address(2)).unwrap());
+        let callers = of_all(Allowance { seats: Some(2), ..Allowance::default() });
+        let (one, other) = (callers.of_address(address(1)), callers.of_address(address(2)));
         let held = [one.seat().unwrap(), one.seat().unwrap()];
         assert_eq!(one.seat().unwrap_err().code(), ErrorCode::Busy);
         assert!(other.seat().is_ok());
@@ -282,14 +433,14 @@ mod tests {
     fn callers_that_hold_nothing_are_forgotten_in_the_end() {
         let callers = Callers::default();
         let numbered = |number: u32| IpAddr::from(number.to_be_bytes());
-        let kept = callers.admit(None, numbered(0)).unwrap();
+        let kept = callers.of_address(numbered(0));
         let limited = Identity::of_address(numbered(1));
-        callers.allow(limited, Some(Allowance { seats: Some(1), ..Allowance::default() }));
+        callers.allow(&limited, Some(Allowance { seats: Some(1), ..Allowance::default() }));
         for number in 2..10_000 {
-            callers.admit(None, numbered(number)).unwrap();
+            let _forgettable = callers.of_address(numbered(number));
         }
         let known = callers.known.lock().unwrap();
         assert!(known.len() < 1000, "{}", known.len());
-        assert!(known.contains_key(&kept.identity()) && known.contains_key(&limited));
+        assert!(known.contains_key(kept.identity()) && known.contains_key(&limited));
     }
 }

@@ -1,12 +1,14 @@
 //! The command line.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use wstp_protocol::MirrorUrl;
 use wstp_protocol::limits::MAX_MIRRORS;
+use wstp_protocol::{MirrorUrl, SharePath};
 use wstp_server::Config;
+use wstp_server::accounts::{Role, TokenId, UserName};
 use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError};
 
 const EXAMPLES: &str = "\
@@ -49,6 +51,92 @@ pub enum Command {
     /// Look at configuration files, or write one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Add users, change and remove them. Once there is a user, everybody has to log in
+    User(AccountArgs<UserCommand>),
+    /// Make tokens for programs, and revoke them
+    Token(AccountArgs<TokenCommand>),
+}
+
+/// A command for users or tokens, and where they are kept.
+#[derive(Debug, Args)]
+pub struct AccountArgs<C: Subcommand> {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: C,
+    /// Folder of the users and tokens [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
+    /// The server's configuration file, if that names the folder
+    #[arg(long, value_name = "FILE", env = "WSTP_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+/// What to do about users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user; asks for the password, or reads it from standard input
+    Add {
+        /// The name
+        name: UserName,
+        /// What the user may do
+        #[arg(long, value_enum, default_value_t = RoleName::Normal)]
+        role: RoleName,
+        /// A share, or a folder or file in one, that the user may read, and no others; can be repeated
+        #[arg(long, value_name = "PATH", value_parser = share_path)]
+        only: Vec<SharePath>,
+        /// Most bytes a second that the user gets, in KiB
+        #[arg(long, value_name = "KIB")]
+        rate: Option<NonZeroU64>,
+    },
+    /// Change a password, and log the user out everywhere
+    Passwd {
+        /// The name
+        name: UserName,
+    },
+    /// Remove a user with all tokens
+    Rm {
+        /// The name
+        name: UserName,
+    },
+    /// List the users
+    List,
+}
+
+/// What to do about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it; it can't be shown again
+    Add {
+        /// The user on whose behalf it is used: it never opens more than this user may read
+        #[arg(long, value_name = "NAME", required_unless_present = "only")]
+        user: Option<UserName>,
+        /// A share, or a folder or file in one, that it opens, and no others; can be repeated
+        #[arg(long, value_name = "PATH", value_parser = share_path)]
+        only: Vec<SharePath>,
+        /// Days until it ends
+        #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: u32,
+    },
+    /// Revoke a token; downloads with it end
+    Rm {
+        /// Its number, as `list` shows it
+        id: TokenId,
+    },
+    /// List the tokens
+    List,
+}
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleName {
+    /// Everything, and to manage the server
+    Admin,
+    /// Everything that a normal user may, and to upload once the server can take uploads
+    Upload,
+    /// To read every share
+    Normal,
+    /// To read what --only names, and nothing else
+    Limited,
 }
 
 /// What to do about a configuration file.
@@ -73,6 +161,17 @@ pub enum ConfigCommand {
     },
 }
 
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Admin => Self::Admin,
+            RoleName::Upload => Self::Upload,
+            RoleName::Normal => Self::Normal,
+            RoleName::Limited => Self::Limited,
+        }
+    }
+}
+
 /// How to serve.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
@@ -91,6 +190,9 @@ pub struct Serve {
     /// List and serve files and folders whose names begin with a dot too
     #[arg(long)]
     pub hidden: bool,
+    /// Folder of the users and tokens [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// Folder for computed hashes [default: $XDG_CACHE_HOME/wstp or ~/.cache/wstp]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -135,7 +237,7 @@ impl CommandLine {
 impl Serve {
     /// The same with absolute paths, which outlive the working directory.
     pub fn absolute(mut self) -> std::io::Result<Self> {
-        for path in [&mut self.dir, &mut self.config, &mut self.cache_dir].into_iter().flatten() {
+        for path in [&mut self.dir, &mut self.config, &mut self.state_dir, &mut self.cache_dir].into_iter().flatten() {
             *path = std::path::absolute(&path)?;
         }
         Ok(self)
@@ -151,6 +253,7 @@ impl Serve {
             allow_hosts: if self.allow_host.is_empty() { file.allow_hosts } else { self.allow_host.clone() },
             mirrors: if self.mirror.is_empty() { file.mirrors } else { Mirrors(self.mirror.clone()) },
             max_connections: self.max_connections.map_or(file.max_connections, MaxConnections),
+            state_dir: self.state_dir.clone().or(file.state_dir).or_else(default_state_dir),
             cache_dir: self.cache_dir.clone().or(file.cache_dir).or_else(default_cache_dir),
             cache_limit: self.cache_limit.unwrap_or(file.cache_limit),
             congestion: self.congestion.clone().or(file.congestion),
@@ -179,7 +282,22 @@ fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> 
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
+fn share_path(text: &str) -> Result<SharePath, String> {
+    let path = SharePath::parse(text.trim_matches('/')).map_err(|error| error.to_string())?;
+    if path.is_root() { Err("a share or a path in one is needed".to_owned()) } else { Ok(path) }
+}
+
+/// The folder of users and tokens when nobody names one.
+pub fn default_state_dir() -> Option<PathBuf> {
+    let state = || absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    absolute("STATE_DIRECTORY").or_else(|| state().map(|state| state.join("wstp")))
+}
+
 fn default_cache_dir() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache"))).map(|cache| cache.join("wstp"))
+}
+
+/// The absolute path in a variable of the environment.
+fn absolute(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
-use wstp_protocol::{Limits, MirrorUrl};
+use wstp_protocol::{Limits, MirrorUrl, SharePath};
 
 use crate::Congestion;
-use crate::access::Allowance;
+use crate::access::{Allowance, Rights};
 
 /// Everything that a server needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -79,6 +79,13 @@ impl Config {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let share = Share { name: None, path: root.into(), public: false, hidden: false };
         Self { shares: vec![share], ..Self::default() }
+    }
+
+    /// The places that everybody may read.
+    #[must_use]
+    pub fn public(&self) -> Rights {
+        let public = self.shares.iter().filter(|share| share.public);
+        Rights::of(public.filter_map(|share| SharePath::parse(share.name.as_deref().unwrap_or_default()).ok()))
     }
 
     /// The limits that a client is told.

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use wstp_protocol::SharePath;
 
 use crate::access::Callers;
+use crate::accounts::{Accounts, Book};
 use crate::config::Config;
 use crate::registry::Registry;
 
@@ -16,10 +17,16 @@ pub struct Control {
 }
 
 impl Control {
-    /// The hold on a server that is to run with this configuration.
+    /// The hold on a server that is to run with this configuration, without users.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let callers = Callers::new(config.per_caller);
+        Self::with_accounts(config, Arc::new(Book::in_memory(Accounts::default())))
+    }
+
+    /// The hold on a server that is to run with this configuration and these accounts.
+    #[must_use]
+    pub fn with_accounts(config: Config, book: Arc<Book>) -> Self {
+        let callers = Callers::new(config.per_caller, book, config.public());
         Self { config: RwLock::new(Arc::new(config)), callers, registry: Arc::default() }
     }
 
@@ -33,6 +40,7 @@ impl Control {
     /// the same one end. The cache, the number of places, the grace and the lingering stay those of the start.
     pub fn replace(&self, config: Config) {
         self.callers.set_common(config.per_caller);
+        self.callers.set_public(config.public());
         let config = Arc::new(config);
         let before =
             std::mem::replace(&mut *self.config.write().unwrap_or_else(PoisonError::into_inner), config.clone());
@@ -40,6 +48,18 @@ impl Control {
             let name = share.name.as_deref().unwrap_or_default();
             self.registry.end_reading(&SharePath::parse(name).unwrap_or_default());
         }
+        self.registry.review(&self.callers);
+    }
+
+    /// Ends the sessions of callers whose rights changed. Called about once a second. Blocking: it may read the
+    /// accounts again.
+    pub fn review(&self) {
+        match self.callers.book().refresh() {
+            Ok(true) => tracing::info!("the users and tokens were read again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the changed users and tokens are not used: those before stay"),
+        }
+        self.registry.review(&self.callers);
     }
 
     /// Everybody who may call.

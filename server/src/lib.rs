@@ -26,6 +26,8 @@
 
 mod accept;
 pub mod access;
+pub mod accounts;
+mod authorization;
 mod blocking;
 mod carrier;
 mod compression;
@@ -37,6 +39,7 @@ mod files;
 mod folders;
 mod guarded_io;
 mod hashing;
+mod login;
 mod origin;
 mod own_names;
 mod pace;
@@ -44,6 +47,7 @@ mod places;
 mod plain_http;
 mod registry;
 mod routes;
+pub mod secret;
 mod server;
 mod session;
 pub mod settings;

@@ -1,5 +1,6 @@
 //! `wstp-server`: shares folders.
 
+mod account_commands;
 mod args;
 mod config_command;
 mod reachable;
@@ -24,8 +25,11 @@ const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     let line = CommandLine::of_process();
-    if let Some(Command::Config(command)) = line.command {
-        return config_command::run(command);
+    match line.command {
+        Some(Command::Config(command)) => return config_command::run(command),
+        Some(Command::User(args)) => return account_commands::user(args),
+        Some(Command::Token(args)) => return account_commands::token(args),
+        None => {}
     }
     let args = line.serve;
     start_log(&args);

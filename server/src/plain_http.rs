@@ -15,15 +15,17 @@ mod target;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headers::HeaderMapExt;
-use headers::authorization::Bearer;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use warp::reply::{Reply, Response};
 use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
+use crate::access::{NotAdmitted, Reach};
+use crate::authorization;
 use crate::origin;
 use crate::places::Reader;
 use crate::server::Server;
@@ -33,8 +35,8 @@ use target::Target;
 
 /// The first segment of every path that is answered here.
 pub const FILES_PATH: &str = "files";
-/// When a client that found no place should come back, in seconds.
-const RETRY_AFTER: &str = "1";
+/// When a client that found no place should come back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A request.
 pub struct Request {
@@ -54,8 +56,8 @@ pub struct Request {
     pub address: SocketAddr,
 }
 
-/// The reason why a request fails: status and words.
-struct Denied(StatusCode, Cow<'static, str>);
+/// The reason why a request fails: status and words, and when to try again.
+struct Denied(StatusCode, Cow<'static, str>, Duration);
 
 /// Answers any request to [`FILES_PATH`] and beneath.
 pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
@@ -78,18 +80,29 @@ pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
 
 async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> Result<Response, Denied> {
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Denied(StatusCode::METHOD_NOT_ALLOWED, "Files can only be read, with GET or HEAD.\n".into()));
+        return Err(Denied(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Files can only be read, with GET or HEAD.\n".into(),
+            RETRY_AFTER,
+        ));
     }
     if !is_welcome {
-        return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not read files here.\n".into()));
+        return Err(Denied(
+            StatusCode::FORBIDDEN,
+            "Pages of this origin may not read files here.\n".into(),
+            RETRY_AFTER,
+        ));
     }
     if let Some(name) = origin::foreign_name(&request.headers, &server.config().allowed_hosts).await {
         return Err(Denied::foreign(&name));
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
     let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
-    let token = request.headers.typed_get::<headers::Authorization<Bearer>>();
-    let caller = server.control.callers().admit(token.as_ref().map(|token| token.token()), request.address.ip())?;
+    let credential = authorization::credential(&request.headers);
+    let caller = server.control.callers().admit(credential.as_ref(), request.address.ip()).await?;
+    if caller.is_unproven() && caller.rights().reach(&target.path) == Reach::Nowhere {
+        return Err(NotAdmitted::Unauthorized.into());
+    }
     let presence = server.control.sessions().enter(request.number, request.address, caller)?;
     let _held = presence.caller.request()?;
     match server.files.store().open(&presence.caller, &target.path).await? {
@@ -119,7 +132,7 @@ impl Denied {
             "This server does not know itself as {name}. Use its IP address or its machine's own name, or start it with:\n\
              wstp-server --allow-host {name}\n"
         );
-        Self(StatusCode::MISDIRECTED_REQUEST, words.into())
+        Self(StatusCode::MISDIRECTED_REQUEST, words.into(), RETRY_AFTER)
     }
 
     fn response(self) -> Response {
@@ -128,9 +141,11 @@ impl Denied {
         headers.typed_insert(headers::ContentType::text_utf8());
         match self.0 {
             StatusCode::METHOD_NOT_ALLOWED => headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                let seconds = self.2.as_secs_f64().ceil() as u64;
+                headers.insert(header::RETRY_AFTER, seconds.max(1).into())
             }
+            StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, authorization::CHALLENGE),
             _ => None,
         };
         response
@@ -147,6 +162,13 @@ impl From<Refusal> for Denied {
             }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self(status, refusal.text().into())
+        Self(status, refusal.text().into(), RETRY_AFTER)
+    }
+}
+
+impl From<NotAdmitted> for Denied {
+    fn from(reason: NotAdmitted) -> Self {
+        let (status, words, retry_after) = authorization::denied(reason);
+        Self(status, words.into(), retry_after)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use wstp_protocol::{Handle, SharePath};
 use wstp_provider::Refusal;
 
-use crate::access::{Caller, Held, Identity};
+use crate::access::{Caller, Callers, Held, Identity, Standing};
 use crate::pace::Pace;
 
 /// The time over which the rate is measured.
@@ -36,6 +37,8 @@ pub struct Session {
     /// On whose behalf it asks.
     pub caller: Caller,
     ending: CancellationToken,
+    /// Whether it ends because its caller is not let in any more.
+    is_barred: AtomicBool,
     pace: Pace,
     state: Mutex<State>,
     _seat: Held,
@@ -91,7 +94,8 @@ impl Registry {
         let window = (Instant::now(), 0);
         let state = Mutex::new(State { paths: BTreeMap::new(), bytes: 0, window, rate: 0, limit: None });
         let (ending, pace, seat) = (CancellationToken::new(), Pace::default(), caller.seat()?);
-        let session = Arc::new(Session { connection, address, caller, ending, pace, state, _seat: seat });
+        let is_barred = AtomicBool::new(false);
+        let session = Arc::new(Session { connection, address, caller, ending, is_barred, pace, state, _seat: seat });
         let mut open = self.lock();
         open.next += 1;
         let key = open.next;
@@ -112,8 +116,19 @@ impl Registry {
     }
 
     /// Ends all sessions of a caller. Whether there were any.
-    pub fn end_caller(&self, caller: Identity) -> bool {
+    pub fn end_caller(&self, caller: &Identity) -> bool {
         self.each(|session| session.caller.identity() == caller, |session| session.ending.cancel())
+    }
+
+    /// Ends all sessions whose caller may do less or more than when it was admitted.
+    pub(crate) fn review(&self, callers: &Callers) {
+        for session in self.lock().sessions.values() {
+            let standing = callers.standing(&session.caller);
+            if standing != Standing::Same {
+                session.is_barred.store(standing == Standing::Gone, Ordering::Relaxed);
+                session.ending.cancel();
+            }
+        }
     }
 
     /// Ends all sessions that have a file beneath this folder open. Whether there were any.
@@ -147,6 +162,11 @@ impl Session {
         self.ending.cancelled().await;
     }
 
+    /// Whether it ended because its caller is not let in any more.
+    pub(crate) fn is_barred(&self) -> bool {
+        self.is_barred.load(Ordering::Relaxed)
+    }
+
     /// A file is fetched from now on, under this handle.
     pub(crate) fn fetches(&self, handle: Handle, path: SharePath) {
         self.lock().paths.insert(handle, path);
@@ -173,7 +193,7 @@ impl Session {
         SessionView {
             connection: self.connection,
             address: self.address,
-            caller: self.caller.identity(),
+            caller: self.caller.identity().clone(),
             paths: state.paths.values().cloned().collect(),
             bytes: state.bytes,
             rate: state.rate,
@@ -222,7 +242,7 @@ impl Drop for Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Allowance, Callers};
+    use crate::access::Allowance;
 
     const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 1);
 
@@ -230,7 +250,7 @@ mod tests {
     async fn all_sessions_of_a_caller_share_its_rate() {
         let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
         let enter = |connection| {
-            let caller = callers.admit(None, ADDRESS.0.into()).unwrap();
+            let caller = callers.of_address(ADDRESS.0.into());
             registry.enter(connection, ADDRESS.into(), caller).unwrap()
         };
         let sessions = [enter(1), enter(2)];
@@ -252,16 +272,16 @@ mod tests {
     fn ending_a_caller_ends_its_sessions_and_no_other() {
         let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
         let enter = |connection, last| {
-            let caller = callers.admit(None, [192, 0, 2, last].into()).unwrap();
+            let caller = callers.of_address([192, 0, 2, last].into());
             registry.enter(connection, ADDRESS.into(), caller).unwrap()
         };
         let [first, second, other] = [enter(1, 1), enter(2, 1), enter(3, 2)];
-        let caller = first.caller.identity();
-        assert!(registry.end_caller(caller));
+        let caller = first.caller.identity().clone();
+        assert!(registry.end_caller(&caller));
         let is_ended = |session: &Presence| session.ending.is_cancelled();
         assert_eq!([&first, &second, &other].map(is_ended), [true, true, false]);
         drop((first, second));
-        assert!(!registry.end_caller(caller));
+        assert!(!registry.end_caller(&caller));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,12 +11,12 @@ use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use wstp_protocol::probe::VERSION_FIELD;
-use wstp_protocol::{ENDPOINT_PATH, VERSIONS};
+use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
 
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
-use crate::{exchange, origin, session};
+use crate::{exchange, login, origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -56,6 +56,7 @@ pub fn routes(
     let own_address = peer.local.to_string();
     let files = files(server.clone(), peer.clone());
     let exchanges = exchanges(server.clone(), peer.clone());
+    let logins = logins(server.clone(), peer.address);
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -86,6 +87,8 @@ pub fn routes(
     endpoint
         .or(exchanges)
         .unify()
+        .or(logins)
+        .unify()
         .or(health)
         .unify()
         .or(page)
@@ -114,6 +117,19 @@ fn exchanges(
             let (server, peer) = (server.clone(), peer.clone());
             async move { exchange::answer(&server, &peer, method, &headers, body).await }
         })
+}
+
+/// Logging in and out, for any method.
+fn logins(
+    server: Arc<Server>,
+    address: SocketAddr,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path(&LOGIN_PATH[1..]).and(warp::path::end()).and(warp::method()).and(warp::header::headers_cloned()).then(
+        move |method, headers: HeaderMap| {
+            let server = server.clone();
+            async move { login::answer(&server, address.ip(), &method, &headers).await }
+        },
+    )
 }
 
 /// The shared files over plain HTTP, for any method.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use wstp_server::accounts::{Accounts, Book};
 use wstp_server::settings::{Listen, Settings};
 use wstp_server::store::Shares;
 use wstp_server::{Config, Control, Folders, StartError};
@@ -26,6 +27,14 @@ pub async fn serve(args: Serve) -> ExitCode {
         Ok(found) => found,
         Err(words) => return fail(WRONG_ARGUMENTS, &words),
     };
+    let book = match settings.state_dir.as_deref().map_or_else(|| Ok(Book::in_memory(Accounts::default())), Book::open)
+    {
+        Ok(book) => Arc::new(book),
+        Err(error) => return fail(FAILED, &error.to_string()),
+    };
+    if let Err(words) = may_listen(&settings, &config, &book.accounts()) {
+        return fail(WRONG_ARGUMENTS, &words);
+    }
     let listen = settings.listen;
     let listener = match bind(listen).await {
         Ok(listener) => listener,
@@ -44,7 +53,7 @@ pub async fn serve(args: Serve) -> ExitCode {
     if let Err(error) = std::env::set_current_dir("/") {
         return fail(FAILED, &format!("cannot start: {error}"));
     }
-    let control = Arc::new(Control::new(config));
+    let control = Arc::new(Control::with_accounts(config, book));
     let reload =
         Reload { args, working_directory, folders, shares: shares.clone(), control: control.clone(), settings };
     tokio::spawn(reload.run());
@@ -74,16 +83,22 @@ pub fn configuration(args: &Serve, working_directory: &Path) -> Result<(Settings
         let file = args.config.as_deref().unwrap_or(Path::new("wstp.toml"));
         return Err(format!("{file:?} names no share: add one, such as\n[shares.films]\npath = \"/srv/films\""));
     }
-    let is_open = config.shares.iter().all(|share| share.public);
-    if !settings.listen.0.ip().is_loopback() && !is_open {
-        return Err(format!(
-            "others can reach {}, and without users everybody who can may read what is shared. If you want that, add \
-             --public. Otherwise listen on this machine alone, with --listen {}",
-            settings.listen,
-            settings.listen.0.port()
-        ));
-    }
     Ok((settings, config))
+}
+
+/// Without users, everybody who reaches the server reads everything. On an address that others reach, somebody has to
+/// want that.
+fn may_listen(settings: &Settings, config: &Config, accounts: &Accounts) -> Result<(), String> {
+    let is_meant = !accounts.users.is_empty() || config.shares.iter().all(|share| share.public);
+    if settings.listen.0.ip().is_loopback() || is_meant {
+        return Ok(());
+    }
+    Err(format!(
+        "others can reach {}, and this server has no users, so everybody could read what is shared.\nAdd a user with \
+         `wstp-server user add NAME`, or allow everybody with --public, or listen on this machine alone with --listen {}",
+        settings.listen,
+        settings.listen.0.port()
+    ))
 }
 
 async fn bind(listen: Listen) -> Result<TcpListener, String> {

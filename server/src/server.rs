@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
@@ -24,6 +24,8 @@ use crate::store::{Shares, Store};
 
 /// How long clients have to close their side when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How often the rights of connected callers are looked at.
+const REVIEW: Duration = Duration::from_secs(1);
 /// How long the slice of a file that is being hashed may take to end.
 const HASHING_STOPS: Duration = Duration::from_secs(5);
 
@@ -137,6 +139,7 @@ pub async fn run_store(
     let server = tokio::task::spawn_blocking(|| Server::new(control, store, congestion)).await;
     let server = Arc::new(server.expect("starting does not panic"));
     tokio::spawn(Files::rest_unused(Arc::downgrade(&server.files)));
+    let reviewing = AbortOnDropHandle::new(tokio::spawn(review(server.control.clone())));
     let accepting = accept(listener, server.clone());
     tokio::pin!(accepting);
     tokio::select! {
@@ -147,6 +150,7 @@ pub async fn run_store(
             accepting.await;
         }
     }
+    drop(reviewing);
     server.sessions.close();
     let drain = server.config().timeouts.drain;
     if tokio::time::timeout(drain, server.sessions.wait()).await.is_err() {
@@ -164,4 +168,16 @@ pub async fn run_store(
         tracing::warn!("hashing did not end in time");
     }
     Ok(())
+}
+
+/// Looks once a second whether each caller still may do what it does.
+async fn review(control: Arc<Control>) {
+    let mut tick = tokio::time::interval(REVIEW);
+    loop {
+        tick.tick().await;
+        let control = control.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || control.review()).await {
+            tracing::error!(%error, "the rights of callers could not be looked at");
+        }
+    }
 }

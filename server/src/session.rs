@@ -19,7 +19,7 @@ use wstp_provider::Refusal;
 
 use crate::carrier::{Closing, Receiver, Sender};
 use crate::places::Seat;
-use crate::registry::Presence;
+use crate::registry::{Presence, Session};
 use crate::routes::Peer;
 use crate::server::Server;
 use crate::socket;
@@ -50,6 +50,14 @@ impl Ending {
     /// The client may come back.
     const fn goodbye(retry_after_ms: u32, closing: Closing, reason: &'static str) -> Self {
         Self { last_words: Some(ServerMessage::Goodbye(Goodbye { retry_after_ms })), closing, reason }
+    }
+
+    /// Somebody ended the session.
+    fn of(session: &Session) -> Self {
+        if session.is_barred() {
+            return Self::failure(ErrorCode::Unauthorized.into(), Closing::Normal, "the caller is not let in any more");
+        }
+        Self::goodbye(0, Closing::Normal, "the session was ended")
     }
 
     /// Something is wrong with the connection as a whole.

@@ -39,6 +39,9 @@ pub struct Settings {
     pub mirrors: Mirrors,
     /// Most clients at once.
     pub max_connections: MaxConnections,
+    /// The folder for users and tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_dir: Option<PathBuf>,
     /// The folder for computed hashes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_dir: Option<PathBuf>,
@@ -123,8 +126,8 @@ impl Settings {
         })?;
         let folder = std::path::absolute(path).map_err(unreadable)?;
         let folder = folder.parent().unwrap_or(Path::new("/"));
-        let cache = settings.cache_dir.as_mut();
-        for path in settings.shares.values_mut().map(|share| &mut share.path).chain(cache) {
+        let folders = [&mut settings.cache_dir, &mut settings.state_dir].into_iter().flatten();
+        for path in settings.shares.values_mut().map(|share| &mut share.path).chain(folders) {
             *path = folder.join(&*path);
         }
         Ok(settings)
@@ -179,6 +182,7 @@ impl Default for Settings {
             allow_hosts: Vec::new(),
             mirrors: Mirrors::default(),
             max_connections: MaxConnections(256),
+            state_dir: None,
             cache_dir: None,
             cache_limit: 4096,
             congestion: None,
@@ -330,9 +334,9 @@ mod tests {
         let text: String = keys.map(|line| format!("{line}\n")).collect();
         let all = Settings::parse(&text).unwrap();
         // Those that depend on the machine are examples, and the defaults of the rest are true.
-        let (cache_dir, congestion) = (all.cache_dir.clone(), all.congestion.clone());
-        assert!(cache_dir.is_some() && congestion.is_some() && !all.shares.is_empty(), "{text}");
-        assert_eq!(all.clone(), Settings { cache_dir, congestion, shares: all.shares.clone(), ..Settings::default() });
+        let Settings { cache_dir, state_dir, congestion, shares, .. } = all.clone();
+        assert!(cache_dir.is_some() && state_dir.is_some() && congestion.is_some() && !shares.is_empty(), "{text}");
+        assert_eq!(all.clone(), Settings { cache_dir, state_dir, congestion, shares, ..Settings::default() });
         let written = toml::to_string(&all).unwrap();
         for key in written.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not in the template");

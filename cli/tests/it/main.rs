@@ -10,6 +10,7 @@ mod folders;
 mod get;
 mod hostile;
 mod limits;
+mod logins;
 mod looking;
 mod names;
 mod odd_shares;

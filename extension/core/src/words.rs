@@ -29,6 +29,7 @@ pub const EXTENSION: FrontEnd = FrontEnd {
     update: "Update to get it as it is now; what still matches is kept.",
     lost: "It is tried again by itself. If that does not help, check that the server runs.",
     silent: "It is tried again by itself.",
+    log_in: "Ask who runs the server: this version of the extension can't log in yet.",
     log_in_to_proxy: "Open any page in a tab, log in to the proxy there, and try again.",
     other_proxy: " A proxy that your browser uses can be the cause too.",
 };

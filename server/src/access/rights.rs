@@ -48,6 +48,25 @@ impl Rights {
         Self(pairs.filter_map(|(one, two)| one.and(two)).collect())
     }
 
+    /// What either allows.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let further = other.0.iter().filter(|place| !self.0.contains(place));
+        Self(self.0.iter().chain(further).cloned().collect())
+    }
+
+    /// Whether they allow nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether they allow everything.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.0.iter().any(|place| place.path().is_root())
+    }
+
     /// How much of a path may be seen.
     #[must_use]
     pub fn reach(&self, path: &SharePath) -> Reach<'_> {

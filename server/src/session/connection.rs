@@ -74,7 +74,7 @@ impl Connection {
                 biased;
                 () = self.outbox.gone() => return Ending::lost(),
                 () = self.server.stopping.cancelled() => return self.drain(receiver).await,
-                () = self.desk.session.ended() => return Ending::goodbye(0, Closing::Normal, "the session was ended"),
+                () = self.desk.session.ended() => return Ending::of(&self.desk.session),
                 () = self.waits_in_vain() => return Ending::unhashed(),
                 incoming = receiver.next() => {
                     silent_until = Instant::now() + idle;

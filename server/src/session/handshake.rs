@@ -8,8 +8,10 @@ use wstp_provider::Refusal;
 
 use super::Ending;
 use crate::AGENT;
+use crate::access::Credential;
 use crate::carrier::{CarrierError, Closing, Incoming, Receiver, Sender};
 use crate::registry::Presence;
+use crate::secret::Secret;
 use crate::server::Server;
 
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
@@ -27,7 +29,7 @@ pub async fn handshake(
     sender: &mut impl Sender,
     receiver: &mut impl Receiver,
 ) -> Result<(u64, Presence), Ending> {
-    let hello = tokio::select! {
+    let mut hello = tokio::select! {
         () = server.stopping.cancelled() => {
             return Err(Ending::failure(ErrorCode::ShuttingDown.into(), Closing::GoingAway, "the server stops"));
         }
@@ -41,12 +43,15 @@ pub async fn handshake(
     if !has_seat {
         return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
     }
-    let caller = server.control.callers().admit(hello.token.as_deref(), address.ip());
-    let caller = caller.map_err(|refusal| Ending::failure(refusal, Closing::Normal, "the caller is not let in"))?;
+    let credential = hello.token.take().map(|token| Credential::Token(Secret::new(token)));
+    let caller = server.control.callers().admit(credential.as_ref(), address.ip()).await;
+    let caller =
+        caller.map_err(|reason| Ending::failure(reason.into(), Closing::Normal, "the caller is not let in"))?;
+    let identity = caller.identity().to_string();
     let presence = server.control.sessions().enter(number, address, caller);
     let presence =
         presence.map_err(|refusal| Ending::failure(refusal, Closing::TryAgainLater, "the caller has all its seats"))?;
-    tracing::info!(agent = ?hello.agent, version, "connected");
+    tracing::info!(caller = identity, agent = ?hello.agent, version, "connected");
     let features = hello.features & features::KNOWN;
     answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
     Ok((features, presence))

@@ -256,7 +256,7 @@ async fn a_cut_response_and_a_farewell_end_the_session_and_free_its_seat() {
     };
     let mut session = Session::begin(server.address()).await;
     let view = control.sessions().list().remove(0);
-    assert_eq!(control.callers().admit(None, [127, 0, 0, 1].into()).unwrap().holds().seats, 1);
+    assert_eq!(control.callers().of_address([127, 0, 0, 1].into()).holds().seats, 1);
     let busy = Session::new(server.address()).exchange(&[hello(VERSIONS)]).await;
     let [ServerMessage::Failure(failure)] = &busy.messages[..] else { panic!("{:?}", busy.messages) };
     assert_eq!((failure.code, busy.goes_on), (ErrorCode::Busy, false));

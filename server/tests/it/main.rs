@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod account_commands;
 mod bundles;
+mod callers;
 mod changes;
 mod compression;
-mod downstream;
 mod configuration;
+mod downstream;
 mod exchanges;
 mod files;
 mod folder_pages;

@@ -29,7 +29,7 @@ async fn start(size: usize) -> (Embedded, Arc<Control>, SharePath) {
 /// The caller that all clients of a test are.
 fn caller(control: &Control, server: &Embedded) -> Caller {
     let address: SocketAddr = server.address().parse().unwrap();
-    control.callers().admit(None, address.ip()).unwrap()
+    control.callers().of_address(address.ip())
 }
 
 /// Waits until this many sessions are left.
@@ -113,8 +113,8 @@ async fn greeted(server: &Embedded) -> Option<ErrorCode> {
 async fn a_callers_allowance_holds_over_all_its_connections_of_both_kinds() {
     let (server, control, _) = start(64 << 20).await;
     let get = async || request(server.address(), "GET", "/files/film", &["Range: bytes=0-3"]).await;
-    let caller = caller(&control, &server).identity();
-    let allow = |allowance| control.callers().allow(caller, Some(allowance));
+    let caller = caller(&control, &server).identity().clone();
+    let allow = |allowance| control.callers().allow(&caller, Some(allowance));
     allow(Allowance { seats: Some(2), ..Allowance::default() });
     let mut client = Client::connect(server.address()).await;
     // A download that nobody reads takes the second seat.
@@ -135,7 +135,7 @@ async fn a_callers_allowance_holds_over_all_its_connections_of_both_kinds() {
     allow(Allowance { requests: Some(0), ..Allowance::default() });
     assert_eq!(client.stat("film").await.unwrap_err().code, ErrorCode::Busy);
     assert_eq!(get().await.status, 503);
-    control.callers().allow(caller, None);
+    control.callers().allow(&caller, None);
     client.stat("film").await.unwrap();
 
     // One number for everyone, replaced while the server runs.
@@ -153,8 +153,8 @@ async fn a_caller_is_slowed_down_and_ended_with_all_its_sessions() {
     for client in &mut clients {
         handles.push(client.open_file("film").await.unwrap().handle);
     }
-    let caller = control.sessions().list()[0].caller;
-    control.callers().allow(caller, Some(Allowance { rate: NonZeroU64::new(1 << 20), ..Allowance::default() }));
+    let caller = control.sessions().list()[0].caller.clone();
+    control.callers().allow(&caller, Some(Allowance { rate: NonZeroU64::new(1 << 20), ..Allowance::default() }));
     let began = tokio::time::Instant::now();
     for _ in 0..2 {
         for (client, handle) in clients.iter_mut().zip(&handles) {
@@ -164,11 +164,11 @@ async fn a_caller_is_slowed_down_and_ended_with_all_its_sessions() {
     // The first of four frames goes out at once.
     assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
 
-    control.callers().allow(caller, None);
+    control.callers().allow(&caller, None);
     let mut download = TcpStream::connect(server.address()).await.unwrap();
     download.write_all(head("GET", "/files/film", &[]).as_bytes()).await.unwrap();
     download.read_exact(&mut [0; 1]).await.unwrap();
-    assert!(control.sessions().end_caller(caller));
+    assert!(control.sessions().end_caller(&caller));
     for mut client in clients {
         client.find(|message| matches!(message, ServerMessage::Goodbye(_)).then_some(())).await;
         // The news of the file's hash may wait before the end.
@@ -179,7 +179,7 @@ async fn a_caller_is_slowed_down_and_ended_with_all_its_sessions() {
     let ended = tokio::time::timeout(PATIENCE, download.read_to_end(&mut rest)).await.unwrap();
     assert!(ended.is_err() || rest.len() < 64 << 20);
     are_left(&control, 0).await;
-    assert!(!control.sessions().end_caller(caller));
+    assert!(!control.sessions().end_caller(&caller));
     server.stop().await;
 }
 

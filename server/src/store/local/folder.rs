@@ -67,7 +67,7 @@ impl Share {
     }
 
     /// The path of an entry from the root on.
-    pub fn from_root(&self, path: &SharePath) -> String {
+    pub fn path_from_root(&self, path: &SharePath) -> String {
         let names = self.steps.iter().chain([path]).flat_map(SharePath::names);
         names.collect::<Vec<_>>().join("/")
     }

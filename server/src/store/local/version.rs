@@ -70,7 +70,7 @@ impl Version for LocalVersion {
 
     fn key(&self) -> [u8; 32] {
         let root = self.0.disk.share.root().as_os_str().as_encoded_bytes();
-        self.0.stamp.key(root, self.0.disk.share.from_root(&self.0.path).as_bytes())
+        self.0.stamp.key(root, self.0.disk.share.path_from_root(&self.0.path).as_bytes())
     }
 
     fn size(&self) -> u64 {

@@ -34,6 +34,12 @@ impl Reply {
         })
     }
 
+    /// All that a client is told, but the time of day.
+    pub fn told(&self) -> (u16, String, &[u8]) {
+        let lines = self.head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("date: "));
+        (self.status, lines.collect::<Vec<_>>().join("\n"), &self.body)
+    }
+
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()

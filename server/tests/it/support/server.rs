@@ -79,7 +79,7 @@ impl Server {
     pub async fn configured(file: &Path, log: &Path) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_wstp-server"));
-        command.arg("--config").arg(file).args(["--listen", "0", "--cache-dir"]).arg(cache.path());
+        command.arg("--config").arg(file).args(["--listen", "0", "--log", "trace", "--cache-dir"]).arg(cache.path());
         command.stderr(std::fs::File::create(log).unwrap());
         let Listening { child, address, said } = listening(&mut command).await.unwrap();
         Self { child, said, address: address.to_string(), _cache: Some(cache) }

@@ -1,0 +1,102 @@
+//! Servers that want to know who the user is: logging in and out, and tokens given for one run.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use wstp_protocol::SharePath;
+use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash, User};
+use wstp_server::secret::Secret;
+use wstp_server::store::{Layout, LocalStore, Shares};
+use wstp_server::{Config, Control};
+use wstp_testkit::Ended;
+
+use crate::support::{command, wstp_in};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A server with one user and one token, and its address.
+async fn server(dir: &Path) -> (Arc<Control>, String) {
+    let password = PasswordHash::of(&Secret::new(PASSWORD)).unwrap();
+    let user = User { role: Role::Normal, password, only: Vec::new(), rate: None };
+    let only = vec![SharePath::parse("given").unwrap()];
+    let hash = TokenHash::of("wstp_given");
+    let token = Token { hash, user: None, only, created: 0, expires: None, login: false };
+    let mut accounts = Accounts::default();
+    accounts.users.insert("anna".parse().unwrap(), user);
+    accounts.tokens.insert("00000001".parse().unwrap(), token);
+    let control = Arc::new(Control::with_accounts(Config::default(), Arc::new(Book::in_memory(accounts))));
+    let store = Arc::new(Shares::new(Layout::Root(Arc::new(LocalStore::new(dir, false).unwrap()))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(wstp_server::run_store(listener, control.clone(), store, std::future::pending()));
+    (control, address)
+}
+
+async fn log_in(home: &Path, address: &str, lines: &str) -> Ended {
+    let mut command = command(home, &["login", address]);
+    command.env("XDG_CONFIG_HOME", home).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_kept_and_a_logout_ends_it() {
+    let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(shared.path().join("given")).unwrap();
+    std::fs::write(shared.path().join("file"), "content").unwrap();
+    std::fs::write(shared.path().join("given/file"), "given").unwrap();
+    let (control, address) = server(shared.path()).await;
+    let home = here.path().to_str().unwrap().to_owned();
+    let run = async |args: &[&str]| wstp_in(here.path(), &[("XDG_CONFIG_HOME", &home)], args).await;
+    let (all, file) = (address.clone(), format!("{address}/file"));
+
+    let refused = run(&["ls", &all]).await;
+    assert!(refused.code == Some(3) && refused.stderr.contains("wstp login"), "{refused:?}");
+    let wrong = log_in(here.path(), &address, "anna\nwrong horse battery\n").await;
+    assert!(wrong.code == Some(3) && !wrong.stderr.contains("wrong horse"), "{wrong:?}");
+    let done = log_in(here.path(), &address, &format!("anna\n{PASSWORD}\n")).await;
+    assert!(done.code == Some(0) && done.stdout.contains("anna (normal)"), "{done:?}");
+    let kept = here.path().join("wstp/logins.json");
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!std::fs::read_to_string(&kept).unwrap().contains(PASSWORD));
+
+    for carrier in ["ws", "http"] {
+        let listed = run(&["ls", &all, "--carrier", carrier]).await;
+        assert_eq!((listed.code, listed.stdout.lines().count()), (Some(0), 2), "{listed:?}");
+    }
+    for (source, name) in [(&file, "file"), (&format!("{address}/given"), "given")] {
+        let got = run(&["get", source, "-o", &format!("got-{name}"), "--quiet"]).await;
+        assert_eq!(got.code, Some(0), "{got:?}");
+    }
+    assert_eq!(std::fs::read(here.path().join("got-file")).unwrap(), b"content");
+    assert_eq!(std::fs::read(here.path().join("got-given/file")).unwrap(), b"given");
+
+    assert_eq!(run(&["logout", &all]).await.code, Some(0));
+    assert_eq!(control.callers().book().accounts().tokens.len(), 1, "the login's token is revoked");
+    assert_eq!(run(&["ls", &all]).await.code, Some(3));
+    assert_eq!(run(&["logout", &all]).await.code, Some(3));
+
+    // Tokens for one run, of which one comes from a file.
+    let given =
+        |value: &str| [("XDG_CONFIG_HOME".to_owned(), home.clone()), ("WSTP_TOKEN".to_owned(), value.to_owned())];
+    let with = async |value: &str, args: &[&str]| {
+        let environment = given(value);
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        wstp_in(here.path(), &environment, args).await
+    };
+    assert_eq!(with("wstp_given", &["ls", &all]).await.stdout.trim(), "given/");
+    assert_eq!(with("wstp_other", &["ls", &all]).await.code, Some(3));
+    std::fs::write(here.path().join("token"), "wstp_given\n").unwrap();
+    assert_eq!(run(&["ls", &format!("{address}/given"), "--token-file", "token"]).await.stdout.trim(), "file");
+    let outside = run(&["get", &file, "--token-file", "token"]).await;
+    assert_eq!(outside.code, Some(3), "{outside:?}");
+    let missing = run(&["ls", &all, "--token-file", "nothing"]).await;
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+}

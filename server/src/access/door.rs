@@ -1,0 +1,217 @@
+//! Who is let in, on which proof, and what it may read.
+//!
+//! A server without users is open: its address decides who can reach it. With users, everybody else sees public shares
+//! only. A proof is checked again while its session lasts, so a right that was taken away is gone.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wstp_protocol::ErrorCode;
+use wstp_provider::Refusal;
+
+use super::Rights;
+use super::throttle::Throttle;
+use crate::accounts::{Accounts, Book, PasswordHash, Passwords, TokenHash, TokenId, UserName, now};
+use crate::secret::Secret;
+
+/// How long a password that was right is known without the slow check. Plain HTTP sends it with each request.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+
+const TRIED_TOO_OFTEN: Refusal =
+    Refusal::new(ErrorCode::Busy, "Too many wrong passwords were tried. Wait a little before the next try.");
+
+/// What somebody gives to prove who it is.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A token.
+    Token(Secret),
+    /// A user's name and password.
+    Password(String, Secret),
+}
+
+/// What proves who a caller is. It is checked again while the caller is connected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Code of this process.
+    #[default]
+    Internal,
+    /// Nothing.
+    Nothing,
+    /// A user's password, which had this hash then.
+    Password(UserName, PasswordHash),
+    /// A token.
+    Token(TokenId),
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The proof is missing or wrong. It is not told which.
+    Unauthorized,
+    /// Too many wrong passwords came before. Wait this long.
+    TriedTooOften(Duration),
+    /// Too many passwords are being checked.
+    Busy,
+}
+
+/// Decides who is let in.
+pub struct Door {
+    book: Arc<Book>,
+    /// The places that everybody may read.
+    public: RwLock<Rights>,
+    passwords: Passwords,
+    throttle: Throttle,
+    known: Mutex<HashMap<UserName, Known>>,
+    /// Hashes known passwords, in this process only. Without randomness none are known.
+    key: Option<[u8; 32]>,
+}
+
+/// A password that was right.
+struct Known {
+    hash: PasswordHash,
+    password: blake3::Hash,
+    until: Instant,
+}
+
+impl Door {
+    /// The door of a server with these accounts.
+    pub fn new(book: Arc<Book>, public: Rights) -> Self {
+        let mut key = [0; 32];
+        let key = getrandom::fill(&mut key).ok().map(|()| key);
+        let (passwords, throttle) = (Passwords::default(), Throttle::default());
+        Self { book, public: RwLock::new(public), passwords, throttle, known: Mutex::default(), key }
+    }
+
+    /// The accounts.
+    pub fn book(&self) -> &Arc<Book> {
+        &self.book
+    }
+
+    /// Sets the places that everybody may read.
+    pub fn set_public(&self, public: Rights) {
+        *self.public.write().unwrap_or_else(PoisonError::into_inner) = public;
+    }
+
+    /// Checks a credential.
+    ///
+    /// # Errors
+    /// When it proves nothing.
+    pub async fn check(&self, credential: Option<&Credential>, address: IpAddr) -> Result<Proof, NotAdmitted> {
+        let accounts = self.book.accounts();
+        match credential {
+            None => Ok(Proof::Nothing),
+            Some(_) if is_open(&accounts) => Ok(Proof::Nothing),
+            Some(Credential::Token(token)) => {
+                let found = accounts.token(&TokenHash::of(token.expose()));
+                found.map(|(id, _)| Proof::Token(id.clone())).ok_or(NotAdmitted::Unauthorized)
+            }
+            Some(Credential::Password(name, password)) => {
+                let name = name.parse().map_err(|_| NotAdmitted::Unauthorized)?;
+                self.check_password(&accounts, name, password, address).await
+            }
+        }
+    }
+
+    /// What a proof allows now; `None` if it is not valid any more.
+    pub fn rights(&self, proof: &Proof) -> Option<Rights> {
+        let accounts = self.book.accounts();
+        let public = || self.public.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match proof {
+            Proof::Internal => Some(Rights::everything()),
+            Proof::Nothing if is_open(&accounts) => Some(Rights::everything()),
+            Proof::Nothing => Some(public()).filter(|rights| !rights.is_empty()),
+            Proof::Password(name, hash) => {
+                let user = accounts.users.get(name).filter(|user| user.password == *hash);
+                user.and_then(|_| accounts.user_rights(name)).map(|rights| rights.or(&public()))
+            }
+            Proof::Token(id) => {
+                let rights = accounts.token_rights(id, now())?;
+                let has_scope = accounts.tokens.get(id).is_some_and(|token| !token.only.is_empty());
+                Some(if has_scope { rights } else { rights.or(&public()) })
+            }
+        }
+    }
+
+    /// The user on whose behalf a proof is given, if there is one.
+    pub fn user(&self, proof: &Proof) -> Option<UserName> {
+        match proof {
+            Proof::Internal | Proof::Nothing => None,
+            Proof::Password(name, _) => Some(name.clone()),
+            Proof::Token(id) => self.book.accounts().tokens.get(id)?.user.clone(),
+        }
+    }
+
+    async fn check_password(
+        &self,
+        accounts: &Accounts,
+        name: UserName,
+        password: &Secret,
+        address: IpAddr,
+    ) -> Result<Proof, NotAdmitted> {
+        let hash = accounts.users.get(&name).map(|user| user.password.clone());
+        if let Some(hash) = &hash
+            && self.is_known(&name, hash, password)
+        {
+            return Ok(Proof::Password(name, hash.clone()));
+        }
+        let attempt = self.throttle.begin(address, &name, Instant::now()).map_err(NotAdmitted::TriedTooOften)?;
+        let is_right = self.passwords.check(password.clone(), hash.clone()).await.map_err(|_| NotAdmitted::Busy)?;
+        match hash.filter(|_| is_right) {
+            Some(hash) => {
+                attempt.succeed();
+                self.remember(&name, &hash, password);
+                Ok(Proof::Password(name, hash))
+            }
+            None => {
+                tracing::warn!(%address, user = %name, "a login failed");
+                Err(NotAdmitted::Unauthorized)
+            }
+        }
+    }
+
+    fn is_known(&self, name: &UserName, hash: &PasswordHash, password: &Secret) -> bool {
+        let Some(key) = &self.key else { return false };
+        let password = blake3::keyed_hash(key, password.expose().as_bytes());
+        let known = self.known();
+        known
+            .get(name)
+            .is_some_and(|known| known.hash == *hash && known.until > Instant::now() && known.password == password)
+    }
+
+    fn remember(&self, name: &UserName, hash: &PasswordHash, password: &Secret) {
+        if let Some(key) = &self.key {
+            let password = blake3::keyed_hash(key, password.expose().as_bytes());
+            let known = Known { hash: hash.clone(), password, until: Instant::now() + KNOWN_FOR };
+            self.known().insert(name.clone(), known);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<UserName, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Without users, everybody who reaches the server may read everything.
+fn is_open(accounts: &Accounts) -> bool {
+    accounts.users.is_empty()
+}
+
+impl From<NotAdmitted> for Refusal {
+    fn from(reason: NotAdmitted) -> Self {
+        match reason {
+            NotAdmitted::Unauthorized => ErrorCode::Unauthorized.into(),
+            NotAdmitted::TriedTooOften(_) => TRIED_TOO_OFTEN,
+            NotAdmitted::Busy => ErrorCode::Busy.into(),
+        }
+    }
+}
+
+impl fmt::Display for NotAdmitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Refusal::from(*self).text())
+    }
+}
