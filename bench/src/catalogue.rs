@@ -128,14 +128,14 @@ pub static BENCHMARKS: [Benchmark; 20] = [
     },
     Benchmark {
         figures: &[
-            figure("browser.vs_fetch1", "ratio", AtLeast(1.5)),
-            figure("browser.vs_fetch4", "ratio", AtLeast(1.0)),
-            figure("browser.cpu_vs_fetch4", "ratio", AtMost(1.3)),
+            figure("browser.vs_fetch1", "ratio", AtLeast(0.9)),
+            figure("browser.vs_fetch4", "ratio", AtLeast(0.85)),
+            figure("browser.cpu_vs_fetch4", "ratio", AtMost(1.2)),
         ],
         run: |plan| Box::pin(browser_fetch::run(plan)),
     },
     Benchmark {
-        figures: &[figure("browser.vs_native", "ratio", AtLeast(0.7))],
+        figures: &[figure("browser.vs_native", "ratio", AtLeast(0.5))],
         run: |plan| Box::pin(browser_native::run(plan)),
     },
     Benchmark {
