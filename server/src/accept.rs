@@ -1,21 +1,26 @@
 //! The accept loop: admits TCP connections, as many as fit, and speaks HTTP on them. A head has to arrive within a time
 //! limit.
 
+use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::congestion::Choice;
-use crate::guarded_io::GuardedIo;
-use crate::routes::{Peer, routes};
+use crate::guarded_io::{GuardedIo, Reset};
+use crate::routes::{self, Peer};
 use crate::server::Server;
+use crate::tls::FIRST_BYTE;
 
 /// How long plain HTTP connections have to end when the server stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(2);
@@ -25,6 +30,10 @@ const HTTP_DRAIN: Duration = Duration::from_secs(2);
 const UNSENT: u32 = 256 * 1024;
 /// Longest pause after an error of `accept`.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+type Builder = auto::Builder<TokioExecutor>;
+/// How a connection ended.
+type Served = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// Accepts until the server stops.
 pub async fn accept(listener: TcpListener, server: Arc<Server>) {
@@ -43,13 +52,10 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
             admitted = admitted => admitted,
         };
         let Ok(local) = stream.local_addr() else { continue };
-        let reader = slot.reader().clone();
         let peer = Peer::new(number, address, local, slot);
-        let service = TowerToHyperService::new(warp::service(routes(server.clone(), peer)));
-        let io = TokioIo::new(GuardedIo::new(stream, reader, server.config().timeouts.write));
-        let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());
+        let (server, builder, watcher) = (server.clone(), builder.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = serve(stream, &server, peer, &builder, watcher).await {
                 tracing::debug!(%address, %error, "HTTP connection failed");
             }
         });
@@ -58,6 +64,39 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
     if tokio::time::timeout(HTTP_DRAIN, graceful.shutdown()).await.is_err() {
         tracing::debug!("HTTP connections did not end in time");
     }
+}
+
+/// Serves a connection: encrypted, if the server encrypts.
+async fn serve(stream: TcpStream, server: &Arc<Server>, peer: Peer, builder: &Builder, watcher: Watcher) -> Served {
+    let Some(tls) = &server.tls else { return speak(stream, server, peer, builder, watcher).await };
+    let handshake = async {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        if first != [FIRST_BYTE] {
+            return Ok(Err(stream));
+        }
+        Ok::<_, io::Error>(Ok(tls.acceptor().accept(stream).await?))
+    };
+    match tokio::time::timeout(server.config().timeouts.head, handshake).await?? {
+        Ok(stream) => speak(stream, server, peer, builder, watcher).await,
+        Err(stream) => {
+            let local = peer.local();
+            let answer =
+                service_fn(move |request| async move { Ok::<_, Infallible>(routes::elsewhere(&request, local)) });
+            let io = TokioIo::new(GuardedIo::new(stream, peer.reader().clone(), server.config().timeouts.write));
+            watcher.watch(builder.serve_connection(io, answer).into_owned()).await
+        }
+    }
+}
+
+/// Speaks HTTP.
+async fn speak<S>(stream: S, server: &Arc<Server>, peer: Peer, builder: &Builder, watcher: Watcher) -> Served
+where
+    S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(GuardedIo::new(stream, peer.reader().clone(), server.config().timeouts.write));
+    let service = TowerToHyperService::new(warp::service(routes::routes(server.clone(), peer)));
+    watcher.watch(builder.serve_connection_with_upgrades(io, service).into_owned()).await
 }
 
 /// The next connection. Errors, such as too many open files, pass with time, so the pauses between tries grow.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 use wstp_server::Config;
 use wstp_server::accounts::{Role, TokenId, UserName};
-use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError};
+use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -184,6 +185,16 @@ pub struct Serve {
     /// [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<Listen>,
+    /// Encrypt: a file with a certificate in PEM, or `self-signed`
+    #[arg(long, value_name = "FILE")]
+    pub tls: Option<TlsSource>,
+    /// File with the certificate's key in PEM [default: the certificate's]
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub tls_key: Option<PathBuf>,
+    /// Address or network of a proxy in front, such as 127.0.0.1/32, that names the client in X-Forwarded-For; can be
+    /// repeated
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    pub trusted_proxy: Vec<IpNet>,
     /// Let everybody who can reach the server read every share
     #[arg(long)]
     pub public: bool,
@@ -237,7 +248,12 @@ impl CommandLine {
 impl Serve {
     /// The same with absolute paths, which outlive the working directory.
     pub fn absolute(mut self) -> std::io::Result<Self> {
-        for path in [&mut self.dir, &mut self.config, &mut self.state_dir, &mut self.cache_dir].into_iter().flatten() {
+        let certificate = match &mut self.tls {
+            Some(TlsSource::File(path)) => Some(path),
+            _ => None,
+        };
+        let paths = [&mut self.dir, &mut self.config, &mut self.state_dir, &mut self.cache_dir, &mut self.tls_key];
+        for path in paths.into_iter().flatten().chain(certificate) {
             *path = std::path::absolute(&path)?;
         }
         Ok(self)
@@ -248,6 +264,14 @@ impl Serve {
         let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
         Ok(Settings {
             listen: self.listen.unwrap_or(file.listen),
+            // A key belongs to the certificate beside it.
+            tls_key: if self.tls.is_some() { self.tls_key.clone() } else { file.tls_key },
+            tls: self.tls.clone().or(file.tls),
+            trusted_proxies: match self.trusted_proxy.is_empty() {
+                true => file.trusted_proxies,
+                false => self.trusted_proxy.clone(),
+            },
+            proxy_field: file.proxy_field,
             public: self.public || file.public,
             hidden: self.hidden || file.hidden,
             allow_hosts: if self.allow_host.is_empty() { file.allow_hosts } else { self.allow_host.clone() },
@@ -280,6 +304,12 @@ pub enum LogFormat {
 /// The text of a filter. Unlike the parsed filter, it can be cloned.
 fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())
 }
 
 fn share_path(text: &str) -> Result<SharePath, String> {

@@ -8,12 +8,18 @@ use wstp_protocol::{Limits, MirrorUrl, SharePath};
 
 use crate::Congestion;
 use crate::access::{Allowance, Rights};
+use crate::forwarded::Proxies;
+use crate::tls;
 
 /// Everything that a server needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The shared folders. One without a name is the only one, and lies at the root.
     pub shares: Vec<Share>,
+    /// The files of the certificate; `None` encrypts nothing.
+    pub tls: Option<tls::Files>,
+    /// The proxies in front of the server.
+    pub proxies: Proxies,
     /// The folder for block hashes between runs; `None` keeps them only while the server runs.
     pub cache_dir: Option<PathBuf>,
     /// Most bytes the kept hashes may take.
@@ -104,6 +110,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             shares: Vec::new(),
+            tls: None,
+            proxies: Proxies::default(),
             cache_dir: None,
             cache_limit: 4 << 30,
             max_connections: 256,

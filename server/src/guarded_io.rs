@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
 
 use crate::places::Reader;
 
@@ -36,6 +37,12 @@ impl Reset for TcpStream {
         if let Err(error) = self.set_zero_linger() {
             tracing::debug!(%error, "cannot reset a connection");
         }
+    }
+}
+
+impl Reset for TlsStream<TcpStream> {
+    fn reset(&self) {
+        self.get_ref().0.reset();
     }
 }
 

@@ -37,6 +37,7 @@ mod control;
 mod exchange;
 mod files;
 mod folders;
+pub mod forwarded;
 mod guarded_io;
 mod hashing;
 mod login;
@@ -53,6 +54,7 @@ mod session;
 pub mod settings;
 mod socket;
 pub mod store;
+pub mod tls;
 
 pub use config::{Config, Share, Timeouts};
 pub use congestion::{Congestion, Refused};

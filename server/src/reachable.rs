@@ -2,9 +2,12 @@
 //! can't be typed.)
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+
+use wstp_server::settings::Settings;
 
 /// A line with the addresses to type; `None` if the listening address can be typed itself.
-pub fn hint(listening: SocketAddr) -> Option<String> {
+pub fn hint(listening: SocketAddr, scheme: &str) -> Option<String> {
     // From the blocks for documentation: no machine has these addresses, and the route to them is the default route.
     let (here, far): (IpAddr, IpAddr) = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
@@ -13,7 +16,9 @@ pub fn hint(listening: SocketAddr) -> Option<String> {
         }
         _ => return None,
     };
-    let with_port = |ip| SocketAddr::new(ip, listening.port()).to_string();
+    // Without a scheme, an address is that of a server without encryption.
+    let scheme = if scheme == "wss" { "wss://" } else { "" };
+    let with_port = |ip| format!("{scheme}{}", SocketAddr::new(ip, listening.port()));
     let elsewhere = own_address_towards(far).map_or_else(|| "this machine's name or address".to_owned(), with_port);
     Some(format!("in the extension or wstp: {} on this machine, {elsewhere} from others", with_port(here)))
 }
@@ -24,4 +29,26 @@ fn own_address_towards(far: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((far, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback())
+}
+
+/// The names and addresses under which this machine is reached, for a certificate.
+pub fn own_names(settings: &Settings) -> Vec<String> {
+    let towards = [IpAddr::from([192, 0, 2, 1]), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()];
+    let addresses = towards.into_iter().filter_map(own_address_towards).map(|address| address.to_string());
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let local = format!("{machine}.local");
+    let configured = settings.allow_hosts.iter().map(|name| name.as_str().to_owned());
+    let here = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut names: Vec<_> = here.into_iter().chain([machine, local]).chain(addresses).chain(configured).collect();
+    names.retain(|name| !name.is_empty() && name.is_ascii());
+    names
+}
+
+/// What to do so that clients trust a self-signed certificate.
+pub fn how_to_trust(certificate: &Path, fingerprint: &str) -> String {
+    format!(
+        "self-signed certificate, SHA-256 {fingerprint}\nwstp trusts it with --ca {}; in a browser, open the address with \
+         https:// once, compare this number, and accept it",
+        certificate.display()
+    )
 }

@@ -87,6 +87,7 @@ fn needs_restart(before: &Settings, now: &Settings) -> Vec<&'static str> {
     let differs = [
         ("listen", before.listen != now.listen),
         ("max_connections", before.max_connections != now.max_connections),
+        ("tls", before.tls != now.tls || before.tls_key != now.tls_key),
         ("state_dir", before.state_dir != now.state_dir),
         ("cache_dir", before.cache_dir != now.cache_dir),
         ("cache_limit", before.cache_limit != now.cache_limit),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
@@ -16,7 +16,7 @@ use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
-use crate::{exchange, login, origin, session};
+use crate::{exchange, forwarded, login, origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -42,6 +42,17 @@ impl Peer {
         Self { number, address, local, slot: Arc::new(slot) }
     }
 
+    /// The server's own address and port.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The same connection, with the client that a proxy names in a request.
+    fn forwarding(&self, server: &Server, headers: &HeaderMap) -> Self {
+        let address = forwarded::client(self.address, headers, &server.config().proxies);
+        Self { address, ..self.clone() }
+    }
+
     /// The reader of the sent data.
     pub fn reader(&self) -> &Arc<Reader> {
         self.slot.reader()
@@ -56,14 +67,14 @@ pub fn routes(
     let own_address = peer.local.to_string();
     let files = files(server.clone(), peer.clone());
     let exchanges = exchanges(server.clone(), peer.clone());
-    let logins = logins(server.clone(), peer.address);
+    let logins = logins(server.clone(), peer.clone());
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
         .then(move |headers: HeaderMap, upgrade: Option<OnUpgrade>| {
-            let (server, peer) = (server.clone(), peer.clone());
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
             async move {
                 match upgrade_answer(&server, &headers).await {
                     Ok(accept) if let Some(on_upgrade) = upgrade => {
@@ -114,7 +125,7 @@ fn exchanges(
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
         .then(move |method, headers: HeaderMap, body| {
-            let (server, peer) = (server.clone(), peer.clone());
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
             async move { exchange::answer(&server, &peer, method, &headers, body).await }
         })
 }
@@ -122,11 +133,11 @@ fn exchanges(
 /// Logging in and out, for any method.
 fn logins(
     server: Arc<Server>,
-    address: SocketAddr,
+    peer: Peer,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::path(&LOGIN_PATH[1..]).and(warp::path::end()).and(warp::method()).and(warp::header::headers_cloned()).then(
         move |method, headers: HeaderMap| {
-            let server = server.clone();
+            let (server, address) = (server.clone(), peer.forwarding(&server, &headers).address);
             async move { login::answer(&server, address.ip(), &method, &headers).await }
         },
     )
@@ -143,8 +154,8 @@ fn files(
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
-        .then(move |method, path: FullPath, query, headers| {
-            let server = server.clone();
+        .then(move |method, path: FullPath, query, headers: HeaderMap| {
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
             let reader = peer.reader().clone();
             let (path, number, address) = (path.as_str().to_owned(), peer.number, peer.address);
             let request = Request { method, path, query, headers, reader, number, address };
@@ -203,6 +214,27 @@ fn refusal(rejection: &Rejection) -> Response {
     } else {
         words(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read, with GET.\n")
     }
+}
+
+/// The answer to plain HTTP at a port that speaks TLS.
+pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr) -> Response {
+    let own = local.to_string();
+    let host = requested_address(request.headers()).unwrap_or(&own);
+    let text = format!(
+        "This server speaks HTTPS. Browsers and curl find it at https://{host}/, the extension and wstp at wss://{host}.\n"
+    );
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let location = HeaderValue::try_from(format!("https://{host}{path}"));
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let mut response = warp::reply::with_status(text, StatusCode::BAD_REQUEST).into_response();
+    if let Ok(location) = location
+        && reads
+        && path.starts_with('/')
+    {
+        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    secured(response)
 }
 
 /// Adds the headers that protect pages, unless an answer has its own, and the header that names the server's version.

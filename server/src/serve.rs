@@ -8,8 +8,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use wstp_server::accounts::{Accounts, Book};
-use wstp_server::settings::{Listen, Settings};
+use wstp_server::settings::{Listen, Settings, TlsSource};
 use wstp_server::store::Shares;
+use wstp_server::tls::{self, TlsError};
 use wstp_server::{Config, Control, Folders, StartError};
 
 use crate::args::Serve;
@@ -54,10 +55,21 @@ pub async fn serve(args: Serve) -> ExitCode {
         return fail(FAILED, &format!("cannot start: {error}"));
     }
     let control = Arc::new(Control::with_accounts(config, book));
-    let reload =
-        Reload { args, working_directory, folders, shares: shares.clone(), control: control.clone(), settings };
+    let reload = Reload {
+        args,
+        working_directory,
+        folders,
+        shares: shares.clone(),
+        control: control.clone(),
+        settings: settings.clone(),
+    };
     tokio::spawn(reload.run());
-    let mut lines = std::iter::once(format!("listening on ws://{address}/ws")).chain(reachable::hint(address));
+    let certificate = control.config().tls.as_ref().map(|files| files.certificate.clone());
+    let scheme = if certificate.is_some() { "wss" } else { "ws" };
+    let own = certificate.filter(|_| settings.tls == Some(TlsSource::SelfSigned));
+    let own = own.and_then(|file| Some(reachable::how_to_trust(&file, &tls::fingerprint(&file).ok()?)));
+    let listening = std::iter::once(format!("listening on {scheme}://{address}/ws"));
+    let mut lines = listening.chain(reachable::hint(address, scheme)).chain(own);
     if let Err(error) = lines.try_for_each(|line| writeln!(io::stdout(), "{line}")) {
         tracing::debug!(%error, "nobody reads the standard output");
     }
@@ -77,13 +89,30 @@ pub async fn serve(args: Serve) -> ExitCode {
 /// The settings that hold, and the configuration that follows from them; or what is wrong with them.
 pub fn configuration(args: &Serve, working_directory: &Path) -> Result<(Settings, Config), String> {
     let settings = args.settings().map_err(|error| error.to_string())?;
-    let config = args.configuration(settings.clone(), working_directory);
+    let mut config = args.configuration(settings.clone(), working_directory);
+    config.tls = certificate(&settings).map_err(|error| error.to_string())?;
     config.congestion.check().map_err(|error| error.to_string())?;
     if config.shares.is_empty() {
         let file = args.config.as_deref().unwrap_or(Path::new("wstp.toml"));
         return Err(format!("{file:?} names no share: add one, such as\n[shares.films]\npath = \"/srv/films\""));
     }
     Ok((settings, config))
+}
+
+/// The files of the certificate that the settings name. Makes one if they want a self-signed one.
+fn certificate(settings: &Settings) -> Result<Option<tls::Files>, TlsError> {
+    match &settings.tls {
+        None => Ok(None),
+        Some(TlsSource::File(certificate)) => {
+            let key = settings.tls_key.clone().unwrap_or_else(|| certificate.clone());
+            Ok(Some(tls::Files { certificate: certificate.clone(), key }))
+        }
+        Some(TlsSource::SelfSigned) => {
+            let none = || TlsError::NotMade("there is no folder for it: name one with --state-dir DIR".to_owned());
+            let folder = settings.state_dir.as_deref().ok_or_else(none)?;
+            tls::self_signed(folder, reachable::own_names(settings)).map(Some)
+        }
+    }
 }
 
 /// Without users, everybody who reaches the server reads everything. On an address that others reach, somebody has to

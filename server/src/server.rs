@@ -21,6 +21,7 @@ use crate::folders::Folders;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
 use crate::places::Places;
 use crate::store::{Shares, Store};
+use crate::tls::{Tls, TlsError};
 
 /// How long clients have to close their side when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The congestion control that the user named.
     #[error(transparent)]
     Congestion(#[from] Refused),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The listener is of no use.
     #[error("cannot accept connections: {0}")]
     Listener(std::io::Error),
@@ -65,6 +69,8 @@ pub struct Server {
     pub places: Arc<Places>,
     /// The congestion control to ask for on each connection.
     pub congestion: Choice,
+    /// Encrypts connections; `None` if nothing is encrypted.
+    pub tls: Option<Tls>,
     /// Compresses answers.
     pub compression: Arc<Compression>,
     /// The sessions that go over HTTP.
@@ -76,23 +82,25 @@ pub struct Server {
 
 impl Server {
     /// A server of a store. Blocking, in the context of the runtime.
-    fn new(control: Arc<Control>, store: Arc<dyn Store>, congestion: Choice) -> Self {
+    fn new(control: Arc<Control>, store: Arc<dyn Store>, congestion: Choice) -> Result<Self, TlsError> {
         let config = control.config();
+        let tls = config.tls.clone().map(Tls::open).transpose()?;
         let kept = config.cache_dir.clone().and_then(|dir| DiskTrees::new(dir, config.cache_limit));
         let trees = kept.map_or_else(|| Box::new(PassingTrees) as Box<dyn Trees>, |trees| Box::new(trees));
         let hashing = Hashing::start(trees, config.timeouts.linger);
-        Self {
+        Ok(Self {
             files: Arc::new(Files::new(store, hashing)),
             stopping: CancellationToken::new(),
             sessions: TaskTracker::new(),
             places: Arc::new(Places::new(config.max_connections, config.timeouts.grace)),
             congestion,
+            tls,
             compression: Arc::new(Compression::new()),
             exchanges: exchange::Sessions::default(),
             downstreams: exchange::Downstreams::default(),
             next_connection: AtomicU64::new(1),
             control,
-        }
+        })
     }
 
     /// A number for a connection.
@@ -137,9 +145,9 @@ pub async fn run_store(
     let congestion = control.config().congestion.choose()?;
     tracing::info!("{congestion}");
     let server = tokio::task::spawn_blocking(|| Server::new(control, store, congestion)).await;
-    let server = Arc::new(server.expect("starting does not panic"));
+    let server = Arc::new(server.expect("starting does not panic")?);
     tokio::spawn(Files::rest_unused(Arc::downgrade(&server.files)));
-    let reviewing = AbortOnDropHandle::new(tokio::spawn(review(server.control.clone())));
+    let reviewing = AbortOnDropHandle::new(tokio::spawn(review(server.clone())));
     let accepting = accept(listener, server.clone());
     tokio::pin!(accepting);
     tokio::select! {
@@ -170,13 +178,17 @@ pub async fn run_store(
     Ok(())
 }
 
-/// Looks once a second whether each caller still may do what it does.
-async fn review(control: Arc<Control>) {
+/// Looks once a second whether each caller still may do what it does, and whether the certificate is another one.
+async fn review(server: Arc<Server>) {
     let mut tick = tokio::time::interval(REVIEW);
     loop {
         tick.tick().await;
-        let control = control.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || control.review()).await {
+        let server = server.clone();
+        let look = move || {
+            server.control.review();
+            server.tls.iter().for_each(Tls::refresh);
+        };
+        if let Err(error) = tokio::task::spawn_blocking(look).await {
             tracing::error!(%error, "the rights of callers could not be looked at");
         }
     }

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use http::uri::Authority;
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use crate::config::{Config, Share};
 use crate::congestion::Congestion;
+use crate::forwarded::{Field, Proxies};
 
 /// Most clients that can be allowed at once.
 const MAX_CONNECTIONS: u32 = 65_536;
@@ -29,6 +31,16 @@ pub const TEMPLATE: &str = include_str!("../wstp.toml");
 pub struct Settings {
     /// The address to listen on.
     pub listen: Listen,
+    /// What encrypts connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSource>,
+    /// The key of the certificate, if it is not in the same file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// The addresses of proxies that name the real clients.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The field in which they do.
+    pub proxy_field: Field,
     /// Whether everybody may read every share, without logging in.
     pub public: bool,
     /// Whether names that begin with a dot are served.
@@ -95,6 +107,15 @@ pub enum SettingsError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 
+/// What encrypts connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsSource {
+    /// A certificate that the server makes for itself.
+    SelfSigned,
+    /// The certificate in this file.
+    File(PathBuf),
+}
+
 /// A name of this server, alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HostName(String);
@@ -126,7 +147,12 @@ impl Settings {
         })?;
         let folder = std::path::absolute(path).map_err(unreadable)?;
         let folder = folder.parent().unwrap_or(Path::new("/"));
-        let folders = [&mut settings.cache_dir, &mut settings.state_dir].into_iter().flatten();
+        let certificate = match &mut settings.tls {
+            Some(TlsSource::File(path)) => Some(path),
+            _ => None,
+        };
+        let folders = [&mut settings.cache_dir, &mut settings.state_dir, &mut settings.tls_key];
+        let folders = folders.into_iter().flatten().chain(certificate);
         for path in settings.shares.values_mut().map(|share| &mut share.path).chain(folders) {
             *path = folder.join(&*path);
         }
@@ -155,6 +181,7 @@ impl Settings {
         };
         Config {
             shares,
+            proxies: Proxies { trusted: self.trusted_proxies, field: self.proxy_field },
             cache_dir: self.cache_dir,
             cache_limit: self.cache_limit.saturating_mul(1 << 20),
             max_connections: self.max_connections.0 as usize,
@@ -177,6 +204,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Listen((Ipv4Addr::LOCALHOST, 3000).into()),
+            tls: None,
+            tls_key: None,
+            trusted_proxies: Vec::new(),
+            proxy_field: Field::default(),
             public: false,
             hidden: false,
             allow_hosts: Vec::new(),
@@ -233,6 +264,33 @@ impl<'de> Deserialize<'de> for Listen {
     }
 }
 
+impl FromStr for TlsSource {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "" => Err("write self-signed, or the name of a file with a certificate"),
+            "self-signed" => Ok(Self::SelfSigned),
+            path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+impl Serialize for TlsSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::SelfSigned => serializer.serialize_str("self-signed"),
+            Self::File(path) => path.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TlsSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 /// With anything around it, a name would never match a client's name for the server.
 impl FromStr for HostName {
     type Err = &'static str;
@@ -259,6 +317,14 @@ impl FromStr for ShareName {
         }
         SharePath::root().join(text).map_err(|error| format!("{text:?} can't name a share: {error}"))?;
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl HostName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -334,9 +400,11 @@ mod tests {
         let text: String = keys.map(|line| format!("{line}\n")).collect();
         let all = Settings::parse(&text).unwrap();
         // Those that depend on the machine are examples, and the defaults of the rest are true.
-        let Settings { cache_dir, state_dir, congestion, shares, .. } = all.clone();
-        assert!(cache_dir.is_some() && state_dir.is_some() && congestion.is_some() && !shares.is_empty(), "{text}");
-        assert_eq!(all.clone(), Settings { cache_dir, state_dir, congestion, shares, ..Settings::default() });
+        let Settings { tls, tls_key, cache_dir, state_dir, congestion, shares, .. } = all.clone();
+        assert!(tls.is_some() && tls_key.is_some() && cache_dir.is_some() && state_dir.is_some(), "{text}");
+        assert!(congestion.is_some() && !shares.is_empty(), "{text}");
+        let defaults = Settings::default();
+        assert_eq!(all.clone(), Settings { tls, tls_key, cache_dir, state_dir, congestion, shares, ..defaults });
         let written = toml::to_string(&all).unwrap();
         for key in written.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not in the template");

@@ -96,6 +96,10 @@ struct Served {
 
 /// Three shares. One is public, and links lead from one place into another.
 async fn serve() -> Served {
+    serve_with(Config::default()).await
+}
+
+async fn serve_with(config: Config) -> Served {
     let folder = Folder::new();
     for path in ["films/x", "music/in/x", "music/in/y", "music/inner/x", "music/out/x", "secret/x", "secret/deep/x"] {
         folder.file(path, CONTENT);
@@ -118,7 +122,7 @@ async fn serve() -> Served {
     let shares = vec![share("films", true), share("music", false), share("secret", false)];
     let store = Arc::new(Shares::new(Folders::default().layout(&shares).unwrap()));
     let book = Arc::new(Book::in_memory(accounts()));
-    let control = Arc::new(Control::with_accounts(Config { shares, ..Config::default() }, book));
+    let control = Arc::new(Control::with_accounts(Config { shares, ..config }, book));
     Served { server: Embedded::of_store(control.clone(), store).await, control, _folder: folder }
 }
 
@@ -442,4 +446,25 @@ async fn wrong_passwords_back_off_and_others_still_log_in() {
     assert_eq!(get(&served, LIM, "GET", "/files/music/in/x").await.status, 429);
     assert_eq!(get(&served, SCOPED, "GET", "/files/music/in/x").await.status, 200);
     served.server.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_is_believed_about_who_tries_passwords() {
+    let text = base64::engine::general_purpose::STANDARD.encode("lim:wrong horse battery");
+    let wrong = format!("Authorization: Basic {text}");
+    for (trusted, seventh_from_elsewhere) in [("127.0.0.0/8", 401), ("192.0.2.0/24", 429)] {
+        let trusted = vec![trusted.parse().unwrap()];
+        let proxies = wstp_server::forwarded::Proxies { trusted, ..Default::default() };
+        let served = serve_with(Config { proxies, ..Config::default() }).await;
+        let ask = async |client: &str| {
+            // The first address is one that the client made up.
+            let field = format!("X-Forwarded-For: 203.0.113.9, {client}");
+            request(served.server.address(), "GET", "/files/", &[&wrong, &field]).await.status
+        };
+        for number in 0..6 {
+            assert_eq!(ask("198.51.100.1").await, if number < 5 { 401 } else { 429 });
+        }
+        assert_eq!(ask("198.51.100.2").await, seventh_from_elsewhere);
+        served.server.stop().await;
+    }
 }

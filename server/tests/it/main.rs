@@ -26,4 +26,5 @@ mod sessions;
 mod shared_folder;
 mod special_entries;
 mod support;
+mod tls;
 mod traversal;
