@@ -50,7 +50,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 20] = [
+pub static BENCHMARKS: [Benchmark; 24] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(400.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(150.0))],
@@ -99,13 +99,19 @@ pub static BENCHMARKS: [Benchmark; 20] = [
         run: |plan| Box::pin(real::cubic(plan)),
     },
     Benchmark {
+        figures: &[figure("real.fibre_link_share", "ratio", AtLeast(0.92))],
+        run: |plan| Box::pin(real::fibre(plan)),
+    },
+    Benchmark {
+        figures: &[figure("real.bad_link_share", "ratio", AtLeast(0.85))],
+        run: |plan| Box::pin(real::bad(plan)),
+    },
+    Benchmark {
         figures: &[
-            figure("real.fibre_link_share", "ratio", AtLeast(0.92)),
-            figure("real.bad_link_share", "ratio", AtLeast(0.85)),
             figure("real.mobile_link_share", "ratio", AtLeast(0.9)),
             figure("real.mobile_ping_ms", "ms", AtMost(100.0)),
         ],
-        run: |plan| Box::pin(real::shares(plan)),
+        run: |plan| Box::pin(real::mobile(plan)),
     },
     Benchmark {
         figures: &[
@@ -122,10 +128,12 @@ pub static BENCHMARKS: [Benchmark; 20] = [
         figures: &[figure("sparse.time_vs_data", "ratio", AtMost(1.2))],
         run: |plan| Box::pin(sparse::run(plan)),
     },
+    Benchmark { figures: &[figure("tree.cli_vs_fetch", "ratio", AtLeast(1.0))], run: |plan| Box::pin(tree::cli(plan)) },
     Benchmark {
-        figures: &[figure("tree.cli_vs_fetch", "ratio", AtLeast(5.0)), figure("tree.vs_fetch", "ratio", AtLeast(5.0))],
-        run: |plan| Box::pin(tree::run(plan)),
+        figures: &[figure("tree.cli_rtt30_vs_aria16", "ratio", AtLeast(5.0))],
+        run: |plan| Box::pin(tree::far(plan)),
     },
+    Benchmark { figures: &[figure("tree.vs_fetch", "ratio", AtLeast(5.0))], run: |plan| Box::pin(tree::browser(plan)) },
     Benchmark {
         figures: &[
             figure("browser.vs_fetch1", "ratio", AtLeast(0.9)),

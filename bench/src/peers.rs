@@ -79,7 +79,7 @@ pub fn nginx_config(folder: &Path, root: &Path, address: SocketAddr) -> String {
     format!(
         "{user} daemon off; worker_processes auto; pid {folder}/pid; error_log stderr error;\n\
          events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream; {}\n\
+         http {{ access_log off; sendfile on; tcp_nopush on; autoindex on; keepalive_requests 1000000; default_type application/octet-stream; {}\n\
          server {{ listen {address}; root \"{}\"; add_header Access-Control-Allow-Origin *; }} }}\n",
         temporary.join(" "),
         root.display()

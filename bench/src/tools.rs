@@ -35,6 +35,15 @@ pub fn aria2() -> Result<PathBuf> {
     debian("aria2c", "aria2", "the HTTP client with many connections that ours is compared with")
 }
 
+/// rclone, from Debian.
+///
+/// # Errors
+///
+/// When it is not there and can't be installed.
+pub fn rclone() -> Result<PathBuf> {
+    debian("rclone", "rclone", "the client of many stores that copies of folders are compared with")
+}
+
 /// dufs, compiled into the cache folder of `scripts/setup`.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 use tempfile::TempDir;
 use tokio::process::Command;
 use wstp_testkit::{Child, Listening, SHORT, listening, until};
@@ -48,6 +49,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Both servers serve the corpus. They know the hash of `source`: peers don't hash.
     pub(super) async fn new(
         corpus: &Corpus,
         source: &Source,
@@ -55,6 +57,16 @@ impl Ends {
         seed: u64,
         server: Server,
     ) -> Result<Self> {
+        let ends = Self::lay(corpus, &source.name, profile, seed, server).await?;
+        // It waits for the server's hash.
+        let mut verify = ends.wire.client(ours::program("WSTP_CLIENT", "wstp")?);
+        verify.arg("verify").arg(&source.path).arg(ends.place(&source.name)).stdout(Stdio::null());
+        Child::spawn(&mut verify)?.succeed().await.context("the server has another file")?;
+        Ok(ends)
+    }
+
+    /// Both servers serve the corpus, in which there is a file of this name.
+    pub(super) async fn lay(corpus: &Corpus, name: &str, profile: Profile, seed: u64, server: Server) -> Result<Self> {
         let wire = Wire::lay(&wire_program()?, profile, seed, CONGESTION).await?;
         let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
         let mut command = wire.server(ours::program("WSTP_SERVER", "wstp-server")?);
@@ -70,39 +82,36 @@ impl Ends {
         let nginx =
             Child::spawn(command.arg("-p").arg(folders[1].path()).arg("-c").arg(config).args(["-e", "stderr"]))?;
         let ends = Self { wire, ours, _nginx: nginx, _folders: folders };
-        ends.wait_until_ready(source).await?;
-        Ok(ends)
-    }
-
-    /// Until nginx listens and the server knows the hash: peers don't hash.
-    async fn wait_until_ready(&self, source: &Source) -> Result<()> {
         until("nginx to answer over the wire", SHORT, async || {
-            let mut curl = self.wire.client(tools::curl()?);
-            let curl = curl.args(["--silent", "--head", "--fail", &self.url(source)]).stdout(Stdio::null());
+            let mut curl = ends.client(tools::curl()?);
+            let curl = curl.args(["--silent", "--head", "--fail", &ends.url(name)]).stdout(Stdio::null());
             Ok(Child::spawn(curl)?.succeed().await.is_ok().then_some(()))
         })
         .await?;
-        // It waits for the server's hash.
-        let mut verify = self.wire.client(ours::program("WSTP_CLIENT", "wstp")?);
-        verify.arg("verify").arg(&source.path).arg(self.place(source)).stdout(Stdio::null());
-        Child::spawn(&mut verify)?.succeed().await.context("the server has another file")?;
-        Ok(())
+        Ok(ends)
     }
 
-    fn url(&self, source: &Source) -> String {
-        format!("http://{}/{}", self.wire.address(NGINX_PORT), source.name)
+    /// A program at the client's end.
+    pub(super) fn client(&self, program: PathBuf) -> Command {
+        self.wire.client(program)
     }
 
-    fn place(&self, source: &Source) -> String {
-        format!("{}/{}", self.ours.address, source.name)
+    /// The URL of a file, or of a folder, at nginx.
+    pub(super) fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.wire.address(NGINX_PORT))
+    }
+
+    /// The address of a file, or of a folder, at our server.
+    pub(super) fn place(&self, name: &str) -> String {
+        format!("{}/{name}", self.ours.address)
     }
 
     pub(super) async fn get(&self, source: &Source) -> Result<Duration> {
-        let command = self.wire.client(ours::program("WSTP_CLIENT", "wstp")?);
+        let command = self.client(ours::program("WSTP_CLIENT", "wstp")?);
         timed(
             command,
             |command, folder| {
-                command.arg("get").arg(self.place(source)).args(["--quiet", "-o"]).arg(folder.join("got"));
+                command.arg("get").arg(self.place(&source.name)).args(["--quiet", "-o"]).arg(folder.join("got"));
             },
             |folder| source.check(&folder.join("got")),
         )
@@ -110,7 +119,7 @@ impl Ends {
     }
 
     async fn aria2(&self, source: &Source, connections: u8) -> Result<Duration> {
-        let (command, url) = (self.wire.client(tools::aria2()?), self.url(source));
+        let (command, url) = (self.client(tools::aria2()?), self.url(&source.name));
         timed(
             command,
             |command, folder| {
@@ -147,7 +156,7 @@ impl Ends {
 
     /// Milliseconds that one small request takes, with its connection.
     async fn ping(&self, small: &Source) -> Result<f64> {
-        let (command, url) = (self.wire.client(tools::curl()?), format!("http://{}/files/small", self.ours.address));
+        let (command, url) = (self.client(tools::curl()?), format!("http://{}/files/small", self.ours.address));
         let took = timed(
             command,
             |command, folder| {
@@ -160,7 +169,7 @@ impl Ends {
 
     /// The time in which the whole file would come, from that of the first of so many shares.
     pub(super) async fn curl(&self, source: &Source, shares: u64) -> Result<Duration> {
-        let (command, url) = (self.wire.client(tools::curl()?), self.url(source));
+        let (command, url) = (self.client(tools::curl()?), self.url(&source.name));
         let last = source.size / shares - 1;
         let took = timed(
             command,
@@ -179,7 +188,7 @@ impl Ends {
     }
 }
 
-/// From the start of the process to its end. The received file is checked after that.
+/// From the start of the process to its end, in a folder that is gone afterwards.
 async fn timed(
     mut command: Command,
     arguments: impl FnOnce(&mut Command, &Path),
@@ -187,10 +196,15 @@ async fn timed(
 ) -> Result<Duration> {
     let folder = tempfile::tempdir()?;
     arguments(&mut command, folder.path());
+    timed_into(command, || check(folder.path())).await
+}
+
+/// From the start of the process to its end. The received files are checked after that.
+pub(super) async fn timed_into(mut command: Command, check: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let began = Instant::now();
     Child::spawn(&mut command)?.succeed().await?;
     let took = began.elapsed();
-    check(folder.path())?;
+    check()?;
     Ok(took)
 }
 
@@ -212,7 +226,8 @@ async fn in_turn(
     Ok((ends, ours, aria))
 }
 
-/// The peers' time over ours on the line to another continent: curl, and aria2 with 16 connections.
+/// The peers' time over ours on the line to another continent: curl, and aria2 with 16 connections. curl takes minutes
+/// and hardly any processor time, so all rounds' curls run side by side at the end, each on the wire of its round.
 ///
 /// # Errors
 ///
@@ -222,12 +237,17 @@ pub async fn far(plan: Plan) -> Result<Vec<Series>> {
     let source = corpus.random("file.bin", SIZE)?;
     let [mut over_curl, mut over_aria] = <[Series; 2]>::default();
     let share = if plan.is_quick() { QUICK_CURL_SHARE } else { 1 };
+    let mut rounds = Vec::new();
     for number in plan.rounds() {
         let (ends, ours, aria) = in_turn((&corpus, &source), FAR, number, Server::Shipped).await?;
-        let (four, curl) = (ends.aria2(&source, 4).await?, ends.curl(&source, share).await?);
-        eprintln!("bench: far: ours {ours:.1?}, aria2 over 16 {aria:.1?}, over 4 {four:.1?}, curl {curl:.1?}");
-        over_curl.push(curl.as_secs_f64() / ours.as_secs_f64());
+        eprintln!("bench: far: ours {ours:.1?}, aria2 over 16 {aria:.1?}");
         over_aria.push(aria.as_secs_f64() / ours.as_secs_f64());
+        rounds.push((ends, ours));
+    }
+    let curls = try_join_all(rounds.iter().map(|(ends, _)| ends.curl(&source, share))).await?;
+    for ((_, ours), curl) in rounds.iter().zip(curls) {
+        eprintln!("bench: far: ours {ours:.1?}, curl {curl:.1?}");
+        over_curl.push(curl.as_secs_f64() / ours.as_secs_f64());
     }
     Ok(vec![over_curl, over_aria])
 }
@@ -251,30 +271,60 @@ pub async fn cubic(plan: Plan) -> Result<Vec<Series>> {
     Ok(vec![far, cable])
 }
 
-/// Bytes of the file a second, over the rate of the line: fibre, bad radio, and a queue that is far too long. On the
-/// last, also how much longer a small request takes beside the download, in milliseconds.
+/// Ten seconds' worth on a wire: bytes of the file a second, over the rate of the line.
 ///
 /// # Errors
 ///
 /// As [`crate::catalogue::Benchmark::measure`].
-pub async fn shares(plan: Plan) -> Result<Vec<Series>> {
+pub async fn fibre(plan: Plan) -> Result<Vec<Series>> {
+    share(plan, FIBRE).await
+}
+
+/// The same on a wire that loses packets.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn bad(plan: Plan) -> Result<Vec<Series>> {
+    share(plan, BAD).await
+}
+
+/// The same on a wire whose queue is far too long. Also how much longer a small request takes beside the download, in
+/// milliseconds.
+///
+/// # Errors
+///
+/// As [`crate::catalogue::Benchmark::measure`].
+pub async fn mobile(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
-    let (mut shares, mut pings) = (<[Series; 3]>::default(), Series::default());
-    let small = corpus.random("small", 1000)?;
-    for (profile, series) in [FIBRE, BAD, MOBILE].into_iter().zip(&mut shares) {
-        // Ten seconds' worth.
-        let source = corpus.random(profile.name, plan.bytes(10 * profile.rate))?;
-        for number in plan.rounds() {
-            let ends = Ends::new(&corpus, &source, profile, number as u64 + 1, Server::Shipped).await?;
-            let took = ends.get(&source).await?.as_secs_f64();
-            let share = source.size as f64 / took / profile.rate as f64;
-            eprintln!("bench: {}: {} MiB in {took:.1} s, {share:.2} of the line", profile.name, source.size / MIB);
-            series.push(share);
-            if profile == MOBILE {
-                pings.push(ends.more_with_download(&source, &small).await?);
-            }
-        }
+    let (source, small) = (ten_seconds(&corpus, plan, MOBILE)?, corpus.random("small", 1000)?);
+    let (mut shares, mut pings) = (Series::default(), Series::default());
+    for number in plan.rounds() {
+        let (ends, share) = share_of_line(&corpus, &source, MOBILE, number).await?;
+        shares.push(share);
+        pings.push(ends.more_with_download(&source, &small).await?);
     }
-    let [fibre, bad, mobile] = shares;
-    Ok(vec![fibre, bad, mobile, pings])
+    Ok(vec![shares, pings])
+}
+
+async fn share(plan: Plan, profile: Profile) -> Result<Vec<Series>> {
+    let corpus = Corpus::new()?;
+    let source = ten_seconds(&corpus, plan, profile)?;
+    let mut shares = Series::default();
+    for number in plan.rounds() {
+        shares.push(share_of_line(&corpus, &source, profile, number).await?.1);
+    }
+    Ok(vec![shares])
+}
+
+fn ten_seconds(corpus: &Corpus, plan: Plan, profile: Profile) -> Result<Source> {
+    corpus.random(profile.name, plan.bytes(10 * profile.rate))
+}
+
+async fn share_of_line(corpus: &Corpus, source: &Source, profile: Profile, round: usize) -> Result<(Ends, f64)> {
+    let ends = Ends::new(corpus, source, profile, round as u64 + 1, Server::Shipped).await?;
+    let took = ends.get(source).await?.as_secs_f64();
+    let share = source.size as f64 / took / profile.rate as f64;
+    eprintln!("bench: {}: {} MiB in {took:.1} s, {share:.2} of the line", profile.name, source.size / MIB);
+    Ok((ends, share))
 }

@@ -33,7 +33,7 @@ const CLICK: &str = "const [name] = arguments; \
 
 /// Seconds from the click to the row that says complete.
 pub async fn ours(share: &Share) -> Result<f64> {
-    let place = Place::at(share.folder()?)?;
+    let place = Place::at(share.files.folder()?)?;
     let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
     let view = View::open(&browser, Page::Manager).await?;
     view.connect(&share.ours.address().to_string()).await?;
@@ -47,18 +47,18 @@ pub async fn ours(share: &Share) -> Result<f64> {
 
 /// Seconds that the six fetches take.
 pub async fn peer(share: &Share) -> Result<f64> {
-    let place = Place::at(share.folder()?)?;
+    let place = Place::at(share.files.folder()?)?;
     let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
     let view = View::open(&browser, Page::Manager).await?;
-    let urls: Vec<_> = share.names.iter().map(|name| share.nginx.url(name)).collect();
+    let urls: Vec<_> = share.files.names.iter().map(|name| share.nginx.url(name)).collect();
     view.run(FETCH, json!([{ "urls": urls, "streams": CONNECTIONS }])).await?;
     let (seconds, written) = seconds_in(&view, "the folder").await?;
-    ensure!(written == Some(share.names.len() as u64 * SIZE), "{written:?} bytes were written");
+    ensure!(written == Some(share.files.names.len() as u64 * SIZE), "{written:?} bytes were written");
     let found: Vec<_> =
         files_of_size(&place.sandbox(), SIZE)?.iter().map(|file| hash_file(file)).collect::<Result<_>>()?;
     let found: BTreeSet<_> = found.into_iter().collect();
-    for name in &share.names {
-        ensure!(found.contains(&hash_file(&share.corpus.dir().join(name))?), "{name} did not arrive");
+    for name in &share.files.names {
+        ensure!(found.contains(&hash_file(&share.files.corpus.dir().join(name))?), "{name} did not arrive");
     }
     browser.kill().await?;
     Ok(seconds)
@@ -66,18 +66,18 @@ pub async fn peer(share: &Share) -> Result<f64> {
 
 /// Fails unless the pack in the sandbox has every file at the place that the journal says.
 fn check_pack(sandbox: &Path, share: &Share) -> Result<()> {
-    let packs = files_of_size(sandbox, share.names.len() as u64 * SIZE)?;
+    let packs = files_of_size(sandbox, share.files.names.len() as u64 * SIZE)?;
     let [pack] = packs.as_slice() else { bail!("the sandbox has {} packs instead of one", packs.len()) };
     let (pack, (recovered, _)) = (fs::read(pack)?, replay([fs::read(journal_in(sandbox)?)?.as_slice(), &[]]));
     let stored: BTreeMap<_, _> = recovered
         .stored()
         .filter_map(|(file, stored)| Some((recovered.path(file)?.to_string(), stored.form)))
         .collect();
-    for name in &share.names {
+    for name in &share.files.names {
         let inner = name.strip_prefix(FOLDER).unwrap_or(name).trim_start_matches('/');
         let Some(Form::Packed(place)) = stored.get(inner) else { bail!("{name} did not arrive") };
         let bytes = pack.get(place.offset as usize..(place.offset + place.length) as usize);
-        let wanted = fs::read(share.corpus.dir().join(name))?;
+        let wanted = fs::read(share.files.corpus.dir().join(name))?;
         ensure!(bytes == Some(wanted.as_slice()), "{name} arrived with other bytes");
     }
     Ok(())
