@@ -17,6 +17,7 @@
 mod backoff;
 mod blame;
 mod conduct;
+mod path;
 mod patience;
 mod request;
 mod session;
@@ -31,6 +32,7 @@ use wstp_protocol::{ClientMessage, Close, Handle, Limits, Ping, RequestId, Welco
 pub(crate) use self::backoff::Jitter;
 pub(crate) use self::blame::{Blame, bounded, wait_of};
 pub(crate) use self::conduct::{Conduct, Wait};
+pub(crate) use self::path::Path;
 pub use self::patience::Patience;
 use self::patience::{Awaited, Silence};
 pub use self::request::{Reply, Request};

@@ -32,14 +32,26 @@ impl Transfer {
         let leaving = self.leaving();
         let stays = |id: &ConnectionId, open: &Connection| open.handle().is_some() && !leaving.contains(id);
         let ids: Vec<_> = self.connections.iter().filter(|(id, open)| stays(id, open)).map(|(id, _)| *id).collect();
-        let cap = self.config.memory_budget / (ids.len() as u64).max(1);
-        for id in &ids {
-            while self.ask_blocks(*id, cap) {}
+        for (id, cap) in self.caps(&ids) {
+            while self.ask_blocks(id, cap) {}
         }
         for id in ids {
             self.ask_pages(id);
             self.ask_late_pages(id);
         }
+    }
+
+    /// The most bytes in flight on each of these connections: its part of the memory, and of what its line takes.
+    fn caps(&self, ids: &[ConnectionId]) -> Vec<(ConnectionId, u64)> {
+        let memory = self.config.memory_budget / (ids.len() as u64).max(1);
+        let open: Vec<_> = ids.iter().filter_map(|id| Some((*id, self.connections.get(id)?))).collect();
+        let cap = |own: &Connection| {
+            let most = self.source(own.source)?.path.most()?;
+            let sizes = open.iter().filter(|(_, other)| other.source == own.source);
+            let all: u64 = sizes.map(|(_, other)| other.peer.window.size(memory)).sum();
+            (all > most).then(|| (own.peer.window.size(memory) as f64 * most as f64 / all as f64) as u64)
+        };
+        open.iter().map(|(id, own)| (*id, cap(own).unwrap_or(memory))).collect()
     }
 
     /// Whether some connection can prove blocks.
@@ -173,8 +185,17 @@ impl Transfer {
         self.unlimited_at = Some(self.unlimited_at.map_or(at, |other| other.min(at)));
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.peer.window.nothing_to_ask(connection.peer.in_flight);
+            let source = connection.source;
+            self.nothing_to_ask_of(source);
         }
         false
+    }
+
+    /// The line to a source is not filled, so its rate says nothing now.
+    pub(super) fn nothing_to_ask_of(&mut self, id: SourceId) {
+        if let Some(source) = self.source_mut(id) {
+            source.path.nothing_to_ask();
+        }
     }
 
     fn fits_budget(&self, bytes: u64) -> bool {
@@ -276,8 +297,10 @@ impl Transfer {
     fn ask_again(&mut self, id: ConnectionId, cap: u64) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         connection.peer.window.nothing_to_ask(connection.peer.in_flight);
+        let source = connection.source;
         let most = connection.peer.limits().map_or(0, |limits| limits.run_blocks);
         let room = connection.peer.window.size(cap).saturating_sub(connection.peer.in_flight).max(BLOCK_SIZE * 32);
+        self.nothing_to_ask_of(source);
         let Some((at, run, bytes)) = self.straggler(id, most, room) else { return false };
         if !self.fits_budget(bytes) {
             return false;

@@ -75,10 +75,10 @@ impl Transfer {
         (0..self.sources.len()).filter(|index| self.may_try(*index)).count()
     }
 
-    /// The shortest round trip of the first connections. A busy processor may delay one answer, but hardly each of them.
+    /// The shortest round trip of the first connections.
     fn round_trip(&self) -> Option<Duration> {
         let trusted = self.connections.values().filter(|open| open.handle().is_some());
-        trusted.filter_map(|open| Some(open.peer.round_trip()?.min(open.peer.window.shortest()?))).min()
+        trusted.filter_map(Connection::round_trip).min()
     }
 
     /// Uses more connections or fewer, where that was found to be better.
@@ -91,6 +91,7 @@ impl Transfer {
         let is_bound = carrying.connections == self.most_connections()
             && self.leaving().is_empty()
             && self.unlimited_at.is_none()
+            && !self.sources.iter().any(|source| source.path.is_draining())
             && !self.blocks.all_taken();
         self.width.adapt(self.now, self.usable_sources(), is_bound.then_some(carrying));
         self.close_excess();
@@ -238,7 +239,8 @@ impl Transfer {
     }
 
     pub(super) fn add_source(&mut self, config: SourceConfig) {
-        let Some(known) = self.source_mut(config.id) else { return self.sources.push(Source::new(config)) };
+        let now = self.now;
+        let Some(known) = self.source_mut(config.id) else { return self.sources.push(Source::new(config, now)) };
         known.pardon();
         let (id, is_same_place) = (config.id, known.config.is_same_place(&config));
         known.config = config;

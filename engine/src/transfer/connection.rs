@@ -90,6 +90,9 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     pub(super) peer: Peer<Ask>,
     began: Instant,
+    /// When the file was asked to be opened, and how long the answer took.
+    pub(super) asked_to_open: Option<Instant>,
+    opened_within: Option<Duration>,
     /// Hash pages in flight.
     pub(super) pages_in_flight: u32,
     /// A root that arrived before the handle it belongs to.
@@ -107,11 +110,24 @@ impl Connection {
             stage: Stage::Greeting,
             peer,
             began: now,
+            asked_to_open: None,
+            opened_within: None,
             pages_in_flight: 0,
             early_root: None,
             early_stale: Vec::new(),
             reopened: 0,
         }
+    }
+
+    /// The file is open: the answer to that took about a round trip too.
+    pub(super) fn opened(&mut self, now: Instant, handle: Handle, offered: FileIdentity) {
+        self.stage = Stage::Open { handle, offered, trusted: false };
+        self.opened_within = self.asked_to_open.map(|asked| now - asked);
+    }
+
+    /// The round trip of the line, from two answers. A busy processor may delay one of them, but hardly both.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        Some(self.peer.round_trip()?.min(self.opened_within?))
     }
 
     /// The handle, if the file is open and certain to be the wanted one.

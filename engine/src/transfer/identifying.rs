@@ -65,7 +65,7 @@ impl Transfer {
         let source = connection.source;
         let known = self.sources.iter().find(|known| known.config.id == source);
         let Some(path) = known.map(|known| known.config.path.clone()) else { return };
-        connection.stage = Stage::Opening;
+        (connection.stage, connection.asked_to_open) = (Stage::Opening, Some(now));
         let message = connection.peer.request(now, Request::Open { path: path.clone() }, Ask::Open);
         let has_room = connection.peer.has_room();
         self.send(id, message);
@@ -82,10 +82,11 @@ impl Transfer {
     }
 
     pub(super) fn file_opened(&mut self, id: ConnectionId, opened: &Opened) {
+        let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let early = connection.early_root.take().filter(|ready| ready.handle == opened.handle).map(|ready| ready.root);
         let offered = FileIdentity { size: opened.size, version: opened.version, root: opened.root.or(early) };
-        connection.stage = Stage::Open { handle: opened.handle, offered, trusted: false };
+        connection.opened(now, opened.handle, offered);
         if std::mem::take(&mut connection.early_stale).contains(&opened.handle) {
             return self.reopen(id, opened.handle);
         }

@@ -125,7 +125,7 @@ impl Transfer {
     fn idle(config: Config, ledger: Ledger, now: Instant) -> Self {
         let limit = Limit::new(config.rate_limit, now);
         Self {
-            sources: config.sources.iter().cloned().map(Source::new).collect(),
+            sources: config.sources.iter().cloned().map(|source| Source::new(source, now)).collect(),
             jitter: Jitter::new(config.seed),
             width: Width::new(config.connections),
             config,

@@ -104,6 +104,7 @@ impl Transfer {
         connection.peer.window.arrived(now, &ask.stamp, ask.bytes);
         if let Some(source) = self.source_mut(source) {
             source.delivered(now, ask.bytes);
+            source.path.arrived(now, ask.sent, ask.bytes);
         }
         self.problem = None;
         self.rate.add(now, ask.bytes);

@@ -2,7 +2,7 @@
 
 use wstp_protocol::{FileVersion, MirrorUrl};
 
-use crate::peer::{Conduct, Jitter, Wait};
+use crate::peer::{Conduct, Jitter, Path, Wait};
 use crate::rate::Rate;
 use crate::{Instant, NamedBy, Problem, RangeSet, SourceConfig, Standing};
 
@@ -21,11 +21,13 @@ pub(super) struct Source {
     /// Other addresses at which it says its folder is served.
     pub(super) offered: Vec<MirrorUrl>,
     pub(super) conduct: Conduct,
+    /// The line to it.
+    pub(super) path: Path,
     given_up: bool,
 }
 
 impl Source {
-    pub(super) fn new(config: SourceConfig) -> Self {
+    pub(super) fn new(config: SourceConfig, now: Instant) -> Self {
         Self {
             config,
             version: None,
@@ -35,6 +37,7 @@ impl Source {
             verified: 0,
             offered: Vec::new(),
             conduct: Conduct::default(),
+            path: Path::new(now),
             given_up: false,
         }
     }

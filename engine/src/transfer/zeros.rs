@@ -30,6 +30,7 @@ impl Transfer {
         connection.peer.window.answered_without_data(now, &ask.stamp, connection.peer.in_flight);
         let is_of_this_file = connection.handle() == Some(ask.handle);
         // Nothing came over the line, so nothing counts for its speed.
+        self.nothing_to_ask_of(source);
         self.limit.give_back(ask.bytes);
         self.release_run(ask);
         let Some(file) = self.file.filter(|_| is_of_this_file) else { return };

@@ -41,7 +41,8 @@ fn a_line_that_loses_packets_gets_sixteen_within_seconds() {
         assert_eq!((seen[within], seen.iter().max()), (16, Some(&16)), "{delay} ms: {seen:?}");
     }
     let mut world = automatic(160 * MIB, &[far(LOSSY, false)]);
-    let rate = rate_over(&mut world, 5 * SECOND, 5 * SECOND);
+    // Eight connections are tried after eight seconds.
+    let rate = rate_over(&mut world, 4 * SECOND, 5 * SECOND);
     assert!(rate > 0.9 * 16.0 * LOSSY, "{rate:.0} bytes a second");
 }
 
@@ -79,4 +80,26 @@ fn a_small_file_pays_for_one_connection() {
     let mut world = automatic(400 * BLOCK_SIZE, &[far(LOSSY, false)]);
     world.run();
     assert_eq!(world.connects, 1);
+}
+
+#[test]
+fn a_full_line_has_a_short_queue_however_many_connections_fill_it() {
+    for (delay, rate) in [(30, 5e6), (50, 1.25e6), (5, 5e6)] {
+        let link = Link { delay: Duration::from_millis(delay), ..far(rate, true) };
+        let mut world = automatic((32.0 * rate) as u64, &[link]);
+        // Its queue takes whatever is sent, so this is how long a byte waits that is asked for now.
+        let mut waits: Vec<_> = (30..280)
+            .map(|tick| {
+                assert!(world.run_until(|world| world.now.0 >= SECOND / 10 * tick), "it ended before");
+                let in_flight: u64 = world.transfer.progress().sources.iter().map(|source| source.in_flight).sum();
+                (in_flight as f64 / rate * 1000.0) as u64
+            })
+            .collect();
+        let carried = world.arrived_bytes as f64 / world.now.0.as_secs_f64();
+        assert!(carried > 0.9 * rate, "{carried:.0} bytes a second of {rate}");
+        waits.sort_unstable();
+        let (usual, bad) = (waits[waits.len() / 2], waits[waits.len() * 9 / 10]);
+        let most = (2 * delay + 80).max(110);
+        assert!(usual <= most && bad <= most + 40, "{delay} ms, {rate}: {usual} and {bad} ms");
+    }
 }

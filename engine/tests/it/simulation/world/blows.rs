@@ -56,7 +56,11 @@ impl World {
                 self.dead.push(server);
                 let ids: Vec<_> =
                     self.wires.iter().filter(|(_, wire)| wire.server == server).map(|(id, _)| *id).collect();
-                ids.into_iter().for_each(|id| self.closed(id));
+                for id in ids {
+                    // Those that are still open may be asked for what was lost.
+                    self.perform_outputs();
+                    self.closed(id);
+                }
             }
             Blow::RateLimit(rate) => {
                 self.rate_limit = rate;
