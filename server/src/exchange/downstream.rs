@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{self, HeaderValue};
 use tokio::sync::mpsc;
 use warp::reply::Response;
 
@@ -66,5 +67,8 @@ pub fn begin(server: &Arc<Server>, peer: &Peer) -> Result<Response, Denied> {
         unclaimed.abort();
         server.downstreams.0.remove(&name);
     });
-    Ok(streamed(body, Some(&id)))
+    let mut response = streamed(body, Some(&id));
+    // A client ends the response by closing the connection. Otherwise a browser would keep it for a while, to drain it.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Ok(response)
 }
