@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use wstp_e2e::{Page, Stage, View};
-use wstp_testkit::{Contents, LONG, until};
+use wstp_testkit::{Contents, LONG, SHORT, until};
 
 const MIB: u64 = 1 << 20;
 /// How long nothing passes when nothing is in flight.
@@ -69,6 +69,8 @@ async fn a_paused_transfer_stays_where_it_is_until_resumed() -> Result<()> {
     let row = view.wait_for_state("p.bin", &["downloading"]).await?;
     view.press(&row, "pause").await?;
     view.wait_for_state("p.bin", &["paused"]).await?;
+    // Chromium closes its connections in another process, a moment later.
+    until("the responses to be closed", SHORT, async || Ok((stage.proxy.exchanging() == 0).then_some(()))).await?;
     let before = stage.proxy.passed();
     stage.proxy.release();
     stage.proxy.until_quiet(QUIET).await?;
