@@ -172,6 +172,10 @@ mod tests {
         let exact = repeated(MAX_SERVER_FRAME as u64, &[LONGEST_BLOCK, LONGEST_BLOCK, 20]);
         // The decoder takes it, and it is no frame.
         assert_eq!(exact.decompress(), Err(DecodeError::UnknownTag(0)));
+        // The last byte is in a block of its own.
+        let length = 2 * LONGEST_BLOCK + 1;
+        let uneven = repeated(length.into(), &[LONGEST_BLOCK, LONGEST_BLOCK, 1]);
+        assert_eq!(Compressed { length, ..uneven }.decompress(), Err(DecodeError::UnknownTag(0)));
         for bomb in [
             repeated(MAX_SERVER_FRAME as u64, &[LONGEST_BLOCK; 60_000]),
             repeated(MAX_SERVER_FRAME as u64, &[LONGEST_BLOCK; 3]),

@@ -85,20 +85,15 @@ pub fn is_answer(frame: &[u8]) -> bool {
 
 /// A piece of a body, wherever its bytes are.
 pub trait Piece {
-    /// Bytes.
-    fn len(&self) -> usize;
-
-    /// Whether it has none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    /// Its length, in bytes.
+    fn length(&self) -> usize;
 
     /// Copies the bytes from `start` on that fill `into`.
     fn copy(&self, start: usize, into: &mut [u8]);
 }
 
 impl Piece for [u8] {
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.len()
     }
 
@@ -139,11 +134,11 @@ impl Records {
     /// # Errors
     /// When a record is too long, or follows the last one.
     pub fn next<P: Piece + ?Sized>(&mut self, piece: &P, position: &mut usize) -> Result<Option<Record>, RecordError> {
-        while *position < piece.len() {
+        while *position < piece.length() {
             if self.has_ended {
                 return Err(RecordError::AfterEnd);
             }
-            let left = piece.len() - *position;
+            let left = piece.length() - *position;
             if self.got < RECORD_HEADER_LEN {
                 let count = left.min(RECORD_HEADER_LEN - self.got);
                 piece.copy(*position, &mut self.header[self.got..self.got + count]);
@@ -331,7 +326,19 @@ mod tests {
         in_order.put(3, frame.clone()).unwrap();
         assert!(in_order.take().is_none());
         assert_eq!(in_order.put(4, frame.clone()), Err(RecordError::Number));
-        assert_eq!(InOrder::new(25).put(InOrder::MOST_AHEAD + 1, frame), Err(RecordError::Number));
+    }
+
+    #[test]
+    fn what_waits_reaches_the_bound_and_is_counted_until_it_is_taken() {
+        let frame = Bytes::from_static(&[0; 10]);
+        let mut in_order = InOrder::new(20);
+        for number in 0..10 {
+            in_order.put(2 * number + 1, frame.clone()).unwrap();
+            in_order.put(2 * number, frame.clone()).unwrap();
+            assert!(in_order.take().is_some() && in_order.take().is_some());
+        }
+        assert_eq!(in_order.put(20 + 65_536, frame.clone()), Ok(()), "64 Ki numbers ahead");
+        assert_eq!(InOrder::new(25).put(65_537, frame), Err(RecordError::Number));
     }
 
     #[test]

@@ -59,9 +59,18 @@ mod tests {
             assert_eq!(Answerer::of(status, Some("1")), Answerer::Wstp);
             assert_eq!(Answerer::of(status, None), Answerer::Other);
         }
-        assert_eq!(Answerer::of(403, Some("1")), Answerer::WstpThatRefuses);
-        assert_eq!(Answerer::of(403, None), Answerer::Forbids);
-        assert_eq!(Answerer::of(503, None), Answerer::ServerIsDown);
-        assert_eq!(Answerer::of(503, Some("1")), Answerer::Busy);
+        for (status, version, answerer) in [
+            (403, Some("1"), Answerer::WstpThatRefuses),
+            (403, None, Answerer::Forbids),
+            (503, None, Answerer::ServerIsDown),
+            (503, Some("1"), Answerer::Busy),
+            (429, None, Answerer::Busy),
+            (401, None, Answerer::WantsPassword),
+            (407, None, Answerer::ProxyWantsPassword),
+            (421, None, Answerer::OtherName),
+            (301, None, Answerer::Redirects),
+        ] {
+            assert_eq!(Answerer::of(status, version), answerer, "{status} {version:?}");
+        }
     }
 }

@@ -48,7 +48,7 @@ impl From<RecordError> for Failed {
 pub struct Read<'a>(&'a Uint8Array);
 
 impl Piece for Read<'_> {
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.0.length() as usize
     }
 

@@ -366,6 +366,7 @@ fn an_announced_length_takes_no_memory() {
 #[test]
 fn frames_beyond_their_limit_are_refused_unseen() {
     assert_eq!(ClientMessage::decode(&vec![0x09; MAX_CLIENT_FRAME + 1]), Err(DecodeError::TooLong));
+    assert_eq!(ClientMessage::decode(&vec![0x09; MAX_CLIENT_FRAME]), Err(DecodeError::Malformed));
     assert_eq!(ServerMessage::decode(vec![0x89; MAX_SERVER_FRAME + 1].into()), Err(DecodeError::TooLong));
 }
 
@@ -377,4 +378,13 @@ fn refusals_name_what_is_out_of_bounds() {
     assert_eq!(decode(run(u64::MAX, 1)), Err(DecodeError::OutOfBounds("first")));
     assert_eq!(ClientMessage::decode(&[]), Err(DecodeError::Empty));
     assert_eq!(ClientMessage::decode(&[0x81]), Err(DecodeError::UnknownTag(0x81)));
+}
+
+#[test]
+fn only_a_peer_with_the_feature_is_told_how_a_link_goes_wrong() {
+    for kind in [EntryKind::LeadsOut, EntryKind::Circle] {
+        assert_eq!(kind.known_with(features::LINKS), kind);
+        assert_eq!(kind.known_with(!features::LINKS), EntryKind::Dangling);
+    }
+    assert_eq!(EntryKind::File.known_with(!features::LINKS), EntryKind::File);
 }
