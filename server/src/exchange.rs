@@ -27,6 +27,7 @@ use wstp_protocol::limits::MAX_CLIENT_FRAME;
 use crate::places::Sitting;
 use crate::routes::Peer;
 use crate::server::Server;
+use crate::session::Guest;
 use crate::{origin, session};
 use exchanges::{Exchanges, Refused};
 use response::Body;
@@ -34,7 +35,7 @@ use sessions::{NoSession, SessionId};
 
 pub use downstream::{Downstream, Downstreams};
 
-/// The sessions whose frames all go in exchanges. Each holds a seat, so they are as many as seats.
+/// The sessions whose frames all go in exchanges. Each holds a seat once it is greeted, so they are as many as seats.
 pub type Sessions = sessions::Sessions<Arc<Exchanges>>;
 
 /// How long the body of a request may take.
@@ -125,18 +126,15 @@ fn streamed(body: Body<impl FnOnce(bool) + Send + 'static>, name: Option<&Sessio
 
 /// Begins a session, which serves its exchanges until it is over.
 async fn begin_session(server: &Arc<Server>, peer: &Peer) -> Result<(SessionId, Arc<Exchanges>), Denied> {
-    let mut seat = server.places.seat(peer.reader()).await;
-    if let Some(seat) = &mut seat {
-        seat.leave_connection();
-    }
     let exchanges = Exchanges::new();
     let id = server.exchanges.add(exchanges.clone()).ok_or(Denied::unnamed())?;
-    let (number, address) = (server.connection_number(), peer.address);
+    let (number, address, reader) = (server.connection_number(), peer.address, peer.reader().clone());
+    let guest = Guest { number, address, reader, is_bound: false };
     let span = tracing::info_span!("connection", id = number, peer = %address, carrier = "http");
     let (sender, receiver) = exchanges.halves();
     let (serving, ended) = (server.clone(), id.clone());
     let task = async move {
-        session::serve(&serving, (number, address), sender, receiver, seat).await;
+        session::serve(&serving, guest, sender, receiver).await;
         serving.exchanges.remove(&ended);
     };
     server.sessions.spawn(task.instrument(span));

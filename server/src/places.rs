@@ -94,6 +94,12 @@ impl Places {
         Some(Seat { sitting: Some(Sitting::on(reader)), _permit: permit })
     }
 
+    /// A seat that somebody is about to give up. `None` if that does not happen soon.
+    pub async fn next_seat(&self, reader: &Arc<Reader>) -> Option<Seat> {
+        let permit = tokio::time::timeout(MAKING_ROOM, self.seats.clone().acquire_owned()).await.ok()?.ok()?;
+        Some(Seat { sitting: Some(Sitting::on(reader)), _permit: permit })
+    }
+
     /// A free place, or that of an evicted connection.
     async fn take(&self, free: &Arc<Semaphore>, may_go: impl Fn(&State) -> bool) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = free.clone().try_acquire_owned() {

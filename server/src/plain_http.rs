@@ -97,13 +97,13 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
         return Err(Denied::foreign(&name));
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
-    let seat = server.places.seat(&request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
     let credential = authorization::credential(&request.headers);
     let caller = server.control.callers().admit(credential.as_ref(), request.address.ip()).await?;
     if caller.is_unproven() && caller.rights().reach(&target.path) == Reach::Nowhere {
         return Err(NotAdmitted::Unauthorized.into());
     }
-    let presence = server.control.sessions().enter(request.number, request.address, caller)?;
+    let seat = server.seat(&caller, &request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
+    let presence = server.control.sessions().enter((request.number, request.address), caller, false)?;
     let _held = presence.caller.request()?;
     match server.files.store().open(&presence.caller, &target.path).await? {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),

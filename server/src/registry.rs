@@ -1,7 +1,7 @@
 //! Who is connected, what they fetch, and how fast. A session can be slowed down or ended from here, and a caller with
 //! all its sessions ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::ops::Deref;
@@ -37,6 +37,8 @@ pub struct Session {
     /// On whose behalf it asks.
     pub caller: Caller,
     ending: CancellationToken,
+    /// Whether its client comes back by itself when it is ended.
+    comes_back: bool,
     /// Whether it ends because its caller is not let in any more.
     is_barred: AtomicBool,
     pace: Pace,
@@ -81,21 +83,22 @@ pub struct Presence {
 }
 
 impl Registry {
-    /// Adds a session.
+    /// Adds a session. `comes_back` if its client connects again by itself when the session is ended.
     ///
     /// # Errors
     /// When the caller has as many as it may.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        connection: u64,
-        address: SocketAddr,
+        (connection, address): (u64, SocketAddr),
         caller: Caller,
+        comes_back: bool,
     ) -> Result<Presence, Refusal> {
         let window = (Instant::now(), 0);
         let state = Mutex::new(State { paths: BTreeMap::new(), bytes: 0, window, rate: 0, limit: None });
         let (ending, pace, seat) = (CancellationToken::new(), Pace::default(), caller.seat()?);
         let is_barred = AtomicBool::new(false);
-        let session = Arc::new(Session { connection, address, caller, ending, is_barred, pace, state, _seat: seat });
+        let session = Session { connection, address, caller, ending, comes_back, is_barred, pace, state, _seat: seat };
+        let session = Arc::new(session);
         let mut open = self.lock();
         open.next += 1;
         let key = open.next;
@@ -118,6 +121,23 @@ impl Registry {
     /// Ends all sessions of a caller. Whether there were any.
     pub fn end_caller(&self, caller: &Identity) -> bool {
         self.each(|session| session.caller.identity() == caller, |session| session.ending.cancel())
+    }
+
+    /// Ends a session of the caller with most sessions, so that a newcomer has a place. None is ended if that caller has
+    /// less than two more than the newcomer, or if its clients would not come back. Whether one was ended.
+    pub(crate) fn make_room_for(&self, newcomer: &Identity) -> bool {
+        let open = self.lock();
+        let mut of_caller = HashMap::<&Identity, Vec<&Arc<Session>>>::new();
+        for session in open.sessions.values().filter(|session| !session.ending.is_cancelled()) {
+            of_caller.entry(session.caller.identity()).or_default().push(session);
+        }
+        let own = of_caller.get(newcomer).map_or(0, Vec::len);
+        let can_end = |sessions: &&Vec<&Arc<Session>>| sessions.iter().any(|session| session.comes_back);
+        let most = of_caller.values().filter(can_end).max_by_key(|sessions| sessions.len());
+        let Some(most) = most.filter(|most| most.len() >= own + 2) else { return false };
+        // The youngest has the least under way.
+        let ended = most.iter().rev().find(|session| session.comes_back);
+        ended.inspect(|session| session.ending.cancel()).is_some()
     }
 
     /// Ends all sessions whose caller may do less or more than when it was admitted.
@@ -251,7 +271,7 @@ mod tests {
         let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
         let enter = |connection| {
             let caller = callers.of_address(ADDRESS.0.into());
-            registry.enter(connection, ADDRESS.into(), caller).unwrap()
+            registry.enter((connection, ADDRESS.into()), caller, true).unwrap()
         };
         let sessions = [enter(1), enter(2)];
         let rate = NonZeroU64::new(1000);
@@ -269,11 +289,35 @@ mod tests {
     }
 
     #[test]
+    fn the_caller_with_most_sessions_gives_one_up_to_a_caller_with_fewer() {
+        let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
+        let address = |last: u8| [192, 0, 2, last].into();
+        let enter = |connection, last, comes_back| {
+            let caller = callers.of_address(address(last));
+            registry.enter((connection, ADDRESS.into()), caller, comes_back).unwrap()
+        };
+        let make_room = |last| registry.make_room_for(&Identity::of_address(address(last)));
+        let [first, second, third, fourth] =
+            [(1, true), (2, true), (3, true), (4, false)].map(|(connection, back)| enter(connection, 1, back));
+        assert!(!make_room(1), "the newcomer is the one with most");
+        let _other = enter(5, 2, true);
+        assert!(make_room(2));
+        assert!(third.ending.is_cancelled(), "the youngest whose client comes back");
+        assert!(!fourth.ending.is_cancelled() && !second.ending.is_cancelled());
+        // Three are left of four, and the newcomer has one.
+        assert!(make_room(2) && second.ending.is_cancelled());
+        assert!(!make_room(2), "two beside one");
+        assert!(make_room(3) && first.ending.is_cancelled(), "two beside none");
+        let _plain = enter(6, 1, false);
+        assert!(!make_room(3), "nobody who would come back is left");
+    }
+
+    #[test]
     fn ending_a_caller_ends_its_sessions_and_no_other() {
         let (registry, callers) = (Arc::<Registry>::default(), Callers::default());
         let enter = |connection, last| {
             let caller = callers.of_address([192, 0, 2, last].into());
-            registry.enter(connection, ADDRESS.into(), caller).unwrap()
+            registry.enter((connection, ADDRESS.into()), caller, true).unwrap()
         };
         let [first, second, other] = [enter(1, 1), enter(2, 1), enter(3, 2)];
         let caller = first.caller.identity().clone();
@@ -287,7 +331,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_sends_no_faster_than_its_limit() {
         let registry = Arc::<Registry>::default();
-        let session = registry.enter(7, ADDRESS.into(), Caller::default()).unwrap();
+        let session = registry.enter((7, ADDRESS.into()), Caller::default(), true).unwrap();
         assert!(!registry.limit(8, NonZeroU64::new(1)));
         assert!(registry.limit(7, NonZeroU64::new(1000)));
         let began = Instant::now();

@@ -11,6 +11,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
+use crate::access::Caller;
 use crate::compression::Compression;
 use crate::config::Config;
 use crate::congestion::{Choice, Refused};
@@ -19,7 +20,7 @@ use crate::exchange;
 use crate::files::Files;
 use crate::folders::Folders;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
-use crate::places::Places;
+use crate::places::{Places, Reader, Seat};
 use crate::store::{Shares, Store};
 use crate::tls::{Tls, TlsError};
 
@@ -101,6 +102,15 @@ impl Server {
             next_connection: AtomicU64::new(1),
             control,
         })
+    }
+
+    /// A seat for a caller. When all are taken, the caller with most sessions gives one up to a caller with fewer.
+    pub async fn seat(&self, caller: &Caller, reader: &Arc<Reader>) -> Option<Seat> {
+        match self.places.seat(reader).await {
+            Some(seat) => Some(seat),
+            None if self.control.sessions().make_room_for(caller.identity()) => self.places.next_seat(reader).await,
+            None => None,
+        }
     }
 
     /// A number for a connection.

@@ -18,7 +18,7 @@ use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
 use wstp_provider::Refusal;
 
 use crate::carrier::{Closing, Receiver, Sender};
-use crate::places::Seat;
+use crate::places::Reader;
 use crate::registry::{Presence, Session};
 use crate::routes::Peer;
 use crate::server::Server;
@@ -31,6 +31,18 @@ use outbox::Outbox;
 const HASH_AGAIN_MS: u32 = 60_000;
 /// How long the client has to close its side.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// A client that is about to greet.
+pub struct Guest {
+    /// The number of its connection.
+    pub number: u64,
+    /// Its address.
+    pub address: SocketAddr,
+    /// The reader of its connection.
+    pub reader: Arc<Reader>,
+    /// Whether the session ends with this connection.
+    pub is_bound: bool,
+}
 
 /// How a connection ends.
 pub struct Ending {
@@ -88,9 +100,10 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
     let task = async move {
         match on_upgrade.await {
             Ok(upgraded) => {
-                let seat = server.places.seat(peer.reader()).await;
                 let (sender, receiver) = socket::open(&server, upgraded);
-                serve(&server, (peer.number, peer.address), sender, receiver, seat).await;
+                let reader = peer.reader().clone();
+                let guest = Guest { number: peer.number, address: peer.address, reader, is_bound: true };
+                serve(&server, guest, sender, receiver).await;
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),
         }
@@ -99,16 +112,11 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
     sessions.spawn(task.instrument(span));
 }
 
-/// Serves the protocol on a carrier to its end, for a client with this number and address.
-pub async fn serve(
-    server: &Arc<Server>,
-    client: (u64, SocketAddr),
-    mut sender: impl Sender,
-    mut receiver: impl Receiver,
-    seat: Option<Seat>,
-) {
-    let ending = match handshake::handshake(server, client, seat.is_some(), &mut sender, &mut receiver).await {
-        Ok((features, presence)) => converse(server, &presence, features, sender, &mut receiver).await,
+/// Serves the protocol on a carrier to its end.
+pub async fn serve(server: &Arc<Server>, guest: Guest, mut sender: impl Sender, mut receiver: impl Receiver) {
+    let ending = match handshake::handshake(server, guest, &mut sender, &mut receiver).await {
+        // The seat is free before the last words.
+        Ok((features, presence, _seat)) => converse(server, &presence, features, sender, &mut receiver).await,
         Err(ending) => Some((ending, sender)),
     };
     if let Some((ending, sender)) = ending {

@@ -1,15 +1,14 @@
 //! The handshake: `Hello` comes first and in time. The server answers with `Welcome`, and with the mirrors if the
 //! client asked for them.
 
-use std::net::SocketAddr;
-
 use wstp_protocol::{ClientMessage, ErrorCode, Hello, Mirrors, ServerMessage, VERSIONS, Welcome, features};
 use wstp_provider::Refusal;
 
-use super::Ending;
+use super::{Ending, Guest};
 use crate::AGENT;
 use crate::access::Credential;
 use crate::carrier::{CarrierError, Closing, Incoming, Receiver, Sender};
+use crate::places::Seat;
 use crate::registry::Presence;
 use crate::secret::Secret;
 use crate::server::Server;
@@ -17,18 +16,17 @@ use crate::server::Server;
 const NO_HELLO: Refusal = Refusal::new(ErrorCode::Malformed, "The server was not greeted in time. Connect again.");
 const FULL: Refusal = Refusal::new(ErrorCode::Busy, "The server has as many clients as it takes. Try again shortly.");
 
-/// Greets the client. Returns the features that both know, and its session.
+/// Greets the client. Returns the features that both know, its session, and its seat.
 ///
 /// # Errors
 /// How the connection ends without a session. The greeting is missing or wrong, no version is in common, no seat is
 /// free, or the server stops.
 pub async fn handshake(
     server: &Server,
-    (number, address): (u64, SocketAddr),
-    has_seat: bool,
+    guest: Guest,
     sender: &mut impl Sender,
     receiver: &mut impl Receiver,
-) -> Result<(u64, Presence), Ending> {
+) -> Result<(u64, Presence, Seat), Ending> {
     let mut hello = tokio::select! {
         () = server.stopping.cancelled() => {
             return Err(Ending::failure(ErrorCode::ShuttingDown.into(), Closing::GoingAway, "the server stops"));
@@ -40,21 +38,23 @@ pub async fn handshake(
     let version = common_version(&hello).ok_or_else(|| {
         Ending::failure(ErrorCode::UnsupportedVersion.into(), Closing::Protocol, "no version in common")
     })?;
-    if !has_seat {
-        return Err(Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"));
-    }
     let credential = hello.token.take().map(|token| Credential::Token(Secret::new(token)));
-    let caller = server.control.callers().admit(credential.as_ref(), address.ip()).await;
+    let caller = server.control.callers().admit(credential.as_ref(), guest.address.ip()).await;
     let caller =
         caller.map_err(|reason| Ending::failure(reason.into(), Closing::Normal, "the caller is not let in"))?;
+    let seat = server.seat(&caller, &guest.reader).await;
+    let mut seat = seat.ok_or_else(|| Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"))?;
+    if !guest.is_bound {
+        seat.leave_connection();
+    }
     let identity = caller.identity().to_string();
-    let presence = server.control.sessions().enter(number, address, caller);
+    let presence = server.control.sessions().enter((guest.number, guest.address), caller, true);
     let presence =
         presence.map_err(|refusal| Ending::failure(refusal, Closing::TryAgainLater, "the caller has all its seats"))?;
     tracing::info!(caller = identity, agent = ?hello.agent, version, "connected");
     let features = hello.features & features::KNOWN;
     answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
-    Ok((features, presence))
+    Ok((features, presence, seat))
 }
 
 async fn answer(server: &Server, version: u16, features: u64, sender: &mut impl Sender) -> Result<(), CarrierError> {

@@ -13,7 +13,7 @@ use wstp_server::access::{Allowance, Caller};
 use wstp_server::store::MemoryStore;
 use wstp_server::{Config, Control};
 
-use crate::support::plain::{head, request};
+use crate::support::plain::{head, request, request_from};
 use crate::support::{Client, Embedded, hello, sample};
 
 /// How long anything may take before a test fails.
@@ -193,5 +193,37 @@ async fn settings_are_replaced_while_the_server_runs() {
     assert_eq!(after.hello().await.limits.requests, limits.requests + 1);
     before.stat("film").await.unwrap();
     drop((before, after));
+    server.stop().await;
+}
+
+/// Nobody is locked out by a caller that takes all seats, whichever way the newcomer comes.
+#[tokio::test]
+async fn a_caller_with_many_connections_gives_some_up_to_those_with_fewer() {
+    let (store, path) = (MemoryStore::default(), SharePath::parse("film").unwrap());
+    store.put(&path, sample(10));
+    let control = Arc::new(Control::new(Config { max_connections: 4, ..Config::new("nowhere") }));
+    let server = Embedded::of_store(control.clone(), Arc::new(store)).await;
+    let greedy = async || Client::connect_from("127.0.0.2", server.address()).await;
+    let mut greedy = [greedy().await, greedy().await, greedy().await, greedy().await];
+    let mut refused = Client::open_from("127.0.0.2", server.address()).await;
+    refused.send(&hello(VERSIONS)).await;
+    let failure = refused.find(|message| match message {
+        ServerMessage::Failure(failure) => Some(failure.code),
+        _ => None,
+    });
+    assert_eq!(failure.await, ErrorCode::Busy);
+
+    let mut newcomer = Client::connect_from("127.0.0.3", server.address()).await;
+    let last = &mut greedy[3];
+    last.find(|message| matches!(message, ServerMessage::Goodbye(_)).then_some(())).await;
+    assert!(last.next().await.is_none());
+    assert_eq!(newcomer.open_file("film").await.unwrap().size, 10);
+    // Plain HTTP is let in likewise, and takes no seat from those who have few.
+    let reply = request_from("127.0.0.4", server.address(), "/files/film").await;
+    assert_eq!((reply.status, reply.body.len()), (200, 10));
+    greedy[2].find(|message| matches!(message, ServerMessage::Goodbye(_)).then_some(())).await;
+    for client in &mut greedy[..2] {
+        client.open_file("film").await.unwrap();
+    }
     server.stop().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -14,6 +14,13 @@ use wstp_protocol::*;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection from one of this machine's addresses.
+pub async fn connect_from(own: &str, address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
+    socket.connect(address.parse().unwrap()).await.unwrap()
+}
 
 /// A connected client.
 pub struct Client {
@@ -34,6 +41,20 @@ impl Client {
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
         Ok(Self { socket, next_id: 1, aside: VecDeque::new(), roots: HashMap::new() })
+    }
+
+    /// Opens the WebSocket from one of this machine's addresses.
+    pub async fn open_from(own: &str, address: &str) -> Self {
+        let stream = MaybeTlsStream::Plain(connect_from(own, address).await);
+        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{address}/ws"), stream).await.unwrap();
+        Self { socket, next_id: 1, aside: VecDeque::new(), roots: HashMap::new() }
+    }
+
+    /// Opens the WebSocket from one of this machine's addresses, and greets.
+    pub async fn connect_from(own: &str, address: &str) -> Self {
+        let mut client = Self::open_from(own, address).await;
+        client.hello().await;
+        client
     }
 
     /// Opens the WebSocket and greets.

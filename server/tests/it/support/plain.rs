@@ -3,6 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::client::connect_from;
+
 /// An answer.
 #[derive(Debug)]
 pub struct Reply {
@@ -74,9 +76,17 @@ pub async fn request(address: &str, method: &str, target: &str, fields: &[&str])
     send(address, &head(method, target, fields)).await
 }
 
+/// Gets `target` from one of this machine's addresses.
+pub async fn request_from(own: &str, address: &str, target: &str) -> Reply {
+    send_on(connect_from(own, address).await, head("GET", target, &[])).await
+}
+
 /// Sends a request unchanged, and reads until the server closes the connection.
 pub async fn send(address: &str, request: impl AsRef<[u8]>) -> Reply {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    send_on(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+async fn send_on(mut stream: TcpStream, request: impl AsRef<[u8]>) -> Reply {
     stream.write_all(request.as_ref()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
