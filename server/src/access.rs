@@ -100,7 +100,7 @@ pub struct Holdings {
     pub bytes: u64,
 }
 
-/// What became of a caller's rights.
+/// A caller's rights now, beside those it was admitted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They are the same.
@@ -380,6 +380,7 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::{PasswordHash, User};
 
     fn of_all(common: Allowance) -> Callers {
         let callers = Callers::default();
@@ -389,6 +390,28 @@ mod tests {
 
     fn address(last: u8) -> IpAddr {
         [192, 0, 2, last].into()
+    }
+
+    #[test]
+    fn a_server_does_not_open_when_its_last_user_goes() {
+        let book = Arc::new(Book::in_memory(Accounts::default()));
+        let callers = Callers::new(Allowance::default(), book.clone(), Rights::of([]));
+        let stranger = callers.of_address(address(1));
+        assert_eq!(*stranger.rights(), Rights::everything());
+        let name: UserName = "anna".parse().unwrap();
+        let user = User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None };
+        let change = |change: &dyn Fn(&mut Accounts)| {
+            book.update(|accounts| {
+                change(accounts);
+                Ok::<_, BookError>(())
+            })
+            .unwrap();
+        };
+        change(&|accounts| drop(accounts.users.insert(name.clone(), user.clone())));
+        assert_eq!(callers.standing(&stranger), Standing::Gone);
+        change(&|accounts| drop(accounts.users.remove(&name)));
+        assert_eq!(callers.standing(&stranger), Standing::Gone);
+        assert!(callers.of_address(address(1)).rights().is_empty());
     }
 
     #[test]

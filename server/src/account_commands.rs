@@ -61,7 +61,11 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
             accounts.users.remove(&name).ok_or_else(|| nobody(&name))?;
             accounts.remove_tokens_of(&name, false);
             let none_left = accounts.users.is_empty();
-            let note = if none_left { "No user is left: nobody has to log in any more.\n" } else { "" };
+            let note = if none_left {
+                "No user is left. A server that runs shows only public shares until it is started again.\n"
+            } else {
+                ""
+            };
             Ok(format!("{name} is removed, with all tokens.\n{note}"))
         }),
         UserCommand::List => {

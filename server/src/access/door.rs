@@ -24,7 +24,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(600);
 const TRIED_TOO_OFTEN: Refusal =
     Refusal::new(ErrorCode::Busy, "Too many wrong passwords were tried. Wait a little before the next try.");
 
-/// What somebody gives to prove who it is.
+/// A secret that somebody gives to prove who it is.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// A token.
@@ -33,7 +33,7 @@ pub enum Credential {
     Password(String, Secret),
 }
 
-/// What proves who a caller is. It is checked again while the caller is connected.
+/// The proof of who a caller is. It is checked again while the caller is connected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Proof {
     /// Code of this process.
@@ -104,7 +104,7 @@ impl Door {
         let accounts = self.book.accounts();
         match credential {
             None => Ok(Proof::Nothing),
-            Some(_) if is_open(&accounts) => Ok(Proof::Nothing),
+            Some(_) if self.is_open() => Ok(Proof::Nothing),
             Some(Credential::Token(token)) => {
                 let found = accounts.token(&TokenHash::of(token.expose()));
                 found.map(|(id, _)| Proof::Token(id.clone())).ok_or(NotAdmitted::Unauthorized)
@@ -116,13 +116,13 @@ impl Door {
         }
     }
 
-    /// What a proof allows now; `None` if it is not valid any more.
+    /// The rights that a proof gives now; `None` if it is not valid any more.
     pub fn rights(&self, proof: &Proof) -> Option<Rights> {
         let accounts = self.book.accounts();
         let public = || self.public.read().unwrap_or_else(PoisonError::into_inner).clone();
         match proof {
             Proof::Internal => Some(Rights::everything()),
-            Proof::Nothing if is_open(&accounts) => Some(Rights::everything()),
+            Proof::Nothing if self.is_open() => Some(Rights::everything()),
             Proof::Nothing => Some(public()).filter(|rights| !rights.is_empty()),
             Proof::Password(name, hash) => {
                 let user = accounts.users.get(name).filter(|user| user.password == *hash);
@@ -173,6 +173,12 @@ impl Door {
         }
     }
 
+    /// Without users, everybody who reaches the server may read everything. A server that had users does not open when
+    /// the last one goes, or when the file of the accounts is lost: its address was allowed because of them.
+    fn is_open(&self) -> bool {
+        !self.book.had_users()
+    }
+
     fn is_known(&self, name: &UserName, hash: &PasswordHash, password: &Secret) -> bool {
         let Some(key) = &self.key else { return false };
         let password = blake3::keyed_hash(key, password.expose().as_bytes());
@@ -193,11 +199,6 @@ impl Door {
     fn known(&self) -> MutexGuard<'_, HashMap<UserName, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Without users, everybody who reaches the server may read everything.
-fn is_open(accounts: &Accounts) -> bool {
-    accounts.users.is_empty()
 }
 
 impl From<NotAdmitted> for Refusal {

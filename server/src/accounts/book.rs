@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -21,6 +22,7 @@ const LOCK: &str = "accounts.lock";
 pub struct Book {
     folder: Option<PathBuf>,
     accounts: RwLock<Arc<Accounts>>,
+    had_users: AtomicBool,
     seen: Mutex<Stamp>,
 }
 
@@ -48,7 +50,7 @@ pub enum BookError {
         path: PathBuf,
         /// The line.
         line: usize,
-        /// What is wrong.
+        /// The mistake, in words.
         reason: String,
     },
 }
@@ -57,7 +59,8 @@ impl Book {
     /// Accounts that are kept nowhere.
     #[must_use]
     pub fn in_memory(accounts: Accounts) -> Self {
-        Self { folder: None, accounts: RwLock::new(Arc::new(accounts)), seen: Mutex::default() }
+        let had_users = AtomicBool::new(!accounts.users.is_empty());
+        Self { folder: None, accounts: RwLock::new(Arc::new(accounts)), had_users, seen: Mutex::default() }
     }
 
     /// The accounts that are kept in a folder, which need not be there yet. Blocking.
@@ -76,6 +79,12 @@ impl Book {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether there were users at any time since this was opened. A file that is deleted does not change that.
+    #[must_use]
+    pub fn had_users(&self) -> bool {
+        self.had_users.load(Ordering::Acquire)
+    }
+
     /// Reads the file again if it changed. Whether it did. Blocking.
     ///
     /// # Errors
@@ -86,8 +95,7 @@ impl Book {
         if std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now) == now {
             return Ok(false);
         }
-        let accounts = read(folder)?;
-        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(accounts);
+        self.replace(read(folder)?);
         Ok(true)
     }
 
@@ -100,6 +108,7 @@ impl Book {
             let mut current = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
             let mut accounts = Accounts::clone(&current);
             let result = change(&mut accounts)?;
+            self.note_users(&accounts);
             *current = Arc::new(accounts);
             return Ok(result);
         };
@@ -108,8 +117,20 @@ impl Book {
         let result = change(&mut accounts)?;
         write(folder, &accounts)?;
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&folder.join(FILE));
-        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(accounts);
+        self.replace(accounts);
         Ok(result)
+    }
+
+    fn replace(&self, accounts: Accounts) {
+        self.note_users(&accounts);
+        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(accounts);
+    }
+
+    /// Called before the accounts are replaced by these.
+    fn note_users(&self, accounts: &Accounts) {
+        if !accounts.users.is_empty() {
+            self.had_users.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -188,6 +209,18 @@ mod tests {
         assert_eq!(names(&server), names(&command));
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(&folder.join(FILE))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn users_are_not_forgotten_when_their_file_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, command) = (Book::open(folder.path()).unwrap(), Book::open(folder.path()).unwrap());
+        assert!(!server.had_users());
+        add(&command, "anna").unwrap();
+        assert!(server.refresh().unwrap() && server.had_users());
+        std::fs::remove_file(folder.path().join(FILE)).unwrap();
+        assert!(server.refresh().unwrap());
+        assert!(server.accounts().users.is_empty() && server.had_users());
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn commands_say_what_they_do_and_refuse_what_makes_no_sense() {
     assert!(file.contains("argon2id") && !file.contains(PASSWORD), "{file}");
     assert!(run(&state, &["user", "rm", "kid"], "").status.success());
     let last = run(&state, &["user", "rm", "anna"], "");
-    assert!(text(&last.stdout).contains("nobody has to log in"), "{last:?}");
+    assert!(text(&last.stdout).contains("No user is left"), "{last:?}");
 }
 
 #[tokio::test]
