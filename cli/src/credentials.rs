@@ -63,7 +63,7 @@ pub fn give(file: Option<&Path>, server: &Address) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What proves to a server who the user is.
+/// The credential that proves to a server who the user is.
 #[must_use]
 pub fn of(server: &Address) -> Option<Credential> {
     if let Some((given_to, credential)) = GIVEN.get()

@@ -40,7 +40,7 @@ pub struct Accounts {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct UserName(String);
 
-/// What a user may do.
+/// The role of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -58,7 +58,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// What the user may do.
+    /// The role, which says what the user may do.
     pub role: Role,
     /// Proves the password.
     pub password: PasswordHash,
@@ -93,7 +93,7 @@ pub struct Token {
 }
 
 impl Accounts {
-    /// What a user may read; `None` if there is no such user.
+    /// The rights of a user; `None` if there is no such user.
     #[must_use]
     pub fn user_rights(&self, name: &UserName) -> Option<Rights> {
         let user = self.users.get(name)?;
@@ -103,7 +103,7 @@ impl Accounts {
         })
     }
 
-    /// What a token opens at this time; `None` if it is not valid any more.
+    /// The rights that a token gives at this time; `None` if it is not valid any more.
     #[must_use]
     pub fn token_rights(&self, id: &TokenId, now: u64) -> Option<Rights> {
         let token = self.tokens.get(id)?;

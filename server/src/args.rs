@@ -61,7 +61,7 @@ pub enum Command {
 /// A command for users or tokens, and where they are kept.
 #[derive(Debug, Args)]
 pub struct AccountArgs<C: Subcommand> {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: C,
     /// Folder of the users and tokens [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
@@ -72,14 +72,14 @@ pub struct AccountArgs<C: Subcommand> {
     pub config: Option<PathBuf>,
 }
 
-/// What to do about users.
+/// Commands for users.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Add a user; asks for the password, or reads it from standard input
     Add {
         /// The name
         name: UserName,
-        /// What the user may do
+        /// The role, which says what the user may do
         #[arg(long, value_enum, default_value_t = RoleName::Normal)]
         role: RoleName,
         /// A share, or a folder or file in one, that the user may read, and no others; can be repeated
@@ -103,7 +103,7 @@ pub enum UserCommand {
     List,
 }
 
-/// What to do about tokens.
+/// Commands for tokens.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a token and print it; it can't be shown again
@@ -127,7 +127,7 @@ pub enum TokenCommand {
     List,
 }
 
-/// What a user may do.
+/// The role of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RoleName {
     /// Everything, and to manage the server
@@ -140,7 +140,7 @@ pub enum RoleName {
     Limited,
 }
 
-/// What to do about a configuration file.
+/// Commands for a configuration file.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Tell whether a file is right, with line and reason if not

@@ -44,7 +44,7 @@ pub fn own_names(settings: &Settings) -> Vec<String> {
     names
 }
 
-/// What to do so that clients trust a self-signed certificate.
+/// Tells how clients come to trust a self-signed certificate.
 pub fn how_to_trust(certificate: &Path, fingerprint: &str) -> String {
     format!(
         "self-signed certificate, SHA-256 {fingerprint}\nwstp trusts it with --ca {}; in a browser, open the address with \

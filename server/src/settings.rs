@@ -31,7 +31,7 @@ pub const TEMPLATE: &str = include_str!("../wstp.toml");
 pub struct Settings {
     /// The address to listen on.
     pub listen: Listen,
-    /// What encrypts connections.
+    /// The certificate that encrypts connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSource>,
     /// The key of the certificate, if it is not in the same file.
@@ -98,7 +98,7 @@ pub enum SettingsError {
         path: PathBuf,
         /// The line, beginning at 1.
         line: usize,
-        /// What is wrong.
+        /// The mistake, in words.
         reason: String,
     },
 }
@@ -107,7 +107,7 @@ pub enum SettingsError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 
-/// What encrypts connections.
+/// The certificate that encrypts connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsSource {
     /// A certificate that the server makes for itself.

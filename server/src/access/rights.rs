@@ -41,14 +41,14 @@ impl Rights {
         Self(places.into_iter().map(|path| Place(vec![path])).collect())
     }
 
-    /// What both allow.
+    /// The rights that both give.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let pairs = self.0.iter().flat_map(|one| other.0.iter().map(move |two| (one, two)));
         Self(pairs.filter_map(|(one, two)| one.and(two)).collect())
     }
 
-    /// What either allows.
+    /// The rights that either gives.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let further = other.0.iter().filter(|place| !self.0.contains(place));

@@ -1,4 +1,4 @@
-//! What goes over HTTP for a session, by the secret that names it.
+//! The parts of sessions that go over HTTP, by the secret that names each.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ const SECRET: usize = 16;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId([u8; SECRET]);
 
-/// What each session has.
+/// A `T` of each session.
 pub struct Sessions<T>(Mutex<HashMap<SessionId, T>>);
 
 impl SessionId {
