@@ -259,6 +259,12 @@ impl Callers {
         *self.common.write().unwrap_or_else(PoisonError::into_inner) = allowance;
     }
 
+    /// The allowance of everyone who has none of their own.
+    #[must_use]
+    pub fn common(&self) -> Allowance {
+        *self.common.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The allowance of one caller from now on, connected or not. `None` gives it the common one again. A caller that
     /// holds more keeps that, and gets no more.
     pub fn allow(&self, identity: &Identity, allowance: Option<Allowance>) {

@@ -4,6 +4,7 @@
 //! enough, and looking it up by its hash tells nobody anything.
 
 mod book;
+pub mod changes;
 mod password;
 mod token;
 

@@ -8,9 +8,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
-use wstp_server::Config;
 use wstp_server::accounts::{Role, TokenId, UserName};
 use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
+use wstp_server::{AdminReach, Config};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -140,6 +140,27 @@ pub enum RoleName {
     Limited,
 }
 
+/// The places from which the administration page answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AdminName {
+    /// From nowhere
+    Off,
+    /// From this machine alone
+    Local,
+    /// From every address that reaches the server
+    Everywhere,
+}
+
+impl From<AdminName> for AdminReach {
+    fn from(name: AdminName) -> Self {
+        match name {
+            AdminName::Off => Self::Off,
+            AdminName::Local => Self::Local,
+            AdminName::Everywhere => Self::Everywhere,
+        }
+    }
+}
+
 /// Commands for a configuration file.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -195,6 +216,9 @@ pub struct Serve {
     /// repeated
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
+    /// Whence the administration page at /admin/ answers [default: local]
+    #[arg(long, value_name = "WHENCE", value_enum)]
+    pub admin: Option<AdminName>,
     /// Let everybody who can reach the server read every share
     #[arg(long)]
     pub public: bool,
@@ -272,6 +296,7 @@ impl Serve {
                 false => self.trusted_proxy.clone(),
             },
             proxy_field: file.proxy_field,
+            admin: self.admin.map_or(file.admin, AdminReach::from),
             public: self.public || file.public,
             hidden: self.hidden || file.hidden,
             allow_hosts: if self.allow_host.is_empty() { file.allow_hosts } else { self.allow_host.clone() },

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{Limits, MirrorUrl, SharePath};
 
@@ -16,6 +17,10 @@ use crate::tls;
 pub struct Config {
     /// The shared folders. One without a name is the only one, and lies at the root.
     pub shares: Vec<Share>,
+    /// The file that the settings came from, if there is one.
+    pub file: Option<PathBuf>,
+    /// From which places the administration page answers.
+    pub admin: AdminReach,
     /// The files of the certificate; `None` encrypts nothing.
     pub tls: Option<tls::Files>,
     /// The proxies in front of the server.
@@ -58,6 +63,21 @@ pub struct Share {
     pub public: bool,
     /// Whether names that begin with a dot are listed and opened.
     pub hidden: bool,
+    /// Whether it is shared at the moment. The share at the root always is.
+    pub on: bool,
+}
+
+/// The places from which the administration page answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdminReach {
+    /// From nowhere.
+    Off,
+    /// From this machine alone.
+    #[default]
+    Local,
+    /// From every address that reaches the server.
+    Everywhere,
 }
 
 /// How long the server waits for each kind of event.
@@ -83,7 +103,7 @@ impl Config {
     /// The default configuration for sharing `root`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        let share = Share { name: None, path: root.into(), public: false, hidden: false };
+        let share = Share { name: None, path: root.into(), public: false, hidden: false, on: true };
         Self { shares: vec![share], ..Self::default() }
     }
 
@@ -110,6 +130,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             shares: Vec::new(),
+            file: None,
+            admin: AdminReach::default(),
             tls: None,
             proxies: Proxies::default(),
             cache_dir: None,

@@ -7,6 +7,7 @@ use wstp_protocol::SharePath;
 use crate::access::Callers;
 use crate::accounts::{Accounts, Book};
 use crate::config::Config;
+use crate::events::Events;
 use crate::registry::Registry;
 
 /// Given to [`run_store`](crate::run_store), and kept by whoever wants to look after the server meanwhile.
@@ -14,6 +15,7 @@ pub struct Control {
     config: RwLock<Arc<Config>>,
     callers: Callers,
     registry: Arc<Registry>,
+    events: Events,
 }
 
 impl Control {
@@ -27,7 +29,7 @@ impl Control {
     #[must_use]
     pub fn with_accounts(config: Config, book: Arc<Book>) -> Self {
         let callers = Callers::new(config.per_caller, book, config.public());
-        Self { config: RwLock::new(Arc::new(config)), callers, registry: Arc::default() }
+        Self { config: RwLock::new(Arc::new(config)), callers, registry: Arc::default(), events: Events::default() }
     }
 
     /// The configuration as it is now.
@@ -72,5 +74,11 @@ impl Control {
     #[must_use]
     pub fn sessions(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The newest events.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 }

@@ -23,7 +23,7 @@ impl Folders {
     pub fn layout(&self, shares: &[Share]) -> Result<Layout, StartError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stores = HashMap::new();
-        for Share { path, hidden, .. } in shares {
+        for Share { path, hidden, .. } in shares.iter().filter(|share| share.on) {
             let key = (path.clone(), *hidden);
             let store = match open.get(&key) {
                 Some(store) => store.clone(),
@@ -37,7 +37,13 @@ impl Folders {
         let of = |share: &Share| stores[&(share.path.clone(), share.hidden)].clone();
         let layout = match shares {
             [share @ Share { name: None, .. }] => Layout::Root(of(share)),
-            shares => Layout::Named(shares.iter().filter_map(|share| Some((share.name.clone()?, of(share)))).collect()),
+            shares => Layout::Named(
+                shares
+                    .iter()
+                    .filter(|share| share.on)
+                    .filter_map(|share| Some((share.name.clone()?, of(share))))
+                    .collect(),
+            ),
         };
         *open = stores;
         Ok(layout)

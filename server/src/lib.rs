@@ -9,6 +9,7 @@
 //!   for the client's frames with one long response for the server's;
 //! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
+//! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
@@ -27,6 +28,7 @@
 mod accept;
 pub mod access;
 pub mod accounts;
+mod admin;
 mod authorization;
 mod blocking;
 mod carrier;
@@ -34,6 +36,7 @@ mod compression;
 mod config;
 mod congestion;
 mod control;
+pub mod events;
 mod exchange;
 mod files;
 mod folders;
@@ -56,7 +59,7 @@ mod socket;
 pub mod store;
 pub mod tls;
 
-pub use config::{Config, Share, Timeouts};
+pub use config::{AdminReach, Config, Share, Timeouts};
 pub use congestion::{Congestion, Refused};
 pub use control::Control;
 pub use folders::Folders;

@@ -65,7 +65,9 @@ async fn respond(
         return Ok(permission());
     }
     let credential = authorization::credential(headers);
-    let caller = server.control.callers().admit(credential.as_ref(), address).await?;
+    let caller = server.control.callers().admit(credential.as_ref(), address).await.inspect_err(|_| {
+        server.control.events().note(format!("{address}: a refused login"));
+    })?;
     match *method {
         Method::GET | Method::HEAD => Ok(who(server, &caller)),
         Method::POST => log_in(server, caller).await,
@@ -93,6 +95,7 @@ async fn log_in(server: &Arc<Server>, caller: Caller) -> Result<Response, Denied
     match (given, user) {
         (Some((token, expires)), Some((name, role))) => {
             tracing::info!(user = %name, "logged in");
+            server.control.events().note(format!("{name} logged in"));
             let user = json!({ "name": name.as_str(), "role": role.to_string() });
             Ok(warp::reply::json(&json!({ "token": token.expose(), "expires": expires, "user": user })).into_response())
         }

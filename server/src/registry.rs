@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use wstp_protocol::{Handle, SharePath};
 use wstp_provider::Refusal;
 
 use crate::access::{Caller, Callers, Held, Identity, Standing};
+use crate::accounts::now;
 use crate::pace::Pace;
 
 /// The time over which the rate is measured.
@@ -28,6 +29,8 @@ pub struct Registry(Mutex<Open>);
 struct Open {
     sessions: BTreeMap<u64, Arc<Session>>,
     next: u64,
+    /// Bytes of all sessions so far.
+    sent: Arc<AtomicU64>,
 }
 
 /// One session.
@@ -43,6 +46,9 @@ pub struct Session {
     is_barred: AtomicBool,
     pace: Pace,
     state: Mutex<State>,
+    since: u64,
+    /// Bytes of all sessions.
+    sent: Arc<AtomicU64>,
     _seat: Held,
 }
 
@@ -65,6 +71,8 @@ pub struct SessionView {
     pub address: SocketAddr,
     /// The caller that it belongs to.
     pub caller: Identity,
+    /// When it began, in seconds since 1970.
+    pub since: u64,
     /// The files that it has open, or the one that it is sent.
     pub paths: Vec<SharePath>,
     /// Bytes sent to it.
@@ -97,9 +105,20 @@ impl Registry {
         let state = Mutex::new(State { paths: BTreeMap::new(), bytes: 0, window, rate: 0, limit: None });
         let (ending, pace, seat) = (CancellationToken::new(), Pace::default(), caller.seat()?);
         let is_barred = AtomicBool::new(false);
-        let session = Session { connection, address, caller, ending, comes_back, is_barred, pace, state, _seat: seat };
-        let session = Arc::new(session);
         let mut open = self.lock();
+        let session = Arc::new(Session {
+            connection,
+            address,
+            caller,
+            ending,
+            comes_back,
+            is_barred,
+            pace,
+            state,
+            since: now(),
+            sent: open.sent.clone(),
+            _seat: seat,
+        });
         open.next += 1;
         let key = open.next;
         open.sessions.insert(key, session.clone());
@@ -111,6 +130,12 @@ impl Registry {
     #[must_use]
     pub fn list(&self) -> Vec<SessionView> {
         self.lock().sessions.values().map(|session| session.view()).collect()
+    }
+
+    /// Bytes that all sessions were sent, those that ended too.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.lock().sent.load(Ordering::Relaxed)
     }
 
     /// Ends the sessions of a connection. Whether there were any.
@@ -199,6 +224,7 @@ impl Session {
 
     /// Waits until so many bytes may be sent, and counts them.
     pub(crate) async fn pace(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
         let now = Instant::now();
         let limit = self.lock().count(bytes, now);
         let own = limit.and_then(|limit| self.pace.take(bytes, limit, now));
@@ -214,6 +240,7 @@ impl Session {
             connection: self.connection,
             address: self.address,
             caller: self.caller.identity().clone(),
+            since: self.since,
             paths: state.paths.values().cloned().collect(),
             bytes: state.bytes,
             rate: state.rate,

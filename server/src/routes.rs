@@ -16,7 +16,7 @@ use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
-use crate::{exchange, forwarded, login, origin, session};
+use crate::{admin, exchange, forwarded, login, origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -68,6 +68,7 @@ pub fn routes(
     let files = files(server.clone(), peer.clone());
     let exchanges = exchanges(server.clone(), peer.clone());
     let logins = logins(server.clone(), peer.clone());
+    let administration = administration(server.clone(), peer.clone());
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -99,6 +100,8 @@ pub fn routes(
         .or(exchanges)
         .unify()
         .or(logins)
+        .unify()
+        .or(administration)
         .unify()
         .or(health)
         .unify()
@@ -141,6 +144,24 @@ fn logins(
             async move { login::answer(&server, address.ip(), &method, &headers).await }
         },
     )
+}
+
+/// The administration page, for any method.
+fn administration(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path(admin::ADMIN_PATH)
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method, path: FullPath, headers: HeaderMap, body| {
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
+            let (path, client, local) = (path.as_str().to_owned(), peer.address, peer.local);
+            let request = admin::Request { method, path, headers, body, client, local };
+            async move { admin::answer(&server, request).await }
+        })
 }
 
 /// The shared files over plain HTTP, for any method.

@@ -90,6 +90,7 @@ pub async fn serve(args: Serve) -> ExitCode {
 pub fn configuration(args: &Serve, working_directory: &Path) -> Result<(Settings, Config), String> {
     let settings = args.settings().map_err(|error| error.to_string())?;
     let mut config = args.configuration(settings.clone(), working_directory);
+    config.file.clone_from(&args.config);
     config.tls = certificate(&settings).map_err(|error| error.to_string())?;
     config.congestion.check().map_err(|error| error.to_string())?;
     if config.shares.is_empty() {

@@ -12,6 +12,8 @@ use wstp_protocol::limits::MAX_MIRRORS;
 
 use crate::accept::accept;
 use crate::access::Caller;
+use crate::accounts::now;
+use crate::admin::Admin;
 use crate::compression::Compression;
 use crate::config::Config;
 use crate::congestion::{Choice, Refused};
@@ -78,6 +80,10 @@ pub struct Server {
     pub exchanges: exchange::Sessions,
     /// The responses that wait for their WebSocket.
     pub downstreams: exchange::Downstreams,
+    /// The administration.
+    pub admin: Admin,
+    /// When it started, in seconds since 1970.
+    pub started: u64,
     next_connection: AtomicU64,
 }
 
@@ -99,6 +105,8 @@ impl Server {
             compression: Arc::new(Compression::new()),
             exchanges: exchange::Sessions::default(),
             downstreams: exchange::Downstreams::default(),
+            admin: Admin::new(control.callers().book().accounts().has_admin(), config.admin),
+            started: now(),
             next_connection: AtomicU64::new(1),
             control,
         })
@@ -196,6 +204,7 @@ async fn review(server: Arc<Server>) {
         let server = server.clone();
         let look = move || {
             server.control.review();
+            server.admin.sample(server.control.sessions().sent());
             server.tls.iter().for_each(Tls::refresh);
         };
         if let Err(error) = tokio::task::spawn_blocking(look).await {

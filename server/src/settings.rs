@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
-use crate::config::{Config, Share};
+use crate::config::{AdminReach, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
 
@@ -41,6 +41,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The field in which they do.
     pub proxy_field: Field,
+    /// The places from which the administration page answers.
+    pub admin: AdminReach,
     /// Whether everybody may read every share, without logging in.
     pub public: bool,
     /// Whether names that begin with a dot are served.
@@ -78,6 +80,13 @@ pub struct ShareSettings {
     /// Whether its names that begin with a dot are served; as for the whole server by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<bool>,
+    /// Whether it is shared at the moment.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub on: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Why settings can't be used, in words that name the file, the line and the reason.
@@ -176,11 +185,12 @@ impl Settings {
     #[must_use]
     pub fn config(self, alone: Option<PathBuf>) -> Config {
         let shares = match alone {
-            Some(path) => vec![Share { name: None, path, public: self.public, hidden: self.hidden }],
+            Some(path) => vec![Share { name: None, path, public: self.public, hidden: self.hidden, on: true }],
             None => self.shares.into_iter().map(|(name, share)| share.config(name, self.public, self.hidden)).collect(),
         };
         Config {
             shares,
+            admin: self.admin,
             proxies: Proxies { trusted: self.trusted_proxies, field: self.proxy_field },
             cache_dir: self.cache_dir,
             cache_limit: self.cache_limit.saturating_mul(1 << 20),
@@ -196,7 +206,7 @@ impl Settings {
 impl ShareSettings {
     fn config(self, ShareName(name): ShareName, public: bool, hidden: bool) -> Share {
         let (public, hidden) = (public || self.public, self.hidden.unwrap_or(hidden));
-        Share { name: Some(name), path: self.path, public, hidden }
+        Share { name: Some(name), path: self.path, public, hidden, on: self.on }
     }
 }
 
@@ -208,6 +218,7 @@ impl Default for Settings {
             tls_key: None,
             trusted_proxies: Vec::new(),
             proxy_field: Field::default(),
+            admin: AdminReach::default(),
             public: false,
             hidden: false,
             allow_hosts: Vec::new(),

@@ -48,7 +48,7 @@ const IMPURE: [&str; 10] = [
     "std::{",
 ];
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 15] = [
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -133,6 +133,20 @@ const RULES: [Rule; 13] = [
         targets: &[WASM],
         may_name: None,
         never_reaches: &["wstp-client", "wstp-engine", "wstp-protocol", "wstp-extension"],
+        is_pure: false,
+    },
+    Rule {
+        package: "wstp-admin-messages",
+        targets: &[NATIVE, WASM],
+        may_name: Some(&["serde"]),
+        never_reaches: &["tokio", "web-sys", "wstp-protocol"],
+        is_pure: true,
+    },
+    Rule {
+        package: "wstp-admin-page",
+        targets: &[WASM],
+        may_name: None,
+        never_reaches: &["wstp-server", "wstp-protocol", "wstp-client", "wstp-engine", "wstp-messages", "tokio"],
         is_pure: false,
     },
     Rule {

@@ -1,4 +1,4 @@
-//! `dist/extension` and `dist/www`.
+//! `dist/extension`, `dist/www`, and the administration page in `www/admin`, which the server has in its binary.
 //!
 //! A failed build leaves the last one unchanged. Files with the same content are not touched, because a browser may
 //! have them open.
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::bundle::{NAME, PACKAGE, bound};
-use crate::files::{Tree, gzipped_len, run};
+use crate::bundle::{ADMIN_PAGE, Bundle, EXTENSION};
+use crate::files::{Tree, gzipped_len, run, write_if_different};
 use crate::toolchain::Toolchain;
 use crate::{root, wasm_target};
 
@@ -23,14 +23,20 @@ pub fn build(dev: bool) -> Result<()> {
     let dist = root().join("dist");
     extension(profile, !dev)?.write_to(&dist.join("extension"))?;
     www()?.write_to(&dist.join("www"))?;
-    report(&dist.join("extension"))?;
+    let page = ADMIN_PAGE.bound(profile, !dev)?;
+    for name in [ADMIN_PAGE.script(), ADMIN_PAGE.wasm()] {
+        write_if_different(&page.join(&name), &root().join("www/admin").join(&name))?;
+    }
+    report(&dist.join("extension"), &EXTENSION)?;
+    report(&root().join("www/admin"), &ADMIN_PAGE)?;
     println!("dist/extension is ready: load it at chrome://extensions");
+    println!("www/admin is ready: the server has it once it is compiled again");
     Ok(())
 }
 
 fn compile(toolchain: &Toolchain, profile: &str) -> Result<()> {
     let mut cargo = toolchain.cargo("build");
-    cargo.args(["--lib", "--profile", profile, "--package", PACKAGE]);
+    cargo.args(["--lib", "--profile", profile, "--package", EXTENSION.package, "--package", ADMIN_PAGE.package]);
     run(&mut cargo)
 }
 
@@ -38,7 +44,7 @@ fn extension(profile: &str, optimise: bool) -> Result<Tree> {
     let mut tree = Tree::default();
     tree.add(&root().join("manifest"), "")?;
     tree.add(&root().join("ui/style"), "style")?;
-    tree.add(&bound(profile, optimise)?, "")?;
+    tree.add(&EXTENSION.bound(profile, optimise)?, "")?;
     Ok(tree)
 }
 
@@ -49,9 +55,9 @@ fn www() -> Result<Tree> {
     Ok(tree)
 }
 
-fn report(extension: &Path) -> Result<()> {
-    for name in [format!("{NAME}_bg.wasm"), format!("{NAME}.js")] {
-        let bytes = fs::read(extension.join(&name))?;
+fn report(folder: &Path, bundle: &Bundle) -> Result<()> {
+    for name in [bundle.wasm(), bundle.script()] {
+        let bytes = fs::read(folder.join(&name))?;
         println!("{name}: {:.1} KiB, {:.1} KiB gzipped", kib(bytes.len()), kib(gzipped_len(&bytes)?));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Turns the extension's crate into one JavaScript module and one wasm file. It runs wasm-bindgen, and wasm-opt only if
-//! the wasm changed.
+//! Turns a crate for the browser into one JavaScript module and one wasm file. It runs wasm-bindgen, and wasm-opt only
+//! if the wasm changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,20 @@ use crate::files::run;
 use crate::toolchain::{WASM, wasm_opt};
 use crate::wasm_target;
 
-/// The crate.
-pub const PACKAGE: &str = "wstp-module";
-/// The crate's name as a file.
-const ARTIFACT: &str = "wstp_module";
-/// The name of its files in `dist/extension`.
-pub const NAME: &str = "wstp";
+/// A crate that runs in the browser as a whole.
+pub struct Bundle {
+    /// The crate.
+    pub package: &'static str,
+    /// The crate's name as a file.
+    artifact: &'static str,
+    /// The name of its two files.
+    pub name: &'static str,
+}
+
+/// The extension.
+pub const EXTENSION: Bundle = Bundle { package: "wstp-module", artifact: "wstp_module", name: "wstp" };
+/// The administration page of the server.
+pub const ADMIN_PAGE: Bundle = Bundle { package: "wstp-admin-page", artifact: "wstp_admin_page", name: "wstp_admin" };
 /// The optimisation level of wasm-opt. Fast code is compiled for speed before (`[profile.wasm]`), and this leaves it
 /// unchanged.
 const LEVEL: &str = "-Oz";
@@ -33,25 +41,37 @@ const WASM_FEATURES: [&str; 7] = [
     "--enable-multivalue",
 ];
 
-/// The folder with its files, up to date with cargo's output for `profile`.
-pub fn bound(profile: &str, optimise: bool) -> Result<PathBuf> {
-    let wasm = wasm_target().join(WASM).join(profile).join(format!("{ARTIFACT}.wasm"));
-    let fingerprint = fingerprint(&wasm, optimise)?;
-    let folder = wasm_target().join("bound").join(format!("{NAME}-{profile}"));
-    let stamp = folder.with_extension("stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|old| old == fingerprint) {
-        return Ok(folder);
+impl Bundle {
+    /// The folder with its files, up to date with cargo's output for `profile`.
+    pub fn bound(&self, profile: &str, optimise: bool) -> Result<PathBuf> {
+        let wasm = wasm_target().join(WASM).join(profile).join(format!("{}.wasm", self.artifact));
+        let fingerprint = fingerprint(&wasm, optimise)?;
+        let folder = wasm_target().join("bound").join(format!("{}-{profile}", self.name));
+        let stamp = folder.with_extension("stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|old| old == fingerprint) {
+            return Ok(folder);
+        }
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        bind(&wasm, &folder, self.name)?;
+        if optimise {
+            shrink(&folder.join(self.wasm()))?;
+        }
+        fs::write(stamp, fingerprint)?;
+        Ok(folder)
     }
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
+
+    /// The name of the JavaScript.
+    pub fn script(&self) -> String {
+        format!("{}.js", self.name)
     }
-    fs::create_dir_all(&folder)?;
-    bind(&wasm, &folder)?;
-    if optimise {
-        shrink(&folder)?;
+
+    /// The name of the WebAssembly.
+    pub fn wasm(&self) -> String {
+        format!("{}_bg.wasm", self.name)
     }
-    fs::write(stamp, fingerprint)?;
-    Ok(folder)
 }
 
 fn fingerprint(wasm: &Path, optimise: bool) -> Result<String> {
@@ -60,18 +80,17 @@ fn fingerprint(wasm: &Path, optimise: bool) -> Result<String> {
     Ok(format!("{} {treatment}", blake3::hash(&bytes)))
 }
 
-fn bind(wasm: &Path, folder: &Path) -> Result<()> {
+fn bind(wasm: &Path, folder: &Path, name: &str) -> Result<()> {
     Bindgen::new()
         .input_path(wasm)
-        .out_name(NAME)
+        .out_name(name)
         .web(true)?
         .typescript(false)
         .generate(folder)
         .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))
 }
 
-fn shrink(folder: &Path) -> Result<()> {
-    let file = folder.join(format!("{NAME}_bg.wasm"));
+fn shrink(file: &Path) -> Result<()> {
     let mut wasm_opt = Command::new(wasm_opt()?.0);
-    run(wasm_opt.args([LEVEL, "--strip-producers"]).args(WASM_FEATURES).arg(&file).arg("-o").arg(&file))
+    run(wasm_opt.args([LEVEL, "--strip-producers"]).args(WASM_FEATURES).arg(file).arg("-o").arg(file))
 }

@@ -65,7 +65,8 @@ impl Tree {
     }
 }
 
-fn write_if_different(source: &Path, target: &Path) -> Result<()> {
+/// Copies a file, unless the target has the same content.
+pub fn write_if_different(source: &Path, target: &Path) -> Result<()> {
     let bytes = fs::read(source).with_context(|| format!("could not read {}", source.display()))?;
     if fs::read(target).is_ok_and(|old| old == bytes) {
         return Ok(());

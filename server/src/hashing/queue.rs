@@ -41,6 +41,8 @@ struct Waiting {
     jobs: VecDeque<Job>,
     /// Held open for a while, in case its client comes back.
     lingering: VecDeque<(Instant, Arc<OpenFile>)>,
+    /// Jobs that a thread advances now.
+    at_work: usize,
     stopping: bool,
 }
 
@@ -93,6 +95,12 @@ impl Hashing {
         }
     }
 
+    /// Files whose hashes are being computed or wait for that.
+    pub fn unfinished(&self) -> usize {
+        let waiting = self.queue.lock();
+        waiting.jobs.len() + waiting.at_work
+    }
+
     /// Has the threads end after their current slice, and waits for that. Blocking.
     pub fn stop(&self) {
         let (jobs, lingering) = {
@@ -142,6 +150,7 @@ impl Queue {
             match waiting.jobs.pop_front() {
                 Some(job) => {
                     if let Some(file) = job.file.upgrade() {
+                        waiting.at_work += 1;
                         return Some((job, file));
                     }
                 }
@@ -157,7 +166,9 @@ impl Queue {
         }
         let mut buffer = vec![0; BUFFER];
         while let Some((mut job, file)) = self.next() {
-            match job.advance(&file, &*self.trees, &mut buffer) {
+            let step = job.advance(&file, &*self.trees, &mut buffer);
+            self.lock().at_work -= 1;
+            match step {
                 Ok(Step::More) => self.push(job),
                 Ok(Step::Done(tree)) => file.set_state(HashState::Ready(Arc::new(tree))),
                 Ok(Step::Changed) => file.set_state(HashState::Changed),

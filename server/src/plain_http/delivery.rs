@@ -27,6 +27,8 @@ pub struct Overdue;
 impl Delivery {
     /// An answer to the client that has this seat: the content at a path.
     pub fn new(server: &Server, path: &SharePath, presence: Presence, seat: Seat) -> Self {
+        let caller = presence.caller.identity();
+        server.control.events().note_once(format!("{caller} reads {}", path.as_str()));
         presence.fetches(0, path.clone());
         let session = Arc::clone(&presence);
         let (stopping, drain) = (server.stopping.clone(), server.config().timeouts.drain);

@@ -28,7 +28,7 @@ const RETRY_AFTER_MS: u32 = 1000;
 
 /// A client after its handshake.
 pub struct Connection {
-    server: Arc<Server>,
+    pub(super) server: Arc<Server>,
     pub(super) desk: Desk,
     pub(super) outbox: Outbox,
     pub(super) tasks: TaskTracker,

@@ -40,8 +40,10 @@ pub async fn handshake(
     })?;
     let credential = hello.token.take().map(|token| Credential::Token(Secret::new(token)));
     let caller = server.control.callers().admit(credential.as_ref(), guest.address.ip()).await;
-    let caller =
-        caller.map_err(|reason| Ending::failure(reason.into(), Closing::Normal, "the caller is not let in"))?;
+    let caller = caller.map_err(|reason| {
+        server.control.events().note(format!("{}: a client that may not enter", guest.address.ip()));
+        Ending::failure(reason.into(), Closing::Normal, "the caller is not let in")
+    })?;
     let seat = server.seat(&caller, &guest.reader).await;
     let mut seat = seat.ok_or_else(|| Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"))?;
     if !guest.is_bound {

@@ -39,6 +39,8 @@ impl Connection {
         let Ok(slot) = self.outbox.slot().await else { return };
         let answer = self.finish(id, outcome);
         if let (Some((handle, ..)), Some(path)) = (&answer.opened, opening) {
+            let caller = self.desk.session.caller.identity();
+            self.server.control.events().note_once(format!("{caller} reads {}", path.as_str()));
             self.desk.session.fetches(*handle, path);
         }
         slot.send(answer.frame, room);

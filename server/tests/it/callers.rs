@@ -118,6 +118,7 @@ async fn serve_with(config: Config) -> Served {
         path: folder.path().join(name),
         public,
         hidden: false,
+        on: true,
     };
     let shares = vec![share("films", true), share("music", false), share("secret", false)];
     let store = Arc::new(Shares::new(Folders::default().layout(&shares).unwrap()));

@@ -1,0 +1,82 @@
+//! Small parts that several views use.
+
+use leptos::prelude::*;
+use wstp_admin_messages::State;
+use wstp_ui::dates::DateWriter;
+
+use crate::server::Server;
+
+/// A part of the state. Views that show it are drawn again only when it changed.
+pub fn part<T: PartialEq + Clone + Default + Send + Sync + 'static>(
+    server: Server,
+    of: impl Fn(&State) -> T + Send + Sync + 'static,
+) -> Memo<T> {
+    Memo::new(move |_| server.state.with(|state| state.as_ref().map(&of).unwrap_or_default()))
+}
+
+/// Writes a moment in seconds since 1970.
+pub fn moment(writer: &DateWriter, seconds: u64) -> String {
+    writer.minute(seconds as f64 * 1000.0)
+}
+
+/// Places, one behind the other, as people type them.
+pub fn split_places(typed: &str) -> Vec<String> {
+    typed.split(',').map(str::trim).filter(|place| !place.is_empty()).map(str::to_owned).collect()
+}
+
+/// A field for a password, or for any other text that nobody should see.
+#[component]
+pub fn PasswordField(
+    /// What is to be typed.
+    #[prop(into)]
+    label: String,
+    /// The typed text.
+    value: RwSignal<String>,
+    /// Whether the browser may offer a kept password, or a new one.
+    #[prop(optional)]
+    is_new: bool,
+    /// For tests.
+    testid: &'static str,
+) -> impl IntoView {
+    view! {
+        <label class="field">
+            <span class="field-label">{label}</span>
+            <input
+                class="input"
+                type="password"
+                autocomplete=if is_new { "new-password" } else { "current-password" }
+                data-testid=testid
+                prop:value=value
+                on:input=move |event| value.set(event_target_value(&event))
+            />
+            <span class="field-complaint"></span>
+        </label>
+    }
+}
+
+/// A choice of one of several.
+#[component]
+pub fn Choice(
+    /// What is to be chosen.
+    #[prop(into)]
+    label: String,
+    /// Values and their words.
+    options: &'static [(&'static str, &'static str)],
+    /// The chosen value.
+    value: RwSignal<String>,
+    /// For tests.
+    testid: &'static str,
+) -> impl IntoView {
+    view! {
+        <label class="field">
+            <span class="field-label">{label}</span>
+            <select class="select" data-testid=testid on:change=move |event| value.set(event_target_value(&event))>
+                {options
+                    .iter()
+                    .map(|(name, words)| view! { <option value=*name selected=move || value.get() == *name>{*words}</option> })
+                    .collect_view()}
+            </select>
+            <span class="field-complaint"></span>
+        </label>
+    }
+}

@@ -1,0 +1,174 @@
+//! Does what an administrator asks for, and notes it as an event.
+
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::Arc;
+
+use wstp_admin_messages::{Action, AddToken, AddUser, Done};
+use wstp_protocol::SharePath;
+
+use super::share_file::{self, Change, NotChanged};
+use super::{Denied, sentence};
+use crate::access::{Allowance, Caller};
+use crate::accounts::changes::{self, Wrong};
+use crate::accounts::{Role, TokenId, User, UserName};
+use crate::secret::Secret;
+use crate::server::Server;
+use http::StatusCode;
+
+/// Most days until a token ends.
+const MAX_DAYS: u32 = 36_500;
+
+/// Does one thing.
+pub(super) async fn perform(server: &Arc<Server>, caller: &Caller, action: Action) -> Result<Done, Denied> {
+    let sessions = server.control.sessions();
+    let mut done = Done::default();
+    let event = match action {
+        Action::Disconnect { connection } => {
+            found(sessions.end(connection))?;
+            format!("ended connection {connection}")
+        }
+        Action::Limit { connection, rate } => {
+            found(sessions.limit(connection, rate.and_then(NonZeroU64::new)))?;
+            format!("limited connection {connection} to {}", shown(rate))
+        }
+        Action::LimitCallers { rate } => {
+            let callers = server.control.callers();
+            callers.set_common(Allowance { rate: rate.and_then(NonZeroU64::new), ..callers.common() });
+            format!("limited each caller to {}", shown(rate))
+        }
+        Action::PutShare(share) => {
+            let event = format!("shares {:?} as {}", share.path, share.name);
+            change_file(server, Change::Put(share)).await?;
+            event
+        }
+        Action::SwitchShare { name, on } => {
+            change_file(server, Change::Switch(name.clone(), on)).await?;
+            if on { format!("shares {name} again") } else { format!("stopped sharing {name}") }
+        }
+        Action::RemoveShare { name } => {
+            change_file(server, Change::Remove(name.clone())).await?;
+            format!("removed the share {name}")
+        }
+        Action::AddUser(wanted) => {
+            let name: UserName = wanted.name.parse().map_err(Denied::wrong)?;
+            let event = format!("added the user {name}");
+            change_accounts(server, move |server| add_user(server, name, wanted)).await?;
+            event
+        }
+        Action::SetPassword { name, password } => {
+            let name: UserName = name.parse().map_err(Denied::wrong)?;
+            let event = format!("changed the password of {name}");
+            let password = Secret::new(password);
+            change_accounts(server, move |server| {
+                let hash = changes::new_password(&password)?;
+                server.control.callers().book().update(|accounts| accounts.set_password(&name, hash))
+            })
+            .await?;
+            event
+        }
+        Action::RemoveUser { name } => {
+            let name: UserName = name.parse().map_err(Denied::wrong)?;
+            let event = format!("removed the user {name}");
+            change_accounts(server, move |server| {
+                server.control.callers().book().update(|accounts| {
+                    accounts.keep_an_admin(&name)?;
+                    accounts.remove_user(&name).map(drop)
+                })
+            })
+            .await?;
+            event
+        }
+        Action::AddToken(AddToken { user, only, days }) => {
+            let user: Option<UserName> = user.map(|name| name.parse()).transpose().map_err(Denied::wrong)?;
+            let only = places(&only)?;
+            let days = days.clamp(1, MAX_DAYS);
+            let add = move |server: &Server| {
+                server.control.callers().book().update(|accounts| accounts.add_token(user, only, days))
+            };
+            let (id, secret) = change_accounts(server, add).await?;
+            done.token = Some(secret.expose().to_owned());
+            format!("made token {} for {days} days", id.as_str())
+        }
+        Action::RevokeToken { id } => {
+            let id: TokenId = id.parse().map_err(Denied::wrong)?;
+            let event = format!("revoked token {}", id.as_str());
+            change_accounts(server, move |server| {
+                server.control.callers().book().update(|accounts| accounts.revoke_token(&id))
+            })
+            .await?;
+            event
+        }
+    };
+    let who = server.control.callers().user(caller).map_or_else(|| "somebody".to_owned(), |(name, _)| name.to_string());
+    server.control.events().note(format!("{who} {event}"));
+    tracing::info!(administrator = who, "{event}");
+    Ok(done)
+}
+
+/// Blocking.
+fn add_user(server: &Server, name: UserName, wanted: AddUser) -> Result<(), Wrong> {
+    let role = match &wanted.role[..] {
+        "admin" => Role::Admin,
+        "upload" => Role::Upload,
+        "limited" => Role::Limited,
+        _ => Role::Normal,
+    };
+    let only = wanted.only.iter().map(|place| place_of(place)).collect::<Result<_, _>>().map_err(Wrong::Place)?;
+    let password = changes::new_password(&Secret::new(wanted.password))?;
+    let user = User { role, password, only, rate: wanted.rate.and_then(NonZeroU64::new) };
+    server.control.callers().book().update(|accounts| accounts.add_user(name, user).map(drop))
+}
+
+/// Changes users or tokens, and ends what is not allowed any more.
+async fn change_accounts<T: Send + 'static>(
+    server: &Arc<Server>,
+    change: impl FnOnce(&Server) -> Result<T, Wrong> + Send + 'static,
+) -> Result<T, Denied> {
+    let server = server.clone();
+    let changed = tokio::task::spawn_blocking(move || {
+        let done = change(&server)?;
+        server.control.review();
+        Ok::<_, Wrong>(done)
+    });
+    match changed.await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(wrong)) => Err(Denied::wrong(wrong)),
+        Err(_) => Err(Denied::not_kept()),
+    }
+}
+
+async fn change_file(server: &Arc<Server>, change: Change) -> Result<(), Denied> {
+    let Some(file) = server.config().file.clone() else {
+        const WORDS: &str = "This server was started without a configuration file, so its shares can't be changed here. \
+                             `wstp-server config init` writes one, and `wstp-server --config FILE` uses it.";
+        return Err(Denied::new(StatusCode::CONFLICT, WORDS));
+    };
+    let changed = tokio::task::spawn_blocking(move || share_file::change(Path::new(&file), &change));
+    match changed.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ NotChanged::Io(_))) => {
+            Err(Denied::new(StatusCode::INTERNAL_SERVER_ERROR, sentence(&error.to_string())))
+        }
+        Ok(Err(wrong)) => Err(Denied::wrong(wrong)),
+        Err(_) => Err(Denied::not_kept()),
+    }
+}
+
+fn places(texts: &[String]) -> Result<Vec<SharePath>, Denied> {
+    texts.iter().map(|text| place_of(text)).collect::<Result<_, _>>().map_err(Denied::wrong)
+}
+
+/// A share, or a path in one.
+fn place_of(text: &str) -> Result<SharePath, String> {
+    let path = SharePath::parse(text.trim_matches('/')).map_err(|error| error.to_string())?;
+    if path.is_root() { Err("a share or a path in one is needed".to_owned()) } else { Ok(path) }
+}
+
+fn found(is_there: bool) -> Result<(), Denied> {
+    is_there.then_some(()).ok_or_else(|| Denied::new(StatusCode::NOT_FOUND, "This client is gone already."))
+}
+
+fn shown(rate: Option<u64>) -> String {
+    rate.map_or_else(|| "no limit".to_owned(), |rate| format!("{} KiB/s", rate / 1024))
+}

@@ -1,0 +1,109 @@
+//! The state that the page shows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wstp_admin_messages::{ClientState, Event, ServerState, ShareState, State, TokenState, UserState};
+use wstp_protocol::SharePath;
+
+use crate::AGENT;
+use crate::accounts::{Accounts, Token, TokenId, User, UserName};
+use crate::config::Share;
+use crate::registry::SessionView;
+use crate::server::Server;
+
+/// Events that are told.
+const EVENTS: usize = 200;
+
+/// The state now.
+pub async fn now(server: &Arc<Server>) -> State {
+    let config = server.config();
+    let shares = config.shares.clone();
+    // A disk that is away may keep its caller waiting.
+    let shares = tokio::task::spawn_blocking(move || shares.iter().map(share).collect()).await.unwrap_or_default();
+    let accounts = server.control.callers().book().accounts();
+    let (rate, sent, history) = server.admin.history.shown();
+    State {
+        server: ServerState {
+            agent: AGENT.to_owned(),
+            started: server.started,
+            tls: server.tls.is_some(),
+            config_file: config.file.as_ref().map(|file| file.to_string_lossy().into_owned()),
+        },
+        rate,
+        sent,
+        history,
+        hashing: server.files.hashing().unfinished(),
+        load: load(),
+        caller_rate: server.control.callers().common().rate.map(std::num::NonZeroU64::get),
+        clients: server.control.sessions().list().into_iter().map(client).collect(),
+        shares,
+        users: users(&accounts),
+        tokens: accounts.tokens.iter().map(token).collect(),
+        events: server.control.events().newest(EVENTS).into_iter().map(event).collect(),
+    }
+}
+
+fn client(view: SessionView) -> ClientState {
+    ClientState {
+        connection: view.connection,
+        caller: view.caller.to_string(),
+        address: view.address.to_string(),
+        since: view.since,
+        paths: view.paths.iter().map(|path| path.as_str().to_owned()).collect(),
+        sent: view.bytes,
+        rate: view.rate,
+        limit: view.limit.map(std::num::NonZeroU64::get),
+    }
+}
+
+/// Blocking.
+fn share(share: &Share) -> ShareState {
+    ShareState {
+        name: share.name.clone().unwrap_or_default(),
+        path: share.path.to_string_lossy().into_owned(),
+        public: share.public,
+        on: share.on,
+        disk: disk(&share.path),
+    }
+}
+
+/// Bytes free and in all on the disk of a folder.
+fn disk(path: &Path) -> Option<(u64, u64)> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some((disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)))
+}
+
+/// The load of the last minute.
+fn load() -> f32 {
+    // The system counts it in parts of 65,536 (sysinfo(2)).
+    rustix::system::sysinfo().loads[0] as f32 / 65_536.0
+}
+
+fn users(accounts: &Accounts) -> Vec<UserState> {
+    let user = |(name, user): (&UserName, &User)| UserState {
+        name: name.as_str().to_owned(),
+        role: user.role.to_string(),
+        only: places(&user.only),
+        rate: user.rate.map(std::num::NonZeroU64::get),
+    };
+    accounts.users.iter().map(user).collect()
+}
+
+fn token((id, token): (&TokenId, &Token)) -> TokenState {
+    TokenState {
+        id: id.as_str().to_owned(),
+        user: token.user.as_ref().map(|name| name.as_str().to_owned()),
+        only: places(&token.only),
+        expires: token.expires,
+        login: token.login,
+    }
+}
+
+fn places(paths: &[SharePath]) -> Vec<String> {
+    paths.iter().map(|path| path.as_str().to_owned()).collect()
+}
+
+fn event(event: crate::events::Event) -> Event {
+    Event { id: event.id, at: event.at, text: event.text }
+}
