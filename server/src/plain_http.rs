@@ -1,14 +1,19 @@
 //! The shared files over plain HTTP, for programs and browsers that don't speak the protocol: `/files/PATH`.
 //!
-//! Read-only (`GET` and `HEAD`), with validators and single byte ranges by RFC 9110. The answer for a folder is a page
-//! of links. Paths go through the same [store](crate::store) as the protocol's. The server hashes nothing for it, and
+//! Read-only (`GET` and `HEAD`), with validators and byte ranges by RFC 9110. The answer for a folder is a page of links,
+//! or an archive of everything beneath. Paths go through the same [store](crate::store) as the protocol's. The server hashes nothing for it, and
 //! never mixes two versions of a file: when a file changes on the way, the connection ends early.
 
+mod archive;
 mod byte_range;
 mod conditions;
+mod content;
 mod delivery;
+mod disposition;
 mod download;
 mod folder_page;
+mod multipart;
+mod query;
 mod stream;
 mod target;
 
@@ -29,7 +34,12 @@ use crate::authorization;
 use crate::origin;
 use crate::places::Reader;
 use crate::server::Server;
-use crate::store::Found;
+use crate::store::{Folder, Found};
+use archive::ArchiveStream;
+pub use archive::Archives;
+use delivery::{Delivery, Overdue};
+use download::Representation;
+use query::Query;
 use stream::FileStream;
 use target::Target;
 
@@ -54,6 +64,12 @@ pub struct Request {
     pub number: u64,
     /// The client's address.
     pub address: SocketAddr,
+}
+
+impl Request {
+    fn query(&self) -> Query<'_> {
+        Query(self.query.as_deref().unwrap_or_default())
+    }
 }
 
 /// The reason why a request fails: status and words, and when to try again.
@@ -105,15 +121,40 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
     let seat = server.seat(&caller, &request.reader).await.ok_or(Refusal::from(ErrorCode::Busy))?;
     let presence = server.control.sessions().enter((request.number, request.address), caller, false)?;
     let _held = presence.caller.request()?;
-    match server.files.store().open(&presence.caller, &target.path).await? {
+    let found = server.files.store().open(&presence.caller, &target.path).await?;
+    let delivery = Delivery::new(server, &target.path, presence, seat);
+    match found {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(version) => {
             let file = FileStream::new(version).await;
-            Ok(download::respond(server, request, &target.path, file, presence, seat))
+            let about = Representation::of_file(&file, &target.path);
+            Ok(download::respond(request, &about, file, delivery))
         }
-        Found::Folder(_) if !target.is_folder => Ok(moved_to_folder(&request.path)),
-        Found::Folder(folder) => folder_page::respond(server, request, &target.path, folder, presence, seat).await,
+        Found::Folder(folder) => folder_answer(server, request, target, folder, delivery).await,
     }
+}
+
+/// Answers a request for a folder: with a page, or with an archive.
+async fn folder_answer(
+    server: &Arc<Server>,
+    request: &Request,
+    Target { path, is_folder }: Target,
+    folder: Box<dyn Folder>,
+    mut delivery: Delivery,
+) -> Result<Response, Denied> {
+    let Some(format) = archive::asked_for(request.query()) else {
+        if !is_folder {
+            return Ok(moved_to_folder(&request.path));
+        }
+        return folder_page::respond(request, &path, folder, delivery).await;
+    };
+    let caller = delivery.caller().clone();
+    let plan = server.archives.plan(server.files.store(), &caller, &path, folder, format);
+    let planned = delivery.in_time(plan).await;
+    let layout = planned.unwrap_or_else(|Overdue| Err(ErrorCode::ShuttingDown.into()))?;
+    let about = Representation::of_archive(&layout);
+    let archive = ArchiveStream::new(layout, server.archives.clone(), server.files.clone(), caller);
+    Ok(download::respond(request, &about, archive, delivery))
 }
 
 /// A folder's links are relative, so its address ends in a slash.

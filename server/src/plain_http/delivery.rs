@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use wstp_protocol::SharePath;
 
+use crate::access::Caller;
 use crate::places::Seat;
 use crate::registry::Presence;
 use crate::server::Server;
@@ -42,6 +43,11 @@ impl Delivery {
             }
         });
         Self { overdue, presence, _seat: seat, _session: server.sessions.token() }
+    }
+
+    /// The one on whose behalf it was asked for.
+    pub fn caller(&self) -> &Caller {
+        &self.presence.caller
     }
 
     /// Waits until so many bytes may be sent, if the server still waits for that.

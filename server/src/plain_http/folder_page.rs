@@ -20,9 +20,7 @@ use wstp_provider::{Page as Entries, Refusal};
 
 use super::delivery::{Delivery, Overdue};
 use super::{Denied, Request};
-use crate::places::{Reader, Seat};
-use crate::registry::Presence;
-use crate::server::Server;
+use crate::places::Reader;
 use crate::store::Folder;
 
 /// The query's parameter that names the entry before the page's first one.
@@ -31,28 +29,30 @@ const FROM: &str = "from";
 const LIMIT: &str = "limit";
 /// The characters that need no encoding in a path (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// As for other pages, and the page's form asks for an archive. Programs that follow links follow no form, so they don't
+/// fetch everything twice.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const TEMPLATE: &str = include_str!("../../../www/folder.html");
 
 /// Answers a request for a folder: all of its entries, or as many as the query asks for and a link to the next.
 pub async fn respond(
-    server: &Arc<Server>,
     request: &Request,
     path: &SharePath,
     folder: Box<dyn Folder>,
-    presence: Presence,
-    seat: Seat,
+    delivery: Delivery,
 ) -> Result<Response, Denied> {
-    let query = request.query.as_deref().unwrap_or_default();
-    let cursor = value(query, FROM);
+    let query = request.query();
+    let cursor = query.value(FROM);
     if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
         return Err(Refusal::from(ErrorCode::InvalidPath).into());
     }
-    let limit = value(query, LIMIT).and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
+    let limit = query.value(LIMIT).and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
     let first = folder.page(cursor, share_of(limit, 0)).await?;
     let page = Page {
         folder,
         reader: request.reader.clone(),
-        delivery: Delivery::new(server, path, presence, seat),
+        delivery,
         is_root: path.is_root(),
         limit,
         sent: 0,
@@ -62,12 +62,8 @@ pub async fn respond(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     Ok(response)
-}
-
-/// The value of a parameter of the query.
-fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// A page under way to a client.
@@ -263,13 +259,5 @@ mod tests {
         ] {
             assert_eq!(Size(bytes).to_string(), words);
         }
-    }
-
-    #[test]
-    fn values_are_found_in_the_query() {
-        assert_eq!(value("from=d61", FROM), Some("d61"));
-        assert_eq!(value("a=b&from=d61&limit=5", FROM), Some("d61"));
-        assert_eq!(value("a=b&from=d61&limit=5", LIMIT), Some("5"));
-        assert_eq!(value("fromage=d61", FROM), None);
     }
 }

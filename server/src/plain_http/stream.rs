@@ -1,7 +1,8 @@
-//! A file as plain HTTP sends it: read once, from one place on, for one answer, and open until that ends. Nobody proves
-//! these bytes, so all must be of one version. Backup programs, indexers and `chmod` move the change time and leave the
+//! A file as plain HTTP sends it: some ranges of it are read once, for one answer, and it is open until that ends. Nobody
+//! proves these bytes, so all must be of one version. Backup programs, indexers and `chmod` move the change time and leave the
 //! bytes alone: then what was sent is read again and compared.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,10 +24,10 @@ pub struct FileStream {
     version: Arc<dyn Version>,
     /// The version as clients compare it.
     told: FileVersion,
-    start: u64,
-    position: u64,
-    /// A digest of the bytes from `start` to `position`.
-    sent: Box<Xxh3>,
+    /// The ranges that were sent, in their order. The last one grows.
+    sent: Vec<Range<u64>>,
+    /// A digest of their bytes.
+    digest: Box<Xxh3>,
     /// Whether the file is another version now, perhaps with the same bytes.
     is_in_doubt: bool,
 }
@@ -37,7 +38,7 @@ impl FileStream {
         // Until then a change may not show, and one version would name two.
         tokio::time::sleep(version.settles_in()).await;
         let told = version.lasting_id();
-        Self { version, told, start: 0, position: 0, sent: Box::default(), is_in_doubt: false }
+        Self { version, told, sent: Vec::new(), digest: Box::default(), is_in_doubt: false }
     }
 
     /// The version clients are told.
@@ -56,26 +57,24 @@ impl FileStream {
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
 
-    /// Has the answer begin here, before anything was read.
-    #[must_use]
-    pub fn starting_at(self, start: u64) -> Self {
-        Self { start, position: start, ..self }
-    }
-
-    /// The next `length` bytes, all within the file.
+    /// The wanted bytes, which are within the file.
     ///
     /// # Errors
     /// [`ErrorCode::Changed`] where they may be of another version than those before, and what the store says.
-    pub async fn next(&mut self, length: u64) -> Result<Bytes, Refusal> {
+    pub async fn read(&mut self, wanted: Range<u64>) -> Result<Bytes, Refusal> {
+        let length = (wanted.end - wanted.start) as usize;
         for _ in 0..MAX_TOUCHES {
             if self.is_in_doubt && !self.compare().await? {
                 continue;
             }
             self.is_in_doubt = false;
-            match self.version.read(&Read::bytes(self.position, length as usize)).await {
+            match self.version.read(&Read::bytes(wanted.start, length)).await {
                 Ok(piece) => {
-                    self.sent.update(&piece);
-                    self.position += length;
+                    self.digest.update(&piece);
+                    match self.sent.last_mut().filter(|last| last.end == wanted.start) {
+                        Some(last) => last.end = wanted.end,
+                        None => self.sent.push(wanted),
+                    }
                     return Ok(piece);
                 }
                 Err(refusal) if refusal.code() == ErrorCode::Changed => self.is_in_doubt = true,
@@ -91,17 +90,19 @@ impl FileStream {
         self.version = self.version.touched().await?;
         // Until then a further change may not show.
         tokio::time::sleep(self.version.settles_in()).await;
-        let (mut again, mut from) = (Xxh3::new(), self.start);
-        while from < self.position {
-            let length = PIECE.min(self.position - from);
-            match self.version.read(&Read::bytes(from, length as usize)).await {
-                Ok(piece) => again.update(&piece),
-                Err(refusal) if refusal.code() == ErrorCode::Changed => return Ok(false),
-                Err(refusal) => return Err(refusal),
+        let mut again = Xxh3::new();
+        for mut left in self.sent.iter().cloned() {
+            while !left.is_empty() {
+                let length = PIECE.min(left.end - left.start);
+                match self.version.read(&Read::bytes(left.start, length as usize)).await {
+                    Ok(piece) => again.update(&piece),
+                    Err(refusal) if refusal.code() == ErrorCode::Changed => return Ok(false),
+                    Err(refusal) => return Err(refusal),
+                }
+                left.start += length;
             }
-            from += length;
         }
-        if again.digest128() != self.sent.digest128() {
+        if again.digest128() != self.digest.digest128() {
             return Err(ErrorCode::Changed.into());
         }
         Ok(true)

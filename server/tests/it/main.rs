@@ -5,6 +5,7 @@
 
 mod account_commands;
 mod admin;
+mod archives;
 mod bundles;
 mod callers;
 mod changes;

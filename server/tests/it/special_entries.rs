@@ -14,7 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use wstp_protocol::{ClientMessage, Close, EntryKind, ErrorCode, features};
 
 /// The user `nobody`, if the test itself may read everything.
-fn ordinary_user() -> Option<u32> {
+pub fn ordinary_user() -> Option<u32> {
     rustix::process::geteuid().is_root().then_some(65_534)
 }
 
