@@ -11,7 +11,7 @@ use wstp_provider::{Page, Refusal};
 use crate::access::Caller;
 use crate::blocking::blocking;
 use crate::hashing::{HashState, Hashing, OpenFile, PageError};
-use crate::store::{Found, Store};
+use crate::store::{Found, Store, Version};
 
 /// Trees being read at once, over all connections.
 const TREE_READERS: usize = 32;
@@ -108,6 +108,17 @@ impl Files {
             blocking(&self.tree_readers, begin).await?;
         }
         Ok(file)
+    }
+
+    /// The hash of a version of a file, if it is known. None is computed for that.
+    pub async fn known_root(&self, path: &SharePath, version: &Arc<dyn Version>) -> Option<Hash> {
+        let open = self.table().by_version.get(&(path.clone(), version.id())).and_then(Weak::upgrade);
+        if let Some(root) = open.and_then(|file| file.hashes().ok()).map(|tree| tree.root()) {
+            return Some(root);
+        }
+        let (hashing, version) = (self.hashing.clone(), version.clone());
+        let kept = move || Ok(hashing.kept_root(&version.key(), version.size()));
+        blocking(&self.tree_readers, kept).await.ok().flatten()
     }
 
     /// A page of hashes that lies within the tree: level, first node and number of nodes. Its nodes and uncles.

@@ -11,7 +11,9 @@ mod content;
 mod delivery;
 mod disposition;
 mod download;
+mod folder_json;
 mod folder_page;
+mod listing;
 mod multipart;
 mod query;
 mod stream;
@@ -39,6 +41,9 @@ use archive::ArchiveStream;
 pub use archive::Archives;
 use delivery::{Delivery, Overdue};
 use download::Representation;
+use folder_json::FolderJson;
+use folder_page::FolderPage;
+use listing::Hashes;
 use query::Query;
 use stream::FileStream;
 use target::Target;
@@ -88,7 +93,7 @@ pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = request.headers.get(header::ORIGIN).filter(|_| is_welcome) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let shown = HeaderValue::from_static("accept-ranges, content-range, etag");
+        let shown = HeaderValue::from_static("accept-ranges, content-range, etag, repr-digest");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
     }
     response
@@ -126,15 +131,16 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
     match found {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(version) => {
+            let hash = server.files.known_root(&target.path, &version).await;
             let file = FileStream::new(version).await;
-            let about = Representation::of_file(&file, &target.path);
+            let about = Representation::of_file(&file, &target.path, hash);
             Ok(download::respond(request, &about, file, delivery))
         }
         Found::Folder(folder) => folder_answer(server, request, target, folder, delivery).await,
     }
 }
 
-/// Answers a request for a folder: with a page, or with an archive.
+/// Answers a request for a folder: with a page, with JSON, or with an archive.
 async fn folder_answer(
     server: &Arc<Server>,
     request: &Request,
@@ -142,13 +148,26 @@ async fn folder_answer(
     folder: Box<dyn Folder>,
     mut delivery: Delivery,
 ) -> Result<Response, Denied> {
-    let Some(format) = archive::asked_for(request.query()) else {
+    let (query, caller) = (request.query(), delivery.caller().clone());
+    if query.has("json") {
+        let hashes = Hashes { files: server.files.clone(), caller, path: path.clone() };
+        let hashes = Some(hashes).filter(|_| query.has("hash"));
+        let view = Box::new(FolderJson::of(path));
+        let mut response = listing::respond(request, folder, delivery, view, hashes).await?;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(folder_json::MEDIA_TYPE));
+        return Ok(response);
+    }
+    let Some(format) = archive::asked_for(query) else {
         if !is_folder {
             return Ok(moved_to_folder(&request.path));
         }
-        return folder_page::respond(request, &path, folder, delivery).await;
+        let view = Box::new(FolderPage::of(&path));
+        let mut response = listing::respond(request, folder, delivery, view, None).await?;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(folder_page::MEDIA_TYPE));
+        fields.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(folder_page::POLICY));
+        return Ok(response);
     };
-    let caller = delivery.caller().clone();
     let plan = server.archives.plan(server.files.store(), &caller, &path, folder, format);
     let planned = delivery.in_time(plan).await;
     let layout = planned.unwrap_or_else(|Overdue| Err(ErrorCode::ShuttingDown.into()))?;

@@ -10,11 +10,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use wstp_protocol::Hash;
 
 use super::job::{BUFFER, Job, Step};
 use super::open_file::{HashState, OpenFile};
 use super::tree::HashTree;
-use super::trees::Trees;
+use super::trees::{Key, Trees};
 
 /// Files that may wait for their hashes after their last handle was given back.
 const MAX_LINGERING: usize = 16;
@@ -76,6 +77,14 @@ impl Hashing {
         } else {
             self.queue.push(Job::new(file));
         }
+    }
+
+    /// The hash of a file of this key and size, if it was kept. Blocking.
+    pub fn kept_root(&self, key: &Key, size: u64) -> Option<Hash> {
+        if size == 0 {
+            return Some(HashTree::empty().root());
+        }
+        self.queue.trees.load(key, size).map(|tree| tree.root())
     }
 
     /// Has damaged hashes computed again. Blocking.

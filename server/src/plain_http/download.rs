@@ -5,14 +5,15 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::SystemTime;
 
+use base64::Engine;
 use bytes::Bytes;
 use futures_util::stream;
 use headers::{AcceptRanges, ContentLength, ContentRange, HeaderMapExt, LastModified};
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use sync_wrapper::SyncStream;
 use warp::reply::{Reply, Response};
-use wstp_protocol::{ErrorCode, SharePath};
+use wstp_protocol::{ErrorCode, Hash, SharePath};
 
 use super::Request;
 use super::archive::{self, Layout};
@@ -27,17 +28,22 @@ use super::stream::FileStream;
 /// The type of every file. No browser shows it as a page of this server.
 const FILE_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
+/// The hash of the whole file, whichever part is sent (RFC 9530).
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
 /// The facts about a file or an archive.
 pub struct Representation {
     validators: Validators,
     media_type: HeaderValue,
     /// The name to save it under, as the protocol spells it.
     name: String,
+    /// The BLAKE3 hash of the whole, if it is known.
+    hash: Option<Hash>,
 }
 
 impl Representation {
     /// Those about a file.
-    pub fn of_file(file: &FileStream, path: &SharePath) -> Self {
+    pub fn of_file(file: &FileStream, path: &SharePath, hash: Option<Hash>) -> Self {
         let version = u128::from_be_bytes(file.version().0);
         let validators = Validators {
             etag: format!("\"{version:032x}\"").parse().expect("hexadecimal digits in quotes are a tag"),
@@ -45,7 +51,7 @@ impl Representation {
             modified: file.modified().map(|modified| modified.min(SystemTime::now())),
             size: file.size(),
         };
-        Self { validators, media_type: FILE_TYPE, name: path.name().unwrap_or_default().to_owned() }
+        Self { validators, media_type: FILE_TYPE, name: path.name().unwrap_or_default().to_owned(), hash }
     }
 
     /// Those about an archive.
@@ -54,6 +60,7 @@ impl Representation {
             validators: Validators { etag: layout.etag(), modified: None, size: layout.size() },
             media_type: HeaderValue::from_static(layout.format.media_type()),
             name: format!("{}.{}", archive::name(&layout.folder), layout.format.extension()),
+            hash: None,
         }
     }
 }
@@ -128,6 +135,9 @@ impl Representation {
         if let Some(modified) = self.validators.modified {
             fields.typed_insert(LastModified::from(modified));
         }
+        if let Some(digest) = self.hash.and_then(|hash| repr_digest(&hash)) {
+            fields.insert(REPR_DIGEST, digest);
+        }
         // No browser may take the bytes for a page of this server, whatever they are.
         fields.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     }
@@ -155,6 +165,12 @@ impl Representation {
             }
         }
     }
+}
+
+/// The registry of RFC 9530 has no name for BLAKE3 yet. Clients ignore names that they don't know.
+fn repr_digest(hash: &Hash) -> Option<HeaderValue> {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(hash);
+    HeaderValue::try_from(format!("blake3=:{encoded}:")).ok()
 }
 
 impl<C: Content> Download<C> {

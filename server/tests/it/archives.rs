@@ -20,7 +20,7 @@ const MODIFIED: Duration = Duration::from_millis(1_000_000_000_700);
 const LARGE: usize = 700_000;
 
 /// Path in the archive, and content; `None` for a folder.
-type Contents = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub type Contents = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 fn with_files() -> Folder {
     let folder = Folder::new();
@@ -58,7 +58,8 @@ fn on_disk(folder: &Path, root: &[u8]) -> Contents {
     contents
 }
 
-fn unzipped(bytes: &[u8]) -> Contents {
+/// The contents of a zip, whose checksums are right.
+pub fn unzipped(bytes: &[u8]) -> Contents {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
     let count = archive.len();
     let entry = |index| {
@@ -71,7 +72,8 @@ fn unzipped(bytes: &[u8]) -> Contents {
     (0..count).map(entry).collect()
 }
 
-fn untarred(bytes: &[u8]) -> Contents {
+/// The contents of a tar.
+pub fn untarred(bytes: &[u8]) -> Contents {
     let mut archive = tar::Archive::new(bytes);
     let entry = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
         let mut entry = entry.unwrap();

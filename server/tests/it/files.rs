@@ -52,6 +52,34 @@ async fn a_file_comes_whole_and_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn no_shared_file_is_a_page_of_this_server() {
+    let folder = Folder::new();
+    for name in ["page.html", "picture.svg", "page.xhtml", "script.js", "sub/index.html", "text.txt"] {
+        folder.file(name, b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(1)</script></svg>");
+    }
+    let server = Server::start(folder.path()).await;
+    let targets = ["page.html", "picture.svg", "page.xhtml?json", "script.js?download", "sub/index.html", "text.txt"];
+    for target in targets.iter().chain(&["sub/?zip", "sub/?tar"]) {
+        for range in ["Accept: text/html", "Range: bytes=0-9", "Range: bytes=0-9,20-29"] {
+            let reply = request(server.address(), "GET", &format!("/files/{target}"), &[range]).await;
+            let media_type = reply.header("content-type").unwrap();
+            let is_inert = ["application/octet-stream", "application/zip", "application/x-tar", "multipart/byteranges"]
+                .iter()
+                .any(|inert| media_type.starts_with(inert));
+            assert!(is_inert, "{target} {media_type}");
+            assert!(reply.header("content-disposition").unwrap().starts_with("attachment;"), "{target}");
+            assert_eq!(reply.header("content-security-policy"), Some("sandbox"), "{target}");
+            assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{target}");
+        }
+    }
+    // A folder that has an index is still a list.
+    let page = request(server.address(), "GET", "/files/sub/", &[]).await;
+    assert!(page.text().contains("href=\"index.html\"") && !page.text().contains("alert"));
+    let json = request(server.address(), "GET", "/files/sub/?json", &[]).await;
+    assert_eq!(json.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
 async fn head_says_the_same_and_sends_nothing() {
     let (_folder, server) = with_file().await;
     let got = request(server.address(), "GET", TARGET, &[]).await;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::support::plain::{request, send};
-use crate::support::{Folder, Server};
+use base64::Engine;
+
+use crate::support::{Folder, Server, sample};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -116,12 +118,69 @@ async fn all_entries_are_on_the_page_unless_pages_are_asked_for() {
     }
 }
 
+#[tokio::test]
+async fn scripts_get_the_entries_as_json() {
+    let folder = many();
+    let large = sample(5_000_000);
+    folder.file("sub folder/späß", &large);
+    folder.file("sub folder/not open", b"x");
+    std::os::unix::fs::symlink("nowhere", folder.path().join("sub folder/gone")).unwrap();
+    let server = Server::start(folder.path()).await;
+    let ask = async |target: &str| {
+        let reply = request(server.address(), "GET", target, &[]).await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{target}");
+        serde_json::from_str::<serde_json::Value>(reply.text()).unwrap()
+    };
+    let whole = ask("/files/?json").await;
+    let names = |json: &serde_json::Value| -> Vec<_> {
+        json["entries"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((whole["path"].as_str(), names(&whole).len()), (Some(""), MANY + 1));
+    assert!(whole["next"].is_null());
+    let first = ask("/files/?json&limit=1100").await;
+    let rest = ask(&format!("/files/?json&limit=1100&from={}", first["next"].as_str().unwrap())).await;
+    assert_eq!([names(&first), names(&rest)].concat(), names(&whole));
+    assert!(rest["next"].is_null());
+
+    // The address of a folder may do without its slash, because nothing in the answer is a link.
+    let sub = ask("/files/sub%20folder?json").await;
+    let entries = sub["entries"].as_array().unwrap();
+    assert_eq!(
+        (sub["path"].as_str(), names(&sub)),
+        (Some("sub folder"), ["gone", "not open", "späß"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(entries[0]["kind"].as_str(), Some("dangling"));
+    assert_eq!((entries[2]["kind"].as_str(), entries[2]["size"].as_u64()), (Some("file"), Some(5_000_000)));
+    let href = entries[2]["href"].as_str().unwrap();
+    let before = request(server.address(), "GET", &format!("/files/sub%20folder/{href}"), &[]).await;
+    assert!(before.body == large && before.header("repr-digest").is_none());
+
+    // Once a client of the protocol has opened it, the hash is known, and is told while it is.
+    let mut client = server.connect().await;
+    let opened = client.open_file("sub folder/späß").await.unwrap();
+    let root = client.root(&opened).await;
+    drop(client);
+    let hashed = ask("/files/sub%20folder/?json&hash").await;
+    let hash = blake3::Hash::from_bytes(root).to_hex();
+    assert_eq!(hashed["entries"][2]["hash"].as_str(), Some(hash.as_str()));
+    assert!(hashed["entries"][1].get("hash").is_none() && entries[2].get("hash").is_none());
+    let digest =
+        format!("blake3=:{}:", base64::engine::general_purpose::STANDARD.encode(blake3::hash(&large).as_bytes()));
+    for (method, range) in [("GET", "Range: bytes=0-1"), ("HEAD", "Accept: */*")] {
+        let reply = request(server.address(), method, &format!("/files/sub%20folder/{href}"), &[range]).await;
+        assert_eq!(reply.header("repr-digest"), Some(digest.as_str()), "{method}");
+    }
+    std::fs::write(folder.path().join("sub folder/späß"), b"other").unwrap();
+    let after = ask("/files/sub%20folder/?json&hash").await;
+    assert!(after["entries"][2].get("hash").is_none());
+}
+
 /// Requests a folder of `MANY` entries and takes only the beginning.
-async fn begin(address: &str, version: &str) -> TcpStream {
+async fn begin(address: &str, version: &str, query: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
-    let head = format!("GET /files/folder/ HTTP/{version}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    let head = format!("GET /files/folder/{query} HTTP/{version}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.read_exact(&mut [0; 16]).await.unwrap();
     stream
@@ -136,14 +195,18 @@ async fn a_page_of_a_folder_that_goes_away_is_not_taken_for_complete() {
     }
     let server = Server::start(folder.path()).await;
     let (path, away) = (folder.path().join("folder"), folder.path().join("away"));
-    let mut removed = [begin(server.address(), "1.1").await, begin(server.address(), "1.0").await];
+    let mut removed = [
+        begin(server.address(), "1.1", "").await,
+        begin(server.address(), "1.0", "").await,
+        begin(server.address(), "1.1", "?json").await,
+    ];
     std::fs::rename(&path, &away).unwrap();
     for stream in &mut removed {
         assert_breaks_off(stream).await;
     }
 
     std::fs::rename(&away, &path).unwrap();
-    let mut replaced = begin(server.address(), "1.0").await;
+    let mut replaced = begin(server.address(), "1.0", "").await;
     std::fs::rename(&path, &away).unwrap();
     folder.file("folder/another", b"");
     assert_breaks_off(&mut replaced).await;
@@ -155,7 +218,7 @@ async fn assert_breaks_off(stream: &mut TcpStream) {
     let end = stream.read_to_end(&mut page).await;
     assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     let page = String::from_utf8_lossy(&page);
-    assert!(!page.contains("</html>") && !page.contains("\r\n0\r\n"));
+    assert!(!page.contains("</html>") && !page.contains("\"next\"") && !page.contains("\r\n0\r\n"));
 }
 
 #[tokio::test]
