@@ -17,6 +17,14 @@ pub fn screenshots() -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// The script of axe-core, which `scripts/setup --tests` installs.
+pub(crate) fn axe() -> Result<PathBuf> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache =
+        cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache"))).context("no cache folder")?;
+    Ok(cache.join("wstp/axe/node_modules/axe-core/axe.min.js"))
+}
+
 /// The unpacked extension to test: `WSTP_EXTENSION`, or `dist/extension`.
 pub(crate) fn extension_dir() -> Result<PathBuf> {
     let dir = env::var_os("WSTP_EXTENSION").map_or_else(|| workspace().join("dist/extension"), PathBuf::from);

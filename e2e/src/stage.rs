@@ -46,6 +46,23 @@ impl Stage {
         Self::with(folder, server, proxy).await
     }
 
+    /// Serves files as a configuration says: its lines follow those of the state, and a share of the folder is `FOLDER`.
+    /// The server's log is the file `log` beside the configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::serving`].
+    pub async fn configured(files: &[(&str, u64)], lines: &str) -> Result<Self> {
+        let folder = folder_of(files)?;
+        let file = folder.path().join("wstp.toml");
+        let state = folder.path().join("state");
+        let lines = lines.replace("FOLDER", &folder.path().display().to_string());
+        fs::write(&file, format!("state_dir = {state:?}\n{lines}"))?;
+        let server = Server::configured(&file, &folder.path().join("log")).await?;
+        let proxy = Proxy::start(server.address()).await?;
+        Self::with(folder, server, proxy).await
+    }
+
     /// The same, to a browser whose disk has only this many bytes.
     ///
     /// # Errors
@@ -123,6 +140,15 @@ impl Stage {
     /// When it was killed and not started again.
     pub fn browser(&self) -> Result<&Browser> {
         self.browser.as_ref().context("the browser does not run")
+    }
+
+    /// The browser, and the server to be stopped beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::browser`].
+    pub fn browser_and_server(&mut self) -> Result<(&Browser, &mut Server)> {
+        Ok((self.browser.as_ref().context("the browser does not run")?, &mut self.server))
     }
 
     /// Opens a page of the extension.

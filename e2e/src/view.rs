@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
 pub use self::transfers::Row;
-use crate::{Appearance, Browser, screenshots};
+use crate::paths::{axe, screenshots};
+use crate::{Appearance, Browser};
 use wstp_testkit::{LONG, SHORT, until};
 
 /// A page of the extension.
@@ -57,16 +58,74 @@ impl<'a> View<'a> {
     ///
     /// When it does not come up in time.
     pub async fn open(browser: &'a Browser, page: Page) -> Result<Self> {
-        let session = browser.session();
-        let window = session.new_tab().await?;
+        let address = browser.extension().url(&format!("{}.html", page.name()));
+        Self::open_address(browser, &address, page.size()).await
+    }
+
+    /// Opens any page in a new tab, as large as said in pixels, and waits until it shows content.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up in time.
+    pub async fn open_address(browser: &'a Browser, address: &str, size: (u32, u32)) -> Result<Self> {
+        let window = browser.session().new_tab().await?;
         let view = Self { browser, window };
         view.front().await?;
-        let (width, height) = page.size();
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
-        session.goto(browser.extension().url(&format!("{}.html", page.name()))).await?;
+        view.resize(size).await?;
+        browser.session().goto(address).await?;
         view.wait_for("the page to come up", SHORT, "[data-testid]").await?;
         Ok(view)
+    }
+
+    /// Makes the page as large as said, in pixels.
+    ///
+    /// # Errors
+    ///
+    /// The browser's error.
+    pub async fn resize(&self, (width, height): (u32, u32)) -> Result<()> {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        Ok(())
+    }
+
+    /// Types into the field with this test's name, in place of its content.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such field in time.
+    pub async fn fill(&self, id: &str, text: &str) -> Result<()> {
+        self.front().await?;
+        let field = self.wait_for(&format!("the field {id}"), SHORT, &testid(id)).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// Waits until the page shows these words.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_for_words(&self, words: &str) -> Result<()> {
+        self.wait(&format!("the words {words:?}"), LONG, async || {
+            let shown = self.run("return document.body.innerText", json!([])).await?;
+            Ok(shown.as_str().is_some_and(|shown| shown.contains(words)).then_some(()))
+        })
+        .await
+    }
+
+    /// The rules of accessibility that the page breaks, in words, as axe-core finds them.
+    ///
+    /// # Errors
+    ///
+    /// When axe-core is not there (`scripts/setup --tests`), or the browser's error.
+    pub async fn violations(&self) -> Result<Vec<String>> {
+        const RUN: &str = "const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ['violations'] }).then(
+                (found) => done(found.violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html).join(' ')}`)),
+                (error) => done([String(error)]))";
+        let axe = std::fs::read_to_string(axe()?).context("axe-core is missing: run scripts/setup --tests")?;
+        self.run(&axe, json!([])).await?;
+        Ok(serde_json::from_value(self.run_async(RUN).await?)?)
     }
 
     /// Closes the tab.

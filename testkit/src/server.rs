@@ -1,5 +1,6 @@
 //! The real server as a process.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -17,8 +18,11 @@ use crate::{Child, LONG, SHORT, Tree, paths};
 pub struct Server {
     child: Option<Child>,
     address: SocketAddr,
-    dir: PathBuf,
+    /// The arguments that say what it shares.
+    shares: Vec<PathBuf>,
     arguments: Vec<String>,
+    /// The file for its log; the test's own output without one.
+    log: Option<PathBuf>,
     /// Its own cache of hashes, so that one test does not profit from another.
     cache: TempDir,
 }
@@ -39,10 +43,29 @@ impl Server {
     ///
     /// As [`Server::start`].
     pub async fn start_with(dir: &Path, address: SocketAddr, arguments: &[&str]) -> Result<Self> {
-        let cache = tempfile::tempdir()?;
-        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let (child, address) = spawn(dir, address, cache.path(), &arguments).await?;
-        Ok(Self { child: Some(child), address, dir: dir.to_owned(), arguments, cache })
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::run(vec![dir.to_owned()], address, arguments, None).await
+    }
+
+    /// Serves what a configuration file says, on a port the system chooses, with the log in a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub async fn configured(file: &Path, log: &Path) -> Result<Self> {
+        let shares = vec!["--config".into(), file.to_owned()];
+        Self::run(shares, SocketAddr::from(([127, 0, 0, 1], 0)), Vec::new(), Some(log.to_owned())).await
+    }
+
+    async fn run(
+        shares: Vec<PathBuf>,
+        address: SocketAddr,
+        arguments: Vec<String>,
+        log: Option<PathBuf>,
+    ) -> Result<Self> {
+        let mut server = Self { child: None, address, shares, arguments, log, cache: tempfile::tempdir()? };
+        server.restart().await?;
+        Ok(server)
     }
 
     /// Its address.
@@ -79,7 +102,7 @@ impl Server {
         timeout(LONG, child.ended()).await.context("the server does not end")?
     }
 
-    /// Starts it again at the same address, with the same folder and cache.
+    /// Starts it again at the same address, with the same shares and cache.
     ///
     /// # Errors
     ///
@@ -88,8 +111,18 @@ impl Server {
         if self.child.is_some() {
             bail!("the server still runs");
         }
-        let (child, _) = spawn(&self.dir, self.address, self.cache.path(), &self.arguments).await?;
-        self.child = Some(child);
+        let mut command = command(&paths::server_binary()?);
+        command.args(&self.shares).args(["--listen", &self.address.to_string()]);
+        command.arg("--cache-dir").arg(self.cache.path()).args(&self.arguments);
+        if !self.address.ip().is_loopback() {
+            command.arg("--public");
+        }
+        if let Some(log) = &self.log {
+            command.stderr(File::options().create(true).append(true).open(log)?);
+        }
+        let Listening { child, address, mut said } = listening(&mut command).await?;
+        tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
+        (self.child, self.address) = (Some(child), address);
         Ok(())
     }
 
@@ -101,17 +134,6 @@ impl Server {
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         self.child.as_mut().context("the server does not run")?.ended().await
     }
-}
-
-async fn spawn(dir: &Path, address: SocketAddr, cache: &Path, arguments: &[String]) -> Result<(Child, SocketAddr)> {
-    let mut command = command(&paths::server_binary()?);
-    command.arg(dir).args(["--listen", &address.to_string()]).arg("--cache-dir").arg(cache).args(arguments);
-    if !address.ip().is_loopback() {
-        command.arg("--public");
-    }
-    let Listening { child, address, mut said } = listening(&mut command).await?;
-    tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
-    Ok((child, address))
 }
 
 /// A `wstp-server` that has printed its address.

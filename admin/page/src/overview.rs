@@ -63,7 +63,12 @@ fn callers(state: &State) -> usize {
 #[component]
 fn Hour(server: Server) -> impl IntoView {
     let history = part(server, |state| state.history.clone());
-    let peak = move || history.with(|points| points.iter().copied().max().unwrap_or(0));
+    let note = move || {
+        history.with(|points| match points.iter().max() {
+            Some(peak) if points.len() > 1 => format!("Peak {}", rate(*peak as f64)),
+            _ => "The curve begins after a minute.".to_owned(),
+        })
+    };
     let line = move || history.with(|points| line(points));
     view! {
         <figure class="hour">
@@ -73,7 +78,7 @@ fn Hour(server: Server) -> impl IntoView {
             </svg>
             <figcaption>
                 <span>"The last hour"</span>
-                <span>{move || format!("Peak {}", rate(peak() as f64))}</span>
+                <span>{note}</span>
             </figcaption>
         </figure>
     }

@@ -134,7 +134,7 @@ fn NewUser(server: Server) -> impl IntoView {
     };
     view! {
         <form class="form" on:submit=submit>
-            <h3>"Add a user"</h3>
+            <h2>"Add a user"</h2>
             <TextField label="Name".to_owned() value=name testid="user-name" />
             <PasswordField label="Password, 8 characters or more" value=password is_new=true testid="user-password" />
             <Choice label="Role" options=ROLES value=role testid="user-role" />
@@ -268,7 +268,7 @@ fn NewToken(server: Server, made: RwSignal<String>, shows: RwSignal<bool>) -> im
     };
     view! {
         <form class="form" on:submit=submit>
-            <h3>"Make a token"</h3>
+            <h2>"Make a token"</h2>
             <TextField label="For the user".to_owned() value=user testid="token-user" />
             <TextField label="Only these places".to_owned() value=places placeholder="films/new" testid="token-only" />
             <TextField label="Days until it ends".to_owned() value=days testid="token-days" />

@@ -153,7 +153,7 @@ fn Add(server: Server, file: String) -> impl IntoView {
     };
     view! {
         <form class="form" on:submit=submit>
-            <h3>"Share a folder, or change a share of this name"</h3>
+            <h2>"Share a folder, or change a share of this name"</h2>
             <TextField label="Name".to_owned() value=name placeholder="films" testid="share-name" />
             <TextField label="Folder on the server".to_owned() value=path placeholder="/srv/films" testid="share-path" />
             <Switch label="Everybody may read it" on=is_public testid="share-public" on_change=move |on| is_public.set(on) />

@@ -1,5 +1,6 @@
 //! The real extension in a real Chromium against the real server: one binary, because each binary is linked anew.
 
+mod administration;
 mod ancestor;
 mod away;
 mod beside_others;

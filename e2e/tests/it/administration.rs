@@ -1,0 +1,133 @@
+//! The administration page in the browser: the first visit, and everything live while the extension downloads.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use wstp_e2e::{Page, Stage, View};
+use wstp_testkit::{LONG, until};
+
+const WIDE: (u32, u32) = (1200, 800);
+const PHONE: (u32, u32) = (390, 780);
+const PASSWORD: &str = "correct horse battery";
+const NAME: &str = "film.bin";
+const LINES: &str =
+    "[shares.films]\npath = \"FOLDER/films\"\npublic = true\n[shares.papers]\npath = \"FOLDER/papers\"\n";
+
+/// The code for the first visit, from the server's log.
+async fn code(stage: &Stage) -> Result<String> {
+    let log = stage.folder().join("log");
+    until("the code in the log", LONG, async || {
+        let text = fs::read_to_string(&log)?;
+        let code = text.split_once("needs this code: ").and_then(|(_, rest)| rest.split_whitespace().next());
+        Ok(code.map(str::to_owned))
+    })
+    .await
+}
+
+/// Takes pictures of a view, wide and on a phone, and checks that anybody can use it.
+async fn look(page: &View<'_>, name: &str) -> Result<()> {
+    for (size, kind) in [(PHONE, "phone"), (WIDE, "wide")] {
+        page.resize(size).await?;
+        page.screenshot(&format!("admin-{name}-{kind}")).await?;
+        let found = page.violations().await?;
+        ensure!(found.is_empty(), "{name}, {kind}: {found:#?}");
+        let wider = page.run("return document.documentElement.scrollWidth > innerWidth", json!([])).await?;
+        ensure!(wider == json!(false), "{name}, {kind}: the page is wider than the window");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_a_download_and_changes_what_may_be_read() -> Result<()> {
+    let stage = Stage::configured(&[("films/film.bin", 24 << 20), ("papers/one.txt", 5)], LINES).await?;
+    let address = format!("http://{}/admin/", stage.server.address());
+    let page = View::open_address(stage.browser()?, &address, WIDE).await?;
+    page.fill("code", "WRONG").await?;
+    page.fill("name", "root").await?;
+    page.fill("password", PASSWORD).await?;
+    page.fill("again", PASSWORD).await?;
+    page.click("[data-testid=enter]").await?;
+    page.wait_for_words("This is not the code").await?;
+    look(&page, "first").await?;
+    page.fill("code", &code(&stage).await?).await?;
+    page.click("[data-testid=enter]").await?;
+    page.wait_for_words("Live").await?;
+
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.click_entry("films").await?;
+    view.wait_for_name(NAME).await?;
+    stage.download_part(&view, NAME, 8 << 20).await?;
+    page.click("[data-testid=tab-clients]").await?;
+    page.wait_for_words("films/film.bin").await?;
+    look(&page, "clients").await?;
+    page.click("[data-testid=tab-overview]").await?;
+    page.wait_for_words("Sent since the start").await?;
+    look(&page, "overview").await?;
+
+    page.click("[data-testid=tab-shares]").await?;
+    page.wait_for_words("Everybody").await?;
+    look(&page, "shares").await?;
+    page.click("[data-name=films] [data-testid=switch-share]").await?;
+    page.wait_for_words("Nobody: stopped").await?;
+    stage.proxy.release();
+    let words = "has nothing of that name";
+    let row = view.wait_for_rows(words, |rows| rows.iter().find(|row| row.text.contains(words)).cloned()).await?;
+    ensure!(row.state == "waiting", "{row:?}");
+    page.click("[data-name=films] [data-testid=switch-share]").await?;
+    let saved = view.save(NAME).await?;
+    stage.check_saved("films/film.bin", &saved)?;
+
+    page.click("[data-testid=tab-people]").await?;
+    page.fill("user-name", "kid").await?;
+    page.fill("user-password", PASSWORD).await?;
+    page.fill("user-only", "films").await?;
+    page.click("[data-testid=user-add]").await?;
+    page.wait_for_words("kid may log in now.").await?;
+    page.fill("token-user", "kid").await?;
+    page.click("[data-testid=token-add]").await?;
+    page.wait_for_words("It is shown this once.").await?;
+    let secret = page.run("return document.querySelector('[data-testid=token-secret]').innerText", json!([])).await?;
+    let secret = secret.as_str().context("a token is shown")?;
+    ensure!(secret.starts_with("wstp_"), "a token begins with its mark");
+    page.click("[data-testid=token-kept]").await?;
+    look(&page, "people").await?;
+    let html = page.run("return document.documentElement.outerHTML", json!([])).await?;
+    ensure!(!html.to_string().contains(secret), "nobody sees a token again");
+    page.click("[data-testid=tab-events]").await?;
+    page.wait_for_words("root stopped sharing films").await?;
+    page.wait_for_words("root made token").await?;
+    look(&page, "events").await?;
+    stage.browser()?.check_no_panic()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_finds_its_server_again_and_asks_for_a_login() -> Result<()> {
+    let mut stage = Stage::configured(&[("films/film.bin", 5), ("papers/one.txt", 5)], LINES).await?;
+    let address = format!("http://{}/admin/", stage.server.address());
+    let code = code(&stage).await?;
+    let (browser, server) = stage.browser_and_server()?;
+    let page = View::open_address(browser, &address, WIDE).await?;
+    page.fill("code", &code).await?;
+    for (field, text) in [("name", "root"), ("password", PASSWORD), ("again", PASSWORD)] {
+        page.fill(field, text).await?;
+    }
+    page.click("[data-testid=enter]").await?;
+    page.wait_for_words("Live").await?;
+    server.kill().await?;
+    page.wait_for_words("The server does not answer.").await?;
+    server.restart().await?;
+    page.wait_for_words("Log in as a user with the role admin.").await?;
+    page.fill("name", "root").await?;
+    page.fill("password", "another password").await?;
+    page.click("[data-testid=enter]").await?;
+    page.wait_for_words("The name or the password is wrong.").await?;
+    look(&page, "login").await?;
+    page.fill("password", PASSWORD).await?;
+    page.click("[data-testid=enter]").await?;
+    page.wait_for_words("Live").await?;
+    page.click("[data-testid=log-out]").await?;
+    page.wait_for_words("Log in as a user with the role admin.").await?;
+    browser.check_no_panic()
+}
