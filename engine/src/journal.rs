@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(begun.received.iter().collect::<Vec<_>>(), [0..10, 22..25, 26..30, 90..91]);
         let complete = whole(include_bytes!("../fixtures/complete-1.journal"));
         let file = FileIdentity { size: 3 * 8192, version: FileVersion([3; 16]), root: Some([9; 32]) };
-        assert_eq!((complete.file, complete.is_complete(), complete.next_sequence), (Some(file), true, 1));
+        assert_eq!((complete.file(), complete.is_complete(), complete.next_sequence), (Some(&file), true, 1));
         assert_eq!(complete.verified.iter().collect::<Vec<_>>(), [0..3]);
     }
 

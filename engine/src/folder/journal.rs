@@ -354,7 +354,7 @@ mod tests {
         let pages = vec![page(0, &[], &["a"], None)];
         let record = Record { pages, stored: vec![stored(0, 0)], complete: true, ..Record::default() };
         let (mut recovered, _) = told(&written(&[record]).concat());
-        assert!(recovered.is_complete());
+        assert!(recovered.is_complete() && !recovered.is_empty() && Recovered::default().is_empty());
         recovered.forget(FileId(0));
         assert_eq!((recovered.is_complete(), recovered.stored().count()), (false, 0));
         assert_eq!(recovered.entries.totals().bytes_done, 0);

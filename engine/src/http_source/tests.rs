@@ -223,3 +223,15 @@ fn the_bytes_of_blocks_are_handed_over_without_a_copy() {
     source.handle_answer(2, answer);
     assert!(matches!(said(&mut source), ServerMessage::Blocks(reply) if reply.data.as_ptr() == came));
 }
+
+#[test]
+fn a_refusal_says_who_asks_for_a_password() {
+    for (status, words) in [(401, "The server asks"), (407, "A proxy asks"), (451, "The server does not give")] {
+        let mut source = HttpSource::default();
+        let answer = HttpAnswer { status, ..HttpAnswer::default() };
+        match open(&mut source, answer) {
+            ServerMessage::Failure(failure) => assert!(failure.text.starts_with(words), "{status}: {failure:?}"),
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+}
