@@ -17,5 +17,8 @@ pub const ZEROS: u64 = 1 << 3;
 /// The server may answer with [`Compressed`](crate::Compressed) in place of blocks and bundles.
 pub const COMPRESSED: u64 = 1 << 4;
 
+/// The caller proved nothing, and a login would show it more. A server leaves the bit out for everybody else.
+pub const LOGIN: u64 = 1 << 5;
+
 /// Every bit this version knows.
-pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS | COMPRESSED;
+pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS | COMPRESSED | LOGIN;

@@ -6,6 +6,8 @@ use std::error::Error;
 
 use bytes::Bytes;
 
+use crate::access::Credential;
+
 /// Why a carrier ended.
 pub type CarrierError = Box<dyn Error + Send + Sync>;
 
@@ -36,6 +38,9 @@ pub enum Closing {
 pub trait Receiver: Send {
     /// The client's next message; `None` once the client is gone. Safe to cancel.
     fn next(&mut self) -> impl Future<Output = Option<Result<Incoming, CarrierError>>> + Send;
+
+    /// The credential of the HTTP request that the client began this with, or a part of it.
+    fn credential(&self) -> Option<&Credential>;
 
     /// Waits until the client has ended its side, so that the last words reach it.
     fn drain(&mut self) -> impl Future<Output = ()> + Send;

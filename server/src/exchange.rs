@@ -3,7 +3,8 @@
 //! server's frames for a WebSocket ([`downstream`]).
 //!
 //! The rule for origins is that of the WebSocket. The content type and the field of the session make a browser ask
-//! before a page elsewhere may send such a request at all.
+//! before a page elsewhere may send such a request at all. A credential in the `Authorization` header counts as one in
+//! the greeting does, and a session belongs to the one that its first request had.
 
 mod downstream;
 mod exchanges;
@@ -24,11 +25,12 @@ use warp::reply::{Reply, Response};
 use wstp_protocol::exchange::{BESIDE_WEBSOCKET, CONTENT_TYPE, MAX_REQUEST_BODY, SESSION_FIELD, records_in};
 use wstp_protocol::limits::MAX_CLIENT_FRAME;
 
+use crate::access::{Credential, NotAdmitted};
 use crate::places::Sitting;
 use crate::routes::Peer;
 use crate::server::Server;
 use crate::session::Guest;
-use crate::{origin, session};
+use crate::{authorization, origin, session};
 use exchanges::{Exchanges, Refused};
 use response::Body;
 use sessions::{NoSession, SessionId};
@@ -85,8 +87,13 @@ async fn respond(
     }
     let is_downstream = headers.get(SESSION_FIELD).is_some_and(|value| value == BESIDE_WEBSOCKET);
     let id = if is_downstream { None } else { SessionId::of(headers).transpose()? };
+    let credential = authorization::credential(headers);
+    let session = |id: SessionId| {
+        let known = server.exchanges.get(&id).filter(|session| session.is_of(credential.as_ref()));
+        known.ok_or(NoSession)
+    };
     if method == Method::DELETE {
-        server.exchanges.get(&id.ok_or(NoSession)?).ok_or(NoSession)?.leave();
+        session(id.ok_or(NoSession)?)?.leave();
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if headers.get(header::CONTENT_TYPE).is_none_or(|value| value != CONTENT_TYPE) {
@@ -96,13 +103,13 @@ async fn respond(
     let body = body.map_err(|_| Denied(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n"))??;
     let frames = records_in(&body, MAX_CLIENT_FRAME).map_err(|_| Denied::malformed())?;
     let (id, exchanges) = match id {
-        Some(id) => (None, server.exchanges.get(&id).ok_or(NoSession)?),
-        None if is_downstream && frames.is_empty() => return downstream::begin(server, peer),
+        Some(id) => (None, session(id)?),
+        None if is_downstream && frames.is_empty() => return downstream::begin(server, peer, credential).await,
         None if is_downstream => return Err(Denied::malformed()),
         // The question whether exchanges are served here.
         None if frames.is_empty() => return Ok(StatusCode::NO_CONTENT.into_response()),
         None => {
-            let (id, exchanges) = begin_session(server, peer).await?;
+            let (id, exchanges) = begin_session(server, peer, credential).await?;
             (Some(id), exchanges)
         }
     };
@@ -125,8 +132,12 @@ fn streamed(body: Body<impl FnOnce(bool) + Send + 'static>, name: Option<&Sessio
 }
 
 /// Begins a session, which serves its exchanges until it is over.
-async fn begin_session(server: &Arc<Server>, peer: &Peer) -> Result<(SessionId, Arc<Exchanges>), Denied> {
-    let exchanges = Exchanges::new();
+async fn begin_session(
+    server: &Arc<Server>,
+    peer: &Peer,
+    credential: Option<Credential>,
+) -> Result<(SessionId, Arc<Exchanges>), Denied> {
+    let exchanges = Exchanges::new(credential);
     let id = server.exchanges.add(exchanges.clone()).ok_or(Denied::unnamed())?;
     let (number, address, reader) = (server.connection_number(), peer.address, peer.reader().clone());
     let guest = Guest { number, address, reader, is_bound: false };
@@ -159,7 +170,10 @@ fn permission() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let fields = response.headers_mut();
     fields.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, DELETE"));
-    fields.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, wstp-session"));
+    fields.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type, wstp-session"),
+    );
     fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response
 }
@@ -172,6 +186,13 @@ impl Denied {
     /// The system has no randomness.
     fn unnamed() -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, "No session can be named.\n")
+    }
+}
+
+impl From<NotAdmitted> for Denied {
+    fn from(reason: NotAdmitted) -> Self {
+        let (status, words, _) = authorization::denied(reason);
+        Self(status, words)
     }
 }
 

@@ -21,6 +21,9 @@ use crate::server::Server;
 /// How long a login lasts.
 const LASTS: Duration = Duration::from_secs(90 * 86_400);
 
+/// Most places that are told.
+const MOST_PLACES: usize = 100;
+
 /// The reason why a request fails: status and words, and when to try again.
 struct Denied(StatusCode, &'static str, Duration);
 
@@ -76,15 +79,22 @@ async fn respond(
     }
 }
 
-/// Who the caller is. Someone who needs no login is `null`.
+/// Who the caller is, and the places that it may read, unless it may read all. Someone without a user is `null`.
 fn who(server: &Server, caller: &Caller) -> Response {
     let user = server.control.callers().user(caller);
     let user = user.map(|(name, role)| json!({ "name": name.as_str(), "role": role.to_string() }));
-    warp::reply::json(&json!({ "user": user, "is_needed": caller.is_unproven() && !caller.rights().is_everything() }))
+    let rights = caller.rights();
+    let places = || rights.places().map(|place| place.path().as_str()).take(MOST_PLACES).collect::<Vec<_>>();
+    let only = (!rights.is_everything()).then(places);
+    let (is_unproven, is_needed) = (caller.is_unproven(), caller.is_unproven() && !rights.is_everything());
+    warp::reply::json(&json!({ "user": user, "is_needed": is_needed, "is_proven": !is_unproven, "only": only }))
         .into_response()
 }
 
 async fn log_in(server: &Arc<Server>, caller: Caller) -> Result<Response, Denied> {
+    if caller.is_unproven() && caller.rights().is_everything() {
+        return Err(Denied(StatusCode::NOT_FOUND, "Nobody has to log in here: there are no users.\n", Duration::ZERO));
+    }
     let user = server.control.callers().user(&caller);
     let control = server.control.clone();
     let given = tokio::task::spawn_blocking(move || control.callers().log_in(&caller, LASTS.as_secs())).await;

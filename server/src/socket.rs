@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_websockets::{CloseCode, Config, Limits, Message, ServerBuilder, WebSocketStream};
 use wstp_protocol::limits::{MAX_CLIENT_FRAME, MAX_SERVER_FRAME};
 
+use crate::access::Credential;
 use crate::carrier::{self, CarrierError, Closing, Incoming};
 use crate::exchange::Downstream;
 use crate::server::Server;
@@ -28,6 +29,8 @@ pub struct Receiver {
     stream: SplitStream<Stream>,
     /// Until the first message came.
     unclaimed: Option<(Arc<Server>, oneshot::Sender<Downstream>)>,
+    /// That of the request for the response.
+    credential: Option<Credential>,
 }
 
 /// The half that sends.
@@ -45,7 +48,7 @@ pub fn open(server: &Arc<Server>, upgraded: Upgraded) -> (Sender, Receiver) {
         .serve(TokioIo::new(upgraded));
     let (sink, stream) = stream.split();
     let (claim, claimed) = oneshot::channel();
-    let receiver = Receiver { stream, unclaimed: Some((server.clone(), claim)) };
+    let receiver = Receiver { stream, unclaimed: Some((server.clone(), claim)), credential: None };
     (Sender { sink, claimed, downstream: None }, receiver)
 }
 
@@ -53,7 +56,9 @@ impl Receiver {
     /// Whether this text names a response, which then takes the server's frames. Only the first message can.
     fn claims(&mut self, text: &str) -> bool {
         let Some((server, claim)) = self.unclaimed.take() else { return false };
-        server.downstreams.claim(text).is_some_and(|downstream| claim.send(downstream).is_ok())
+        let Some(downstream) = server.downstreams.claim(text) else { return false };
+        self.credential = downstream.credential().cloned();
+        claim.send(downstream).is_ok()
     }
 }
 
@@ -76,6 +81,10 @@ impl carrier::Receiver for Receiver {
                 return Some(Ok(Incoming::Ping));
             }
         }
+    }
+
+    fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
     }
 
     async fn drain(&mut self) {

@@ -128,6 +128,7 @@ fn its_feature_bits_are_the_crates() {
         (features::LINKS, "Links"),
         (features::ZEROS, "Zeros"),
         (features::COMPRESSED, "Compressed"),
+        (features::LOGIN, "Login"),
     ];
     assert_eq!(rows, named.map(|(feature, name)| (feature.trailing_zeros(), name)));
     assert!(named.iter().all(|(feature, _)| feature.is_power_of_two()));

@@ -25,7 +25,7 @@ const TRIED_TOO_OFTEN: Refusal =
     Refusal::new(ErrorCode::Busy, "Too many wrong passwords were tried. Wait a little before the next try.");
 
 /// A secret that somebody gives to prove who it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// A token.
     Token(Secret),

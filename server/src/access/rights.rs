@@ -55,6 +55,11 @@ impl Rights {
         Self(self.0.iter().chain(further).cloned().collect())
     }
 
+    /// The places.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.0.iter()
+    }
+
     /// Whether they allow nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

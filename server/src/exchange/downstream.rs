@@ -14,6 +14,7 @@ use super::exchanges::{Item, QUEUE};
 use super::response::Body;
 use super::sessions::{SessionId, Sessions};
 use super::{Denied, streamed};
+use crate::access::Credential;
 use crate::carrier::CarrierError;
 use crate::places::Sitting;
 use crate::routes::Peer;
@@ -27,6 +28,7 @@ pub struct Downstreams(Sessions<Downstream>);
 pub struct Downstream {
     items: mpsc::Sender<Item>,
     next_number: u64,
+    credential: Option<Credential>,
 }
 
 /// The client takes the response no longer.
@@ -42,6 +44,11 @@ impl Downstreams {
 }
 
 impl Downstream {
+    /// The credential of the request.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
+    }
+
     /// Queues one frame, and waits while the client takes none.
     pub async fn feed(&mut self, frame: Bytes) -> Result<(), CarrierError> {
         let frame = Some((self.next_number, frame));
@@ -50,10 +57,12 @@ impl Downstream {
     }
 }
 
-/// Begins a response. It ends when no WebSocket claims it in the time of a handshake.
-pub fn begin(server: &Arc<Server>, peer: &Peer) -> Result<Response, Denied> {
+/// Begins a response, if the caller is let in. It ends when no WebSocket claims it in the time of a handshake.
+pub async fn begin(server: &Arc<Server>, peer: &Peer, credential: Option<Credential>) -> Result<Response, Denied> {
+    server.control.callers().admit(credential.as_ref(), peer.address.ip()).await?;
     let (items, to_send) = mpsc::channel(QUEUE);
-    let id = server.downstreams.0.add(Downstream { items, next_number: 0 }).ok_or(Denied::unnamed())?;
+    let downstream = Downstream { items, next_number: 0, credential };
+    let id = server.downstreams.0.add(downstream).ok_or(Denied::unnamed())?;
     let (waiting, name, patience) = (server.clone(), id.clone(), server.config().timeouts.handshake);
     let unclaimed = server.sessions.spawn(async move {
         tokio::select! {

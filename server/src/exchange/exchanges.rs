@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use wstp_protocol::exchange::{self, InOrder, MAX_EXCHANGES, MAX_REQUEST_BODY, RecordError};
 
+use crate::access::Credential;
 use crate::carrier::{self, CarrierError, Closing, Incoming};
 
 /// A session without any exchange for so long is over.
@@ -29,6 +30,8 @@ const MOST_OPEN: usize = 2 * MAX_EXCHANGES;
 pub struct Exchanges {
     state: Mutex<State>,
     changed: Notify,
+    /// That of the first request. All others must have the same.
+    credential: Option<Credential>,
 }
 
 struct State {
@@ -83,8 +86,8 @@ pub struct Receiver(Arc<Exchanges>);
 pub struct Sender(Arc<Exchanges>);
 
 impl Exchanges {
-    /// A session without any exchange yet.
-    pub fn new() -> Arc<Self> {
+    /// A session without any exchange yet, whose requests come with this credential.
+    pub fn new(credential: Option<Credential>) -> Arc<Self> {
         let state = State {
             incoming: InOrder::new(MOST_OPEN * MAX_REQUEST_BODY),
             waiting: VecDeque::new(),
@@ -95,7 +98,12 @@ impl Exchanges {
             is_gone: false,
             idle_since: Instant::now(),
         };
-        Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), credential })
+    }
+
+    /// Whether the session's requests come with this credential. Nobody else speaks in it, even with its name.
+    pub fn is_of(&self, credential: Option<&Credential>) -> bool {
+        self.credential.as_ref() == credential
     }
 
     /// Both halves of the carrier.
@@ -204,6 +212,10 @@ impl carrier::Receiver for Receiver {
         }
     }
 
+    fn credential(&self) -> Option<&Credential> {
+        self.0.credential.as_ref()
+    }
+
     async fn drain(&mut self) {
         loop {
             let changed = self.0.changed.notified();
@@ -288,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_response_takes_as_many_answers_as_its_request_asked_for() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let (mut sender, _receiver) = exchanges.halves();
         let mut first = exchanges.begin(pings(0..2)).unwrap();
         let mut second = exchanges.begin(pings(2..3)).unwrap();
@@ -304,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn notices_wait_for_the_next_request_and_it_ends_at_once() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let (mut sender, _receiver) = exchanges.halves();
         for _ in 0..MOST_NOTICES {
             sender.feed(stale()).await.unwrap();
@@ -317,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_makes_the_session_wait() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let (mut sender, _receiver) = exchanges.halves();
         let mut items = exchanges.begin(pings(0..3)).unwrap();
         sender.feed(pong(0)).await.unwrap();
@@ -332,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_that_overtake_each_other_are_put_in_order() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let (_sender, mut receiver) = exchanges.halves();
         let _late = exchanges.begin(pings(1..3)).unwrap();
         assert!(receiver.next().now_or_never().is_none());
@@ -348,7 +360,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_nobody_asks_for_is_over_and_one_that_is_still_read_is_not() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let (_sender, mut receiver) = exchanges.halves();
         let _items = exchanges.begin(Vec::new()).unwrap();
         assert!(tokio::time::timeout(IDLE * 2, receiver.next()).await.is_err());
@@ -360,7 +372,7 @@ mod tests {
 
     #[tokio::test]
     async fn last_words_reach_a_client_that_asks_once_more() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let (mut sender, mut receiver) = exchanges.halves();
         sender.feed(stale()).await.unwrap();
         sender.close(Closing::Normal).await.unwrap();
@@ -373,7 +385,7 @@ mod tests {
 
     #[tokio::test]
     async fn exchanges_at_once_are_bounded() {
-        let exchanges = Exchanges::new();
+        let exchanges = Exchanges::new(None);
         let open: Vec<_> = (0..MOST_OPEN).map(|_| exchanges.begin(Vec::new()).unwrap()).collect();
         assert_eq!(exchanges.begin(Vec::new()).err(), Some(Refused::TooMany));
         exchanges.finish(true);

@@ -6,7 +6,7 @@ use wstp_provider::Refusal;
 
 use super::{Ending, Guest};
 use crate::AGENT;
-use crate::access::Credential;
+use crate::access::{Credential, NotAdmitted};
 use crate::carrier::{CarrierError, Closing, Incoming, Receiver, Sender};
 use crate::places::Seat;
 use crate::registry::Presence;
@@ -38,23 +38,25 @@ pub async fn handshake(
     let version = common_version(&hello).ok_or_else(|| {
         Ending::failure(ErrorCode::UnsupportedVersion.into(), Closing::Protocol, "no version in common")
     })?;
-    let credential = hello.token.take().map(|token| Credential::Token(Secret::new(token)));
-    let caller = server.control.callers().admit(credential.as_ref(), guest.address.ip()).await;
-    let caller = caller.map_err(|reason| {
+    let refused = |reason: NotAdmitted| {
         server.control.events().note(format!("{}: a client that may not enter", guest.address.ip()));
         Ending::failure(reason.into(), Closing::Normal, "the caller is not let in")
-    })?;
+    };
+    let credential = credential(hello.token.take(), receiver.credential()).map_err(refused)?;
+    let caller = server.control.callers().admit(credential.as_ref(), guest.address.ip()).await.map_err(refused)?;
     let seat = server.seat(&caller, &guest.reader).await;
     let mut seat = seat.ok_or_else(|| Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"))?;
     if !guest.is_bound {
         seat.leave_connection();
     }
     let identity = caller.identity().to_string();
+    let would_show_more = caller.is_unproven() && !caller.rights().is_everything();
     let presence = server.control.sessions().enter((guest.number, guest.address), caller, true);
     let presence =
         presence.map_err(|refusal| Ending::failure(refusal, Closing::TryAgainLater, "the caller has all its seats"))?;
     tracing::info!(caller = identity, agent = ?hello.agent, version, "connected");
-    let features = hello.features & features::KNOWN;
+    let known = if would_show_more { features::KNOWN } else { features::KNOWN & !features::LOGIN };
+    let features = hello.features & known;
     answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
     Ok((features, presence, seat))
 }
@@ -81,6 +83,16 @@ async fn hello(receiver: &mut impl Receiver) -> Result<Hello, Ending> {
             Some(Ok(Incoming::Text)) => return Err(Ending::malformed("a text message")),
             Some(Err(_)) | None => return Err(Ending::lost()),
         }
+    }
+}
+
+/// The token of the greeting; without one, the credential of the request that the session began with. Two different
+/// tokens would be two callers.
+fn credential(token: Option<String>, of_request: Option<&Credential>) -> Result<Option<Credential>, NotAdmitted> {
+    match (token.map(|token| Credential::Token(Secret::new(token))), of_request) {
+        (Some(token), Some(other @ Credential::Token(_))) if token != *other => Err(NotAdmitted::Unauthorized),
+        (Some(token), _) => Ok(Some(token)),
+        (None, of_request) => Ok(of_request.cloned()),
     }
 }
 

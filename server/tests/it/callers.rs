@@ -5,7 +5,10 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
 use base64::Engine;
-use wstp_protocol::{EntryKind, ErrorCode, Failure, Hello, ServerMessage, SharePath, VERSIONS, features};
+use serde_json::{Value, json};
+use wstp_protocol::{
+    ClientMessage, EntryKind, ErrorCode, Failure, Hello, ServerMessage, SharePath, VERSIONS, features,
+};
 use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash, User, now};
 use wstp_server::secret::Secret;
 use wstp_server::store::Shares;
@@ -21,21 +24,21 @@ const PASSWORD: &str = "correct horse battery";
 
 /// Someone who asks.
 #[derive(Clone, Copy, Debug)]
-enum Who {
+enum Who<'a> {
     Nobody,
     /// A user, by password over HTTP and by token over the protocol.
-    User(&'static str),
-    Token(&'static str),
+    User(&'a str),
+    Token(&'a str),
 }
 
-const NOBODY: Who = Who::Nobody;
-const ANNA: Who = Who::User("anna");
-const LIM: Who = Who::User("lim");
-const SCOPED: Who = Who::Token("scoped");
-const SINGLE: Who = Who::Token("single");
-const EVERYBODY: [Who; 5] = [NOBODY, ANNA, LIM, SCOPED, SINGLE];
+const NOBODY: Who<'static> = Who::Nobody;
+const ANNA: Who<'static> = Who::User("anna");
+const LIM: Who<'static> = Who::User("lim");
+const SCOPED: Who<'static> = Who::Token("scoped");
+const SINGLE: Who<'static> = Who::Token("single");
+const EVERYBODY: [Who<'static>; 5] = [NOBODY, ANNA, LIM, SCOPED, SINGLE];
 
-impl Who {
+impl Who<'_> {
     fn field(self) -> Option<String> {
         match self {
             Self::Nobody => None,
@@ -128,16 +131,19 @@ async fn serve_with(config: Config) -> Served {
     Served { server: Embedded::of_store(control.clone(), store).await, control, _folder: folder }
 }
 
-async fn get(served: &Served, who: Who, method: &str, target: &str) -> Reply {
+async fn get(served: &Served, who: Who<'_>, method: &str, target: &str) -> Reply {
     let field = who.field();
     request(served.server.address(), method, target, &field.as_deref().into_iter().collect::<Vec<_>>()).await
 }
 
+fn greeting(token: Option<String>, features: u64) -> ClientMessage {
+    let (min_version, max_version) = VERSIONS;
+    ClientMessage::Hello(Hello { min_version, max_version, features, agent: "test".to_owned(), token })
+}
+
 async fn greet(served: &Served, token: Option<String>) -> Result<Client, Failure> {
     let mut client = Client::open(served.server.address(), None).await.unwrap();
-    let (min_version, max_version) = VERSIONS;
-    let hello = Hello { min_version, max_version, features: features::BUNDLES, agent: "test".to_owned(), token };
-    client.send(&wstp_protocol::ClientMessage::Hello(hello)).await;
+    client.send(&greeting(token, features::BUNDLES)).await;
     match client.receive().await {
         ServerMessage::Welcome(_) => Ok(client),
         ServerMessage::Failure(failure) => Err(failure),
@@ -491,8 +497,20 @@ async fn a_login_gives_a_token_and_a_logout_ends_what_it_does() {
     assert_eq!((answer["user"]["name"].as_str(), answer["user"]["role"].as_str()), (Some("lim"), Some("limited")));
     let token = answer["token"].as_str().unwrap().to_owned();
     let field = format!("Authorization: Bearer {token}");
-    let who = request(address, "GET", "/login", &[&field]).await;
-    assert!(who.text().contains("\"lim\""), "{who:?}");
+    for (who, is_needed, is_proven, name, only) in [
+        (NOBODY, true, false, json!(null), json!(["films"])),
+        (ANNA, false, true, json!("anna"), json!(null)),
+        (Who::Token(&token), false, true, json!("lim"), json!(["music/in", "films"])),
+        (SINGLE, false, true, json!(null), json!(["music/in/x"])),
+    ] {
+        let answer: Value = serde_json::from_str(get(&served, who, "GET", "/login").await.text()).unwrap();
+        let told = (&answer["is_needed"], &answer["is_proven"], &answer["user"]["name"], &answer["only"]);
+        assert_eq!(told, (&json!(is_needed), &json!(is_proven), &name, &only), "{who:?}");
+        let mut client = Client::open(address, None).await.unwrap();
+        client.send(&greeting(who.token(), features::LOGIN)).await;
+        let ServerMessage::Welcome(welcome) = client.receive().await else { panic!("{who:?}") };
+        assert_eq!(welcome.features == features::LOGIN, is_needed, "{who:?}");
+    }
     // A token gets no further token, and neither does a page elsewhere with what a browser remembers.
     assert_eq!(request(address, "POST", "/login", &[&field]).await.status, 401);
     assert_eq!(get(&served, NOBODY, "POST", "/login").await.status, 401);

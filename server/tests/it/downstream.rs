@@ -16,7 +16,7 @@ use wstp_server::store::MemoryStore;
 use wstp_server::{Config, Control, Timeouts};
 
 use crate::support::plain::{head, send};
-use crate::support::{Client, Embedded, hello, sample};
+use crate::support::{Client, Embedded, greeting, hello, sample, with_tokens};
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,8 +40,12 @@ fn request(fields: &[&str]) -> String {
 
 impl Downstream {
     async fn begin(address: &str) -> Self {
+        Self::begin_with(address, &[]).await
+    }
+
+    async fn begin_with(address: &str, fields: &[&str]) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request(&[]).as_bytes()).await.unwrap();
+        stream.write_all(request(fields).as_bytes()).await.unwrap();
         let mut raw = Vec::new();
         while !raw.windows(4).any(|window| window == b"\r\n\r\n") {
             assert_ne!(stream.read_buf(&mut raw).await.unwrap(), 0);
@@ -243,5 +247,30 @@ async fn only_those_who_may_open_a_websocket_get_a_response_for_one() {
     );
     let body = [&wstp_protocol::exchange::record_header(1, 0)[..], &[9]].concat();
     assert_eq!(send(server.address(), [records.as_bytes(), &body].concat()).await.status, 400);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_response_belongs_to_the_caller_that_asked_for_it() {
+    const ANNA: &str = "Authorization: Bearer anna";
+    let server = Embedded::of_store(with_tokens(&["anna", "ben"]), Arc::new(MemoryStore::default())).await;
+    for fields in [&[][..], &["Authorization: Bearer eve"]] {
+        let refused = send(server.address(), request(fields)).await;
+        assert_eq!((refused.status, refused.header("wstp-session")), (401, None));
+    }
+    for (token, is_let_in) in [("anna", true), ("ben", false)] {
+        let mut downstream = Downstream::begin_with(server.address(), &[ANNA]).await;
+        let mut client = Client::open(server.address(), None).await.unwrap();
+        client.send_raw(Message::text(&downstream.name)).await;
+        client.send(&greeting(Some(token))).await;
+        match downstream.next().await {
+            Some(ServerMessage::Welcome(_)) => assert!(is_let_in),
+            Some(ServerMessage::Failure(failure)) => {
+                assert_eq!((failure.code, is_let_in), (ErrorCode::Unauthorized, false));
+                assert_eq!(downstream.next().await, None);
+            }
+            other => panic!("{token}: {other:?}"),
+        }
+    }
     server.stop().await;
 }

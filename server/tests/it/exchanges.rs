@@ -11,11 +11,12 @@ use wstp_protocol::{
     BLOCK_SIZE, BlockRun, BlocksRequest, ClientMessage, Close, ErrorCode, OpenRequest, Opened, Ping, ServerMessage,
     SharePath, VERSIONS,
 };
+use wstp_server::accounts::{Accounts, BookError};
 use wstp_server::store::MemoryStore;
 use wstp_server::{Config, Control};
 
 use crate::support::plain::{Reply, head, send};
-use crate::support::{Client, Embedded, Folder, Server, hello, sample};
+use crate::support::{Client, Embedded, Folder, Server, greeting, hello, sample, with_tokens};
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,11 +26,14 @@ const BLOCK: usize = BLOCK_SIZE as usize;
 struct Session {
     address: String,
     name: Option<String>,
+    /// A whole line of the head.
+    credential: Option<&'static str>,
     next: u64,
     received: InOrder,
 }
 
 /// The end of an exchange.
+#[derive(Debug)]
 struct Exchanged {
     reply: Reply,
     /// The messages in their order.
@@ -39,7 +43,7 @@ struct Exchanged {
 
 impl Session {
     fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), name: None, next: 0, received: InOrder::new(1 << 24) }
+        Self { address: address.to_owned(), name: None, credential: None, next: 0, received: InOrder::new(1 << 24) }
     }
 
     /// A session that was greeted.
@@ -65,6 +69,7 @@ impl Session {
     fn request(&self, body: &[u8]) -> Vec<u8> {
         let mut fields = vec![format!("Content-Type: {CONTENT_TYPE}"), format!("Content-Length: {}", body.len())];
         fields.extend(self.name.iter().map(|name| format!("WSTP-Session: {name}")));
+        fields.extend(self.credential.map(str::to_owned));
         let fields: Vec<_> = fields.iter().map(String::as_str).collect();
         [head("POST", "/ws", &fields).as_bytes(), body].concat()
     }
@@ -167,7 +172,7 @@ async fn only_those_who_may_open_a_websocket_may_begin_an_exchange() {
         assert_eq!(reply.header("access-control-expose-headers"), Some("wstp-session"));
         let asked = ["Access-Control-Request-Method: POST", &format!("Origin: {origin}")];
         let reply = send(server.address(), head("OPTIONS", "/ws", &asked)).await;
-        assert_eq!(reply.header("access-control-allow-headers"), Some("content-type, wstp-session"));
+        assert_eq!(reply.header("access-control-allow-headers"), Some("authorization, content-type, wstp-session"));
     }
     for origin in ["http://evil.example", "null", "http://localhost"] {
         let reply = with(&[TYPE, &format!("Origin: {origin}")]).await;
@@ -213,6 +218,51 @@ async fn what_is_wrong_ends_the_session_and_nothing_else() {
     let asked = Session::new(server.address()).send(&[]).await.reply;
     assert_eq!((asked.status, asked.header("wstp-session")), (204, None), "it only asks whether exchanges are served");
     Client::connect(server.address()).await;
+}
+
+#[tokio::test]
+async fn a_session_belongs_to_the_caller_that_began_it() {
+    const ANNA: &str = "Authorization: Bearer anna";
+    const BEN: &str = "Authorization: Bearer ben";
+    let control = with_tokens(&["anna", "ben"]);
+    let store = MemoryStore::default();
+    store.put(&SharePath::parse("film").unwrap(), sample(BLOCK));
+    let server = Embedded::of_store(control.clone(), Arc::new(store)).await;
+    let begin = async |credential, token: Option<&str>| {
+        let mut session = Session { credential, ..Session::new(server.address()) };
+        let greeted = session.exchange(&[greeting(token)]).await;
+        (session, greeted)
+    };
+    for (credential, token) in [(None, None), (None, Some("eve")), (Some(ANNA), Some("ben"))] {
+        let (_, greeted) = begin(credential, token).await;
+        let [ServerMessage::Failure(failure)] = &greeted.messages[..] else { panic!("{:?}", greeted.messages) };
+        assert_eq!((failure.code, greeted.goes_on), (ErrorCode::Unauthorized, false), "{credential:?} {token:?}");
+    }
+    for (credential, token) in [(Some(ANNA), Some("anna")), (Some(ANNA), None), (None, Some("anna"))] {
+        let (mut session, greeted) = begin(credential, token).await;
+        assert!(matches!(greeted.messages[..], [ServerMessage::Welcome(_)]), "{credential:?} {token:?}");
+        for other in [None, Some(ANNA), Some(BEN)].into_iter().filter(|other| *other != credential) {
+            session.credential = other;
+            assert_eq!(session.exchange(&[]).await.reply.status, 410, "{other:?}");
+            let name = format!("WSTP-Session: {}", session.name.as_deref().unwrap());
+            let fields: Vec<_> = [&*name].into_iter().chain(other).collect();
+            assert_eq!(send(server.address(), head("DELETE", "/ws", &fields)).await.status, 410, "{other:?}");
+        }
+        session.credential = credential;
+        session.open("film").await;
+    }
+    // A token that is revoked ends the session with the words of the protocol, and not with a status.
+    let (mut session, _) = begin(Some(ANNA), Some("anna")).await;
+    let revoke = |accounts: &mut Accounts| {
+        accounts.tokens.clear();
+        Ok::<_, BookError>(())
+    };
+    control.callers().book().update(revoke).unwrap();
+    control.review();
+    let last = session.exchange(&[]).await;
+    let [ServerMessage::Failure(failure)] = &last.messages[..] else { panic!("{last:?}") };
+    assert_eq!((failure.id, failure.code, last.goes_on), (None, ErrorCode::Unauthorized, false));
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -299,6 +299,13 @@ pub fn hello((min_version, max_version): (u16, u16)) -> ClientMessage {
     ClientMessage::Hello(Hello { min_version, max_version, features: 0, agent: "test".to_owned(), token: None })
 }
 
+/// A greeting with a token.
+pub fn greeting(token: Option<&str>) -> ClientMessage {
+    let (min_version, max_version) = VERSIONS;
+    let token = token.map(str::to_owned);
+    ClientMessage::Hello(Hello { min_version, max_version, features: 0, agent: "test".to_owned(), token })
+}
+
 fn answers(message: &ServerMessage) -> Option<RequestId> {
     match message {
         ServerMessage::Listing(reply) => Some(reply.id),

@@ -4,10 +4,15 @@ mod client;
 pub mod plain;
 mod server;
 
-pub use client::{Client, hello, seat_comes_free};
+pub use client::{Client, greeting, hello, seat_comes_free};
 pub use server::{Embedded, Options, Server};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wstp_protocol::SharePath;
+use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash, User};
+use wstp_server::{Config, Control};
 
 /// A folder that is removed at the end, readable by everyone.
 pub struct Folder(tempfile::TempDir);
@@ -40,6 +45,19 @@ impl Folder {
         std::fs::File::create(&path).unwrap().set_len(size).unwrap();
         path
     }
+}
+
+/// The hold on a server that lets these tokens read everything, and nobody else anything.
+pub fn with_tokens(tokens: &[&str]) -> Arc<Control> {
+    let mut accounts = Accounts::default();
+    for (number, token) in tokens.iter().enumerate() {
+        let (hash, only) = (TokenHash::of(token), vec![SharePath::root()]);
+        let token = Token { hash, user: None, only, created: 0, expires: None, login: false };
+        accounts.tokens.insert(format!("{number:08x}").parse().unwrap(), token);
+    }
+    let nobody = User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None };
+    accounts.users.insert("nobody".parse().unwrap(), nobody);
+    Arc::new(Control::with_accounts(Config::new("nowhere"), Arc::new(Book::in_memory(accounts))))
 }
 
 /// Bytes in which every block differs.
