@@ -173,7 +173,8 @@ fn secret(session: &str) -> HeaderValue {
     value
 }
 
-fn failed(address: &Address, error: &reqwest::Error) -> Failure {
+/// Why a request to a server failed.
+pub fn failed(address: &Address, error: &reqwest::Error) -> Failure {
     let failure = request_failed(&address.host_and_port(), proxy(address).as_ref(), error);
     Failure { code: Code::Unreachable, ..failure }
 }

@@ -5,14 +5,17 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use wstp_client::address::Address;
+use wstp_client::login::Refusal;
+use wstp_client::words::Words;
 use wstp_protocol::LOGIN_PATH;
 
 use crate::answers::Answers;
 use crate::credentials::{self, Login};
 use crate::escape::one_line;
+use crate::exchange;
 use crate::exit::{Code, Failure};
 use crate::web;
-use crate::words::{not_wstp, silent};
+use crate::words::not_wstp;
 
 /// Most bytes of a line that is read for a name or a password.
 const LONGEST_LINE: u64 = 1024;
@@ -39,7 +42,7 @@ struct User {
 /// In words, when the server does not let the user in, or the token can't be kept.
 pub async fn log_in(server: &Address, name: Option<String>, answers: &Answers) -> Result<Code, Failure> {
     let label = server.host_and_port();
-    if !server.secure && !is_here(&server.host) {
+    if !server.secure && !server.is_here() {
         eprintln!("wstp: the connection to {label} is not encrypted: others on the way can read the password.");
     }
     let asked = tokio::task::spawn_blocking(move || ask(name)).await;
@@ -47,22 +50,9 @@ pub async fn log_in(server: &Address, name: Option<String>, answers: &Answers) -
         asked.map_err(|error| unread(&error.to_string()))?.map_err(|error| unread(&error.to_string()))?;
     let client = web::client_that_stays().map_err(|error| Failure::new(Code::Failed, error, ""))?;
     let request = client.post(server.page(LOGIN_PATH)).basic_auth(&name, Some(password));
-    let response = request.send().await.map_err(|_| silent(&label))?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED => {
-            let what = format!("{label} does not know this name with this password.");
-            return Err(Failure::new(Code::NotFound, what, "Check both, and log in again."));
-        }
-        StatusCode::TOO_MANY_REQUESTS => {
-            let what = format!("Too many wrong passwords were tried at {label}.");
-            return Err(Failure::new(Code::Unreachable, what, format!("Try again in {} s.", wait(&response))));
-        }
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-            let what = format!("{label} has no users to log in as.");
-            return Err(Failure::new(Code::NotFound, what, "Nobody has to log in there, or its version is older."));
-        }
-        status => return Err(not_wstp(&label, format!("it answered with {status}"))),
+    let response = request.send().await.map_err(|error| exchange::failed(server, &error))?;
+    if response.status() != StatusCode::OK {
+        return Err(refused(&response, &label));
     }
     let answer = body(response).await.and_then(|text| serde_json::from_str::<Answer>(&text).ok());
     let answer = answer.ok_or_else(|| not_wstp(&label, "it answered with something else than a token"))?;
@@ -125,13 +115,16 @@ fn ask(name: Option<String>) -> io::Result<(String, String)> {
     Ok((name, password))
 }
 
-fn is_here(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn wait(response: &Response) -> u64 {
-    let seconds = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(60)
+fn refused(response: &Response, label: &str) -> Failure {
+    let wait = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let refusal = Refusal::of(response.status().as_u16(), wait);
+    let code = match refusal {
+        Refusal::Wrong | Refusal::NoUsers => Code::NotFound,
+        Refusal::TriedTooOften(_) | Refusal::Busy => Code::Unreachable,
+        Refusal::Odd(status) => return not_wstp(label, format!("it answered with {status}")),
+    };
+    let Words { what, advice } = refusal.words(label, false);
+    Failure::new(code, what, advice)
 }
 
 /// The text of an answer, if it is not too long.

@@ -4,6 +4,7 @@ mod host;
 mod source;
 
 use std::fmt;
+use std::net::IpAddr;
 
 use wstp_protocol::{ENDPOINT_PATH, PathError};
 
@@ -110,6 +111,14 @@ impl Address {
     #[must_use]
     pub fn page(&self, path: &str) -> String {
         format!("{}://{}{path}", if self.secure { "https" } else { "http" }, self.host_and_port())
+    }
+
+    /// Whether the server is on this machine, so that nobody on the way can read what is not encrypted.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.host == "localhost"
+            || self.host.ends_with(".localhost")
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
     /// The same place, encrypted or not.
@@ -221,6 +230,14 @@ mod tests {
         ] {
             assert_eq!(Address::parse(typed).unwrap().short(), short);
         }
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_known() {
+        let here = ["localhost", "127.0.0.1", "127.9.9.9:80", "[::1]:3000", "[::ffff:127.0.0.1]", "a.localhost"];
+        assert!(here.iter().all(|typed| Address::parse(typed).unwrap().is_here()));
+        let elsewhere = ["nas", "192.168.1.5", "127.0.0.1.example", "localhost.example", "[::2]"];
+        assert!(!elsewhere.iter().any(|typed| Address::parse(typed).unwrap().is_here()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use wstp_protocol::SharePath;
 use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash, User};
 use wstp_server::secret::Secret;
 use wstp_server::store::{Layout, LocalStore, Shares};
-use wstp_server::{Config, Control};
+use wstp_server::{Config, Control, tls};
 use wstp_testkit::Ended;
 
 use crate::support::{command, wstp_in};
@@ -20,6 +20,10 @@ const PASSWORD: &str = "correct horse battery";
 
 /// A server with one user and one token, and its address.
 async fn server(dir: &Path) -> (Arc<Control>, String) {
+    server_with(dir, Config::default()).await
+}
+
+async fn server_with(dir: &Path, config: Config) -> (Arc<Control>, String) {
     let password = PasswordHash::of(&Secret::new(PASSWORD)).unwrap();
     let user = User { role: Role::Normal, password, only: Vec::new(), rate: None };
     let only = vec![SharePath::parse("given").unwrap()];
@@ -28,7 +32,7 @@ async fn server(dir: &Path) -> (Arc<Control>, String) {
     let mut accounts = Accounts::default();
     accounts.users.insert("anna".parse().unwrap(), user);
     accounts.tokens.insert("00000001".parse().unwrap(), token);
-    let control = Arc::new(Control::with_accounts(Config::default(), Arc::new(Book::in_memory(accounts))));
+    let control = Arc::new(Control::with_accounts(config, Arc::new(Book::in_memory(accounts))));
     let store = Arc::new(Shares::new(Layout::Root(Arc::new(LocalStore::new(dir, false).unwrap()))));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -37,7 +41,11 @@ async fn server(dir: &Path) -> (Arc<Control>, String) {
 }
 
 async fn log_in(home: &Path, address: &str, lines: &str) -> Ended {
-    let mut command = command(home, &["login", address]);
+    log_in_with(home, &[address], lines).await
+}
+
+async fn log_in_with(home: &Path, args: &[&str], lines: &str) -> Ended {
+    let mut command = command(home, &[&["login"], args].concat());
     command.env("XDG_CONFIG_HOME", home).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.kill_on_drop(true).spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
@@ -99,4 +107,30 @@ async fn a_login_is_kept_and_a_logout_ends_it() {
     assert_eq!(outside.code, Some(3), "{outside:?}");
     let missing = run(&["ls", &all, "--token-file", "nothing"]).await;
     assert_eq!(missing.code, Some(2), "{missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_servers_own_certificate_is_trusted_by_its_file_and_no_other_is() {
+    let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(shared.path().join("file"), "content").unwrap();
+    let made = |folder: &str| tls::self_signed(&here.path().join(folder), vec!["localhost".to_owned()]).unwrap();
+    let (own, other) = (made("own"), made("other"));
+    let config = Config { tls: Some(own.clone()), ..Config::default() };
+    let (_, address) = server_with(shared.path(), config).await;
+    let server = format!("wss://localhost:{}", address.rsplit_once(':').unwrap().1);
+    let home = here.path().to_str().unwrap();
+    let lines = format!("anna\n{PASSWORD}\n");
+    for ca in [None, Some(&other)] {
+        let ca: Vec<_> = ca.into_iter().flat_map(|files| ["--ca", files.certificate.to_str().unwrap()]).collect();
+        let refused = log_in_with(here.path(), &[&[&*server], &*ca].concat(), &lines).await;
+        assert!(refused.code != Some(0) && !here.path().join("wstp/logins.json").exists(), "{refused:?}");
+        assert!(refused.stderr.contains("certificate"), "{refused:?}");
+    }
+    let ca = own.certificate.to_str().unwrap();
+    let done = log_in_with(here.path(), &[&server, "--ca", ca], &lines).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let file = format!("{server}/file");
+    let got = wstp_in(here.path(), &[("XDG_CONFIG_HOME", home)], &["get", &file, "--ca", ca, "--quiet"]).await;
+    assert_eq!(got.code, Some(0), "{got:?}");
+    assert_eq!(std::fs::read(here.path().join("file")).unwrap(), b"content");
 }

@@ -1,0 +1,82 @@
+//! Logging in to a server: what the answers of its login page mean. The front end asks, and keeps the token.
+
+use crate::words::Words;
+
+/// Why a server logs nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The name, the password or the token is wrong.
+    Wrong,
+    /// Too many wrong passwords were tried. The next try makes sense after so many seconds.
+    TriedTooOften(u64),
+    /// Nobody has to log in.
+    NoUsers,
+    /// Too many people log in at the moment.
+    Busy,
+    /// Something else answers, with this status.
+    Odd(u16),
+}
+
+/// The seconds to wait when the server does not say.
+const WAIT: u64 = 60;
+
+impl Refusal {
+    /// The meaning of a status other than 200. `retry_after` is the field of this name.
+    #[must_use]
+    pub fn of(status: u16, retry_after: Option<&str>) -> Self {
+        match status {
+            401 => Self::Wrong,
+            429 => Self::TriedTooOften(retry_after.and_then(|seconds| seconds.parse().ok()).unwrap_or(WAIT)),
+            404 | 405 => Self::NoUsers,
+            503 => Self::Busy,
+            other => Self::Odd(other),
+        }
+    }
+
+    /// The refusal of a server called `label` in words. `is_token` says whether a token was given and no password.
+    #[must_use]
+    pub fn words(self, label: &str, is_token: bool) -> Words {
+        match self {
+            Self::Wrong if is_token => Words::new(
+                format!("{label} does not know this token."),
+                "It may have ended or been revoked. Check it, or ask who runs the server for another one.",
+            ),
+            Self::Wrong => Words::new(
+                format!("{label} does not know this name with this password."),
+                "Check both, and log in again.",
+            ),
+            Self::TriedTooOften(seconds) => Words::new(
+                format!("Too many wrong passwords were tried at {label}."),
+                format!("Try again in {seconds} s."),
+            ),
+            Self::NoUsers => Words::new(
+                format!("{label} has no users to log in as."),
+                "Nobody has to log in there, or its version is older.",
+            ),
+            Self::Busy => Words::new(format!("Too many people log in to {label} now."), "Try again in a moment."),
+            Self::Odd(status) => crate::diagnosis::not_wstp(label, &format!("it answered with {status}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        for (status, retry_after, is_token, expected) in [
+            (401, None, false, "does not know this name with this password. Check both"),
+            (401, None, true, "does not know this token. It may have ended"),
+            (429, Some("30"), false, "at nas:3000. Try again in 30 s."),
+            (429, Some("Mon, 30 Nov 2026 00:00:00 GMT"), false, "Try again in 60 s."),
+            (404, None, false, "has no users"),
+            (405, None, true, "has no users"),
+            (503, None, false, "Try again in a moment."),
+            (200, None, false, "is not a WSTP server (it answered with 200)"),
+        ] {
+            let Words { what, advice } = Refusal::of(status, retry_after).words("nas:3000", is_token);
+            assert!(format!("{what} {advice}").contains(expected), "{status}: {what} {advice}");
+        }
+    }
+}
