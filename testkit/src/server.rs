@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -45,6 +45,36 @@ impl Server {
     pub async fn start_with(dir: &Path, address: SocketAddr, arguments: &[&str]) -> Result<Self> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         Self::run(vec![dir.to_owned()], address, arguments, None).await
+    }
+
+    /// The same at an address that the system chooses, with the log in a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub async fn start_with_log(dir: &Path, arguments: &[&str], log: &Path) -> Result<Self> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::run(vec![dir.to_owned()], SocketAddr::from(([127, 0, 0, 1], 0)), arguments, Some(log.to_owned())).await
+    }
+
+    /// Runs one of the program's commands about users and tokens for the servers with this state folder, and types a
+    /// line. Returns what it prints.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub async fn manage(state: &Path, arguments: &[&str], typed: &str) -> Result<String> {
+        let mut command = Command::new(paths::server_binary()?);
+        command.args(arguments).arg("--state-dir").arg(state);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let mut input = child.stdin.take().context("it has an input")?;
+        // Some commands end without reading it.
+        let _unread = input.write_all(format!("{typed}\n").as_bytes()).await;
+        drop(input);
+        let output = timeout(LONG, child.wait_with_output()).await.context("the command does not end")??;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Serves what a configuration file says, on a port the system chooses, with the log in a file.
@@ -171,7 +201,8 @@ fn command(program: &Path) -> Command {
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on ws://")?.strip_suffix("/ws\n")?.parse().ok()
+    let rest = line.strip_prefix("listening on ws")?;
+    rest.strip_prefix('s').unwrap_or(rest).strip_prefix("://")?.strip_suffix("/ws\n")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -180,7 +211,10 @@ mod tests {
 
     #[test]
     fn the_address_is_read_from_its_own_words() {
-        assert_eq!(address_in("listening on ws://127.0.0.1:4000/ws\n"), Some(SocketAddr::from(([127, 0, 0, 1], 4000))));
+        for scheme in ["ws", "wss"] {
+            let said = format!("listening on {scheme}://127.0.0.1:4000/ws\n");
+            assert_eq!(address_in(&said), Some(SocketAddr::from(([127, 0, 0, 1], 4000))));
+        }
         assert_eq!(address_in("hello\n"), None);
     }
 }
