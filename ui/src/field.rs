@@ -10,6 +10,9 @@ pub fn TextField(
     label: Signal<String>,
     /// Its content.
     value: RwSignal<String>,
+    /// Whether nobody may see over the user's shoulder what it is.
+    #[prop(optional)]
+    is_secret: bool,
     /// Shown while it is empty.
     #[prop(optional, into)]
     placeholder: String,
@@ -25,7 +28,7 @@ pub fn TextField(
             <span class="field-label">{label}</span>
             <input
                 class="input"
-                type="text"
+                type=if is_secret { "password" } else { "text" }
                 autocomplete="off"
                 spellcheck="false"
                 data-testid=testid

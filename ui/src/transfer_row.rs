@@ -33,6 +33,8 @@ pub enum Action {
     Answer,
     /// Take the file's current version on the server.
     Update,
+    /// Log in to its server.
+    LogIn,
     /// Retry.
     Retry,
     /// Resume.
@@ -64,6 +66,7 @@ impl Action {
             Self::Show => "show",
             Self::Answer => "answer",
             Self::Update => "update",
+            Self::LogIn => "log-in",
             Self::Retry => "retry",
             Self::Resume => "resume",
             Self::Begin => "begin",
@@ -85,6 +88,7 @@ impl Action {
             Self::Show => "Show in folder",
             Self::Answer => "Answer",
             Self::Update => "Update",
+            Self::LogIn => "Log in",
             Self::Retry => "Try again now",
             Self::Resume => "Resume",
             Self::Begin => "Begin anyway",
@@ -105,6 +109,7 @@ impl Action {
             Self::Update | Self::Retry => Icon::Retry,
             Self::Resume | Self::Begin => Icon::Play,
             Self::First | Self::Earlier | Self::Later => Icon::Top,
+            Self::LogIn => Icon::Lock,
             Self::Pause => Icon::Pause,
             Self::Cancel => Icon::Close,
             Self::Remove => Icon::Trash,

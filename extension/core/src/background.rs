@@ -94,6 +94,8 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
         Knock::Badge { text } => chrome::set_badge(&text).await,
         Knock::Notify { transfer, title, text } => chrome::notify(&transfer.0, &title, &text).await,
         Knock::KeepCopy { copy } => chrome::keep_copy(&copy).await,
+        Knock::KeepLogins { logins } => chrome::keep_logins(&logins).await,
+        Knock::AskLogins => say(Inner::Logins(chrome::logins().await?)),
         Knock::AskCopy => say(Inner::Copy(chrome::copy().await?)),
         Knock::Idle => rest().await,
     }

@@ -21,6 +21,7 @@ use wstp_engine::Instant;
 use crate::clock;
 use crate::downstream::{self, Reading, Waiting};
 use crate::exchange::{self, Exchange};
+use crate::fetching::Endpoint;
 use crate::socket::{Happening, Socket};
 
 /// How long an open WebSocket waits for the response beside it.
@@ -69,7 +70,7 @@ pub struct Carrier {
 }
 
 struct Shared {
-    url: String,
+    endpoint: Endpoint,
     purpose: Purpose,
     way: RefCell<Way>,
     is_over: Cell<bool>,
@@ -85,15 +86,19 @@ enum Way {
 }
 
 impl Carrier {
-    /// Begins to connect to the server with this WebSocket URL. Every event comes later and never from within a call.
+    /// Begins to connect to a server. Every event comes later and never from within a call.
     ///
     /// # Errors
     ///
     /// When the browser does not take the URL.
-    pub fn connect(url: &str, purpose: Purpose, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
-        Url::new(url)?;
+    pub fn connect(
+        endpoint: Endpoint,
+        purpose: Purpose,
+        happened: impl Fn(Happening) + 'static,
+    ) -> Result<Self, JsValue> {
+        Url::new(&endpoint.url)?;
         let shared = Rc::new(Shared {
-            url: url.to_owned(),
+            endpoint,
             purpose,
             way: RefCell::new(Way::None),
             is_over: Cell::new(false),
@@ -148,15 +153,15 @@ impl Shared {
 
     /// Finds the way that gets through, and remembers a server that only HTTP reaches.
     async fn connect(self: &Rc<Self>) {
-        if MEMORY.has(&self.url, clock::now()) {
+        if MEMORY.has(&self.endpoint.url, clock::now()) {
             return self.use_way(Way::Exchanges(self.exchanges()));
         }
         let (found, waiting) = self.find_with_response().await;
         match found {
             Ok(Found::Socket(socket)) => self.use_socket(socket, waiting),
             Ok(Found::Exchanges) => {
-                remember(self.url.clone());
-                LISTENERS.with_borrow(|listeners| listeners.iter().for_each(|tell| tell(&self.url)));
+                remember(self.endpoint.url.clone());
+                LISTENERS.with_borrow(|listeners| listeners.iter().for_each(|tell| tell(&self.endpoint.url)));
                 self.use_way(Way::Exchanges(self.exchanges()));
             }
             Err(Unopened) => self.tell(Happening::Closed),
@@ -170,14 +175,14 @@ impl Shared {
             return (find(&ways).await, None);
         }
         let began = clock::now();
-        match select(pin!(find(&ways)), pin!(downstream::request(&self.url))).await {
+        match select(pin!(find(&ways)), pin!(downstream::request(&self.endpoint))).await {
             Either::Left((Ok(Found::Socket(socket)), requesting)) => {
                 // It takes as many round trips as the WebSocket did.
                 let grace = GRACE.max(clock::now() - began);
                 let waiting = match select(requesting, pin!(gloo_timers::future::sleep(grace))).await {
                     Either::Left((waiting, _)) => waiting,
                     Either::Right(_) => {
-                        downstream::forgo(&self.url);
+                        downstream::forgo(&self.endpoint.url);
                         None
                     }
                 };
@@ -208,7 +213,7 @@ impl Shared {
 
     fn exchanges(self: &Rc<Self>) -> Exchange {
         let shared = Rc::downgrade(self);
-        Exchange::begin(&self.url, move |happening| {
+        Exchange::begin(self.endpoint.clone(), move |happening| {
             if let Some(shared) = shared.upgrade() {
                 shared.tell(happening);
             }
@@ -229,7 +234,7 @@ impl Ways for WaysTo<'_> {
     async fn open(&self) -> Result<Socket, Unopened> {
         let (tell, told) = oneshot::channel();
         let (tell, shared) = (Cell::new(Some(tell)), Rc::downgrade(self.0));
-        let socket = Socket::connect(&self.0.url, move |happening| match tell.take() {
+        let socket = Socket::connect(&self.0.endpoint.url, move |happening| match tell.take() {
             Some(tell) => drop(tell.send(happening == Happening::Opened)),
             None => shared.upgrade().into_iter().for_each(|shared| shared.socket_happened(happening.clone())),
         })
@@ -246,7 +251,7 @@ impl Ways for WaysTo<'_> {
     }
 
     async fn serves_exchanges(&self) -> bool {
-        exchange::is_served(&self.0.url).await
+        exchange::is_served(&self.0.endpoint).await
     }
 
     async fn sleep(&self, time: Duration) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use wstp_messages::{Knock, TransferId};
+use wstp_messages::{Knock, Login, TransferId};
 
 #[wasm_bindgen]
 extern "C" {
@@ -54,12 +54,16 @@ extern "C" {
     async fn storage_set(items: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "storage", "local"], js_name = get, catch)]
     async fn storage_get(key: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "storage", "local"], js_name = setAccessLevel, catch)]
+    async fn storage_access(level: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = create, catch)]
     async fn tabs_create(properties: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 /// The name of the copy in chrome.storage.
 const COPY: &str = "list";
+/// The name of the logins there.
+const LOGINS: &str = "logins";
 
 /// Who sent a message.
 #[derive(Debug, Deserialize)]
@@ -400,6 +404,32 @@ pub async fn keep_copy(copy: &str) -> Result<(), JsValue> {
 /// Chrome's error.
 pub async fn copy() -> Result<Option<String>, JsValue> {
     Ok(Reflect::get(&storage_get(COPY).await?, &COPY.into())?.as_string())
+}
+
+/// Keeps the logins, in place of those before. No content script can read them.
+///
+/// # Errors
+///
+/// Chrome's error.
+pub async fn keep_logins(logins: &[Login]) -> Result<(), JsValue> {
+    guard_storage().await;
+    storage_set(&object(&[(LOGINS, to_js(&logins)?)])).await.map(drop)
+}
+
+/// The logins that were kept. Those that can't be understood are none.
+///
+/// # Errors
+///
+/// Chrome's error.
+pub async fn logins() -> Result<Vec<Login>, JsValue> {
+    guard_storage().await;
+    let logins = Reflect::get(&storage_get(LOGINS).await?, &LOGINS.into())?;
+    Ok(serde_wasm_bindgen::from_value(logins).unwrap_or_default())
+}
+
+/// Keeps content scripts away from what is stored. The extension has none, and an older Chrome can't do it.
+async fn guard_storage() {
+    let _ = storage_access(&object(&[("accessLevel", "TRUSTED_CONTEXTS".into())])).await;
 }
 
 /// Opens one of the extension's pages in a tab.

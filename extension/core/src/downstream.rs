@@ -20,7 +20,7 @@ use wstp_protocol::exchange::{BESIDE_WEBSOCKET, CONTENT_TYPE, Record, Records};
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 
 use crate::clock;
-use crate::fetching::{Failed, fetch, head, read};
+use crate::fetching::{Endpoint, Failed, fetch, head, read};
 use crate::socket::Happening;
 
 /// Responses from one server at once, over all workers.
@@ -57,21 +57,22 @@ struct State {
     is_over: Cell<bool>,
 }
 
-/// Asks the server with this WebSocket URL for a response. `None`: it has none, or enough are read from it. Dropping
-/// the future gives it up.
-pub async fn request(url: &str) -> Option<Waiting> {
+/// Asks a server for a response. `None`: it has none, or enough are read from it. Dropping the future gives it up.
+pub async fn request(endpoint: &Endpoint) -> Option<Waiting> {
+    let url = &endpoint.url;
     // Over TLS an intermediary may carry all responses on one connection, which is slower than several WebSockets.
     if !url.starts_with("ws://") || WITHOUT.with_borrow(|without| without.contains(url)) {
         return None;
     }
     let place = place(url).await?;
     let controller = AbortController::new().ok()?;
-    let reading = Reading { url: url.to_owned(), controller, state: Rc::default(), _place: place };
+    let reading = Reading { url: url.clone(), controller, state: Rc::default(), _place: place };
     // A request that fails says nothing: the server may be away.
-    let response = fetch(url, "POST", Some(BESIDE_WEBSOCKET), Some(&[]), &reading.controller).await.ok()?;
+    let response = fetch(endpoint, "POST", Some(BESIDE_WEBSOCKET), Some(&[]), &reading.controller).await.ok()?;
     let head = head(&response);
     let name = head.session.filter(|_| head.status == 200 && head.content_type.as_deref() == Some(CONTENT_TYPE));
-    if name.is_none() {
+    // One that lets the user in another time has responses then.
+    if name.is_none() && !matches!(head.status, 401 | 429 | 503) {
         forgo(url);
     }
     Some(Waiting { response, name: name?, since: clock::now(), reading })

@@ -13,7 +13,7 @@ use web_sys::AbortController;
 use wstp_client::exchanges::{ASK_AFTER, ExchangeId, Exchanges, Request};
 use wstp_protocol::probe::VERSION_FIELD;
 
-use crate::fetching::{Failed, fetch, head, read};
+use crate::fetching::{Endpoint, Failed, fetch, head, read};
 use crate::socket::Happening;
 
 /// Exchanges of one connection at once.
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Exchange(Rc<Shared>);
 
 struct Shared {
-    url: String,
+    endpoint: Endpoint,
     exchanges: RefCell<Exchanges>,
     requests: RefCell<HashMap<ExchangeId, AbortController>>,
     /// Whether the work is to be done soon.
@@ -38,11 +38,11 @@ struct Shared {
     happened: Box<dyn Fn(Happening)>,
 }
 
-/// Asks whether the server with this WebSocket URL serves exchanges.
-pub async fn is_served(url: &str) -> bool {
+/// Asks whether a server serves exchanges.
+pub async fn is_served(endpoint: &Endpoint) -> bool {
     let Ok(controller) = AbortController::new() else { return false };
     let asking = async {
-        let response = fetch(url, "POST", None, Some(&[]), &controller).await.ok()?;
+        let response = fetch(endpoint, "POST", None, Some(&[]), &controller).await.ok()?;
         (response.status() == 204).then(|| response.headers().has(VERSION_FIELD).unwrap_or(false))
     };
     match select(Box::pin(asking), Box::pin(sleep(PATIENCE))).await {
@@ -55,10 +55,10 @@ pub async fn is_served(url: &str) -> bool {
 }
 
 impl Exchange {
-    /// A connection to the server with this WebSocket URL. The first frame begins the session.
-    pub fn begin(url: &str, happened: impl Fn(Happening) + 'static) -> Self {
+    /// A connection to a server. The first frame begins the session.
+    pub fn begin(endpoint: Endpoint, happened: impl Fn(Happening) + 'static) -> Self {
         Self(Rc::new(Shared {
-            url: url.to_owned(),
+            endpoint,
             exchanges: RefCell::new(Exchanges::new(MOST)),
             requests: RefCell::default(),
             is_due: Cell::new(false),
@@ -143,7 +143,8 @@ impl Shared {
 
     async fn exchange(self: &Rc<Self>, request: &Request, controller: &AbortController) -> Result<(), Failed> {
         let id = request.exchange;
-        let response = fetch(&self.url, "POST", request.session.as_deref(), Some(&request.body), controller).await?;
+        let response =
+            fetch(&self.endpoint, "POST", request.session.as_deref(), Some(&request.body), controller).await?;
         self.exchanges.borrow_mut().handle_head(id, &head(&response))?;
         read(&response, |piece, tells| {
             self.exchanges.borrow_mut().handle_piece(id, piece)?;
@@ -171,9 +172,9 @@ impl Shared {
         }
         let session = self.exchanges.borrow().session().map(str::to_owned);
         if let (Some(session), Ok(controller)) = (session, AbortController::new()) {
-            let url = self.url.clone();
+            let endpoint = self.endpoint.clone();
             spawn_local(async move {
-                let _it_ends_by_itself = fetch(&url, "DELETE", Some(&session), None, &controller).await;
+                let _it_ends_by_itself = fetch(&endpoint, "DELETE", Some(&session), None, &controller).await;
             });
         }
     }

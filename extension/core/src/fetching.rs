@@ -1,7 +1,7 @@
 //! Requests to the endpoint of a server, and responses that are read with little work.
 //!
 //! A response is read by a byte reader into one buffer, which is used again, and copied once into wasm memory. Nothing
-//! more is read before what came was handled. The requests carry nothing of the user's: no cookies and no referrer.
+//! more is read before what came was handled. The requests carry nothing of the user's but the proof of who asks.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use web_sys::{
     RequestCache, RequestCredentials, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
 };
 use wstp_client::exchanges::{Ended, Head};
+use wstp_messages::Credential;
 use wstp_protocol::exchange::{CONTENT_TYPE, Piece, RecordError, SESSION_FIELD};
 
 use crate::clock;
@@ -59,22 +60,53 @@ impl Piece for Read<'_> {
     }
 }
 
-/// Makes a request to the server with this WebSocket URL.
-pub async fn fetch(
-    url: &str,
-    method: &str,
-    session: Option<&str>,
-    body: Option<&[u8]>,
-    controller: &AbortController,
-) -> Result<Response, JsValue> {
+/// The endpoint of a server, and the proof of who asks there.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The WebSocket URL.
+    pub url: String,
+    /// Goes to this server alone.
+    pub credential: Option<Credential>,
+}
+
+/// Adds the proof to the head of a request, which then follows no redirect: it would take the proof along.
+pub fn prove(credential: Option<&Credential>, options: &RequestInit, headers: &Headers) -> Result<(), JsValue> {
+    if let Some(Credential(token)) = credential {
+        headers.set("authorization", &format!("Bearer {token}"))?;
+        options.set_redirect(RequestRedirect::Error);
+    }
+    Ok(())
+}
+
+/// A request that carries nothing of the user's, and is neither taken from a cache nor kept in one.
+pub fn options(method: &str, controller: &AbortController) -> RequestInit {
     let options = RequestInit::new();
     options.set_method(method);
     options.set_signal(Some(&controller.signal()));
     options.set_credentials(RequestCredentials::Omit);
     options.set_cache(RequestCache::NoStore);
-    options.set_redirect(RequestRedirect::Error);
     options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
+    options
+}
+
+/// Makes a request.
+pub async fn send(url: &str, options: &RequestInit) -> Result<Response, JsValue> {
+    let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
+    JsFuture::from(scope.fetch_with_str_and_init(url, options)).await?.dyn_into()
+}
+
+/// Makes a request to an endpoint.
+pub async fn fetch(
+    endpoint: &Endpoint,
+    method: &str,
+    session: Option<&str>,
+    body: Option<&[u8]>,
+    controller: &AbortController,
+) -> Result<Response, JsValue> {
+    let options = options(method, controller);
+    options.set_redirect(RequestRedirect::Error);
     let headers = Headers::new()?;
+    prove(endpoint.credential.as_ref(), &options, &headers)?;
     if let Some(body) = body {
         headers.set("content-type", CONTENT_TYPE)?;
         options.set_body(&Uint8Array::from(body));
@@ -83,8 +115,7 @@ pub async fn fetch(
         headers.set(SESSION_FIELD, session)?;
     }
     options.set_headers(&headers);
-    let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
-    JsFuture::from(scope.fetch_with_str_and_init(&http_url(url), &options)).await?.dyn_into()
+    send(&http_url(&endpoint.url), &options).await
 }
 
 /// The parts of a response's head that matter.

@@ -5,6 +5,7 @@ use wstp_messages::{SourceKind, SourceTask};
 use wstp_protocol::ClientMessage;
 
 use crate::carrier::{Carrier, Purpose};
+use crate::fetching::Endpoint;
 use crate::plain::Plain;
 use crate::socket::Happening;
 
@@ -24,8 +25,11 @@ impl Link {
     /// When the browser does not take the address.
     pub fn connect(source: &SourceTask, happened: impl Fn(Happening) + 'static) -> Result<Self, JsValue> {
         match source.kind {
-            SourceKind::Wstp => Carrier::connect(&source.address, Purpose::Blocks, happened).map(Self::Carrier),
-            SourceKind::Http => Ok(Self::Plain(Plain::connect(&source.address, happened))),
+            SourceKind::Wstp => {
+                let endpoint = Endpoint { url: source.address.clone(), credential: source.credential.clone() };
+                Carrier::connect(endpoint, Purpose::Blocks, happened).map(Self::Carrier)
+            }
+            SourceKind::Http => Ok(Self::Plain(Plain::connect(&source.address, source.credential.clone(), happened))),
         }
     }
 

@@ -50,6 +50,8 @@ const TOPICS: &[&str] = &[
     "Notify",
     "KeepCopy",
     "AskCopy",
+    "KeepLogins",
+    "AskLogins",
 ];
 
 /// Starts the catalogue and supervises from here on.
@@ -146,6 +148,9 @@ impl Supervisor {
             Inner::Notify { transfer, title, text } => pass_on(Knock::Notify { transfer, title, text }),
             Inner::KeepCopy(copy) => pass_on(Knock::KeepCopy { copy }),
             Inner::AskCopy => spawn_local(self.clone().ask_copy()),
+            Inner::KeepLogins(logins) => pass_on(Knock::KeepLogins { logins }),
+            // The catalogue asks again.
+            Inner::AskLogins => pass_on(Knock::AskLogins),
             _ => {}
         }
     }

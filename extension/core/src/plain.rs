@@ -1,8 +1,8 @@
 //! A server of plain HTTP with the interface of a socket. The engine's [`HttpSource`] decides what to request, and
 //! `fetch` requests it.
 //!
-//! The requests carry nothing of the user's: no cookies and no referrer. They bypass the cache. No more of an answer is
-//! read than was requested.
+//! The requests carry nothing of the user's but a token for this very server. They bypass the cache. No more of an
+//! answer is read than was requested.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,14 +13,13 @@ use bytes::Bytes;
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{
-    AbortController, Headers, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestInit, Response,
-    WorkerGlobalScope,
-};
+use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, Response};
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
+use wstp_messages::Credential;
 use wstp_protocol::{ClientMessage, RequestId};
 
 use crate::clock;
+use crate::fetching;
 use crate::socket::Happening;
 
 /// The shortest time between two reports that a slow answer is arriving.
@@ -31,6 +30,7 @@ pub struct Plain(Rc<Shared>);
 
 struct Shared {
     url: String,
+    credential: Option<Credential>,
     source: RefCell<HttpSource>,
     requests: RefCell<HashMap<RequestId, AbortController>>,
     is_over: Cell<bool>,
@@ -39,9 +39,10 @@ struct Shared {
 
 impl Plain {
     /// Gets ready to request the file at `url`. As with a socket, every event comes later and never from within a call.
-    pub fn connect(url: &str, happened: impl Fn(Happening) + 'static) -> Self {
+    pub fn connect(url: &str, credential: Option<Credential>, happened: impl Fn(Happening) + 'static) -> Self {
         let shared = Rc::new(Shared {
             url: url.to_owned(),
+            credential,
             source: RefCell::default(),
             requests: RefCell::default(),
             is_over: Cell::new(false),
@@ -97,13 +98,10 @@ impl Shared {
 
     fn request(self: &Rc<Self>, id: RequestId, request: HttpRequest) {
         let Ok(controller) = AbortController::new() else { return self.fail() };
-        let signal = controller.signal();
-        self.requests.borrow_mut().insert(id, controller);
+        self.requests.borrow_mut().insert(id, controller.clone());
         let shared = self.clone();
         spawn_local(async move {
-            let options = RequestInit::new();
-            options.set_signal(Some(&signal));
-            let answer = ask(&shared.url, &request, &options, || shared.tell(Happening::Bytes)).await;
+            let answer = shared.ask(&request, &controller).await;
             if shared.requests.borrow_mut().remove(&id).is_none() || shared.is_over.get() {
                 // It was cancelled.
                 return;
@@ -116,6 +114,24 @@ impl Shared {
                 Err(_) => shared.fail(),
             }
         });
+    }
+
+    async fn ask(&self, request: &HttpRequest, controller: &AbortController) -> Result<HttpAnswer, JsValue> {
+        let options = fetching::options("GET", controller);
+        let headers = Headers::new()?;
+        headers.set("range", &request.range())?;
+        fetching::prove(self.credential.as_ref(), &options, &headers)?;
+        options.set_headers(&headers);
+        let response = fetching::send(&self.url, &options).await?;
+        let field = |name: &str| response.headers().get(name).ok().flatten();
+        Ok(HttpAnswer {
+            status: response.status(),
+            content_length: field("content-length"),
+            content_range: field("content-range"),
+            etag: field("etag"),
+            retry_after: field("retry-after"),
+            body: body(&response, request.most(), || self.tell(Happening::Bytes)).await?,
+        })
     }
 
     /// The connection is gone.
@@ -132,31 +148,6 @@ impl Shared {
             controller.abort();
         }
     }
-}
-
-async fn ask(
-    url: &str,
-    request: &HttpRequest,
-    options: &RequestInit,
-    coming: impl Fn(),
-) -> Result<HttpAnswer, JsValue> {
-    options.set_credentials(RequestCredentials::Omit);
-    options.set_cache(RequestCache::NoStore);
-    options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
-    let headers = Headers::new()?;
-    headers.set("range", &request.range())?;
-    options.set_headers(&headers);
-    let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
-    let response: Response = JsFuture::from(scope.fetch_with_str_and_init(url, options)).await?.dyn_into()?;
-    let field = |name: &str| response.headers().get(name).ok().flatten();
-    Ok(HttpAnswer {
-        status: response.status(),
-        content_length: field("content-length"),
-        content_range: field("content-range"),
-        etag: field("etag"),
-        retry_after: field("retry-after"),
-        body: body(&response, request.most(), coming).await?,
-    })
 }
 
 /// At most the first `most` bytes of the body. Reports now and then that more of it arrives.

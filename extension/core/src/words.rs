@@ -29,7 +29,7 @@ pub const EXTENSION: FrontEnd = FrontEnd {
     update: "Update to get it as it is now; what still matches is kept.",
     lost: "It is tried again by itself. If that does not help, check that the server runs.",
     silent: "It is tried again by itself.",
-    log_in: "Ask who runs the server: this version of the extension can't log in yet.",
+    log_in: "Log in to go on.",
     log_in_to_proxy: "Open any page in a tab, log in to the proxy there, and try again.",
     other_proxy: " A proxy that your browser uses can be the cause too.",
 };
@@ -174,6 +174,14 @@ pub fn member_problem(found: &FolderProblem, label: &str) -> Problem {
 /// Why something was left out of a folder, unless nothing is missed by that.
 pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
     reason.is_missed().then(|| told(words::left_out(reason, &EXTENSION)))
+}
+
+/// A download waits for a login at a server that is called `label`.
+pub fn login_problem(label: &str) -> Problem {
+    Problem {
+        advice: "Log in, and it goes on by itself. Nothing that arrived is lost.".to_owned(),
+        ..server_problem(ErrorCode::Unauthorized, "", label)
+    }
 }
 
 /// The refusal of a server called `label`, and its reason.

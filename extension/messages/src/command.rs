@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockOrder, FileView, Listed, Problem, SaveTask, ServerView, Settings, Snapshot, Spot, TransferId};
+use crate::{
+    BlockOrder, Credential, FileView, Listed, Need, Problem, SaveTask, ServerView, Settings, Snapshot, Spot, TransferId,
+};
 
 /// Names a command: 16 random bytes in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +20,20 @@ pub enum Command {
     Connect {
         /// The typed text: `host`, `host:port`, `ws://…`, `wss://…`, `http://…`, and optionally a path to a folder or a
         /// file.
+        address: String,
+    },
+    /// Logs in to a server, and keeps the token.
+    LogIn {
+        /// [`ServerView::address`].
+        address: String,
+        /// The user's name; `None` if the secret is a token.
+        user: Option<String>,
+        /// The password, or a token. A password is forgotten as soon as the server has answered.
+        secret: Credential,
+    },
+    /// Logs out of a server, and forgets the token.
+    LogOut {
+        /// [`ServerView::address`].
         address: String,
     },
     /// Forgets a server; its transfers stay.
@@ -232,6 +248,17 @@ pub enum Reply {
         entries: Vec<Listed>,
         /// The cursor of the next page.
         next: Option<String>,
+        /// Whether the user is not logged in, and would see more.
+        hides_more: bool,
+    },
+    /// Answers [`Command::Connect`] and [`Command::List`]: the user has to do something first.
+    Barred {
+        /// The server.
+        server: ServerView,
+        /// The thing to do.
+        need: Need,
+        /// The reason.
+        problem: Problem,
     },
     /// Answers [`Command::Files`].
     Files {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::TransferId;
+use crate::{LoginView, TransferId};
 
 /// An event that the catalogue sends to all views, at most four times a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum Event {
     Removed(Vec<TransferId>),
     /// The remembered servers, last used first.
     Servers(Vec<ServerView>),
+    /// The user logged in or out somewhere.
+    Logins(Vec<LoginView>),
     /// The settings changed.
     Settings(Settings),
     /// The notice changed or disappeared.
@@ -24,6 +26,8 @@ pub enum Event {
 pub struct Snapshot {
     /// The remembered servers, last used first.
     pub servers: Vec<ServerView>,
+    /// Who the user is at servers where that is known.
+    pub logins: Vec<LoginView>,
     /// All transfers, oldest first.
     pub transfers: Vec<TransferView>,
     /// The settings.
@@ -146,6 +150,8 @@ pub struct TransferView {
     pub place: Option<u32>,
     /// The room that it waits for, if there is not enough to begin.
     pub lacks: Option<RoomView>,
+    /// Whether it waits until the user logs in to its server.
+    pub needs_login: bool,
     /// Whether it failed because the file changed on the server. To resume it is to take the new version.
     pub is_outdated: bool,
     /// Its problem, for every state that has one.

@@ -1,10 +1,8 @@
 //! Messages between service worker, offscreen document, catalogue and transfer workers. Views send only [`Knock`].
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockOrder, Problem, TransferId, TransferView};
+use crate::{BlockOrder, Credential, Login, Problem, TransferId, TransferView};
 
 /// A message that reaches the service worker through `chrome.runtime.sendMessage`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +64,13 @@ pub enum Knock {
     },
     /// From the offscreen document: look for that copy. Answered with [`Inner::Copy`].
     AskCopy,
+    /// From the offscreen document: keep these logins, in place of those before.
+    KeepLogins {
+        /// All of them.
+        logins: Vec<Login>,
+    },
+    /// From the offscreen document: look for the logins. Answered with [`Inner::Logins`].
+    AskLogins,
     /// From the offscreen document: no work and no view are left, close me.
     Idle,
 }
@@ -174,6 +179,12 @@ pub enum Inner {
     AskCopy,
     /// Service worker or supervisor to catalogue: the copy, if there is one.
     Copy(Option<String>),
+    /// Catalogue to supervisor: keep these logins, in place of those before.
+    KeepLogins(Vec<Login>),
+    /// Catalogue to supervisor: find the logins that were kept.
+    AskLogins,
+    /// Service worker to catalogue: the logins that were kept.
+    Logins(Vec<Login>),
 }
 
 impl Inner {
@@ -203,6 +214,9 @@ impl Inner {
             Self::KeepCopy(_) => "KeepCopy",
             Self::AskCopy => "AskCopy",
             Self::Copy(_) => "Copy",
+            Self::KeepLogins(_) => "KeepLogins",
+            Self::AskLogins => "AskLogins",
+            Self::Logins(_) => "Logins",
         }
     }
 }
@@ -297,16 +311,6 @@ pub enum NamedBy {
     Server,
 }
 
-/// A secret that proves who the user is. Its `Debug` form hides it, so that no log shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credential(pub String);
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Credential(..)")
-    }
-}
-
 /// The report of a transfer worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum WorkerReport {
@@ -326,6 +330,8 @@ pub enum WorkerReport {
     Stopped,
     /// It can't continue by itself; the files are released.
     Failed(Problem),
+    /// The server does not know the user, or no longer. The files are released.
+    Unauthorized(Problem),
     /// The file changed on the server, and the user was not asked yet. The files are released.
     Outdated(Problem),
     /// The files were removed from the browser's storage by someone else; they are released.

@@ -8,6 +8,7 @@ mod command;
 mod encoding;
 mod event;
 mod inner;
+mod login;
 
 pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use encoding::{decode, encode};
@@ -16,9 +17,10 @@ pub use event::{
     ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
 };
 pub use inner::{
-    ContextName, Credential, Inner, Knock, MissingFile, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind,
-    SourceTask, Stamp, Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
+    ContextName, Inner, Knock, MissingFile, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind, SourceTask,
+    Stamp, Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
 };
+pub use login::{Credential, Login, LoginView, Need};
 
 use serde::{Deserialize, Serialize};
 

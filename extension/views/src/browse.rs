@@ -4,7 +4,7 @@
 //! choice.
 
 use leptos::prelude::*;
-use wstp_messages::{Command, Listed, ListedKind, Problem, Reply, ServerView, Spot, TransferView};
+use wstp_messages::{Command, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot, TransferView};
 use wstp_ui::entry_list::Entry;
 use wstp_ui::kind::EntryKind;
 
@@ -49,6 +49,8 @@ pub enum Look {
     Cut,
     /// It can't be shown.
     Failed(Problem),
+    /// It can't be shown before the user did something at this server.
+    Barred(ServerView, Need, Problem),
 }
 
 /// The browsing state; cheap to copy.
@@ -68,6 +70,8 @@ pub struct Browse {
     pub offer: RwSignal<Option<Entry>>,
     /// The problem of the last click, if it failed.
     pub notice: RwSignal<Option<Problem>>,
+    /// Whether the user is not logged in, and would see more.
+    pub hides_more: RwSignal<bool>,
     step: StoredValue<u32>,
 }
 
@@ -83,6 +87,7 @@ impl Browse {
             look: RwSignal::new(Look::Nothing),
             offer: RwSignal::new(None),
             notice: RwSignal::new(None),
+            hides_more: RwSignal::new(false),
             step: StoredValue::new(0),
         };
         browse.resume();
@@ -121,8 +126,7 @@ impl Browse {
             }
             match result {
                 Ok(Reply::Connected { server, spot }) => self.open(server, spot),
-                Ok(_) => self.look.set(Look::Failed(odd_answer())),
-                Err(problem) => self.look.set(Look::Failed(problem)),
+                result => self.fail(result),
             }
         });
     }
@@ -151,7 +155,7 @@ impl Browse {
         self.load(step, place, None);
     }
 
-    /// Retries the failed step.
+    /// Takes the last step again: the failed one, or to the shown folder.
     pub fn retry(self) {
         match self.place.get_untracked() {
             Some(place) => self.go(place),
@@ -233,6 +237,7 @@ impl Browse {
         self.entries.set(Vec::new());
         self.offer.set(None);
         self.notice.set(None);
+        self.hides_more.set(false);
         self.step.get_value()
     }
 
@@ -248,7 +253,8 @@ impl Browse {
                 return;
             }
             match result {
-                Ok(Reply::Listing { entries, next }) => {
+                Ok(Reply::Listing { entries, next, hides_more }) => {
+                    self.hides_more.set(hides_more);
                     self.entries.update(|shown| shown.extend(entries.into_iter().map(entry)));
                     match next {
                         None => self.look.set(Look::Shown),
@@ -256,9 +262,17 @@ impl Browse {
                         next => self.load(step, place, next),
                     }
                 }
-                Ok(_) => self.look.set(Look::Failed(odd_answer())),
-                Err(problem) => self.look.set(Look::Failed(problem)),
+                result => self.fail(result),
             }
+        });
+    }
+
+    /// The step led nowhere.
+    fn fail(self, result: Result<Reply, Problem>) {
+        self.look.set(match result {
+            Ok(Reply::Barred { server, need, problem }) => Look::Barred(server, need, problem),
+            Ok(_) => Look::Failed(odd_answer()),
+            Err(problem) => Look::Failed(problem),
         });
     }
 }

@@ -1,7 +1,8 @@
 //! The shown folder, with the path to it and messages about it.
 
 use leptos::prelude::*;
-use wstp_messages::Problem;
+use wasm_bindgen_futures::spawn_local;
+use wstp_messages::{Need, Problem};
 use wstp_ui::breadcrumbs::Breadcrumbs;
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::entry_list::{Entry, EntryList};
@@ -11,12 +12,20 @@ use wstp_ui::kind::EntryKind;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 
 use crate::browse::{Browse, Look, Place};
+use crate::catalogue::Catalogue;
+use crate::chrome;
+use crate::login::{Account, LoginForm};
 use crate::store::Store;
 use crate::words::short;
 
 /// A folder of a server.
 #[component]
-pub fn BrowsePane(browse: Browse, store: Store, #[prop(into)] on_existing: Callback<String>) -> impl IntoView {
+pub fn BrowsePane(
+    browse: Browse,
+    store: Store,
+    catalogue: Catalogue,
+    #[prop(into)] on_existing: Callback<String>,
+) -> impl IntoView {
     let is_empty = Memo::new(move |_| browse.entries.with(Vec::is_empty));
     let can_be_fetched = Memo::new(move |_| {
         let is_seen = matches!(browse.look.get(), Look::Loading | Look::Shown | Look::Cut);
@@ -35,7 +44,9 @@ pub fn BrowsePane(browse: Browse, store: Store, #[prop(into)] on_existing: Callb
                     .with(Option::is_some)
                     .then(|| view! { <Breadcrumbs steps=steps on_go=move |depth| browse.go_up_to(depth) /> })
             }}
+            <Account browse=browse store=store catalogue=catalogue />
             <Notices browse=browse />
+            <Bar browse=browse catalogue=catalogue />
             <Offer browse=browse on_existing=on_existing />
             <div class="fill place">
                 // It stays in place while a folder is loaded, or the keyboard would lose its place.
@@ -102,6 +113,35 @@ fn Notices(browse: Browse) -> impl IntoView {
     }
 }
 
+/// The thing that the user has to do before the server shows anything.
+#[component]
+fn Bar(browse: Browse, catalogue: Catalogue) -> impl IntoView {
+    move || {
+        let Look::Barred(server, need, Problem { what, advice }) = browse.look.get() else { return ().into_any() };
+        match need {
+            Need::Login => view! {
+                <Banner calm=true tone=Tone::Neutral what=what advice=advice />
+                <LoginForm server=server catalogue=catalogue on_done=move |()| browse.retry() />
+            }
+            .into_any(),
+            Need::Trust(page) => {
+                // A tab that can't be opened is seen not to open.
+                let open = move || {
+                    let page = page.clone();
+                    spawn_local(async move { drop(chrome::open_tab(&page).await) });
+                };
+                view! {
+                    <Banner tone=Tone::Bad what=what advice=advice>
+                        <Button weight=Weight::Primary testid="open-page" on_press=open>"Open its page"</Button>
+                        <Button testid="retry" on_press=move || browse.retry()>"Try again"</Button>
+                    </Banner>
+                }
+                .into_any()
+            }
+        }
+    }
+}
+
 /// The file that the address names, and whether it can be fetched.
 #[component]
 fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
@@ -131,7 +171,7 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
 #[component]
 fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
     let words = move || match browse.look.get() {
-        Look::Failed(_) => ().into_any(),
+        Look::Failed(_) | Look::Barred(..) => ().into_any(),
         Look::Connecting | Look::Loading => view! { <p class="waiting">"One moment"</p> }.into_any(),
         Look::Shown | Look::Cut => {
             let is_share = browse.place.with(|place| place.as_ref().is_some_and(|place| place.folders.is_empty()));

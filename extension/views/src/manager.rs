@@ -51,7 +51,7 @@ pub fn Manager() -> impl IntoView {
             <div class="column">
                 <h2 class="bar">"Files"</h2>
                 <News store=store catalogue=catalogue />
-                <BrowsePane browse=browse store=store on_existing=on_existing />
+                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
             </div>
             <div class="column">
                 <h2 class="bar">"Transfers"</h2>

@@ -78,7 +78,7 @@ pub fn Popup() -> impl IntoView {
             </div>
             <News store=store catalogue=catalogue />
             <div class="fill" id=Tab::Browse.panel() role="tabpanel" hidden=move || tab.get() != Tab::Browse>
-                <BrowsePane browse=browse store=store on_existing=on_existing />
+                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
             </div>
             <div class="fill" id=Tab::Transfers.panel() role="tabpanel" hidden=move || tab.get() != Tab::Transfers>
                 <Show when=move || tab.get() == Tab::Transfers>

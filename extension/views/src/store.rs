@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use wstp_messages::{Event, Notice, ServerView, Settings, Snapshot, TransferId, TransferState, TransferView};
+use wstp_messages::{
+    Event, LoginView, Notice, ServerView, Settings, Snapshot, TransferId, TransferState, TransferView,
+};
 use wstp_ui::speed_curve::Speeds;
 
 use crate::catalogue::News;
@@ -26,6 +28,8 @@ pub struct Kept {
 pub struct Store {
     /// The remembered servers, last used first.
     pub servers: RwSignal<Vec<ServerView>>,
+    /// Who the user is at servers where that is known.
+    pub logins: RwSignal<Vec<LoginView>>,
     /// The settings.
     pub settings: RwSignal<Settings>,
     /// The notice about the stored data that the user has to read, if any.
@@ -79,6 +83,7 @@ impl Store {
     pub fn new() -> Self {
         Self {
             servers: RwSignal::new(Vec::new()),
+            logins: RwSignal::new(Vec::new()),
             settings: RwSignal::new(Settings::default()),
             notice: RwSignal::new(None),
             is_ready: RwSignal::new(false),
@@ -96,6 +101,7 @@ impl Store {
             News::Event(Event::Transfers(views)) => self.merge(views),
             News::Event(Event::Removed(ids)) => self.remove(&ids),
             News::Event(Event::Servers(servers)) => self.servers.set(servers),
+            News::Event(Event::Logins(logins)) => self.logins.set(logins),
             News::Event(Event::Settings(settings)) => self.settings.set(settings),
             News::Event(Event::Notice(notice)) => self.notice.set(notice),
         }
@@ -128,6 +134,7 @@ impl Store {
         self.remove(&gone);
         self.merge(snapshot.transfers);
         self.servers.set(snapshot.servers);
+        self.logins.set(snapshot.logins);
         self.settings.set(snapshot.settings);
         self.notice.set(snapshot.notice);
         self.is_ready.set(true);

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::{BlockOrder, Command, Problem, Step, Sweep, TransferId, TransferState, TransferView};
+use wstp_messages::{BlockOrder, Command, Problem, ServerView, Step, Sweep, TransferId, TransferState, TransferView};
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::Confirm;
@@ -17,6 +17,7 @@ use wstp_ui::transfer_row::{Action, TransferRow};
 use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::folder_files::FolderFiles;
+use crate::login::LoginDialog;
 use crate::picked::{Picked, Progress};
 use crate::store::{Kept, Store, Tally};
 use crate::words::{info, is_complete, kept_bytes, source};
@@ -37,6 +38,8 @@ struct Desk {
     picked: Option<Picked>,
     /// The transfer that is to be removed if the user is sure.
     asked: RwSignal<Option<TransferView>>,
+    /// The server to log in to.
+    login: RwSignal<Option<ServerView>>,
 }
 
 impl Desk {
@@ -45,6 +48,11 @@ impl Desk {
         match action {
             Action::Pause => self.send(Command::Pause { transfer }),
             Action::Resume | Action::Retry | Action::Update => self.send(Command::Resume { transfer }),
+            Action::LogIn => self.login.set(Some(ServerView {
+                address: view.server.clone(),
+                label: view.server_label.clone(),
+                agent: String::new(),
+            })),
             Action::Begin => self.send(Command::Insist { transfer }),
             Action::First => self.send(Command::Move { transfer, step: Step::First }),
             Action::Earlier => self.send(Command::Move { transfer, step: Step::Earlier }),
@@ -145,8 +153,8 @@ pub fn TransfersPane(
     toasts: Toasts,
     #[prop(optional)] picked: Option<Picked>,
 ) -> impl IntoView {
-    let (notice, asked) = (RwSignal::new(None), RwSignal::new(None));
-    let desk = Desk { store, catalogue, toasts, notice, picked, asked };
+    let (notice, asked, login) = (RwSignal::new(None), RwSignal::new(None), RwSignal::new(None));
+    let desk = Desk { store, catalogue, toasts, notice, picked, asked, login };
     let dates = StoredValue::new_local(DateWriter::new());
     let is_empty = Memo::new(move |_| store.order.with(Vec::is_empty));
     view! {
@@ -175,6 +183,7 @@ pub fn TransfersPane(
             </Show>
             <Footer store=store desk=desk />
             <Sure desk=desk />
+            <LoginDialog server=login catalogue=catalogue on_done=|()| {} />
         </section>
     }
 }

@@ -116,6 +116,7 @@ pub fn words(view: &TransferView) -> String {
         return words;
     }
     match view.state {
+        TransferState::Queued if view.needs_login => "Waits until you log in".to_owned(),
         TransferState::Queued if waits_for_room(view) => "Waits for room".to_owned(),
         TransferState::Queued => turn(view.place),
         TransferState::Starting => "Starting".to_owned(),
@@ -191,7 +192,7 @@ fn tone(view: &TransferView) -> Tone {
         }
         TransferState::Complete | TransferState::Saved => Tone::Good,
         TransferState::Waiting { .. } => Tone::Warn,
-        TransferState::Queued if waits_for_room(view) => Tone::Warn,
+        TransferState::Queued if view.needs_login || waits_for_room(view) => Tone::Warn,
         TransferState::Failed => Tone::Bad,
         TransferState::Queued | TransferState::Paused | TransferState::Cancelled => Tone::Neutral,
     }

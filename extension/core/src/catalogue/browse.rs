@@ -11,13 +11,15 @@ use gloo_timers::future::sleep;
 use wstp_client::address::Source;
 use wstp_engine::Instant;
 use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
-use wstp_messages::{Listed, ListedKind, Problem, Reply, ServerView, Spot};
+use wstp_messages::{Credential, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot};
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePath, features};
 
 use super::address::{self, Address};
 use super::diagnosis::{Finding, diagnose};
+use super::logins::Logins;
 use super::typed;
 use crate::carrier::{Carrier, Purpose};
+use crate::fetching::Endpoint;
 use crate::socket::Happening;
 use crate::words::{not_wstp, problem, server_problem};
 use crate::{AGENT, clock};
@@ -35,24 +37,40 @@ const QUICK: Duration = Duration::from_secs(2);
 /// Requests one connection may have open here; views ask for one at a time.
 const MAX_REQUESTS: usize = 16;
 
-type Answer = Result<peer::Reply, Problem>;
-type Welcomed = Result<String, Problem>;
+type Answer = Result<peer::Reply, Unanswered>;
+type Welcomed = Result<(), Unanswered>;
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// In words.
+    pub problem: Problem,
+    /// The server that needs something of the user first, if that is so.
+    pub needs: Option<Box<(ServerView, Need)>>,
+}
+
+impl From<Problem> for Unanswered {
+    fn from(problem: Problem) -> Self {
+        Self { problem, needs: None }
+    }
+}
 
 /// The connections used for browsing.
 #[derive(Clone, Default)]
 pub struct Browser {
     connections: Rc<RefCell<HashMap<String, Rc<Connection>>>>,
+    logins: Rc<RefCell<Logins>>,
 }
 
 struct Connection {
-    label: String,
+    server: ServerView,
     state: RefCell<State>,
 }
 
 /// Why there is no connection.
 enum Unconnected {
-    /// In words.
-    Told(Problem),
+    /// It is known why.
+    Told(Unanswered),
     /// It could not be opened, and nobody said why.
     Unopened,
 }
@@ -72,13 +90,14 @@ impl Browser {
     /// # Errors
     ///
     /// In words for the user.
-    pub async fn connect(&self, typed: &str) -> Result<(ServerView, Spot), Problem> {
+    pub async fn connect(&self, typed: &str) -> Result<(ServerView, Spot), Unanswered> {
         let Source { mut address, path } = typed::parse(typed)?;
         let connection = match self.connection(&address).await {
             Ok(connection) => connection,
-            Err(Unconnected::Told(problem)) => return Err(problem),
+            Err(Unconnected::Told(told)) => return Err(told),
             Err(Unconnected::Unopened) => match diagnose(&address).await {
-                Finding::Told(problem) => return Err(problem),
+                Finding::Told(problem) => return Err(problem.into()),
+                Finding::Untrusted(problem) => return Err(untrusted(&address, problem)),
                 Finding::MovedTo(other) => {
                     address = other;
                     self.reach(&address).await?
@@ -86,18 +105,21 @@ impl Browser {
             },
         };
         let spot = if path.is_root() { Spot::default() } else { connection.look_at(&path).await? };
-        Ok((ServerView { address: address.to_string(), label: address.short(), agent: connection.agent() }, spot))
+        Ok((ServerView { agent: connection.agent(), ..view_of(&address) }, spot))
     }
 
     /// A connection to exactly this address.
-    async fn reach(&self, address: &Address) -> Result<Rc<Connection>, Problem> {
+    async fn reach(&self, address: &Address) -> Result<Rc<Connection>, Unanswered> {
         match self.connection(address).await {
             Ok(connection) => Ok(connection),
-            Err(Unconnected::Told(problem)) => Err(problem),
+            Err(Unconnected::Told(told)) => Err(told),
             Err(Unconnected::Unopened) => Err(match diagnose(address).await {
-                Finding::Told(problem) => problem,
+                Finding::Told(problem) => problem.into(),
+                Finding::Untrusted(problem) => untrusted(address, problem),
                 // It was followed once; a server that keeps moving is none.
-                Finding::MovedTo(other) => not_wstp(&address.short(), &format!("it leads on to {}", other.short())),
+                Finding::MovedTo(other) => {
+                    not_wstp(&address.short(), &format!("it leads on to {}", other.short())).into()
+                }
             }),
         }
     }
@@ -107,7 +129,7 @@ impl Browser {
     /// # Errors
     ///
     /// In words for the user.
-    pub async fn list(&self, address: &str, path: String, cursor: Option<String>) -> Result<Reply, Problem> {
+    pub async fn list(&self, address: &str, path: String, cursor: Option<String>) -> Result<Reply, Unanswered> {
         let address = address::parse(address)?;
         let path = SharePath::parse(path).map_err(|error| {
             problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
@@ -117,16 +139,24 @@ impl Browser {
         match connection.ask(Request::List { path, cursor, limit }).await? {
             // A page without entries that is not the last would be followed by another one for ever.
             peer::Reply::Listing(listing) if listing.entries.is_empty() && listing.next.is_some() => {
-                Err(endless(&connection.label))
+                Err(endless(connection.label()).into())
             }
             peer::Reply::Listing(listing) => {
                 let is_quick = clock::now() - began <= QUICK;
                 connection.state.borrow_mut().page = if is_quick { PAGE } else { SHORT_PAGE };
-                Ok(listed(listing))
+                Ok(listed(listing, connection.hides_more()))
             }
-            peer::Reply::Failure(failure) => Err(server_problem(failure.code, &failure.text, &connection.label)),
-            _ => Err(lost(&connection.label)),
+            peer::Reply::Failure(failure) => Err(connection.refused(failure.code, &failure.text)),
+            _ => Err(lost(connection.label()).into()),
         }
+    }
+
+    /// Proves with these who the user is. Connections end that proved something else.
+    pub fn use_logins(&self, logins: Logins) {
+        let before = self.logins.replace(logins);
+        let logins = self.logins.borrow();
+        let token = |logins: &Logins, address: &str| logins.at(address).map(|login| login.token.clone());
+        self.connections.borrow_mut().retain(|address, _| token(&before, address) == token(&logins, address));
     }
 
     /// Closes the connections nobody used for a while.
@@ -144,12 +174,12 @@ impl Browser {
         let known = self.connections.borrow().get(&key).filter(|known| !known.is_over()).cloned();
         let connection = match known {
             Some(connection) => connection,
-            None => self.open(address).map_err(Unconnected::Told)?,
+            None => self.open(address).map_err(|problem| Unconnected::Told(problem.into()))?,
         };
         let Some(welcome) = connection.await_welcome() else { return Ok(connection) };
         let result = match connection.wait(welcome).await {
-            Ok(Ok(_)) => return Ok(connection),
-            Ok(Err(problem)) => Unconnected::Told(problem),
+            Ok(Ok(())) => return Ok(connection),
+            Ok(Err(told)) => Unconnected::Told(told),
             Err(_) => Unconnected::Unopened,
         };
         self.connections.borrow_mut().retain(|_, other| !Rc::ptr_eq(other, &connection));
@@ -157,18 +187,20 @@ impl Browser {
     }
 
     fn open(&self, address: &Address) -> Result<Rc<Connection>, Problem> {
+        let url = address.to_string();
+        let credential = self.logins.borrow().at(&url).map(|login| login.token.clone());
         let connection = Rc::new(Connection {
-            label: address.short(),
+            server: view_of(address),
             state: RefCell::new(State {
                 carrier: None,
-                peer: new_peer(),
+                peer: new_peer(credential.as_ref()),
                 awaiting_welcome: Vec::new(),
                 last_used: clock::now(),
                 page: SHORT_PAGE,
             }),
         });
         let (connections, weak) = (Rc::downgrade(&self.connections), Rc::downgrade(&connection));
-        let carrier = Carrier::connect(&address.to_string(), Purpose::Control, move |happening| {
+        let carrier = Carrier::connect(Endpoint { url, credential }, Purpose::Control, move |happening| {
             let Some(connection) = weak.upgrade() else { return };
             if !connection.handle(happening)
                 && let Some(connections) = connections.upgrade()
@@ -184,6 +216,23 @@ impl Browser {
 }
 
 impl Connection {
+    fn label(&self) -> &str {
+        &self.server.label
+    }
+
+    /// Whether the user proved nothing, and a login would show more.
+    fn hides_more(&self) -> bool {
+        let state = self.state.borrow();
+        state.peer.welcome().is_some_and(|welcome| welcome.features & features::LOGIN != 0)
+    }
+
+    /// The server refused a request, or the connection as a whole.
+    fn refused(&self, code: ErrorCode, text: &str) -> Unanswered {
+        let problem = server_problem(code, text, self.label());
+        let needs = (code == ErrorCode::Unauthorized).then(|| Box::new((self.server.clone(), Need::Login)));
+        Unanswered { problem, needs }
+    }
+
     fn agent(&self) -> String {
         self.state.borrow().peer.welcome().map_or_else(String::new, |welcome| welcome.agent.clone())
     }
@@ -200,11 +249,12 @@ impl Connection {
         Some(receiver)
     }
 
-    fn request(&self, request: Request) -> Result<oneshot::Receiver<Answer>, Problem> {
+    fn request(&self, request: Request) -> Result<oneshot::Receiver<Answer>, Unanswered> {
         let mut state = self.state.borrow_mut();
         let allowed = state.peer.limits().map_or(0, |limits| limits.requests as usize).min(MAX_REQUESTS);
         if state.peer.under_way() >= allowed {
-            return Err(problem(format!("{} still answers other questions.", self.label), "Try again in a moment."));
+            let what = format!("{} still answers other questions.", self.label());
+            return Err(problem(what, "Try again in a moment.").into());
         }
         let (sender, receiver) = oneshot::channel();
         let now = clock::now();
@@ -217,7 +267,7 @@ impl Connection {
     /// Asks the server, and waits for its answer as long as the peer's patience allows.
     async fn ask(&self, request: Request) -> Answer {
         let answer = self.request(request)?;
-        self.wait(answer).await.unwrap_or_else(|_| Err(lost(&self.label)))
+        self.wait(answer).await.unwrap_or_else(|_| Err(lost(self.label()).into()))
     }
 
     /// Waits for something that the connection brings or its end ends.
@@ -237,7 +287,7 @@ impl Connection {
         let mut state = self.state.borrow_mut();
         match state.peer.handle_timeout(clock::now(), 0) {
             Some(Due::Ping(ping)) => state.send(&ping),
-            Some(Due::Stalled) if state.peer.is_open() => state.end(silent(&self.label)),
+            Some(Due::Stalled) if state.peer.is_open() => state.end(silent(self.label()).into()),
             Some(Due::Stalled) => state.give_up_opening(),
             None => {}
         }
@@ -249,13 +299,16 @@ impl Connection {
     }
 
     /// Finds out what stands at a path: the folder to show, and the file in it that was meant.
-    async fn look_at(&self, path: &SharePath) -> Result<Spot, Problem> {
+    async fn look_at(&self, path: &SharePath) -> Result<Spot, Unanswered> {
         let entry = match self.ask(Request::Stat { path: path.clone() }).await? {
             peer::Reply::Stat(reply) => reply.entry,
             peer::Reply::Failure(failure) => {
-                return Ok(Spot { problem: Some(not_there(path, failure.code, &self.label)), ..Spot::default() });
+                return Ok(Spot {
+                    problem: Some(not_there(path, failure.code, self.label(), self.hides_more())),
+                    ..Spot::default()
+                });
             }
-            _ => return Err(lost(&self.label)),
+            _ => return Err(lost(self.label()).into()),
         };
         let names = |path: &SharePath| path.names().map(str::to_owned).collect();
         Ok(match entry.kind {
@@ -281,9 +334,8 @@ impl Connection {
             }
             Happening::Came(incoming) => match state.peer.handle_frame(clock::now(), incoming) {
                 Ok(Event::Welcome) => {
-                    let agent = state.peer.welcome().map_or_else(String::new, |welcome| welcome.agent.clone());
                     let awaiting = std::mem::take(&mut state.awaiting_welcome);
-                    awaiting.into_iter().for_each(|sender| drop(sender.send(Ok(agent.clone()))));
+                    awaiting.into_iter().for_each(|sender| drop(sender.send(Ok(()))));
                     true
                 }
                 Ok(Event::Reply { context, reply, .. }) => {
@@ -291,13 +343,13 @@ impl Connection {
                     true
                 }
                 Ok(Event::Refused(failure)) => {
-                    state.end(server_problem(failure.code, &failure.text, &self.label));
+                    state.end(self.refused(failure.code, &failure.text));
                     false
                 }
                 Ok(Event::Goodbye(_)) => false,
                 Ok(_) => true,
                 Err(error) => {
-                    state.end(not_wstp(&self.label, &error.to_string()));
+                    state.end(not_wstp(self.label(), &error.to_string()).into());
                     false
                 }
             },
@@ -308,11 +360,11 @@ impl Connection {
             Happening::Closed => {
                 if state.peer.is_open() {
                     let problem = if state.peer.welcome().is_some() {
-                        lost(&self.label)
+                        lost(self.label())
                     } else {
-                        not_wstp(&self.label, "it closed the connection")
+                        not_wstp(self.label(), "it closed the connection")
                     };
-                    state.end(problem);
+                    state.end(problem.into());
                 } else {
                     state.give_up_opening();
                 }
@@ -336,20 +388,29 @@ impl State {
     }
 
     /// Tells everybody who waits why nothing will come.
-    fn end(&mut self, problem: Problem) {
+    fn end(&mut self, reason: Unanswered) {
         self.carrier = None;
         for sender in std::mem::take(&mut self.awaiting_welcome) {
-            let _ = sender.send(Err(problem.clone()));
+            let _ = sender.send(Err(reason.clone()));
         }
-        for (sender, _) in std::mem::replace(&mut self.peer, new_peer()).into_requests() {
-            let _ = sender.send(Err(problem.clone()));
+        for (sender, _) in std::mem::replace(&mut self.peer, new_peer(None)).into_requests() {
+            let _ = sender.send(Err(reason.clone()));
         }
     }
 }
 
-fn new_peer<C>() -> Peer<C> {
+fn new_peer<C>(credential: Option<&Credential>) -> Peer<C> {
     let patience = Patience::fixed(CONNECT_PATIENCE, ANSWER_PATIENCE, ANSWER_PATIENCE);
-    Peer::new(clock::now(), AGENT, None, features::LINKS, patience)
+    let credential = credential.map(|Credential(token)| wstp_engine::Credential::Token(token.clone()));
+    Peer::new(clock::now(), AGENT, credential.as_ref(), features::LINKS | features::LOGIN, patience)
+}
+
+fn view_of(address: &Address) -> ServerView {
+    ServerView { address: address.to_string(), label: address.short(), agent: String::new() }
+}
+
+fn untrusted(address: &Address, problem: Problem) -> Unanswered {
+    Unanswered { problem, needs: Some(Box::new((view_of(address), Need::Trust(address.page("/"))))) }
 }
 
 fn lost(label: &str) -> Problem {
@@ -365,15 +426,19 @@ fn endless(label: &str) -> Problem {
 }
 
 /// The problem to show when the server can't show the path that the user asked for.
-fn not_there(path: &SharePath, code: ErrorCode, label: &str) -> Problem {
+fn not_there(path: &SharePath, code: ErrorCode, label: &str, hides_more: bool) -> Problem {
     if code != ErrorCode::NotFound {
         return server_problem(code, "", label);
     }
-    problem(format!("There is no \u{201c}{path}\u{201d} on {label}."), "Its first folder is shown instead.")
+    let advice = match hides_more {
+        true => "Its first folder is shown instead. It may have more for you once you log in.",
+        false => "Its first folder is shown instead.",
+    };
+    problem(format!("There is no \u{201c}{path}\u{201d} on {label}."), advice)
 }
 
-fn listed(listing: Listing) -> Reply {
-    Reply::Listing { entries: listing.entries.into_iter().map(listed_entry).collect(), next: listing.next }
+fn listed(listing: Listing, hides_more: bool) -> Reply {
+    Reply::Listing { entries: listing.entries.into_iter().map(listed_entry).collect(), next: listing.next, hides_more }
 }
 
 fn listed_entry(entry: Entry) -> Listed {

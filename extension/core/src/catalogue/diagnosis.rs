@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, RequestCache, RequestCredentials, RequestInit, RequestMode, WorkerGlobalScope};
+use web_sys::{AbortController, RequestMode, RequestRedirect};
 use wstp_client::diagnosis::Answer;
 use wstp_messages::Problem;
 use wstp_protocol::probe::{Answerer, VERSION_FIELD};
 
 use super::address::Address;
+use crate::fetching;
 use crate::words::{EXTENSION, problem, told};
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,6 +23,8 @@ pub enum Finding {
     MovedTo(Address),
     /// In words.
     Told(Problem),
+    /// The browser refuses the certificate, or may do so. The user can look at it on the server's page.
+    Untrusted(Problem),
 }
 
 /// The HTTP response to the probe.
@@ -41,7 +42,7 @@ pub async fn diagnose(address: &Address) -> Finding {
     }
     if address.secure {
         let answers = ask_anybody(&address.with_encryption(false).http_url()).await;
-        return Finding::Told(if answers { no_trust(address) } else { not_secure(address) });
+        return Finding::Untrusted(if answers { no_trust(address) } else { not_secure(address) });
     }
     let secure = address.with_encryption(true);
     match ask(&secure.http_url()).await {
@@ -73,47 +74,40 @@ fn elsewhere(address: &Address, target: &Address) -> Problem {
 fn no_trust(address: &Address) -> Problem {
     problem(
         format!("{} answers, but Chrome does not trust its certificate.", address.short()),
-        format!(
-            "Open {} in a tab, look at the certificate, accept it if it is the server's, and try again.",
-            address.page("/")
-        ),
+        "Open its page, compare the certificate with the one that the server printed, accept it if it is the same, and try \
+         again.",
     )
 }
 
 fn not_secure(address: &Address) -> Problem {
     problem(
         format!("No secure connection to {} could be made.", address.short()),
-        format!(
-            "Either nobody answers there, or the certificate is not trusted: open {} in a tab to see which.",
-            address.page("/")
-        ),
+        "Either nobody answers there, or Chrome does not trust the certificate. Its page shows which.",
     )
 }
 
 async fn ask(url: &str) -> Option<Response> {
-    let response = fetch(url, RequestMode::Cors).await?;
+    let response = fetch(url, RequestMode::Cors, RequestRedirect::Follow).await?;
     let field = |name: &str| response.headers().get(name).ok().flatten();
     let said = Answer { status: response.status(), version: field(VERSION_FIELD), via: field("via") };
     Some(Response { said, url: response.url() })
 }
 
-/// Whether anything answers at all. A browser that may not read the answer says no more.
+/// Whether anything answers at all. A server that speaks TLS may lead there, which is not followed: the certificate is
+/// what fails. A browser that may not read the answer says no more.
 async fn ask_anybody(url: &str) -> bool {
-    fetch(url, RequestMode::NoCors).await.is_some()
+    fetch(url, RequestMode::Cors, RequestRedirect::Manual).await.is_some()
+        || fetch(url, RequestMode::NoCors, RequestRedirect::Follow).await.is_some()
 }
 
-async fn fetch(url: &str, mode: RequestMode) -> Option<web_sys::Response> {
+async fn fetch(url: &str, mode: RequestMode, redirect: RequestRedirect) -> Option<web_sys::Response> {
     let controller = AbortController::new().ok()?;
-    let options = RequestInit::new();
+    let options = fetching::options("GET", &controller);
     options.set_mode(mode);
-    options.set_cache(RequestCache::NoStore);
-    options.set_credentials(RequestCredentials::Omit);
-    options.set_referrer_policy(web_sys::ReferrerPolicy::NoReferrer);
-    options.set_signal(Some(&controller.signal()));
-    let scope: WorkerGlobalScope = js_sys::global().dyn_into().ok()?;
-    let asking = JsFuture::from(scope.fetch_with_str_and_init(url, &options));
+    options.set_redirect(redirect);
+    let asking = Box::pin(fetching::send(url, &options));
     let answer = match select(asking, Box::pin(sleep(PATIENCE))).await {
-        Either::Left((answer, _)) => answer.ok()?.dyn_into().ok(),
+        Either::Left((answer, _)) => answer.ok(),
         Either::Right(_) => None,
     };
     // Nobody reads the rest.
@@ -134,6 +128,7 @@ mod tests {
         match judge(&Address::parse(address).unwrap(), response) {
             Finding::Told(problem) => format!("{} {}", problem.what, problem.advice),
             Finding::MovedTo(address) => format!("moved to {address}"),
+            Finding::Untrusted(problem) => format!("not trusted: {problem:?}"),
         }
     }
 

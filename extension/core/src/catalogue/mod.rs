@@ -13,6 +13,8 @@ mod copy;
 mod diagnosis;
 mod item;
 mod journal;
+mod login;
+mod logins;
 mod mirror;
 mod model;
 mod queue;
@@ -39,19 +41,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gloo_timers::callback::{Interval, Timeout};
+use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_engine::{Instant, StoreError};
 use wstp_messages::{
-    Command, CommandId, ContextName, Inner, MAX_FILES, Message, Problem, Reply, SaveOutcome, TransferId, WorkerTask,
+    Command, CommandId, ContextName, Credential, Inner, Login, MAX_FILES, Message, Need, Problem, Reply, SaveOutcome,
+    TransferId, WorkerTask,
 };
 
 use crate::opfs::{Folder, is_in_use};
 use crate::placed::last_name;
-use crate::words::store_problem;
+use crate::words::{problem, store_problem};
 use crate::{carrier, clock, panic};
-use browse::Browser;
+use browse::{Browser, Unanswered};
 use contents::Library;
 use journal::Journal;
 use storage::Opened;
@@ -66,12 +70,16 @@ const TOPICS: &[&str] = &[
     "Forgotten",
     "Missing",
     "Copy",
+    "Logins",
     "Hail",
     "OverHttp",
 ];
 /// Views are told how far transfers are at most so often.
 const TELL: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often and how long it is looked whether the kept logins are here.
+const LOGINS_LOOK: Duration = Duration::from_millis(50);
+const LOGINS_LOOKS: u32 = 60;
 
 /// Opens the journal and goes on where it ends.
 pub fn run() {
@@ -103,6 +111,8 @@ struct Catalogue {
     copied: Cell<Instant>,
     /// Whether an older copy is asked for, which must not be replaced before it is here.
     asks_copy: Cell<bool>,
+    /// Whether the logins that were kept are asked for. They must not be replaced before they are here.
+    asks_logins: Cell<bool>,
 }
 
 async fn open() -> Result<(), JsValue> {
@@ -134,6 +144,7 @@ async fn open() -> Result<(), JsValue> {
         is_uncopied: Cell::new(true),
         copied: Cell::default(),
         asks_copy: Cell::new(opened.is_empty),
+        asks_logins: Cell::new(true),
     });
     let bus = Bus::open(TOPICS, {
         let catalogue = catalogue.clone();
@@ -143,6 +154,7 @@ async fn open() -> Result<(), JsValue> {
         let catalogue = catalogue.clone();
         move || {
             catalogue.alive();
+            catalogue.ask_for_logins();
             catalogue.browser.close_idle();
             catalogue.queue.borrow_mut().write_saved();
             catalogue.perform();
@@ -161,6 +173,7 @@ async fn open() -> Result<(), JsValue> {
         move |url| catalogue.say(Message::Inner(Inner::OverHttp(url.to_owned())))
     });
     catalogue.alive();
+    catalogue.say(Message::Inner(Inner::AskLogins));
     if opened.is_empty {
         catalogue.say(Message::Inner(Inner::AskCopy));
     }
@@ -193,6 +206,10 @@ impl Catalogue {
                 Message::Inner(Inner::Asked(transfer)) => queue.handle_asked(&transfer),
                 Message::Inner(Inner::Forgotten(download)) => queue.handle_forgotten(download),
                 Message::Inner(Inner::Missing(files)) => queue.handle_missing(&files),
+                // A second answer says nothing new, and would undo what happened since the first.
+                Message::Inner(Inner::Logins(logins)) if self.asks_logins.replace(false) => {
+                    queue.handle_kept_logins(logins);
+                }
                 Message::Inner(Inner::Hail) => self.alive(),
                 Message::Inner(Inner::OverHttp(url)) => carrier::remember(url),
                 _ => {}
@@ -223,6 +240,7 @@ impl Catalogue {
                 Effect::Save(transfer, file) => self.save(transfer, file),
                 Effect::Delete(transfer) => delete(transfer.0),
                 Effect::Describe(item) => storage::describe_later(*item),
+                Effect::UseLogins(logins) => self.browser.use_logins(logins),
                 Effect::MeasureRoom => self.measure_room(),
                 Effect::OpenStorage => panic::give_up(&JsError::new("the storage is to be opened again").into()),
             }
@@ -283,14 +301,32 @@ impl Catalogue {
         let catalogue = self.clone();
         spawn_local(async move {
             let result = match command {
-                Command::Connect { address } => match catalogue.browser.connect(&address).await {
-                    Ok((server, spot)) => {
-                        catalogue.queue.borrow_mut().handle_connected(id.clone(), server, spot);
-                        None
+                Command::Connect { address } => {
+                    catalogue.logins_are_known().await;
+                    match catalogue.browser.connect(&address).await {
+                        Ok((server, spot)) => {
+                            catalogue.look_who(&server.address);
+                            catalogue.queue.borrow_mut().handle_connected(id.clone(), server, spot);
+                            None
+                        }
+                        Err(reason) => Some(catalogue.unanswered(reason)),
                     }
-                    Err(problem) => Some(Err(problem)),
-                },
-                Command::List { address, path, cursor } => Some(catalogue.browser.list(&address, path, cursor).await),
+                }
+                Command::List { address, path, cursor } => {
+                    catalogue.logins_are_known().await;
+                    let listed = catalogue.browser.list(&address, path, cursor).await;
+                    Some(listed.or_else(|reason| catalogue.unanswered(reason)))
+                }
+                Command::LogIn { address, user, secret } => {
+                    match catalogue.log_in(&address, user.as_deref(), &secret).await {
+                        Ok(login) => {
+                            catalogue.queue.borrow_mut().handle_logged_in(id.clone(), login);
+                            None
+                        }
+                        Err(problem) => Some(Err(problem)),
+                    }
+                }
+                Command::LogOut { address } => Some(catalogue.log_out(&address).await),
                 Command::Files { transfer, only_problems, from, limit } => {
                     Some(catalogue.list_files(&transfer, only_problems, from, limit).await)
                 }
@@ -304,6 +340,66 @@ impl Catalogue {
                 catalogue.queue.borrow_mut().reply(id, result);
             }
             catalogue.perform();
+        });
+    }
+
+    /// Asks again once a second. Nobody waits longer than that for the first answer: a download that begins without its
+    /// token is begun again with it.
+    fn ask_for_logins(&self) {
+        if !self.asks_logins.get() {
+            return;
+        }
+        self.queue.borrow_mut().handle_no_logins_yet();
+        self.say(Message::Inner(Inner::AskLogins));
+    }
+
+    /// Waits until the kept logins are here, but not for long.
+    async fn logins_are_known(&self) {
+        for _ in 0..LOGINS_LOOKS {
+            if !self.asks_logins.get() {
+                return;
+            }
+            sleep(LOGINS_LOOK).await;
+        }
+    }
+
+    /// The reply without an answer. A server that does not know the user's token any more gets it no more.
+    fn unanswered(&self, reason: Unanswered) -> Result<Reply, Problem> {
+        let Unanswered { problem, needs } = reason;
+        let Some((server, need)) = needs.map(|needs| *needs) else { return Err(problem) };
+        if need == Need::Login {
+            self.queue.borrow_mut().forget_login(&server.address);
+        }
+        Ok(Reply::Barred { server, need, problem })
+    }
+
+    async fn log_in(&self, address: &str, user: Option<&str>, secret: &Credential) -> Result<Login, Problem> {
+        self.logins_are_known().await;
+        if self.asks_logins.get() {
+            return Err(problem("The browser does not give the logins that it keeps.", "Try again in a moment."));
+        }
+        login::log_in(&address::parse(address)?, user, secret).await
+    }
+
+    async fn log_out(&self, address: &str) -> Result<Reply, Problem> {
+        self.logins_are_known().await;
+        let forgotten = self.queue.borrow_mut().forget_login(address);
+        if let Some(Login { token, is_brought: false, .. }) = forgotten {
+            login::revoke(&address::parse(address)?, &token).await?;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Finds out who the user is at a server now: a role may have changed.
+    fn look_who(self: &Rc<Self>, address: &str) {
+        let token = self.queue.borrow().login(address).map(|login| login.token.clone());
+        let (Some(token), Ok(address)) = (token, address::parse(address)) else { return };
+        let catalogue = self.clone();
+        spawn_local(async move {
+            if let Some(view) = login::who(&address, &token).await {
+                catalogue.queue.borrow_mut().handle_identity(&token, view);
+                catalogue.perform();
+            }
         });
     }
 

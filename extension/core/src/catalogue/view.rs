@@ -56,6 +56,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
         state,
         place,
         lacks: None,
+        needs_login: false,
         is_outdated: matches!(item.fetch, Fetch::Outdated(_)),
         problem: match (item.problem(), &item.save) {
             (Some(problem), _) | (_, Save::No(Some(problem))) => Some(problem.clone()),

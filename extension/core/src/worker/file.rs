@@ -8,7 +8,7 @@ use wstp_engine::{
     SourceId, SourceKind,
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
-use wstp_protocol::SharePath;
+use wstp_protocol::{ErrorCode, SharePath};
 
 use super::job::{Act, Instruction, Job, Wire};
 use super::progress::{self, Parts};
@@ -17,7 +17,7 @@ use super::stored_transfer::StoredTransfer;
 use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL, JOURNAL_BYTES};
 use crate::socket::Happening;
-use crate::words::{engine_problem, passing_problem, problem};
+use crate::words::{engine_problem, login_problem, passing_problem, problem};
 use crate::{AGENT, clock};
 
 /// The most connections over all servers when the user sets no number.
@@ -143,6 +143,9 @@ impl FileJob {
         let label = progress::origin_label(&self.task.terms.sources);
         match found {
             Some(Problem::Changed) => WorkerReport::Outdated(engine_problem(&Problem::Changed, &label)),
+            Some(Problem::Server { code: ErrorCode::Unauthorized, .. }) => {
+                WorkerReport::Unauthorized(login_problem(&label))
+            }
             Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
             None => WorkerReport::Failed(problem("The download can't go on.", "Try again.")),
         }

@@ -91,6 +91,7 @@ pub fn empty(transfer: &TransferId, state: TransferState) -> TransferView {
         state,
         place: None,
         lacks: None,
+        needs_login: false,
         is_outdated: false,
         problem: None,
         verified: 0,

@@ -10,6 +10,7 @@ pub(super) fn actions(view: &TransferView) -> Vec<Action> {
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) && !can_be_shown(view) => vec![Action::Retry, Action::Remove],
         TransferState::Saved if lacks_files(view) => vec![Action::Retry, Action::Show, Action::Remove],
+        TransferState::Queued if view.needs_login => vec![Action::Retry, Action::Pause, Action::Cancel],
         TransferState::Queued if waits_for_room(view) => vec![Action::Begin, Action::Pause, Action::Cancel],
         TransferState::Queued if view.place != Some(1) => vec![Action::First, Action::Pause, Action::Cancel],
         TransferState::Queued
@@ -39,7 +40,7 @@ pub(super) fn actions(view: &TransferView) -> Vec<Action> {
 
 pub(super) fn more(view: &TransferView) -> Vec<Action> {
     match (view.state, view.place) {
-        (TransferState::Queued, None) if waits_for_room(view) => vec![],
+        (TransferState::Queued, None) if view.needs_login || waits_for_room(view) => vec![],
         (TransferState::Queued, Some(1)) => vec![Action::Later],
         (TransferState::Queued, _) => vec![Action::Earlier, Action::Later],
         (TransferState::Saved, _) if view.in_sandbox && asks_for_another(view) => vec![Action::SaveInto],
@@ -52,6 +53,7 @@ pub(super) fn more(view: &TransferView) -> Vec<Action> {
 /// The ways out of what went wrong, offered in words beside it.
 pub(super) fn remedies(view: &TransferView) -> Vec<Action> {
     match view.state {
+        TransferState::Queued if view.needs_login => vec![Action::LogIn],
         // Chrome could not save it.
         TransferState::Complete if view.problem.is_some() => vec![Action::SaveInto],
         TransferState::Saved if asks_for_another(view) && view.in_sandbox => vec![Action::SaveAgain],

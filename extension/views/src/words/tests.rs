@@ -18,6 +18,7 @@ fn view(state: TransferState) -> TransferView {
         state,
         place: None,
         lacks: None,
+        needs_login: false,
         is_outdated: false,
         problem: None,
         verified: 8192,
@@ -48,6 +49,18 @@ fn speed_and_time_left_are_said_only_while_blocks_arrive() {
     let paused = super::info(&view(TransferState::Paused), String::new());
     assert_eq!(paused.progress.speed(), "");
     assert_eq!(paused.progress.left(), "");
+}
+
+#[test]
+fn a_transfer_that_waits_for_a_login_offers_it() {
+    let waiting = TransferView { needs_login: true, ..view(TransferState::Queued) };
+    let told = info(&waiting, String::new());
+    assert_eq!(
+        (told.words.as_str(), told.tone, told.remedies),
+        ("Waits until you log in", Tone::Warn, vec![Action::LogIn])
+    );
+    assert_eq!(told.actions, [Action::Retry, Action::Pause, Action::Cancel]);
+    assert!(told.more.is_empty());
 }
 
 #[test]

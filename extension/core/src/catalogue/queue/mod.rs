@@ -8,6 +8,7 @@
 //! that was done before does nothing.
 
 mod adding;
+mod logins;
 mod missing;
 mod ordering;
 mod pending_save;
@@ -31,6 +32,7 @@ use wstp_messages::{
 
 use super::change::{Change, Record};
 use super::item::{Goal, Item, Kept};
+use super::logins::Logins;
 use super::model::Model;
 use crate::words::problem;
 use pending_save::PendingSave;
@@ -62,6 +64,8 @@ pub enum Effect {
     MeasureRoom,
     /// Try to open the browser's storage, which could not be opened.
     OpenStorage,
+    /// From now on prove with these who the user is.
+    UseLogins(Logins),
 }
 
 /// A transfer's worker.
@@ -111,6 +115,10 @@ pub struct Queue {
     verified: HashSet<TransferId>,
     /// How many saved files are no longer on the disk.
     missing: HashMap<TransferId, u64>,
+    /// `None` until it is known which logins were kept.
+    logins: Option<Logins>,
+    /// Those whose server wants to know who the user is, in words.
+    awaiting_login: HashMap<TransferId, Problem>,
 }
 
 impl Queue {
@@ -139,6 +147,8 @@ impl Queue {
             rechecked: HashSet::new(),
             verified: HashSet::new(),
             missing: HashMap::new(),
+            logins: None,
+            awaiting_login: HashMap::new(),
         };
         queue.effects.push_back(Effect::MeasureRoom);
         done.into_iter().for_each(|(id, reply)| queue.remember(id, reply));
@@ -169,7 +179,9 @@ impl Queue {
                 let snapshot = self.snapshot();
                 self.reply(id, Ok(Reply::Snapshot(snapshot)));
             }
-            Command::Connect { .. } | Command::List { .. } => self.effects.push_back(Effect::Browse(id, command)),
+            Command::Connect { .. } | Command::List { .. } | Command::LogIn { .. } | Command::LogOut { .. } => {
+                self.effects.push_back(Effect::Browse(id, command));
+            }
             Command::Tasks { .. } => self.effects.push_back(Effect::Browse(id, command)),
             Command::Files { ref transfer, .. } => match self.folder_to_list(transfer) {
                 Ok(()) => self.effects.push_back(Effect::Browse(id, command)),
@@ -225,6 +237,9 @@ impl Queue {
         } else {
             self.keep(id, worker.said);
             match report {
+                WorkerReport::Unauthorized(problem) => {
+                    self.refused(id, &worker.terms.map(|terms| terms.sources).unwrap_or_default(), problem);
+                }
                 WorkerReport::Complete { size, root } => self.complete(id, size, root),
                 WorkerReport::Failed(problem) => self.fail(id, Change::Failed(id.clone(), problem)),
                 WorkerReport::Outdated(problem) => self.fail(id, Change::Outdated(id.clone(), problem)),
@@ -305,6 +320,8 @@ impl Queue {
             Command::Watch
             | Command::Connect { .. }
             | Command::List { .. }
+            | Command::LogIn { .. }
+            | Command::LogOut { .. }
             | Command::Files { .. }
             | Command::Tasks { .. } => {}
         }
@@ -324,6 +341,7 @@ impl Queue {
             self.write(Some(command), Change::Wanted(id.clone(), goal));
             self.changed.insert(id.clone());
         }
+        self.awaiting_login.remove(id);
         match goal {
             Goal::Run if self.workers.get(id).is_some_and(|worker| !worker.is_stopping) => {
                 self.say(Inner::Retry(id.clone()));
@@ -360,6 +378,7 @@ impl Queue {
         self.rechecked.remove(&id);
         self.verified.remove(&id);
         self.missing.remove(&id);
+        self.awaiting_login.remove(&id);
         self.removed.push(id.clone());
         if self.stop(&id) {
             self.doomed.insert(id);

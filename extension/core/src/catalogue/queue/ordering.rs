@@ -55,8 +55,13 @@ impl Queue {
         fresh.chain(aside.flatten())
     }
 
+    /// Whether it only waits for its turn.
     fn waits(&self, item: &Item) -> bool {
-        item.wants_worker() && !self.workers.contains_key(&item.id) && !self.lacking.contains_key(&item.id)
+        self.logins.is_some()
+            && item.wants_worker()
+            && !self.workers.contains_key(&item.id)
+            && !self.lacking.contains_key(&item.id)
+            && !self.awaiting_login.contains_key(&item.id)
     }
 
     /// Transfers that wait for their turn, in the order of the list.

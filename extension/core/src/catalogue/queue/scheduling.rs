@@ -4,6 +4,7 @@ use std::mem::discriminant;
 
 use wstp_messages::{Inner, TransferState, TransferView};
 
+use super::super::item::Item;
 use super::{Queue, Worker};
 
 /// Most workers at once, including those that only wait for a server.
@@ -59,7 +60,9 @@ impl Queue {
 
     fn count(&mut self) {
         let (mut transfers, mut all, mut have) = (0, 0_u128, 0_u128);
-        for item in self.model.items().filter(|item| item.wants_worker() || item.is_saving()) {
+        let is_active =
+            |item: &&Item| (item.wants_worker() && !self.awaiting_login.contains_key(&item.id)) || item.is_saving();
+        for item in self.model.items().filter(is_active) {
             let said = self.workers.get(&item.id).and_then(|worker| worker.said.as_ref());
             transfers += 1;
             all += u128::from(said.map_or(item.size, |said| item.size_beside(said.size)));

@@ -86,7 +86,7 @@ impl Queue {
         let terms = |(item, waits): (&super::Item, bool)| {
             let rate_limit = [if waits { spare } else { share }, item.rate_limit].into_iter().flatten().min();
             let (connections, order) = (settings.connections, self.model.order(&item.id));
-            (item.id.clone(), Terms { connections, memory, rate_limit, order, sources: item.sources() })
+            (item.id.clone(), Terms { connections, memory, rate_limit, order, sources: self.sources(item) })
         };
         running().map(terms).collect()
     }

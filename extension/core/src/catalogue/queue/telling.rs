@@ -12,13 +12,14 @@ pub(super) struct News {
     pub(super) servers: bool,
     pub(super) settings: bool,
     pub(super) notice: bool,
+    pub(super) logins: bool,
 }
 
 impl Queue {
     /// Whether there is something to tell the views.
     pub fn has_events(&self) -> bool {
-        let News { servers, settings, notice } = self.news;
-        !self.changed.is_empty() || !self.removed.is_empty() || servers || settings || notice
+        let News { servers, settings, notice, logins } = self.news;
+        !self.changed.is_empty() || !self.removed.is_empty() || servers || settings || notice || logins
     }
 
     /// Whether some of it is not only how far a transfer is: what a command did, how a transfer ended.
@@ -40,6 +41,9 @@ impl Queue {
         }
         if std::mem::take(&mut self.news.servers) {
             events.push(Event::Servers(self.servers()));
+        }
+        if std::mem::take(&mut self.news.logins) {
+            events.push(Event::Logins(self.login_views()));
         }
         if std::mem::take(&mut self.news.settings) {
             events.push(Event::Settings(self.model.settings()));
@@ -83,6 +87,7 @@ impl Queue {
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
             servers: self.servers(),
+            logins: self.login_views(),
             transfers: self.model.items().map(|item| self.view(item)).collect(),
             settings: self.model.settings(),
             notice: self.model.notice().cloned(),
@@ -101,6 +106,9 @@ impl Queue {
         view.lacks = self.lacking.get(&item.id).copied();
         view.missing = self.missing.get(&item.id).copied().unwrap_or_default();
         view.beside = self.model.beside(&item.id);
+        if let Some(problem) = self.awaiting_login.get(&item.id).filter(|_| item.wants_worker()) {
+            (view.needs_login, view.problem) = (true, Some(problem.clone()));
+        }
         if let Some(pending) = self.pending_saves.get(&item.id) {
             if let Some((reason, files)) = pending.waits().filter(|_| item.is_saving()) {
                 view.problem = Some(waiting_problem(reason, view.folder.map(|_| files)));

@@ -14,6 +14,7 @@ use super::{Effect, Queue};
 
 mod cleared;
 mod folders;
+mod logins;
 mod ordering;
 mod rechecking;
 mod saving;
@@ -42,7 +43,8 @@ struct Desk {
 impl Desk {
     /// With so many transfers at once.
     fn with_places(active_transfers: u8) -> Self {
-        let queue = Queue::new(Model::default(), vec![]);
+        let mut queue = Queue::new(Model::default(), vec![]);
+        queue.handle_kept_logins(vec![]);
         let mut desk = Self {
             queue,
             commands: 0,
@@ -167,6 +169,7 @@ impl Desk {
             }
         }
         self.queue = Queue::new(model, vec![]);
+        self.queue.handle_kept_logins(vec![]);
         self.said.clear();
         self.perform();
     }

@@ -5,7 +5,7 @@ use wstp_engine::folder::{FetchReply, FileId, FolderCommand};
 use wstp_engine::journal::Recovered;
 use wstp_engine::{Command, Phase, Problem, StoreError};
 use wstp_messages::{SourceTask, Terms};
-use wstp_protocol::SharePath;
+use wstp_protocol::{ErrorCode, SharePath};
 
 use super::{FolderJob, range_of};
 use crate::clock;
@@ -102,6 +102,10 @@ impl FolderJob {
                     FetchReply::FileFailed(problem)
                 }
                 (Phase::Failed, Some(problem @ Problem::Storage(_))) => FetchReply::Failed(problem),
+                // No other file comes either until the user logs in.
+                (Phase::Failed, Some(problem @ Problem::Server { code: ErrorCode::Unauthorized, .. })) => {
+                    FetchReply::Failed(problem)
+                }
                 (Phase::Failed, problem) => FetchReply::FileFailed(problem.unwrap_or(Problem::Connection)),
                 _ => return None,
             };

@@ -13,9 +13,9 @@ use wstp_engine::folder::{
     FileId, FolderCommand, FolderConfig, FolderOutput, FolderProblem, FolderProgress, FolderTransfer, KeepReply, Listed,
 };
 use wstp_engine::journal::Recovered;
-use wstp_engine::{Command, Instant, Phase, RangeSet};
+use wstp_engine::{Command, Instant, Phase, Problem, RangeSet};
 use wstp_messages::{Stamp, Terms, TransferView, WorkerReport, WorkerTask};
-use wstp_protocol::SharePath;
+use wstp_protocol::{ErrorCode, SharePath};
 
 use super::file;
 use super::job::{Act, Instruction, Job, Wire};
@@ -26,7 +26,7 @@ use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::folder_layout::{self, MAX_PROBLEMS, Trouble};
 use crate::socket::Happening;
-use crate::words::{folder_problem, left_out_problem, member_problem, problem};
+use crate::words::{folder_problem, left_out_problem, login_problem, member_problem, problem};
 use crate::{AGENT, clock};
 use checking::Checks;
 use large::Large;
@@ -316,6 +316,14 @@ impl Job for FolderJob {
             Phase::Paused => Some(WorkerReport::Stopped),
             Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),
             Phase::Failed if self.remedy(&progress).is_some() => None,
+            Phase::Failed
+                if matches!(
+                    &progress.problem,
+                    Some(FolderProblem::Source(Problem::Server { code: ErrorCode::Unauthorized, .. }))
+                ) =>
+            {
+                Some(WorkerReport::Unauthorized(login_problem(&self.label())))
+            }
             Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
                 || problem("The download can't go on.", "Try again."),
                 |problem| folder_problem(problem, &self.label()),
