@@ -14,6 +14,7 @@ mod hostile;
 mod interruptions;
 mod late_replies;
 mod limits;
+mod logins;
 mod main_job;
 mod mirrors;
 mod names;
