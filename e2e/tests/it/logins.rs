@@ -258,8 +258,12 @@ async fn a_certificate_that_chrome_refuses_is_named_and_its_page_opens() -> Resu
         ensure!(error.contains("answers, but Chrome does not trust its certificate"), "{typed}: {error}");
     }
     view.screenshot("untrusted").await?;
-    let before = stage.browser()?.targets("page").await?;
     view.click("[data-testid=open-page]").await?;
-    until("the server's page", LONG, async || Ok((stage.browser()?.targets("page").await? > before).then_some(())))
-        .await
+    let page = format!("https://localhost:{}/", server.address().port());
+    until("the server's page", LONG, async || {
+        let targets = stage.browser()?.devtools("Target.getTargets", json!({})).await?;
+        let targets = targets["targetInfos"].as_array().context("targets")?;
+        Ok(targets.iter().any(|target| target["type"] == "page" && target["url"] == *page).then_some(()))
+    })
+    .await
 }

@@ -176,11 +176,20 @@ pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
     reason.is_missed().then(|| told(words::left_out(reason, &EXTENSION)))
 }
 
-/// A download waits for a login at a server that is called `label`.
-pub fn login_problem(label: &str) -> Problem {
+/// A server called `label` refuses who the user is. `had_login` says whether the user was logged in there.
+pub fn unauthorized_problem(label: &str, had_login: bool) -> Problem {
+    let what = match had_login {
+        true => format!("Your login to {label} has ended."),
+        false => format!("{label} wants to know who you are."),
+    };
+    problem(what, EXTENSION.log_in)
+}
+
+/// A download waits for a login.
+pub fn login_problem(label: &str, had_login: bool) -> Problem {
     Problem {
         advice: "Log in, and it goes on by itself. Nothing that arrived is lost.".to_owned(),
-        ..server_problem(ErrorCode::Unauthorized, "", label)
+        ..unauthorized_problem(label, had_login)
     }
 }
 

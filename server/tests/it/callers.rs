@@ -261,7 +261,7 @@ async fn listed(client: &mut Client, folder: &str) -> Option<BTreeSet<String>> {
 }
 
 /// The same as the JSON of the folders has them.
-async fn in_json(served: &Served, who: Who, folder: &str) -> Option<BTreeSet<String>> {
+async fn in_json(served: &Served, who: Who<'_>, folder: &str) -> Option<BTreeSet<String>> {
     let mut files = BTreeSet::new();
     let mut ahead = vec![folder.to_owned()];
     while let Some(folder) = ahead.pop() {
@@ -284,7 +284,7 @@ async fn in_json(served: &Served, who: Who, folder: &str) -> Option<BTreeSet<Str
 }
 
 /// The same as an archive has them.
-async fn archived(served: &Served, who: Who, folder: &str, format: &str) -> Option<BTreeSet<String>> {
+async fn archived(served: &Served, who: Who<'_>, folder: &str, format: &str) -> Option<BTreeSet<String>> {
     let reply = get(served, who, "GET", &format!("/files/{folder}?{format}")).await;
     if reply.status != 200 {
         return None;

@@ -21,7 +21,7 @@ use super::typed;
 use crate::carrier::{Carrier, Purpose};
 use crate::fetching::Endpoint;
 use crate::socket::Happening;
-use crate::words::{not_wstp, problem, server_problem};
+use crate::words::{not_wstp, problem, server_problem, unauthorized_problem};
 use crate::{AGENT, clock};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -64,6 +64,8 @@ pub struct Browser {
 
 struct Connection {
     server: ServerView,
+    /// Whether it says who the user is.
+    is_proven: bool,
     state: RefCell<State>,
 }
 
@@ -191,6 +193,7 @@ impl Browser {
         let credential = self.logins.borrow().at(&url).map(|login| login.token.clone());
         let connection = Rc::new(Connection {
             server: view_of(address),
+            is_proven: credential.is_some(),
             state: RefCell::new(State {
                 carrier: None,
                 peer: new_peer(credential.as_ref()),
@@ -228,9 +231,11 @@ impl Connection {
 
     /// The server refused a request, or the connection as a whole.
     fn refused(&self, code: ErrorCode, text: &str) -> Unanswered {
-        let problem = server_problem(code, text, self.label());
-        let needs = (code == ErrorCode::Unauthorized).then(|| Box::new((self.server.clone(), Need::Login)));
-        Unanswered { problem, needs }
+        if code != ErrorCode::Unauthorized {
+            return server_problem(code, text, self.label()).into();
+        }
+        let problem = unauthorized_problem(self.label(), self.is_proven);
+        Unanswered { problem, needs: Some(Box::new((self.server.clone(), Need::Login))) }
     }
 
     fn agent(&self) -> String {

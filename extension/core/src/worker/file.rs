@@ -144,7 +144,8 @@ impl FileJob {
         match found {
             Some(Problem::Changed) => WorkerReport::Outdated(engine_problem(&Problem::Changed, &label)),
             Some(Problem::Server { code: ErrorCode::Unauthorized, .. }) => {
-                WorkerReport::Unauthorized(login_problem(&label))
+                let had_login = self.task.terms.sources.first().is_some_and(|source| source.credential.is_some());
+                WorkerReport::Unauthorized(login_problem(&label, had_login))
             }
             Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
             None => WorkerReport::Failed(problem("The download can't go on.", "Try again.")),

@@ -60,7 +60,7 @@ impl Queue {
         let of_server = |item: &&Item| item.server == address && item.wants_worker();
         let waiting: Vec<_> = self.model.items().filter(of_server).map(|item| item.id.clone()).collect();
         for id in waiting {
-            self.wait_for_login(&id, login_problem(&label(address)));
+            self.wait_for_login(&id, login_problem(&label(address), true));
         }
         self.schedule();
         Some(login)

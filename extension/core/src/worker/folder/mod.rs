@@ -322,7 +322,8 @@ impl Job for FolderJob {
                     Some(FolderProblem::Source(Problem::Server { code: ErrorCode::Unauthorized, .. }))
                 ) =>
             {
-                Some(WorkerReport::Unauthorized(login_problem(&self.label())))
+                let had_login = self.task.terms.sources.first().is_some_and(|source| source.credential.is_some());
+                Some(WorkerReport::Unauthorized(login_problem(&self.label(), had_login)))
             }
             Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
                 || problem("The download can't go on.", "Try again."),
