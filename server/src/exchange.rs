@@ -8,8 +8,8 @@
 
 mod downstream;
 mod exchanges;
+mod names;
 mod response;
-mod sessions;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,13 +32,13 @@ use crate::server::Server;
 use crate::session::Guest;
 use crate::{authorization, origin, session};
 use exchanges::{Exchanges, Refused};
+use names::{NoSuchSession, SessionName};
 use response::Body;
-use sessions::{NoSession, SessionId};
 
 pub use downstream::{Downstream, Downstreams};
 
 /// The sessions whose frames all go in exchanges. Each holds a seat once it is greeted, so they are as many as seats.
-pub type Sessions = sessions::Sessions<Arc<Exchanges>>;
+pub type OpenExchanges = names::ByName<Arc<Exchanges>>;
 
 /// How long the body of a request may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -86,14 +86,14 @@ async fn respond(
         return Ok(permission());
     }
     let is_downstream = headers.get(SESSION_FIELD).is_some_and(|value| value == BESIDE_WEBSOCKET);
-    let id = if is_downstream { None } else { SessionId::of(headers).transpose()? };
+    let id = if is_downstream { None } else { SessionName::of(headers).transpose()? };
     let credential = authorization::credential(headers);
-    let session = |id: SessionId| {
+    let session = |id: SessionName| {
         let known = server.exchanges.get(&id).filter(|session| session.is_of(credential.as_ref()));
-        known.ok_or(NoSession)
+        known.ok_or(NoSuchSession)
     };
     if method == Method::DELETE {
-        session(id.ok_or(NoSession)?)?.leave();
+        session(id.ok_or(NoSuchSession)?)?.leave();
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if headers.get(header::CONTENT_TYPE).is_none_or(|value| value != CONTENT_TYPE) {
@@ -119,7 +119,7 @@ async fn respond(
 }
 
 /// A response of records, which may name its session.
-fn streamed(body: Body<impl FnOnce(bool) + Send + 'static>, name: Option<&SessionId>) -> Response {
+fn streamed(body: Body<impl FnOnce(bool) + Send + 'static>, name: Option<&SessionName>) -> Response {
     let mut response = warp::reply::stream(SyncStream::new(body.stream())).into_response();
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
@@ -136,7 +136,7 @@ async fn begin_session(
     server: &Arc<Server>,
     peer: &Peer,
     credential: Option<Credential>,
-) -> Result<(SessionId, Arc<Exchanges>), Denied> {
+) -> Result<(SessionName, Arc<Exchanges>), Denied> {
     let exchanges = Exchanges::new(credential);
     let id = server.exchanges.add(exchanges.clone()).ok_or(Denied::unnamed())?;
     let (number, address, reader) = (server.connection_number(), peer.address, peer.reader().clone());
@@ -196,8 +196,8 @@ impl From<NotAdmitted> for Denied {
     }
 }
 
-impl From<NoSession> for Denied {
-    fn from(NoSession: NoSession) -> Self {
+impl From<NoSuchSession> for Denied {
+    fn from(NoSuchSession: NoSuchSession) -> Self {
         Self(StatusCode::GONE, "There is no such session any more. Begin another one.\n")
     }
 }
@@ -205,7 +205,7 @@ impl From<NoSession> for Denied {
 impl From<Refused> for Denied {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Over => NoSession.into(),
+            Refused::Over => NoSuchSession.into(),
             Refused::TooMany => Self(StatusCode::TOO_MANY_REQUESTS, "Too many requests of one session at once.\n"),
             Refused::Malformed(error) => {
                 tracing::info!(%error, "malformed records");

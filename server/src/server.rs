@@ -78,7 +78,7 @@ pub struct Server {
     /// Compresses answers.
     pub compression: Arc<Compression>,
     /// The sessions that go over HTTP.
-    pub exchanges: exchange::Sessions,
+    pub exchanges: exchange::OpenExchanges,
     /// The responses that wait for their WebSocket.
     pub downstreams: exchange::Downstreams,
     /// The administration.
@@ -106,7 +106,7 @@ impl Server {
             congestion,
             tls,
             compression: Arc::new(Compression::new()),
-            exchanges: exchange::Sessions::default(),
+            exchanges: exchange::OpenExchanges::default(),
             downstreams: exchange::Downstreams::default(),
             admin: Admin::new(control.callers().book().accounts().has_admin(), config.admin),
             started: now(),

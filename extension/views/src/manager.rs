@@ -11,8 +11,8 @@ use wstp_ui::toast::{ToastShelf, Toasts};
 use crate::browse::{Browse, Look};
 use crate::browse_pane::BrowsePane;
 use crate::catalogue::Catalogue;
+use crate::page::{News, Page};
 use crate::picked::Picked;
-use crate::session::{News, Session};
 use crate::settings::SettingsDialog;
 use crate::store::Store;
 use crate::transfers_pane::TransfersPane;
@@ -23,9 +23,9 @@ const NARROW: f64 = 900.0;
 /// The whole page.
 #[component]
 pub fn Manager() -> impl IntoView {
-    let Session { catalogue, store, browse, toasts } = Session::open();
+    let Page { catalogue, store, browse, toasts } = Page::open();
     let settings = RwSignal::new(false);
-    let (options, is_narrow) = (Session::options(store), is_narrow());
+    let (options, is_narrow) = (Page::options(store), is_narrow());
     let on_existing = move |words: String| toasts.show(words, None);
     view! {
         <main class="manager">

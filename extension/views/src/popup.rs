@@ -14,7 +14,7 @@ use wstp_ui::toast::ToastShelf;
 use crate::browse::Look;
 use crate::browse_pane::BrowsePane;
 use crate::chrome;
-use crate::session::{News, Session};
+use crate::page::{News, Page};
 use crate::transfers_pane::TransfersPane;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Tab {
 /// The whole popup.
 #[component]
 pub fn Popup() -> impl IntoView {
-    let Session { catalogue, store, browse, toasts } = Session::open();
+    let Page { catalogue, store, browse, toasts } = Page::open();
     let tab = RwSignal::new(Tab::Browse);
     let active = Memo::new(move |_| store.tally().active);
     let on_existing = move |words: String| {
@@ -63,7 +63,7 @@ pub fn Popup() -> impl IntoView {
             <header class="bar">
                 <ServerPicker
                     value=browse.typed
-                    options=Session::options(store)
+                    options=Page::options(store)
                     busy=Signal::derive(move || browse.look.get() == Look::Connecting)
                     on_connect=connect
                     autofocus=true

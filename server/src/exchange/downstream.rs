@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use warp::reply::Response;
 
 use super::exchanges::{Item, QUEUE};
+use super::names::{ByName, SessionName};
 use super::response::Body;
-use super::sessions::{SessionId, Sessions};
 use super::{Denied, streamed};
 use crate::access::Credential;
 use crate::carrier::CarrierError;
@@ -22,7 +22,7 @@ use crate::server::Server;
 
 /// The responses that wait for their WebSocket.
 #[derive(Default)]
-pub struct Downstreams(Sessions<Downstream>);
+pub struct Downstreams(ByName<Downstream>);
 
 /// The sending end of a response.
 pub struct Downstream {
@@ -39,7 +39,7 @@ struct Cut;
 impl Downstreams {
     /// The response of this name, which nobody else gets.
     pub fn claim(&self, name: &str) -> Option<Downstream> {
-        self.0.remove(&SessionId::parse(name.as_bytes()).ok()?)
+        self.0.remove(&SessionName::parse(name.as_bytes()).ok()?)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::Store;
 
 /// The parts a page is made of; cheap to copy.
 #[derive(Clone, Copy)]
-pub struct Session {
+pub struct Page {
     /// The receiver of commands.
     pub catalogue: Catalogue,
     /// The latest news.
@@ -27,7 +27,7 @@ pub struct Session {
     pub toasts: Toasts,
 }
 
-impl Session {
+impl Page {
     /// Opens the line to the catalogue.
     pub fn open() -> Self {
         let store = Store::new();

@@ -12,12 +12,12 @@ const SECRET: usize = 16;
 
 /// Names a session. Anyone who knows it can speak in the session, so no log shows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId([u8; SECRET]);
+pub struct SessionName([u8; SECRET]);
 
 /// A `T` of each session.
-pub struct Sessions<T>(Mutex<HashMap<SessionId, T>>);
+pub struct ByName<T>(Mutex<HashMap<SessionName, T>>);
 
-impl SessionId {
+impl SessionName {
     /// A new one; `None` when the system has no randomness.
     fn random() -> Option<Self> {
         let mut secret = [0; SECRET];
@@ -26,19 +26,19 @@ impl SessionId {
     }
 
     /// The one in the head of a request; `None` without one. One that can't be right is an error.
-    pub fn of(headers: &HeaderMap) -> Option<Result<Self, NoSession>> {
+    pub fn of(headers: &HeaderMap) -> Option<Result<Self, NoSuchSession>> {
         Some(Self::parse(headers.get(SESSION_FIELD)?.as_bytes()))
     }
 
     /// The one that a client wrote.
-    pub fn parse(value: &[u8]) -> Result<Self, NoSession> {
+    pub fn parse(value: &[u8]) -> Result<Self, NoSuchSession> {
         let mut secret = [0; SECRET];
         if value.len() != 2 * SECRET {
-            return Err(NoSession);
+            return Err(NoSuchSession);
         }
         for (byte, digits) in secret.iter_mut().zip(value.chunks_exact(2)) {
             let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
-            *byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or(NoSession)?;
+            *byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or(NoSuchSession)?;
         }
         Ok(Self(secret))
     }
@@ -55,38 +55,38 @@ impl SessionId {
     }
 }
 
-impl<T: Clone> Sessions<T> {
+impl<T: Clone> ByName<T> {
     /// The one with this name.
-    pub fn get(&self, id: &SessionId) -> Option<T> {
+    pub fn get(&self, id: &SessionName) -> Option<T> {
         self.lock().get(id).cloned()
     }
 }
 
 /// No session has this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoSession;
+pub struct NoSuchSession;
 
-impl<T> Default for Sessions<T> {
+impl<T> Default for ByName<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T> Sessions<T> {
+impl<T> ByName<T> {
     /// Gives a session a name, which is to be [removed](Self::remove) in the end; `None` when the system has no
     /// randomness.
-    pub fn add(&self, session: T) -> Option<SessionId> {
-        let id = SessionId::random()?;
+    pub fn add(&self, session: T) -> Option<SessionName> {
+        let id = SessionName::random()?;
         self.lock().insert(id.clone(), session);
         Some(id)
     }
 
     /// Forgets a name, and returns what had it.
-    pub fn remove(&self, id: &SessionId) -> Option<T> {
+    pub fn remove(&self, id: &SessionName) -> Option<T> {
         self.lock().remove(id)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, T>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionName, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,20 +97,20 @@ mod tests {
 
     #[test]
     fn a_session_is_found_under_its_name_alone_and_no_log_shows_it() {
-        let sessions = Sessions::default();
-        let id = sessions.add(()).unwrap();
+        let names = ByName::default();
+        let id = names.add(()).unwrap();
         let value = id.value();
         assert_eq!(format!("{value:?}"), "Sensitive");
         let mut headers = HeaderMap::new();
-        assert!(SessionId::of(&headers).is_none());
+        assert!(SessionName::of(&headers).is_none());
         headers.insert(SESSION_FIELD, value);
-        let read = SessionId::of(&headers).unwrap().unwrap();
-        assert!(sessions.get(&read).is_some());
-        assert!(sessions.remove(&read).is_some());
-        assert!(sessions.get(&id).is_none());
+        let read = SessionName::of(&headers).unwrap().unwrap();
+        assert!(names.get(&read).is_some());
+        assert!(names.remove(&read).is_some());
+        assert!(names.get(&id).is_none());
         for wrong in ["", "00", "+0000000000000000000000000000000", "zz000000000000000000000000000000"] {
             headers.insert(SESSION_FIELD, HeaderValue::from_static(wrong));
-            assert_eq!(SessionId::of(&headers).unwrap().err(), Some(NoSession), "{wrong}");
+            assert_eq!(SessionName::of(&headers).unwrap().err(), Some(NoSuchSession), "{wrong}");
         }
     }
 }
