@@ -235,8 +235,11 @@ async fn kid_reads_by_a_token_over_http(private: &Private, stage: &Stage, view: 
     view.show_transfers().await?;
     view.wait_for_verified("tale.bin", 20).await?;
     private.move_kid("for kids", "note.txt")?;
-    let row = view.wait_for_state("tale.bin", &["waiting"]).await?;
-    ensure!(row.text.contains("Nothing that arrived is lost."), "{row:?}");
+    view.wait_for_rows("the place to be missed", |rows| {
+        let is_missed = |row: &&Row| row.state == "waiting" && row.text.contains("Nothing that arrived is lost.");
+        rows.iter().find(is_missed).cloned()
+    })
+    .await?;
     private.move_kid("note.txt", "for kids")?;
     view.wait_for_state("tale.bin", &["downloading"]).await?;
     private.proxy.limit_rate(u64::MAX);
