@@ -123,6 +123,40 @@ pub struct Callers {
     common: Arc<RwLock<Allowance>>,
     known: Mutex<HashMap<Identity, Arc<Inner>>>,
     door: Door,
+    refused: [AtomicU64; 3],
+}
+
+/// Why somebody was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The proof is wrong or missing.
+    Wrong,
+    /// Too many wrong ones were tried.
+    TriedTooOften,
+    /// Too many log in.
+    Busy,
+}
+
+impl Refused {
+    /// The word for it in figures.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::TriedTooOften => "tried_too_often",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+impl From<&NotAdmitted> for Refused {
+    fn from(reason: &NotAdmitted) -> Self {
+        match reason {
+            NotAdmitted::Unauthorized => Self::Wrong,
+            NotAdmitted::TriedTooOften(_) => Self::TriedTooOften,
+            NotAdmitted::Busy => Self::Busy,
+        }
+    }
 }
 
 impl Identity {
@@ -157,7 +191,7 @@ impl Callers {
     #[must_use]
     pub fn new(common: Allowance, book: Arc<Book>, public: Rights) -> Self {
         let door = Door::new(book, public);
-        Self { common: Arc::new(RwLock::new(common)), known: Mutex::default(), door }
+        Self { common: Arc::new(RwLock::new(common)), known: Mutex::default(), door, refused: Default::default() }
     }
 
     /// The caller that a credential proves; without one, everyone at this address.
@@ -165,6 +199,19 @@ impl Callers {
     /// # Errors
     /// When the caller is not let in.
     pub async fn admit(&self, credential: Option<&Credential>, address: IpAddr) -> Result<Caller, NotAdmitted> {
+        let admitted = self.let_in(credential, address).await;
+        admitted.inspect_err(|reason| {
+            self.refused[Refused::from(reason) as usize].fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// How often somebody was not let in, by [`Refused`].
+    #[must_use]
+    pub fn refused(&self) -> [u64; 3] {
+        self.refused.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    async fn let_in(&self, credential: Option<&Credential>, address: IpAddr) -> Result<Caller, NotAdmitted> {
         let proof = self.door.check(credential, canonical(address)).await?;
         let rights = self.door.rights(&proof).ok_or(NotAdmitted::Unauthorized)?;
         let identity = match (self.door.user(&proof), &proof) {

@@ -31,6 +31,7 @@ use crate::access::{Caller, Credential, NotAdmitted};
 use crate::accounts::{Role, UserName, changes};
 use crate::authorization;
 use crate::config::AdminReach;
+use crate::forwarded;
 use crate::origin;
 use crate::secret::Secret;
 use crate::server::Server;
@@ -161,12 +162,7 @@ async fn may_come(server: &Server, headers: &HeaderMap, client: SocketAddr) -> R
     let config = server.config();
     match config.admin {
         AdminReach::Off => return Err(Denied::nowhere()),
-        // A proxy on this machine that is not trusted makes every client look local.
-        AdminReach::Local
-            if !client.ip().to_canonical().is_loopback()
-                || (config.proxies.trusted.is_empty()
-                    && ["forwarded", "x-forwarded-for", "via"].iter().any(|field| headers.contains_key(*field))) =>
-        {
+        AdminReach::Local if !forwarded::is_here(client.ip(), headers, &config.proxies) => {
             const WORDS: &str = "The administration page answers on the server's own machine alone. The setting \
                                  admin = \"everywhere\" opens it to others.\n";
             return Err(Denied::new(StatusCode::FORBIDDEN, WORDS));

@@ -297,6 +297,7 @@ impl Serve {
             },
             proxy_field: file.proxy_field,
             admin: self.admin.map_or(file.admin, AdminReach::from),
+            metrics: file.metrics,
             public: self.public || file.public,
             hidden: self.hidden || file.hidden,
             allow_hosts: if self.allow_host.is_empty() { file.allow_hosts } else { self.allow_host.clone() },

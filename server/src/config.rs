@@ -21,6 +21,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// From which places the administration page answers.
     pub admin: AdminReach,
+    /// From which places the figures at `/metrics` can be read without logging in.
+    pub metrics: AdminReach,
     /// The files of the certificate; `None` encrypts nothing.
     pub tls: Option<tls::Files>,
     /// The proxies in front of the server.
@@ -132,6 +134,7 @@ impl Default for Config {
             shares: Vec::new(),
             file: None,
             admin: AdminReach::default(),
+            metrics: AdminReach::default(),
             tls: None,
             proxies: Proxies::default(),
             cache_dir: None,

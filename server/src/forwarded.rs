@@ -55,6 +55,12 @@ pub fn client(peer: SocketAddr, headers: &HeaderMap, proxies: &Proxies) -> Socke
     SocketAddr::new(client, peer.port())
 }
 
+/// Whether a client is on this machine. A proxy on this machine that is not trusted makes every client look so.
+pub fn is_here(client: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> bool {
+    let is_forwarded = ["forwarded", "x-forwarded-for", "via"].iter().any(|field| headers.contains_key(*field));
+    client.to_canonical().is_loopback() && !(proxies.trusted.is_empty() && is_forwarded)
+}
+
 /// The address in `for=` of one element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));

@@ -44,6 +44,7 @@ pub mod forwarded;
 mod guarded_io;
 mod hashing;
 mod login;
+mod metrics;
 mod origin;
 mod own_names;
 mod pace;

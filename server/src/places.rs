@@ -22,9 +22,19 @@ const MAKING_ROOM: Duration = Duration::from_secs(1);
 pub struct Places {
     slots: Arc<Semaphore>,
     seats: Arc<Semaphore>,
+    /// The number of all seats.
+    most: usize,
     /// How long a reader may take nothing before it can be evicted.
     grace: Duration,
     readers: Mutex<HashMap<u64, Arc<Reader>>>,
+}
+
+/// Numbers of seats.
+pub struct Seats {
+    /// All.
+    pub most: usize,
+    /// Those that someone has.
+    pub taken: usize,
 }
 
 /// The client of one TCP connection, in its role as the reader of the sent data.
@@ -67,9 +77,15 @@ impl Places {
         Self {
             slots: Arc::new(Semaphore::new(2 * seats + SPARE_SLOTS)),
             seats: Arc::new(Semaphore::new(seats)),
+            most: seats,
             grace,
             readers: Mutex::default(),
         }
+    }
+
+    /// How many seats are taken.
+    pub fn seats(&self) -> Seats {
+        Seats { most: self.most, taken: self.most.saturating_sub(self.seats.available_permits()) }
     }
 
     /// A slot for the connection of that number, as soon as there is one. No two connections have the same number.

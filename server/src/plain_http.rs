@@ -22,6 +22,7 @@ mod target;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use headers::HeaderMapExt;
@@ -77,6 +78,24 @@ impl Request {
     }
 }
 
+/// How many answers there were, by their class.
+#[derive(Default)]
+pub struct Answers([AtomicU64; 4]);
+
+impl Answers {
+    fn count(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(2);
+        if let Some(count) = self.0.get(class) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Those of success, redirection, client's error and server's error.
+    pub fn by_class(&self) -> [u64; 4] {
+        self.0.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
 /// The reason why a request fails: status and words, and when to try again.
 struct Denied(StatusCode, Cow<'static, str>, Duration);
 
@@ -87,6 +106,7 @@ pub async fn answer(server: &Arc<Server>, request: &Request) -> Response {
         Ok(response) => response,
         Err(denied) => denied.response(),
     };
+    server.answers.count(response.status());
     let headers = response.headers_mut();
     // Programs don't care. A page elsewhere can't even show a file as its own picture.
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));

@@ -1,4 +1,4 @@
-//! HTTP: the page, its style, the health check, the files, and the upgrade to the protocol.
+//! HTTP: the page, its style, health and figures, the files, and the upgrade to the protocol.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
-use crate::{admin, exchange, forwarded, login, origin, session};
+use crate::{admin, exchange, forwarded, login, metrics, origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -69,6 +69,7 @@ pub fn routes(
     let exchanges = exchanges(server.clone(), peer.clone());
     let logins = logins(server.clone(), peer.clone());
     let administration = administration(server.clone(), peer.clone());
+    let (figures, ready) = (figures(server.clone(), peer.clone()), ready(server.clone()));
     let endpoint = warp::path(&ENDPOINT_PATH[1..])
         .and(warp::path::end())
         .and(warp::get())
@@ -105,6 +106,10 @@ pub fn routes(
         .unify()
         .or(health)
         .unify()
+        .or(ready)
+        .unify()
+        .or(figures)
+        .unify()
         .or(page)
         .unify()
         .or(style)
@@ -114,6 +119,29 @@ pub fn routes(
         .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
         .unify()
         .map(secured)
+}
+
+/// Whether the server can serve.
+fn ready(server: Arc<Server>) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path("readyz").and(warp::path::end()).and(reads()).then(move || {
+        let server = server.clone();
+        async move { metrics::readiness(&server).await }
+    })
+}
+
+/// The figures, for any method.
+fn figures(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path(metrics::METRICS_PATH)
+        .and(warp::path::end())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .then(move |method, headers: HeaderMap| {
+            let (server, address) = (server.clone(), peer.forwarding(&server, &headers).address);
+            async move { metrics::answer(&server, &method, &headers, address.ip()).await }
+        })
 }
 
 /// The protocol over HTTP exchanges.

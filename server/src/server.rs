@@ -23,7 +23,7 @@ use crate::files::Files;
 use crate::folders::Folders;
 use crate::hashing::{DiskTrees, Hashing, PassingTrees, Trees};
 use crate::places::{Places, Reader, Seat};
-use crate::plain_http::Archives;
+use crate::plain_http::{Answers, Archives};
 use crate::store::{Shares, Store};
 use crate::tls::{Tls, TlsError};
 
@@ -85,6 +85,8 @@ pub struct Server {
     pub admin: Admin,
     /// When it started, in seconds since 1970.
     pub started: u64,
+    /// The answers over plain HTTP.
+    pub answers: Answers,
     /// The archives that are being sent.
     pub archives: Arc<Archives>,
     next_connection: AtomicU64,
@@ -110,6 +112,7 @@ impl Server {
             downstreams: exchange::Downstreams::default(),
             admin: Admin::new(control.callers().book().accounts().has_admin(), config.admin),
             started: now(),
+            answers: Answers::default(),
             archives: Arc::default(),
             next_connection: AtomicU64::new(1),
             control,

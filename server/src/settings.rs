@@ -43,6 +43,8 @@ pub struct Settings {
     pub proxy_field: Field,
     /// The places from which the administration page answers.
     pub admin: AdminReach,
+    /// The places from which the figures at `/metrics` can be read without logging in.
+    pub metrics: AdminReach,
     /// Whether everybody may read every share, without logging in.
     pub public: bool,
     /// Whether names that begin with a dot are served.
@@ -191,6 +193,7 @@ impl Settings {
         Config {
             shares,
             admin: self.admin,
+            metrics: self.metrics,
             proxies: Proxies { trusted: self.trusted_proxies, field: self.proxy_field },
             cache_dir: self.cache_dir,
             cache_limit: self.cache_limit.saturating_mul(1 << 20),
@@ -219,6 +222,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             proxy_field: Field::default(),
             admin: AdminReach::default(),
+            metrics: AdminReach::default(),
             public: false,
             hidden: false,
             allow_hosts: Vec::new(),

@@ -60,6 +60,11 @@ impl Default for Archives {
 }
 
 impl Archives {
+    /// The number of different archives that are being sent.
+    pub fn under_way(&self) -> usize {
+        KEPT - self.kept.available_permits()
+    }
+
     /// The archive of an opened folder, as it is now.
     ///
     /// # Errors

@@ -92,9 +92,12 @@ fn accounts() -> Accounts {
     }
 }
 
-struct Served {
-    server: Embedded,
-    control: Arc<Control>,
+/// A server with users, tokens and shares.
+pub struct Served {
+    /// It runs in this process.
+    pub server: Embedded,
+    /// The hold on it.
+    pub control: Arc<Control>,
     _folder: Folder,
 }
 
@@ -103,7 +106,8 @@ async fn serve() -> Served {
     serve_with(Config::default()).await
 }
 
-async fn serve_with(config: Config) -> Served {
+/// The same with another configuration.
+pub async fn serve_with(config: Config) -> Served {
     let folder = Folder::new();
     for path in ["films/x", "music/in/x", "music/in/y", "music/inner/x", "music/out/x", "secret/x", "secret/deep/x"] {
         folder.file(path, CONTENT);

@@ -21,6 +21,7 @@ mod http;
 mod lifetime;
 mod limits;
 mod listing;
+mod metrics;
 mod mirrors;
 mod readers;
 mod reading;
