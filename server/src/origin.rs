@@ -23,18 +23,26 @@ pub async fn is_allowed(headers: &HeaderMap, allowed_hosts: &[String]) -> bool {
     if is_extension(origin) {
         return true;
     }
-    match headers.get(header::HOST) {
-        Some(host) => is_same(origin, host, allowed_hosts).await,
-        None => false,
+    match hosts(headers) {
+        [Some(host), None] => is_same(origin, host, allowed_hosts).await,
+        _ => false,
     }
+}
+
+/// The first two names in a request. A request has one (RFC 9112, section 3.2), and no browser sends two.
+fn hosts(headers: &HeaderMap) -> [Option<&HeaderValue>; 2] {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    [hosts.next(), hosts.next()]
 }
 
 /// The name in the request, if a stranger could own it. A browser sends no `Origin` with a page's requests to the
 /// page's own host. So a hostile page whose name resolves to this server could otherwise read plain files. `None` for a
 /// trusted name, and for requests without a `Host`, which come from no browser.
 pub async fn foreign_name(headers: &HeaderMap, allowed_hosts: &[String]) -> Option<String> {
-    let host = headers.get(header::HOST)?;
+    let [host, further] = hosts(headers);
+    let host = host?;
     match Authority::try_from(host.as_bytes()) {
+        _ if further.is_some() => Some("NAME".to_owned()),
         Ok(authority) if is_trusted(authority.host(), allowed_hosts).await => None,
         Ok(authority) => Some(authority.host().to_owned()),
         Err(_) => Some("NAME".to_owned()),
@@ -156,5 +164,16 @@ mod tests {
         ] {
             assert!(!allowed(Some(origin), host).await, "{origin} {host}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_with_two_names_is_trusted_under_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::HOST, HeaderValue::from_static("127.0.0.1:3000"));
+        assert_eq!(foreign_name(&headers, &[]).await, None);
+        headers.append(header::HOST, HeaderValue::from_static("127.0.0.1:3000"));
+        assert!(foreign_name(&headers, &[]).await.is_some());
+        headers.insert(header::ORIGIN, HeaderValue::from_static("http://127.0.0.1:3000"));
+        assert!(!is_allowed(&headers, &[]).await);
     }
 }
