@@ -30,7 +30,7 @@ use wstp_admin_messages::{FirstVisit, Login, REQUEST_FIELD, Refused, Visit};
 use crate::access::{Caller, Credential, NotAdmitted};
 use crate::accounts::{Role, UserName, changes};
 use crate::authorization;
-use crate::config::AdminReach;
+use crate::config::Audience;
 use crate::forwarded;
 use crate::origin;
 use crate::secret::Secret;
@@ -80,8 +80,8 @@ struct Denied {
 
 impl Admin {
     /// Nobody is logged in. A server without an administrator gets a code for the first visit, and logs it.
-    pub fn new(has_admin: bool, reach: AdminReach) -> Self {
-        let code = if has_admin || reach == AdminReach::Off { Code::none() } else { Code::random() };
+    pub fn new(has_admin: bool, reach: Audience) -> Self {
+        let code = if has_admin || reach == Audience::Off { Code::none() } else { Code::random() };
         if let Some(code) = code.shown() {
             tracing::info!("the first visit of the administration page at /{ADMIN_PATH}/ needs this code: {code}");
         }
@@ -161,13 +161,13 @@ async fn respond<B: Buf>(
 async fn may_come(server: &Server, headers: &HeaderMap, client: SocketAddr) -> Result<(), Denied> {
     let config = server.config();
     match config.admin {
-        AdminReach::Off => return Err(Denied::nowhere()),
-        AdminReach::Local if !forwarded::is_here(client.ip(), headers, &config.proxies) => {
+        Audience::Off => return Err(Denied::nowhere()),
+        Audience::Local if !forwarded::is_here(client.ip(), headers, &config.proxies) => {
             const WORDS: &str = "The administration page answers on the server's own machine alone. The setting \
                                  admin = \"everywhere\" opens it to others.\n";
             return Err(Denied::new(StatusCode::FORBIDDEN, WORDS));
         }
-        AdminReach::Local | AdminReach::Everywhere => {}
+        Audience::Local | Audience::Everywhere => {}
     }
     if origin::foreign_name(headers, &config.allowed_hosts).await.is_some() {
         const WORDS: &str =

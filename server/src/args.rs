@@ -8,9 +8,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
+use wstp_server::accounts::changes;
 use wstp_server::accounts::{Role, TokenId, UserName};
 use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
-use wstp_server::{AdminReach, Config};
+use wstp_server::{Audience, Config};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,7 +84,7 @@ pub enum UserCommand {
         #[arg(long, value_enum, default_value_t = RoleName::Normal)]
         role: RoleName,
         /// A share, or a folder or file in one, that the user may read, and no others; can be repeated
-        #[arg(long, value_name = "PATH", value_parser = share_path)]
+        #[arg(long, value_name = "PATH", value_parser = changes::place)]
         only: Vec<SharePath>,
         /// Most bytes a second that the user gets, in KiB
         #[arg(long, value_name = "KIB")]
@@ -112,7 +113,7 @@ pub enum TokenCommand {
         #[arg(long, value_name = "NAME", required_unless_present = "only")]
         user: Option<UserName>,
         /// A share, or a folder or file in one, that it opens, and no others; can be repeated
-        #[arg(long, value_name = "PATH", value_parser = share_path)]
+        #[arg(long, value_name = "PATH", value_parser = changes::place)]
         only: Vec<SharePath>,
         /// Days until it ends
         #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
@@ -151,7 +152,7 @@ pub enum AdminName {
     Everywhere,
 }
 
-impl From<AdminName> for AdminReach {
+impl From<AdminName> for Audience {
     fn from(name: AdminName) -> Self {
         match name {
             AdminName::Off => Self::Off,
@@ -296,7 +297,7 @@ impl Serve {
                 false => self.trusted_proxy.clone(),
             },
             proxy_field: file.proxy_field,
-            admin: self.admin.map_or(file.admin, AdminReach::from),
+            admin: self.admin.map_or(file.admin, Audience::from),
             metrics: file.metrics,
             public: self.public || file.public,
             hidden: self.hidden || file.hidden,
@@ -336,11 +337,6 @@ fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> 
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())
-}
-
-fn share_path(text: &str) -> Result<SharePath, String> {
-    let path = SharePath::parse(text.trim_matches('/')).map_err(|error| error.to_string())?;
-    if path.is_root() { Err("a share or a path in one is needed".to_owned()) } else { Ok(path) }
 }
 
 /// The folder of users and tokens when nobody names one.

@@ -20,9 +20,9 @@ pub struct Config {
     /// The file that the settings came from, if there is one.
     pub file: Option<PathBuf>,
     /// From which places the administration page answers.
-    pub admin: AdminReach,
+    pub admin: Audience,
     /// From which places the figures at `/metrics` can be read without logging in.
-    pub metrics: AdminReach,
+    pub metrics: Audience,
     /// The files of the certificate; `None` encrypts nothing.
     pub tls: Option<tls::Files>,
     /// The proxies in front of the server.
@@ -69,10 +69,10 @@ pub struct Share {
     pub on: bool,
 }
 
-/// The places from which the administration page answers.
+/// The places from which a page about the server answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum AdminReach {
+pub enum Audience {
     /// From nowhere.
     Off,
     /// From this machine alone.
@@ -133,8 +133,8 @@ impl Default for Config {
         Self {
             shares: Vec::new(),
             file: None,
-            admin: AdminReach::default(),
-            metrics: AdminReach::default(),
+            admin: Audience::default(),
+            metrics: Audience::default(),
             tls: None,
             proxies: Proxies::default(),
             cache_dir: None,

@@ -60,7 +60,7 @@ mod socket;
 pub mod store;
 pub mod tls;
 
-pub use config::{AdminReach, Config, Share, Timeouts};
+pub use config::{Audience, Config, Share, Timeouts};
 pub use congestion::{Congestion, Refused};
 pub use control::Control;
 pub use folders::Folders;

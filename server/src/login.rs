@@ -69,7 +69,7 @@ async fn respond(
     }
     let credential = authorization::credential(headers);
     let caller = server.control.callers().admit(credential.as_ref(), address).await.inspect_err(|_| {
-        server.control.events().note(format!("{address}: a refused login"));
+        server.control.events().note_once(format!("{address}: a refused login"));
     })?;
     match *method {
         Method::GET | Method::HEAD => Ok(who(server, &caller)),

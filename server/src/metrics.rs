@@ -17,7 +17,7 @@ use wstp_protocol::SharePath;
 use crate::access::{Caller, Reach, Refused};
 use crate::accounts::Role;
 use crate::authorization;
-use crate::config::AdminReach;
+use crate::config::Audience;
 use crate::forwarded;
 use crate::origin;
 use crate::server::Server;
@@ -51,17 +51,17 @@ pub async fn readiness(server: &Arc<Server>) -> Response {
     }
 }
 
-/// Whoever may administer the server may read its figures, and by default everybody on this machine.
+/// An administrator may read the figures, and by default everybody on this machine.
 async fn may_read(server: &Arc<Server>, headers: &HeaderMap, client: IpAddr) -> Result<(), Response> {
     let config = server.config();
     if origin::foreign_name(headers, &config.allowed_hosts).await.is_some() {
         return Err(words(StatusCode::MISDIRECTED_REQUEST, "This server is not known under this name.\n"));
     }
     match config.metrics {
-        AdminReach::Off => return Err(words(StatusCode::NOT_FOUND, "There is nothing at this address.\n")),
-        AdminReach::Everywhere => return Ok(()),
-        AdminReach::Local if forwarded::is_here(client, headers, &config.proxies) => return Ok(()),
-        AdminReach::Local => {}
+        Audience::Off => return Err(words(StatusCode::NOT_FOUND, "There is nothing at this address.\n")),
+        Audience::Everywhere => return Ok(()),
+        Audience::Local if forwarded::is_here(client, headers, &config.proxies) => return Ok(()),
+        Audience::Local => {}
     }
     const WORDS: &str = "The figures are for this machine, and for an administrator who logs in (--user NAME). The \
                          setting metrics = \"everywhere\" opens them to all.\n";

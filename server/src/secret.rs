@@ -4,6 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+/// Random bytes in a secret.
+const RANDOM: usize = 32;
+
 /// A password or a token. Its `Debug` form hides it, it has no `Display` form, and its memory is cleared at the end.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
@@ -13,6 +16,15 @@ impl Secret {
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
+    }
+
+    /// A new one with 256 random bits, in hexadecimal behind a prefix; `None` when the system has no randomness.
+    #[must_use]
+    pub fn random(prefix: &str) -> Option<Self> {
+        let mut random = [0; RANDOM];
+        getrandom::fill(&mut random).ok()?;
+        let digits = random.iter().map(|byte| format!("{byte:02x}"));
+        Some(Self::new(std::iter::once(prefix.to_owned()).chain(digits).collect::<String>()))
     }
 
     /// The text itself. Nothing may keep or show it.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
-use crate::config::{AdminReach, Config, Share};
+use crate::config::{Audience, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
 
@@ -42,9 +42,9 @@ pub struct Settings {
     /// The field in which they do.
     pub proxy_field: Field,
     /// The places from which the administration page answers.
-    pub admin: AdminReach,
+    pub admin: Audience,
     /// The places from which the figures at `/metrics` can be read without logging in.
-    pub metrics: AdminReach,
+    pub metrics: Audience,
     /// Whether everybody may read every share, without logging in.
     pub public: bool,
     /// Whether names that begin with a dot are served.
@@ -221,8 +221,8 @@ impl Default for Settings {
             tls_key: None,
             trusted_proxies: Vec::new(),
             proxy_field: Field::default(),
-            admin: AdminReach::default(),
-            metrics: AdminReach::default(),
+            admin: Audience::default(),
+            metrics: Audience::default(),
             public: false,
             hidden: false,
             allow_hosts: Vec::new(),

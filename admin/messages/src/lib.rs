@@ -1,4 +1,4 @@
-//! What the server and its administration page tell each other, as JSON.
+//! The messages between the server and its administration page, as JSON.
 //!
 //! The page asks who it is ([`Visit`]), logs in ([`Login`]) or makes the first administrator ([`FirstVisit`]). From then
 //! on the server sends it a [`State`] each second, and the page sends [`Action`]s. Passwords go to the server alone, and

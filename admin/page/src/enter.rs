@@ -8,7 +8,6 @@ use wstp_admin_messages::{FirstVisit, Login};
 use wstp_ui::button::{Button, Weight};
 use wstp_ui::field::TextField;
 
-use crate::parts::PasswordField;
 use crate::server::{Server, post};
 
 /// Asks for the code in the server's log, and makes the first administrator.
@@ -43,8 +42,8 @@ pub fn First(server: Server) -> impl IntoView {
             <form on:submit=submit>
                 <TextField label="Code in the server's log".to_owned() value=code placeholder="ABCD-EFGH-JKLM" testid="code" />
                 <TextField label="Your name".to_owned() value=name testid="name" />
-                <PasswordField label="Password, 8 characters or more" value=password is_new=true testid="password" />
-                <PasswordField label="The same again" value=again is_new=true testid="again" />
+                <TextField label="Password, 8 characters or more".to_owned() value=password is_secret=true testid="password" />
+                <TextField label="The same again".to_owned() value=again is_secret=true testid="again" />
                 <Complaint form=form />
                 <Button weight=Weight::Primary submit=true disabled=form.is_busy testid="enter">"Begin"</Button>
             </form>
@@ -68,7 +67,7 @@ pub fn LogIn(server: Server) -> impl IntoView {
             <p>"Log in as a user with the role admin."</p>
             <form on:submit=submit>
                 <TextField label="Name".to_owned() value=name testid="name" />
-                <PasswordField label="Password" value=password testid="password" />
+                <TextField label="Password".to_owned() value=password is_secret=true testid="password" />
                 <Complaint form=form />
                 <Button weight=Weight::Primary submit=true disabled=form.is_busy testid="enter">"Log in"</Button>
             </form>

@@ -1,4 +1,4 @@
-//! What happened lately.
+//! The last events.
 
 use leptos::prelude::*;
 use wstp_ui::dates::DateWriter;

@@ -24,40 +24,10 @@ pub fn split_places(typed: &str) -> Vec<String> {
     typed.split(',').map(str::trim).filter(|place| !place.is_empty()).map(str::to_owned).collect()
 }
 
-/// A field for a password, or for any other text that nobody should see.
-#[component]
-pub fn PasswordField(
-    /// What is to be typed.
-    #[prop(into)]
-    label: String,
-    /// The typed text.
-    value: RwSignal<String>,
-    /// Whether the browser may offer a kept password, or a new one.
-    #[prop(optional)]
-    is_new: bool,
-    /// For tests.
-    testid: &'static str,
-) -> impl IntoView {
-    view! {
-        <label class="field">
-            <span class="field-label">{label}</span>
-            <input
-                class="input"
-                type="password"
-                autocomplete=if is_new { "new-password" } else { "current-password" }
-                data-testid=testid
-                prop:value=value
-                on:input=move |event| value.set(event_target_value(&event))
-            />
-            <span class="field-complaint"></span>
-        </label>
-    }
-}
-
 /// A choice of one of several.
 #[component]
 pub fn Choice(
-    /// What is to be chosen.
+    /// Its label.
     #[prop(into)]
     label: String,
     /// Values and their words.

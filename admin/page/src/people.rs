@@ -11,7 +11,7 @@ use wstp_ui::format::rate;
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::EmptyState;
 
-use crate::parts::{Choice, PasswordField, moment, part, split_places};
+use crate::parts::{Choice, moment, part, split_places};
 use crate::server::Server;
 
 const ROLES: &[(&str, &str)] = &[
@@ -136,7 +136,7 @@ fn NewUser(server: Server) -> impl IntoView {
         <form class="form" on:submit=submit>
             <h2>"Add a user"</h2>
             <TextField label="Name".to_owned() value=name testid="user-name" />
-            <PasswordField label="Password, 8 characters or more" value=password is_new=true testid="user-password" />
+            <TextField label="Password, 8 characters or more".to_owned() value=password is_secret=true testid="user-password" />
             <Choice label="Role" options=ROLES value=role testid="user-role" />
             <TextField label="Only these places".to_owned() value=places placeholder="films, music/new" testid="user-only" />
             <Button weight=Weight::Primary submit=true testid="user-add">"Add"</Button>
@@ -160,7 +160,7 @@ fn NewPassword(server: Server, open: RwSignal<bool>, name: RwSignal<String>) -> 
     view! {
         <Dialog open=open title=Signal::derive(move || format!("A new password for {}", name.get()))>
             <form on:submit=submit>
-                <PasswordField label="Password, 8 characters or more" value=password is_new=true testid="new-password" />
+                <TextField label="Password, 8 characters or more".to_owned() value=password is_secret=true testid="new-password" />
                 <div class="dialog-actions">
                     <Button on_press=move || open.set(false)>"Cancel"</Button>
                     <Button weight=Weight::Primary submit=true testid="new-password-set">"Change it"</Button>

@@ -14,7 +14,7 @@ use wstp_ui::toast::Toasts;
 /// The connection to the server; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Server {
-    /// What the page shows first; `None` until the server has answered.
+    /// The first thing to show; `None` until the server has answered.
     pub visit: RwSignal<Option<Visit>>,
     /// The newest state; `None` until the first one.
     pub state: RwSignal<Option<State>>,

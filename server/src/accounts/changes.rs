@@ -1,6 +1,8 @@
 //! Changes of users and tokens, for the command line and for the administration page. Each refuses before it changes
 //! anything.
 
+use wstp_protocol::SharePath;
+
 use super::{Accounts, BookError, PasswordHash, Role, Token, TokenHash, TokenId, User, UserName, now};
 use crate::secret::Secret;
 
@@ -62,6 +64,15 @@ pub fn new_password(password: &Secret) -> Result<PasswordHash, Wrong> {
         return Err(Wrong::Length);
     }
     PasswordHash::of(password).map_err(Wrong::Hash)
+}
+
+/// A place as people write it: a share, or a path in one.
+///
+/// # Errors
+/// In words, when it is neither.
+pub fn place(text: &str) -> Result<SharePath, String> {
+    let path = SharePath::parse(text.trim_matches('/')).map_err(|error| error.to_string())?;
+    if path.is_root() { Err("a share or a path in one is needed".to_owned()) } else { Ok(path) }
 }
 
 impl Accounts {
@@ -137,7 +148,7 @@ impl Accounts {
     pub fn add_token(
         &mut self,
         user: Option<UserName>,
-        only: Vec<wstp_protocol::SharePath>,
+        only: Vec<SharePath>,
         days: u32,
     ) -> Result<(TokenId, Secret), Wrong> {
         if let Some(user) = user.as_ref().filter(|user| !self.users.contains_key(user)) {

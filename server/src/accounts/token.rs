@@ -9,8 +9,6 @@ use crate::secret::Secret;
 
 /// Marks a text as a token of this server, so that tools which look for leaked secrets find it.
 const PREFIX: &str = "wstp_";
-/// Random bytes in a token.
-const RANDOM: usize = 32;
 
 /// The public number of a token. It says nothing about the secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -24,11 +22,9 @@ impl TokenId {
     /// A new token, and its number; `None` when the system has no randomness.
     #[must_use]
     pub fn random() -> Option<(Self, Secret)> {
-        let (mut number, mut secret) = ([0; 4], [0; RANDOM]);
+        let mut number = [0; 4];
         getrandom::fill(&mut number).ok()?;
-        getrandom::fill(&mut secret).ok()?;
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Some((Self(hex(&number)), Secret::new(format!("{PREFIX}{}", hex(&secret)))))
+        Some((Self(format!("{:08x}", u32::from_be_bytes(number))), Secret::random(PREFIX)?))
     }
 
     /// The number.

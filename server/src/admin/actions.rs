@@ -114,7 +114,7 @@ fn add_user(server: &Server, name: UserName, wanted: AddUser) -> Result<(), Wron
         "limited" => Role::Limited,
         _ => Role::Normal,
     };
-    let only = wanted.only.iter().map(|place| place_of(place)).collect::<Result<_, _>>().map_err(Wrong::Place)?;
+    let only = wanted.only.iter().map(|text| changes::place(text)).collect::<Result<_, _>>().map_err(Wrong::Place)?;
     let password = changes::new_password(&Secret::new(wanted.password))?;
     let user = User { role, password, only, rate: wanted.rate.and_then(NonZeroU64::new) };
     server.control.callers().book().update(|accounts| accounts.add_user(name, user).map(drop))
@@ -156,13 +156,7 @@ async fn change_file(server: &Arc<Server>, change: Change) -> Result<(), Denied>
 }
 
 fn places(texts: &[String]) -> Result<Vec<SharePath>, Denied> {
-    texts.iter().map(|text| place_of(text)).collect::<Result<_, _>>().map_err(Denied::wrong)
-}
-
-/// A share, or a path in one.
-fn place_of(text: &str) -> Result<SharePath, String> {
-    let path = SharePath::parse(text.trim_matches('/')).map_err(|error| error.to_string())?;
-    if path.is_root() { Err("a share or a path in one is needed".to_owned()) } else { Ok(path) }
+    texts.iter().map(|text| changes::place(text)).collect::<Result<_, _>>().map_err(Denied::wrong)
 }
 
 fn found(is_there: bool) -> Result<(), Denied> {

@@ -17,8 +17,6 @@ use crate::secret::Secret;
 const LASTS: Duration = Duration::from_secs(12 * 3600);
 /// Logins at once. The oldest goes.
 const MOST: usize = 64;
-/// Random bytes in a cookie.
-const RANDOM: usize = 32;
 
 /// The logins, by the hash of the cookie.
 #[derive(Default)]
@@ -75,9 +73,7 @@ impl Cookie {
 impl Logins {
     /// Keeps a caller logged in. Returns the key to it; `None` when the system has no randomness.
     pub fn begin(&self, caller: Caller) -> Option<Secret> {
-        let mut random = [0; RANDOM];
-        getrandom::fill(&mut random).ok()?;
-        let key = Secret::new(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let key = Secret::random("")?;
         let mut logins = self.lock();
         if logins.len() >= MOST
             && let Some(oldest) = logins.iter().min_by_key(|(_, login)| login.since).map(|(hash, _)| *hash)

@@ -18,7 +18,7 @@ pub enum Wanted {
     Unsatisfiable,
 }
 
-/// What one range of a request comes to.
+/// The result of one range of a request.
 enum One {
     Part(Range<u64>),
     Unsatisfiable,

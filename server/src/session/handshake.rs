@@ -39,7 +39,7 @@ pub async fn handshake(
         Ending::failure(ErrorCode::UnsupportedVersion.into(), Closing::Protocol, "no version in common")
     })?;
     let refused = |reason: NotAdmitted| {
-        server.control.events().note(format!("{}: a client that may not enter", guest.address.ip()));
+        server.control.events().note_once(format!("{}: a client that may not enter", guest.address.ip()));
         Ending::failure(reason.into(), Closing::Normal, "the caller is not let in")
     };
     let credential = credential(hello.token.take(), receiver.credential()).map_err(refused)?;

@@ -280,7 +280,7 @@ async fn only_so_many_different_archives_are_sent_at_once() {
     }
     let refused = get(&server, "/files/8/?tar", &[]).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
-    // Whoever asks for the same one shares it.
+    // Another client of the same archive shares it.
     let shared = get(&server, "/files/0/?tar", &["Range: bytes=0-9"]).await;
     assert_eq!((shared.status, shared.body.len()), (206, 10));
     drop(held.pop());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine;
-use wstp_server::AdminReach;
+use wstp_server::Audience;
 
 use crate::support::plain::{Reply, head, request, request_from, send};
 use crate::support::{Client, Folder, Server};
@@ -70,11 +70,9 @@ async fn the_figures_are_counted_documented_and_name_nobody() {
 
 #[tokio::test]
 async fn this_machine_and_administrators_may_read_the_figures() {
-    for (reach, expected) in [
-        (AdminReach::Local, [200, 401, 401, 200, 403]),
-        (AdminReach::Everywhere, [200; 5]),
-        (AdminReach::Off, [404; 5]),
-    ] {
+    for (reach, expected) in
+        [(Audience::Local, [200, 401, 401, 200, 403]), (Audience::Everywhere, [200; 5]), (Audience::Off, [404; 5])]
+    {
         let served = crate::callers::serve_with(wstp_server::Config { metrics: reach, ..Default::default() }).await;
         let book = served.control.callers().book();
         book.update(|accounts| {
@@ -99,7 +97,7 @@ async fn this_machine_and_administrators_may_read_the_figures() {
             statuses.push(request(served.server.address(), "GET", "/metrics", &[elsewhere, &field]).await.status);
         }
         assert_eq!(statuses, expected, "{reach:?}");
-        if reach == AdminReach::Local {
+        if reach == Audience::Local {
             let figures = samples(&request(served.server.address(), "GET", "/metrics", &[]).await);
             assert_eq!(figures["wstp_logins_refused_total{reason=\"wrong\"}"], 1);
             let foreign = head("GET", "/metrics", &[]).replace("127.0.0.1", "evil.example");

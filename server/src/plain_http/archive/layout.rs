@@ -26,9 +26,9 @@ pub struct Layout {
     pub folder: SharePath,
     /// Its members.
     pub members: Vec<Member>,
-    /// Where each member begins, and where the directory does.
+    /// The offset of each member, and then of the directory.
     starts: Vec<u64>,
-    /// Where each entry of the directory begins, and where the end does.
+    /// The offset of each entry of the directory, and then of the end.
     entries: Vec<u64>,
     size: u64,
     tag: [u8; 16],
