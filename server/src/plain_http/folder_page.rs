@@ -7,6 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use wstp_protocol::{Entry, EntryKind, Hash, SharePath, spelling};
 use wstp_provider::Refusal;
 
+use crate::base::Base;
+
 use super::listing::{FROM, LIMIT, View};
 
 /// The media type.
@@ -24,19 +26,20 @@ const TEMPLATE: &str = include_str!("../../../www/folder.html");
 pub struct FolderPage {
     title: String,
     is_root: bool,
+    base: Base,
 }
 
 impl FolderPage {
     /// The page of the folder at this path.
-    pub fn of(path: &SharePath) -> Self {
-        Self { title: Text(path.name().unwrap_or("Shared files")).to_string(), is_root: path.is_root() }
+    pub fn of(path: &SharePath, base: Base) -> Self {
+        Self { title: Text(path.name().unwrap_or("Shared files")).to_string(), is_root: path.is_root(), base }
     }
 }
 
 impl View for FolderPage {
     fn head(&self) -> String {
         let up = if self.is_root { "" } else { "      <li><a href=\"../\">Up</a></li>\n" };
-        around_rows().0.replace("{title}", &self.title) + up
+        around_rows().0.replace("{base}", &self.base.to_string()).replace("{title}", &self.title) + up
     }
 
     fn row(&mut self, entry: &Entry, _hash: Option<&Hash>) -> String {
