@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use wstp_client::text::is_unsafe;
+use wstp_text::strangers::is_unsafe;
 
-pub use wstp_client::text::one_line;
+pub use wstp_text::strangers::one_line;
 
 /// A name on a terminal, so that different names look different.
 #[must_use]

@@ -172,7 +172,7 @@ fn storage(error: StoreError) -> Words {
             "Make room and run the same command again: it goes on from what was kept.",
         ),
         StoreError::TooLarge => {
-            Words::new("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
+            Words::new("The server names a size that no file can have.", "Ask who runs the server what it is.")
         }
         StoreError::Missing => {
             Words::new("The data downloaded before is gone from the disk.", "Run the same command again.")

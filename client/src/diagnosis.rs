@@ -4,8 +4,8 @@
 use wstp_protocol::probe::Answerer;
 
 use crate::address::Address;
-use crate::text::one_line;
 use crate::words::{FrontEnd, Words};
+use wstp_text::strangers::one_line;
 
 /// Advice about an address where something else answers.
 pub const CHECK_ADDRESS: &str = "Check the address. WSTP servers usually listen on port 3000.";

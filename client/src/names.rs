@@ -12,7 +12,7 @@ use wstp_protocol::spelling;
 pub use reserved::is_device;
 pub use same::{fold, key};
 
-use crate::text::{is_joiner, is_noncharacter, is_unsafe};
+use wstp_text::strangers::{is_joiner, is_noncharacter, is_unsafe};
 
 /// Longest extension in bytes, with its dot, that stays when a name is cut.
 const LONGEST_EXTENSION: usize = 32;

@@ -8,7 +8,7 @@ use wstp_engine::{Problem, StoreError};
 use wstp_protocol::ErrorCode;
 
 use crate::address::AddressError;
-use crate::text::sentence;
+use wstp_text::strangers::sentence;
 
 const ASK: &str = "Ask who runs the server.";
 const ALLOW: &str = "Ask who runs the server to allow it.";
@@ -257,7 +257,7 @@ pub(crate) mod tests {
     #[test]
     fn a_strangers_words_stay_on_one_short_line() {
         let shown = refused(ErrorCode::Unknown(999), &"\u{1b}[2J\n\u{202e}".repeat(1000), "host", &FRONT).what;
-        assert!(shown.len() < 1000 && !shown.contains(crate::text::is_unsafe), "{shown}");
+        assert!(shown.len() < 1000 && !shown.contains(wstp_text::strangers::is_unsafe), "{shown}");
         assert_eq!(refused(ErrorCode::Unknown(9), " ", "host", &FRONT).what, "host refused: it did not say why.");
     }
 }

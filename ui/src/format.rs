@@ -1,37 +1,6 @@
 //! Numbers for people. Pure; nothing here knows of a browser.
-//!
-//! Sizes are decimal (1 kB is 1,000 B), so that the units mean what they say. They have three figures, so that a column
-//! of them has one width.
 
-const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-
-/// A size: `0 B`, `8.19 kB`, `1.07 GB`.
-pub fn bytes(count: u64) -> String {
-    if count < 1000 { format!("{count} B") } else { scaled(count as f64) }
-}
-
-/// A speed in bytes a second: `12.3 MB/s`. Not a number, or below one byte a second, is `0 B/s`.
-pub fn rate(bytes_per_second: f64) -> String {
-    if bytes_per_second.is_nan() || bytes_per_second < 1.0 {
-        return "0 B/s".to_owned();
-    }
-    if bytes_per_second < 999.5 {
-        return format!("{bytes_per_second:.0} B/s");
-    }
-    format!("{}/s", scaled(bytes_per_second))
-}
-
-/// Three figures and a decimal unit, for numbers from 999.5 on.
-fn scaled(count: f64) -> String {
-    let mut value = count / 1000.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    format!("{value:.decimals$} {}", UNITS[unit])
-}
+pub use wstp_text::units::{bytes, rate};
 
 /// A span of time in its two largest units: `4 s`, `1 min 20 s`, `2 h 5 min`, `3 d 4 h`. More than 99 days is
 /// `a long time`.
@@ -84,41 +53,6 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_three_figures_and_the_right_unit() {
-        for (size, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.00 kB"),
-            (8192, "8.19 kB"),
-            (9_995, "10.0 kB"),
-            (99_949, "99.9 kB"),
-            (99_950, "100 kB"),
-            (999_499, "999 kB"),
-            (999_500, "1.00 MB"),
-            (1 << 30, "1.07 GB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(bytes(size), text, "{size}");
-        }
-    }
-
-    #[test]
-    fn speeds_survive_odd_numbers() {
-        for (speed, text) in [
-            (0.0, "0 B/s"),
-            (-5.0, "0 B/s"),
-            (f64::NAN, "0 B/s"),
-            (12.4, "12 B/s"),
-            (999.4, "999 B/s"),
-            (999.9, "1.00 kB/s"),
-            (23_400_000.0, "23.4 MB/s"),
-        ] {
-            assert_eq!(rate(speed), text, "{speed}");
-        }
-        assert!(rate(f64::INFINITY).ends_with("EB/s"));
-    }
 
     #[test]
     fn durations_show_two_units_at_most() {

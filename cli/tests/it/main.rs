@@ -15,7 +15,6 @@ mod looking;
 mod names;
 mod odd_shares;
 mod output;
-mod prefixes;
 mod reaching;
 mod small_files;
 mod sources;

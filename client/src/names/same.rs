@@ -2,7 +2,7 @@
 //! characters, each in its own way. The keys here are equal for all names that some disk takes for one. They are a hint
 //! to ask the disk, or to tell the names apart by a number.
 
-use crate::text::{is_joiner, is_unsafe};
+use wstp_text::strangers::{is_joiner, is_unsafe};
 
 /// The same for all names that some disk takes for one. It works on a path as on a name.
 #[must_use]

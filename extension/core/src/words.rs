@@ -3,12 +3,12 @@
 use wasm_bindgen::prelude::*;
 use wstp_client::address::AddressError;
 use wstp_client::diagnosis;
-use wstp_client::text::sentence;
 use wstp_client::words::{self, FrontEnd, Words};
 use wstp_engine::StoreError;
 use wstp_engine::folder::{FolderProblem, LeftOut};
 use wstp_messages::{Problem, WaitReason};
 use wstp_protocol::ErrorCode;
+use wstp_text::strangers::sentence;
 
 /// A problem from its two sentences.
 pub fn problem(what: impl Into<String>, advice: impl Into<String>) -> Problem {
@@ -27,8 +27,8 @@ pub const EXTENSION: FrontEnd = FrontEnd {
     share_gone: "Ask who runs the server. Downloads go on when it is back.",
     get_again: "Download it again.",
     update: "Update to get it as it is now; what still matches is kept.",
-    lost: "It is tried again by itself. If that does not help, check that the server runs.",
-    silent: "It is tried again by itself.",
+    lost: "Retrying automatically. If this does not help, check that the server runs.",
+    silent: "Retrying automatically.",
     log_in: "Log in to go on.",
     log_in_to_proxy: "Open any page in a tab, log in to the proxy there, and try again.",
     other_proxy: " A proxy that your browser uses can be the cause too.",
@@ -107,8 +107,8 @@ pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 /// The engine's problem that it waits to pass.
 pub fn passing_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     let advice = match found {
-        wstp_engine::Problem::Storage(_) => "It goes on by itself once there is room. Nothing that arrived is lost.",
-        _ => "It goes on by itself once the server has it again. Nothing that arrived is lost.",
+        wstp_engine::Problem::Storage(_) => "It continues once there is space. Nothing that arrived is lost.",
+        _ => "It continues once the server has it again. Nothing that arrived is lost.",
     };
     Problem { advice: advice.to_owned(), ..engine_problem(found, label) }
 }
@@ -123,8 +123,8 @@ pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
             format!("What it says can't be understood ({text})."),
             "Remove it, or ask who runs it to update the server.",
         ),
-        P::Connection => problem("There is no connection to it.", "It is tried again by itself."),
-        P::Stalled => problem("It does not answer.", "It is tried again by itself."),
+        P::Connection => problem("There is no connection to it.", "Retrying automatically."),
+        P::Stalled => problem("It does not answer.", "Retrying automatically."),
         found => engine_problem(found, label),
     }
 }
@@ -188,7 +188,7 @@ pub fn unauthorized_problem(label: &str, had_login: bool) -> Problem {
 /// A download waits for a login.
 pub fn login_problem(label: &str, had_login: bool) -> Problem {
     Problem {
-        advice: "Log in, and it goes on by itself. Nothing that arrived is lost.".to_owned(),
+        advice: "Log in to continue. Nothing that arrived is lost.".to_owned(),
         ..unauthorized_problem(label, had_login)
     }
 }
@@ -210,7 +210,7 @@ fn stored(error: StoreError) -> Words {
             "Make room, then try again. Nothing that arrived is lost.",
         ),
         StoreError::TooLarge => {
-            Words::new("There can be no file of the size that the server names.", "Ask who runs the server what it is.")
+            Words::new("The server names a size that no file can have.", "Ask who runs the server what it is.")
         }
         StoreError::Missing => Words::new("The copy in the sandbox is gone.", "Try again to fetch it anew."),
         StoreError::Io => Words::new("The browser could not write to its sandbox.", "Check the disk, then try again."),
@@ -225,34 +225,31 @@ pub fn other_version() -> JsValue {
 /// Why what the sandbox has of a transfer can't be opened.
 pub fn unopened_problem(reason: &str) -> Problem {
     problem(
-        format!("What the browser holds of this can't be opened ({}).", sentence(reason)),
-        "Try again, or restart the browser. Removed from the list, it can be downloaded anew.",
+        format!("The browser's copy can't be opened ({}).", sentence(reason)),
+        "Try again, or restart the browser. If that does not help, remove it and download it again.",
     )
 }
 
 /// The problem to show when a transfer's former files are gone or damaged.
 pub fn begun_anew_problem() -> Problem {
-    problem(
-        "What had arrived of this is gone from the browser's storage, or damaged there.",
-        "It is fetched again from the beginning.",
-    )
+    problem("What had arrived of this is missing or damaged.", "The download starts again from the beginning.")
 }
 
 /// Why a complete transfer is verified anew.
 pub fn recheck_problem() -> Problem {
     problem(
-        "The browser's copy of this may have changed since it was verified.",
-        "It is checked before it is saved, and wrong parts are fetched again.",
+        "The browser's copy may have changed since it was verified.",
+        "It is checked before it is saved. Wrong parts are downloaded again.",
     )
 }
 
 /// A complete transfer was verified anew, and something was wrong. `found` keeps it from being fetched again.
 pub fn refetch_problem(found: Option<Problem>) -> Problem {
-    const WRONG: &str = "A part of the browser's copy of this is wrong now: it changed after it was verified.";
+    const WRONG: &str = "Part of the browser's copy changed after it was verified.";
     match found {
-        None => problem(WRONG, "That part is fetched again, then this is saved. Other downloads are not affected."),
+        None => problem(WRONG, "That part is downloaded again before it is saved. Other downloads are not affected."),
         Some(found) => problem(
-            format!("{WRONG} It can't be fetched again now. {}", found.what),
+            format!("{WRONG} That part can't be downloaded again now. {}", found.what),
             format!("This is not saved until it is right. Other downloads are not affected. {}", found.advice),
         ),
     }
@@ -261,14 +258,14 @@ pub fn refetch_problem(found: Option<Problem>) -> Problem {
 /// A transfer was verified anew, and its stored files are not as they were then either.
 pub fn changing_problem() -> Problem {
     problem(
-        "The browser's copy of this was checked, and then changed again.",
+        "The browser's copy changed again after it was checked.",
         "It was not saved. Make room on the disk, end other programs that touch the browser's files, then save it again.",
     )
 }
 
 /// A transfer of unknown origin has to be fetched again.
 pub fn sourceless_problem() -> Problem {
-    problem("Nothing says where this download came from.", "Remove it, and download it again from its server.")
+    problem("Nobody knows where this download came from.", "Remove it, and download it again from its server.")
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ const IMPURE: [&str; 10] = [
     "std::{",
 ];
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
+    Rule { package: "wstp-text", targets: &[NATIVE, WASM], may_name: Some(&[]), never_reaches: &[], is_pure: true },
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -89,6 +90,7 @@ const RULES: [Rule; 15] = [
             "unicode-normalization",
             "wstp-engine",
             "wstp-protocol",
+            "wstp-text",
         ]),
         never_reaches: &["tokio", "web-sys", "wstp-server", "wstp-messages", "wstp-ui"],
         is_pure: true,

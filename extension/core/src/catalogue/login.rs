@@ -170,5 +170,5 @@ fn is_token(Credential(token): &Credential) -> bool {
 
 /// A server's text, harmless and on one short line.
 fn short(text: &str) -> String {
-    wstp_client::text::one_line(text).chars().take(LONGEST).collect()
+    wstp_text::strangers::one_line(text).chars().take(LONGEST).collect()
 }
