@@ -16,6 +16,7 @@ mod folder_page;
 mod listing;
 mod multipart;
 mod query;
+mod sorting;
 mod stream;
 mod target;
 
@@ -179,9 +180,17 @@ async fn folder_answer(
     }
     let Some(format) = archive::asked_for(query) else {
         if !is_folder {
-            return Ok(moved_to_folder(server.config().base.as_str(), &request.path));
+            return Ok(moved_to_folder(&request.path));
         }
-        let view = Box::new(FolderPage::of(&path, server.config().base.clone()));
+        let order = sorting::Order::asked_for(query);
+        let (folder, is_sorted) = match order {
+            Some(order) => {
+                let sorted = delivery.in_time(sorting::sorted(folder, order)).await;
+                sorted.unwrap_or_else(|Overdue| Err(ErrorCode::ShuttingDown.into()))?
+            }
+            None => (folder, false),
+        };
+        let view = Box::new(FolderPage::of(&path, order, is_sorted));
         let mut response = listing::respond(request, folder, delivery, view, None).await?;
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(folder_page::MEDIA_TYPE));
@@ -197,9 +206,9 @@ async fn folder_answer(
 }
 
 /// A folder's links are relative, so its address ends in a slash.
-fn moved_to_folder(base: &str, path: &str) -> Response {
+fn moved_to_folder(path: &str) -> Response {
     let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
-    if let Ok(location) = HeaderValue::try_from(format!("{base}{path}/")) {
+    if let Ok(location) = HeaderValue::try_from(format!("{path}/")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response

@@ -13,7 +13,6 @@ use warp::{Filter, Rejection, Reply};
 use wstp_protocol::probe::VERSION_FIELD;
 use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
 
-use crate::base::Base;
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
@@ -65,8 +64,7 @@ pub fn routes(
     server: Arc<Server>,
     peer: Peer,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let (own_address, paged) = (peer.local.to_string(), server.clone());
-    let refusing = server.clone();
+    let own_address = peer.local.to_string();
     let files = files(server.clone(), peer.clone());
     let exchanges = exchanges(server.clone(), peer.clone());
     let logins = logins(server.clone(), peer.clone());
@@ -92,12 +90,7 @@ pub fn routes(
         });
     let health = warp::path("healthz").and(warp::path::end()).and(reads()).map(|| words(StatusCode::OK, "ok\n"));
     let page = warp::path::end().and(reads()).and(warp::header::headers_cloned()).map(move |headers: HeaderMap| {
-        let address = match requested_address(&headers) {
-            // The scheme of the address is the proxy's secret.
-            _ if !paged.config().base.as_str().is_empty() => "the address of this page".to_owned(),
-            Some(address) => address.to_owned(),
-            None => own_address.clone(),
-        };
+        let address = requested_address(&headers).map_or_else(|| own_address.clone(), str::to_owned);
         warp::reply::html(PAGE.replace("{address}", &address)).into_response()
     });
     let style = warp::path("style.css")
@@ -123,10 +116,7 @@ pub fn routes(
         .unify()
         .or(files)
         .unify()
-        .recover(move |rejection: Rejection| {
-            let start = refusing.config().base.to_string();
-            async move { Ok::<_, Infallible>(refusal(&rejection, &start)) }
-        })
+        .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
         .unify()
         .map(secured)
 }
@@ -267,23 +257,20 @@ fn words(status: StatusCode, text: &'static str) -> Response {
     warp::reply::with_status(text, status).into_response()
 }
 
-fn refusal(rejection: &Rejection, start: &str) -> Response {
+fn refusal(rejection: &Rejection) -> Response {
     if rejection.is_not_found() {
-        let text = format!("There is nothing at this address. The start page is at {start}.\n");
-        warp::reply::with_status(text, StatusCode::NOT_FOUND).into_response()
+        words(StatusCode::NOT_FOUND, "There is nothing at this address. The start page is at /.\n")
     } else {
         words(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read, with GET.\n")
     }
 }
 
 /// The answer to plain HTTP at a port that speaks TLS.
-pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr, base: &Base) -> Response {
+pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr) -> Response {
     let own = local.to_string();
     let host = requested_address(request.headers()).unwrap_or(&own);
     let text = format!(
-        "This server speaks HTTPS. Browsers and curl find it at https://{host}{base}, the extension and wstp at \
-         wss://{host}{}.\n",
-        if base.as_str().is_empty() { String::new() } else { format!("{}{ENDPOINT_PATH}", base.as_str()) }
+        "This server speaks HTTPS. Browsers and curl find it at https://{host}/, the extension and wstp at wss://{host}.\n"
     );
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let location = HeaderValue::try_from(format!("https://{host}{path}"));
@@ -300,7 +287,7 @@ pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr, base: &Base) 
 }
 
 /// Adds the headers that protect pages, unless an answer has its own, and the header that names the server's version.
-pub fn secured(mut response: Response) -> Response {
+fn secured(mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -15,7 +15,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
-use crate::base::Base;
 use crate::config::{Audience, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
@@ -32,8 +31,6 @@ pub const TEMPLATE: &str = include_str!("../wstp.toml");
 pub struct Settings {
     /// The address to listen on.
     pub listen: Listen,
-    /// The prefix of every path.
-    pub base: Base,
     /// The certificate that encrypts connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSource>,
@@ -195,7 +192,6 @@ impl Settings {
         };
         Config {
             shares,
-            base: self.base,
             admin: self.admin,
             metrics: self.metrics,
             proxies: Proxies { trusted: self.trusted_proxies, field: self.proxy_field },
@@ -221,7 +217,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Listen((Ipv4Addr::LOCALHOST, 3000).into()),
-            base: Base::default(),
             tls: None,
             tls_key: None,
             trusted_proxies: Vec::new(),

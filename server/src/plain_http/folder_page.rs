@@ -1,20 +1,22 @@
-//! A folder as a page of links. Names are text, never markup. Links are relative and percent-encoded to their last
-//! special character, so that no name becomes a scheme, a query or a way out.
+//! A folder as a page of links. Names are text, never markup, and characters that mislead are drawn as marks. Links are
+//! relative and percent-encoded to their last special character. So no name becomes a scheme, a query or a way out.
 
 use std::fmt::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use time::OffsetDateTime;
 use wstp_protocol::{Entry, EntryKind, Hash, SharePath, spelling};
 use wstp_provider::Refusal;
-
-use crate::base::Base;
+use wstp_text::strangers::marked;
+use wstp_text::units;
 
 use super::listing::{FROM, LIMIT, View};
+use super::sorting::{Column, Order, SORT};
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "text/html; charset=utf-8";
-/// As for other pages, and the page's form asks for an archive. Programs that follow links follow no form, so they don't
-/// fetch everything twice.
+/// As for other pages, and the page's forms ask for an archive or another order. Programs that follow links follow no
+/// form, so they don't fetch everything twice.
 pub const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -26,24 +28,48 @@ const TEMPLATE: &str = include_str!("../../../www/folder.html");
 pub struct FolderPage {
     title: String,
     is_root: bool,
-    base: Base,
+    order: Option<Order>,
+    is_sorted: bool,
 }
 
 impl FolderPage {
-    /// The page of the folder at this path.
-    pub fn of(path: &SharePath, base: Base) -> Self {
-        Self { title: Text(path.name().unwrap_or("Shared files")).to_string(), is_root: path.is_root(), base }
+    /// The page of the folder at this path. `order` was asked for, and `is_sorted` says whether the entries have it.
+    pub fn of(path: &SharePath, order: Option<Order>, is_sorted: bool) -> Self {
+        let title = Text(path.name().unwrap_or("Shared files")).to_string();
+        Self { title, is_root: path.is_root(), order, is_sorted }
+    }
+
+    /// The heads of the columns: buttons that sort by them.
+    fn columns(&self) -> String {
+        let columns = [(Column::Name, "Name"), (Column::Size, "Size"), (Column::Date, "Modified (UTC)")];
+        let head = |(column, words): (Column, &str)| {
+            let now = self.order.filter(|order| self.is_sorted && order.column == column);
+            let (state, sign) = match now.map(|order| order.is_descending) {
+                None => ("", ""),
+                Some(false) => (" aria-sort=\"ascending\"", " \u{2191}"),
+                Some(true) => (" aria-sort=\"descending\"", " \u{2193}"),
+            };
+            let next = Order::next(self.order, column);
+            format!("<th{state}><button form=\"order\" name=\"{SORT}\" value=\"{next}\">{words}{sign}</button></th>")
+        };
+        columns.map(head).concat()
     }
 }
 
 impl View for FolderPage {
     fn head(&self) -> String {
-        let up = if self.is_root { "" } else { "      <li><a href=\"../\">Up</a></li>\n" };
-        around_rows().0.replace("{base}", &self.base.to_string()).replace("{title}", &self.title) + up
+        let up = if self.is_root { "" } else { "        <tr><td colspan=\"3\"><a href=\"../\">Up</a></td></tr>\n" };
+        let note = match self.order {
+            Some(_) if !self.is_sorted => "<p class=\"note\">This folder has too many entries to sort.</p>",
+            _ => "",
+        };
+        // The title comes last: it is a stranger's, and may spell a place of the template.
+        let head = around_rows().0.replace("{columns}", &self.columns()).replace("{note}", note);
+        head.replace("{title}", &self.title) + up
     }
 
     fn row(&mut self, entry: &Entry, _hash: Option<&Hash>) -> String {
-        format!("      <li>{}</li>\n", Row(entry))
+        format!("        <tr>{}</tr>\n", Row(entry))
     }
 
     fn tail(&self, more: Option<(&str, u64)>) -> String {
@@ -54,7 +80,7 @@ impl View for FolderPage {
     }
 
     fn broken(&self, refusal: &Refusal) -> String {
-        format!("    </ul>\n    <p>The list is not complete. {}</p>\n", Text(refusal.text()))
+        format!("      </tbody></table>\n    <p>The list is not complete. {}</p>\n", Text(refusal.text()))
     }
 }
 
@@ -72,18 +98,17 @@ pub struct Encoded<'a>(pub &'a [u8]);
 /// A line of the list.
 struct Row<'a>(&'a Entry);
 
-/// A number of bytes for people.
-struct Size(u64);
+/// A moment for people, to the minute and in UTC.
+struct Moment(Option<i64>);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| match character {
+        marked(&self.0.replace(spelling::is_stand_in, "\u{fffd}")).chars().try_for_each(|character| match character {
             '&' => f.write_str("&amp;"),
             '<' => f.write_str("&lt;"),
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
-            other if other.is_control() || spelling::is_stand_in(other) => f.write_char('\u{fffd}'),
             other => f.write_char(other),
         })
     }
@@ -99,29 +124,42 @@ impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = spelling::bytes(&self.0.name).unwrap_or_default();
         let (link, name) = (Encoded(&bytes), Text(&self.0.name));
-        match self.0.kind {
-            EntryKind::Directory => write!(f, "<a href=\"{link}/\"><bdi>{name}</bdi>/</a>"),
-            EntryKind::File => write!(f, "<a href=\"{link}\"><bdi>{name}</bdi></a> <span>{}</span>", Size(self.0.size)),
-            EntryKind::Dangling => write!(f, "<bdi>{name}</bdi> <span>leads nowhere</span>"),
-            EntryKind::LeadsOut => write!(f, "<bdi>{name}</bdi> <span>leads out of what is shared</span>"),
-            EntryKind::Circle => write!(f, "<bdi>{name}</bdi> <span>leads round in a circle</span>"),
-            EntryKind::Unreadable => write!(f, "<bdi>{name}</bdi> <span>can’t be read</span>"),
-        }
+        let size = match self.0.kind {
+            EntryKind::Directory => {
+                write!(f, "<td><a href=\"{link}/\"><bdi>{name}</bdi>/</a></td>")?;
+                String::new()
+            }
+            EntryKind::File => {
+                write!(f, "<td><a href=\"{link}\"><bdi>{name}</bdi></a></td>")?;
+                units::bytes(self.0.size)
+            }
+            unusable => {
+                write!(f, "<td><bdi>{name}</bdi></td>")?;
+                why_unusable(unusable).to_owned()
+            }
+        };
+        write!(f, "<td>{size}</td><td>{}</td>", Moment(self.0.modified_ms))
     }
 }
 
-impl fmt::Display for Size {
+/// Why an entry is no link.
+const fn why_unusable(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Directory | EntryKind::File => "",
+        EntryKind::Dangling => "broken link",
+        EntryKind::LeadsOut => "link leads out",
+        EntryKind::Circle => "link in a circle",
+        EntryKind::Unreadable => "not readable",
+    }
+}
+
+impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-        if self.0 < 1024 {
-            return write!(f, "{} B", self.0);
-        }
-        let (mut value, mut unit) = (self.0 as f64 / 1024.0, 0);
-        while value >= 1023.95 && unit + 1 < UNITS.len() {
-            value /= 1024.0;
-            unit += 1;
-        }
-        write!(f, "{value:.1} {}", UNITS[unit])
+        let Some(ms) = self.0 else { return Ok(()) };
+        // A date that no calendar has is none.
+        let Ok(then) = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)) else { return Ok(()) };
+        let (year, month, day) = (then.year(), u8::from(then.month()), then.day());
+        write!(f, "<time>{year:04}-{month:02}-{day:02} {:02}:{:02}</time>", then.hour(), then.minute())
     }
 }
 
@@ -144,16 +182,40 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_short() {
-        for (bytes, words) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_048_575, "1.0 MiB"),
-            (5 << 30, "5.0 GiB"),
-            (u64::MAX, "16.0 EiB"),
+    fn a_row_says_size_and_date_and_why_it_is_no_link() {
+        for (entry, expected) in [
+            (
+                Entry { modified_ms: Some(1_000_000_000_700), size: 65_536, ..entry("a", EntryKind::File) },
+                "<td><a href=\"a\"><bdi>a</bdi></a></td><td>65.5 kB</td><td><time>2001-09-09 01:46</time></td>",
+            ),
+            (
+                Entry { modified_ms: Some(-1), ..entry("b", EntryKind::Directory) },
+                "<td><a href=\"b/\"><bdi>b</bdi>/</a></td><td></td><td><time>1969-12-31 23:59</time></td>",
+            ),
+            (
+                Entry { modified_ms: Some(i64::MIN), ..entry("c", EntryKind::LeadsOut) },
+                "<td><bdi>c</bdi></td><td>link leads out</td><td></td>",
+            ),
         ] {
-            assert_eq!(Size(bytes).to_string(), words);
+            assert_eq!(Row(&entry).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn characters_that_mislead_are_drawn_as_marks() {
+        let row = Row(&entry("photo\u{202e}gnp\n.exe", EntryKind::File)).to_string();
+        assert!(row.contains("<bdi>photo[U+202E]gnp[U+000A].exe</bdi>"), "{row}");
+        assert!(row.contains("href=\"photo%E2%80%AEgnp%0A.exe\""), "{row}");
+        let page = FolderPage::of(&SharePath::parse("in/a\u{202e}b{note}").unwrap(), None, false).head();
+        assert!(page.contains("<title>a[U+202E]b{note}</title>"), "{page}");
+    }
+
+    #[test]
+    fn the_sorted_column_says_so_and_a_press_turns_it() {
+        let order = Some(Order { column: Column::Size, is_descending: false });
+        let page = |is_sorted| FolderPage::of(&SharePath::root(), order, is_sorted).head();
+        let turned = "<th aria-sort=\"ascending\"><button form=\"order\" name=\"sort\" value=\"-size\">Size \u{2191}</button></th>";
+        assert!(page(true).contains(turned) && !page(true).contains("too many"), "{}", page(true));
+        assert!(!page(false).contains("aria-sort") && page(false).contains("too many entries to sort"));
     }
 }

@@ -35,7 +35,7 @@ const ODD: [&str; 16] = [
 ];
 
 fn links(page: &str) -> usize {
-    page.matches("<li><a href=\"f").count()
+    page.matches("<td><a href=\"f").count()
 }
 
 fn many() -> Folder {
@@ -60,7 +60,7 @@ async fn a_folder_is_a_page_of_links() {
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     let text = page.text();
     assert!(text.contains("<a href=\"sub%20folder/\"><bdi>sub folder</bdi>/</a>"), "{text}");
-    assert!(text.contains("<bdi>&lt;b&gt;&amp;&#39;&quot;.txt</bdi></a> <span>2.0 KiB</span>"), "{text}");
+    assert!(text.contains("<bdi>&lt;b&gt;&amp;&#39;&quot;.txt</bdi></a></td><td>2.05 kB</td>"), "{text}");
     assert!(text.contains("href=\"%3Cb%3E%26%27%22.txt\""), "{text}");
     assert!(text.contains("href=\"javascript%3Aalert%281%29\""), "{text}");
     assert!(!text.contains("hidden") && !text.contains("fifo") && !text.contains("<b>"), "{text}");
