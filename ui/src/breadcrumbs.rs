@@ -1,6 +1,7 @@
 //! The path to the current folder, and the way back.
 
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::button::IconButton;
 use crate::icon::{Glyph, Icon};
@@ -55,15 +56,15 @@ fn Crumb(crumb: Option<(usize, String)>, depth: Signal<usize>, on_go: Callback<u
     let step = match crumb {
         None => view! { <span class="crumb-gap">"…"</span> }.into_any(),
         Some((index, name)) => {
-            let shown = name.clone();
+            let (title, shown) = (marked(&name).into_owned(), marked(&name).into_owned());
             let here = move || (index + 1 == depth.get()).then_some("page");
             view! {
                 <button
                     class="crumb"
                     type="button"
                     data-testid="crumb"
-                    data-name=name.clone()
-                    title=name
+                    data-name=name
+                    title=title
                     aria-current=here
                     on:click=move |_| on_go.run(index + 1)
                 >

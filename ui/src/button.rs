@@ -2,6 +2,7 @@
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::icon::{Glyph, Icon};
 
@@ -34,8 +35,8 @@ impl Weight {
 #[component]
 pub fn Button(
     /// How much attention it asks for.
-    #[prop(optional)]
-    weight: Weight,
+    #[prop(optional, into)]
+    weight: Signal<Weight>,
     /// Whether it is disabled.
     #[prop(optional, into)]
     disabled: Signal<bool>,
@@ -56,10 +57,10 @@ pub fn Button(
 ) -> impl IntoView {
     view! {
         <button
-            class=weight.class()
+            class=move || weight.get().class()
             type=if submit { "submit" } else { "button" }
             data-testid=testid
-            aria-label=spoken
+            aria-label=spoken.map(safely)
             disabled=disabled
             on:click=move |event| press(&event, on_press)
         >
@@ -98,7 +99,7 @@ pub fn IconButton(
             class="icon-button"
             type="button"
             data-testid=testid
-            aria-label=spoken.unwrap_or(label)
+            aria-label=safely(spoken.unwrap_or(label))
             title=label
             disabled=disabled
             tabindex=move || skipped.get().then_some("-1")
@@ -135,6 +136,11 @@ pub fn ToolButton(
             <span class="tool-words">{label}</span>
         </button>
     }
+}
+
+/// A label may name something of a stranger's.
+fn safely(label: Signal<String>) -> Signal<String> {
+    Signal::derive(move || label.with(|label| marked(label).into_owned()))
 }
 
 /// A press on the button is not a press on its row.

@@ -2,6 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::button::{Button, Weight};
 
@@ -17,6 +18,7 @@ pub fn Dialog(
     children: Children,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
+    let title = Memo::new(move |_| title.with(|title| marked(title).into_owned()));
     Effect::new(move |_| {
         let Some(dialog) = element.get() else { return };
         match (open.get(), dialog.open()) {
@@ -54,7 +56,7 @@ pub fn Confirm(
 ) -> impl IntoView {
     view! {
         <Dialog open=open title=title>
-            <p>{text}</p>
+            <p>{move || text.with(|text| marked(text).into_owned())}</p>
             <div class="dialog-actions">
                 <Button testid="confirm-no" on_press=move || open.set(false)>"Keep it"</Button>
                 <Button

@@ -127,6 +127,12 @@ pub fn EntryList(
                     }
                 }
                 on:keydown=on_key
+                on:focus=move |_| {
+                    // Without a marked row, nobody would see where the keyboard is.
+                    if marked.get_untracked().is_none() && count.get_untracked() > 0 && has_visible_focus(body) {
+                        marked.set(Some(0));
+                    }
+                }
             >
                 <div class="entries-all" role="rowgroup" style:height=move || format!("{}px", count.get() as f64 * ROW)>
                     <For each=move || range.get() key=|index| *index let(index)>
@@ -184,6 +190,7 @@ fn EntryRow(
             data-name=name
             data-kind=move || kind_name(kind.get())
             aria-rowindex=(index + 1).to_string()
+            class:marked=marked
             aria-selected=move || marked.get().to_string()
             aria-disabled=move || (!kind.get().is_usable()).then_some("true")
             style:top=format!("{}px", index as f64 * ROW)
@@ -238,6 +245,11 @@ const fn kind_name(kind: EntryKind) -> &'static str {
         EntryKind::Circle => "circle",
         EntryKind::Unreadable => "unreadable",
     }
+}
+
+/// Whether the keyboard brought the focus, and not the pointer.
+fn has_visible_focus(body: NodeRef<Div>) -> bool {
+    body.get_untracked().is_some_and(|body| body.matches(":focus-visible").unwrap_or(false))
 }
 
 fn scroll_to(body: NodeRef<Div>, top: f64) {

@@ -167,7 +167,7 @@ pub fn RateField(
                     placeholder="Unlimited"
                     data-testid=testid
                     aria-invalid=move || is_wrong.get().to_string()
-                    title="A number of megabytes a second; empty for no limit. The arrow keys step."
+                    title="Megabytes a second. Leave it empty for no limit."
                     prop:value=move || value.get().map(show_rate).unwrap_or_default()
                     on:keydown=move |event| {
                         let step = match event.key().as_str() {

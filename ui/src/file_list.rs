@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::icon::{Glyph, Icon};
 use crate::list_window::{ROW, visible};
@@ -83,12 +84,12 @@ fn FileRow(index: usize, count: Signal<usize>, file: Callback<usize, Option<File
             data-testid="file"
             data-name=path
             data-tone=move || tone.get().name()
-            title=move || info.with(|info| info.more.clone())
+            title=move || info.with(|info| marked(&info.more).into_owned())
             style:top=format!("{}px", index as f64 * ROW)
         >
             <Glyph icon=Signal::derive(move || glyph(tone.get())) />
             <span class="file-path"><Name name=path /></span>
-            <span class="file-words">{move || info.with(|info| info.words.clone())}</span>
+            <span class="file-words">{move || info.with(|info| marked(&info.words).into_owned())}</span>
         </div>
     }
 }

@@ -1,9 +1,11 @@
 //! Names from strangers, shown as text.
 //!
-//! A name is never markup and never reorders the text around it (`bdi`). A name that is too long for its place loses
-//! its middle and keeps its ending, which says what it is. The text and the tooltip always have the whole name.
+//! A name is never markup and never reorders the text around it (`bdi`). Characters that mislead are drawn as marks. A
+//! name that is too long for its place loses its middle and keeps its ending, which says what it is. The text and the
+//! tooltip always have the whole name.
 
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 /// Names up to this many characters are left in one piece.
 const WHOLE: usize = 20;
@@ -38,11 +40,12 @@ pub fn Name(
     #[prop(into)]
     name: Signal<String>,
 ) -> impl IntoView {
-    let head = move || name.with(|name| split(name).0.to_owned());
-    let tail = move || name.with(|name| split(name).1.to_owned());
-    let reserve = move || name.with(|name| format!("{}ch", split(name).1.len()));
+    let shown = Memo::new(move |_| name.with(|name| marked(name).into_owned()));
+    let head = move || shown.with(|name| split(name).0.to_owned());
+    let tail = move || shown.with(|name| split(name).1.to_owned());
+    let reserve = move || shown.with(|name| format!("{}ch", split(name).1.len()));
     view! {
-        <bdi class="name" title=name style:--tail=reserve>
+        <bdi class="name" title=shown style:--tail=reserve>
             <span class="name-head">{head}</span>
             <span class="name-tail">{tail}</span>
         </bdi>
@@ -99,7 +102,7 @@ mod browser_tests {
 
     #[wasm_bindgen_test]
     fn markup_in_a_name_is_text() {
-        let text = "<img src=x onerror=alert(1)> and \u{202e}more.txt";
+        let text = "<img src=x onerror=alert(1)> and more.txt";
         let place = document().create_element("div").expect("a document makes elements");
         let mounted = leptos::mount::mount_to(place.clone().unchecked_into(), move || view! { <Name name=text /> });
         assert_eq!(place.text_content().as_deref(), Some(text));
@@ -108,6 +111,15 @@ mod browser_tests {
             place.query_selector("bdi").ok().flatten().and_then(|bdi| bdi.get_attribute("title")).as_deref(),
             Some(text)
         );
+        drop(mounted);
+    }
+
+    #[wasm_bindgen_test]
+    fn characters_that_mislead_are_drawn_as_marks() {
+        let place = document().create_element("div").expect("a document makes elements");
+        let name = "photo\u{202e}gnp\n.exe";
+        let mounted = leptos::mount::mount_to(place.clone().unchecked_into(), move || view! { <Name name=name /> });
+        assert_eq!(place.text_content().as_deref(), Some("photo[U+202E]gnp[U+000A].exe"));
         drop(mounted);
     }
 }

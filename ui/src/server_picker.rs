@@ -3,6 +3,7 @@
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::html;
 use leptos::prelude::*;
+use wstp_text::strangers;
 
 use crate::button::{Button, Weight};
 use crate::icon::{Glyph, Icon};
@@ -34,6 +35,9 @@ pub fn ServerPicker(
     /// Whether a connection is being made.
     #[prop(into)]
     busy: Signal<bool>,
+    /// Whether the page shows the server in the field, so that there is no need to connect.
+    #[prop(into)]
+    settled: Signal<bool>,
     /// Called with the content of the field.
     #[prop(into)]
     on_connect: Callback<String>,
@@ -88,6 +92,7 @@ pub fn ServerPicker(
             field.select();
         }
     };
+    let weight = Signal::derive(move || if settled.get() { Weight::Plain } else { Weight::Primary });
     view! {
         <form class="picker" role="search" on:submit=on_submit>
             <div class="picker-field">
@@ -133,13 +138,13 @@ pub fn ServerPicker(
                                 move |_| connect(value.clone())
                             }
                         >
-                            <bdi>{option.value.clone()}</bdi>
-                            <bdi class="picker-note">{option.note.clone()}</bdi>
+                            <bdi>{strangers::marked(&option.value).into_owned()}</bdi>
+                            <bdi class="picker-note">{strangers::marked(&option.note).into_owned()}</bdi>
                         </li>
                     </For>
                 </ul>
             </div>
-            <Button weight=Weight::Primary submit=true testid="connect" disabled=Signal::derive(move || value.with(|typed| typed.trim().is_empty()))>
+            <Button weight=weight submit=true testid="connect" disabled=Signal::derive(move || value.with(|typed| typed.trim().is_empty()))>
                 <span class="picker-verb">{move || if busy.get() { "Connecting" } else { "Connect" }}</span>
             </Button>
         </form>

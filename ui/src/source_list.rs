@@ -2,6 +2,7 @@
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::button::{Button, IconButton};
 use crate::icon::Icon;
@@ -73,7 +74,7 @@ pub fn SourceList(
                     spellcheck="false"
                     list=list
                     placeholder="Server or link"
-                    aria-label="Another server that has this file, or a link to it"
+                    aria-label="Another server with this file, or a link to it"
                     data-testid="mirror-address"
                     prop:value=address
                     on:input=move |event| address.set(event_target_value(&event))
@@ -107,13 +108,18 @@ fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -
         Memo::new(move |_| info.with(|info| info.as_ref().map(pick).unwrap_or_default()))
     };
     let name = part(|info| info.name.clone());
-    let (path, words, facts) =
-        (part(|info| info.path.clone()), part(|info| info.words.clone()), part(|info| info.facts.clone()));
+    let shown = move |pick: fn(&SourceInfo) -> &String| {
+        Memo::new(move |_| {
+            info.with(|info| info.as_ref().map(|info| marked(pick(info)).into_owned()).unwrap_or_default())
+        })
+    };
+    let (path, words, facts) = (shown(|info| &info.path), shown(|info| &info.words), shown(|info| &info.facts));
+    let title = shown(|info| &info.name);
     let tone = move || info.with(|info| info.as_ref().map(|info| info.tone.name()));
     let is_removable = info.with_untracked(|info| info.as_ref().is_some_and(|info| info.is_removable));
     view! {
         <li class="source" data-testid="source" data-name=name data-tone=tone>
-            <span class="source-name" title=path><bdi>{name}</bdi></span>
+            <span class="source-name" title=path><bdi>{title}</bdi></span>
             <span class="source-words">{words}</span>
             <span class="source-facts">{facts}</span>
             {is_removable
@@ -121,9 +127,9 @@ fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -
                     view! {
                         <IconButton
                             icon=Icon::Close
-                            label="Take nothing more from this server"
+                            label="Remove this server"
                             testid="remove-source"
-                            spoken=Signal::derive(move || name.with(|name| format!("Take nothing more from {name}")))
+                            spoken=Signal::derive(move || name.with(|name| format!("Remove the server {name}")))
                             on_press=move || on_remove.run(id)
                         />
                     }

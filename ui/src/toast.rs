@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::button::{Button, Weight};
 
@@ -11,7 +12,7 @@ const STAY: Duration = Duration::from_secs(6);
 /// How long it stays at least after the pointer or the keyboard has left the notes.
 const HELD: Duration = Duration::from_secs(2);
 /// How many are shown at once; a new note removes the oldest.
-const MOST: usize = 3;
+const MOST: usize = 2;
 
 #[derive(Clone)]
 struct Toast {
@@ -37,7 +38,7 @@ impl Toasts {
 
     /// Shows a note, with a button for an action such as undo.
     pub fn show(self, text: String, action: Option<(String, Callback<()>)>) {
-        let id = self.next.get_value();
+        let (id, text) = (self.next.get_value(), marked(&text).into_owned());
         self.next.set_value(id.wrapping_add(1));
         self.shown.update(|shown| {
             shown.push(Toast { id, text, action });

@@ -2,6 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 
 use crate::block_map::{BlockMap, BlockStrip};
 use crate::button::{Button, IconButton, Weight};
@@ -91,7 +92,7 @@ impl Action {
             Self::LogIn => "Log in",
             Self::Retry => "Try again now",
             Self::Resume => "Resume",
-            Self::Begin => "Begin anyway",
+            Self::Begin => "Start anyway",
             Self::First => "Move to the top",
             Self::Earlier => "Move up",
             Self::Later => "Move down",
@@ -184,8 +185,8 @@ pub fn TransferRow(
     let part = move |pick: fn(&TransferInfo) -> String| Memo::new(move |_| info.with(pick));
     let id = part(|info| info.id.clone());
     let name = part(|info| info.name.clone());
-    let words = part(|info| info.words.clone());
-    let origin = part(|info| info.origin.clone());
+    let words = part(|info| marked(&info.words).into_owned());
+    let origin = part(|info| marked(&info.origin).into_owned());
     let is_folder = Memo::new(move |_| info.with(|info| info.is_folder));
     let icon = move || if is_folder.get() { Icon::Folder } else { name.with(|name| file_icon(name)) };
     let state = Memo::new(move |_| info.with(|info| info.state));
@@ -311,8 +312,8 @@ fn TroubleLine(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callba
         trouble.get().map(|Trouble { what, advice }| {
             view! {
                 <p role="alert" data-testid="error">
-                    <strong>{what}</strong>
-                    {(!advice.is_empty()).then(|| format!(" {advice}"))}
+                    <strong>{marked(&what).into_owned()}</strong>
+                    {(!advice.is_empty()).then(|| format!(" {}", marked(&advice)))}
                 </p>
             }
         })
@@ -341,6 +342,7 @@ fn Details(
 ) -> impl IntoView {
     let facts = Memo::new(move |_| info.with(|info| info.facts.clone()));
     let more = Memo::new(move |_| info.with(|info| info.more.clone()));
+    let is_under_way = Memo::new(move |_| info.with(|info| info.progress.done < info.progress.total));
     view! {
         <div class="transfer-details" data-testid="details">
             <div class="transfer-more" class:none=move || more.with(Vec::is_empty)>
@@ -351,14 +353,14 @@ fn Details(
             <Show when=move || !info.with(|info| info.is_folder)>
                 <BlockMap map=map />
             </Show>
-            <Show when=move || speeds.with(|speeds| speeds.peak() > 0.0)>
+            <Show when=move || is_under_way.get() && speeds.with(|speeds| speeds.peak() >= 1.0)>
                 <SpeedCurve speeds=speeds />
             </Show>
             {settings.run()}
             <dl class="facts">
                 <For each=move || facts.get() key=Clone::clone let((label, value))>
                     <dt>{label}</dt>
-                    <dd><bdi>{value}</bdi></dd>
+                    <dd><bdi>{marked(&value).into_owned()}</bdi></dd>
                 </For>
             </dl>
         </div>

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use wstp_admin_messages::{Action, ClientState};
+use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::format::{bytes, rate};
@@ -83,7 +84,7 @@ fn Client(server: Server, clients: Memo<Vec<ClientState>>, id: u64) -> impl Into
                 </span>
             </td>
             <td data-label="Reads">
-                <bdi data-testid="client-path">{files}</bdi>
+                <bdi data-testid="client-path">{move || marked(&files()).into_owned()}</bdi>
             </td>
             <td data-label="Speed" class="number">{move || client.with(|client| rate(client.rate as f64))}</td>
             <td data-label="Sent" class="number">{move || client.with(|client| bytes(client.sent))}</td>

@@ -1,6 +1,7 @@
 //! The last events.
 
 use leptos::prelude::*;
+use wstp_text::strangers::marked;
 use wstp_ui::dates::DateWriter;
 use wstp_ui::field::TextField;
 
@@ -34,7 +35,7 @@ pub fn Events(server: Server) -> impl IntoView {
                     <tr data-testid="event">
                         <td data-label="When">{writer.with_value(|writer| moment(writer, event.at))}</td>
                         <td data-label="Event">
-                            <bdi>{event.text}</bdi>
+                            <bdi>{marked(&event.text).into_owned()}</bdi>
                         </td>
                     </tr>
                 </For>

@@ -32,7 +32,7 @@ async fn comes_back(
     stage.proxy.release();
     let row = wait_for_words(&view, words).await?;
     ensure!(row.state == "waiting", "{row:?}");
-    ensure!(row.text.contains("It goes on by itself once the server has it again."), "{}", row.text);
+    ensure!(row.text.contains("It continues once the server has it again."), "{}", row.text);
     ensure!(row.buttons.contains(&"pause".to_owned()), "{row:?}");
     bring(&path)?;
     let saved = view.save(NAME).await?;

@@ -38,7 +38,7 @@ const CASES: [Case; 8] = [
     case("packs", "pack", "overwritten", PACKED),
     case("large", "large/0/data", "overwritten", 100_000),
 ];
-const CHECKED: &str = "The browser's copy of this may have changed since it was verified.";
+const CHECKED: &str = "The browser's copy may have changed since it was verified.";
 const WRONG: &str = "A part of the browser's copy of this is wrong now";
 
 /// Presses Save. Fails unless the extension fetches the wrong blocks again, and only those, before it saves.

@@ -318,7 +318,7 @@ async fn files_that_vanished_are_told_and_can_be_tried_again() -> Result<()> {
     stage.proxy.release();
     view.show_transfers().await?;
     let row = view.wait_for_state("v", &["complete"]).await?;
-    ensure!(row.text.contains("2 files or folders could not be fetched."), "{}", row.text);
+    ensure!(row.text.contains("2 files or folders could not be downloaded."), "{}", row.text);
     view.expand(&row).await?;
     view.click("[data-testid=only-problems]").await?;
     view.wait_for_files("the two that are gone", |files| {
@@ -332,7 +332,7 @@ async fn files_that_vanished_are_told_and_can_be_tried_again() -> Result<()> {
     }
     view.press(&row, "retry").await?;
     view.wait_for_rows("nothing to be missed", |rows| {
-        only(rows).filter(|row| row.state == "complete" && !row.text.contains("could not be fetched"))
+        only(rows).filter(|row| row.state == "complete" && !row.text.contains("could not be downloaded"))
     })
     .await?;
     view.save_folder("v").await?;

@@ -77,11 +77,7 @@ async fn a_full_disk_is_told_in_words_and_with_room_it_goes_on_by_itself() -> Re
     view.press(&row, "begin").await?;
     let row = says_full(&view).await?;
     ensure!(row.state == "waiting", "{row:?}");
-    ensure!(
-        row.text.contains("It goes on by itself once there is room. Nothing that arrived is lost."),
-        "{}",
-        row.text
-    );
+    ensure!(row.text.contains("It continues once there is space. Nothing that arrived is lost."), "{}", row.text);
     let before = stage.proxy.passed();
     ensure!(before < SIZE, "{before} bytes came over before the disk was full");
     view.wait_for_rows("another try", |rows| rows[0].text.contains("Retry in 16 s").then_some(())).await?;

@@ -41,7 +41,7 @@ async fn without_a_network_it_waits_and_goes_on_in_the_moment_that_there_is_one(
         })
         .await?;
     ensure!(row.state == "waiting", "{row:?}");
-    ensure!(row.text.contains("It goes on by itself as soon as you are online again."), "{}", row.text);
+    ensure!(row.text.contains("It continues as soon as you are online."), "{}", row.text);
     let began = std::time::Instant::now();
     stage.proxy.refuse(false);
     offline.end().await?;
@@ -86,7 +86,7 @@ async fn a_server_that_sleeps_is_said_not_to_answer_until_it_wakes() -> Result<(
             rows.iter().find(|row| row.state == "waiting" && row.text.contains("does not answer")).cloned()
         })
         .await?;
-    ensure!(before.text.contains("It is tried again by itself."), "{}", before.text);
+    ensure!(before.text.contains("Retrying automatically."), "{}", before.text);
     server.wake();
     until("the rest to arrive", LONG, async || Ok((stage.proxy.passed() >= SIZE).then_some(()))).await?;
     finishes(&stage, &view).await

@@ -88,7 +88,7 @@ const DIALOG: &str = "dialog[open]";
 async fn waits_for_login(view: &View<'_>, name: &str) -> Result<Row> {
     view.wait_for_rows(&format!("{name} to wait for a login"), |rows| {
         let row = rows.iter().find(|row| row.name == name)?;
-        let says = row.text.contains("Waits until you log in") && row.text.contains("Nothing that arrived is lost.");
+        let says = row.text.contains("Waiting for you to log in") && row.text.contains("Nothing that arrived is lost.");
         (says && row.buttons.iter().any(|button| button == "log-in")).then(|| row.clone())
     })
     .await

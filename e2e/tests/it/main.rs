@@ -21,6 +21,7 @@ mod names;
 mod order;
 mod picking;
 mod queue;
+mod reflow;
 mod saving;
 mod screenshots;
 mod sizes;

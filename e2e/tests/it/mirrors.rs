@@ -146,7 +146,7 @@ async fn a_mirror_that_nobody_answers_at_says_so_and_can_be_removed() -> Result<
     let (_folder, mut mirror) = mirror_of("n.bin", Contents::new("n.bin", size)).await?;
     mirror.kill().await?;
     let view = half_way_with(&stage, "n.bin", size, &mirror.address().to_string()).await?;
-    view.wait_for_text("tried again in").await?;
+    view.wait_for_text("retrying in").await?;
     view.click("[data-testid=remove-source]").await?;
     view.wait_for_count("[data-testid=source]", 1).await?;
     stage.proxy.release();

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use wstp_e2e::Stage;
+use wstp_e2e::{Stage, View};
 
 const MARKUP: &str = "<img src=x onerror=\"window.ran=1\">.txt";
 
@@ -52,6 +52,49 @@ async fn markup_in_a_name_is_shown_and_not_run() -> Result<()> {
     stage.check_saved(MARKUP, &saved)?;
     let traces = view.run("return [window.ran, document.querySelectorAll('img[src=\"x\"]').length]", json!([])).await?;
     assert_eq!(traces, json!([null, 0]));
+    Ok(())
+}
+
+/// A name that reads as another one, and the same with its marks.
+const TURNED: (&str, &str) = ("photo\u{202e}gnp.exe", "photo[U+202E]gnp.exe");
+/// All texts of a page, seen and spoken.
+const TEXTS: &str = "return [document.body.innerText, ...[...document.querySelectorAll('[title], [aria-label]')]
+    .flatMap(e => [e.title, e.ariaLabel])].filter(text => text).join(' ')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_mislead_are_drawn_with_marks_everywhere() -> Result<()> {
+    const BROKEN: (&str, &str) = ("two\nlines.txt", "two[U+000A]lines.txt");
+    const FOLDER: (&str, &str) = ("zero\u{200b}width", "zero[U+200B]width");
+    let stage = Stage::serving(&[(TURNED.0, 9000), (BROKEN.0, 10), (&format!("{}/a.txt", FOLDER.0), 10)]).await?;
+    let view = stage.open_connected().await?;
+    for (name, shown) in [TURNED, BROKEN, FOLDER] {
+        view.wait_for_name(name).await?;
+        view.wait_for_text(shown).await?;
+    }
+    let heights = "return [...document.querySelectorAll('.entry-name')].every(e => e.offsetHeight <= 28)";
+    ensure!(view.run(heights, json!([])).await? == json!(true), "a name is higher than its row");
+    view.download(TURNED.0).await?;
+    view.click_entry(FOLDER.0).await?;
+    view.wait_for_crumb(FOLDER.1).await?;
+    view.show_transfers().await?;
+    let row = view.wait_for_state(TURNED.0, &["complete"]).await?;
+    view.wait_for_text(TURNED.1).await?;
+    view.press(&row, "remove").await?;
+    view.wait_for_text(&format!("{} is not saved to your disk yet.", TURNED.1)).await?;
+    view.click("[data-testid=confirm-yes]").await?;
+    view.wait_for_text(&format!("Removed {}", TURNED.1)).await?;
+    check_texts(&view).await?;
+    let address = format!("http://{}/files/", stage.address());
+    let page = View::open_address(stage.browser()?, &address, (600, 600)).await?;
+    page.wait_for_words(TURNED.1).await?;
+    page.wait_for_words(BROKEN.1).await?;
+    check_texts(&page).await
+}
+
+async fn check_texts(view: &View<'_>) -> Result<()> {
+    let texts = view.run(TEXTS, json!([])).await?;
+    let texts = texts.as_str().context("a text")?;
+    ensure!(!texts.contains(['\u{202e}', '\u{200b}']), "a character is not marked: {texts:?}");
     Ok(())
 }
 

@@ -52,7 +52,7 @@ async fn wait_for_turns(view: &View<'_>, turns: &[&str]) -> Result<()> {
     view.wait_for_rows(&format!("the order {turns:?}"), |rows| {
         let says = |name: &str, words: &str| rows.iter().any(|row| row.name == name && row.text.contains(words));
         let words = |place: usize| match place {
-            0 => "Comes next".to_owned(),
+            0 => "Next in line".to_owned(),
             place => format!("Waits, number {} in line", place + 1),
         };
         turns.iter().enumerate().all(|(place, name)| says(name, &words(place))).then_some(())
@@ -125,9 +125,9 @@ async fn a_transfer_moved_to_the_top_is_the_next_to_begin() -> Result<()> {
     let rows = view.wait_for_rows("three to wait", queued).await?;
     let last = rows.into_iter().find(|row| row.name == "4.bin").expect("4.bin waits");
     view.press(&last, "first").await?;
-    view.wait_for_text("Comes next").await?;
+    view.wait_for_text("Next in line").await?;
     view.wait_for_rows("4.bin to come next", |rows| {
-        rows.iter().any(|row| row.name == "4.bin" && row.text.contains("Comes next")).then_some(())
+        rows.iter().any(|row| row.name == "4.bin" && row.text.contains("Next in line")).then_some(())
     })
     .await?;
     // When the first is complete, the next one has only its first bytes.

@@ -138,7 +138,7 @@ async fn a_saved_file_that_is_moved_away_is_told_and_can_be_had_again() -> Resul
     let view = stage.open(Page::Manager).await?;
     let row = is_told(&view, HARMLESS, "is no longer there.").await?;
     ensure!(row.text.contains(&saved.display().to_string()), "it says where it was: {}", row.text);
-    ensure!(row.text.contains("No longer where it was saved"), "{}", row.text);
+    ensure!(row.text.contains("Moved or deleted"), "{}", row.text);
     ensure!(!row.buttons.contains(&"show".to_owned()), "there is nothing to show: {row:?}");
     let folder = is_told(&view, "music", "One of the files saved in").await?;
     ensure!(folder.buttons.contains(&"show".to_owned()), "the rest can be shown: {folder:?}");

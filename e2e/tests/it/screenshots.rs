@@ -148,7 +148,7 @@ async fn rows_that_wait_and_a_file_from_several_servers_have_their_pictures_take
         view.wait_for_value(&field, "").await?;
     }
     view.wait_for_count(&format!("{form} [data-testid=source]"), 3).await?;
-    view.wait_for_text("tried again in").await?;
+    view.wait_for_text("retrying in").await?;
     to_top(&view, files[0].0).await?;
     view.screenshot("manager-sources").await
 }

@@ -38,7 +38,7 @@ async fn a_folder_comes_over_a_very_slow_line() -> Result<()> {
     let is_over = |row: &&Row| !["queued", "starting", "downloading", "verifying"].contains(&row.state.as_str());
     let row = view.wait_for_rows("the folder to come, or to be given up", |rows| rows.iter().find(is_over).cloned());
     let row = row.await?;
-    ensure!(row.state == "complete" && !row.text.contains("could not be fetched"), "{row:?}");
+    ensure!(row.state == "complete" && !row.text.contains("could not be downloaded"), "{row:?}");
     let (passed, size) = (stage.proxy.passed() - before, FILES.iter().map(|(_, size)| size).sum::<u64>());
     // A browser shows no bytes of half a message. The engine closes some connections before it knows how slow the line
     // is.

@@ -184,7 +184,7 @@ async fn a_list_that_can_not_be_read_is_set_aside_and_downloads_are_found_by_the
     let view = stage.open(Page::Popup).await?;
     view.show_transfers().await?;
     let row = view.wait_for_rows("what is of unknown origin", |rows| find(rows, "recovered-", "complete")).await?;
-    ensure!(row.text.contains("Nothing says any more where this download came from."), "{}", row.text);
+    ensure!(row.text.contains("Nobody knows any more where this download came from."), "{}", row.text);
     view.screenshot("popup-unknown-origin").await?;
     let saved = view.save(&row.name).await?;
     stage.check_saved(KEPT, &saved)?;
@@ -225,7 +225,7 @@ const FILE: u64 = 4 * MIB;
 type Blow = (&'static str, &'static str, &'static str, Option<&'static str>);
 
 const GONE: &str = "The copy of this in the browser's storage is gone";
-const ANEW: &str = "What had arrived of this is gone from the browser's storage, or damaged there.";
+const ANEW: &str = "What had arrived of this is missing or damaged.";
 const COMPLETE: [Blow; 2] = [("gone.bin", "data", "gone", Some(GONE)), ("folder.bin", "data", "a folder", Some(GONE))];
 const HALVES: [Blow; 4] = [
     ("half-journal.bin", "journal", "garbage", Some(ANEW)),
@@ -251,7 +251,7 @@ async fn is_no_dead_end(stage: &Stage, view: &View<'_>, (name, path, kind, words
     can_browse(stage, view).await?;
     stage.proxy.release();
     if kind == "newer" {
-        ensure!(row.text.contains("Removed from the list, it can be downloaded anew."), "{}", row.text);
+        ensure!(row.text.contains("If that does not help, remove it and download it again."), "{}", row.text);
         view.press(&row, "remove").await?;
         view.wait_for_rows("it to be removed", |rows| rows.iter().all(|row| row.name != name).then_some(())).await?;
         view.connect(&stage.address()).await?;
@@ -299,7 +299,7 @@ async fn what_is_cleared_while_it_runs_is_told_and_fetched_again() -> Result<()>
     stage.browser()?.devtools("Storage.clearDataForOrigin", clear).await?;
     let kept = view.wait_for_rows("the loss to be told", |rows| find(rows, KEPT, "failed")).await?;
     ensure!(kept.text.contains("it was cleared there"), "{}", kept.text);
-    view.wait_for_text("It is fetched again from the beginning.").await?;
+    view.wait_for_text("The download starts again from the beginning.").await?;
     view.screenshot("manager-cleared").await?;
     stage.proxy.release();
     let saved = view.save(HALF).await?;

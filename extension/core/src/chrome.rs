@@ -6,6 +6,7 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wstp_messages::{Knock, Login, TransferId};
+use wstp_text::strangers;
 
 #[wasm_bindgen]
 extern "C" {
@@ -372,7 +373,7 @@ pub async fn notify(id: &str, title: &str, text: &str) -> Result<(), JsValue> {
         ("type", "basic".into()),
         ("iconUrl", runtime_url("icons/128.png").into()),
         ("title", title.into()),
-        ("message", text.into()),
+        ("message", strangers::marked(text).as_ref().into()),
     ]);
     notifications_create(id, &options).await.map(drop)
 }

@@ -131,6 +131,11 @@ impl Browse {
         });
     }
 
+    /// Whether the server in the field is the one that is shown.
+    pub fn is_settled(self) -> bool {
+        self.place.with(|place| place.as_ref().is_some_and(|place| self.typed.with(|typed| *typed == place.label)))
+    }
+
     /// Shows a folder of a server, and offers the requested file in it.
     fn open(self, server: ServerView, spot: Spot) {
         self.typed.set(server.label.clone());
@@ -223,8 +228,8 @@ impl Browse {
                 let existing = self.store.transfer(&transfer);
                 let is_past = |view: &TransferView| view.folder.is_some() && is_complete(view);
                 on_existing.run(match existing.is_some_and(|kept| kept.view.with_untracked(is_past)) {
-                    true => format!("{name} was fetched before. Remove it from the list to fetch it as it is now"),
-                    false => format!("{name} is already among the transfers"),
+                    true => format!("{name} was downloaded before. Remove it from the list to download it again"),
+                    false => format!("{name} is already in the list"),
                 });
             }
             Ok(_) => {}
@@ -295,7 +300,7 @@ fn entry(listed: Listed) -> Entry {
 
 fn odd_answer() -> Problem {
     Problem {
-        what: "The extension gave an answer that does not fit.".to_owned(),
-        advice: "Reload this page; if that does not help, reload the extension.".to_owned(),
+        what: "The extension sent an unexpected answer.".to_owned(),
+        advice: "Reload this page. If that does not help, reload the extension.".to_owned(),
     }
 }

@@ -150,8 +150,8 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
             let is_file = file.kind == EntryKind::File;
             let what = if is_file { format!("{}, {}", file.name, bytes(file.size)) } else { file.name };
             let advice = match is_file {
-                true => "The address leads to this file.",
-                false => "The address leads to this, and the server can't read it.",
+                true => "The address points to this file.",
+                false => "The address points to this, and the server can't read it.",
             };
             view! {
                 <Banner tone=Tone::Neutral what=what advice=advice.to_owned()>
@@ -172,21 +172,21 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
 fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
     let words = move || match browse.look.get() {
         Look::Failed(_) | Look::Barred(..) => ().into_any(),
-        Look::Connecting | Look::Loading => view! { <p class="waiting">"One moment"</p> }.into_any(),
+        Look::Connecting | Look::Loading => view! { <p class="waiting">"Loading…"</p> }.into_any(),
         Look::Shown | Look::Cut => {
             let is_share = browse.place.with(|place| place.as_ref().is_some_and(|place| place.folders.is_empty()));
-            let hint = if is_share { "Nothing is shared here yet." } else { "Go back with the arrow above." };
+            let hint = if is_share { "Nothing is shared here yet." } else { "Use the arrow above to go back." };
             view! { <EmptyState icon=Icon::Folder title="This folder is empty" hint=hint.to_owned() /> }.into_any()
         }
         Look::Nothing => {
             let hint = move || {
                 if store.servers.with(Vec::is_empty) {
-                    "Type the address of a WSTP server above, such as 127.0.0.1:3000, and connect."
+                    "Type a server's address above, such as 127.0.0.1:3000."
                 } else {
-                    "Pick one you used before in the field above, or type another address."
+                    "Choose a server above, or type an address."
                 }
             };
-            view! { <EmptyState icon=Icon::Server title="No server yet" hint=Signal::derive(move || hint().to_owned()) /> }
+            view! { <EmptyState icon=Icon::Server title="No server connected" hint=Signal::derive(move || hint().to_owned()) /> }
                 .into_any()
         }
     };
@@ -206,8 +206,8 @@ fn summary(browse: Browse) -> String {
         parts.push(count(files, "file", "files"));
     }
     match browse.look.get() {
-        Look::Loading => parts.push("more to come".to_owned()),
-        Look::Cut => parts.push("and more, which can't be shown".to_owned()),
+        Look::Loading => parts.push("loading more".to_owned()),
+        Look::Cut => parts.push("and more than can be shown".to_owned()),
         _ => {}
     }
     if browse.look.get() == Look::Connecting { "Connecting".to_owned() } else { parts.join(", ") }

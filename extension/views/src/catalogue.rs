@@ -108,7 +108,7 @@ impl Catalogue {
                 Err(reason) => {
                     let _ = self.trouble.try_set(Some(Problem {
                         what: format!("The download engine did not start: {reason}"),
-                        advice: "Trying again by itself. If this stays, restart the browser.".to_owned(),
+                        advice: "Retrying. If this does not help, restart the browser.".to_owned(),
                     }));
                 }
             }

@@ -156,9 +156,10 @@ pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Cata
     });
     let problems = move || folder.get().problems;
     let words = move || match files.problem.get() {
-        Some(Problem { what, .. }) => what,
-        None if files.only_problems.get() => count(files.total.get() as u64, "problem", "problems"),
-        None => count(files.total.get() as u64, "file", "files"),
+        // The known list stays, although the copy that it came from is gone.
+        Some(Problem { what, .. }) if files.total.get() == 0 => what,
+        _ if files.only_problems.get() => count(files.total.get() as u64, "problem", "problems"),
+        _ => count(files.total.get() as u64, "file", "files"),
     };
     let toggle = move || chosen.set(Some(!only_problems.get_untracked()));
     view! {

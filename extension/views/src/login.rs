@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use wstp_messages::{Command, Credential, LoginView, Problem, ServerView};
+use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, ToolButton, Weight};
 use wstp_ui::dialog::Dialog;
 use wstp_ui::field::{Switch, TextField};
@@ -141,7 +142,7 @@ pub fn Account(browse: Browse, store: Store, catalogue: Catalogue) -> impl IntoV
     };
     let line = move || match (login.get(), browse.hides_more.get() && browse.place.with(Option::is_some)) {
         (Some(login), _) => {
-            let words = who(&login);
+            let words = marked(&who(&login)).into_owned();
             Some(
                 view! {
                     <span class="account-words" data-testid="account" title=words.clone()>{words.clone()}</span>
@@ -152,7 +153,7 @@ pub fn Account(browse: Browse, store: Store, catalogue: Catalogue) -> impl IntoV
         }
         (None, true) => Some(
             view! {
-                <span class="account-words" data-testid="account">"You see what everybody may see here."</span>
+                <span class="account-words" data-testid="account">"You see only what is public here."</span>
                 <ToolButton icon=Icon::Lock label="Log in" testid="log-in" on_press=move || wanted.set(server()) />
             }
             .into_any(),

@@ -3,6 +3,7 @@
 use leptos::ev::resize;
 use leptos::prelude::*;
 use wstp_messages::{Command, ServerView};
+use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, IconButton};
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::server_picker::ServerPicker;
@@ -40,6 +41,7 @@ pub fn Manager() -> impl IntoView {
                     value=browse.typed
                     options=Signal::derive(move || if is_narrow.get() { options.get() } else { Vec::new() })
                     busy=Signal::derive(move || browse.look.get() == Look::Connecting)
+                    settled=Signal::derive(move || browse.is_settled())
                     on_connect=move |address| browse.connect(address)
                 />
                 <Servers browse=browse store=store catalogue=catalogue toasts=toasts />
@@ -105,8 +107,8 @@ fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<
             >
                 <Glyph icon=Icon::Server />
                 <span>
-                    <bdi>{server.label}</bdi>
-                    <bdi class="server-agent">{server.agent}</bdi>
+                    <bdi>{marked(&server.label).into_owned()}</bdi>
+                    <bdi class="server-agent">{marked(&server.agent).into_owned()}</bdi>
                 </span>
             </button>
             <IconButton

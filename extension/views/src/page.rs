@@ -3,6 +3,7 @@
 use leptos::ev::visibilitychange;
 use leptos::prelude::*;
 use wstp_messages::{Command, Notice, Problem};
+use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, IconButton};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::{Banner, Tone};
@@ -68,7 +69,7 @@ pub fn News(store: Store, catalogue: Catalogue) -> impl IntoView {
     view! {
         {move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })}
         {move || store.notice.get().map(|notice| view! { <Told notice=notice catalogue=catalogue /> })}
-        <p class="spoken" role="status">{store.ended}</p>
+        <p class="spoken" role="status">{move || store.ended.with(|ended| marked(ended).into_owned())}</p>
     }
 }
 

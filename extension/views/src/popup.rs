@@ -65,6 +65,7 @@ pub fn Popup() -> impl IntoView {
                     value=browse.typed
                     options=Page::options(store)
                     busy=Signal::derive(move || browse.look.get() == Look::Connecting)
+                    settled=Signal::derive(move || browse.is_settled())
                     on_connect=connect
                     autofocus=true
                 />

@@ -33,7 +33,7 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
                 on_change=move |value| change(&|settings| settings.active_transfers = value)
             />
             <Stepper
-                label="Connections for each"
+                label="Connections per transfer"
                 value=number(|settings| settings.connections)
                 min=0
                 least="auto"
@@ -42,19 +42,19 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
                 on_change=move |value| change(&|settings| settings.connections = value)
             />
             <RateField
-                label="Speed limit over all"
+                label="Total speed limit"
                 value=Signal::derive(move || store.settings.get().rate_limit)
                 testid="set-rate"
                 on_change=move |rate| change(&|settings| settings.rate_limit = rate)
             />
             <Switch
-                label="Save each file as soon as it is complete"
+                label="Save each download when it is complete"
                 on=part(|settings| settings.save_when_complete)
                 testid="set-save"
                 on_change=move |on| change(&|settings| settings.save_when_complete = on)
             />
             <Switch
-                label="Free the browser's copy once it is saved"
+                label="Delete the browser's copy after saving"
                 on=part(|settings| settings.free_after_save)
                 testid="set-free"
                 on_change=move |on| change(&|settings| settings.free_after_save = on)

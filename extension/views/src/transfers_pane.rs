@@ -103,7 +103,7 @@ impl Desk {
         self.send(Command::Remove { transfer: view.id.clone() });
         let again = again(view);
         let again = Callback::new(move |()| self.send(again.clone()));
-        let again = (!view.server.is_empty()).then(|| ("Get it again".to_owned(), again));
+        let again = (!view.server.is_empty()).then(|| ("Download again".to_owned(), again));
         self.toasts.show(format!("Removed {}", view.name), again);
     }
 
@@ -217,7 +217,7 @@ fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
         if is_checking {
             let state = store.transfer(&transfer).map(|kept| kept.view.with(|view| view.state));
             let percent = if let Some(TransferState::Checking { percent }) = state { percent } else { 0 };
-            return format!("Checking what is here, {percent} %. Then {name} is saved into {folder}.");
+            return format!("Checking {name}, {percent} %. It is saved into {folder} next.");
         }
         let size = store.transfer(&transfer).map_or(done, |kept| kept.view.with_untracked(|view| view.size));
         format!("Saving {name} into {folder}: {} of {}.", bytes(done), bytes(size))
@@ -245,12 +245,13 @@ fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
 #[component]
 fn NothingYet(store: Store, catalogue: Catalogue) -> impl IntoView {
     let trouble = catalogue.trouble();
-    let hint = "Click a file in a folder. It keeps coming when you close this, and goes on after a restart.";
+    let hint = "Click a file. Downloads continue when you close this window.";
     move || match (store.is_ready.get(), trouble.with(Option::is_some)) {
-        (true, _) => view! { <EmptyState icon=Icon::Download title="Nothing is being fetched" hint=hint.to_owned() /> }
-            .into_any(),
+        (true, _) => {
+            view! { <EmptyState icon=Icon::Download title="No downloads yet" hint=hint.to_owned() /> }.into_any()
+        }
         (false, true) => view! { <div class="fill"></div> }.into_any(),
-        (false, false) => view! { <p class="waiting">"One moment"</p> }.into_any(),
+        (false, false) => view! { <p class="waiting">"Loading…"</p> }.into_any(),
     }
 }
 
@@ -326,8 +327,8 @@ fn Footer(store: Store, desk: Desk) -> impl IntoView {
         let (active, speed, kept) = tally.with(|tally| (tally.active, tally.rate, tally.kept));
         let transfers = count(active as u64, "transfer", "transfers");
         match active {
-            0 if kept > 0 => format!("Nothing under way, {} in the browser", bytes(kept)),
-            0 => "Nothing under way".to_owned(),
+            0 if kept > 0 => format!("No active downloads, {} kept in the browser", bytes(kept)),
+            0 => "No active downloads".to_owned(),
             _ if speed == 0.0 => transfers,
             _ => format!("{transfers}, {}", rate(speed)),
         }
@@ -373,13 +374,11 @@ fn Sure(desk: Desk) -> impl IntoView {
         desk.asked.with(|asked| {
             asked.as_ref().map_or_else(String::new, |TransferView { name, state, .. }| match state {
                 TransferState::Complete => {
-                    format!(
-                        "{name} is complete and was not saved to your disk. Removing it deletes it from the browser."
-                    )
+                    format!("{name} is not saved to your disk yet. Removing it deletes the only copy.")
                 }
                 _ => {
                     let kept = asked.as_ref().map_or(0, kept_bytes);
-                    format!("{} of {name} are here already. Removing it deletes them from the browser.", bytes(kept))
+                    format!("{} of {name} are downloaded. Removing it deletes them.", bytes(kept))
                 }
             })
         })

@@ -86,7 +86,7 @@ pub fn short(view: &TransferView) -> String {
         TransferState::Paused => "paused".to_owned(),
         TransferState::Complete => "complete".to_owned(),
         TransferState::Saving => "saving".to_owned(),
-        TransferState::Saved if is_gone(view) => "moved away".to_owned(),
+        TransferState::Saved if is_gone(view) => "moved".to_owned(),
         TransferState::Saved => "saved".to_owned(),
         TransferState::Cancelled => "cancelled".to_owned(),
         TransferState::Failed => "failed".to_owned(),
@@ -116,22 +116,22 @@ pub fn words(view: &TransferView) -> String {
         return words;
     }
     match view.state {
-        TransferState::Queued if view.needs_login => "Waits until you log in".to_owned(),
-        TransferState::Queued if waits_for_room(view) => "Waits for room".to_owned(),
+        TransferState::Queued if view.needs_login => "Waiting for you to log in".to_owned(),
+        TransferState::Queued if waits_for_room(view) => "Waiting for space".to_owned(),
         TransferState::Queued => turn(view.place),
         TransferState::Starting => "Starting".to_owned(),
         TransferState::Downloading => "Downloading".to_owned(),
-        TransferState::Checking { percent } => format!("Checking what is here, {percent} %"),
+        TransferState::Checking { percent } => format!("Checking, {percent} %"),
         TransferState::Verifying => "Verifying".to_owned(),
         TransferState::Waiting { retry_seconds } if retry_seconds >= 0.5 => {
             format!("Retry in {}", duration(retry_seconds))
         }
         TransferState::Waiting { .. } => "Retrying".to_owned(),
         TransferState::Paused => "Paused".to_owned(),
-        TransferState::Complete => "Complete, not saved yet".to_owned(),
+        TransferState::Complete => "Complete, not saved".to_owned(),
         TransferState::Saving => "Saving".to_owned(),
-        TransferState::Saved if is_gone(view) => "No longer where it was saved".to_owned(),
-        TransferState::Saved if view.missing > 0 => "No longer all where it was saved".to_owned(),
+        TransferState::Saved if is_gone(view) => "Moved or deleted".to_owned(),
+        TransferState::Saved if view.missing > 0 => "Some files were moved or deleted".to_owned(),
         TransferState::Saved => saved(view),
         TransferState::Cancelled => "Cancelled".to_owned(),
         TransferState::Failed if view.is_outdated => "Changed on the server".to_owned(),
@@ -171,9 +171,9 @@ fn saved(view: &TransferView) -> String {
 
 fn turn(place: Option<u32>) -> String {
     match place {
-        Some(1) => "Comes next".to_owned(),
-        Some(place) => format!("Waits, number {place} in line"),
-        None => "Waits for its turn".to_owned(),
+        Some(1) => "Next in line".to_owned(),
+        Some(place) => format!("Number {place} in line"),
+        None => "Waiting its turn".to_owned(),
     }
 }
 

@@ -30,7 +30,7 @@ fn trap(below: impl Fn(&ClientMessage) -> Vec<Message>) -> impl Fn(ClientMessage
 async fn trap_lacks(view: &View<'_>, hostile: SocketAddr, what: &str, why: &str) -> Result<()> {
     view.ask_for(&hostile.to_string()).await?;
     view.download_folder(TRAP).await?;
-    let lacks = |row: &&Row| row.state == "complete" && row.text.contains(&format!("{what} could not be fetched."));
+    let lacks = |row: &&Row| row.state == "complete" && row.text.contains(&format!("{what} could not be downloaded."));
     let row = view.wait_for_rows(what, |rows| rows.iter().find(lacks).cloned()).await?;
     view.expand(&row).await?;
     // There is no file to show: the row opens on the reasons.
@@ -119,7 +119,8 @@ async fn a_folder_with_a_file_that_has_not_its_hash() -> Result<()> {
     does_no_harm(script, async |stage, view, hostile| {
         view.ask_for(&hostile.to_string()).await?;
         view.download_folder(TRAP).await?;
-        let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be fetched.");
+        let lacks =
+            |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be downloaded.");
         let row = view.wait_for_rows("all but one", |rows| rows.iter().find(lacks).cloned()).await?;
         view.expand(&row).await?;
         view.wait_for_text("sent bytes that do not belong to this file.").await?;
@@ -186,7 +187,7 @@ async fn all_but_the_lie(stage: &Stage, view: &View<'_>, hostile: SocketAddr, wo
     let row = view.wait_for_rows("the trap", |rows| rows.iter().find(|row| row.name == TRAP).cloned()).await?;
     view.expand(&row).await?;
     view.wait_for_text(words).await?;
-    let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be fetched.");
+    let lacks = |row: &&Row| row.state == "complete" && row.text.contains("1 file or folder could not be downloaded.");
     view.wait_for_rows("all but one", |rows| rows.iter().any(|row| lacks(&row)).then_some(())).await?;
     view.save_folder(TRAP).await?;
     ensure!(stage.saved_files()? == [stage.downloads().join(TRAP).join("b.bin")], "{:?}", stage.saved_files()?);
@@ -215,6 +216,6 @@ async fn a_folder_with_a_large_file_larger_than_anything() -> Result<()> {
         ServerMessage::Opened(opened) => ServerMessage::Opened(Opened { size: u64::MAX, ..opened }),
         truth => truth,
     });
-    let words = "There can be no file of the size that the server names.";
+    let words = "The server names a size that no file can have.";
     does_no_harm(script, async |stage, view, hostile| all_but_the_lie(stage, view, hostile, words).await).await
 }

@@ -22,7 +22,7 @@ const GOOD_RATE: u64 = 3 * MIB;
 const BAIT: &str = "bait.bin";
 /// The messages for wrong bytes, impossible sizes, and answers that fit no request.
 const OTHER_BYTES: &str = "sent bytes that do not belong to this file.";
-const NO_SUCH_SIZE: &str = "There can be no file of the size that the server names.";
+const NO_SUCH_SIZE: &str = "The server names a size that no file can have.";
 const NOT_UNDERSTOOD: &str = "can't be understood";
 /// Twenty blocks and a bit.
 const BAIT_SIZE: usize = 20 * 8192 + 5;
@@ -256,7 +256,7 @@ async fn goodbye_after_goodbye_that_says_to_come_back_in_weeks() -> Result<()> {
         view.ask_for(&hostile.to_string()).await?;
         view.wait_for_name(BAIT).await?;
         view.download(BAIT).await?;
-        says(view, BAIT, "was lost. It is tried again by itself.").await?;
+        says(view, BAIT, "was lost. Retrying automatically.").await?;
         let row = view.wait_for_state(BAIT, &["waiting"]).await?;
         let retry = row.text.lines().find(|line| line.starts_with("Retry in ")).context("no time is told")?;
         ensure!(!retry.contains(" h") && !retry.contains(" d"), "{retry}");
@@ -312,7 +312,7 @@ async fn a_listing_that_never_ends() -> Result<()> {
         view.ask_for(&hostile.to_string()).await?;
         until("the list to be cut", LONG, async || {
             let text = view.run("return document.body.innerText", serde_json::json!([])).await?;
-            Ok(text.as_str().is_some_and(|text| text.contains("and more, which can't be shown")).then_some(()))
+            Ok(text.as_str().is_some_and(|text| text.contains("and more than can be shown")).then_some(()))
         })
         .await
     })

@@ -155,7 +155,7 @@ impl Remains {
 
 /// Nobody knows where it came from: it can't go on, but what is complete can be saved.
 fn without_origin(item: Item, bytes: u64) -> Item {
-    let what = "Nothing says any more where this download came from.";
+    let what = "Nobody knows any more where this download came from.";
     if item.is_complete() {
         return Item { save: Save::No(Some(problem(what, "It is complete: save it and look what it is."))), ..item };
     }

@@ -404,8 +404,7 @@ impl Worker {
                 view.problem.clone_from(&self.remark.borrow());
             }
             if matches!(view.state, TransferState::Waiting { .. }) && network::is_offline() {
-                view.problem =
-                    Some(problem("You are offline.", "It goes on by itself as soon as you are online again."));
+                view.problem = Some(problem("You are offline.", "It continues as soon as you are online."));
             }
             self.report(WorkerReport::Progress(Box::new(view)));
         }

@@ -86,7 +86,7 @@ impl Saving {
             }
         }
         Err(told(
-            "The browser's copy of this was checked, and then changed again.",
+            "The browser's copy changed again after it was checked.",
             "It is checked once more now. End other programs that touch the browser's files, then save it again when \
              it is complete.",
         ))
@@ -305,5 +305,5 @@ fn stuck(name: &str) -> Problem {
 }
 
 fn misfit() -> Problem {
-    told("The extension gave an answer that does not fit.", "Reload this page, then save it again.")
+    told("The extension sent an unexpected answer.", "Reload this page, then save it again.")
 }

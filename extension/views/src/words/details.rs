@@ -32,11 +32,13 @@ pub(super) fn facts(view: &TransferView, added: String) -> Vec<(&'static str, St
     facts.push(("Added", added));
     facts.extend(view.saved_as.iter().map(|path| ("Saved as", path.clone())));
     let kept = match (view.in_sandbox, view.state) {
-        (true, _) => "complete, in the browser",
-        (false, TransferState::Saved) => "on the disk only",
-        (false, _) => "not complete in the browser",
+        (true, TransferState::Saved) => Some("on your disk and in the browser"),
+        (true, _) => Some("in the browser, not on your disk"),
+        (false, TransferState::Saved) => Some("on your disk"),
+        // It is incomplete, as the row says already.
+        (false, _) => None,
     };
-    facts.push(("Copy", kept.to_owned()));
+    facts.extend(kept.map(|kept| ("Kept", kept.to_owned())));
     facts
 }
 
@@ -48,7 +50,7 @@ pub fn file(file: &FileView) -> FileInfo {
     FileInfo {
         path: file.path.clone(),
         words: match file.state {
-            FileState::Failed => what.unwrap_or_else(|| "could not be fetched".to_owned()),
+            FileState::Failed => what.unwrap_or_else(|| "could not be downloaded".to_owned()),
             FileState::Saved => format!("saved, {}", bytes(file.size)),
             FileState::Missing | FileState::Complete => bytes(file.size),
         },
@@ -82,16 +84,16 @@ pub fn source(source: &SourceView) -> SourceInfo {
 pub(super) fn standing(source: &SourceView) -> String {
     let reason = source.problem.as_ref().map(|problem| problem.what.as_str());
     match (source.standing, reason) {
-        (SourceStanding::Idle, _) => "not asked now".to_owned(),
-        (SourceStanding::Used, _) => "used".to_owned(),
+        (SourceStanding::Idle, _) => "idle".to_owned(),
+        (SourceStanding::Used, _) => "in use".to_owned(),
         (SourceStanding::Waiting { retry_seconds }, reason) => {
-            let when = format!("tried again in {}", duration(retry_seconds.max(1.0)));
+            let when = format!("retrying in {}", duration(retry_seconds.max(1.0)));
             reason.map_or(when.clone(), |reason| format!("{when}: {reason}"))
         }
-        (SourceStanding::Benched, Some(reason)) => format!("left alone for a while: {reason}"),
-        (SourceStanding::Benched, None) => "left alone for a while".to_owned(),
-        (SourceStanding::GivenUp, Some(reason)) => format!("given up: {reason}"),
-        (SourceStanding::GivenUp, None) => "given up".to_owned(),
+        (SourceStanding::Benched, Some(reason)) => format!("paused: {reason}"),
+        (SourceStanding::Benched, None) => "paused for a while".to_owned(),
+        (SourceStanding::GivenUp, Some(reason)) => format!("no longer used: {reason}"),
+        (SourceStanding::GivenUp, None) => "no longer used".to_owned(),
     }
 }
 

@@ -57,7 +57,7 @@ fn a_transfer_that_waits_for_a_login_offers_it() {
     let told = info(&waiting, String::new());
     assert_eq!(
         (told.words.as_str(), told.tone, told.remedies),
-        ("Waits until you log in", Tone::Warn, vec![Action::LogIn])
+        ("Waiting for you to log in", Tone::Warn, vec![Action::LogIn])
     );
     assert_eq!(told.actions, [Action::Retry, Action::Pause, Action::Cancel]);
     assert!(told.more.is_empty());
@@ -81,13 +81,10 @@ fn every_state_offers_a_way_on_and_a_way_out() {
 #[test]
 fn the_next_in_line_is_not_offered_to_come_earlier() {
     let next = TransferView { place: Some(1), ..view(TransferState::Queued) };
-    assert_eq!((words(&next), actions(&next)), ("Comes next".to_owned(), vec![Action::Pause, Action::Cancel]));
+    assert_eq!((words(&next), actions(&next)), ("Next in line".to_owned(), vec![Action::Pause, Action::Cancel]));
     assert_eq!(more(&next), [Action::Later]);
     let third = TransferView { place: Some(3), ..next };
-    assert_eq!(
-        (words(&third), more(&third)),
-        ("Waits, number 3 in line".to_owned(), vec![Action::Earlier, Action::Later])
-    );
+    assert_eq!((words(&third), more(&third)), ("Number 3 in line".to_owned(), vec![Action::Earlier, Action::Later]));
 }
 
 #[test]
@@ -98,7 +95,7 @@ fn what_does_not_fit_says_what_it_needs_and_may_begin_all_the_same() {
     let trouble = told.trouble.unwrap();
     assert_eq!(trouble.what, "This needs 16.5 TB in the browser, and as much again while it is saved.");
     assert!(trouble.advice.starts_with("76.0 GB are free on the browser's disk. "), "{}", trouble.advice);
-    assert_eq!((told.words.as_str(), told.tone, told.actions[0]), ("Waits for room", Tone::Warn, Action::Begin));
+    assert_eq!((told.words.as_str(), told.tone, told.actions[0]), ("Waiting for space", Tone::Warn, Action::Begin));
     let promised = room(&RoomView { promised: 50_000_000_000, is_least: true, ..lacks });
     assert!(promised.what.contains("needs at least 16.5 TB"), "{}", promised.what);
     assert!(promised.advice.contains("and other downloads still need 50.0 GB of that"), "{}", promised.advice);
@@ -120,11 +117,11 @@ fn a_source_says_whether_it_is_used_and_why_not() {
     };
     let wrong = Some("It sent wrong blocks.");
     for (given, expected) in [
-        (source(SourceStanding::Used, None), "used"),
-        (source(SourceStanding::Idle, wrong), "not asked now"),
-        (source(SourceStanding::Waiting { retry_seconds: 3.2 }, None), "tried again in 4 s"),
-        (source(SourceStanding::Benched, wrong), "left alone for a while: It sent wrong blocks."),
-        (source(SourceStanding::GivenUp, wrong), "given up: It sent wrong blocks."),
+        (source(SourceStanding::Used, None), "in use"),
+        (source(SourceStanding::Idle, wrong), "idle"),
+        (source(SourceStanding::Waiting { retry_seconds: 3.2 }, None), "retrying in 4 s"),
+        (source(SourceStanding::Benched, wrong), "paused: It sent wrong blocks."),
+        (source(SourceStanding::GivenUp, wrong), "no longer used: It sent wrong blocks."),
     ] {
         assert_eq!(standing(&given), expected);
     }
@@ -151,7 +148,7 @@ fn a_folder_that_lacks_files_says_so_and_can_be_tried_again() {
     let lacking =
         folder(TransferState::Complete, FolderView { files: 9, done: 6, problems: 3, ..FolderView::default() });
     let told = info(&lacking, String::new());
-    assert_eq!(told.trouble.unwrap().what, "3 files or folders could not be fetched.");
+    assert_eq!(told.trouble.unwrap().what, "3 files or folders could not be downloaded.");
     assert_eq!((told.tone, told.actions), (Tone::Warn, vec![Action::Save, Action::Retry, Action::Remove]));
 }
 
@@ -189,7 +186,7 @@ fn what_is_no_longer_where_it_was_saved_says_so_and_offers_a_way_to_get_it_back(
     ] {
         let told = info(&view, String::new());
         assert_eq!((told.remedies, told.actions, told.tone), (remedy, vec![Action::Remove], Tone::Warn));
-        assert_eq!((told.words.as_str(), short(&view).as_str()), ("No longer where it was saved", "moved away"));
+        assert_eq!((told.words.as_str(), short(&view).as_str()), ("Moved or deleted", "moved"));
         assert_eq!(told.trouble.unwrap().what, format!("This was saved as {place} and is no longer there."));
     }
 }
@@ -218,7 +215,7 @@ fn the_next_try_is_announced_in_seconds() {
 
 #[test]
 fn what_is_left_of_checking_is_told_in_percent() {
-    assert_eq!(words(&view(TransferState::Checking { percent: 40 })), "Checking what is here, 40 %");
+    assert_eq!(words(&view(TransferState::Checking { percent: 40 })), "Checking, 40 %");
 }
 
 #[test]

@@ -17,15 +17,15 @@ pub(super) fn trouble(view: &TransferView) -> Option<Trouble> {
         .or_else(|| view.lacks.as_ref().filter(|lacks| lacks.needed > 0).map(room))
         .or_else(|| {
             (lacking > 0).then(|| Trouble {
-                what: format!("{} could not be fetched.", count(lacking, "file or folder", "files or folders")),
-                advice: "Open this row to see which and why, and try again when they can be read.".to_owned(),
+                what: format!("{} could not be downloaded.", count(lacking, "file or folder", "files or folders")),
+                advice: "Open this row to see which and why, then try again.".to_owned(),
             })
         })
 }
 
 /// Says that files of a folder have a second copy.
 fn beside(view: &TransferView) -> Trouble {
-    let again = if view.in_sandbox { " Saved again, all of it gets a folder of its own." } else { "" };
+    let again = if view.in_sandbox { " Save it again to get all of it in a new folder." } else { "" };
     Trouble {
         what: format!("{} in that folder also under a second name, such as a (1).txt.", are(view.beside)),
         advice: format!(
@@ -50,7 +50,7 @@ fn moved_away(view: &TransferView) -> Trouble {
     };
     let again = match (view.in_sandbox, view.folder.is_some()) {
         (true, false) => "The browser still has a copy: save it again if you need it.",
-        (true, true) => "The browser still has a copy: saved again, all of it gets a folder of its own.",
+        (true, true) => "The browser still has a copy: save it again to get all of it in a new folder.",
         (false, _) if view.server.is_empty() => "The browser's copy was freed when it was saved.",
         (false, _) => "The browser's copy was freed when it was saved: download it again if you need it.",
     };
@@ -74,7 +74,7 @@ pub(super) fn room(lacks: &RoomView) -> Trouble {
     Trouble {
         what: format!("This needs {least}{} in the browser, and {again} again while it is saved.", bytes(needed)),
         advice: format!(
-            "{} are free on the browser's disk{others}. It begins by itself when there is room, or when you say so.",
+            "{} are free on the browser's disk{others}. It starts when there is space, or when you choose Start anyway.",
             bytes(free)
         ),
     }

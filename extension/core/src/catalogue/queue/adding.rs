@@ -81,7 +81,7 @@ impl Queue {
             return Err(problem("This is not a folder.", ""));
         }
         if !item.in_sandbox {
-            return Err(problem("The list of its files went when its copy in the browser was freed.", ""));
+            return Err(problem("The list of files was deleted with the browser's copy.", ""));
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ pub struct FolderJob {
     shared: (usize, bool),
     /// Files that are there.
     done: RangeSet,
-    /// The files that could not be fetched, by path.
+    /// The files that could not be downloaded, by path.
     troubles: BTreeMap<String, Trouble>,
     /// Whether they are not written down yet.
     has_news: bool,
@@ -76,7 +76,7 @@ impl FolderJob {
         let is_recheck = task.rechecks && recovered.is_complete();
         let mut folder = FolderTransfer::resume(config(&task.terms, root.clone()), recovered, clock::now());
         if !is_recheck {
-            // Each start by the user, or by a new day, retries the files that could not be fetched.
+            // Each start by the user, or by a new day, retries the files that could not be downloaded.
             folder.handle_command(clock::now(), FolderCommand::Resume);
         }
         let still_known = known.into_iter().filter(|trouble| trouble.is_left_out || is_recheck);

@@ -62,7 +62,7 @@ fn without_its_server_a_stale_file_is_not_called_saved_and_the_words_say_what_to
     desk.fail(&id);
     let (state, words) = told(&mut desk, &id);
     assert_eq!(state, TransferState::Failed);
-    assert!(words.unwrap().contains("It can't be fetched again now. Broken."));
+    assert!(words.unwrap().contains("It can't be downloaded again now. Broken."));
     desk.done(Command::Resume { transfer: id.clone() });
     desk.complete(&id);
     assert_eq!((desk.state(&id), desk.saves), (TransferState::Saving, vec![0]));
