@@ -7,7 +7,7 @@ use clap::builder::{StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::address::{Address, Source};
+use crate::address::Address;
 use crate::carrier::Choice;
 use crate::exit::Failure;
 use crate::get;
@@ -121,8 +121,8 @@ pub struct GetArgs {
 #[derive(Debug, clap::Args)]
 pub struct LsArgs {
     /// The folder
-    #[arg(value_name = "SOURCE", value_parser = Typed(crate::address::parse))]
-    pub source: Source,
+    #[arg(value_name = "SOURCE", value_parser = Typed(Place::parse_on_server))]
+    pub source: Place,
     /// Kind, size and time of change too
     #[arg(short, long)]
     pub long: bool,
@@ -145,8 +145,8 @@ pub struct VerifyArgs {
     /// The local file
     pub path: PathBuf,
     /// The file on a server
-    #[arg(value_name = "SOURCE", value_parser = Typed(crate::address::parse))]
-    pub source: Source,
+    #[arg(value_name = "SOURCE", value_parser = Typed(Place::parse_on_server))]
+    pub source: Place,
     /// An object a line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
@@ -159,8 +159,8 @@ pub struct VerifyArgs {
 #[derive(Debug, clap::Args)]
 pub struct LoginArgs {
     /// The server
-    #[arg(value_name = "HOST", value_parser = Typed(crate::address::parse))]
-    pub server: Source,
+    #[arg(value_name = "HOST", value_parser = Typed(Place::parse_on_server))]
+    pub server: Place,
     /// The user's name; asked for by default, as the password is
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -170,22 +170,39 @@ pub struct LoginArgs {
 #[derive(Debug, clap::Args)]
 pub struct LogoutArgs {
     /// The server
-    #[arg(value_name = "HOST", value_parser = Typed(crate::address::parse))]
-    pub server: Source,
+    #[arg(value_name = "HOST", value_parser = Typed(Place::parse_on_server))]
+    pub server: Place,
 }
 
 impl Command {
     /// The first server of the protocol that the user named.
     #[must_use]
     pub fn first_server(&self) -> Option<Address> {
-        match self {
-            Self::Get(args) => args.sources.iter().find_map(|place| match place {
-                Place::Wstp(source) => Some(source.address.clone()),
-                Place::Http(url) => url.on_server().ok().map(|source| source.address),
-            }),
-            Self::Ls(args) => Some(args.source.address.clone()),
-            Self::Verify(args) => Some(args.source.address.clone()),
-            Self::Hash(_) | Self::Login(_) | Self::Logout(_) => None,
+        let places = match self {
+            Self::Get(args) => &args.sources[..],
+            Self::Ls(args) => std::slice::from_ref(&args.source),
+            Self::Verify(args) => std::slice::from_ref(&args.source),
+            Self::Hash(_) | Self::Login(_) | Self::Logout(_) => &[],
+        };
+        places.iter().find_map(|place| place.on_server().ok()).map(|source| source.address)
+    }
+
+    /// Finds the server of a URL that may have a prefix in front of its path.
+    pub async fn find_prefix(&mut self) {
+        let places = match self {
+            // Beside a server of the protocol, a URL is that of a plain mirror.
+            Self::Get(args) if args.sources.iter().any(|place| matches!(place, Place::Wstp(_))) => &mut [],
+            Self::Get(args) => &mut args.sources[..],
+            Self::Ls(args) => std::slice::from_mut(&mut args.source),
+            Self::Verify(args) => std::slice::from_mut(&mut args.source),
+            Self::Login(args) => std::slice::from_mut(&mut args.server),
+            Self::Logout(args) => std::slice::from_mut(&mut args.server),
+            Self::Hash(_) => &mut [],
+        };
+        for place in places {
+            if place.find_prefix().await {
+                return;
+            }
         }
     }
 }

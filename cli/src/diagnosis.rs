@@ -8,12 +8,14 @@ use reqwest::header::LOCATION;
 use tokio::time::timeout;
 use tokio_websockets::Error;
 use tokio_websockets::upgrade::Error as Upgrade;
+use wstp_client::address::may_have_prefix;
 use wstp_client::diagnosis::Answer;
 use wstp_protocol::ENDPOINT_PATH;
-use wstp_protocol::probe::VERSION_FIELD;
+use wstp_protocol::probe::{BASE_FIELD, VERSION_FIELD};
 
-use crate::address::{self, Address};
+use crate::address::{self, Address, Source};
 use crate::exit::Failure;
+use crate::place::FileUrl;
 use crate::words::connecting::{broken, encrypted, no_websocket, not_followed};
 use crate::words::not_wstp;
 use crate::{dial, tls, web};
@@ -47,6 +49,7 @@ pub async fn of(address: &Address, error: &Error) -> Diagnosis {
     };
     match timeout(PATIENCE, ask(address)).await.ok().flatten() {
         Some(Told::LeadsTo(to)) if (300..400).contains(&status) => moved(address, &to),
+        Some(Told::Said { base: Some(base), .. }) if let Some(below) = address.below(&base) => Diagnosis::Moved(below),
         told => {
             let version = told.and_then(Told::version);
             Diagnosis::Refused(no_websocket(address, &Answer { status, version, via: None }))
@@ -57,17 +60,28 @@ pub async fn of(address: &Address, error: &Error) -> Diagnosis {
 /// The endpoint's answer to a request that is no handshake.
 enum Told {
     LeadsTo(Url),
-    /// The value of [`VERSION_FIELD`], if there is one.
-    Version(Option<String>),
+    /// The values of [`VERSION_FIELD`] and [`BASE_FIELD`], if there are any.
+    Said {
+        version: Option<String>,
+        base: Option<String>,
+    },
 }
 
 impl Told {
     fn version(self) -> Option<String> {
         match self {
-            Self::Version(version) => version,
+            Self::Said { version, .. } => version,
             Self::LeadsTo(_) => None,
         }
     }
+}
+
+/// The meaning of a URL at a server that lies below a prefix, if it says so.
+pub async fn below_prefix(url: &FileUrl) -> Option<Source> {
+    let typed = url.url().as_str();
+    let asking = web::client_that_stays().ok()?.head(may_have_prefix(typed)?).send();
+    let response = timeout(PATIENCE, asking).await.ok()?.ok()?;
+    Source::below(typed, response.headers().get(BASE_FIELD)?.to_str().ok()?)
 }
 
 /// Asks the endpoint, without a handshake.
@@ -77,7 +91,8 @@ async fn ask(address: &Address) -> Option<Told> {
     if response.status().is_redirection() {
         return Some(Told::LeadsTo(response.url().join(field(LOCATION.as_str())?).ok()?));
     }
-    Some(Told::Version(field(VERSION_FIELD).map(str::to_owned)))
+    let field = |name| field(name).map(str::to_owned);
+    Some(Told::Said { version: field(VERSION_FIELD), base: field(BASE_FIELD) })
 }
 
 /// The server that a redirect leads to, if the target is another server's endpoint and safe to follow. Otherwise a

@@ -87,7 +87,7 @@ use words::interrupted;
 pub const AGENT: &str = concat!("wstp/", env!("CARGO_PKG_VERSION"));
 
 /// Runs the command line until it is done or `stop` fires. Reports failures.
-pub async fn run(args: Args, stop: CancellationToken) -> Code {
+pub async fn run(mut args: Args, stop: CancellationToken) -> Code {
     let audience = match &args.command {
         Command::Get(args) => Audience::of(args.json, args.quiet),
         Command::Ls(args) => Audience::of(args.json, false),
@@ -99,7 +99,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Code {
         _ => Answers::new(stop.clone()),
     };
     let reporter = Reporter::new(audience, answers.clone());
-    let ended = match connectable(&args) {
+    let ended = match connectable(&mut args, &stop).await {
         Ok(()) => perform(args.command, &reporter, &answers, stop).await,
         Err(failure) => Err(failure),
     };
@@ -110,13 +110,17 @@ pub async fn run(args: Args, stop: CancellationToken) -> Code {
 }
 
 /// Prepares what all connections have in common, before the first one.
-fn connectable(args: &Args) -> Result<(), Failure> {
+async fn connectable(args: &mut Args, stop: &CancellationToken) -> Result<(), Failure> {
     if matches!(args.command, Command::Hash(_)) {
         return Ok(());
     }
     carrier::choose(args.carrier);
     proxy::check()?;
     tls::trust(&args.ca)?;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = args.command.find_prefix() => {}
+    }
     match args.command.first_server() {
         Some(server) => credentials::give(args.token_file.as_deref(), &server),
         None => Ok(()),
@@ -131,16 +135,18 @@ async fn perform(
 ) -> Result<Code, Failure> {
     match command {
         Command::Get(args) => get(args, reporter, answers, stop).await,
-        Command::Ls(args) => unless(stop, ls::run(&args.source, args.style(), answers)).await,
+        Command::Ls(args) => unless(stop, ls::run(&args.source.on_server()?, args.style(), answers)).await,
         Command::Hash(args) => {
             let tell = |failure: &Failure| eprintln!("wstp: {failure}");
             let answers = answers.clone();
             let hashing = tokio::task::spawn_blocking(move || hash::run(&args.paths, &answers, tell));
             unless(stop, async { Ok(hashing.await.unwrap_or(Code::Failed)) }).await
         }
-        Command::Login(args) => unless(stop, login::log_in(&args.server.address, args.user, answers)).await,
-        Command::Logout(args) => unless(stop, login::log_out(&args.server.address, answers)).await,
-        Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source, reporter)).await,
+        Command::Login(args) => {
+            unless(stop, login::log_in(&args.server.on_server()?.address, args.user, answers)).await
+        }
+        Command::Logout(args) => unless(stop, login::log_out(&args.server.on_server()?.address, answers)).await,
+        Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source.on_server()?, reporter)).await,
     }
 }
 

@@ -8,6 +8,7 @@ use wstp_client::address::Address;
 use wstp_client::login::Refusal;
 use wstp_client::words::Words;
 use wstp_protocol::LOGIN_PATH;
+use wstp_protocol::probe::BASE_FIELD;
 
 use crate::answers::Answers;
 use crate::credentials::{self, Login};
@@ -52,7 +53,7 @@ pub async fn log_in(server: &Address, name: Option<String>, answers: &Answers) -
     let request = client.post(server.page(LOGIN_PATH)).basic_auth(&name, Some(password));
     let response = request.send().await.map_err(|error| exchange::failed(server, &error))?;
     if response.status() != StatusCode::OK {
-        return Err(refused(&response, &label));
+        return Err(below_prefix(server, &response).unwrap_or_else(|| refused(&response, &label)));
     }
     let answer = body(response).await.and_then(|text| serde_json::from_str::<Answer>(&text).ok());
     let answer = answer.ok_or_else(|| not_wstp(&label, "it answered with something else than a token"))?;
@@ -113,6 +114,13 @@ fn ask(name: Option<String>) -> io::Result<(String, String)> {
     };
     let password = rpassword::prompt_password(format!("Password for {name}: "))?;
     Ok((name, password))
+}
+
+/// The words for a server that lies below a prefix.
+fn below_prefix(server: &Address, response: &Response) -> Option<Failure> {
+    let below = server.below(response.headers().get(BASE_FIELD)?.to_str().ok()?)?;
+    let what = format!("{} is below a path of its own.", server.host_and_port());
+    Some(Failure::new(Code::Usage, what, format!("Log in to {}", below.page("/"))))
 }
 
 fn refused(response: &Response, label: &str) -> Failure {

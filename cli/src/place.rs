@@ -9,6 +9,7 @@ use wstp_engine::http_source::file_url;
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use crate::address::{self, Address, RULES, Source, no_password};
+use crate::diagnosis;
 use crate::exit::{Code, Failure};
 
 /// The place of a file.
@@ -31,6 +32,37 @@ impl Place {
             true => FileUrl::parse(typed).map(Self::Http),
             false => address::parse(typed).map(Self::Wstp),
         }
+    }
+
+    /// Understands what was typed to name something on a server of the protocol.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::parse`], and when no server can have such a path.
+    pub fn parse_on_server(typed: &str) -> Result<Self, Failure> {
+        let place = Self::parse(typed)?;
+        place.on_server().map(|_| place)
+    }
+
+    /// The source on a server of the protocol.
+    ///
+    /// # Errors
+    ///
+    /// When no server can have such a path.
+    pub fn on_server(&self) -> Result<Source, Failure> {
+        match self {
+            Self::Wstp(source) => Ok(source.clone()),
+            Self::Http(url) => url.on_server(),
+        }
+    }
+
+    /// Asks where the server begins, if the place is a URL that may have a prefix in front of its path. Whether the
+    /// place is now one on such a server.
+    pub async fn find_prefix(&mut self) -> bool {
+        let Self::Http(url) = self else { return false };
+        let Some(source) = diagnosis::below_prefix(url).await else { return false };
+        *self = Self::Wstp(source);
+        true
     }
 
     /// The label to show: `host:port`.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use wstp_protocol::{ENDPOINT_PATH, PathError};
 
-pub use source::{Rules, Source, WebSocketPath};
+pub use source::{Rules, Source, WebSocketPath, may_have_prefix};
 
 const DEFAULT_PORT: u16 = 3000;
 const DEFAULT_INSECURE_PORT: u16 = 80;
@@ -104,13 +104,18 @@ impl Address {
     /// The URL of the endpoint for a request of plain HTTP.
     #[must_use]
     pub fn http_url(&self) -> String {
-        self.page(&self.endpoint)
+        self.page(ENDPOINT_PATH)
     }
 
-    /// The URL of one of the server's plain pages.
+    /// The URL of one of the server's plain pages, which lie beside the endpoint.
     #[must_use]
     pub fn page(&self, path: &str) -> String {
-        format!("{}://{}{path}", if self.secure { "https" } else { "http" }, self.host_and_port())
+        let scheme = if self.secure { "https" } else { "http" };
+        match self.endpoint.strip_suffix(ENDPOINT_PATH) {
+            Some(base) => format!("{scheme}://{}{base}{path}", self.host_and_port()),
+            None if path == ENDPOINT_PATH => format!("{scheme}://{}{}", self.host_and_port(), self.endpoint),
+            None => format!("{scheme}://{}{path}", self.host_and_port()),
+        }
     }
 
     /// Whether the server is on this machine, so that nobody on the way can read what is not encrypted.
@@ -131,6 +136,15 @@ impl Address {
     #[must_use]
     pub fn with_endpoint_of(self, other: &Self) -> Self {
         Self { endpoint: other.endpoint.clone(), ..self }
+    }
+
+    /// This server, below the prefix that it names in an answer ([`wstp_protocol::probe::BASE_FIELD`]). `None` if it is
+    /// no prefix, or the address has it already.
+    #[must_use]
+    pub fn below(&self, base: &str) -> Option<Self> {
+        let base = base.strip_suffix('/').filter(|base| base.starts_with('/') && base.len() <= MAX_LEN)?;
+        let endpoint = parse_endpoint(&format!("{base}{ENDPOINT_PATH}")).ok()?;
+        (endpoint != self.endpoint).then(|| Self { endpoint, ..self.clone() })
     }
 
     /// The host as a URL has it: an IPv6 address in brackets.
@@ -230,6 +244,30 @@ mod tests {
         ] {
             assert_eq!(Address::parse(typed).unwrap().short(), short);
         }
+    }
+
+    #[test]
+    fn the_pages_of_a_server_lie_beside_its_endpoint() {
+        for (typed, endpoint, page) in [
+            ("nas", "http://nas:3000/ws", "http://nas:3000/login"),
+            ("wss://nas/a/b/ws", "https://nas:443/a/b/ws", "https://nas:443/a/b/login"),
+            ("ws://nas/odd", "http://nas:80/odd", "http://nas:80/login"),
+        ] {
+            let address = Address::parse(typed).unwrap();
+            assert_eq!((&*address.http_url(), &*address.page("/login")), (endpoint, page));
+        }
+    }
+
+    #[test]
+    fn a_server_is_found_below_the_prefix_that_it_names() {
+        let below = |typed: &str, base| Some(Address::parse(typed).unwrap().below(base)?.to_string());
+        assert_eq!(below("nas", "/a/b/").as_deref(), Some("ws://nas:3000/a/b/ws"));
+        assert_eq!(below("wss://nas/a/ws", "/").as_deref(), Some("wss://nas:443/ws"));
+        let long = format!("/{}/", "a".repeat(600));
+        for base in ["", "a/", "/a", "/a b/", "//evil.example?/", "/a?b/", &long] {
+            assert_eq!(below("nas", base), None, "{base}");
+        }
+        assert_eq!(below("ws://nas/a/ws", "/a/"), None, "it has it already");
     }
 
     #[test]

@@ -5,6 +5,10 @@
 /// The field in each HTTP answer of a server. Its value is the highest version that the server speaks.
 pub const VERSION_FIELD: &str = "wstp-version";
 
+/// The field in each HTTP answer of a server that lies below a prefix of paths. Its value is that prefix, with a slash at
+/// both ends. The endpoint is `ws` below it.
+pub const BASE_FIELD: &str = "wstp-base";
+
 /// Who answers, judged by one answer to `GET` of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answerer {

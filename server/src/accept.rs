@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::service_fn;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -16,6 +18,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::base::Way;
 use crate::congestion::Choice;
 use crate::guarded_io::{GuardedIo, Reset};
 use crate::routes::{self, Peer};
@@ -80,9 +83,11 @@ async fn serve(stream: TcpStream, server: &Arc<Server>, peer: Peer, builder: &Bu
     match tokio::time::timeout(server.config().timeouts.head, handshake).await?? {
         Ok(stream) => speak(stream, server, peer, builder, watcher).await,
         Err(stream) => {
-            let local = peer.local();
-            let answer =
-                service_fn(move |request| async move { Ok::<_, Infallible>(routes::elsewhere(&request, local)) });
+            let (local, base) = (peer.local(), server.config().base.clone());
+            let answer = service_fn(move |request| {
+                let base = base.clone();
+                async move { Ok::<_, Infallible>(routes::elsewhere(&request, local, &base)) }
+            });
             let io = TokioIo::new(GuardedIo::new(stream, peer.reader().clone(), server.config().timeouts.write));
             watcher.watch(builder.serve_connection(io, answer).into_owned()).await
         }
@@ -95,7 +100,22 @@ where
     S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
 {
     let io = TokioIo::new(GuardedIo::new(stream, peer.reader().clone(), server.config().timeouts.write));
-    let service = TowerToHyperService::new(warp::service(routes::routes(server.clone(), peer)));
+    let within = TowerToHyperService::new(warp::service(routes::routes(server.clone(), peer)));
+    let server = server.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (within, base) = (within.clone(), server.config().base.clone());
+        async move {
+            let mut response = match base.way(request.uri()) {
+                Way::Within(uri) => {
+                    *request.uri_mut() = uri;
+                    within.call(request).await?
+                }
+                way => routes::secured(base.elsewhere(&way)),
+            };
+            base.mark(&mut response);
+            Ok::<_, Infallible>(response)
+        }
+    });
     watcher.watch(builder.serve_connection_with_upgrades(io, service).into_owned()).await
 }
 

@@ -30,6 +30,7 @@ use wstp_admin_messages::{FirstVisit, Login, REQUEST_FIELD, Refused, Visit};
 use crate::access::{Caller, Credential, NotAdmitted};
 use crate::accounts::{Role, UserName, changes};
 use crate::authorization;
+use crate::base::Base;
 use crate::config::Audience;
 use crate::forwarded;
 use crate::origin;
@@ -80,10 +81,10 @@ struct Denied {
 
 impl Admin {
     /// Nobody is logged in. A server without an administrator gets a code for the first visit, and logs it.
-    pub fn new(has_admin: bool, reach: Audience) -> Self {
+    pub fn new(has_admin: bool, reach: Audience, base: &Base) -> Self {
         let code = if has_admin || reach == Audience::Off { Code::none() } else { Code::random() };
         if let Some(code) = code.shown() {
-            tracing::info!("the first visit of the administration page at /{ADMIN_PATH}/ needs this code: {code}");
+            tracing::info!("the first visit of the administration page at {base}{ADMIN_PATH}/ needs this code: {code}");
         }
         Self { logins: Logins::default(), code, history: History::default() }
     }
@@ -124,7 +125,7 @@ async fn respond<B: Buf>(
     let Some(call) = path.strip_prefix("/api/") else {
         return if reads { page::file(path).ok_or_else(Denied::nowhere) } else { Err(Denied::method()) };
     };
-    let cookie = logins::Cookie::new(request.local, server.tls.is_some());
+    let cookie = logins::Cookie::new(request.local, server.tls.is_some(), &server.config().base);
     let caller = server.admin.logins.caller(cookie.of(&request.headers).as_ref(), server.control.callers());
     if reads {
         return match call {

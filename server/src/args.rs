@@ -11,7 +11,7 @@ use wstp_protocol::{MirrorUrl, SharePath};
 use wstp_server::accounts::changes;
 use wstp_server::accounts::{Role, TokenId, UserName};
 use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
-use wstp_server::{Audience, Config};
+use wstp_server::{Audience, Base, Config};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -207,6 +207,9 @@ pub struct Serve {
     /// [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<Listen>,
+    /// Prefix of every path, such as /wstp/, behind a proxy that has other pages too
+    #[arg(long, value_name = "PATH")]
+    pub base: Option<Base>,
     /// Encrypt: a file with a certificate in PEM, or `self-signed`
     #[arg(long, value_name = "FILE")]
     pub tls: Option<TlsSource>,
@@ -289,6 +292,7 @@ impl Serve {
         let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
         Ok(Settings {
             listen: self.listen.unwrap_or(file.listen),
+            base: self.base.clone().unwrap_or(file.base),
             // A key belongs to the certificate beside it.
             tls_key: if self.tls.is_some() { self.tls_key.clone() } else { file.tls_key },
             tls: self.tls.clone().or(file.tls),

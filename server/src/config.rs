@@ -9,6 +9,7 @@ use wstp_protocol::{Limits, MirrorUrl, SharePath};
 
 use crate::Congestion;
 use crate::access::{Allowance, Rights};
+use crate::base::Base;
 use crate::forwarded::Proxies;
 use crate::tls;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub shares: Vec<Share>,
     /// The file that the settings came from, if there is one.
     pub file: Option<PathBuf>,
+    /// The prefix of every path.
+    pub base: Base,
     /// From which places the administration page answers.
     pub admin: Audience,
     /// From which places the figures at `/metrics` can be read without logging in.
@@ -133,6 +136,7 @@ impl Default for Config {
         Self {
             shares: Vec::new(),
             file: None,
+            base: Base::default(),
             admin: Audience::default(),
             metrics: Audience::default(),
             tls: None,

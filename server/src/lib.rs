@@ -4,6 +4,7 @@
 //! request:
 //!
 //! - `accept` admits a TCP connection and speaks HTTP, `places` evicts a connection when there is no room;
+//! - `base` takes the prefix off the path of a request, if the server lies below one;
 //! - `routes` answers pages and upgrades `/ws`, `plain_http` serves `/files/` to everything else;
 //! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other, or a socket
 //!   for the client's frames with one long response for the server's;
@@ -30,6 +31,7 @@ pub mod access;
 pub mod accounts;
 mod admin;
 mod authorization;
+mod base;
 mod blocking;
 mod carrier;
 mod compression;
@@ -60,6 +62,7 @@ mod socket;
 pub mod store;
 pub mod tls;
 
+pub use base::Base;
 pub use config::{Audience, Config, Share, Timeouts};
 pub use congestion::{Congestion, Refused};
 pub use control::Control;

@@ -180,7 +180,7 @@ async fn folder_answer(
     }
     let Some(format) = archive::asked_for(query) else {
         if !is_folder {
-            return Ok(moved_to_folder(&request.path));
+            return Ok(moved_to_folder(server.config().base.as_str(), &request.path));
         }
         let order = sorting::Order::asked_for(query);
         let (folder, is_sorted) = match order {
@@ -190,7 +190,7 @@ async fn folder_answer(
             }
             None => (folder, false),
         };
-        let view = Box::new(FolderPage::of(&path, order, is_sorted));
+        let view = Box::new(FolderPage::of(&path, server.config().base.clone()).sorted(order, is_sorted));
         let mut response = listing::respond(request, folder, delivery, view, None).await?;
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(folder_page::MEDIA_TYPE));
@@ -206,9 +206,9 @@ async fn folder_answer(
 }
 
 /// A folder's links are relative, so its address ends in a slash.
-fn moved_to_folder(path: &str) -> Response {
+fn moved_to_folder(base: &str, path: &str) -> Response {
     let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
-    if let Ok(location) = HeaderValue::try_from(format!("{path}/")) {
+    if let Ok(location) = HeaderValue::try_from(format!("{base}{path}/")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response

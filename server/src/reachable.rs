@@ -4,10 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
+use wstp_server::Base;
 use wstp_server::settings::Settings;
 
 /// A line with the addresses to type; `None` if the listening address can be typed itself.
-pub fn hint(listening: SocketAddr, scheme: &str) -> Option<String> {
+pub fn hint(listening: SocketAddr, scheme: &str, base: &Base) -> Option<String> {
     // From the blocks for documentation: no machine has these addresses, and the route to them is the default route.
     let (here, far): (IpAddr, IpAddr) = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
@@ -17,8 +18,13 @@ pub fn hint(listening: SocketAddr, scheme: &str) -> Option<String> {
         _ => return None,
     };
     // Without a scheme, an address is that of a server without encryption.
-    let scheme = if scheme == "wss" { "wss://" } else { "" };
-    let with_port = |ip| format!("{scheme}{}", SocketAddr::new(ip, listening.port()));
+    let (scheme, path) = match (scheme, base.as_str()) {
+        ("wss", "") => ("wss://", String::new()),
+        (_, "") => ("", String::new()),
+        ("wss", _) => ("https://", base.to_string()),
+        _ => ("http://", base.to_string()),
+    };
+    let with_port = |ip| format!("{scheme}{}{path}", SocketAddr::new(ip, listening.port()));
     let elsewhere = own_address_towards(far).map_or_else(|| "this machine's name or address".to_owned(), with_port);
     Some(format!("in the extension or wstp: {} on this machine, {elsewhere} from others", with_port(here)))
 }

@@ -13,6 +13,7 @@ use warp::{Filter, Rejection, Reply};
 use wstp_protocol::probe::VERSION_FIELD;
 use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
 
+use crate::base::Base;
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::server::Server;
@@ -64,7 +65,8 @@ pub fn routes(
     server: Arc<Server>,
     peer: Peer,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let own_address = peer.local.to_string();
+    let (own_address, paged) = (peer.local.to_string(), server.clone());
+    let refusing = server.clone();
     let files = files(server.clone(), peer.clone());
     let exchanges = exchanges(server.clone(), peer.clone());
     let logins = logins(server.clone(), peer.clone());
@@ -90,7 +92,12 @@ pub fn routes(
         });
     let health = warp::path("healthz").and(warp::path::end()).and(reads()).map(|| words(StatusCode::OK, "ok\n"));
     let page = warp::path::end().and(reads()).and(warp::header::headers_cloned()).map(move |headers: HeaderMap| {
-        let address = requested_address(&headers).map_or_else(|| own_address.clone(), str::to_owned);
+        let address = match requested_address(&headers) {
+            // The scheme of the address is the proxy's secret.
+            _ if !paged.config().base.as_str().is_empty() => "the address of this page".to_owned(),
+            Some(address) => address.to_owned(),
+            None => own_address.clone(),
+        };
         warp::reply::html(PAGE.replace("{address}", &address)).into_response()
     });
     let style = warp::path("style.css")
@@ -116,7 +123,10 @@ pub fn routes(
         .unify()
         .or(files)
         .unify()
-        .recover(|rejection: Rejection| async move { Ok::<_, Infallible>(refusal(&rejection)) })
+        .recover(move |rejection: Rejection| {
+            let start = refusing.config().base.to_string();
+            async move { Ok::<_, Infallible>(refusal(&rejection, &start)) }
+        })
         .unify()
         .map(secured)
 }
@@ -257,20 +267,23 @@ fn words(status: StatusCode, text: &'static str) -> Response {
     warp::reply::with_status(text, status).into_response()
 }
 
-fn refusal(rejection: &Rejection) -> Response {
+fn refusal(rejection: &Rejection, start: &str) -> Response {
     if rejection.is_not_found() {
-        words(StatusCode::NOT_FOUND, "There is nothing at this address. The start page is at /.\n")
+        let text = format!("There is nothing at this address. The start page is at {start}.\n");
+        warp::reply::with_status(text, StatusCode::NOT_FOUND).into_response()
     } else {
         words(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read, with GET.\n")
     }
 }
 
 /// The answer to plain HTTP at a port that speaks TLS.
-pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr) -> Response {
+pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr, base: &Base) -> Response {
     let own = local.to_string();
     let host = requested_address(request.headers()).unwrap_or(&own);
     let text = format!(
-        "This server speaks HTTPS. Browsers and curl find it at https://{host}/, the extension and wstp at wss://{host}.\n"
+        "This server speaks HTTPS. Browsers and curl find it at https://{host}{base}, the extension and wstp at \
+         wss://{host}{}.\n",
+        if base.as_str().is_empty() { String::new() } else { format!("{}{ENDPOINT_PATH}", base.as_str()) }
     );
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let location = HeaderValue::try_from(format!("https://{host}{path}"));
@@ -287,7 +300,7 @@ pub fn elsewhere<B>(request: &http::Request<B>, local: SocketAddr) -> Response {
 }
 
 /// Adds the headers that protect pages, unless an answer has its own, and the header that names the server's version.
-fn secured(mut response: Response) -> Response {
+pub fn secured(mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }

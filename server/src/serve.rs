@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use wstp_protocol::ENDPOINT_PATH;
 use wstp_server::accounts::{Accounts, Book};
 use wstp_server::settings::{Listen, Settings, TlsSource};
 use wstp_server::store::Shares;
@@ -68,8 +69,9 @@ pub async fn serve(args: Serve) -> ExitCode {
     let scheme = if certificate.is_some() { "wss" } else { "ws" };
     let own = certificate.filter(|_| settings.tls == Some(TlsSource::SelfSigned));
     let own = own.and_then(|file| Some(reachable::how_to_trust(&file, &tls::fingerprint(&file).ok()?)));
-    let listening = std::iter::once(format!("listening on {scheme}://{address}/ws"));
-    let mut lines = listening.chain(reachable::hint(address, scheme)).chain(own);
+    let base = control.config().base.clone();
+    let listening = std::iter::once(format!("listening on {scheme}://{address}{}{ENDPOINT_PATH}", base.as_str()));
+    let mut lines = listening.chain(reachable::hint(address, scheme, &base)).chain(own);
     if let Err(error) = lines.try_for_each(|line| writeln!(io::stdout(), "{line}")) {
         tracing::debug!(%error, "nobody reads the standard output");
     }

@@ -110,7 +110,7 @@ impl Server {
             compression: Arc::new(Compression::new()),
             exchanges: exchange::OpenExchanges::default(),
             downstreams: exchange::Downstreams::default(),
-            admin: Admin::new(control.callers().book().accounts().has_admin(), config.admin),
+            admin: Admin::new(control.callers().book().accounts().has_admin(), config.admin, &config.base),
             started: now(),
             answers: Answers::default(),
             archives: Arc::default(),

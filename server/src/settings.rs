@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
+use crate::base::Base;
 use crate::config::{Audience, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
@@ -31,6 +32,8 @@ pub const TEMPLATE: &str = include_str!("../wstp.toml");
 pub struct Settings {
     /// The address to listen on.
     pub listen: Listen,
+    /// The prefix of every path.
+    pub base: Base,
     /// The certificate that encrypts connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSource>,
@@ -192,6 +195,7 @@ impl Settings {
         };
         Config {
             shares,
+            base: self.base,
             admin: self.admin,
             metrics: self.metrics,
             proxies: Proxies { trusted: self.trusted_proxies, field: self.proxy_field },
@@ -217,6 +221,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Listen((Ipv4Addr::LOCALHOST, 3000).into()),
+            base: Base::default(),
             tls: None,
             tls_key: None,
             trusted_proxies: Vec::new(),

@@ -14,6 +14,7 @@ use crate::{Child, free_address};
 const TRIES: usize = 3;
 /// Debian's folder for them.
 const NGINX: &str = "/usr/sbin/nginx";
+const HAPROXY: &str = "/usr/sbin/haproxy";
 const TINYPROXY: &str = "/usr/bin/tinyproxy";
 
 /// A program that listens; it ends when this is dropped.
@@ -47,6 +48,24 @@ impl Program {
             )?;
             let mut command = Command::new(NGINX);
             command.arg("-p").arg(folder).arg("-c").arg(file).arg("-e").arg(log);
+            Ok(command)
+        })
+        .await
+    }
+
+    /// HAProxy with the times of Debian's configuration. The lines are those of its only frontend, and what follows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::nginx`].
+    pub async fn haproxy(lines: &str) -> Result<Self> {
+        is_installed(HAPROXY)?;
+        Self::start(|folder, address| {
+            let file = folder.join("conf");
+            let times = "timeout connect 5000\ntimeout client 50000\ntimeout server 50000";
+            fs::write(&file, format!("defaults\nmode http\n{times}\nfrontend front\nbind {address}\n{lines}\n"))?;
+            let mut command = Command::new(HAPROXY);
+            command.arg("-db").arg("-f").arg(file);
             Ok(command)
         })
         .await

@@ -202,7 +202,7 @@ fn command(program: &Path) -> Command {
 
 fn address_in(line: &str) -> Option<SocketAddr> {
     let rest = line.strip_prefix("listening on ws")?;
-    rest.strip_prefix('s').unwrap_or(rest).strip_prefix("://")?.strip_suffix("/ws\n")?.parse().ok()
+    rest.strip_prefix('s').unwrap_or(rest).strip_prefix("://")?.strip_suffix("/ws\n")?.split('/').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -212,8 +212,10 @@ mod tests {
     #[test]
     fn the_address_is_read_from_its_own_words() {
         for scheme in ["ws", "wss"] {
-            let said = format!("listening on {scheme}://127.0.0.1:4000/ws\n");
-            assert_eq!(address_in(&said), Some(SocketAddr::from(([127, 0, 0, 1], 4000))));
+            for base in ["", "/a/b"] {
+                let said = format!("listening on {scheme}://127.0.0.1:4000{base}/ws\n");
+                assert_eq!(address_in(&said), Some(SocketAddr::from(([127, 0, 0, 1], 4000))));
+            }
         }
         assert_eq!(address_in("hello\n"), None);
     }

@@ -65,6 +65,31 @@ impl Source {
         let path = if scheme.is_web_socket && path == ENDPOINT_PATH { "" } else { path };
         Ok(Self { address: Address::new(&scheme, authority, "")?, path: share_path(path)? })
     }
+
+    /// The meaning of a URL at a server that lies below this prefix, as it says itself
+    /// ([`wstp_protocol::probe::BASE_FIELD`]). `None` if the URL does not lie there.
+    #[must_use]
+    pub fn below(typed: &str, base: &str) -> Option<Self> {
+        let (scheme, rest) = Scheme::split(may_have_prefix(typed)?).ok()?;
+        let (authority, path) = split_at_any(rest, &['/']);
+        let prefix = base.strip_suffix('/').filter(|prefix| !prefix.is_empty())?;
+        let within = path.strip_prefix(prefix).filter(|within| within.is_empty() || within.starts_with('/'))?;
+        let address = Address::new(&scheme, authority, "").ok()?.below(base)?;
+        let within = if within == ENDPOINT_PATH { "" } else { within };
+        let names: Option<Vec<_>> = within.split('/').map(decoded).collect();
+        Some(Self { address, path: share_path(&names?.join("/")).ok()? })
+    }
+}
+
+/// The address to ask where the server begins, if the text is a URL that may have a prefix in front of its path. A
+/// query, which may be a secret, is left out.
+#[must_use]
+pub fn may_have_prefix(typed: &str) -> Option<&str> {
+    let typed = typed.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = Scheme::split(typed).ok()?;
+    let (authority, path) = split_at_any(rest, &['/']);
+    let is_open = scheme.is_web && !authority.contains('@') && typed.len() <= MAX_LEN;
+    (is_open && !path.is_empty() && path != "/" && path != ENDPOINT_PATH && files_at(path).is_none()).then_some(typed)
 }
 
 fn of_web(scheme: &Scheme, rest: &str) -> Result<Source, AddressError> {
@@ -199,6 +224,31 @@ mod tests {
             (&format!("host/{}", "x".repeat(20_000)), E::TooLong),
         ] {
             assert_eq!([parse(typed, Place), parse(typed, Endpoint)], [Err(error.clone()), Err(error)], "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_below_a_prefix_means_what_lies_behind_it() {
+        let below = |typed: &str| {
+            let source = Source::below(typed, "/a/b/")?;
+            Some((source.address.to_string(), source.path.to_string()))
+        };
+        for (typed, path) in [
+            ("http://nas/a/b/", ""),
+            ("http://nas/a/b", ""),
+            ("http://nas/a/b/ws", ""),
+            ("http://nas/a/b/films/a%20film?token=1#x", "films/a film"),
+        ] {
+            assert_eq!(below(typed), Some(("ws://nas:80/a/b/ws".to_owned(), path.to_owned())), "{typed}");
+        }
+        for typed in
+            ["nas/a/b/", "ws://nas/a/b/", "http://nas/a/", "http://nas/a/bb", "http://nas", "http://nas/x/a/b/"]
+        {
+            assert_eq!(below(typed), None, "{typed}");
+        }
+        assert_eq!(may_have_prefix("https://nas/a?secret"), Some("https://nas/a"));
+        for typed in ["http://nas/", "http://nas/ws", "http://nas/a/files/b", "http://u:p@nas/a", "nas/a"] {
+            assert_eq!(may_have_prefix(typed), None, "{typed}");
         }
     }
 

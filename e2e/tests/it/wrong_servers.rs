@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wstp_e2e::{Page, Stage, View};
-use wstp_testkit::Program;
+use wstp_testkit::{LONG, Program, Server, until};
 
 /// A listener's behaviour with each connection.
 #[derive(Clone)]
@@ -121,7 +121,27 @@ async fn an_address_of_a_folder_or_a_file_leads_there() -> Result<()> {
     view.screenshot("offered-file").await?;
     view.click("[data-testid=take-offer]").await?;
     let saved = view.save("100%.txt").await?;
-    stage.check_saved("sub dir/100%.txt", &saved)
+    stage.check_saved("sub dir/100%.txt", &saved)?;
+    below_a_path(&stage, &view).await
+}
+
+/// A server with other pages around it, whose proxy soon drops what is idle.
+async fn below_a_path(stage: &Stage, view: &View<'_>) -> Result<()> {
+    let server = Server::start_with(stage.folder(), "127.0.0.1:0".parse()?, &["--base", "/wstp/"]).await?;
+    let pass = format!(
+        "proxy_pass http://{}; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_read_timeout 1s; \
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";",
+        server.address()
+    );
+    let nginx = Program::nginx(&format!("location / {{ return 404; }} location /wstp/ {{ {pass} }}")).await?;
+    view.connect(&format!("http://{}/wstp/", nginx.address())).await?;
+    view.wait_for_name("sub dir").await?;
+    until("the proxy to drop the idle connection", LONG, async || Ok(nginx.log().contains("timed out").then_some(())))
+        .await?;
+    view.click_entry("sub dir").await?;
+    view.wait_for_name("100%.txt").await?;
+    view.connect(&server.address().to_string()).await?;
+    view.wait_for_name("real.txt").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use http::header::{self, HeaderValue};
 
 use crate::access::{Caller, Callers, Standing};
 use crate::accounts::Role;
+use crate::base::Base;
 use crate::secret::Secret;
 
 /// How long a login lasts.
@@ -31,13 +32,15 @@ struct Login {
 #[derive(Clone)]
 pub struct Cookie {
     name: String,
+    path: String,
     is_secure: bool,
 }
 
 impl Cookie {
     /// The cookie of a server at this address.
-    pub fn new(local: SocketAddr, is_secure: bool) -> Self {
-        Self { name: format!("wstp-admin-{}", local.port()), is_secure }
+    pub fn new(local: SocketAddr, is_secure: bool, base: &Base) -> Self {
+        let path = format!("{base}{}", super::ADMIN_PATH);
+        Self { name: format!("wstp-admin-{}", local.port()), path, is_secure }
     }
 
     /// The value in a request.
@@ -59,11 +62,8 @@ impl Cookie {
 
     fn value(&self, value: &str, seconds: u64) -> HeaderValue {
         let secure = if self.is_secure { "; Secure" } else { "" };
-        let text = format!(
-            "{}={value}; Path=/{}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}",
-            self.name,
-            super::ADMIN_PATH
-        );
+        let text =
+            format!("{}={value}; Path={}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", self.name, self.path);
         let mut value = HeaderValue::try_from(text).expect("digits and letters make a valid field");
         value.set_sensitive(true);
         value
@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others_and_no_log_shows_it() {
-        let cookie = Cookie::new(([127, 0, 0, 1], 3000).into(), true);
+        let cookie = Cookie::new(([127, 0, 0, 1], 3000).into(), true, &"nas".parse().unwrap());
         let set = cookie.set(&Secret::new("abc"));
         assert_eq!(format!("{set:?}"), "Sensitive");
         let text = set.to_str().unwrap();
-        for part in ["wstp-admin-3000=abc;", "Path=/admin;", "HttpOnly", "SameSite=Strict", "Secure"] {
+        for part in ["wstp-admin-3000=abc;", "Path=/nas/admin;", "HttpOnly", "SameSite=Strict", "Secure"] {
             assert!(text.contains(part), "{text}");
         }
         let mut headers = HeaderMap::new();

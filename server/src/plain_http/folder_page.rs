@@ -10,6 +10,8 @@ use wstp_provider::Refusal;
 use wstp_text::strangers::marked;
 use wstp_text::units;
 
+use crate::base::Base;
+
 use super::listing::{FROM, LIMIT, View};
 use super::sorting::{Column, Order, SORT};
 
@@ -30,13 +32,19 @@ pub struct FolderPage {
     is_root: bool,
     order: Option<Order>,
     is_sorted: bool,
+    base: Base,
 }
 
 impl FolderPage {
-    /// The page of the folder at this path. `order` was asked for, and `is_sorted` says whether the entries have it.
-    pub fn of(path: &SharePath, order: Option<Order>, is_sorted: bool) -> Self {
+    /// The page of the folder at this path, in its own order.
+    pub fn of(path: &SharePath, base: Base) -> Self {
         let title = Text(path.name().unwrap_or("Shared files")).to_string();
-        Self { title, is_root: path.is_root(), order, is_sorted }
+        Self { title, is_root: path.is_root(), order: None, is_sorted: false, base }
+    }
+
+    /// The page for readers who asked for an order. `is_sorted` says whether the entries have it.
+    pub fn sorted(self, order: Option<Order>, is_sorted: bool) -> Self {
+        Self { order, is_sorted, ..self }
     }
 
     /// The heads of the columns: buttons that sort by them.
@@ -64,7 +72,8 @@ impl View for FolderPage {
             _ => "",
         };
         // The title comes last: it is a stranger's, and may spell a place of the template.
-        let head = around_rows().0.replace("{columns}", &self.columns()).replace("{note}", note);
+        let head = around_rows().0.replace("{base}", &self.base.to_string());
+        let head = head.replace("{columns}", &self.columns()).replace("{note}", note);
         head.replace("{title}", &self.title) + up
     }
 
@@ -206,14 +215,14 @@ mod tests {
         let row = Row(&entry("photo\u{202e}gnp\n.exe", EntryKind::File)).to_string();
         assert!(row.contains("<bdi>photo[U+202E]gnp[U+000A].exe</bdi>"), "{row}");
         assert!(row.contains("href=\"photo%E2%80%AEgnp%0A.exe\""), "{row}");
-        let page = FolderPage::of(&SharePath::parse("in/a\u{202e}b{note}").unwrap(), None, false).head();
+        let page = FolderPage::of(&SharePath::parse("in/a\u{202e}b{note}").unwrap(), Base::default()).head();
         assert!(page.contains("<title>a[U+202E]b{note}</title>"), "{page}");
     }
 
     #[test]
     fn the_sorted_column_says_so_and_a_press_turns_it() {
         let order = Some(Order { column: Column::Size, is_descending: false });
-        let page = |is_sorted| FolderPage::of(&SharePath::root(), order, is_sorted).head();
+        let page = |is_sorted| FolderPage::of(&SharePath::root(), Base::default()).sorted(order, is_sorted).head();
         let turned = "<th aria-sort=\"ascending\"><button form=\"order\" name=\"sort\" value=\"-size\">Size \u{2191}</button></th>";
         assert!(page(true).contains(turned) && !page(true).contains("too many"), "{}", page(true));
         assert!(!page(false).contains("aria-sort") && page(false).contains("too many entries to sort"));

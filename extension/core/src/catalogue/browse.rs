@@ -15,7 +15,7 @@ use wstp_messages::{Credential, Listed, ListedKind, Need, Problem, Reply, Server
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePath, features};
 
 use super::address::{self, Address};
-use super::diagnosis::{Finding, diagnose};
+use super::diagnosis::{Finding, below_prefix, diagnose};
 use super::logins::Logins;
 use super::typed;
 use crate::carrier::{Carrier, Purpose};
@@ -93,18 +93,21 @@ impl Browser {
     ///
     /// In words for the user.
     pub async fn connect(&self, typed: &str) -> Result<(ServerView, Spot), Unanswered> {
-        let Source { mut address, path } = typed::parse(typed)?;
+        let Source { mut address, mut path } = typed::parse(typed)?;
         let connection = match self.connection(&address).await {
             Ok(connection) => connection,
             Err(Unconnected::Told(told)) => return Err(told),
-            Err(Unconnected::Unopened) => match diagnose(&address).await {
-                Finding::Told(problem) => return Err(problem.into()),
-                Finding::Untrusted(problem) => return Err(untrusted(&address, problem)),
-                Finding::MovedTo(other) => {
-                    address = other;
-                    self.reach(&address).await?
+            Err(Unconnected::Unopened) => {
+                match below_prefix(typed::unwrapped(typed)).await {
+                    Some(found) => Source { address, path } = found,
+                    None => match diagnose(&address).await {
+                        Finding::Told(problem) => return Err(problem.into()),
+                        Finding::Untrusted(problem) => return Err(untrusted(&address, problem)),
+                        Finding::MovedTo(other) => address = other,
+                    },
                 }
-            },
+                self.reach(&address).await?
+            }
         };
         let spot = if path.is_root() { Spot::default() } else { connection.look_at(&path).await? };
         Ok((ServerView { agent: connection.agent(), ..view_of(&address) }, spot))

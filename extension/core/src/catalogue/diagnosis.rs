@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
 use web_sys::{AbortController, RequestMode, RequestRedirect};
+use wstp_client::address::{Source, may_have_prefix};
 use wstp_client::diagnosis::Answer;
 use wstp_messages::Problem;
-use wstp_protocol::probe::{Answerer, VERSION_FIELD};
+use wstp_protocol::probe::{Answerer, BASE_FIELD, VERSION_FIELD};
 
 use super::address::Address;
 use crate::fetching;
@@ -33,6 +34,8 @@ struct Response {
     said: Answer,
     /// The final URL of the response, after redirects.
     url: String,
+    /// The prefix below which the server lies, if it says one.
+    base: Option<String>,
 }
 
 /// Finds out why no WebSocket could be opened.
@@ -54,12 +57,21 @@ pub async fn diagnose(address: &Address) -> Finding {
     }
 }
 
+/// The meaning of a typed URL at a server that lies below a prefix, if it says so.
+pub async fn below_prefix(typed: &str) -> Option<Source> {
+    let answer = ask(may_have_prefix(typed)?).await?;
+    Source::below(typed, answer.base.as_deref()?)
+}
+
 /// Derives a finding from the HTTP response of an address whose WebSocket failed.
 fn judge(address: &Address, answer: &Response) -> Finding {
     let target = Address::parse(&answer.url).ok();
     if let Some(target) = target.map(|target| target.with_endpoint_of(address)).filter(|target| target != address) {
         let is_same_server = target.host == address.host && (target.secure || !address.secure);
         return if is_same_server { Finding::MovedTo(target) } else { Finding::Told(elsewhere(address, &target)) };
+    }
+    if let Some(below) = answer.base.as_deref().and_then(|base| address.below(base)) {
+        return Finding::MovedTo(below);
     }
     Finding::Told(told(answer.said.words(address, &address.short(), &EXTENSION)))
 }
@@ -90,7 +102,7 @@ async fn ask(url: &str) -> Option<Response> {
     let response = fetch(url, RequestMode::Cors, RequestRedirect::Follow).await?;
     let field = |name: &str| response.headers().get(name).ok().flatten();
     let said = Answer { status: response.status(), version: field(VERSION_FIELD), via: field("via") };
-    Some(Response { said, url: response.url() })
+    Some(Response { said, url: response.url(), base: field(BASE_FIELD) })
 }
 
 /// Whether anything answers at all. A server that speaks TLS may lead there, which is not followed: the certificate is
@@ -121,7 +133,7 @@ mod tests {
 
     fn response(status: u16, url: &str, version: Option<&str>) -> Response {
         let said = Answer { version: version.map(str::to_owned), ..Answer::of_status(status) };
-        Response { said, url: url.to_owned() }
+        Response { said, url: url.to_owned(), base: None }
     }
 
     fn told(address: &str, response: &Response) -> String {
@@ -147,6 +159,14 @@ mod tests {
             let told = told("nas:3000", &response);
             assert!(told.contains(words), "{response:?}: {told}");
         }
+    }
+
+    #[test]
+    fn a_server_that_names_its_prefix_is_found_below_it() {
+        let below =
+            |base: &str| Response { base: Some(base.to_owned()), ..response(404, "http://nas:3000/ws", Some("1")) };
+        assert_eq!(told("nas:3000", &below("/a/")), "moved to ws://nas:3000/a/ws");
+        assert!(!told("nas:3000", &below("//evil.example?")).contains("moved"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn parse(typed: &str) -> Result<Source, Problem> {
 }
 
 /// Without blanks, and what stands around it in a text that it was copied from.
-fn unwrapped(typed: &str) -> &str {
+pub fn unwrapped(typed: &str) -> &str {
     let blank = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{feff}');
     let mut text = typed.trim_matches(blank);
     while let Some((open, close)) = text.chars().next().and_then(|c| WRAPPERS.iter().find(|(open, _)| *open == c)) {
