@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use wstp_server::accounts::changes::{self, DAY, LONGEST_PASSWORD, Wrong};
 use wstp_server::accounts::{Accounts, Book, BookError, PasswordHash, Role, Token, TokenId, User, UserName, now};
+use wstp_server::args::{AccountArgs, TokenCommand, UserCommand, default_state_dir};
 use wstp_server::secret::Secret;
 use wstp_server::settings::Settings;
 
-use crate::args::{AccountArgs, TokenCommand, UserCommand, default_state_dir};
 use crate::{FAILED, fail};
 
 /// Why a command fails, in words.

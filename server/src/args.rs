@@ -8,10 +8,12 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
-use wstp_server::accounts::changes;
-use wstp_server::accounts::{Role, TokenId, UserName};
-use wstp_server::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
-use wstp_server::{Audience, Base, Config};
+
+use crate::accounts::changes;
+use crate::accounts::{Role, TokenId, UserName};
+use crate::base::Base;
+use crate::config::{Audience, Config};
+use crate::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -350,7 +352,8 @@ pub fn default_state_dir() -> Option<PathBuf> {
 }
 
 fn default_cache_dir() -> Option<PathBuf> {
-    absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache"))).map(|cache| cache.join("wstp"))
+    let cache = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    absolute("CACHE_DIRECTORY").or_else(|| cache().map(|cache| cache.join("wstp")))
 }
 
 /// The absolute path in a variable of the environment.

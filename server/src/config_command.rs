@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use wstp_server::args::ConfigCommand;
 use wstp_server::settings::{Settings, TEMPLATE};
 
-use crate::args::ConfigCommand;
 use crate::{FAILED, WRONG_ARGUMENTS, fail};
 
 /// Does it. Returns the exit status.

@@ -15,7 +15,8 @@
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
 //!   memory. `store/shares.rs` makes one store of all shares, and shows each caller what it may read;
-//! - [`settings`] are read from `wstp.toml` and the command line, and become a [`Config`].
+//! - [`settings`] are read from `wstp.toml` and the command line, and become a [`Config`]; [`args`]
+//!   are the command line.
 //!
 //! Invariants:
 //! - nothing outside the shares is reachable: every path is resolved beneath a shared folder, which is looked up for
@@ -30,6 +31,7 @@ mod accept;
 pub mod access;
 pub mod accounts;
 mod admin;
+pub mod args;
 mod authorization;
 mod base;
 mod blocking;

@@ -1,8 +1,8 @@
 //! `wstp-server`: shares folders.
 
 mod account_commands;
-mod args;
 mod config_command;
+mod listening;
 mod reachable;
 mod reload;
 mod serve;
@@ -10,9 +10,10 @@ mod serve;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use args::{Command, CommandLine, LogFormat, Serve};
+use listenfd::ListenFd;
 use rustix::process::{Resource, Rlimit};
 use tracing_subscriber::EnvFilter;
+use wstp_server::args::{Command, CommandLine, LogFormat, Serve};
 
 /// The arguments or settings are wrong.
 const WRONG_ARGUMENTS: u8 = 2;
@@ -34,11 +35,13 @@ fn main() -> ExitCode {
     let args = line.serve;
     start_log(&args);
     allow_many_files();
+    // It changes the environment, so no other thread may run yet.
+    let handed = ListenFd::from_env();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILED, &format!("cannot start: {error}")),
     };
-    let code = runtime.block_on(serve::serve(args));
+    let code = runtime.block_on(serve::serve(args, handed));
     // Hashing threads and reads under way end with the process.
     runtime.shutdown_background();
     code

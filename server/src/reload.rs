@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
+use wstp_server::args::Serve;
 use wstp_server::settings::Settings;
 use wstp_server::store::Shares;
 use wstp_server::{Control, Folders};
 
-use crate::args::Serve;
 use crate::serve::configuration;
 
 /// How often the server looks whether the file changed.

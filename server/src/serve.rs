@@ -1,25 +1,28 @@
 //! `wstp-server` without a command: serves until it is told to stop, and follows its configuration file.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use wstp_protocol::ENDPOINT_PATH;
 use wstp_server::accounts::{Accounts, Book};
-use wstp_server::settings::{Listen, Settings, TlsSource};
+use wstp_server::args::Serve;
+use wstp_server::settings::{Settings, TlsSource};
 use wstp_server::store::Shares;
 use wstp_server::tls::{self, TlsError};
 use wstp_server::{Config, Control, Folders, StartError};
 
-use crate::args::Serve;
+use crate::listening::{handed_over, listen};
 use crate::reload::Reload;
 use crate::{FAILED, NO_ADDRESS, NO_FOLDER, WRONG_ARGUMENTS, fail, reachable};
 
-/// Serves. Returns the exit status.
-pub async fn serve(args: Serve) -> ExitCode {
+/// Serves, on a socket that was handed over if there is one. Returns the exit status.
+pub async fn serve(args: Serve, sockets: ListenFd) -> ExitCode {
     let prepared = args.absolute().and_then(|args| Ok((args, std::env::current_dir()?)));
     let (args, working_directory) = match prepared {
         Ok(prepared) => prepared,
@@ -34,11 +37,15 @@ pub async fn serve(args: Serve) -> ExitCode {
         Ok(book) => Arc::new(book),
         Err(error) => return fail(FAILED, &error.to_string()),
     };
-    if let Err(words) = may_listen(&settings, &config, &book.accounts()) {
+    let handed = match handed_over(sockets) {
+        Ok(handed) => handed,
+        Err(words) => return fail(NO_ADDRESS, &words),
+    };
+    let address = handed.as_ref().map_or(settings.listen.0, |handed| handed.address);
+    if let Err(words) = may_listen(address, &config, &book.accounts()) {
         return fail(WRONG_ARGUMENTS, &words);
     }
-    let listen = settings.listen;
-    let listener = match bind(listen).await {
+    let listener = match listen(handed, settings.listen).await {
         Ok(listener) => listener,
         Err(words) => return fail(NO_ADDRESS, &words),
     };
@@ -75,11 +82,14 @@ pub async fn serve(args: Serve) -> ExitCode {
     if let Err(error) = lines.try_for_each(|line| writeln!(io::stdout(), "{line}")) {
         tracing::debug!(%error, "nobody reads the standard output");
     }
+    // The server polls this once it accepts connections.
     let shutdown = async move {
+        tell_starter(NotifyState::Ready);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
+        tell_starter(NotifyState::Stopping);
     };
     match wstp_server::run_store(listener, control, shares, shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,28 +128,24 @@ fn certificate(settings: &Settings) -> Result<Option<tls::Files>, TlsError> {
     }
 }
 
+/// Tells systemd what the server does, if systemd started it.
+fn tell_starter(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the program that started the server can't be told what it does");
+    }
+}
+
 /// Without users, everybody who reaches the server reads everything. On an address that others reach, somebody has to
 /// want that.
-fn may_listen(settings: &Settings, config: &Config, accounts: &Accounts) -> Result<(), String> {
+fn may_listen(address: SocketAddr, config: &Config, accounts: &Accounts) -> Result<(), String> {
     let is_meant = !accounts.users.is_empty() || config.shares.iter().all(|share| share.public);
-    if settings.listen.0.ip().is_loopback() || is_meant {
+    if address.ip().is_loopback() || is_meant {
         return Ok(());
     }
     Err(format!(
         "others can reach {}, and this server has no users, so everybody could read what is shared.\nAdd a user with \
          `wstp-server user add NAME`, or allow everybody with --public, or listen on this machine alone with --listen {}",
-        settings.listen,
-        settings.listen.0.port()
+        address,
+        address.port()
     ))
-}
-
-async fn bind(listen: Listen) -> Result<TcpListener, String> {
-    TcpListener::bind(listen.0).await.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => ": another program uses this port; choose one with --listen ADDR:PORT",
-            io::ErrorKind::PermissionDenied => ": ports below 1024 need special rights; choose a higher one",
-            _ => "",
-        };
-        format!("cannot listen on {listen}: {error}{hint}")
-    })
 }

@@ -23,8 +23,13 @@ impl Child {
     ///
     /// When it can't be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    /// Starts a program with a standard input.
+    pub(crate) fn spawn_with(command: &mut Command, input: Stdio) -> Result<Self> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
-        let inner = command.stdin(Stdio::null()).kill_on_drop(true).spawn();
+        let inner = command.stdin(input).kill_on_drop(true).spawn();
         Ok(Self { inner: inner.with_context(|| format!("can't start {name}"))?, name })
     }
 

@@ -3,7 +3,7 @@
 //! [`Proxy`] stands between a client and a server. It counts, holds and cuts bytes, so that *half-way* is a place and
 //! not a matter of luck; on a bad line it spoils messages. [`Link`] is a longer way: it delays, and models how TCP's
 //! windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`],
-//! [`Wstp`], [`Driver`] and [`Program`] start real programs. Each listens on a port that the system chooses and ends
+//! [`Wstp`], [`Driver`] and [`Program`] start real programs, and [`Service`] one as systemd does. Each listens on a port that the system chooses and ends
 //! with its owner, also when a test panics. Waiting is for a condition with a limit.
 //!
 //! No product depends on this crate: `cargo xtask check-arrows` sees to it.
@@ -22,6 +22,7 @@ mod proxy;
 mod random;
 mod sample;
 mod server;
+mod service;
 mod wait;
 mod web_server;
 mod wstp;
@@ -40,6 +41,7 @@ pub use proxy::{Fault, Proxy, Rate, Sums};
 pub use random::Random;
 pub use sample::{Contents, hash_file, make_samples};
 pub use server::{Listening, Server, listening};
+pub use service::Service;
 pub use wait::{LONG, LONGEST, SHORT, until};
 pub use web_server::{Manner, WebServer};
 pub use wstp::{Ended, Wstp, on_record};

@@ -31,7 +31,7 @@ struct Rule {
 }
 
 /// Crates that are part of no product: only tests, measurements and the build depend on them.
-const FOR_TESTS: [&str; 4] = ["wstp-testkit", "wstp-e2e", "wstp-bench", "xtask"];
+const FOR_TESTS: [&str; 5] = ["wstp-testkit", "wstp-e2e", "wstp-bench", "wstp-packaging", "xtask"];
 
 /// The parts of the standard library that a crate without I/O does not name. A group such as `use std::{..}` could hide
 /// one. Addresses are no I/O.

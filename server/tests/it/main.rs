@@ -15,6 +15,7 @@ mod downstream;
 mod exchanges;
 mod files;
 mod folder_pages;
+mod handed_over;
 mod hashes;
 mod holes;
 mod http;
