@@ -55,6 +55,7 @@ const fn code_of(refusal: ErrorCode) -> Code {
         | ErrorCode::NotAFile
         | ErrorCode::NotADirectory
         | ErrorCode::Forbidden
+        | ErrorCode::UsedUp
         | ErrorCode::InvalidPath
         | ErrorCode::Unauthorized => Code::NotFound,
         ErrorCode::Busy | ErrorCode::ShuttingDown | ErrorCode::ShareGone => Code::Unreachable,

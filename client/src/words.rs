@@ -117,6 +117,7 @@ pub fn refused(code: ErrorCode, text: &str, label: &str, front: &FrontEnd) -> Wo
             ),
             front.share_gone,
         ),
+        ErrorCode::UsedUp => (sentence(text), "Ask who runs the server for more."),
         ErrorCode::Changed => ("The file changed on the server.".to_owned(), front.get_again),
         _ => (format!("{label} refused: {}", sentence(text)), "Try again."),
     };

@@ -76,6 +76,8 @@ error_codes! {
     TooLarge = 18,
     /// The shared folder itself is not there: removed, moved, or on a disk that is not mounted. It may come back.
     ShareGone = 19,
+    /// Something that the caller was given so much of is used up: downloads, or bytes a day.
+    UsedUp = 20,
 }
 
 impl Serialize for ErrorCode {

@@ -45,3 +45,7 @@ pub const ENDPOINT_PATH: &str = "/ws";
 
 /// The path at which a server gives tokens to users who log in.
 pub const LOGIN_PATH: &str = "/login";
+
+/// The beginning of the paths of share links. The code of the link follows, and then what lies beneath: `/ws` is an
+/// endpoint that shows what the link opens and nothing else.
+pub const LINK_PATH: &str = "/s/";

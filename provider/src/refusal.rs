@@ -74,6 +74,7 @@ const fn words(code: ErrorCode) -> &'static str {
         ErrorCode::DuplicateId => "A request with this number is under way already.",
         ErrorCode::TooLarge => "This file is too large for a bundle. Open it.",
         ErrorCode::ShareGone => "The shared folder is not there at the moment. Ask the server's owner to put it back.",
+        ErrorCode::UsedUp => "What was allowed here is used up. Ask the server's owner for more.",
         ErrorCode::Unknown(_) => "The request failed.",
     }
 }

@@ -170,6 +170,7 @@ impl FolderTransfer {
             | ErrorCode::NotADirectory
             | ErrorCode::NotAFile
             | ErrorCode::Forbidden
+            | ErrorCode::UsedUp
             | ErrorCode::InvalidPath => {
                 for file in files {
                     self.file_failed(file, Problem::from(failure));

@@ -130,6 +130,7 @@ impl FolderTransfer {
             | ErrorCode::NotADirectory
             | ErrorCode::NotAFile
             | ErrorCode::Forbidden
+            | ErrorCode::UsedUp
             | ErrorCode::InvalidPath => {
                 self.folder_failed(folder, Problem::from(failure));
             }

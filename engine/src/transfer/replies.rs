@@ -177,6 +177,7 @@ impl Transfer {
         match failure.code {
             ErrorCode::NotFound
             | ErrorCode::Forbidden
+            | ErrorCode::UsedUp
             | ErrorCode::NotAFile
             | ErrorCode::InvalidPath
             | ErrorCode::Unauthorized

@@ -162,6 +162,9 @@ pub fn member_problem(found: &FolderProblem, label: &str) -> Problem {
             problem("Not a folder any more.", "It changed after it was listed. Download the folder again.")
         }
         ErrorCode::Forbidden => problem("The server may not read it.", ALLOW),
+        ErrorCode::UsedUp => {
+            problem("What was allowed is used up.", "Ask who runs the server for more, then try again.")
+        }
         ErrorCode::InvalidPath => problem("The server refuses this name.", ALLOW),
         ErrorCode::Io => {
             problem("The server's disk failed.", "Ask who runs the server to look at its log, then try again.")

@@ -31,7 +31,11 @@ impl Remedy {
     pub fn of(problem: &Problem, was_there: bool) -> Option<Self> {
         match problem {
             Problem::Storage(StoreError::Full) => Some(Self::Room),
-            Problem::Server { code: ErrorCode::NotFound | ErrorCode::Forbidden, .. } if was_there => Some(Self::Return),
+            Problem::Server { code: ErrorCode::NotFound | ErrorCode::Forbidden | ErrorCode::UsedUp, .. }
+                if was_there =>
+            {
+                Some(Self::Return)
+            }
             _ => None,
         }
     }
