@@ -98,6 +98,7 @@ pub struct Context<'a> {
 ///
 /// In words, with the code to end with.
 pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Result<Code, Failure> {
+    let sources = &linked(cx, sources).await?[..];
     check_copies(sources)?;
     match sources {
         [] => {
@@ -108,6 +109,21 @@ pub async fn run(cx: &Context<'_>, sources: &[Source], answers: &Answers) -> Res
         [source] => one(cx, source).await,
         _ => mirrors(cx, sources).await,
     }
+}
+
+/// The sources, with those that are share links replaced by what these open: the one entry that such a server shows.
+async fn linked(cx: &Context<'_>, sources: &[Source]) -> Result<Vec<Source>, Failure> {
+    let mut sources = sources.to_vec();
+    for source in sources.iter_mut().filter(|source| source.address.is_link() && source.path.is_root()) {
+        let asking = async {
+            let (mut remote, _) = cx.reach(std::slice::from_ref(source)).await?;
+            remote.list(source.path.clone(), None).await
+        };
+        if let [entry] = &unless_stopped(cx, asking).await?.entries[..] {
+            source.path = source.path.join(&entry.name).unwrap_or_default();
+        }
+    }
+    Ok(sources)
 }
 
 /// Refuses two paths on one server: sources are copies of one file.

@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::base::Way;
 use crate::congestion::Choice;
 use crate::guarded_io::{GuardedIo, Reset};
+use crate::links;
 use crate::routes::{self, Peer};
 use crate::server::Server;
 use crate::tls::FIRST_BYTE;
@@ -100,20 +101,29 @@ where
     S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
 {
     let io = TokioIo::new(GuardedIo::new(stream, peer.reader().clone(), server.config().timeouts.write));
-    let within = TowerToHyperService::new(warp::service(routes::routes(server.clone(), peer)));
+    let within = TowerToHyperService::new(warp::service(routes::routes(server.clone(), peer.clone())));
     let server = server.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let (within, base) = (within.clone(), server.config().base.clone());
+        let (within, server, peer, base) = (within.clone(), server.clone(), peer.clone(), server.config().base.clone());
         async move {
-            let mut response = match base.way(request.uri()) {
-                Way::Within(uri) => {
-                    *request.uri_mut() = uri;
-                    within.call(request).await?
-                }
-                way => routes::secured(base.elsewhere(&way)),
+            let way = base.way(request.uri());
+            let Way::Within(uri) = way else {
+                let mut response = routes::secured(base.elsewhere(&way));
+                base.mark(&mut response);
+                return Ok::<_, Infallible>(response);
             };
+            if let Some((code, uri)) = links::split(&uri) {
+                *request.uri_mut() = uri;
+                let base = base.of_link(&code);
+                let by_link = warp::service(routes::of_link(server, peer.by_link(code)));
+                let mut response = TowerToHyperService::new(by_link).call(request).await?;
+                base.mark(&mut response);
+                return Ok(response);
+            }
+            *request.uri_mut() = uri;
+            let mut response = within.call(request).await?;
             base.mark(&mut response);
-            Ok::<_, Infallible>(response)
+            Ok(response)
         }
     });
     watcher.watch(builder.serve_connection_with_upgrades(io, service).into_owned()).await

@@ -5,10 +5,13 @@
 //! them all. A user is one caller wherever it is, and everybody else is counted by network address. A caller's
 //! [`Rights`] bound what the stores show it.
 
+mod allotment;
 mod door;
 mod rights;
 mod throttle;
+mod unlocked;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,15 +20,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::time::Instant;
-use wstp_protocol::ErrorCode;
+use wstp_protocol::{ErrorCode, SharePath};
 use wstp_provider::Refusal;
 
-use crate::accounts::{Accounts, Book, BookError, Role, Token, TokenHash, TokenId, UserName, now};
+use crate::accounts::changes::DAY;
+use crate::accounts::{Accounts, Book, BookError, Link, Role, Token, TokenHash, TokenId, UserName, now};
 use crate::pace::Pace;
 use crate::secret::Secret;
+use allotment::{Allotment, Begun};
 use door::Door;
 pub use door::{Credential, NotAdmitted, Proof};
 pub use rights::{Place, Reach, Rights};
+pub use unlocked::LASTS as UNLOCKED_FOR;
 
 /// Callers to remember before those that hold nothing are forgotten.
 const LEAST_REMEMBERED: usize = 64;
@@ -33,6 +39,10 @@ const LEAST_REMEMBERED: usize = 64;
 const SEATS_TAKEN: Refusal = Refusal::new(
     ErrorCode::Busy,
     "This server allows you no more connections at once. Close one, or try again shortly.",
+);
+const VOLUME_TAKEN: Refusal = Refusal::new(
+    ErrorCode::UsedUp,
+    "You have had all the bytes that this server gives you in a day. The next day begins at midnight UTC.",
 );
 const REQUESTS_TAKEN: Refusal =
     Refusal::new(ErrorCode::Busy, "This server allows you no more requests at once. Try again shortly.");
@@ -50,6 +60,8 @@ pub enum Identity {
     User(UserName),
     /// A token that belongs to no user.
     Token(TokenId),
+    /// Everyone who comes by a share link.
+    Link(TokenId),
 }
 
 /// The most that a caller may hold, on all its connections together. `None` is no bound.
@@ -61,6 +73,8 @@ pub struct Allowance {
     pub requests: Option<u64>,
     /// Bytes a second.
     pub rate: Option<NonZeroU64>,
+    /// Bytes a day. The days begin at midnight UTC.
+    pub volume: Option<NonZeroU64>,
 }
 
 /// The one on whose behalf something is asked, with all that is held for it on any connection.
@@ -69,6 +83,10 @@ pub struct Caller {
     account: Arc<Inner>,
     proof: Proof,
     rights: Arc<Rights>,
+    /// The folder that is the root to this caller.
+    root: SharePath,
+    /// The count of its downloads, if there is one.
+    allotment: Option<Arc<Allotment>>,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +98,8 @@ struct Inner {
     common: Arc<RwLock<Allowance>>,
     counts: Counts,
     pace: Pace,
+    /// A day since 1970, and the bytes of that day.
+    today: Mutex<(u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -123,7 +143,8 @@ pub struct Callers {
     common: Arc<RwLock<Allowance>>,
     known: Mutex<HashMap<Identity, Arc<Inner>>>,
     door: Door,
-    refused: [AtomicU64; 3],
+    begun: Arc<Begun>,
+    refused: [AtomicU64; 4],
 }
 
 /// Why somebody was not let in.
@@ -135,6 +156,8 @@ pub enum Refused {
     TriedTooOften,
     /// Too many log in.
     Busy,
+    /// There is no such link.
+    NoLink,
 }
 
 impl Refused {
@@ -145,6 +168,7 @@ impl Refused {
             Self::Wrong => "wrong",
             Self::TriedTooOften => "tried_too_often",
             Self::Busy => "busy",
+            Self::NoLink => "no_link",
         }
     }
 }
@@ -155,6 +179,7 @@ impl From<&NotAdmitted> for Refused {
             NotAdmitted::Unauthorized => Self::Wrong,
             NotAdmitted::TriedTooOften(_) => Self::TriedTooOften,
             NotAdmitted::Busy => Self::Busy,
+            NotAdmitted::NoLink => Self::NoLink,
         }
     }
 }
@@ -165,6 +190,11 @@ impl Identity {
     pub fn of_address(address: IpAddr) -> Self {
         Self::Address(canonical(address))
     }
+}
+
+/// Days since 1970.
+fn today() -> u64 {
+    now() / DAY
 }
 
 /// One machine has many IPv6 addresses, in one network of 64 bits.
@@ -182,6 +212,7 @@ impl fmt::Display for Identity {
             Self::Address(address) => address.fmt(f),
             Self::User(name) => write!(f, "user {name}"),
             Self::Token(id) => write!(f, "token {}", id.as_str()),
+            Self::Link(id) => write!(f, "link {}", id.as_str()),
         }
     }
 }
@@ -191,7 +222,8 @@ impl Callers {
     #[must_use]
     pub fn new(common: Allowance, book: Arc<Book>, public: Rights) -> Self {
         let door = Door::new(book, public);
-        Self { common: Arc::new(RwLock::new(common)), known: Mutex::default(), door, refused: Default::default() }
+        let common = Arc::new(RwLock::new(common));
+        Self { common, known: Mutex::default(), door, begun: Arc::default(), refused: Default::default() }
     }
 
     /// The caller that a credential proves; without one, everyone at this address.
@@ -207,7 +239,7 @@ impl Callers {
 
     /// How often somebody was not let in, by [`Refused`].
     #[must_use]
-    pub fn refused(&self) -> [u64; 3] {
+    pub fn refused(&self) -> [u64; 4] {
         self.refused.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
@@ -217,17 +249,27 @@ impl Callers {
         let identity = match (self.door.user(&proof), &proof) {
             (Some(user), _) => Identity::User(user),
             (None, Proof::Token(id)) => Identity::Token(id.clone()),
+            (None, Proof::Link(id)) => Identity::Link(id.clone()),
             (None, _) => Identity::of_address(address),
         };
         let account = self.account(&identity);
         if let Identity::User(name) = &identity
-            && let Some(rate) = self.door.book().accounts().users.get(name).and_then(|user| user.rate)
+            && let Some(user) = self.door.book().accounts().users.get(name)
+            && (user.rate.is_some() || user.volume.is_some())
         {
             let own = *account.own();
             let allowance = own.unwrap_or_else(|| *self.common.read().unwrap_or_else(PoisonError::into_inner));
-            *account.own() = Some(Allowance { rate: Some(rate), ..allowance });
+            *account.own() = Some(Allowance { rate: user.rate.or(allowance.rate), volume: user.volume, ..allowance });
         }
-        Ok(Caller { account, proof, rights: Arc::new(rights) })
+        let root = match &proof {
+            Proof::Link(id) => self.door.link(id).and_then(|link| link.path.parent()).unwrap_or_default(),
+            _ => SharePath::root(),
+        };
+        let allotment = Allotment::of(self.book(), &self.begun, &proof, canonical(address));
+        if matches!(proof, Proof::Link(_)) && allotment.as_ref().is_some_and(|allotment| !allotment.is_open()) {
+            return Err(NotAdmitted::NoLink);
+        }
+        Ok(Caller { account, proof, rights: Arc::new(rights), root, allotment })
     }
 
     /// Everyone at this address, with the rights of those who prove nothing.
@@ -235,7 +277,19 @@ impl Callers {
     pub fn of_address(&self, address: IpAddr) -> Caller {
         let rights = self.door.rights(&Proof::Nothing).unwrap_or_else(|| Rights::of([]));
         let account = self.account(&Identity::of_address(address));
-        Caller { account, proof: Proof::Nothing, rights: Arc::new(rights) }
+        Caller { account, proof: Proof::Nothing, rights: Arc::new(rights), ..Caller::default() }
+    }
+
+    /// The link by which a caller comes.
+    pub(crate) fn link(&self, caller: &Caller) -> Option<Link> {
+        let Proof::Link(id) = &caller.proof else { return None };
+        self.door.link(id)
+    }
+
+    /// A key to the link by which a caller comes. With it the link's password need not be given again for a while.
+    pub(crate) fn unlock(&self, caller: &Caller) -> Option<Secret> {
+        let Proof::Link(id) = &caller.proof else { return None };
+        self.door.unlock(id)
     }
 
     /// Gives a caller who came with a password a token in its place, which is valid for this long. Blocking. `None` for
@@ -256,7 +310,7 @@ impl Callers {
                     return Ok(None);
                 }
                 let (user, expires) = (Some(name.clone()), Some(expires));
-                let token = Token { hash, user, only: Vec::new(), created, expires, login: true };
+                let token = Token { hash, user, only: Vec::new(), created, expires, login: true, downloads: None };
                 accounts.add_login(id, token, created);
                 Ok(Some(()))
             })
@@ -330,6 +384,7 @@ impl Callers {
             return account.clone();
         }
         if known.len() >= LEAST_REMEMBERED && known.len() == known.capacity() {
+            // A volume is counted for as long as the server runs.
             known.retain(|_, account| !(Arc::strong_count(account) == 1 && account.own().is_none()));
         }
         let account = Inner { identity: identity.clone(), common: self.common.clone(), ..Inner::default() };
@@ -348,6 +403,16 @@ impl Default for Callers {
 impl Inner {
     fn own(&self) -> MutexGuard<'_, Option<Allowance>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts bytes of a day. Returns those of that day so far.
+    fn on_day(&self, day: u64, bytes: u64) -> u64 {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        if today.0 != day {
+            *today = (day, 0);
+        }
+        today.1 = today.1.saturating_add(bytes);
+        today.1
     }
 
     fn holds(&self) -> Holdings {
@@ -376,6 +441,28 @@ impl Caller {
         &self.rights
     }
 
+    /// The place of a path that the caller names: it begins at the folder that is the root to the caller.
+    ///
+    /// # Errors
+    /// When the path becomes too long.
+    pub fn place<'a>(&self, path: &'a SharePath) -> Result<Cow<'a, SharePath>, Refusal> {
+        if self.root.is_root() {
+            return Ok(Cow::Borrowed(path));
+        }
+        self.root.append(path).map(Cow::Owned).map_err(|_| ErrorCode::InvalidPath.into())
+    }
+
+    /// Begins a download of what the caller names so, or goes on with it.
+    ///
+    /// # Errors
+    /// When the caller may begin none any more.
+    pub(crate) async fn begin_download(&self, path: &SharePath) -> Result<(), Refusal> {
+        match &self.allotment {
+            Some(allotment) => allotment.begin(path).await,
+            None => Ok(()),
+        }
+    }
+
     /// The same caller with these rights.
     #[must_use]
     pub fn with_rights(self, rights: Rights) -> Self {
@@ -400,14 +487,23 @@ impl Caller {
     /// Holds a request.
     ///
     /// # Errors
-    /// When the caller has as many as it may.
+    /// When the caller has as many as it may, or had all the bytes of the day.
     pub(crate) fn request(&self) -> Result<Held, Refusal> {
+        if !self.has_volume() {
+            return Err(VOLUME_TAKEN);
+        }
         self.hold(|counts| &counts.requests, self.allowance().requests).ok_or(REQUESTS_TAKEN)
+    }
+
+    /// Whether the caller may have more bytes today.
+    pub(crate) fn has_volume(&self) -> bool {
+        self.allowance().volume.is_none_or(|volume| self.account.on_day(today(), 0) < volume.get())
     }
 
     /// Counts bytes of an answer. Returns when they may be sent, if that is later than now.
     pub(crate) fn pace(&self, bytes: u64, now: Instant) -> Option<Instant> {
         self.account.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.account.on_day(today(), bytes);
         self.account.pace.take(bytes, self.allowance().rate?, now)
     }
 
@@ -452,7 +548,8 @@ mod tests {
         let stranger = callers.of_address(address(1));
         assert_eq!(*stranger.rights(), Rights::everything());
         let name: UserName = "anna".parse().unwrap();
-        let user = User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None };
+        let user =
+            User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None };
         let change = |change: &dyn Fn(&mut Accounts)| {
             book.update(|accounts| {
                 change(accounts);
@@ -485,7 +582,7 @@ mod tests {
         let held = [one.seat().unwrap(), one.seat().unwrap()];
         assert_eq!(one.seat().unwrap_err().code(), ErrorCode::Busy);
         assert!(other.seat().is_ok());
-        callers.allow(one.identity(), Some(Allowance { seats: Some(3), requests: Some(0), rate: None }));
+        callers.allow(one.identity(), Some(Allowance { seats: Some(3), requests: Some(0), ..Allowance::default() }));
         assert!(one.seat().is_ok() && one.request().is_err() && other.request().is_ok());
         callers.set_common(Allowance { seats: Some(1), ..Allowance::default() });
         callers.allow(one.identity(), None);
@@ -494,6 +591,20 @@ mod tests {
         assert!(one.seat().is_err());
         drop(second);
         assert!(one.seat().is_ok());
+    }
+
+    #[test]
+    fn a_volume_is_counted_over_all_connections_and_begins_anew_each_day() {
+        let callers = of_all(Allowance { volume: NonZeroU64::new(10), ..Allowance::default() });
+        let (one, again) = (callers.of_address(address(1)), callers.of_address(address(1)));
+        let other = callers.of_address(address(2));
+        one.pace(6, Instant::now());
+        assert!(one.request().is_ok() && again.has_volume());
+        again.pace(6, Instant::now());
+        let refused = one.request().unwrap_err();
+        assert!(refused.code() == ErrorCode::UsedUp && refused.text().contains("midnight"), "{refused:?}");
+        assert!(other.request().is_ok());
+        assert_eq!((one.account.on_day(today() + 1, 0), one.account.on_day(today() + 1, 3)), (0, 3));
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! `wstp-server user` and `wstp-server token`. A running server follows what they change within a second.
+//! `wstp-server user`, `wstp-server token` and `wstp-server link`. A running server follows what they change within a second.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::num::NonZeroU64;
 use std::process::ExitCode;
 
+use wstp_protocol::LINK_PATH;
 use wstp_server::accounts::changes::{self, DAY, LONGEST_PASSWORD, Wrong};
-use wstp_server::accounts::{Accounts, Book, BookError, PasswordHash, Role, Token, TokenId, User, UserName, now};
-use wstp_server::args::{AccountArgs, TokenCommand, UserCommand, default_state_dir};
+use wstp_server::accounts::{
+    Accounts, Book, BookError, Downloads, Link, NewLink, PasswordHash, Role, Token, TokenId, User, UserName, now,
+};
+use wstp_server::args::{AccountArgs, LinkCommand, TokenCommand, UserCommand, default_state_dir};
 use wstp_server::secret::Secret;
 use wstp_server::settings::Settings;
 
@@ -18,7 +21,7 @@ struct Failed(String);
 /// `wstp-server user`. Returns the exit status.
 pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
     finish(book(&args).and_then(|book| match args.command {
-        UserCommand::Add { name, role, only, rate } => {
+        UserCommand::Add { name, role, only, rate, volume } => {
             let role = Role::from(role);
             if role == Role::Limited && only.is_empty() {
                 return Err(Failed("a limited user may read nothing without --only PATH".to_owned()));
@@ -28,7 +31,8 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
             }
             let password = new_password(&name)?;
             let rate = rate.map(|kib| kib.saturating_mul(NonZeroU64::new(1024).expect("1024 is not 0")));
-            let user = User { role, password, only, rate };
+            let volume = volume.map(|mib| mib.saturating_mul(NonZeroU64::new(1 << 20).expect("2^20 is not 0")));
+            let user = User { role, password, only, rate, volume };
             let is_first = book.update(|accounts: &mut Accounts| accounts.add_user(name.clone(), user))?;
             let note = if is_first { "From now on everybody has to log in, except for public shares.\n" } else { "" };
             Ok(format!("{name} may log in now.\n{note}"))
@@ -48,14 +52,16 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
             } else {
                 "No user is left. A server that runs shows only public shares until it is started again.\n"
             };
-            Ok(format!("{name} is removed, with all tokens.\n{note}"))
+            Ok(format!("{name} is removed, with all tokens and links.\n{note}"))
         }
         UserCommand::List => {
             let line = |(name, user): (&UserName, &User)| {
                 let only: Vec<_> = user.only.iter().map(|path| path.as_str()).collect();
                 let rate = user.rate.map(|rate| format!("\t{} KiB/s", rate.get() / 1024)).unwrap_or_default();
+                let volume =
+                    user.volume.map(|volume| format!("\t{} MiB a day", volume.get() >> 20)).unwrap_or_default();
                 format!(
-                    "{name}\t{}\t{}{rate}\n",
+                    "{name}\t{}\t{}{rate}{volume}\n",
                     user.role,
                     if only.is_empty() { "-".to_owned() } else { only.join(",") }
                 )
@@ -68,8 +74,8 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
 /// `wstp-server token`. Returns the exit status.
 pub fn token(args: AccountArgs<TokenCommand>) -> ExitCode {
     finish(book(&args).and_then(|book| match args.command {
-        TokenCommand::Add { user, only, days } => {
-            let (id, secret) = book.update(|accounts| accounts.add_token(user, only, days))?;
+        TokenCommand::Add { user, only, days, downloads } => {
+            let (id, secret) = book.update(|accounts| accounts.add_token(user, only, days, downloads))?;
             eprintln!("Token {} for {days} days. It is shown this once:", id.as_str());
             Ok(format!("{}\n", secret.expose()))
         }
@@ -83,17 +89,52 @@ pub fn token(args: AccountArgs<TokenCommand>) -> ExitCode {
                 let user = token.user.as_ref().map_or("-", |user| user.as_str());
                 let only: Vec<_> = token.only.iter().map(|path| path.as_str()).collect();
                 let only = if only.is_empty() { "-".to_owned() } else { only.join(",") };
-                let left = match token.expires {
-                    Some(expires) if expires <= now => "over".to_owned(),
-                    Some(expires) => format!("{} days left", (expires - now).div_ceil(DAY)),
-                    None => "-".to_owned(),
-                };
+                let left = token.expires.map_or_else(|| "-".to_owned(), |expires| time_left(expires, now));
                 let kind = if token.login { "login" } else { "token" };
-                format!("{}\t{kind}\t{user}\t{only}\t{left}\n", id.as_str())
+                format!("{}\t{kind}\t{user}\t{only}\t{left}{}\n", id.as_str(), downloads_left(token.downloads))
             };
             Ok(book.accounts().tokens.iter().map(line).collect())
         }
     }))
+}
+
+/// `wstp-server link`. Returns the exit status.
+pub fn link(args: AccountArgs<LinkCommand>) -> ExitCode {
+    finish(book(&args).and_then(|book| match args.command {
+        LinkCommand::Add { path, user, days, downloads, password, server } => {
+            let password = password.then(|| new_password("the link")).transpose()?;
+            let wanted = NewLink { user, path, password, days, downloads };
+            let (id, code) = book.update(|accounts| accounts.add_link(wanted))?;
+            eprintln!("Link {} for {days} days. It is shown this once:", id.as_str());
+            Ok(format!("{}{LINK_PATH}{}\n", server.trim_end_matches('/'), code.expose()))
+        }
+        LinkCommand::Rm { id } => {
+            book.update(|accounts| accounts.remove_link(&id, None))?;
+            Ok(format!("Link {} is removed.\n", id.as_str()))
+        }
+        LinkCommand::List => {
+            let now = now();
+            let line = |(id, link): (&TokenId, &Link)| {
+                let user = link.user.as_ref().map_or("-", |user| user.as_str());
+                let left = time_left(link.expires, now);
+                let password = if link.password.is_some() { "\tpassword" } else { "" };
+                let downloads = downloads_left(link.downloads);
+                format!("{}\t{user}\t{}\t{left}{downloads}{password}\n", id.as_str(), link.path)
+            };
+            Ok(book.accounts().links.iter().map(line).collect())
+        }
+    }))
+}
+
+fn time_left(expires: u64, now: u64) -> String {
+    match expires.saturating_sub(now) {
+        0 => "over".to_owned(),
+        left => format!("{} days left", left.div_ceil(DAY)),
+    }
+}
+
+fn downloads_left(downloads: Option<Downloads>) -> String {
+    downloads.map_or_else(String::new, |downloads| format!("\t{} downloads left", downloads.left()))
 }
 
 fn book<C: clap::Subcommand>(args: &AccountArgs<C>) -> Result<Book, Failed> {
@@ -107,7 +148,7 @@ fn book<C: clap::Subcommand>(args: &AccountArgs<C>) -> Result<Book, Failed> {
 }
 
 /// The hash of a new password. Asks twice at a terminal. Otherwise takes the first line of the standard input.
-fn new_password(name: &UserName) -> Result<PasswordHash, Failed> {
+fn new_password(name: impl std::fmt::Display) -> Result<PasswordHash, Failed> {
     let password = if io::stdin().is_terminal() {
         let ask = |words: String| rpassword::prompt_password(words).map(Secret::new);
         let password = ask(format!("Password for {name}: "))?;
@@ -149,6 +190,7 @@ impl From<Wrong> for Failed {
             Wrong::Taken(name) => format!("; change the password with `wstp-server user passwd {name}`"),
             Wrong::Nobody(_) => "; `wstp-server user list` shows all".to_owned(),
             Wrong::NoToken(_) => "; `wstp-server token list` shows all".to_owned(),
+            Wrong::NoLink(_) => "; `wstp-server link list` shows all".to_owned(),
             Wrong::Length => "; nothing was changed".to_owned(),
             _ => String::new(),
         };

@@ -1,10 +1,11 @@
-//! Users and tokens, and the file that keeps them.
+//! Users, tokens and share links, and the file that keeps them.
 //!
 //! Passwords are kept as Argon2id hashes, tokens as BLAKE3 hashes. A token has 256 random bits, so a fast hash is
 //! enough, and looking it up by its hash tells nobody anything.
 
 mod book;
 pub mod changes;
+mod link;
 mod password;
 mod token;
 
@@ -19,6 +20,7 @@ use wstp_protocol::SharePath;
 
 use crate::access::Rights;
 pub use book::{Book, BookError};
+pub use link::{Downloads, Link, NewLink};
 pub use password::{PasswordHash, Passwords};
 pub use token::{TokenHash, TokenId};
 
@@ -27,7 +29,7 @@ const MAX_NAME: usize = 64;
 /// Tokens that one user can have from logging in. The oldest gives way to a new one.
 const MAX_LOGINS: usize = 32;
 
-/// All users and tokens.
+/// All users, tokens and share links.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Accounts {
@@ -35,6 +37,9 @@ pub struct Accounts {
     pub users: BTreeMap<UserName, User>,
     /// The tokens by their public number.
     pub tokens: BTreeMap<TokenId, Token>,
+    /// The share links by their public number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<TokenId, Link>,
 }
 
 /// The name of a user.
@@ -69,6 +74,9 @@ pub struct User {
     /// The most bytes a second that the user gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<NonZeroU64>,
+    /// The most bytes a day that the user gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<NonZeroU64>,
 }
 
 /// A token. The secret itself is not kept.
@@ -91,6 +99,9 @@ pub struct Token {
     /// Whether a user got it by logging in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub login: bool,
+    /// How many downloads may begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<Downloads>,
 }
 
 impl Accounts {
@@ -143,6 +154,11 @@ impl Accounts {
     pub fn remove_tokens_of(&mut self, name: &UserName, only_logins: bool) {
         self.tokens.retain(|_, token| token.user.as_ref() != Some(name) || (only_logins && !token.login));
     }
+
+    /// Removes the links that a user made.
+    pub fn remove_links_of(&mut self, name: &UserName) {
+        self.links.retain(|_, link| link.user.as_ref() != Some(name));
+    }
 }
 
 /// Seconds since 1970.
@@ -152,6 +168,11 @@ pub fn now() -> u64 {
 }
 
 impl UserName {
+    /// The name under which the tries for a link's password are counted. No user has such a name.
+    pub(crate) fn of_link(id: &TokenId) -> Self {
+        Self(format!("link:{}", id.as_str()))
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -205,7 +226,13 @@ mod tests {
     }
 
     fn user(role: Role, only: &[&str]) -> User {
-        User { role, password: PasswordHash::none(), only: only.iter().map(|path| at(path)).collect(), rate: None }
+        User {
+            role,
+            password: PasswordHash::none(),
+            only: only.iter().map(|path| at(path)).collect(),
+            rate: None,
+            volume: None,
+        }
     }
 
     fn token(user: Option<&str>, only: &[&str]) -> Token {
@@ -216,6 +243,7 @@ mod tests {
             created: 0,
             expires: Some(100),
             login: true,
+            downloads: None,
         }
     }
 

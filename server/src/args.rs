@@ -59,6 +59,8 @@ pub enum Command {
     User(AccountArgs<UserCommand>),
     /// Make tokens for programs, and revoke them
     Token(AccountArgs<TokenCommand>),
+    /// Make share links, and remove them
+    Link(AccountArgs<LinkCommand>),
 }
 
 /// A command for users or tokens, and where they are kept.
@@ -91,6 +93,9 @@ pub enum UserCommand {
         /// Most bytes a second that the user gets, in KiB
         #[arg(long, value_name = "KIB")]
         rate: Option<NonZeroU64>,
+        /// Most bytes a day that the user gets, in MiB
+        #[arg(long, value_name = "MIB")]
+        volume: Option<NonZeroU64>,
     },
     /// Change a password, and log the user out everywhere
     Passwd {
@@ -120,6 +125,9 @@ pub enum TokenCommand {
         /// Days until it ends
         #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: u32,
+        /// How many downloads may begin; ranges and resumes of one from the same address within a day are free
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        downloads: Option<u64>,
     },
     /// Revoke a token; downloads with it end
     Rm {
@@ -127,6 +135,39 @@ pub enum TokenCommand {
         id: TokenId,
     },
     /// List the tokens
+    List,
+}
+
+/// Commands for share links.
+#[derive(Debug, Subcommand)]
+pub enum LinkCommand {
+    /// Make a link and print it; it can't be shown again
+    Add {
+        /// The file or the folder that it opens: a path in a share
+        #[arg(value_parser = changes::place)]
+        path: SharePath,
+        /// The user on whose behalf it is made: it never opens more than this user may read
+        #[arg(long, value_name = "NAME")]
+        user: Option<UserName>,
+        /// Days until it ends
+        #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: u32,
+        /// How many visitors may download; one visitor is one network address for a day
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        downloads: Option<u64>,
+        /// Protect it with a password; asks for it, or reads it from standard input
+        #[arg(long)]
+        password: bool,
+        /// The server's address in front of the link
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/")]
+        server: String,
+    },
+    /// Remove a link; downloads with it end
+    Rm {
+        /// Its number, as `list` shows it
+        id: TokenId,
+    },
+    /// List the links
     List,
 }
 
@@ -303,6 +344,7 @@ impl Serve {
                 false => self.trusted_proxy.clone(),
             },
             proxy_field: file.proxy_field,
+            identity_header: file.identity_header,
             admin: self.admin.map_or(file.admin, Audience::from),
             metrics: file.metrics,
             public: self.public || file.public,

@@ -10,7 +10,10 @@ use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use warp::reply::{Reply, Response};
+use wstp_protocol::LINK_PATH;
 use wstp_protocol::probe::BASE_FIELD;
+
+use crate::secret::Secret;
 
 /// Longest prefix, in bytes.
 const MAX_LEN: usize = 255;
@@ -37,6 +40,11 @@ impl Base {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The prefix of a share link's addresses.
+    pub(crate) fn of_link(&self, code: &Secret) -> Self {
+        Self(format!("{}{LINK_PATH}{}", self.0, code.expose()))
     }
 
     /// Where a request to this address goes.

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use wstp_protocol::SharePath;
+
+use crate::access::Caller;
 use crate::accounts::now;
 
 /// Events that are kept. The oldest go.
@@ -54,6 +57,13 @@ impl Events {
         };
         if !is_known {
             self.note(text);
+        }
+    }
+
+    /// Keeps that a caller reads what it names so.
+    pub(crate) fn note_reading(&self, caller: &Caller, path: &SharePath) {
+        if let Ok(place) = caller.place(path) {
+            self.note_once(format!("{} reads {}", caller.identity(), place.as_str()));
         }
     }
 

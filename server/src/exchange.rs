@@ -87,7 +87,7 @@ async fn respond(
     }
     let is_downstream = headers.get(SESSION_FIELD).is_some_and(|value| value == BESIDE_WEBSOCKET);
     let id = if is_downstream { None } else { SessionName::of(headers).transpose()? };
-    let credential = authorization::credential(headers);
+    let credential = peer.credential(headers);
     let session = |id: SessionName| {
         let known = server.exchanges.get(&id).filter(|session| session.is_of(credential.as_ref()));
         known.ok_or(NoSuchSession)
@@ -140,7 +140,7 @@ async fn begin_session(
     let exchanges = Exchanges::new(credential);
     let id = server.exchanges.add(exchanges.clone()).ok_or(Denied::unnamed())?;
     let (number, address, reader) = (server.connection_number(), peer.address, peer.reader().clone());
-    let guest = Guest { number, address, reader, is_bound: false };
+    let guest = Guest { number, address, reader, is_bound: false, credential: None };
     let span = tracing::info_span!("connection", id = number, peer = %address, carrier = "http");
     let (sender, receiver) = exchanges.halves();
     let (serving, ended) = (server.clone(), id.clone());

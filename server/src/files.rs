@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use wstp_protocol::{ErrorCode, FileVersion, Hash, SharePath};
-use wstp_provider::{Page, Refusal};
+use wstp_provider::{Bundle, Page, Refusal};
 
 use crate::access::Caller;
 use crate::blocking::blocking;
@@ -81,12 +81,20 @@ impl Files {
         }
     }
 
+    /// Fills a bundle with whole small files.
+    pub async fn fill(&self, caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
+        caller.begin_download(bundle.path()).await?;
+        self.store.fill(caller, bundle).await
+    }
+
     /// Opens a file; its hashes are computed from now on, if they are not known.
     pub async fn open(&self, caller: &Caller, path: SharePath) -> Result<Arc<OpenFile>, Refusal> {
         let version = match self.store.open(caller, &path).await? {
             Found::File(version) => version,
             Found::Folder(_) => return Err(ErrorCode::NotAFile.into()),
         };
+        caller.begin_download(&path).await?;
+        let path = caller.place(&path)?.into_owned();
         let (file, is_new) = {
             let mut open = self.table();
             let key = (path, version.id());
@@ -111,8 +119,9 @@ impl Files {
     }
 
     /// The hash of a version of a file, if it is known. None is computed for that.
-    pub async fn known_root(&self, path: &SharePath, version: &Arc<dyn Version>) -> Option<Hash> {
-        let open = self.table().by_version.get(&(path.clone(), version.id())).and_then(Weak::upgrade);
+    pub async fn known_root(&self, caller: &Caller, path: &SharePath, version: &Arc<dyn Version>) -> Option<Hash> {
+        let place = caller.place(path).ok()?.into_owned();
+        let open = self.table().by_version.get(&(place, version.id())).and_then(Weak::upgrade);
         if let Some(root) = open.and_then(|file| file.hashes().ok()).map(|tree| tree.root()) {
             return Some(root);
         }

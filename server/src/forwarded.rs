@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies in front of a server.
@@ -19,6 +20,14 @@ pub struct Proxies {
     pub trusted: Vec<IpNet>,
     /// The field in which they name the client.
     pub field: Field,
+    /// The field in which they name the user who is logged in there.
+    pub identity: Option<HeaderName>,
+}
+
+impl Proxies {
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&address.to_canonical()))
+    }
 }
 
 /// The field in which a proxy names its client.
@@ -32,9 +41,38 @@ pub enum Field {
     Forwarded,
 }
 
+/// The facts that a trusted proxy adds to a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The user who is logged in at the proxy.
+    pub user: Option<String>,
+    /// Whether the client's connection to the proxy is encrypted.
+    pub is_encrypted: bool,
+}
+
+/// The facts that the proxy at `peer` adds to a request. Nobody else is believed.
+pub fn told(peer: SocketAddr, headers: &HeaderMap, proxies: &Proxies) -> Told {
+    if !proxies.is_trusted(peer.ip()) {
+        return Told::default();
+    }
+    // A proxy that sets the field replaces the client's. Two of them come from one that adds.
+    let only = |field: &HeaderName| {
+        let mut values = headers.get_all(field).iter();
+        values.next().filter(|_| values.next().is_none())?.to_str().ok()
+    };
+    let user = proxies.identity.as_ref().and_then(only).filter(|name| !name.is_empty()).map(str::to_owned);
+    let is_encrypted = match proxies.field {
+        Field::XForwardedFor => only(&X_FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+        Field::Forwarded => {
+            only(&header::FORWARDED).is_some_and(|line| line.to_ascii_lowercase().contains("proto=https"))
+        }
+    };
+    Told { user, is_encrypted }
+}
+
 /// The address of the client that sent a request, whose connection comes from `peer`. The port is the peer's.
 pub fn client(peer: SocketAddr, headers: &HeaderMap, proxies: &Proxies) -> SocketAddr {
-    let is_trusted = |address: IpAddr| proxies.trusted.iter().any(|net| net.contains(&address.to_canonical()));
+    let is_trusted = |address: IpAddr| proxies.is_trusted(address);
     if !is_trusted(peer.ip()) {
         return peer;
     }
@@ -92,7 +130,9 @@ mod tests {
         for line in lines {
             headers.append(named, line.parse().unwrap());
         }
-        client(format!("{peer}:7").parse().unwrap(), &headers, &Proxies { trusted, field }).ip().to_string()
+        client(format!("{peer}:7").parse().unwrap(), &headers, &Proxies { trusted, field, identity: None })
+            .ip()
+            .to_string()
     }
 
     #[test]

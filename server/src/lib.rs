@@ -10,6 +10,7 @@
 //!   for the client's frames with one long response for the server's;
 //! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
+//! - `links` are the pages of share links;
 //! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
@@ -47,7 +48,9 @@ mod folders;
 pub mod forwarded;
 mod guarded_io;
 mod hashing;
+mod links;
 mod login;
+mod markup;
 mod metrics;
 mod origin;
 mod own_names;

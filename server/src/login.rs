@@ -4,7 +4,6 @@
 //! The credential is always in the `Authorization` header. The rule for origins and names is that of plain files, so no
 //! page elsewhere logs in with what a browser remembers.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use warp::reply::{Reply, Response};
 use crate::access::{Caller, NotAdmitted};
 use crate::authorization;
 use crate::origin;
+use crate::routes::Peer;
 use crate::server::Server;
 
 /// How long a login lasts.
@@ -28,10 +28,10 @@ const MOST_PLACES: usize = 100;
 struct Denied(StatusCode, &'static str, Duration);
 
 /// Answers any request to the path.
-pub async fn answer(server: &Arc<Server>, address: IpAddr, method: &Method, headers: &HeaderMap) -> Response {
+pub async fn answer(server: &Arc<Server>, peer: &Peer, method: &Method, headers: &HeaderMap) -> Response {
     let hosts = &server.config().allowed_hosts;
     let is_welcome = origin::is_allowed(headers, hosts).await && origin::foreign_name(headers, hosts).await.is_none();
-    let mut response = match respond(server, address, method, headers, is_welcome).await {
+    let mut response = match respond(server, peer, method, headers, is_welcome).await {
         Ok(response) => response,
         Err(Denied(status, words, retry_after)) => {
             let mut response = warp::reply::with_status(words, status).into_response();
@@ -56,7 +56,7 @@ pub async fn answer(server: &Arc<Server>, address: IpAddr, method: &Method, head
 
 async fn respond(
     server: &Arc<Server>,
-    address: IpAddr,
+    peer: &Peer,
     method: &Method,
     headers: &HeaderMap,
     is_welcome: bool,
@@ -67,7 +67,7 @@ async fn respond(
     if *method == Method::OPTIONS {
         return Ok(permission());
     }
-    let credential = authorization::credential(headers);
+    let (credential, address) = (peer.credential(headers), peer.address.ip());
     let caller = server.control.callers().admit(credential.as_ref(), address).await.inspect_err(|_| {
         server.control.events().note_once(format!("{address}: a refused login"));
     })?;

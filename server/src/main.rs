@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Some(Command::Config(command)) => return config_command::run(command),
         Some(Command::User(args)) => return account_commands::user(args),
         Some(Command::Token(args)) => return account_commands::token(args),
+        Some(Command::Link(args)) => return account_commands::link(args),
         None => {}
     }
     let args = line.serve;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::authorization;
 use crate::config::Audience;
 use crate::forwarded;
 use crate::origin;
+use crate::routes::Peer;
 use crate::server::Server;
 
 /// The path of the figures.
@@ -30,8 +30,8 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.
 const DISK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers a request for the figures.
-pub async fn answer(server: &Arc<Server>, method: &Method, headers: &HeaderMap, client: IpAddr) -> Response {
-    if let Err(denied) = may_read(server, headers, client).await {
+pub async fn answer(server: &Arc<Server>, method: &Method, headers: &HeaderMap, peer: &Peer) -> Response {
+    if let Err(denied) = may_read(server, headers, peer).await {
         return denied;
     }
     if ![Method::GET, Method::HEAD].contains(method) {
@@ -52,7 +52,8 @@ pub async fn readiness(server: &Arc<Server>) -> Response {
 }
 
 /// An administrator may read the figures, and by default everybody on this machine.
-async fn may_read(server: &Arc<Server>, headers: &HeaderMap, client: IpAddr) -> Result<(), Response> {
+async fn may_read(server: &Arc<Server>, headers: &HeaderMap, peer: &Peer) -> Result<(), Response> {
+    let client = peer.address.ip();
     let config = server.config();
     if origin::foreign_name(headers, &config.allowed_hosts).await.is_some() {
         return Err(words(StatusCode::MISDIRECTED_REQUEST, "This server is not known under this name.\n"));
@@ -65,7 +66,7 @@ async fn may_read(server: &Arc<Server>, headers: &HeaderMap, client: IpAddr) -> 
     }
     const WORDS: &str = "The figures are for this machine, and for an administrator who logs in (--user NAME). The \
                          setting metrics = \"everywhere\" opens them to all.\n";
-    let credential = authorization::credential(headers);
+    let credential = peer.credential(headers);
     let (status, retry_after) = match server.control.callers().admit(credential.as_ref(), client).await {
         Ok(caller) if is_admin(server, &caller) => return Ok(()),
         Ok(_) if credential.is_some() => (StatusCode::FORBIDDEN, Duration::ZERO),
@@ -136,11 +137,12 @@ async fn figures(server: &Arc<Server>) -> Figures {
     let answers: Vec<_> = classes.iter().zip(answers).map(|(class, count)| ("status", *class, count)).collect();
     figures.counter("wstp_plain_answers_total", "Answers to plain requests for files and folders.", &answers);
     let refused = server.control.callers().refused();
-    let refused = [Refused::Wrong, Refused::TriedTooOften, Refused::Busy]
+    let refused = [Refused::Wrong, Refused::TriedTooOften, Refused::Busy, Refused::NoLink]
         .map(|why| ("reason", why.label(), refused[why as usize]));
     figures.counter("wstp_logins_refused_total", "Requests and connections that were not let in.", &refused);
     figures.gauge("wstp_users", "Users.", &one(accounts.users.len()));
     figures.gauge("wstp_tokens", "Tokens, those of logins too.", &one(accounts.tokens.len()));
+    figures.gauge("wstp_links", "Share links.", &one(accounts.links.len()));
     figures.gauge("wstp_shares", "Shares.", &one(shares));
     figures.gauge("wstp_shares_there", "Shares whose folder can be read.", &one(there));
     if let Some(descriptors) = descriptors() {

@@ -33,7 +33,7 @@ use warp::reply::{Reply, Response};
 use wstp_protocol::ErrorCode;
 use wstp_provider::Refusal;
 
-use crate::access::{NotAdmitted, Reach};
+use crate::access::{Caller, Credential, NotAdmitted, Reach};
 use crate::authorization;
 use crate::origin;
 use crate::places::Reader;
@@ -61,10 +61,14 @@ pub struct Request {
     pub method: Method,
     /// The path unchanged: percent-encoded, and beginning with [`FILES_PATH`].
     pub path: String,
+    /// The prefix of the path, as the client knows it.
+    pub prefix: String,
     /// The part after the `?`.
     pub query: Option<String>,
     /// The head.
     pub headers: HeaderMap,
+    /// The proof of who asks.
+    pub credential: Option<Credential>,
     /// The client.
     pub reader: Arc<Reader>,
     /// The number of the connection.
@@ -139,8 +143,7 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
         return Err(Denied::foreign(&name));
     }
     let target = Target::parse(&request.path).ok_or(Refusal::from(ErrorCode::NotFound))?;
-    let credential = authorization::credential(&request.headers);
-    let caller = server.control.callers().admit(credential.as_ref(), request.address.ip()).await?;
+    let caller = server.control.callers().admit(request.credential.as_ref(), request.address.ip()).await?;
     if caller.is_unproven() && caller.rights().reach(&target.path) == Reach::Nowhere {
         return Err(NotAdmitted::Unauthorized.into());
     }
@@ -148,16 +151,27 @@ async fn respond(server: &Arc<Server>, request: &Request, is_welcome: bool) -> R
     let presence = server.control.sessions().enter((request.number, request.address), caller, false)?;
     let _held = presence.caller.request()?;
     let found = server.files.store().open(&presence.caller, &target.path).await?;
+    if request.method == Method::GET {
+        begin_download(&presence.caller, request.query(), &target, &found).await?;
+    }
     let delivery = Delivery::new(server, &target.path, presence, seat);
     match found {
         Found::File(_) if target.is_folder => Err(Refusal::from(ErrorCode::NotFound).into()),
         Found::File(version) => {
-            let hash = server.files.known_root(&target.path, &version).await;
+            let hash = server.files.known_root(delivery.caller(), &target.path, &version).await;
             let file = FileStream::new(version).await;
             let about = Representation::of_file(&file, &target.path, hash);
             Ok(download::respond(request, &about, file, delivery))
         }
         Found::Folder(folder) => folder_answer(server, request, target, folder, delivery).await,
+    }
+}
+
+/// Counts an answer with the bytes of files. Lists of folders are free.
+async fn begin_download(caller: &Caller, query: Query<'_>, target: &Target, found: &Found) -> Result<(), Refusal> {
+    match found {
+        Found::Folder(_) if archive::asked_for(query).is_none() => Ok(()),
+        _ => caller.begin_download(&target.path).await,
     }
 }
 
@@ -180,7 +194,7 @@ async fn folder_answer(
     }
     let Some(format) = archive::asked_for(query) else {
         if !is_folder {
-            return Ok(moved_to_folder(server.config().base.as_str(), &request.path));
+            return Ok(moved_to_folder(&request.prefix, &request.path));
         }
         let order = sorting::Order::asked_for(query);
         let (folder, is_sorted) = match order {
@@ -206,9 +220,9 @@ async fn folder_answer(
 }
 
 /// A folder's links are relative, so its address ends in a slash.
-fn moved_to_folder(base: &str, path: &str) -> Response {
+fn moved_to_folder(prefix: &str, path: &str) -> Response {
     let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
-    if let Ok(location) = HeaderValue::try_from(format!("{base}{path}/")) {
+    if let Ok(location) = HeaderValue::try_from(format!("{prefix}{path}/")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
@@ -245,7 +259,9 @@ impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.code() {
             ErrorCode::NotFound | ErrorCode::InvalidPath => StatusCode::NOT_FOUND,
-            ErrorCode::Forbidden | ErrorCode::NotAFile | ErrorCode::NotADirectory => StatusCode::FORBIDDEN,
+            ErrorCode::Forbidden | ErrorCode::UsedUp | ErrorCode::NotAFile | ErrorCode::NotADirectory => {
+                StatusCode::FORBIDDEN
+            }
             ErrorCode::Busy | ErrorCode::Changed | ErrorCode::ShuttingDown | ErrorCode::ShareGone => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -212,9 +212,11 @@ impl Session {
         self.is_barred.load(Ordering::Relaxed)
     }
 
-    /// A file is fetched from now on, under this handle.
-    pub(crate) fn fetches(&self, handle: Handle, path: SharePath) {
-        self.lock().paths.insert(handle, path);
+    /// What the caller names so is fetched from now on, under this handle.
+    pub(crate) fn fetches(&self, handle: Handle, path: &SharePath) {
+        if let Ok(place) = self.caller.place(path) {
+            self.lock().paths.insert(handle, place.into_owned());
+        }
     }
 
     /// A file is not fetched any more.

@@ -11,13 +11,15 @@ use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use wstp_protocol::probe::VERSION_FIELD;
-use wstp_protocol::{ENDPOINT_PATH, LOGIN_PATH, VERSIONS};
+use wstp_protocol::{ENDPOINT_PATH, LINK_PATH, LOGIN_PATH, VERSIONS};
 
+use crate::access::Credential;
 use crate::base::Base;
 use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
+use crate::secret::Secret;
 use crate::server::Server;
-use crate::{admin, exchange, forwarded, login, metrics, origin, session};
+use crate::{admin, authorization, exchange, forwarded, links, login, metrics, origin, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -35,12 +37,19 @@ pub struct Peer {
     local: SocketAddr,
     /// Given back when the last user of the connection is done.
     slot: Arc<Slot>,
+    /// The code of the share link in the request's address.
+    link: Option<Secret>,
+    /// The facts that a trusted proxy adds to a request.
+    told: forwarded::Told,
+    /// The server's name in the request.
+    host: Option<String>,
 }
 
 impl Peer {
     /// A peer that takes a place.
     pub fn new(number: u64, address: SocketAddr, local: SocketAddr, slot: Slot) -> Self {
-        Self { number, address, local, slot: Arc::new(slot) }
+        let told = forwarded::Told::default();
+        Self { number, address, local, slot: Arc::new(slot), link: None, told, host: None }
     }
 
     /// The server's own address and port.
@@ -48,10 +57,50 @@ impl Peer {
         self.local
     }
 
-    /// The same connection, with the client that a proxy names in a request.
+    /// The same connection, for a request to a share link.
+    pub fn by_link(&self, code: Secret) -> Self {
+        Self { link: Some(code), ..self.clone() }
+    }
+
+    /// Whether the request is to a share link.
+    pub fn is_by_link(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// The server's name and port, as the client uses them.
+    pub fn host(&self) -> String {
+        self.host.clone().unwrap_or_else(|| self.local.to_string())
+    }
+
+    /// Whether a trusted proxy says that the client's connection is encrypted.
+    pub fn is_forwarded_encrypted(&self) -> bool {
+        self.told.is_encrypted
+    }
+
+    /// The proof of who asks: the link in the address, what a trusted proxy says, or what the head of the request has.
+    pub fn credential(&self, headers: &HeaderMap) -> Option<Credential> {
+        match (&self.link, &self.told.user) {
+            (Some(code), _) => Some(authorization::of_link(code.clone(), headers)),
+            (None, Some(user)) => Some(Credential::Forwarded(user.clone())),
+            (None, None) => authorization::credential(headers),
+        }
+    }
+
+    /// The prefix of the server's paths, as the client of this request knows it.
+    fn prefix(&self, server: &Server) -> String {
+        let base = server.config().base.as_str().to_owned();
+        match &self.link {
+            Some(code) => format!("{base}{LINK_PATH}{}", code.expose()),
+            None => base,
+        }
+    }
+
+    /// The same connection, with what a proxy and the client say in a request.
     fn forwarding(&self, server: &Server, headers: &HeaderMap) -> Self {
-        let address = forwarded::client(self.address, headers, &server.config().proxies);
-        Self { address, ..self.clone() }
+        let config = server.config();
+        let address = forwarded::client(self.address, headers, &config.proxies);
+        let told = forwarded::told(self.address, headers, &config.proxies);
+        Self { address, told, host: requested_address(headers).map(str::to_owned), ..self.clone() }
     }
 
     /// The reader of the sent data.
@@ -72,24 +121,7 @@ pub fn routes(
     let logins = logins(server.clone(), peer.clone());
     let administration = administration(server.clone(), peer.clone());
     let (figures, ready) = (figures(server.clone(), peer.clone()), ready(server.clone()));
-    let endpoint = warp::path(&ENDPOINT_PATH[1..])
-        .and(warp::path::end())
-        .and(warp::get())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .then(move |headers: HeaderMap, upgrade: Option<OnUpgrade>| {
-            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
-            async move {
-                match upgrade_answer(&server, &headers).await {
-                    Ok(accept) if let Some(on_upgrade) = upgrade => {
-                        session::spawn(server, peer, on_upgrade);
-                        switching(accept)
-                    }
-                    Ok(_) => words(StatusCode::UPGRADE_REQUIRED, NO_UPGRADE),
-                    Err((status, text)) => words(status, text),
-                }
-            }
-        });
+    let endpoint = endpoint(server, peer);
     let health = warp::path("healthz").and(warp::path::end()).and(reads()).map(|| words(StatusCode::OK, "ok\n"));
     let page = warp::path::end().and(reads()).and(warp::header::headers_cloned()).map(move |headers: HeaderMap| {
         let address = match requested_address(&headers) {
@@ -131,6 +163,59 @@ pub fn routes(
         .map(secured)
 }
 
+/// The protocol over WebSockets.
+fn endpoint(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path(&ENDPOINT_PATH[1..])
+        .and(warp::path::end())
+        .and(warp::get())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .then(move |headers: HeaderMap, upgrade: Option<OnUpgrade>| {
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
+            let credential = peer.credential(&headers);
+            async move {
+                match upgrade_answer(&server, &headers).await {
+                    Ok(accept) if let Some(on_upgrade) = upgrade => {
+                        session::spawn(server, peer, credential, on_upgrade);
+                        switching(accept)
+                    }
+                    Ok(_) => words(StatusCode::UPGRADE_REQUIRED, NO_UPGRADE),
+                    Err((status, text)) => words(status, text),
+                }
+            }
+        })
+}
+
+/// All that can be requested by a share link.
+pub fn of_link(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let (endpoint, exchanges) = (endpoint(server.clone(), peer.clone()), exchanges(server.clone(), peer.clone()));
+    let files = files(server.clone(), peer.clone());
+    let page =
+        warp::path::end().and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
+            move |method, headers: HeaderMap, body| {
+                let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
+                async move { links::answer(&server, &peer, method, &headers, body).await }
+            },
+        );
+    page.or(endpoint)
+        .unify()
+        .or(exchanges)
+        .unify()
+        .or(files)
+        .unify()
+        .recover(|_: Rejection| async {
+            Ok::<_, Infallible>(words(StatusCode::NOT_FOUND, "There is nothing at this address.\n"))
+        })
+        .unify()
+        .map(secured)
+}
+
 /// Whether the server can serve.
 fn ready(server: Arc<Server>) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::path("readyz").and(warp::path::end()).and(reads()).then(move || {
@@ -149,8 +234,8 @@ fn figures(
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .then(move |method, headers: HeaderMap| {
-            let (server, address) = (server.clone(), peer.forwarding(&server, &headers).address);
-            async move { metrics::answer(&server, &method, &headers, address.ip()).await }
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
+            async move { metrics::answer(&server, &method, &headers, &peer).await }
         })
 }
 
@@ -178,8 +263,8 @@ fn logins(
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::path(&LOGIN_PATH[1..]).and(warp::path::end()).and(warp::method()).and(warp::header::headers_cloned()).then(
         move |method, headers: HeaderMap| {
-            let (server, address) = (server.clone(), peer.forwarding(&server, &headers).address);
-            async move { login::answer(&server, address.ip(), &method, &headers).await }
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
+            async move { login::answer(&server, &peer, &method, &headers).await }
         },
     )
 }
@@ -217,7 +302,8 @@ fn files(
             let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
             let reader = peer.reader().clone();
             let (path, number, address) = (path.as_str().to_owned(), peer.number, peer.address);
-            let request = Request { method, path, query, headers, reader, number, address };
+            let (prefix, credential) = (peer.prefix(&server), peer.credential(&headers));
+            let request = Request { method, path, prefix, query, headers, credential, reader, number, address };
             async move { plain_http::answer(&server, &request).await }
         })
 }

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// Random bytes in a secret.
 const RANDOM: usize = 32;
+/// Random bytes in a code.
+const CODE: usize = 16;
 
 /// A password or a token. Its `Debug` form hides it, it has no `Display` form, and its memory is cleared at the end.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +29,15 @@ impl Secret {
         getrandom::fill(&mut random).ok()?;
         let digits = random.iter().map(|byte| format!("{byte:02x}"));
         Some(Self::new(std::iter::once(prefix.to_owned()).chain(digits).collect::<String>()))
+    }
+
+    /// A new one with 128 random bits, short enough for a picture, of characters that stand as they are in an address;
+    /// `None` when the system has no randomness.
+    #[must_use]
+    pub fn code() -> Option<Self> {
+        let mut random = [0; CODE];
+        getrandom::fill(&mut random).ok()?;
+        Some(Self::new(URL_SAFE_NO_PAD.encode(random)))
     }
 
     /// The text itself. Nothing may keep or show it.

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use wstp_protocol::{ErrorCode, Failure, Goodbye, ServerMessage};
 use wstp_provider::Refusal;
 
+use crate::access::Credential;
 use crate::carrier::{Closing, Receiver, Sender};
 use crate::places::Reader;
 use crate::registry::{Presence, Session};
@@ -42,6 +43,8 @@ pub struct Guest {
     pub reader: Arc<Reader>,
     /// Whether the session ends with this connection.
     pub is_bound: bool,
+    /// The proof of who asks in the head of its request.
+    pub credential: Option<Credential>,
 }
 
 /// How a connection ends.
@@ -94,7 +97,7 @@ impl Ending {
 }
 
 /// Serves the protocol on a connection once its upgrade is through.
-pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
+pub fn spawn(server: Arc<Server>, peer: Peer, credential: Option<Credential>, on_upgrade: OnUpgrade) {
     let span = tracing::info_span!("connection", id = peer.number, peer = %peer.address);
     let sessions = server.sessions.clone();
     let task = async move {
@@ -102,7 +105,8 @@ pub fn spawn(server: Arc<Server>, peer: Peer, on_upgrade: OnUpgrade) {
             Ok(upgraded) => {
                 let (sender, receiver) = socket::open(&server, upgraded);
                 let reader = peer.reader().clone();
-                let guest = Guest { number: peer.number, address: peer.address, reader, is_bound: true };
+                let (number, address) = (peer.number, peer.address);
+                let guest = Guest { number, address, reader, is_bound: true, credential };
                 serve(&server, guest, sender, receiver).await;
             }
             Err(error) => tracing::debug!(%error, "the upgrade failed"),

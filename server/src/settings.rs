@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use http::uri::Authority;
+use http::{HeaderName, header};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
@@ -44,6 +45,9 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The field in which they do.
     pub proxy_field: Field,
+    /// The field in which a trusted proxy names the user who is logged in there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_header: Option<FieldName>,
     /// The places from which the administration page answers.
     pub admin: Audience,
     /// The places from which the figures at `/metrics` can be read without logging in.
@@ -130,6 +134,10 @@ pub enum TlsSource {
     File(PathBuf),
 }
 
+/// The name of a field of HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldName(HeaderName);
+
 /// A name of this server, alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HostName(String);
@@ -198,7 +206,11 @@ impl Settings {
             base: self.base,
             admin: self.admin,
             metrics: self.metrics,
-            proxies: Proxies { trusted: self.trusted_proxies, field: self.proxy_field },
+            proxies: Proxies {
+                trusted: self.trusted_proxies,
+                field: self.proxy_field,
+                identity: self.identity_header.map(|FieldName(name)| name),
+            },
             cache_dir: self.cache_dir,
             cache_limit: self.cache_limit.saturating_mul(1 << 20),
             max_connections: self.max_connections.0 as usize,
@@ -226,6 +238,7 @@ impl Default for Settings {
             tls_key: None,
             trusted_proxies: Vec::new(),
             proxy_field: Field::default(),
+            identity_header: None,
             admin: Audience::default(),
             metrics: Audience::default(),
             public: false,
@@ -328,6 +341,31 @@ impl<'de> Deserialize<'de> for HostName {
     }
 }
 
+/// A field that has another meaning would let everybody pass as a user.
+impl FromStr for FieldName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WORDS: &str = "write the name of a field that the proxy sets, such as Remote-User or X-Forwarded-User";
+        let name: HeaderName = text.parse().map_err(|_| WORDS)?;
+        let has_other_meaning =
+            [header::HOST, header::ORIGIN, header::AUTHORIZATION, header::COOKIE, header::USER_AGENT];
+        if has_other_meaning.contains(&name) { Err(WORDS) } else { Ok(Self(name)) }
+    }
+}
+
+impl Serialize for FieldName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 impl FromStr for ShareName {
     type Err = String;
 
@@ -420,11 +458,12 @@ mod tests {
         let text: String = keys.map(|line| format!("{line}\n")).collect();
         let all = Settings::parse(&text).unwrap();
         // Those that depend on the machine are examples, and the defaults of the rest are true.
-        let Settings { tls, tls_key, cache_dir, state_dir, congestion, shares, .. } = all.clone();
+        let Settings { tls, tls_key, identity_header, cache_dir, state_dir, congestion, shares, .. } = all.clone();
         assert!(tls.is_some() && tls_key.is_some() && cache_dir.is_some() && state_dir.is_some(), "{text}");
-        assert!(congestion.is_some() && !shares.is_empty(), "{text}");
+        assert!(identity_header.is_some() && congestion.is_some() && !shares.is_empty(), "{text}");
         let defaults = Settings::default();
-        assert_eq!(all.clone(), Settings { tls, tls_key, cache_dir, state_dir, congestion, shares, ..defaults });
+        let machine = Settings { tls, tls_key, identity_header, cache_dir, state_dir, congestion, shares, ..defaults };
+        assert_eq!(all.clone(), machine);
         let written = toml::to_string(&all).unwrap();
         for key in written.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not in the template");

@@ -62,6 +62,9 @@ pub struct Done {
     /// The secret of a new token. It is told this once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// The path of a new share link, with its code, beneath the server's own address. It is told this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 /// One thing that an administrator wants done: the body of `POST api/do`.
@@ -120,6 +123,13 @@ pub enum Action {
         /// Its number.
         id: String,
     },
+    /// Make a share link.
+    AddLink(AddLink),
+    /// Remove a share link.
+    RemoveLink {
+        /// Its number.
+        id: String,
+    },
 }
 
 /// A share as it is written to the configuration file.
@@ -148,6 +158,9 @@ pub struct AddUser {
     pub only: Vec<String>,
     /// Bytes a second at most.
     pub rate: Option<u64>,
+    /// Bytes a day at most.
+    #[serde(default)]
+    pub volume: Option<u64>,
 }
 
 /// A new token.
@@ -160,6 +173,23 @@ pub struct AddToken {
     pub only: Vec<String>,
     /// Days until it ends.
     pub days: u32,
+    /// How many downloads may begin.
+    #[serde(default)]
+    pub downloads: Option<u64>,
+}
+
+/// A new share link.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddLink {
+    /// The file or the folder that it opens.
+    pub path: String,
+    /// Days until it ends.
+    pub days: u32,
+    /// How many downloads may begin.
+    pub downloads: Option<u64>,
+    /// The password that it asks for.
+    pub password: Option<String>,
 }
 
 /// Everything that the page shows, as it is now.
@@ -187,6 +217,9 @@ pub struct State {
     pub users: Vec<UserState>,
     /// The tokens.
     pub tokens: Vec<TokenState>,
+    /// The share links.
+    #[serde(default)]
+    pub links: Vec<LinkState>,
     /// The newest events, the oldest first.
     pub events: Vec<Event>,
 }
@@ -251,6 +284,8 @@ pub struct UserState {
     pub only: Vec<String>,
     /// Bytes a second at most.
     pub rate: Option<u64>,
+    /// Bytes a day at most.
+    pub volume: Option<u64>,
 }
 
 /// One token.
@@ -266,6 +301,27 @@ pub struct TokenState {
     pub expires: Option<u64>,
     /// Whether a user got it by logging in.
     pub login: bool,
+    /// How many downloads may still begin.
+    pub downloads: Option<u64>,
+}
+
+/// One share link, without its code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkState {
+    /// Its number.
+    pub id: String,
+    /// The user who made it.
+    pub user: Option<String>,
+    /// The file or the folder that it opens.
+    pub path: String,
+    /// When it ends, in seconds since 1970.
+    pub expires: u64,
+    /// How many downloads may still begin.
+    pub downloads: Option<u64>,
+    /// Whether it asks for a password.
+    pub has_password: bool,
+    /// Whether it opens something now: it has not ended, and its maker may still read the path.
+    pub works: bool,
 }
 
 /// Something that happened.

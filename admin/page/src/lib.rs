@@ -6,6 +6,7 @@
 mod clients;
 mod enter;
 mod events;
+mod links;
 mod overview;
 mod page;
 mod parts;

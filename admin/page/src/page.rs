@@ -8,6 +8,7 @@ use wstp_ui::toast::ToastShelf;
 use crate::clients::Clients;
 use crate::enter::{First, LogIn};
 use crate::events::Events;
+use crate::links::Links;
 use crate::overview::Overview;
 use crate::people::People;
 use crate::server::Server;
@@ -20,14 +21,16 @@ enum Tab {
     Clients,
     Shares,
     People,
+    Links,
     Events,
 }
 
-const TABS: [(Tab, &str, &str); 5] = [
+const TABS: [(Tab, &str, &str); 6] = [
     (Tab::Overview, "Overview", "tab-overview"),
     (Tab::Clients, "Clients", "tab-clients"),
     (Tab::Shares, "Shares", "tab-shares"),
     (Tab::People, "Users and tokens", "tab-people"),
+    (Tab::Links, "Links", "tab-links"),
     (Tab::Events, "Events", "tab-events"),
 ];
 
@@ -101,6 +104,7 @@ fn Views(server: Server, user: String) -> impl IntoView {
                     Tab::Clients => view! { <Clients server=server /> }.into_any(),
                     Tab::Shares => view! { <Shares server=server /> }.into_any(),
                     Tab::People => view! { <People server=server /> }.into_any(),
+                    Tab::Links => view! { <Links server=server /> }.into_any(),
                     Tab::Events => view! { <Events server=server /> }.into_any(),
                 }}
             </div>

@@ -24,6 +24,14 @@ pub fn split_places(typed: &str) -> Vec<String> {
     typed.split(',').map(str::trim).filter(|place| !place.is_empty()).map(str::to_owned).collect()
 }
 
+/// A number above 0 that may be missing; `None` for anything else.
+pub fn number(typed: &str) -> Option<Option<u64>> {
+    match typed.trim() {
+        "" => Some(None),
+        typed => typed.parse().ok().filter(|number| *number > 0).map(Some),
+    }
+}
+
 /// A choice of one of several.
 #[component]
 pub fn Choice(

@@ -7,11 +7,11 @@ use wstp_ui::button::{Button, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::{Confirm, Dialog};
 use wstp_ui::field::TextField;
-use wstp_ui::format::rate;
+use wstp_ui::format::{bytes, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::EmptyState;
 
-use crate::parts::{Choice, moment, part, split_places};
+use crate::parts::{Choice, moment, number, part, split_places};
 use crate::server::Server;
 
 const ROLES: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ pub fn People(server: Server) -> impl IntoView {
     let changed = RwSignal::new(String::new());
     let remove = move |()| {
         let name = removed.get_untracked();
-        server.act(Action::RemoveUser { name: name.clone() }, format!("{name} is removed, with all tokens."));
+        server.act(Action::RemoveUser { name: name.clone() }, format!("{name} is removed, with all tokens and links."));
     };
     view! {
         <h2>"Users"</h2>
@@ -47,7 +47,7 @@ pub fn People(server: Server) -> impl IntoView {
                 </tr>
             </thead>
             <tbody>
-                <For each=move || users.get() key=|user| (user.name.clone(), user.role.clone(), user.only.clone(), user.rate) let(user)>
+                <For each=move || users.get() key=|user| (user.name.clone(), user.role.clone(), user.only.clone(), user.rate, user.volume) let(user)>
                     <User
                         user=user
                         on_password=move |name| {
@@ -68,7 +68,7 @@ pub fn People(server: Server) -> impl IntoView {
         <Confirm
             open=asks
             title=Signal::derive(move || format!("Remove {}?", removed.get()))
-            text="The user's downloads end, and its tokens are revoked.".to_owned()
+            text="The user's downloads end, its tokens are revoked, and its links are removed.".to_owned()
             verb="Remove the user"
             on_confirm=remove
         />
@@ -87,7 +87,10 @@ fn User(
         (_, []) => "every share".to_owned(),
         (_, places) => places.join(", "),
     };
-    let limit = user.rate.map_or_else(|| "—".to_owned(), |limit| rate(limit as f64));
+    let limits =
+        [user.rate.map(|limit| rate(limit as f64)), user.volume.map(|volume| format!("{} a day", bytes(volume)))];
+    let limits: Vec<_> = limits.into_iter().flatten().collect();
+    let limit = if limits.is_empty() { "—".to_owned() } else { limits.join(", ") };
     let (changed, removed, shown, name) = (user.name.clone(), user.name.clone(), user.name.clone(), user.name.clone());
     view! {
         <tr data-testid="user" data-name=name>
@@ -117,14 +120,19 @@ fn NewUser(server: Server) -> impl IntoView {
     let (name, password, places) =
         (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
     let role = RwSignal::new("normal".to_owned());
+    let (speed, volume) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
+        let (Some(rate), Some(volume)) = (number(&speed.get_untracked()), number(&volume.get_untracked())) else {
+            return server.toasts.show("Type numbers as limits, or nothing.".to_owned(), None);
+        };
         let user = AddUser {
             name: name.get_untracked().trim().to_owned(),
             password: password.get_untracked(),
             role: role.get_untracked(),
             only: split_places(&places.get_untracked()),
-            rate: None,
+            rate: rate.map(|rate| rate.saturating_mul(1024)),
+            volume: volume.map(|volume| volume.saturating_mul(1 << 20)),
         };
         let words = format!("{} may log in now.", user.name);
         server.ask(Action::AddUser(user), move |_| {
@@ -139,6 +147,8 @@ fn NewUser(server: Server) -> impl IntoView {
             <TextField label="Password, 8 characters or more".to_owned() value=password is_secret=true testid="user-password" />
             <Choice label="Role" options=ROLES value=role testid="user-role" />
             <TextField label="Only these places".to_owned() value=places placeholder="films, music/new" testid="user-only" />
+            <TextField label="KiB a second at most".to_owned() value=speed placeholder="no limit" testid="user-rate" />
+            <TextField label="MiB a day at most".to_owned() value=volume placeholder="no limit" testid="user-volume" />
             <Button weight=Weight::Primary submit=true testid="user-add">"Add"</Button>
         </form>
     }
@@ -201,7 +211,7 @@ fn Tokens(server: Server) -> impl IntoView {
                 </tr>
             </thead>
             <tbody>
-                <For each=move || tokens.get() key=|token| token.id.clone() let(token)>
+                <For each=move || tokens.get() key=|token| (token.id.clone(), token.downloads) let(token)>
                     <Token server=server token=token />
                 </For>
             </tbody>
@@ -225,6 +235,7 @@ fn Token(server: Server, token: TokenState) -> impl IntoView {
     let ends = token.expires.map_or_else(|| "never".to_owned(), |expires| moment(&writer, expires));
     let opens = if token.only.is_empty() { "what the user reads".to_owned() } else { token.only.join(", ") };
     let kind = if token.login { " (login)" } else { "" };
+    let ends = token.downloads.map_or_else(|| ends.clone(), |left| format!("{ends}, or after {left} downloads"));
     let (id, shown) = (token.id.clone(), token.id.clone());
     view! {
         <tr data-testid="token">
@@ -253,14 +264,17 @@ fn Token(server: Server, token: TokenState) -> impl IntoView {
 #[component]
 fn NewToken(server: Server, made: RwSignal<String>, shows: RwSignal<bool>) -> impl IntoView {
     let (user, places) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
-    let days = RwSignal::new("90".to_owned());
+    let (days, downloads) = (RwSignal::new("90".to_owned()), RwSignal::new(String::new()));
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Ok(days) = days.get_untracked().trim().parse() else {
             return server.toasts.show("Type a number of days.".to_owned(), None);
         };
         let user = Some(user.get_untracked().trim().to_owned()).filter(|name| !name.is_empty());
-        let token = AddToken { user, only: split_places(&places.get_untracked()), days };
+        let Some(downloads) = number(&downloads.get_untracked()) else {
+            return server.toasts.show("Type a number of downloads, or nothing.".to_owned(), None);
+        };
+        let token = AddToken { user, only: split_places(&places.get_untracked()), days, downloads };
         server.ask(Action::AddToken(token), move |done| {
             made.set(done.token.unwrap_or_default());
             shows.set(true);
@@ -272,6 +286,7 @@ fn NewToken(server: Server, made: RwSignal<String>, shows: RwSignal<bool>) -> im
             <TextField label="For the user".to_owned() value=user testid="token-user" />
             <TextField label="Only these places".to_owned() value=places placeholder="films/new" testid="token-only" />
             <TextField label="Days until it ends".to_owned() value=days testid="token-days" />
+            <TextField label="Downloads at most".to_owned() value=downloads placeholder="any number" testid="token-downloads" />
             <Button weight=Weight::Primary submit=true testid="token-add">"Make"</Button>
         </form>
     }

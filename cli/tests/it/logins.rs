@@ -25,10 +25,10 @@ async fn server(dir: &Path) -> (Arc<Control>, String) {
 
 async fn server_with(dir: &Path, config: Config) -> (Arc<Control>, String) {
     let password = PasswordHash::of(&Secret::new(PASSWORD)).unwrap();
-    let user = User { role: Role::Normal, password, only: Vec::new(), rate: None };
+    let user = User { role: Role::Normal, password, only: Vec::new(), rate: None, volume: None };
     let only = vec![SharePath::parse("given").unwrap()];
     let hash = TokenHash::of("wstp_given");
-    let token = Token { hash, user: None, only, created: 0, expires: None, login: false };
+    let token = Token { hash, user: None, only, created: 0, expires: None, login: false, downloads: None };
     let mut accounts = Accounts::default();
     accounts.users.insert("anna".parse().unwrap(), user);
     accounts.tokens.insert("00000001".parse().unwrap(), token);

@@ -7,7 +7,7 @@ use crate::support::{MIB, sample, write, wstp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE, SET_COOKIE};
 use reqwest::{Client, Response, redirect::Policy};
 use tempfile::tempdir;
-use wstp_testkit::{Program, Server};
+use wstp_testkit::{LONG, Program, Server, until};
 
 const PASSWORD: &str = "correct horse battery";
 /// The lines of nginx in docs/server.md.
@@ -51,6 +51,12 @@ async fn a_server_below_a_path_is_found_behind_each_proxy_and_everything_works_t
     let bytes = sample(MIB + 1, 1);
     let server = served(folder.path(), &bytes).await;
     let to = server.address();
+    let mut links = Vec::new();
+    for path in ["x", "sub"] {
+        let made =
+            Server::manage(&folder.path().join("state"), &["link", "add", path, "--server", ""], "").await.unwrap();
+        links.push(made.trim().to_owned());
+    }
     let nginx = format!("location / {{ return 404; }} location /wstp/ {{ proxy_pass http://{to}; {TO_SERVER} }}");
     let nginx = Program::nginx(&nginx).await.unwrap();
     let haproxy =
@@ -71,10 +77,26 @@ async fn a_server_below_a_path_is_found_behind_each_proxy_and_everything_works_t
             assert!(fs::read(here.path().join("x")).unwrap() == bytes);
             fs::remove_file(here.path().join("x")).unwrap();
         }
+        for (link, name) in [(&links[0], "x"), (&links[1], "sub/y")] {
+            let link = format!("{}/wstp{link}", site.at);
+            until("the server to know the link", LONG, async || {
+                Ok((site.client.get(&link).send().await?.status() == 200).then_some(()))
+            })
+            .await
+            .unwrap();
+            let ended = wstp(here.path(), &["get", &link]).await;
+            assert_eq!(ended.code, Some(0), "{link}: {ended:?}");
+            let share = folder.path().join("share");
+            assert!(fs::read(here.path().join(name)).unwrap() == fs::read(share.join(name)).unwrap());
+        }
+        fs::remove_file(here.path().join("x")).unwrap();
+        fs::remove_dir_all(here.path().join("sub")).unwrap();
         plain_http_works(&site, &bytes).await;
         an_administrator_logs_in(&site).await;
         assert_ne!(site.get("/").await.status(), 200, "the proxy's own pages stay its own");
     }
+    let ended = wstp(here.path(), &["get", &format!("http://{to}/wstp/s/AAAAAAAAAAAAAAAAAAAAAA")]).await;
+    assert!(ended.code == Some(3) && ended.stderr.contains("This link has ended"), "{ended:?}");
     // Without the proxy, the server says where it is.
     let direct = Site { at: format!("http://{to}"), ..Site::at(&Program::nginx("").await.unwrap()) };
     let ended = wstp(here.path(), &["ls", &to.to_string()]).await;

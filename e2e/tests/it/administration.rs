@@ -95,11 +95,36 @@ async fn the_page_shows_a_download_and_changes_what_may_be_read() -> Result<()> 
     look(&page, "people").await?;
     let html = page.run("return document.documentElement.outerHTML", json!([])).await?;
     ensure!(!html.to_string().contains(secret), "nobody sees a token again");
+    a_link_is_made_and_opened(&stage, &page).await?;
     page.click("[data-testid=tab-events]").await?;
+    page.wait_for_words("root made a link to films/film.bin").await?;
     page.wait_for_words("root stopped sharing films").await?;
     page.wait_for_words("root made token").await?;
     look(&page, "events").await?;
     stage.browser()?.check_no_panic()
+}
+
+/// A share link, made on the page, shown once, and opened in a tab.
+async fn a_link_is_made_and_opened(stage: &Stage, page: &View<'_>) -> Result<()> {
+    page.click("[data-testid=tab-links]").await?;
+    page.fill("link-path", "films/film.bin").await?;
+    page.click("[data-testid=link-add]").await?;
+    page.wait_for_words("Whoever has it may download").await?;
+    let link = page.run("return document.querySelector('[data-testid=link-url]').innerText", json!([])).await?;
+    let link = link.as_str().context("a link is shown")?.trim().to_owned();
+    ensure!(link.starts_with(&format!("http://{}/s/", stage.server.address())), "{link}");
+    let drawn =
+        page.run("return document.querySelector('[data-testid=link-qr] path').getAttribute('d').length", json!([]));
+    ensure!(drawn.await?.as_u64() > Some(1000), "the picture has modules");
+    look(page, "link-made").await?;
+    page.click("[data-testid=link-kept]").await?;
+    look(page, "links").await?;
+    let html = page.run("return document.documentElement.outerHTML", json!([])).await?;
+    ensure!(!html.to_string().contains(&link), "nobody sees the link again");
+    let opened = View::open_address(stage.browser()?, &link, WIDE).await?;
+    opened.wait_for_words("film.bin").await?;
+    opened.wait_for_words("wstp get").await?;
+    look(&opened, "link").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

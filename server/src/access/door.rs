@@ -15,7 +15,8 @@ use wstp_provider::Refusal;
 
 use super::Rights;
 use super::throttle::Throttle;
-use crate::accounts::{Accounts, Book, PasswordHash, Passwords, TokenHash, TokenId, UserName, now};
+use super::unlocked::Unlocked;
+use crate::accounts::{Book, Link, PasswordHash, Passwords, TokenHash, TokenId, UserName, now};
 use crate::secret::Secret;
 
 /// How long a password that was right is known without the slow check. Plain HTTP sends it with each request.
@@ -24,6 +25,8 @@ const KNOWN_FOR: Duration = Duration::from_secs(600);
 const TRIED_TOO_OFTEN: Refusal =
     Refusal::new(ErrorCode::Busy, "Too many wrong passwords were tried. Wait a little before the next try.");
 
+const NO_LINK: Refusal = Refusal::new(ErrorCode::UsedUp, "This link has ended, or there never was one.");
+
 /// A secret that somebody gives to prove who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -31,6 +34,17 @@ pub enum Credential {
     Token(Secret),
     /// A user's name and password.
     Password(String, Secret),
+    /// The name of a user, from a trusted proxy that logged the user in.
+    Forwarded(String),
+    /// A share link.
+    Link {
+        /// The code in its address.
+        code: Secret,
+        /// The key that its page gave for the password.
+        key: Option<Secret>,
+        /// The password itself.
+        password: Option<Secret>,
+    },
 }
 
 /// The proof of who a caller is. It is checked again while the caller is connected.
@@ -45,6 +59,10 @@ pub enum Proof {
     Password(UserName, PasswordHash),
     /// A token.
     Token(TokenId),
+    /// A trusted proxy, which logged this user in.
+    Forwarded(UserName),
+    /// A share link, and its password if it has one.
+    Link(TokenId),
 }
 
 /// Why somebody is not let in.
@@ -56,6 +74,8 @@ pub enum NotAdmitted {
     TriedTooOften(Duration),
     /// Too many passwords are being checked.
     Busy,
+    /// There is no such share link, or it has ended.
+    NoLink,
 }
 
 /// Decides who is let in.
@@ -65,6 +85,7 @@ pub struct Door {
     public: RwLock<Rights>,
     passwords: Passwords,
     throttle: Throttle,
+    unlocked: Unlocked,
     known: Mutex<HashMap<UserName, Known>>,
     /// Hashes known passwords, in this process only. Without randomness none are known.
     key: Option<[u8; 32]>,
@@ -82,8 +103,8 @@ impl Door {
     pub fn new(book: Arc<Book>, public: Rights) -> Self {
         let mut key = [0; 32];
         let key = getrandom::fill(&mut key).ok().map(|()| key);
-        let (passwords, throttle) = (Passwords::default(), Throttle::default());
-        Self { book, public: RwLock::new(public), passwords, throttle, known: Mutex::default(), key }
+        let (passwords, throttle, unlocked) = (Passwords::default(), Throttle::default(), Unlocked::default());
+        Self { book, public: RwLock::new(public), passwords, throttle, unlocked, known: Mutex::default(), key }
     }
 
     /// The accounts.
@@ -104,14 +125,35 @@ impl Door {
         let accounts = self.book.accounts();
         match credential {
             None => Ok(Proof::Nothing),
+            Some(Credential::Link { code, key, password }) => {
+                let (id, link) = accounts.link(&TokenHash::of(code.expose())).ok_or(NotAdmitted::NoLink)?;
+                // The one that has ended is refused before a password is asked for.
+                accounts.link_rights(id, now()).ok_or(NotAdmitted::NoLink)?;
+                let is_unlocked = key.as_ref().is_some_and(|key| self.unlocked.opens(id, key));
+                match (&link.password, password) {
+                    (None, _) => {}
+                    (Some(_), _) if is_unlocked => {}
+                    (Some(hash), Some(password)) => {
+                        self.check_password(UserName::of_link(id), Some(hash.clone()), password, address).await?;
+                    }
+                    (Some(_), None) => return Err(NotAdmitted::Unauthorized),
+                }
+                Ok(Proof::Link(id.clone()))
+            }
             Some(_) if self.is_open() => Ok(Proof::Nothing),
+            Some(Credential::Forwarded(name)) => {
+                let name: UserName = name.parse().map_err(|_| NotAdmitted::Unauthorized)?;
+                accounts.users.contains_key(&name).then_some(Proof::Forwarded(name)).ok_or(NotAdmitted::Unauthorized)
+            }
             Some(Credential::Token(token)) => {
                 let found = accounts.token(&TokenHash::of(token.expose()));
                 found.map(|(id, _)| Proof::Token(id.clone())).ok_or(NotAdmitted::Unauthorized)
             }
             Some(Credential::Password(name, password)) => {
-                let name = name.parse().map_err(|_| NotAdmitted::Unauthorized)?;
-                self.check_password(&accounts, name, password, address).await
+                let name: UserName = name.parse().map_err(|_| NotAdmitted::Unauthorized)?;
+                let hash = accounts.users.get(&name).map(|user| user.password.clone());
+                let hash = self.check_password(name.clone(), hash, password, address).await?;
+                Ok(Proof::Password(name, hash))
             }
         }
     }
@@ -133,30 +175,42 @@ impl Door {
                 let has_scope = accounts.tokens.get(id).is_some_and(|token| !token.only.is_empty());
                 Some(if has_scope { rights } else { rights.or(&public()) })
             }
+            Proof::Forwarded(name) => accounts.user_rights(name).map(|rights| rights.or(&public())),
+            Proof::Link(id) => accounts.link_rights(id, now()),
         }
     }
 
     /// The user on whose behalf a proof is given, if there is one.
     pub fn user(&self, proof: &Proof) -> Option<UserName> {
         match proof {
-            Proof::Internal | Proof::Nothing => None,
-            Proof::Password(name, _) => Some(name.clone()),
+            Proof::Internal | Proof::Nothing | Proof::Link(_) => None,
+            Proof::Password(name, _) | Proof::Forwarded(name) => Some(name.clone()),
             Proof::Token(id) => self.book.accounts().tokens.get(id)?.user.clone(),
         }
     }
 
+    /// A share link.
+    pub fn link(&self, id: &TokenId) -> Option<Link> {
+        self.book.accounts().links.get(id).cloned()
+    }
+
+    /// A key to a link whose password was given.
+    pub fn unlock(&self, id: &TokenId) -> Option<Secret> {
+        self.unlocked.unlock(id)
+    }
+
+    /// Checks a password against the hash of who has this name, if there is one. Returns the hash.
     async fn check_password(
         &self,
-        accounts: &Accounts,
         name: UserName,
+        hash: Option<PasswordHash>,
         password: &Secret,
         address: IpAddr,
-    ) -> Result<Proof, NotAdmitted> {
-        let hash = accounts.users.get(&name).map(|user| user.password.clone());
+    ) -> Result<PasswordHash, NotAdmitted> {
         if let Some(hash) = &hash
             && self.is_known(&name, hash, password)
         {
-            return Ok(Proof::Password(name, hash.clone()));
+            return Ok(hash.clone());
         }
         let attempt = self.throttle.begin(address, &name, Instant::now()).map_err(NotAdmitted::TriedTooOften)?;
         let is_right = self.passwords.check(password.clone(), hash.clone()).await.map_err(|_| NotAdmitted::Busy)?;
@@ -164,7 +218,7 @@ impl Door {
             Some(hash) => {
                 attempt.succeed();
                 self.remember(&name, &hash, password);
-                Ok(Proof::Password(name, hash))
+                Ok(hash)
             }
             None => {
                 tracing::warn!(%address, user = %name, "a login failed");
@@ -207,6 +261,7 @@ impl From<NotAdmitted> for Refusal {
             NotAdmitted::Unauthorized => ErrorCode::Unauthorized.into(),
             NotAdmitted::TriedTooOften(_) => TRIED_TOO_OFTEN,
             NotAdmitted::Busy => ErrorCode::Busy.into(),
+            NotAdmitted::NoLink => NO_LINK,
         }
     }
 }

@@ -33,7 +33,7 @@ type Stamp = Option<(SystemTime, u64, u64)>;
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// There is no folder for the file.
-    #[error("there is no folder for users and tokens: name one with --state-dir DIR")]
+    #[error("there is no folder for users, tokens and links: name one with --state-dir DIR")]
     NoFolder,
     /// The system's error.
     #[error("cannot use {path:?}: {source}")]
@@ -189,7 +189,8 @@ mod tests {
     use super::*;
 
     fn add(book: &Book, name: &str) -> Result<(), BookError> {
-        let user = User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None };
+        let user =
+            User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None };
         book.update(|accounts| {
             accounts.users.insert(name.parse().unwrap(), user);
             Ok(())

@@ -3,7 +3,7 @@
 
 use wstp_protocol::SharePath;
 
-use super::{Accounts, BookError, PasswordHash, Role, Token, TokenHash, TokenId, User, UserName, now};
+use super::{Accounts, BookError, Downloads, PasswordHash, Role, Token, TokenHash, TokenId, User, UserName, now};
 use crate::secret::Secret;
 
 /// Fewest characters in a password.
@@ -25,6 +25,15 @@ pub enum Wrong {
     /// No token has the number.
     #[error("there is no token {}", .0.as_str())]
     NoToken(TokenId),
+    /// No link has the number.
+    #[error("there is no link {}", .0.as_str())]
+    NoLink(TokenId),
+    /// There are too many links.
+    #[error("there are too many links: remove some first")]
+    TooManyLinks,
+    /// The maker of a link may not read what it would open.
+    #[error("a link can't open what its maker may not read")]
+    NotTheirs,
     /// The user could read nothing.
     #[error("a limited user may read nothing without a place that is named")]
     NoPlace,
@@ -99,7 +108,7 @@ impl Accounts {
         if self.has_admin() {
             return Err(Wrong::HasAdmin);
         }
-        self.add_user(name, User { role: Role::Admin, password, only: Vec::new(), rate: None }).map(drop)
+        self.add_user(name, User { role: Role::Admin, password, only: Vec::new(), rate: None, volume: None }).map(drop)
     }
 
     /// Whether somebody may administer the server.
@@ -118,13 +127,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Removes a user with all tokens. Whether users are left.
+    /// Removes a user with all tokens and links. Whether users are left.
     ///
     /// # Errors
     /// When there is no such user.
     pub fn remove_user(&mut self, name: &UserName) -> Result<bool, Wrong> {
         self.users.remove(name).ok_or_else(|| Wrong::Nobody(name.clone()))?;
         self.remove_tokens_of(name, false);
+        self.remove_links_of(name);
         Ok(!self.users.is_empty())
     }
 
@@ -141,7 +151,7 @@ impl Accounts {
         }
     }
 
-    /// Adds a token, which ends after some days. Returns its number and its secret.
+    /// Adds a token, which ends after some days, and after some downloads if that is wanted. Returns its number and its secret.
     ///
     /// # Errors
     /// When there is no such user, the token would open nothing, or the system has no randomness.
@@ -150,6 +160,7 @@ impl Accounts {
         user: Option<UserName>,
         only: Vec<SharePath>,
         days: u32,
+        downloads: Option<u64>,
     ) -> Result<(TokenId, Secret), Wrong> {
         if let Some(user) = user.as_ref().filter(|user| !self.users.contains_key(user)) {
             return Err(Wrong::Nobody(user.clone()));
@@ -160,7 +171,8 @@ impl Accounts {
         let (id, secret) = TokenId::random().ok_or(Wrong::NoRandomness)?;
         let (created, hash) = (now(), TokenHash::of(secret.expose()));
         let expires = Some(created + u64::from(days) * DAY);
-        self.tokens.insert(id.clone(), Token { hash, user, only, created, expires, login: false });
+        let downloads = downloads.map(Downloads::at_most);
+        self.tokens.insert(id.clone(), Token { hash, user, only, created, expires, login: false, downloads });
         Ok((id, secret))
     }
 
@@ -178,7 +190,7 @@ mod tests {
     use super::*;
 
     fn user(role: Role) -> User {
-        User { role, password: PasswordHash::none(), only: Vec::new(), rate: None }
+        User { role, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None }
     }
 
     fn name(text: &str) -> UserName {
@@ -195,8 +207,8 @@ mod tests {
             accounts.add_user(name("kid"), user(Role::Limited)).map(drop),
             accounts.set_password(&name("ben"), PasswordHash::none()),
             accounts.remove_user(&name("ben")).map(drop),
-            accounts.add_token(Some(name("ben")), Vec::new(), 1).map(drop),
-            accounts.add_token(None, Vec::new(), 1).map(drop),
+            accounts.add_token(Some(name("ben")), Vec::new(), 1, None).map(drop),
+            accounts.add_token(None, Vec::new(), 1, None).map(drop),
             accounts.revoke_token(&"00000000".parse().unwrap()),
         ];
         assert!(refused.iter().all(Result::is_err), "{refused:?}");

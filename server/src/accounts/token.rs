@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// Marks a text as a token of this server, so that tools which look for leaked secrets find it.
 const PREFIX: &str = "wstp_";
 
-/// The public number of a token. It says nothing about the secret.
+/// The public number of a token or a share link. It says nothing about the secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct TokenId(String);
 
@@ -27,6 +27,13 @@ impl TokenId {
         Some((Self(format!("{:08x}", u32::from_be_bytes(number))), Secret::random(PREFIX)?))
     }
 
+    /// A new code for a share link, and its number; `None` when the system has no randomness.
+    #[must_use]
+    pub fn random_code() -> Option<(Self, Secret)> {
+        let (id, _) = Self::random()?;
+        Some((id, Secret::code()?))
+    }
+
     /// The number.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -40,7 +47,7 @@ impl FromStr for TokenId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if text.len() != 8 || !text.bytes().all(is_digit) {
-            return Err("the number of a token has 8 hexadecimal digits; `wstp-server token list` shows them");
+            return Err("the number of a token or a link has 8 hexadecimal digits; `list` shows them");
         }
         Ok(Self(text.to_owned()))
     }

@@ -4,14 +4,14 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
-use wstp_admin_messages::{Action, AddToken, AddUser, Done};
-use wstp_protocol::SharePath;
+use wstp_admin_messages::{Action, AddLink, AddToken, AddUser, Done};
+use wstp_protocol::{LINK_PATH, SharePath};
 
 use super::share_file::{self, Change, NotChanged};
 use super::{Denied, sentence};
 use crate::access::{Allowance, Caller};
 use crate::accounts::changes::{self, Wrong};
-use crate::accounts::{Role, TokenId, User, UserName};
+use crate::accounts::{NewLink, Role, TokenId, User, UserName};
 use crate::secret::Secret;
 use crate::server::Server;
 use http::StatusCode;
@@ -79,12 +79,16 @@ pub(super) async fn perform(server: &Arc<Server>, caller: &Caller, action: Actio
             .await?;
             event
         }
-        Action::AddToken(AddToken { user, only, days }) => {
+        Action::AddToken(AddToken { user, only, days, downloads }) => {
             let user: Option<UserName> = user.map(|name| name.parse()).transpose().map_err(Denied::wrong)?;
             let only = places(&only)?;
             let days = days.clamp(1, MAX_DAYS);
             let add = move |server: &Server| {
-                server.control.callers().book().update(|accounts| accounts.add_token(user, only, days))
+                server
+                    .control
+                    .callers()
+                    .book()
+                    .update(|accounts| accounts.add_token(user, only, days, downloads.filter(|most| *most > 0)))
             };
             let (id, secret) = change_accounts(server, add).await?;
             done.token = Some(secret.expose().to_owned());
@@ -95,6 +99,23 @@ pub(super) async fn perform(server: &Arc<Server>, caller: &Caller, action: Actio
             let event = format!("revoked token {}", id.as_str());
             change_accounts(server, move |server| {
                 server.control.callers().book().update(|accounts| accounts.revoke_token(&id))
+            })
+            .await?;
+            event
+        }
+        Action::AddLink(wanted) => {
+            let maker = server.control.callers().user(caller).map(|(name, _)| name);
+            let event = format!("made a link to {} for {} days", wanted.path, wanted.days.clamp(1, MAX_DAYS));
+            let (id, code) = change_accounts(server, move |server| add_link(server, maker, wanted)).await?;
+            done.link = Some(format!("{}{}", &LINK_PATH[1..], code.expose()));
+            format!("{event}: {}", id.as_str())
+        }
+        Action::RemoveLink { id } => {
+            let id: TokenId = id.parse().map_err(Denied::wrong)?;
+            let event = format!("removed link {}", id.as_str());
+            let by = server.control.callers().user(caller).map(|(name, _)| name).ok_or_else(Denied::logged_out)?;
+            change_accounts(server, move |server| {
+                server.control.callers().book().update(|accounts| accounts.remove_link(&id, Some(&by)))
             })
             .await?;
             event
@@ -116,11 +137,22 @@ fn add_user(server: &Server, name: UserName, wanted: AddUser) -> Result<(), Wron
     };
     let only = wanted.only.iter().map(|text| changes::place(text)).collect::<Result<_, _>>().map_err(Wrong::Place)?;
     let password = changes::new_password(&Secret::new(wanted.password))?;
-    let user = User { role, password, only, rate: wanted.rate.and_then(NonZeroU64::new) };
+    let (rate, volume) = (wanted.rate.and_then(NonZeroU64::new), wanted.volume.and_then(NonZeroU64::new));
+    let user = User { role, password, only, rate, volume };
     server.control.callers().book().update(|accounts| accounts.add_user(name, user).map(drop))
 }
 
-/// Changes users or tokens, and ends what is not allowed any more.
+/// Blocking.
+fn add_link(server: &Server, user: Option<UserName>, wanted: AddLink) -> Result<(TokenId, Secret), Wrong> {
+    let path = changes::place(&wanted.path).map_err(Wrong::Place)?;
+    let password = wanted.password.filter(|password| !password.is_empty());
+    let password = password.map(|password| changes::new_password(&Secret::new(password))).transpose()?;
+    let (days, downloads) = (wanted.days.clamp(1, MAX_DAYS), wanted.downloads.filter(|most| *most > 0));
+    let wanted = NewLink { user, path, password, days, downloads };
+    server.control.callers().book().update(|accounts| accounts.add_link(wanted))
+}
+
+/// Changes users, tokens or links, and ends what is not allowed any more.
 async fn change_accounts<T: Send + 'static>(
     server: &Arc<Server>,
     change: impl FnOnce(&Server) -> Result<T, Wrong> + Send + 'static,

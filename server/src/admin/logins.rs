@@ -7,10 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use http::header::{self, HeaderValue};
+use http::header::HeaderValue;
 
 use crate::access::{Caller, Callers, Standing};
 use crate::accounts::Role;
+use crate::authorization;
 use crate::base::Base;
 use crate::secret::Secret;
 
@@ -45,9 +46,7 @@ impl Cookie {
 
     /// The value in a request.
     pub fn of(&self, headers: &HeaderMap) -> Option<Secret> {
-        let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
-        let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == self.name).map(|(_, value)| Secret::new(value))
+        authorization::cookie(headers, &self.name)
     }
 
     /// Has the browser keep the key of a login.
@@ -116,6 +115,7 @@ fn hash(key: &Secret) -> blake3::Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header;
 
     #[test]
     fn the_cookie_is_found_among_others_and_no_log_shows_it() {

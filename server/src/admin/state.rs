@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wstp_admin_messages::{ClientState, Event, ServerState, ShareState, State, TokenState, UserState};
+use wstp_admin_messages::{ClientState, Event, LinkState, ServerState, ShareState, State, TokenState, UserState};
 use wstp_protocol::SharePath;
 
 use crate::AGENT;
-use crate::accounts::{Accounts, Token, TokenId, User, UserName};
+use crate::accounts::{self, Accounts, Downloads, Link, Token, TokenId, User, UserName};
 use crate::config::Share;
 use crate::registry::SessionView;
 use crate::server::Server;
@@ -40,6 +40,7 @@ pub async fn now(server: &Arc<Server>) -> State {
         shares,
         users: users(&accounts),
         tokens: accounts.tokens.iter().map(token).collect(),
+        links: links(&accounts),
         events: server.control.events().newest(EVENTS).into_iter().map(event).collect(),
     }
 }
@@ -86,6 +87,7 @@ fn users(accounts: &Accounts) -> Vec<UserState> {
         role: user.role.to_string(),
         only: places(&user.only),
         rate: user.rate.map(std::num::NonZeroU64::get),
+        volume: user.volume.map(std::num::NonZeroU64::get),
     };
     accounts.users.iter().map(user).collect()
 }
@@ -97,7 +99,22 @@ fn token((id, token): (&TokenId, &Token)) -> TokenState {
         only: places(&token.only),
         expires: token.expires,
         login: token.login,
+        downloads: token.downloads.map(Downloads::left),
     }
+}
+
+fn links(accounts: &Accounts) -> Vec<LinkState> {
+    let now = accounts::now();
+    let link = |(id, link): (&TokenId, &Link)| LinkState {
+        id: id.as_str().to_owned(),
+        user: link.user.as_ref().map(|name| name.as_str().to_owned()),
+        path: link.path.as_str().to_owned(),
+        expires: link.expires,
+        downloads: link.downloads.map(Downloads::left),
+        has_password: link.password.is_some(),
+        works: accounts.link_rights(id, now).is_some(),
+    };
+    accounts.links.iter().map(link).collect()
 }
 
 fn places(paths: &[SharePath]) -> Vec<String> {

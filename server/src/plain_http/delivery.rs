@@ -28,9 +28,8 @@ pub struct Overdue;
 impl Delivery {
     /// An answer to the client that has this seat: the content at a path.
     pub fn new(server: &Server, path: &SharePath, presence: Presence, seat: Seat) -> Self {
-        let caller = presence.caller.identity();
-        server.control.events().note_once(format!("{caller} reads {}", path.as_str()));
-        presence.fetches(0, path.clone());
+        server.control.events().note_reading(&presence.caller, path);
+        presence.fetches(0, path);
         let session = Arc::clone(&presence);
         let (stopping, drain) = (server.stopping.clone(), server.config().timeouts.drain);
         let overdue = Box::pin(async move {
@@ -53,7 +52,9 @@ impl Delivery {
     /// Waits until so many bytes may be sent, if the server still waits for that.
     pub async fn pace(&mut self, bytes: u64) -> Result<(), Overdue> {
         let session = Arc::clone(&self.presence);
-        self.in_time(async move { session.pace(bytes).await }).await
+        self.in_time(async move { session.pace(bytes).await }).await?;
+        // The connection breaks where the volume of the day ends, and a resume the next day goes on there.
+        self.presence.caller.has_volume().then_some(()).ok_or(Overdue)
     }
 
     /// The result of `work`, if the server still waits for it.

@@ -6,8 +6,8 @@ use time::format_description::well_known::Rfc3339;
 use wstp_protocol::{Entry, EntryKind, Hash, SharePath, spelling};
 use wstp_provider::Refusal;
 
-use super::folder_page::Encoded;
 use super::listing::View;
+use crate::markup::Encoded;
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "application/json";

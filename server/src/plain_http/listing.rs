@@ -59,7 +59,7 @@ impl Hashes {
         }
         let path = self.path.join(&entry.name).ok()?;
         match self.files.store().open(&self.caller, &path).await.ok()? {
-            Found::File(version) => self.files.known_root(&path, &version).await,
+            Found::File(version) => self.files.known_root(&self.caller, &path, &version).await,
             Found::Folder(_) => None,
         }
     }

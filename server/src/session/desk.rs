@@ -71,6 +71,6 @@ impl Offer for Desk {
     }
 
     async fn fill(&self, bundle: Bundle) -> Result<Bundle, Refusal> {
-        self.files.store().fill(&self.session.caller, bundle).await
+        self.files.fill(&self.session.caller, bundle).await
     }
 }

@@ -42,7 +42,8 @@ pub async fn handshake(
         server.control.events().note_once(format!("{}: a client that may not enter", guest.address.ip()));
         Ending::failure(reason.into(), Closing::Normal, "the caller is not let in")
     };
-    let credential = credential(hello.token.take(), receiver.credential()).map_err(refused)?;
+    let credential =
+        credential(hello.token.take(), receiver.credential().or(guest.credential.as_ref())).map_err(refused)?;
     let caller = server.control.callers().admit(credential.as_ref(), guest.address.ip()).await.map_err(refused)?;
     let seat = server.seat(&caller, &guest.reader).await;
     let mut seat = seat.ok_or_else(|| Ending::failure(FULL, Closing::TryAgainLater, "all seats are taken"))?;
@@ -89,6 +90,11 @@ async fn hello(receiver: &mut impl Receiver) -> Result<Hello, Ending> {
 /// The token of the greeting; without one, the credential of the request that the session began with. Two different
 /// tokens would be two callers.
 fn credential(token: Option<String>, of_request: Option<&Credential>) -> Result<Option<Credential>, NotAdmitted> {
+    // What opens a link is a password.
+    if let Some(Credential::Link { code, key, password }) = of_request {
+        let password = token.map(Secret::new).or_else(|| password.clone());
+        return Ok(Some(Credential::Link { code: code.clone(), key: key.clone(), password }));
+    }
     match (token.map(|token| Credential::Token(Secret::new(token))), of_request) {
         (Some(token), Some(other @ Credential::Token(_))) if token != *other => Err(NotAdmitted::Unauthorized),
         (Some(token), _) => Ok(Some(token)),

@@ -39,9 +39,8 @@ impl Connection {
         let Ok(slot) = self.outbox.slot().await else { return };
         let answer = self.finish(id, outcome);
         if let (Some((handle, ..)), Some(path)) = (&answer.opened, opening) {
-            let caller = self.desk.session.caller.identity();
-            self.server.control.events().note_once(format!("{caller} reads {}", path.as_str()));
-            self.desk.session.fetches(*handle, path);
+            self.server.control.events().note_reading(&self.desk.session.caller, &path);
+            self.desk.session.fetches(*handle, &path);
         }
         slot.send(answer.frame, room);
         if let Some((handle, file, root)) = answer.opened {

@@ -2,7 +2,8 @@
 //!
 //! Here a caller's rights are checked, for every way of asking: nothing outside of them is listed, opened or even looked
 //! up. What a caller may not see looks like what is not there. A share is opened beneath the place that the caller may
-//! read, so no link leads from it to another place or another share.
+//! read, so no link leads from it to another place or another share. A caller that comes by a share link names paths
+//! beneath the folder around what the link opens ([`Caller::place`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -80,7 +81,7 @@ impl Shares {
         let mut entries = Vec::new();
         for name in names {
             let Ok(path) = folder.join(&name) else { continue };
-            match self.stat(caller, &path).await {
+            match self.stat_at(caller, &path).await {
                 Ok(entry) => entries.push(entry),
                 // A share whose disk is away is still a share.
                 Err(refusal) if refusal.code() == ErrorCode::ShareGone => entries.push(directory(name)),
@@ -90,13 +91,23 @@ impl Shares {
         entries.sort_by(|one, two| order(one).cmp(&order(two)));
         entries
     }
+
+    /// The facts about the entry at a place.
+    async fn stat_at(&self, caller: &Caller, place: &SharePath) -> Result<Entry, Refusal> {
+        let name = place.name().unwrap_or_default().to_owned();
+        match self.find(caller, place)? {
+            Way::Names(_) => Ok(directory(name)),
+            Way::Share(spot) => Ok(Entry { name, ..spot.store.stat(caller, &spot.path).await? }),
+        }
+    }
 }
 
 #[async_trait]
 impl Store for Shares {
     async fn open(&self, caller: &Caller, path: &SharePath) -> Result<Found, Refusal> {
-        let Spot { store, path, own } = match self.find(caller, path)? {
-            Way::Names(names) => return Ok(Found::Folder(Box::new(Names(self.entries(caller, path, names).await)))),
+        let place = caller.place(path)?;
+        let Spot { store, path, own } = match self.find(caller, &place)? {
+            Way::Names(names) => return Ok(Found::Folder(Box::new(Names(self.entries(caller, &place, names).await)))),
             Way::Share(spot) => spot,
         };
         match (store.open(caller, &path).await?, own) {
@@ -106,15 +117,12 @@ impl Store for Shares {
     }
 
     async fn stat(&self, caller: &Caller, path: &SharePath) -> Result<Entry, Refusal> {
-        let name = path.name().unwrap_or_default().to_owned();
-        match self.find(caller, path)? {
-            Way::Names(_) => Ok(directory(name)),
-            Way::Share(spot) => Ok(Entry { name, ..spot.store.stat(caller, &spot.path).await? }),
-        }
+        let entry = self.stat_at(caller, &*caller.place(path)?).await?;
+        Ok(Entry { name: path.name().unwrap_or_default().to_owned(), ..entry })
     }
 
     async fn fill(&self, caller: &Caller, bundle: Bundle) -> Result<Bundle, Refusal> {
-        match self.find(caller, bundle.path())? {
+        match self.find(caller, &*caller.place(bundle.path())?)? {
             // Single files may be a caller's, each for itself.
             Way::Names(_) => fill_one_by_one(self, caller, bundle).await,
             Way::Share(Spot { own: Some(own), .. }) => own.fill(caller, bundle.at(SharePath::root())).await,

@@ -10,12 +10,13 @@ use wstp_protocol::{
     ClientMessage, EntryKind, ErrorCode, Failure, Hello, ServerMessage, SharePath, VERSIONS, features,
 };
 use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash, User, now};
+use wstp_server::forwarded::Proxies;
 use wstp_server::secret::Secret;
 use wstp_server::store::Shares;
 use wstp_server::{Config, Control, Folders, Share};
 
 use crate::archives::{untarred, unzipped};
-use crate::support::plain::{Reply, request};
+use crate::support::plain::{Reply, request, request_from_with};
 use crate::support::{Client, Embedded, Folder};
 
 /// The content of every file that some caller may not read.
@@ -68,6 +69,7 @@ fn accounts() -> Accounts {
         password: PasswordHash::of(&Secret::new(PASSWORD)).unwrap(),
         only: only.iter().map(|path| at(path)).collect(),
         rate: None,
+        volume: None,
     };
     let token = |secret: &str, user: Option<&str>, only: &[&str], expires| Token {
         hash: TokenHash::of(secret),
@@ -76,6 +78,7 @@ fn accounts() -> Accounts {
         created: 0,
         expires: Some(expires),
         login: false,
+        downloads: None,
     };
     let users = [("anna", user(Role::Normal, &[])), ("lim", user(Role::Limited, &["music/in"]))];
     let later = now() + 1000;
@@ -89,6 +92,7 @@ fn accounts() -> Accounts {
     Accounts {
         users: users.into_iter().map(|(name, user)| (name.parse().unwrap(), user)).collect(),
         tokens: tokens.into_iter().map(|(id, token)| (id.parse().unwrap(), token)).collect(),
+        ..Accounts::default()
     }
 }
 
@@ -613,4 +617,37 @@ async fn only_a_trusted_proxy_is_believed_about_who_tries_passwords() {
         assert_eq!(ask("198.51.100.2").await, seventh_from_elsewhere);
         served.server.stop().await;
     }
+}
+
+/// Somebody logged in at a proxy, as Authelia and oauth2-proxy tell it.
+#[tokio::test]
+async fn a_trusted_proxy_says_who_is_logged_in_and_nobody_else_does() {
+    let proxies = Proxies {
+        trusted: vec!["127.0.0.1/32".parse().unwrap()],
+        identity: Some("remote-user".parse().unwrap()),
+        ..Proxies::default()
+    };
+    let served = serve_with(Config { proxies, ..Config::default() }).await;
+    let address = served.server.address();
+    let from =
+        async |own: &str, fields: &[&str]| request_from_with(own, address, "/files/music/out/x", fields).await.status;
+    let anna = "Remote-User: anna";
+    assert_eq!(from("127.0.0.1", &[anna]).await, 200);
+    assert_eq!(from("127.0.0.1", &["Remote-User: lim"]).await, 404, "the rights are those of the user");
+    for (own, fields) in [
+        ("127.0.0.2", &[anna][..]),
+        ("127.0.0.2", &[anna, "X-Forwarded-For: 127.0.0.1"]),
+        ("127.0.0.1", &["Remote-User: nobody-here"]),
+        ("127.0.0.1", &["Remote-User:"]),
+        ("127.0.0.1", &[anna, "Remote-User: lim"]),
+        ("127.0.0.1", &["X-Forwarded-User: anna"]),
+        ("127.0.0.1", &[]),
+    ] {
+        assert_eq!(from(own, fields).await, 401, "{own} {fields:?}");
+    }
+    let who = request(address, "GET", "/login", &[anna]).await;
+    assert!(who.text().contains("\"anna\""), "{who:?}");
+    // A user who goes is nobody, whatever the proxy says.
+    served.control.callers().book().update(|accounts| accounts.remove_user(&"anna".parse().unwrap())).unwrap();
+    assert_eq!(from("127.0.0.1", &[anna]).await, 401);
 }

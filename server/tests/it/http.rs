@@ -18,7 +18,7 @@ async fn the_page_the_style_and_the_health_check() {
     assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
     assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
     assert!(head.contains("x-content-type-options: nosniff"), "{head}");
-    assert!(page.contains("WSTP server") && page.contains("href=\"/style.css\""));
+    assert!(page.contains("WSTP server") && page.contains("href=\"style.css\""));
     assert!(page.contains("<code class=\"address\">127.0.0.1</code>"), "{page}");
     let marked_up = get("/").replace("Host: 127.0.0.1", "Host: <b>");
     assert!(!http(server.address(), &marked_up).await.contains("<b>"));

@@ -21,6 +21,7 @@ mod holes;
 mod http;
 mod lifetime;
 mod limits;
+mod links;
 mod listing;
 mod metrics;
 mod mirrors;

@@ -12,7 +12,7 @@ use wstp_client::address::Source;
 use wstp_engine::Instant;
 use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
 use wstp_messages::{Credential, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot};
-use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, Listing, SharePath, features};
+use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, LINK_PATH, Listing, SharePath, features};
 
 use super::address::{self, Address};
 use super::diagnosis::{Finding, below_prefix, diagnose};
@@ -93,12 +93,15 @@ impl Browser {
     ///
     /// In words for the user.
     pub async fn connect(&self, typed: &str) -> Result<(ServerView, Spot), Unanswered> {
-        let Source { mut address, mut path } = typed::parse(typed)?;
+        let (parsed, typed) = (typed::parse(typed)?, typed::unwrapped(typed));
+        // A share link lies below another server's address.
+        let link = if typed.contains(LINK_PATH) { below_prefix(typed).await } else { None };
+        let Source { mut address, mut path } = link.unwrap_or(parsed);
         let connection = match self.connection(&address).await {
             Ok(connection) => connection,
             Err(Unconnected::Told(told)) => return Err(told),
             Err(Unconnected::Unopened) => {
-                match below_prefix(typed::unwrapped(typed)).await {
+                match below_prefix(typed).await {
                     Some(found) => Source { address, path } = found,
                     None => match diagnose(&address).await {
                         Finding::Told(problem) => return Err(problem.into()),

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn connect_from(own: &str, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
+    // A path may follow.
+    let address = address.split('/').next().unwrap();
     socket.connect(address.parse().unwrap()).await.unwrap()
 }
 

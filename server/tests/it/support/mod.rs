@@ -52,10 +52,11 @@ pub fn with_tokens(tokens: &[&str]) -> Arc<Control> {
     let mut accounts = Accounts::default();
     for (number, token) in tokens.iter().enumerate() {
         let (hash, only) = (TokenHash::of(token), vec![SharePath::root()]);
-        let token = Token { hash, user: None, only, created: 0, expires: None, login: false };
+        let token = Token { hash, user: None, only, created: 0, expires: None, login: false, downloads: None };
         accounts.tokens.insert(format!("{number:08x}").parse().unwrap(), token);
     }
-    let nobody = User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None };
+    let nobody =
+        User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None };
     accounts.users.insert("nobody".parse().unwrap(), nobody);
     Arc::new(Control::with_accounts(Config::new("nowhere"), Arc::new(Book::in_memory(accounts))))
 }

@@ -78,7 +78,12 @@ pub async fn request(address: &str, method: &str, target: &str, fields: &[&str])
 
 /// Gets `target` from one of this machine's addresses.
 pub async fn request_from(own: &str, address: &str, target: &str) -> Reply {
-    send_on(connect_from(own, address).await, head("GET", target, &[])).await
+    request_from_with(own, address, target, &[]).await
+}
+
+/// The same with further fields.
+pub async fn request_from_with(own: &str, address: &str, target: &str, fields: &[&str]) -> Reply {
+    send_on(connect_from(own, address).await, head("GET", target, fields)).await
 }
 
 /// Sends a request unchanged, and reads until the server closes the connection.
