@@ -2,44 +2,209 @@
 //!
 //! The list itself has the keyboard's focus and marks a row. Rows come and go while scrolling, but the focus must not.
 
-use leptos::ev::KeyboardEvent;
+mod row;
+
+use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 
-use crate::button::IconButton;
+use self::row::EntryRow;
+use crate::arrangement::{Arrangement, Entry, Sort, SortBy};
 use crate::dates::DateWriter;
-use crate::format::bytes;
-use crate::icon::{Glyph, Icon};
-use crate::kind::{EntryKind, icon};
+use crate::kind::EntryKind;
 use crate::list_window::{ROW, find, reveal, step, visible};
-use crate::name::Name;
+use crate::menu::{asks_for_menu, beneath};
+use crate::selection::Selection;
 
 /// Letters typed within this time belong to one search, in milliseconds.
 const TYPING: f64 = 800.0;
 
-/// One entry of a folder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub kind: EntryKind,
-    /// Bytes in a file.
-    pub size: u64,
-    /// Last change, in milliseconds since 1970-01-01 UTC.
-    pub modified_ms: Option<f64>,
+/// A place in the window, in pixels.
+pub type Place = (f64, f64);
+
+/// The list's state and the ways to change it; cheap to copy.
+#[derive(Clone, Copy)]
+struct Rows {
+    body: NodeRef<Div>,
+    list: RwSignal<Arrangement>,
+    selection: RwSignal<Selection>,
+    scrolled: RwSignal<f64>,
+    height: RwSignal<f64>,
+    marked: RwSignal<Option<usize>>,
+    typed: StoredValue<(String, f64)>,
+    on_open: Callback<Entry>,
+    on_fetch: Callback<Entry>,
+    on_menu: Callback<(Entry, Place)>,
+}
+
+impl Rows {
+    fn count(self) -> usize {
+        self.list.with_untracked(Arrangement::len)
+    }
+
+    /// The entry in a row, if something can be done with it.
+    fn usable(self, row: usize) -> Option<Entry> {
+        self.list.with_untracked(|list| list.get(row).filter(|entry| entry.kind.is_usable()).cloned())
+    }
+
+    fn mark(self, row: usize) {
+        self.marked.set(Some(row));
+        if let Some(top) = reveal(row, self.scrolled.get_untracked(), self.height.get_untracked()) {
+            self.scroll_to(top);
+        }
+    }
+
+    fn scroll_to(self, top: f64) {
+        if let Some(body) = self.body.get_untracked() {
+            body.set_scroll_top(top as i32);
+        }
+    }
+
+    fn open(self, row: usize) {
+        self.usable(row).into_iter().for_each(|entry| self.on_open.run(entry));
+    }
+
+    fn fetch(self, row: usize) {
+        match self.usable(row) {
+            Some(entry) if entry.kind == EntryKind::Folder => self.on_fetch.run(entry),
+            other => other.into_iter().for_each(|entry| self.on_open.run(entry)),
+        }
+    }
+
+    /// Chooses the entry in a row too, or no longer.
+    fn toggle(self, row: usize) {
+        let number = self.usable(row).and_then(|_| self.list.with_untracked(|list| list.number(row)));
+        if let Some(number) = number {
+            self.selection.update(|selection| selection.toggle(row, number));
+        }
+    }
+
+    /// Chooses the rows from the last choice to this one.
+    fn extend(self, begin: usize, row: usize) {
+        let choosable = |list: &Arrangement, row: usize| {
+            list.get(row).filter(|entry| entry.kind.is_usable()).and_then(|_| list.number(row))
+        };
+        self.list.with_untracked(|list| {
+            self.selection.update(|selection| selection.extend(begin, row, |row| choosable(list, row)));
+        });
+    }
+
+    fn choose_all(self) {
+        self.list.with_untracked(|list| {
+            let is_usable = |number: &u32| list.entry(*number).is_some_and(|entry| entry.kind.is_usable());
+            self.selection.update(|selection| selection.choose(list.numbers().iter().copied().filter(is_usable)));
+        });
+    }
+
+    /// A click on a row. Once something is chosen, clicks choose.
+    fn press(self, row: usize, event: &MouseEvent) {
+        self.marked.set(Some(row));
+        if event.shift_key() {
+            self.extend(row, row);
+        } else if event.ctrl_key() || event.meta_key() || !self.selection.with_untracked(Selection::is_empty) {
+            self.toggle(row);
+        } else {
+            self.open(row);
+        }
+    }
+
+    fn open_menu(self, row: usize, at: Place) {
+        self.marked.set(Some(row));
+        self.usable(row).into_iter().for_each(|entry| self.on_menu.run((entry, at)));
+    }
+
+    /// Opens the menu of the marked row beneath it.
+    fn open_marked_menu(self) {
+        let Some(row) = self.marked.get_untracked() else { return };
+        self.mark(row);
+        let place = document().get_element_by_id(&row::id(row)).map(|element| beneath(&element));
+        self.open_menu(row, place.unwrap_or_default());
+    }
+
+    /// What a key does with the marked row and the choice. `false`: it is no such key.
+    fn handle_action(self, event: &KeyboardEvent) -> bool {
+        let marked = self.marked.get_untracked();
+        let is_chord = event.ctrl_key() || event.meta_key();
+        match event.key().as_str() {
+            "a" | "A" if is_chord => self.choose_all(),
+            " " if is_chord || !self.is_typing(event.time_stamp()) => {
+                marked.into_iter().for_each(|row| self.toggle(row))
+            }
+            _ if is_chord || event.alt_key() => return false,
+            "Escape" if !self.selection.with_untracked(Selection::is_empty) => {
+                self.selection.update(Selection::clear);
+            }
+            "Enter" if event.shift_key() => marked.into_iter().for_each(|row| self.fetch(row)),
+            "Enter" => marked.into_iter().for_each(|row| self.open(row)),
+            _ if asks_for_menu(event) => self.open_marked_menu(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Moves the mark. `false`: the key moves nothing.
+    fn handle_move(self, event: &KeyboardEvent) -> bool {
+        if event.ctrl_key() || event.alt_key() || event.meta_key() {
+            return false;
+        }
+        let (key, marked) = (event.key(), self.marked.get_untracked());
+        let page = (self.height.get_untracked() / ROW) as usize;
+        if let Some(row) = step(&key, marked, page, self.count()) {
+            if event.shift_key() {
+                self.extend(marked.unwrap_or(row), row);
+            }
+            self.mark(row);
+            return true;
+        }
+        if key.chars().count() != 1 {
+            return false;
+        }
+        let text = self.type_letter(&key, event.time_stamp());
+        let found = self.list.with_untracked(|list| {
+            let name = |row| list.get(row).map_or("", |entry| entry.name.as_str());
+            find(list.len(), name, &text, marked)
+        });
+        found.into_iter().for_each(|row| self.mark(row));
+        true
+    }
+
+    fn is_typing(self, now: f64) -> bool {
+        self.typed.with_value(|(text, last)| !text.is_empty() && now - *last <= TYPING)
+    }
+
+    /// Adds a letter to those typed shortly before.
+    fn type_letter(self, letter: &str, now: f64) -> String {
+        let is_typing = self.is_typing(now);
+        self.typed.update_value(|(text, last)| {
+            if !is_typing {
+                text.clear();
+            }
+            text.push_str(letter);
+            *last = now;
+        });
+        self.typed.with_value(|(text, _)| text.clone())
+    }
 }
 
 /// A folder's entries with name, size and day of last change.
 ///
-/// Arrows, Home, End, Page Up and Page Down move the mark. Enter opens, Shift and Enter fetches, Backspace goes up.
-/// Letters search for a name.
+/// Arrows, Home, End, Page Up and Page Down move the mark, and with Shift they choose. The space bar chooses the marked
+/// row, Ctrl and A all of them. Enter opens, Shift and Enter fetches, Backspace goes up. Letters search for a name.
 #[component]
 pub fn EntryList(
-    /// The entries in their order. To show another folder, empty this first.
-    entries: RwSignal<Vec<Entry>>,
+    /// The entries. To show another folder, clear this first.
+    list: RwSignal<Arrangement>,
+    /// The chosen ones.
+    selection: RwSignal<Selection>,
+    /// The order.
+    #[prop(into)]
+    sort: Signal<Sort>,
+    /// The part that takes the keyboard.
+    body: NodeRef<Div>,
+    /// The name of the entry to mark once it is there.
+    wanted: RwSignal<Option<String>>,
     /// Words to show instead of an entry's size, such as the progress of its transfer.
     #[prop(into)]
     status: Callback<String, Option<String>>,
@@ -49,105 +214,91 @@ pub fn EntryList(
     /// Called with the folder to fetch with everything in it.
     #[prop(into)]
     on_fetch: Callback<Entry>,
+    /// Called with an entry and the place where its menu is to open.
+    #[prop(into)]
+    on_menu: Callback<(Entry, Place)>,
+    /// Called with the fact to sort by.
+    #[prop(into)]
+    on_sort: Callback<SortBy>,
     /// Called to go to the folder above.
     #[prop(into)]
     on_up: Callback<()>,
 ) -> impl IntoView {
-    let body = NodeRef::<Div>::new();
-    let scrolled = RwSignal::new(0.0_f64);
-    let height = RwSignal::new(0.0_f64);
-    let marked = RwSignal::new(None::<usize>);
-    let count = Memo::new(move |_| entries.with(Vec::len));
-    let range = Memo::new(move |_| visible(scrolled.get(), height.get(), count.get()));
+    let rows = Rows {
+        body,
+        list,
+        selection,
+        scrolled: RwSignal::new(0.0),
+        height: RwSignal::new(0.0),
+        marked: RwSignal::new(None),
+        typed: StoredValue::default(),
+        on_open,
+        on_fetch,
+        on_menu,
+    };
+    let count = Memo::new(move |_| list.with(Arrangement::len));
+    let range = Memo::new(move |_| visible(rows.scrolled.get(), rows.height.get(), count.get()));
     let dates = StoredValue::new_local(DateWriter::new());
-    follow_height(body, height);
+    follow_height(body, rows.height);
+    // Another folder, another order or another filter begins at the top.
+    let manner = Memo::new(move |_| list.with(|list| (list.total() == 0, list.manner())));
     Effect::new(move |_| {
-        if count.get() == 0 {
-            marked.set(None);
-            scroll_to(body, 0.0);
+        manner.track();
+        rows.marked.set(None);
+        rows.scroll_to(0.0);
+    });
+    Effect::new(move |_| {
+        count.track();
+        let row = wanted.with(|wanted| {
+            let wanted = wanted.as_ref()?;
+            list.with_untracked(|list| {
+                (0..list.len()).find(|row| list.get(*row).is_some_and(|entry| entry.name == *wanted))
+            })
+        });
+        if let Some(row) = row {
+            wanted.set(None);
+            rows.mark(row);
         }
     });
-    let mark = move |index: usize| {
-        marked.set(Some(index));
-        if let Some(top) = reveal(index, scrolled.get_untracked(), height.get_untracked()) {
-            scroll_to(body, top);
-        }
-    };
-    let usable = move |index: usize| {
-        entries.with_untracked(|entries| entries.get(index).filter(|entry| entry.kind.is_usable()).cloned())
-    };
-    let open = move |index: usize| usable(index).into_iter().for_each(|entry| on_open.run(entry));
-    let fetch = move |index: usize| match usable(index) {
-        Some(entry) if entry.kind == EntryKind::Folder => on_fetch.run(entry),
-        other => other.into_iter().for_each(|entry| on_open.run(entry)),
-    };
-    let typed = StoredValue::new((String::new(), 0.0_f64));
     let on_key = move |event: KeyboardEvent| {
-        if event.ctrl_key() || event.alt_key() || event.meta_key() {
-            return;
+        let is_done = rows.handle_action(&event)
+            || (event.key() == "Backspace" && {
+                on_up.run(());
+                true
+            })
+            || (event.key() != "/" && rows.handle_move(&event));
+        if is_done {
+            event.prevent_default();
         }
-        let key = event.key();
-        let page = (height.get_untracked() / ROW) as usize;
-        let found = if let Some(index) = step(&key, marked.get_untracked(), page, count.get_untracked()) {
-            Some(index)
-        } else {
-            match key.as_str() {
-                "Enter" if event.shift_key() => return marked.get_untracked().into_iter().for_each(fetch),
-                "Enter" => return marked.get_untracked().into_iter().for_each(open),
-                "Backspace" => return on_up.run(()),
-                letter if letter.chars().count() == 1 => {
-                    let text = typing(typed, letter, event.time_stamp());
-                    let marked = marked.get_untracked();
-                    entries.with_untracked(|all| find(all.iter().map(|entry| entry.name.as_str()), &text, marked))
-                }
-                _ => return,
-            }
-        };
-        event.prevent_default();
-        found.into_iter().for_each(mark);
     };
     view! {
         <div class="entries">
-            <div class="entries-head" aria-hidden="true">
-                <span>"Name"</span>
-                <span class="entry-size">"Size"</span>
-                <span class="entry-date">"Modified"</span>
-            </div>
+            <Heads sort=sort on_sort=on_sort />
             <div
                 class="entries-body"
                 role="grid"
                 aria-label="Files"
+                aria-multiselectable="true"
                 aria-rowcount=move || count.get().to_string()
                 tabindex="0"
                 node_ref=body
-                aria-activedescendant=move || marked.get().map(row_id)
+                aria-activedescendant=move || rows.marked.get().filter(|row| *row < count.get()).map(row::id)
                 on:scroll=move |_| {
                     if let Some(body) = body.get_untracked() {
-                        scrolled.set(f64::from(body.scroll_top()));
+                        rows.scrolled.set(f64::from(body.scroll_top()));
                     }
                 }
                 on:keydown=on_key
                 on:focus=move |_| {
                     // Without a marked row, nobody would see where the keyboard is.
-                    if marked.get_untracked().is_none() && count.get_untracked() > 0 && has_visible_focus(body) {
-                        marked.set(Some(0));
+                    if rows.marked.get_untracked().is_none() && rows.count() > 0 && has_visible_focus(body) {
+                        rows.marked.set(Some(0));
                     }
                 }
             >
                 <div class="entries-all" role="rowgroup" style:height=move || format!("{}px", count.get() as f64 * ROW)>
                     <For each=move || range.get() key=|index| *index let(index)>
-                        <EntryRow
-                            index=index
-                            entry=Memo::new(move |_| entries.with(|entries| entries.get(index).cloned()))
-                            marked=Signal::derive(move || marked.get() == Some(index))
-                            status=status
-                            dates=dates
-                            on_press=move || {
-                                marked.set(Some(index));
-                                open(index);
-                            }
-                            on_fetch=move || fetch(index)
-                        />
+                        <EntryRow index=index rows=rows status=status dates=dates />
                     </For>
                 </div>
             </div>
@@ -155,119 +306,50 @@ pub fn EntryList(
     }
 }
 
+/// The heads of the columns: buttons that sort by them.
 #[component]
-fn EntryRow(
-    index: usize,
-    entry: Memo<Option<Entry>>,
-    marked: Signal<bool>,
-    status: Callback<String, Option<String>>,
-    dates: StoredValue<DateWriter, LocalStorage>,
-    #[prop(into)] on_press: Callback<()>,
-    #[prop(into)] on_fetch: Callback<()>,
-) -> impl IntoView {
-    let name =
-        Memo::new(move |_| entry.with(|entry| entry.as_ref().map(|entry| entry.name.clone()).unwrap_or_default()));
-    let kind = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(EntryKind::Dangling, |entry| entry.kind)));
-    let told = Memo::new(move |_| kind.get().is_usable().then(|| status.run(name.get())).flatten());
-    let is_folder = Memo::new(move |_| kind.get() == EntryKind::Folder);
-    let size = move || {
-        let told = told.get().or_else(|| kind.get().note().map(str::to_owned));
-        told.unwrap_or_else(|| match kind.get() {
-            EntryKind::File => entry.with(|entry| entry.as_ref().map(|entry| bytes(entry.size)).unwrap_or_default()),
-            _ => String::new(),
-        })
-    };
-    let date = move || {
-        let modified = entry.with(|entry| entry.as_ref().and_then(|entry| entry.modified_ms));
-        modified.map(|ms| dates.with_value(|dates| dates.day(ms))).unwrap_or_default()
-    };
-    view! {
-        <div
-            class="entry"
-            role="row"
-            id=row_id(index)
-            data-testid="entry"
-            data-name=name
-            data-kind=move || kind_name(kind.get())
-            aria-rowindex=(index + 1).to_string()
-            class:marked=marked
-            aria-selected=move || marked.get().to_string()
-            aria-disabled=move || (!kind.get().is_usable()).then_some("true")
-            style:top=format!("{}px", index as f64 * ROW)
-            on:click=move |_| on_press.run(())
-        >
-            <Glyph icon=Signal::derive(move || icon(kind.get(), &name.get())) />
-            <span class="entry-name" role="gridcell"><Name name=name /></span>
-            <span class="entry-size" role="gridcell" class:told=move || told.with(Option::is_some)>
-                {size}
-                <Show when=move || is_folder.get()>
-                    <FetchButton name=name marked=marked on_fetch=on_fetch />
-                </Show>
-            </span>
-            <span class="entry-date" role="gridcell">{date}</span>
-        </div>
-    }
-}
-
-/// The keyboard reaches a folder's button by its row: the tab key stops only at the button of the marked row.
-#[component]
-fn FetchButton(name: Memo<String>, marked: Signal<bool>, on_fetch: Callback<()>) -> impl IntoView {
-    // Keys pressed on the button are not for the list.
-    let keep = |event: KeyboardEvent| {
-        if matches!(event.key().as_str(), "Enter" | " ") {
-            event.stop_propagation();
+fn Heads(sort: Signal<Sort>, on_sort: Callback<SortBy>) -> impl IntoView {
+    let head = move |by: SortBy, words: &'static str, class: &'static str| {
+        let state = move || {
+            let Sort { by: now, is_descending } = sort.get();
+            (now == by).then_some(is_descending)
+        };
+        let sign = move || match state() {
+            None => "",
+            Some(false) => " \u{2191}",
+            Some(true) => " \u{2193}",
+        };
+        let spoken = move || match state() {
+            None => format!("Sort by {}", words.to_lowercase()),
+            Some(false) => format!("{words}, sorted upwards"),
+            Some(true) => format!("{words}, sorted downwards"),
+        };
+        view! {
+            <button
+                class=class
+                type="button"
+                class:sorted=move || state().is_some()
+                data-testid=format!("sort-{}", by.name())
+                aria-label=spoken
+                on:click=move |_| on_sort.run(by)
+            >
+                {words}
+                {sign}
+            </button>
         }
     };
     view! {
-        <span on:keydown=keep>
-            <IconButton
-                icon=Icon::Download
-                label="Download folder"
-                testid="download-folder"
-                spoken=Signal::derive(move || name.with(|name| format!("Download folder {name}")))
-                skipped=Signal::derive(move || !marked.get())
-                on_press=on_fetch
-            />
-        </span>
-    }
-}
-
-fn row_id(index: usize) -> String {
-    format!("entry-{index}")
-}
-
-const fn kind_name(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Folder => "folder",
-        EntryKind::File => "file",
-        EntryKind::Dangling => "dangling",
-        EntryKind::LeadsOut => "leads-out",
-        EntryKind::Circle => "circle",
-        EntryKind::Unreadable => "unreadable",
+        <div class="entries-head" role="group" aria-label="Sort">
+            <span class="entries-heads">{head(SortBy::Name, "Name", "")} {head(SortBy::Kind, "Kind", "")}</span>
+            {head(SortBy::Size, "Size", "entry-size")}
+            {head(SortBy::Date, "Modified", "entry-date")}
+        </div>
     }
 }
 
 /// Whether the keyboard brought the focus, and not the pointer.
 fn has_visible_focus(body: NodeRef<Div>) -> bool {
     body.get_untracked().is_some_and(|body| body.matches(":focus-visible").unwrap_or(false))
-}
-
-fn scroll_to(body: NodeRef<Div>, top: f64) {
-    if let Some(body) = body.get_untracked() {
-        body.set_scroll_top(top as i32);
-    }
-}
-
-/// Adds a letter to those typed shortly before.
-fn typing(typed: StoredValue<(String, f64)>, letter: &str, now: f64) -> String {
-    typed.update_value(|(text, last)| {
-        if now - *last > TYPING {
-            text.clear();
-        }
-        text.push_str(letter);
-        *last = now;
-    });
-    typed.with_value(|(text, _)| text.clone())
 }
 
 /// Copies the height of an element to `height` for as long as the component lives.

@@ -52,6 +52,8 @@ pub enum Icon {
     Retry,
     /// Onto the user's disk.
     Save,
+    /// Looks for something.
+    Search,
     /// A machine that serves files.
     Server,
     /// Settings.
@@ -118,6 +120,7 @@ impl Icon {
             Self::Save => {
                 "M12 2v8 M16 6l-4 4-4-4 M4 14h16a2 2 0 0 1 2 2v4a2 2 0 0 1 -2 2h-16a2 2 0 0 1 -2 -2v-4a2 2 0 0 1 2 -2z M6 18h.01 M10 18h.01"
             }
+            Self::Search => "M3 11a8 8 0 1 0 16 0a8 8 0 1 0 -16 0 M21 21l-4.3-4.3",
             Self::Server => {
                 "M4 2h16a2 2 0 0 1 2 2v4a2 2 0 0 1 -2 2h-16a2 2 0 0 1 -2 -2v-4a2 2 0 0 1 2 -2z M4 14h16a2 2 0 0 1 2 2v4a2 2 0 0 1 -2 2h-16a2 2 0 0 1 -2 -2v-4a2 2 0 0 1 2 -2z M6 6L6.01 6 M6 18L6.01 18"
             }

@@ -37,6 +37,75 @@ impl EntryKind {
     }
 }
 
+/// The kinds that people look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Folders.
+    Folder,
+    /// Pictures.
+    Image,
+    /// Films.
+    Video,
+    /// Music and speech.
+    Audio,
+    /// Texts and tables.
+    Document,
+    /// Archives and disk images.
+    Archive,
+    /// Programs as text.
+    Code,
+    /// All else.
+    Other,
+}
+
+impl Group {
+    /// All of them, in their order.
+    pub const ALL: [Self; 8] =
+        [Self::Folder, Self::Image, Self::Video, Self::Audio, Self::Document, Self::Archive, Self::Code, Self::Other];
+
+    /// The group of an entry.
+    pub fn of(kind: EntryKind, name: &str) -> Self {
+        match icon(kind, name) {
+            Icon::Folder => Self::Folder,
+            Icon::Image => Self::Image,
+            Icon::Video => Self::Video,
+            Icon::Audio => Self::Audio,
+            Icon::Document => Self::Document,
+            Icon::Archive => Self::Archive,
+            Icon::Code => Self::Code,
+            _ => Self::Other,
+        }
+    }
+
+    /// Its name in the choice of kinds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Folder => "folder",
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Document => "document",
+            Self::Archive => "archive",
+            Self::Code => "code",
+            Self::Other => "other",
+        }
+    }
+
+    /// Its words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Folder => "Folders",
+            Self::Image => "Images",
+            Self::Video => "Videos",
+            Self::Audio => "Audio",
+            Self::Document => "Documents",
+            Self::Archive => "Archives",
+            Self::Code => "Code",
+            Self::Other => "Other files",
+        }
+    }
+}
+
 /// The icon of an entry, by its kind, and for a file by its extension.
 pub fn icon(kind: EntryKind, name: &str) -> Icon {
     match kind {
@@ -47,10 +116,14 @@ pub fn icon(kind: EntryKind, name: &str) -> Icon {
     }
 }
 
+/// What stands behind the last dot of a name.
+pub fn extension(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
 /// The icon of a file by its extension.
 pub fn file_icon(name: &str) -> Icon {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    match extension.as_str() {
+    match extension(name).to_ascii_lowercase().as_str() {
         "7z" | "bz2" | "deb" | "gz" | "iso" | "rar" | "rpm" | "tar" | "tgz" | "xz" | "zip" | "zst" => Icon::Archive,
         "aac" | "flac" | "m4a" | "mid" | "mp3" | "ogg" | "opus" | "wav" => Icon::Audio,
         "avi" | "m4v" | "mkv" | "mov" | "mp4" | "mpg" | "webm" => Icon::Video,
@@ -73,5 +146,12 @@ mod tests {
         assert_eq!(icon(EntryKind::Unreadable, "a.txt"), Icon::Lock);
         assert_eq!(icon(EntryKind::File, "PHOTO.JPG"), Icon::Image);
         assert_eq!(icon(EntryKind::File, "no extension"), Icon::File);
+        for (kind, name, group) in [
+            (EntryKind::Folder, "photos.zip", Group::Folder),
+            (EntryKind::File, "photos.zip", Group::Archive),
+            (EntryKind::LeadsOut, "photos.zip", Group::Other),
+        ] {
+            assert_eq!(Group::of(kind, name), group);
+        }
     }
 }

@@ -10,6 +10,7 @@
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
+pub mod arrangement;
 pub mod block_map;
 pub mod breadcrumbs;
 pub mod button;
@@ -18,14 +19,17 @@ pub mod dialog;
 pub mod entry_list;
 pub mod field;
 pub mod file_list;
+pub mod finder;
 pub mod format;
 pub mod icon;
 pub mod kind;
 pub mod list_window;
+pub mod menu;
 pub mod name;
 pub mod notice;
 pub mod progress;
 pub mod ranges;
+pub mod selection;
 pub mod server_picker;
 pub mod source_list;
 pub mod speed_curve;

@@ -1,13 +1,16 @@
 //! One transfer: its name, its progress, and the actions on it. It opens into its details.
 
+use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::html;
 use leptos::prelude::*;
+use web_sys::Element;
 use wstp_text::strangers::marked;
 
 use crate::block_map::{BlockMap, BlockStrip};
 use crate::button::{Button, IconButton, Weight};
 use crate::icon::{Glyph, Icon};
 use crate::kind::file_icon;
+use crate::menu::{asks_for_menu, beneath};
 use crate::name::Name;
 use crate::notice::Tone;
 use crate::progress::{Progress, ProgressText};
@@ -80,7 +83,31 @@ impl Action {
         }
     }
 
-    const fn words(self) -> &'static str {
+    /// Its name for tests where it stands in a menu.
+    pub const fn menu_name(self) -> &'static str {
+        match self {
+            Self::Save => "menu-save",
+            Self::SaveAgain => "menu-save-again",
+            Self::SaveInto => "menu-save-into",
+            Self::Again => "menu-again",
+            Self::Show => "menu-show",
+            Self::Answer => "menu-answer",
+            Self::Update => "menu-update",
+            Self::LogIn => "menu-log-in",
+            Self::Retry => "menu-retry",
+            Self::Resume => "menu-resume",
+            Self::Begin => "menu-begin",
+            Self::First => "menu-first",
+            Self::Earlier => "menu-earlier",
+            Self::Later => "menu-later",
+            Self::Pause => "menu-pause",
+            Self::Cancel => "menu-cancel",
+            Self::Remove => "menu-remove",
+        }
+    }
+
+    /// Its words.
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Save => "Save",
             Self::SaveAgain => "Save again",
@@ -178,8 +205,24 @@ pub fn TransferRow(
     /// Called with the action that the user chose.
     #[prop(into)]
     on_action: Callback<Action>,
+    /// Called with the place in the window, in pixels, where the menu of all actions is to open.
+    #[prop(into)]
+    on_menu: Callback<(f64, f64)>,
 ) -> impl IntoView {
     let open = RwSignal::new(expanded);
+    let by_pointer = move |event: MouseEvent| {
+        // Fields have the browser's own menu, for what is typed there.
+        if event_target::<Element>(&event).tag_name() != "INPUT" {
+            event.prevent_default();
+            on_menu.run((f64::from(event.client_x()), f64::from(event.client_y())));
+        }
+    };
+    let by_key = move |event: KeyboardEvent| {
+        if asks_for_menu(&event) {
+            event.prevent_default();
+            on_menu.run(beneath(&event_target::<Element>(&event)));
+        }
+    };
     let title = NodeRef::<html::Button>::new();
     let on_action = keeping_focus(info, title, on_action);
     let part = move |pick: fn(&TransferInfo) -> String| Memo::new(move |_| info.with(pick));
@@ -201,6 +244,8 @@ pub fn TransferRow(
             data-name=name
             data-state=state
             data-tone=move || tone.get().name()
+            on:contextmenu=by_pointer
+            on:keydown=by_key
         >
             <div class="transfer-head">
                 <button

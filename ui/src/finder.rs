@@ -1,0 +1,70 @@
+//! Finding entries of a folder: the field for letters of their names, and the choice of a kind.
+
+use leptos::ev::KeyboardEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+
+use crate::icon::{Glyph, Icon};
+use crate::kind::Group;
+
+/// The field and the choice. They narrow the list at once.
+#[component]
+pub fn Finder(
+    /// The typed letters.
+    search: RwSignal<String>,
+    /// The chosen kind.
+    group: RwSignal<Option<Group>>,
+    /// The field, so that a key of the page can give it the keyboard.
+    field: NodeRef<Input>,
+    /// Called when the keyboard goes on to the list.
+    #[prop(into)]
+    on_leave: Callback<()>,
+) -> impl IntoView {
+    let on_key = move |event: KeyboardEvent| match event.key().as_str() {
+        "Escape" if !search.with_untracked(String::is_empty) => {
+            // Chrome closes the popup with this key.
+            event.prevent_default();
+            search.set(String::new());
+        }
+        "ArrowDown" | "Enter" => {
+            event.prevent_default();
+            on_leave.run(());
+        }
+        _ => {}
+    };
+    let pick = move |event| {
+        let picked = event_target_value(&event);
+        group.set(Group::ALL.into_iter().find(|group| group.name() == picked));
+    };
+    view! {
+        <div class="finder" role="search" aria-label="This folder">
+            <div class="finder-field">
+                <Glyph icon=Icon::Search />
+                <input
+                    class="input"
+                    type="search"
+                    autocomplete="off"
+                    spellcheck="false"
+                    placeholder="Search this folder"
+                    aria-label="Search this folder"
+                    aria-keyshortcuts="/"
+                    data-testid="search"
+                    node_ref=field
+                    prop:value=search
+                    on:input=move |event| search.set(event_target_value(&event))
+                    on:keydown=on_key
+                />
+            </div>
+            <select
+                class="input finder-kind"
+                aria-label="Kind"
+                data-testid="kind"
+                prop:value=move || group.get().map_or("all", Group::name)
+                on:change=pick
+            >
+                <option value="all">"All kinds"</option>
+                {Group::ALL.map(|group| view! { <option value=group.name()>{group.words()}</option> }).collect_view()}
+            </select>
+        </div>
+    }
+}
