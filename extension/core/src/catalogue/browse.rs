@@ -12,6 +12,7 @@ use wstp_client::address::Source;
 use wstp_engine::Instant;
 use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
 use wstp_messages::{Credential, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot};
+use wstp_protocol::limits::MAX_LIST_ENTRIES;
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, LINK_PATH, Listing, SharePath, features};
 
 use super::address::{self, Address};
@@ -27,8 +28,8 @@ use crate::{AGENT, clock};
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(60);
-/// Entries in one page: enough for most folders, and drawn at once.
-const PAGE: u32 = 500;
+/// Entries in one page: as many as a server sends. A folder of 100,000 entries needs 100 of them.
+const PAGE: u32 = MAX_LIST_ENTRIES;
 /// The same while nobody knows how fast the line is, and on a slow one. At a few hundred bytes a second they come
 /// within the patience.
 const SHORT_PAGE: u32 = 100;
@@ -84,6 +85,15 @@ struct State {
     last_used: Instant,
     /// Entries to ask for in a page.
     page: u32,
+    /// The page that the view will want next, asked for while it draws the one before.
+    ahead: Option<Ahead>,
+}
+
+/// A page that nobody has wanted yet.
+struct Ahead {
+    path: SharePath,
+    cursor: String,
+    answer: oneshot::Receiver<Answer>,
 }
 
 impl Browser {
@@ -143,8 +153,8 @@ impl Browser {
             problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
         })?;
         let connection = self.reach(&address).await?;
-        let (began, limit) = (clock::now(), connection.state.borrow().page);
-        match connection.ask(Request::List { path, cursor, limit }).await? {
+        let began = clock::now();
+        match connection.page(path.clone(), cursor).await? {
             // A page without entries that is not the last would be followed by another one for ever.
             peer::Reply::Listing(listing) if listing.entries.is_empty() && listing.next.is_some() => {
                 Err(endless(connection.label()).into())
@@ -152,6 +162,9 @@ impl Browser {
             peer::Reply::Listing(listing) => {
                 let is_quick = clock::now() - began <= QUICK;
                 connection.state.borrow_mut().page = if is_quick { PAGE } else { SHORT_PAGE };
+                if let Some(next) = &listing.next {
+                    connection.read_ahead(path, next.clone());
+                }
                 Ok(listed(listing, connection.hides_more()))
             }
             peer::Reply::Failure(failure) => Err(connection.refused(failure.code, &failure.text)),
@@ -206,6 +219,7 @@ impl Browser {
                 awaiting_welcome: Vec::new(),
                 last_used: clock::now(),
                 page: SHORT_PAGE,
+                ahead: None,
             }),
         });
         let (connections, weak) = (Rc::downgrade(&self.connections), Rc::downgrade(&connection));
@@ -273,6 +287,26 @@ impl Connection {
         state.last_used = now;
         state.send(&message);
         Ok(receiver)
+    }
+
+    /// A page of a folder: the one that was read ahead, or one that is asked for now.
+    async fn page(&self, path: SharePath, cursor: Option<String>) -> Answer {
+        let ahead = self.state.borrow_mut().ahead.take();
+        match ahead.filter(|ahead| ahead.path == path && Some(&ahead.cursor) == cursor.as_ref()) {
+            Some(Ahead { answer, .. }) => self.wait(answer).await.unwrap_or_else(|_| Err(lost(self.label()).into())),
+            None => {
+                let limit = self.state.borrow().page;
+                self.ask(Request::List { path, cursor, limit }).await
+            }
+        }
+    }
+
+    /// Asks for the next page before the view does. A busy server is left alone.
+    fn read_ahead(&self, path: SharePath, cursor: String) {
+        let limit = self.state.borrow().page;
+        let request = Request::List { path: path.clone(), cursor: Some(cursor.clone()), limit };
+        let answer = self.request(request).ok();
+        self.state.borrow_mut().ahead = answer.map(|answer| Ahead { path, cursor, answer });
     }
 
     /// Asks the server, and waits for its answer as long as the peer's patience allows.
