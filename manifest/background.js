@@ -43,6 +43,13 @@ const start = () => {
 };
 chrome.runtime.onStartup.addListener(start);
 chrome.runtime.onInstalled.addListener(start);
+// An address behind the keyword of the address bar, and a link from the menu of a page, open in the extension's page.
+const open = (address) => void chrome.tabs.create({ url: `manager.html#open=${encodeURIComponent(address)}` });
+chrome.runtime.onInstalled.addListener(() =>
+  chrome.contextMenus.create({ id: "open", title: chrome.i18n.getMessage("open"), contexts: ["link"] }),
+);
+chrome.contextMenus.onClicked.addListener(({ linkUrl }) => open(linkUrl));
+chrome.omnibox.onInputEntered.addListener(open);
 chrome.alarms.onAlarm.addListener(forward(() => handle_alarm()));
 chrome.downloads.onChanged.addListener(forward((change) => handle_download(change)));
 chrome.downloads.onErased.addListener(forward((id) => handle_erased(id)));

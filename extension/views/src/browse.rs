@@ -5,16 +5,21 @@
 
 use leptos::prelude::*;
 use wstp_messages::{Command, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot, TransferView};
-use wstp_ui::entry_list::Entry;
-use wstp_ui::kind::EntryKind;
+use wstp_ui::arrangement::{Arrangement, Entry, Sort, SortBy};
+use wstp_ui::format::count;
+use wstp_ui::kind::{EntryKind, Group};
+use wstp_ui::selection::Selection;
 
 use crate::catalogue::Catalogue;
 use crate::memory;
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::words::is_complete;
 
 /// Entries shown of one folder at most.
 const MOST: usize = 500_000;
+/// Entries that are fetched one by one at most: each becomes a row of its own.
+const MOST_CHOSEN: usize = 1000;
 
 /// A folder of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// The folder of this one that `other` lies in or is, if it lies beneath this one.
+    fn child_towards(&self, other: &Self) -> Option<String> {
+        let rest = other.folders.strip_prefix(&self.folders[..]).filter(|_| other.address == self.address)?;
+        rest.first().cloned()
+    }
+
     /// The path of an entry of this folder.
     pub fn path_of(&self, name: &str) -> String {
         self.folders.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("/")
@@ -63,7 +74,15 @@ pub struct Browse {
     /// The current folder.
     pub place: RwSignal<Option<Place>>,
     /// Its entries.
-    pub entries: RwSignal<Vec<Entry>>,
+    pub list: RwSignal<Arrangement>,
+    /// Their order.
+    pub sort: RwSignal<Sort>,
+    /// The letters to look for in names.
+    pub search: RwSignal<String>,
+    /// The kind to show alone.
+    pub group: RwSignal<Option<Group>>,
+    /// The chosen entries.
+    pub selection: RwSignal<Selection>,
     /// Its state.
     pub look: RwSignal<Look>,
     /// The file that the address names, until the user has fetched or dismissed it.
@@ -72,6 +91,9 @@ pub struct Browse {
     pub notice: RwSignal<Option<Problem>>,
     /// Whether the user is not logged in, and would see more.
     pub hides_more: RwSignal<bool>,
+    /// The entry to mark once it is there: the folder that the user comes from.
+    pub came_from: RwSignal<Option<String>>,
+    trail: StoredValue<Trail<Place>>,
     step: StoredValue<u32>,
 }
 
@@ -83,15 +105,109 @@ impl Browse {
             store,
             typed: RwSignal::new(String::new()),
             place: RwSignal::new(None),
-            entries: RwSignal::new(Vec::new()),
+            list: RwSignal::default(),
+            sort: RwSignal::new(memory::sort()),
+            search: RwSignal::default(),
+            group: RwSignal::new(None),
+            selection: RwSignal::default(),
             look: RwSignal::new(Look::Nothing),
             offer: RwSignal::new(None),
             notice: RwSignal::new(None),
             hides_more: RwSignal::new(false),
+            came_from: RwSignal::new(None),
+            trail: StoredValue::default(),
             step: StoredValue::new(0),
         };
         browse.resume();
+        browse.arrange();
         browse
+    }
+
+    /// Follows the order and the filter.
+    fn arrange(self) {
+        Effect::new(move |_| {
+            let sort = self.sort.get();
+            self.list.update(|list| list.sort(sort));
+        });
+        Effect::new(move |_| {
+            let (search, group) = (self.search.get(), self.group.get());
+            self.list.update(|list| list.filter(&search, group));
+            let list = self.list.read_untracked();
+            if self.selection.with_untracked(|selection| selection.numbers().any(|number| !list.shows(number))) {
+                self.selection.update(|selection| selection.retain(|number| list.shows(number)));
+            }
+        });
+    }
+
+    /// Sorts by a fact, or the other way round. It is remembered.
+    pub fn sort_by(self, by: SortBy) {
+        let sort = self.sort.get_untracked().pressed(by);
+        memory::keep_sort(sort);
+        self.sort.set(sort);
+    }
+
+    /// Shows all entries again.
+    pub fn show_all(self) {
+        self.search.set(String::new());
+        self.group.set(None);
+    }
+
+    /// Chooses an entry too.
+    pub fn choose(self, entry: &Entry) {
+        let row = self.list.with_untracked(|list| {
+            (0..list.len()).find(|row| list.get(*row) == Some(entry)).and_then(|row| Some((row, list.number(row)?)))
+        });
+        if let Some((row, number)) = row {
+            self.selection.update(|selection| selection.toggle(row, number));
+        }
+    }
+
+    /// The chosen entries, in the order in which they came.
+    pub fn chosen(self) -> Vec<Entry> {
+        let list = self.list.read_untracked();
+        self.selection
+            .with_untracked(|selection| selection.numbers().filter_map(|number| list.entry(number).cloned()).collect())
+    }
+
+    /// Fetches the chosen entries: as the folder that they are all of, or one after the other.
+    pub fn fetch_chosen(self, on_told: Callback<String>) {
+        let chosen = self.chosen();
+        let is_whole =
+            self.look.get_untracked() == Look::Shown && self.list.with_untracked(|list| chosen.len() == list.total());
+        self.selection.update(Selection::clear);
+        let Some(place) = self.place.get_untracked() else { return };
+        if is_whole && chosen.len() > 1 {
+            return self.fetch_this(on_told);
+        }
+        if chosen.len() > MOST_CHOSEN {
+            return self.notice.set(Some(Problem {
+                what: format!(
+                    "{} are too many to download one by one.",
+                    count(chosen.len() as u64, "entry", "entries")
+                ),
+                advice: "Download the whole folder, or choose fewer.".to_owned(),
+            }));
+        }
+        self.notice.set(None);
+        let commands = chosen.iter().filter_map(|entry| command(&place, entry)).rev().collect();
+        self.fetch_next(commands, 0, on_told);
+    }
+
+    /// Sends one command after the other. A failure ends it.
+    fn fetch_next(self, mut commands: Vec<Command>, existing: u64, on_told: Callback<String>) {
+        let Some(next) = commands.pop() else {
+            if existing > 0 {
+                on_told.run(format!("{} already in the list", count(existing, "download is", "downloads are")));
+            }
+            return;
+        };
+        self.catalogue.send(next, move |result| match result {
+            Ok(Reply::Transfer { existing: was_there, .. }) => {
+                self.fetch_next(commands, existing + u64::from(was_there), on_told);
+            }
+            Ok(_) => self.fetch_next(commands, existing, on_told),
+            Err(problem) => self.notice.set(Some(problem)),
+        });
     }
 
     /// After the first snapshot: goes to the user's last place, or at least names the server.
@@ -153,7 +269,24 @@ impl Browse {
 
     /// Shows a folder.
     pub fn go(self, place: Place) {
+        self.trail.update_value(|trail| trail.visit(place.clone()));
+        self.show(place);
+    }
+
+    /// Goes a step back on the way here, or forward again.
+    pub fn step(self, take: fn(&mut Trail<Place>) -> Option<Place>) {
+        if let Some(place) = self.trail.try_update_value(take).flatten() {
+            if self.place.with_untracked(|now| now.as_ref().is_none_or(|now| now.address != place.address)) {
+                self.typed.set(place.label.clone());
+            }
+            self.show(place);
+        }
+    }
+
+    fn show(self, place: Place) {
+        let came_from = self.place.with_untracked(|now| now.as_ref().and_then(|now| place.child_towards(now)));
         let step = self.begin();
+        self.came_from.set(came_from);
         memory::keep_place(&place.address, &place.folders);
         self.look.set(Look::Loading);
         self.place.set(Some(place.clone()));
@@ -193,24 +326,19 @@ impl Browse {
                 place.folders.push(entry.name);
                 self.go(place);
             }
-            EntryKind::File => {
-                let command = Command::Download {
-                    path: place.path_of(&entry.name),
-                    address: place.address,
-                    size: entry.size,
-                    modified_ms: entry.modified_ms.map(|ms| ms as i64),
-                };
-                self.fetch_as(command, entry.name, on_existing);
+            EntryKind::File | EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => {
+                if let Some(command) = command(&place, &entry) {
+                    self.fetch_as(command, entry.name, on_existing);
+                }
             }
-            EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => {}
         }
     }
 
     /// Fetches everything in a subfolder. Calls `on_existing` with words if that was done before.
     pub fn fetch_folder(self, name: String, on_existing: Callback<String>) {
         let Some(place) = self.place.get_untracked() else { return };
-        let command = Command::DownloadFolder { path: place.path_of(&name), address: place.address };
-        self.fetch_as(command, name, on_existing);
+        let path = place.path_of(&name);
+        self.fetch_as(Command::DownloadFolder { path, address: place.address }, name, on_existing);
     }
 
     /// Fetches everything in this folder.
@@ -239,7 +367,9 @@ impl Browse {
 
     fn begin(self) -> u32 {
         self.step.update_value(|step| *step = step.wrapping_add(1));
-        self.entries.set(Vec::new());
+        self.list.update(Arrangement::clear);
+        self.show_all();
+        self.selection.update(Selection::clear);
         self.offer.set(None);
         self.notice.set(None);
         self.hides_more.set(false);
@@ -260,10 +390,10 @@ impl Browse {
             match result {
                 Ok(Reply::Listing { entries, next, hides_more }) => {
                     self.hides_more.set(hides_more);
-                    self.entries.update(|shown| shown.extend(entries.into_iter().map(entry)));
+                    self.list.update(|list| list.extend(entries.into_iter().map(entry)));
                     match next {
                         None => self.look.set(Look::Shown),
-                        Some(_) if self.entries.with_untracked(Vec::len) >= MOST => self.look.set(Look::Cut),
+                        Some(_) if self.list.with_untracked(Arrangement::total) >= MOST => self.look.set(Look::Cut),
                         next => self.load(step, place, next),
                     }
                 }
@@ -279,6 +409,19 @@ impl Browse {
             Ok(_) => Look::Failed(odd_answer()),
             Err(problem) => Look::Failed(problem),
         });
+    }
+}
+
+/// The command that fetches an entry, if it can be fetched.
+fn command(place: &Place, entry: &Entry) -> Option<Command> {
+    let (path, address) = (place.path_of(&entry.name), place.address.clone());
+    match entry.kind {
+        EntryKind::Folder => Some(Command::DownloadFolder { path, address }),
+        EntryKind::File => {
+            let modified_ms = entry.modified_ms.map(|ms| ms as i64);
+            Some(Command::Download { path, address, size: entry.size, modified_ms })
+        }
+        EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => None,
     }
 }
 

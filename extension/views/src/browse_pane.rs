@@ -1,21 +1,28 @@
 //! The shown folder, with the path to it and messages about it.
 
+use leptos::ev::{keydown, mouseup};
+use leptos::html::{Div, Input};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{Need, Problem};
+use wstp_ui::arrangement::{Arrangement, Entry};
 use wstp_ui::breadcrumbs::Breadcrumbs;
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
-use wstp_ui::entry_list::{Entry, EntryList};
+use wstp_ui::entry_list::{EntryList, Place as Spot};
+use wstp_ui::finder::Finder;
 use wstp_ui::format::{bytes, count};
-use wstp_ui::icon::Icon;
+use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::kind::EntryKind;
+use wstp_ui::menu::{Menu, MenuItem};
 use wstp_ui::notice::{Banner, EmptyState, Tone};
+use wstp_ui::selection::Selection;
 
 use crate::browse::{Browse, Look, Place};
 use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::login::{Account, LoginForm};
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::words::short;
 
 /// A folder of a server.
@@ -24,13 +31,24 @@ pub fn BrowsePane(
     browse: Browse,
     store: Store,
     catalogue: Catalogue,
+    menu: Menu,
     #[prop(into)] on_existing: Callback<String>,
 ) -> impl IntoView {
-    let is_empty = Memo::new(move |_| browse.entries.with(Vec::is_empty));
+    let is_empty = Memo::new(move |_| browse.list.with(Arrangement::is_empty));
+    let (field, body) = (NodeRef::<Input>::new(), NodeRef::<Div>::new());
+    let to_list = move || {
+        if let Some(body) = body.get_untracked() {
+            let body: &web_sys::HtmlElement = &body;
+            let _ = body.focus();
+        }
+    };
+    find_by_key(field);
+    step_by_key(browse);
     let can_be_fetched = Memo::new(move |_| {
         let is_seen = matches!(browse.look.get(), Look::Loading | Look::Shown | Look::Cut);
         is_seen && browse.place.with(Option::is_some)
     });
+    let has_choice = move || !browse.selection.with(Selection::is_empty);
     let steps = Memo::new(move |_| browse.place.with(|place| place.as_ref().map(steps).unwrap_or_default()));
     let status = move |name: String| {
         let place = browse.place.get()?;
@@ -51,9 +69,16 @@ pub fn BrowsePane(
             <div class="fill place">
                 // It stays in place while a folder is loaded, or the keyboard would lose its place.
                 <div class="fill" hidden=move || browse.place.with(Option::is_none)>
+                    <Finder search=browse.search group=browse.group field=field on_leave=move |()| to_list() />
                     <EntryList
-                        entries=browse.entries
+                        list=browse.list
+                        selection=browse.selection
+                        sort=browse.sort
+                        body=body
+                        wanted=browse.came_from
                         status=status
+                        on_menu=move |(entry, at)| open_menu(browse, menu, entry, at, on_existing)
+                        on_sort=move |by| browse.sort_by(by)
                         on_open=move |entry| browse.open_entry(entry, on_existing)
                         on_fetch=move |entry: Entry| browse.fetch_folder(entry.name, on_existing)
                         on_up=move || browse.go_up()
@@ -63,7 +88,15 @@ pub fn BrowsePane(
             </div>
             <footer class="status">
                 <span role="status">{move || summary(browse)}</span>
-                <Show when=move || can_be_fetched.get()>
+                <Show when=has_choice>
+                    <Button testid="clear-choice" weight=Weight::Quiet on_press=move || browse.selection.update(Selection::clear)>
+                        "Clear"
+                    </Button>
+                    <Button testid="download-chosen" weight=Weight::Primary on_press=move || browse.fetch_chosen(on_existing)>
+                        "Download"
+                    </Button>
+                </Show>
+                <Show when=move || can_be_fetched.get() && !has_choice()>
                     <ToolButton
                         icon=Icon::Download
                         label="Download this folder"
@@ -74,6 +107,83 @@ pub fn BrowsePane(
             </footer>
         </section>
     }
+}
+
+/// The slash gives the field of the search the keyboard, wherever nothing is typed.
+fn find_by_key(field: NodeRef<Input>) {
+    let pressed = window_event_listener(keydown, move |event| {
+        let is_typing = document()
+            .active_element()
+            .is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "SELECT" | "TEXTAREA" | "DIALOG"));
+        if event.key() == "/"
+            && !is_typing
+            && !event.ctrl_key()
+            && !event.meta_key()
+            && !event.alt_key()
+            && let Some(field) = field.get_untracked()
+        {
+            event.prevent_default();
+            let field: &web_sys::HtmlElement = &field;
+            let _ = field.focus();
+        }
+    });
+    on_cleanup(move || pressed.remove());
+}
+
+/// Alt and an arrow, and the buttons of a mouse for that, go back and forward as in a browser.
+fn step_by_key(browse: Browse) {
+    let pressed = window_event_listener(keydown, move |event| {
+        let way = match event.key().as_str() {
+            "ArrowLeft" if event.alt_key() => Trail::go_back,
+            "ArrowRight" if event.alt_key() => Trail::go_forward,
+            _ => return,
+        };
+        event.prevent_default();
+        browse.step(way);
+    });
+    let clicked = window_event_listener(mouseup, move |event| {
+        let way = match event.button() {
+            3 => Trail::go_back,
+            4 => Trail::go_forward,
+            _ => return,
+        };
+        event.prevent_default();
+        browse.step(way);
+    });
+    on_cleanup(move || {
+        pressed.remove();
+        clicked.remove();
+    });
+}
+
+/// Everything that can be done with an entry, or with all that are chosen if it is one of them.
+fn open_menu(browse: Browse, menu: Menu, entry: Entry, at: Spot, on_existing: Callback<String>) {
+    let chosen = browse.chosen();
+    if chosen.len() > 1 && chosen.contains(&entry) {
+        let words = format!("Download {}", count(chosen.len() as u64, "entry", "entries"));
+        return menu.open(
+            at,
+            vec![
+                MenuItem::new(words, "menu-download", move || browse.fetch_chosen(on_existing)),
+                MenuItem::new("Clear selection", "menu-clear", move || browse.selection.update(Selection::clear)),
+            ],
+        );
+    }
+    let (name, opened, chosen) = (entry.name.clone(), entry.clone(), entry.clone());
+    let mut items = Vec::new();
+    if entry.kind == EntryKind::Folder {
+        items.push(MenuItem::new("Open", "menu-open", move || browse.open_entry(opened.clone(), on_existing)));
+        let name = name.clone();
+        items.push(MenuItem::new("Download folder", "menu-download", move || {
+            browse.fetch_folder(name.clone(), on_existing);
+        }));
+    } else {
+        items.push(MenuItem::new("Download", "menu-download", move || browse.open_entry(opened.clone(), on_existing)));
+    }
+    let choose = move || browse.choose(&chosen);
+    items.push(MenuItem::new("Select", "menu-select", choose));
+    items.push(MenuItem::new("Copy name", "menu-copy", move || chrome::copy(&name)));
+    menu.open(at, items);
 }
 
 fn steps(place: &Place) -> Vec<String> {
@@ -173,6 +283,14 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
     let words = move || match browse.look.get() {
         Look::Failed(_) | Look::Barred(..) => ().into_any(),
         Look::Connecting | Look::Loading => view! { <p class="waiting">"Loading…"</p> }.into_any(),
+        Look::Shown | Look::Cut if browse.list.with(|list| list.total() > 0) => view! {
+            <div class="empty">
+                <Glyph icon=Icon::Search />
+                <strong>"Nothing matches"</strong>
+                <Button testid="show-all" on_press=move || browse.show_all()>"Show all"</Button>
+            </div>
+        }
+        .into_any(),
         Look::Shown | Look::Cut => {
             let is_share = browse.place.with(|place| place.as_ref().is_some_and(|place| place.folders.is_empty()));
             let hint = if is_share { "Nothing is shared here yet." } else { "Use the arrow above to go back." };
@@ -194,21 +312,51 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
 }
 
 fn summary(browse: Browse) -> String {
-    let (folders, files) = browse.entries.with(|entries| {
-        let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Folder).count();
-        (folders as u64, (entries.len() - folders) as u64)
-    });
+    if !browse.selection.with(Selection::is_empty) {
+        return chosen(browse);
+    }
+    let (folders, shown, total, is_filtered) =
+        browse.list.with(|list| (list.folders() as u64, list.len() as u64, list.total(), list.is_filtered()));
     let mut parts = Vec::new();
     if folders > 0 {
         parts.push(count(folders, "folder", "folders"));
     }
-    if files > 0 {
-        parts.push(count(files, "file", "files"));
+    if shown > folders {
+        parts.push(count(shown - folders, "file", "files"));
     }
     match browse.look.get() {
         Look::Loading => parts.push("loading more".to_owned()),
         Look::Cut => parts.push("and more than can be shown".to_owned()),
+        Look::Connecting => return "Connecting".to_owned(),
         _ => {}
     }
-    if browse.look.get() == Look::Connecting { "Connecting".to_owned() } else { parts.join(", ") }
+    match parts.join(", ") {
+        words if is_filtered && total > 0 => {
+            let words = if words.is_empty() { "nothing".to_owned() } else { words };
+            format!("{words} of {}", count(total as u64, "entry", "entries"))
+        }
+        words => words,
+    }
+}
+
+/// How many are chosen, and how much that is as far as it is known.
+fn chosen(browse: Browse) -> String {
+    let list = browse.list.read();
+    let (mut folders, mut files, mut size) = (0_u64, 0_u64, 0_u64);
+    browse.selection.with(|selection| {
+        for entry in selection.numbers().filter_map(|number| list.entry(number)) {
+            if entry.kind == EntryKind::Folder {
+                folders += 1;
+            } else {
+                files += 1;
+                size = size.saturating_add(entry.size);
+            }
+        }
+    });
+    let words = match (folders, files) {
+        (0, _) => count(files, "file", "files"),
+        (_, 0) => count(folders, "folder", "folders"),
+        _ => format!("{}, {}", count(folders, "folder", "folders"), count(files, "file", "files")),
+    };
+    if files > 0 { format!("{words} selected, {}", bytes(size)) } else { format!("{words} selected") }
 }

@@ -47,6 +47,13 @@ pub async fn open_tab(page: &str) -> Result<(), String> {
     tabs_create(&object("url", &page.into())).await.map(drop).map_err(|error| words(&error))
 }
 
+/// Copies a text to the clipboard.
+pub fn copy(text: &str) {
+    let clipboard = web_sys::window().map(|window| window.navigator().clipboard());
+    // A page in front may always do so.
+    drop(clipboard.map(|clipboard| clipboard.write_text(text)));
+}
+
 /// Has it found out which saved files are no longer on the disk; the rows say so.
 pub fn look() {
     spawn_local(async {

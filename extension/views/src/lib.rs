@@ -17,6 +17,7 @@ mod picked;
 mod popup;
 mod settings;
 mod store;
+mod trail;
 mod transfers_pane;
 mod words;
 

@@ -6,6 +6,7 @@ use wstp_messages::{Command, ServerView};
 use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, IconButton};
 use wstp_ui::icon::{Glyph, Icon};
+use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
 use wstp_ui::toast::{ToastShelf, Toasts};
 
@@ -24,8 +25,11 @@ const NARROW: f64 = 900.0;
 /// The whole page.
 #[component]
 pub fn Manager() -> impl IntoView {
-    let Page { catalogue, store, browse, toasts } = Page::open();
+    let Page { catalogue, store, browse, toasts, menu } = Page::open();
     let settings = RwSignal::new(false);
+    if let Some(address) = asked_address() {
+        browse.connect(address);
+    }
     let (options, is_narrow) = (Page::options(store), is_narrow());
     let on_existing = move |words: String| toasts.show(words, None);
     view! {
@@ -53,16 +57,26 @@ pub fn Manager() -> impl IntoView {
             <div class="column">
                 <h2 class="bar">"Files"</h2>
                 <News store=store catalogue=catalogue />
-                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
+                <BrowsePane browse=browse store=store catalogue=catalogue menu=menu on_existing=on_existing />
             </div>
             <div class="column">
                 <h2 class="bar">"Transfers"</h2>
-                <TransfersPane store=store catalogue=catalogue toasts=toasts picked=Picked::new(store, catalogue, toasts) />
+                <TransfersPane store=store catalogue=catalogue toasts=toasts menu=menu picked=Picked::new(store, catalogue, toasts) />
             </div>
             <SettingsDialog open=settings store=store catalogue=catalogue />
             <ToastShelf toasts=toasts />
+            <MenuLayer menu=menu />
         </main>
     }
+}
+
+/// Prefix of the URL fragment that opens a page at an address; the address follows, percent-encoded.
+const OPEN: &str = "#open=";
+
+/// The address that this page was opened for: typed behind the keyword, or a link.
+fn asked_address() -> Option<String> {
+    let hash = location().hash().ok()?;
+    js_sys::decode_uri_component(hash.strip_prefix(OPEN)?).ok().map(String::from)
 }
 
 /// Whether the page is so narrow that pages.css leaves out the list of servers. The field then offers them.

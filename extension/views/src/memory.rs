@@ -1,8 +1,10 @@
-//! The user's last place, so that the popup opens there again. Losing it does no harm.
+//! The user's last place and order, so that the popup opens there again. Losing them does no harm.
 
 use web_sys::Storage;
+use wstp_ui::arrangement::Sort;
 
 const PLACE: &str = "place";
+const SORT: &str = "sort";
 
 fn storage() -> Option<Storage> {
     web_sys::window()?.local_storage().ok()?
@@ -22,4 +24,18 @@ pub fn last_place() -> Option<(String, Vec<String>)> {
     let (address, path) = text.split_once('\n')?;
     let folders = path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     Some((address.to_owned(), folders))
+}
+
+/// Remembers the order of entries.
+pub fn keep_sort(sort: Sort) {
+    if let Some(storage) = storage() {
+        // It holds two short texts of ours.
+        let _ = storage.set_item(SORT, &sort.to_text());
+    }
+}
+
+/// The last remembered order of entries.
+pub fn sort() -> Sort {
+    let text = storage().and_then(|storage| storage.get_item(SORT).ok()?);
+    text.map_or_else(Sort::default, |text| Sort::from_text(&text))
 }

@@ -6,6 +6,7 @@ use wstp_messages::{Command, Notice, Problem};
 use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, IconButton};
 use wstp_ui::icon::Icon;
+use wstp_ui::menu::Menu;
 use wstp_ui::notice::{Banner, Tone};
 use wstp_ui::server_picker::PickerOption;
 use wstp_ui::toast::Toasts;
@@ -26,6 +27,8 @@ pub struct Page {
     pub browse: Browse,
     /// Short notes.
     pub toasts: Toasts,
+    /// The menu of whatever has one.
+    pub menu: Menu,
 }
 
 impl Page {
@@ -46,7 +49,7 @@ impl Page {
             }
         });
         on_cleanup(move || shown.remove());
-        Self { catalogue, store, browse: Browse::new(catalogue, store), toasts: Toasts::new() }
+        Self { catalogue, store, browse: Browse::new(catalogue, store), toasts: Toasts::new(), menu: Menu::new() }
     }
 
     /// The servers to pick from.

@@ -8,6 +8,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::HtmlElement;
 use wstp_ui::button::IconButton;
 use wstp_ui::icon::{Glyph, Icon};
+use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
 use wstp_ui::toast::ToastShelf;
 
@@ -43,7 +44,7 @@ impl Tab {
 /// The whole popup.
 #[component]
 pub fn Popup() -> impl IntoView {
-    let Page { catalogue, store, browse, toasts } = Page::open();
+    let Page { catalogue, store, browse, toasts, menu } = Page::open();
     let tab = RwSignal::new(Tab::Browse);
     let active = Memo::new(move |_| store.tally().active);
     let on_existing = move |words: String| {
@@ -79,14 +80,15 @@ pub fn Popup() -> impl IntoView {
             </div>
             <News store=store catalogue=catalogue />
             <div class="fill" id=Tab::Browse.panel() role="tabpanel" hidden=move || tab.get() != Tab::Browse>
-                <BrowsePane browse=browse store=store catalogue=catalogue on_existing=on_existing />
+                <BrowsePane browse=browse store=store catalogue=catalogue menu=menu on_existing=on_existing />
             </div>
             <div class="fill" id=Tab::Transfers.panel() role="tabpanel" hidden=move || tab.get() != Tab::Transfers>
                 <Show when=move || tab.get() == Tab::Transfers>
-                    <TransfersPane store=store catalogue=catalogue toasts=toasts />
+                    <TransfersPane store=store catalogue=catalogue toasts=toasts menu=menu />
                 </Show>
             </div>
             <ToastShelf toasts=toasts />
+            <MenuLayer menu=menu />
         </main>
     }
 }

@@ -9,6 +9,7 @@ use wstp_ui::dialog::Confirm;
 use wstp_ui::field::{RateField, Switch};
 use wstp_ui::format::{bytes, count, rate};
 use wstp_ui::icon::Icon;
+use wstp_ui::menu::{Menu, MenuItem};
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::source_list::SourceList;
 use wstp_ui::toast::Toasts;
@@ -20,7 +21,7 @@ use crate::folder_files::FolderFiles;
 use crate::login::LoginDialog;
 use crate::picked::{Picked, Progress};
 use crate::store::{Kept, Store, Tally};
-use crate::words::{info, is_complete, kept_bytes, source};
+use crate::words::{all_actions, info, is_complete, kept_bytes, source};
 
 /// Prefix of the URL fragment that opens a page to save a transfer into a folder; the transfer's id follows.
 const SAVE: &str = "save=";
@@ -33,6 +34,7 @@ struct Desk {
     store: Store,
     catalogue: Catalogue,
     toasts: Toasts,
+    menu: Menu,
     notice: RwSignal<Option<Problem>>,
     /// Saves into folders that the user picks, where this page can.
     picked: Option<Picked>,
@@ -76,6 +78,17 @@ impl Desk {
             Action::Again => self.fetch_again(view),
             Action::Show => self.show(view.saved_as.clone().unwrap_or_default()),
         }
+    }
+
+    /// Opens the menu of a transfer: all its actions, wherever its row has them.
+    fn open_menu(self, id: TransferId, at: (f64, f64)) {
+        let Some(kept) = self.store.transfer(&id) else { return };
+        let actions = kept.view.with_untracked(all_actions);
+        let item = |action: Action| {
+            let view = kept.view.clone();
+            MenuItem::new(action.words(), action.menu_name(), move || self.act(&view.get_untracked(), action))
+        };
+        self.menu.open(at, actions.into_iter().map(item).collect());
     }
 
     fn open(self, page: String) {
@@ -151,10 +164,11 @@ pub fn TransfersPane(
     store: Store,
     catalogue: Catalogue,
     toasts: Toasts,
+    menu: Menu,
     #[prop(optional)] picked: Option<Picked>,
 ) -> impl IntoView {
     let (notice, asked, login) = (RwSignal::new(None), RwSignal::new(None), RwSignal::new(None));
-    let desk = Desk { store, catalogue, toasts, notice, picked, asked, login };
+    let desk = Desk { store, catalogue, toasts, menu, notice, picked, asked, login };
     let dates = StoredValue::new_local(DateWriter::new());
     let is_empty = Memo::new(move |_| store.order.with(Vec::is_empty));
     view! {
@@ -276,6 +290,7 @@ fn Row(kept: Kept, desk: Desk, dates: StoredValue<DateWriter, LocalStorage>) -> 
             speeds=speeds
             settings=more
             on_action=move |action| view.with_untracked(|view| desk.act(view, action))
+            on_menu=move |at| view.with_untracked(|view| desk.open_menu(view.id.clone(), at))
         />
     }
 }

@@ -13,6 +13,7 @@ use wstp_ui::progress::Progress;
 use wstp_ui::ranges::BlockRanges;
 use wstp_ui::transfer_row::TransferInfo;
 
+pub use actions::all_actions;
 use actions::{actions, lacks_files, more, remedies};
 use details::facts;
 pub use details::{file, source};

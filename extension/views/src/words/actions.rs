@@ -5,6 +5,17 @@ use wstp_ui::transfer_row::Action;
 
 use super::{is_gone, is_whole, waits_for_room};
 
+/// Everything one can do with a transfer, likely things first.
+pub fn all_actions(view: &TransferView) -> Vec<Action> {
+    let mut all = remedies(view);
+    for action in actions(view).into_iter().chain(more(view)) {
+        if !all.contains(&action) {
+            all.push(action);
+        }
+    }
+    all
+}
+
 pub(super) fn actions(view: &TransferView) -> Vec<Action> {
     match view.state {
         TransferState::Complete if lacks_files(view) => vec![Action::Save, Action::Retry, Action::Remove],
