@@ -179,6 +179,39 @@ impl<'a> View<'a> {
         Ok(())
     }
 
+    /// Presses the keys of a text, wherever the focus is.
+    ///
+    /// # Errors
+    ///
+    /// The browser's error.
+    pub async fn press_keys(&self, text: &str) -> Result<()> {
+        self.front().await?;
+        Ok(self.browser.session().action_chain().send_keys(text).perform().await?)
+    }
+
+    /// Presses a key while another one is held, wherever the focus is.
+    ///
+    /// # Errors
+    ///
+    /// The browser's error.
+    pub async fn chord(&self, held: Key, key: impl Into<char>) -> Result<()> {
+        self.front().await?;
+        let key: char = key.into();
+        let chain = self.browser.session().action_chain().key_down(held.clone()).key_down(key).key_up(key);
+        Ok(chain.key_up(held).perform().await?)
+    }
+
+    /// Clicks the first element that a selector finds with the right button, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there in time.
+    pub async fn context_click(&self, selector: &str) -> Result<()> {
+        self.front().await?;
+        let element = self.wait_for(selector, SHORT, selector).await?;
+        Ok(self.browser.session().action_chain().context_click_element(&element).perform().await?)
+    }
+
     /// The complaint that the page shows.
     ///
     /// # Errors

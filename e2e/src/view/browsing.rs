@@ -50,6 +50,16 @@ impl View<'_> {
         Ok(serde_json::from_value(found)?)
     }
 
+    /// Waits until the open folder shows exactly these names, in this order.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_for_names(&self, names: &[&str]) -> Result<()> {
+        self.wait(&format!("the entries {names:?}"), SHORT, async || Ok((self.names().await? == names).then_some(())))
+            .await
+    }
+
     /// Waits until the open folder shows a name.
     ///
     /// # Errors

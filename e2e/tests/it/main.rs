@@ -1,5 +1,6 @@
 //! The real extension in a real Chromium against the real server: one binary, because each binary is linked anew.
 
+mod accessibility;
 mod administration;
 mod ancestor;
 mod away;
@@ -8,6 +9,7 @@ mod changes;
 mod clocks;
 mod connections;
 mod copies;
+mod finding;
 mod folders;
 mod full_disk;
 mod hostile;
