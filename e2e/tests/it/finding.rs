@@ -59,7 +59,7 @@ async fn a_folder_is_sorted_searched_and_narrowed_to_a_kind() -> Result<()> {
 fn all_complete(names: &[&str]) -> impl Fn(&[Row]) -> Option<()> {
     move |rows| {
         let has = |name: &&str| rows.iter().any(|row| row.name == **name && row.state == "complete");
-        (rows.len() == names.len() && names.iter().all(|name| has(name))).then_some(())
+        (rows.len() == names.len() && names.iter().all(has)).then_some(())
     }
 }
 

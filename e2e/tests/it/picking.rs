@@ -57,7 +57,7 @@ const CUT: (&str, u64) = ("cut.bin", 192 * MIB);
 /// Notes what a page tells of a check.
 const WATCH: &str = "window.seen = []; \
     const look = () => window.seen.push(...document.body.textContent.match( \
-        /Checking what is here, \\d+ %. Then [a-z.]+ is saved into picked/g) ?? []); \
+        /Checking [a-z.]+, \\d+ %. It is saved into picked next/g) ?? []); \
     new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,10 @@ async fn nothing_is_cut_off_in_a_narrow_window() -> Result<()> {
         view.wait_for_name("deeper").await?;
         // 320 pixels are 1280 at 400 %; 200 are the popup at 200 % on Chrome's largest.
         for size in [(320, 600), (320, 256), (200, 300), (600, 400)] {
+            // Only the popup gets so narrow.
+            if page == Page::Manager && size.0 < 320 {
+                continue;
+            }
             view.resize(size).await?;
             let at = format!("{page:?} at {size:?}");
             let found = faults(&view).await.with_context(|| at.clone())?;
