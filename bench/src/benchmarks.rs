@@ -1,5 +1,6 @@
 //! The benchmarks, one a file. Each is a function that gives a series for each of its figures in [`crate::catalogue`].
 
+pub mod browser_far;
 pub mod browser_fetch;
 pub mod browser_memory;
 pub mod browser_native;

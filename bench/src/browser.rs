@@ -15,11 +15,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wstp_e2e::{Browser, Extension, Memory, MemoryWatch, Page, Profile, View};
-use wstp_testkit::until;
+use wstp_testkit::{Tree, until};
 
 use crate::corpus::Source;
 use crate::cost::cpu_by_role;
-use wstp_testkit::Child;
 
 /// The longest a download may take.
 const LIMIT: Duration = Duration::from_secs(1200);
@@ -104,7 +103,7 @@ impl fmt::Display for Took {
 /// # Errors
 ///
 /// When the received file differs.
-pub async fn download(way: Way<'_>, source: &Source, server: &Child) -> Result<Took> {
+pub async fn download(way: Way<'_>, source: &Source, server: Tree) -> Result<Took> {
     let place = Place::new()?;
     let browser = Browser::launch(&place.profile, &Extension::built()?).await?;
     let view = View::open(&browser, Page::Manager).await?;
@@ -112,7 +111,7 @@ pub async fn download(way: Way<'_>, source: &Source, server: &Child) -> Result<T
         view.connect(&address.to_string()).await?;
         view.wait_for_name(&source.name).await?;
     }
-    let trees = [browser.processes()?, server.tree()?];
+    let trees = [browser.processes()?, server];
     let processor = || -> Result<BTreeMap<String, f64>> {
         let [browser, server] = trees.map(cpu_by_role);
         Ok(browser?.into_iter().chain(server?).collect())

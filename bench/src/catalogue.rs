@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::time::timeout;
 
 use crate::benchmarks::{
-    browser_fetch, browser_memory, browser_native, compress, mirror_two, popup_ready, read_back, real, resume,
-    server_idle, server_latency, server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
+    browser_far, browser_fetch, browser_memory, browser_native, compress, mirror_two, popup_ready, read_back, real,
+    resume, server_idle, server_latency, server_throughput, sparse, tree, wan_ancestor, wan_loss, wan_share, wasm_size,
 };
 use crate::figure::Series;
 use crate::{Figure, Plan, Target};
@@ -50,7 +50,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 24] = [
+pub static BENCHMARKS: [Benchmark; 25] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(400.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(150.0))],
@@ -90,6 +90,10 @@ pub static BENCHMARKS: [Benchmark; 24] = [
             figure("real.far_vs_aria16", "ratio", AtLeast(1.0)),
         ],
         run: |plan| Box::pin(real::far(plan)),
+    },
+    Benchmark {
+        figures: &[figure("real.browser_far_vs_fetch1", "ratio", AtLeast(20.0))],
+        run: |plan| Box::pin(browser_far::run(plan)),
     },
     Benchmark {
         figures: &[

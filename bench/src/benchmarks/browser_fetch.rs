@@ -21,9 +21,9 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let nginx = Peer::nginx(&corpus).await?;
     let url = nginx.url(&source.name);
     let ways = [
-        (Way::Ours(server.address()), server.child()),
-        (Way::Fetch(&url, 1), nginx.child()),
-        (Way::Fetch(&url, 4), nginx.child()),
+        (Way::Ours(server.address()), server.child().tree()?),
+        (Way::Fetch(&url, 1), nginx.child().tree()?),
+        (Way::Fetch(&url, 4), nginx.child().tree()?),
     ];
     let [mut over_one, mut over_four, mut processor] = <[Series; 3]>::default();
     for round in plan.rounds() {

@@ -24,7 +24,7 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
         let mut growth = [0.0; 2];
         for (source, growth) in sources.iter().zip(&mut growth) {
             let server = Server::with_hash(&corpus, source, &[]).await?;
-            let took = download(Way::Ours(server.address()), source, server.child()).await?;
+            let took = download(Way::Ours(server.address()), source, server.child().tree()?).await?;
             *growth = took.growth as f64 / MIB as f64;
         }
         let [small, large] = growth;

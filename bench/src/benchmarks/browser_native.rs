@@ -23,8 +23,8 @@ pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let url = nginx.url(&source.name);
     let mut series = Series::default();
     for round in plan.rounds() {
-        let ours = async || download(Way::OursSaved(server.address()), &source, server.child()).await;
-        let peer = async || download(Way::Native(&url), &source, nginx.child()).await;
+        let ours = async || download(Way::OursSaved(server.address()), &source, server.child().tree()?).await;
+        let peer = async || download(Way::Native(&url), &source, nginx.child().tree()?).await;
         let (ours, peer) = in_turn(round, ours, peer).await?;
         eprintln!("bench: to the user's folder: ours {ours}, Chromium {peer}");
         series.push(peer.wall / ours.wall);

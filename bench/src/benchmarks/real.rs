@@ -4,6 +4,7 @@
 //! shipped, or with CUBIC too.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use tempfile::TempDir;
 use tokio::process::Command;
-use wstp_testkit::{Child, Listening, SHORT, listening, until};
+use wstp_testkit::{Child, Listening, SHORT, Tree, listening, until};
 
 use crate::corpus::{Corpus, Source};
 use crate::figure::{Series, median};
@@ -21,7 +22,7 @@ use crate::wire::{BAD, CABLE, FAR, FIBRE, MOBILE, Profile, Wire};
 use crate::{MIB, Plan, ours, plan, tools};
 
 /// Bytes of the file on lines of 100 ms.
-const SIZE: u64 = 96 * MIB;
+pub(super) const SIZE: u64 = 96 * MIB;
 /// curl takes minutes for the whole file. In a quick run it fetches this part of it, in which its slow start weighs
 /// more: that flatters it.
 const QUICK_CURL_SHARE: u64 = 6;
@@ -42,9 +43,10 @@ pub(super) enum Server {
 
 /// A wire with both servers at its far end.
 pub(super) struct Ends {
-    wire: Wire,
+    /// The wire.
+    pub(super) wire: Wire,
     ours: Listening,
-    _nginx: Child,
+    nginx: Child,
     _folders: [TempDir; 2],
 }
 
@@ -81,7 +83,7 @@ impl Ends {
         let mut command = wire.server(tools::nginx()?);
         let nginx =
             Child::spawn(command.arg("-p").arg(folders[1].path()).arg("-c").arg(config).args(["-e", "stderr"]))?;
-        let ends = Self { wire, ours, _nginx: nginx, _folders: folders };
+        let ends = Self { wire, ours, nginx, _folders: folders };
         until("nginx to answer over the wire", SHORT, async || {
             let mut curl = ends.client(tools::curl()?);
             let curl = curl.args(["--silent", "--head", "--fail", &ends.url(name)]).stdout(Stdio::null());
@@ -104,6 +106,11 @@ impl Ends {
     /// The address of a file, or of a folder, at our server.
     pub(super) fn place(&self, name: &str) -> String {
         format!("{}/{name}", self.ours.address)
+    }
+
+    /// The address of our server, and the processes of both servers: ours and nginx.
+    pub(super) fn servers(&self) -> Result<(SocketAddr, [Tree; 2])> {
+        Ok((self.ours.address, [self.ours.child.tree()?, self.nginx.tree()?]))
     }
 
     pub(super) async fn get(&self, source: &Source) -> Result<Duration> {

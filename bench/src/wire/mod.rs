@@ -9,14 +9,20 @@ mod forward;
 mod pipe;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Stdio;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
+use tokio::runtime;
+use tokio::sync::oneshot;
 use wstp_testkit::Child;
 
 pub use forward::run;
@@ -106,6 +112,36 @@ impl Wire {
         enter(self.server, program.as_ref())
     }
 
+    /// Does work on a thread of its own at the client's end: its sockets and its programs are there. The work is
+    /// cancelled when this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Impossible`] when the system lets only root move there, and the error of the work.
+    pub async fn at_client<T: Send + 'static>(
+        &self,
+        work: impl AsyncFnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let namespace = File::open(format!("/proc/{}/ns/net", self.client))?;
+        let (mut answer, done) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let moved = move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network));
+            let done = moved.map_err(|_| Impossible.into()).and_then(|()| {
+                let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(async {
+                    tokio::select! {
+                        done = work() => done,
+                        () = answer.closed() => Err(anyhow::anyhow!("nobody waits for this any more")),
+                    }
+                })
+            });
+            // Nobody waits any more if this fails.
+            let _ = answer.send(done);
+        });
+        let mut running = Running { done, thread: Some(thread) };
+        (&mut running.done).await.context("the thread at the client's end broke")?
+    }
+
     /// The processes whose namespaces the ends are: the client's and the server's.
     #[must_use]
     pub fn processes(&self) -> [u32; 2] {
@@ -115,6 +151,20 @@ impl Wire {
     /// The address of a port at the server's end.
     pub fn address(&self, port: u16) -> SocketAddr {
         (SERVER, port).into()
+    }
+}
+
+/// Work on a thread of its own. It is cancelled, and the thread has ended, when this is dropped.
+struct Running<T> {
+    done: oneshot::Receiver<Result<T>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.done.close();
+        // A panic of the thread has closed `done`, which its reader was told.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
