@@ -121,6 +121,35 @@ pub fn extension(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
+/// The media type of a file that a browser can show, by its extension. Text of any kind is `text/plain`.
+pub fn media_type(name: &str) -> Option<&'static str> {
+    Some(match extension(name).to_ascii_lowercase().as_str() {
+        "aac" => "audio/aac",
+        "flac" => "audio/flac",
+        "m4a" => "audio/mp4",
+        "mp3" => "audio/mpeg",
+        "oga" | "ogg" | "opus" => "audio/ogg",
+        "wav" => "audio/wav",
+        "m4v" | "mov" | "mp4" => "video/mp4",
+        "mkv" => "video/x-matroska",
+        "ogv" => "video/ogg",
+        "webm" => "video/webm",
+        "avif" => "image/avif",
+        "bmp" => "image/bmp",
+        "gif" => "image/gif",
+        "ico" => "image/x-icon",
+        "jpeg" | "jpg" => "image/jpeg",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "webp" => "image/webp",
+        "pdf" => "application/pdf",
+        "c" | "cfg" | "conf" | "cpp" | "css" | "csv" | "diff" | "go" | "h" | "htm" | "html" | "ini" | "java" | "js"
+        | "json" | "log" | "md" | "patch" | "py" | "rs" | "sh" | "sql" | "srt" | "tex" | "toml" | "ts" | "tsv"
+        | "txt" | "vtt" | "xml" | "yaml" | "yml" => "text/plain",
+        _ => return None,
+    })
+}
+
 /// The icon of a file by its extension.
 pub fn file_icon(name: &str) -> Icon {
     match extension(name).to_ascii_lowercase().as_str() {

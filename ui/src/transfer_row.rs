@@ -31,6 +31,8 @@ pub enum Action {
     SaveInto,
     /// Fetch it once more.
     Again,
+    /// Look into it, also while it comes.
+    Preview,
     /// Show where it was saved.
     Show,
     /// Answer a question that is asked elsewhere.
@@ -67,6 +69,7 @@ impl Action {
             Self::SaveAgain => "save-again",
             Self::SaveInto => "save-into",
             Self::Again => "again",
+            Self::Preview => "preview",
             Self::Show => "show",
             Self::Answer => "answer",
             Self::Update => "update",
@@ -90,6 +93,7 @@ impl Action {
             Self::SaveAgain => "menu-save-again",
             Self::SaveInto => "menu-save-into",
             Self::Again => "menu-again",
+            Self::Preview => "menu-preview",
             Self::Show => "menu-show",
             Self::Answer => "menu-answer",
             Self::Update => "menu-update",
@@ -113,6 +117,7 @@ impl Action {
             Self::SaveAgain => "Save again",
             Self::SaveInto => "Save into a folder",
             Self::Again => "Download again",
+            Self::Preview => "Preview",
             Self::Show => "Show in folder",
             Self::Answer => "Answer",
             Self::Update => "Update",
@@ -132,6 +137,7 @@ impl Action {
     const fn icon(self) -> Icon {
         match self {
             Self::Save | Self::SaveAgain => Icon::Save,
+            Self::Preview => Icon::Image,
             Self::Show | Self::SaveInto => Icon::FolderOpen,
             Self::Answer | Self::Again => Icon::Download,
             Self::Update | Self::Retry => Icon::Retry,

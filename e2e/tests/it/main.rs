@@ -22,6 +22,7 @@ mod mirrors;
 mod names;
 mod order;
 mod picking;
+mod preview;
 mod queue;
 mod reflow;
 mod saving;

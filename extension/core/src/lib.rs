@@ -29,6 +29,7 @@ mod placed;
 mod plain;
 mod seal;
 mod socket;
+mod stored;
 pub mod words;
 mod worker;
 

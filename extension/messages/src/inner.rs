@@ -111,6 +111,16 @@ pub enum Inner {
         /// Its report.
         report: WorkerReport,
     },
+    /// Preview to worker: send the bytes of the file from `offset` on, as soon as they are here and verified, on the
+    /// `BroadcastChannel` of this name.
+    Read {
+        /// The worker's transfer.
+        transfer: TransferId,
+        /// The first byte.
+        offset: u64,
+        /// The name of the channel, which only this reader uses.
+        channel: String,
+    },
     /// Worker to all workers: only HTTP reaches the server with this WebSocket URL.
     OverHttp(String),
     /// Supervisor to catalogue: a worker died, or fell silent and was ended. Its files are free.
@@ -197,6 +207,7 @@ impl Inner {
             Self::Retry(_) => "Retry",
             Self::Hail => "Hail",
             Self::Report { .. } => "Report",
+            Self::Read { .. } => "Read",
             Self::OverHttp(_) => "OverHttp",
             Self::Lost(_) => "Lost",
             Self::Save(_) => "Save",

@@ -1,4 +1,4 @@
-//! The views of the extension: the popup and the manager page.
+//! The views of the extension: the popup, the manager page and the preview of a file.
 //!
 //! They render the catalogue's state and send it commands; both go over one `BroadcastChannel`. They hold no transfer
 //! state and may die at any time. Only `chrome.rs` touches chrome.*.
@@ -15,6 +15,7 @@ mod page;
 mod panic;
 mod picked;
 mod popup;
+mod preview;
 mod settings;
 mod store;
 mod trail;
@@ -29,6 +30,13 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub fn popup() {
     panic::tell();
     mount_to_body(popup::Popup);
+}
+
+/// Fills the page that shows a file while it comes.
+#[wasm_bindgen]
+pub fn preview() {
+    panic::tell();
+    mount_to_body(preview::Preview);
 }
 
 /// Fills the page in a whole tab.

@@ -20,6 +20,7 @@ use crate::chrome;
 use crate::folder_files::FolderFiles;
 use crate::login::LoginDialog;
 use crate::picked::{Picked, Progress};
+use crate::preview;
 use crate::store::{Kept, Store, Tally};
 use crate::words::{all_actions, info, is_complete, kept_bytes, source};
 
@@ -65,6 +66,7 @@ impl Desk {
                 // The popup closes when Chrome asks for a folder.
                 None => self.open(format!("manager.html#{SAVE}{}", transfer.0)),
             },
+            Action::Preview => self.open(preview::page(&transfer)),
             Action::Answer => self.open("chrome://downloads".to_owned()),
             // The file is still here: saving it again is how that is undone.
             Action::Cancel if view.state == TransferState::Saving => self.send(Command::Cancel { transfer }),

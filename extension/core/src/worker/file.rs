@@ -8,9 +8,9 @@ use wstp_engine::{
     SourceId, SourceKind,
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
-use wstp_protocol::{ErrorCode, SharePath};
+use wstp_protocol::{BLOCK_SIZE, ErrorCode, SharePath};
 
-use super::job::{Act, Instruction, Job, Wire};
+use super::job::{Act, Instruction, Job, Piece, Wire};
 use super::progress::{self, Parts};
 use super::store::Store;
 use super::stored_transfer::StoredTransfer;
@@ -28,6 +28,8 @@ pub struct FileJob {
     task: WorkerTask,
     stored: StoredTransfer,
     waiting: Waiting,
+    /// A player reads here: its blocks come first.
+    playhead: Option<Order>,
     /// It was told to stop.
     is_stopping: bool,
 }
@@ -88,7 +90,7 @@ impl FileJob {
     /// Goes on where the journal ends.
     pub fn new(task: WorkerTask, store: Store, recovered: Recovered) -> Self {
         let stored = StoredTransfer::new(None, config(&task.terms), store, recovered);
-        Self { stored, task, waiting: Waiting::default(), is_stopping: false }
+        Self { stored, task, waiting: Waiting::default(), playhead: None, is_stopping: false }
     }
 
     fn command(&mut self, command: Command) {
@@ -100,7 +102,7 @@ impl FileJob {
         self.command(Command::SetConnections(connections(&terms)));
         self.command(Command::SetMemoryBudget(terms.memory.into()));
         self.command(Command::SetRateLimit(terms.rate_limit));
-        self.command(Command::SetOrder(order(&terms)));
+        self.command(Command::SetOrder(self.playhead.unwrap_or(order(&terms))));
         for gone in before.sources.iter().filter(|source| !terms.sources.contains(source)) {
             self.command(Command::RemoveSource(SourceId(gone.id)));
         }
@@ -185,6 +187,16 @@ impl Job for FileJob {
             self.try_again();
         }
         self.stored.handle_timeout();
+    }
+
+    fn seek(&mut self, offset: u64) {
+        let order = Order::From(offset / BLOCK_SIZE);
+        self.playhead = Some(order);
+        self.command(Command::SetOrder(order));
+    }
+
+    fn read(&self, offset: u64) -> Option<Piece> {
+        self.stored.read(offset)
     }
 
     fn poll_act(&mut self) -> Option<Act> {

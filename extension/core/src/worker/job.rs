@@ -44,6 +44,19 @@ pub enum Act {
     },
 }
 
+/// Bytes of a file that is being fetched.
+pub struct Piece {
+    /// The size of the file.
+    pub size: u64,
+    /// As many as were there, at most [`Piece::MOST`]. None behind the end of the file.
+    pub bytes: Vec<u8>,
+}
+
+impl Piece {
+    /// The longest piece, in bytes.
+    pub const MOST: u64 = 1 << 20;
+}
+
 /// A message to a worker.
 #[derive(Clone, Debug)]
 pub enum Instruction {
@@ -76,6 +89,14 @@ pub trait Job {
 
     /// The next request.
     fn poll_act(&mut self) -> Option<Act>;
+
+    /// A player reads from this byte on: these blocks come first from now on.
+    fn seek(&mut self, _offset: u64) {}
+
+    /// The bytes from `offset` on, as far as they are verified and written; `None` while there are none.
+    fn read(&self, _offset: u64) -> Option<Piece> {
+        None
+    }
 
     /// When to call [`Job::handle_timeout`], if nothing happens before.
     fn poll_timeout(&self) -> Option<Instant>;

@@ -8,6 +8,7 @@ mod file;
 mod folder;
 mod job;
 mod progress;
+mod reading;
 mod store;
 mod stored_transfer;
 mod waiting;
@@ -41,9 +42,10 @@ use crate::{carrier, chrome, clock, network, panic};
 use file::FileJob;
 use folder::FolderJob;
 use job::{Act, Instruction, Job, Wire};
+use reading::Reads;
 use store::{NoUpdate, Store};
 
-const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Online", "OverHttp"];
+const TOPICS: &[&str] = &["Stop", "Adjust", "Retry", "Read", "Online", "OverHttp"];
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Progress is told at most so often.
 const TELL: Duration = Duration::from_millis(250);
@@ -76,6 +78,7 @@ struct Worker {
     links: RefCell<HashMap<Wire, Link>>,
     /// Instructions not yet given to the job, since the files are still being opened.
     instructions: RefCell<Vec<Instruction>>,
+    reads: Reads,
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
@@ -97,6 +100,7 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         job: RefCell::default(),
         links: RefCell::default(),
         instructions: RefCell::default(),
+        reads: Reads::default(),
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
@@ -281,6 +285,12 @@ impl Worker {
             Inner::OverHttp(url) => carrier::remember(url),
             Inner::Online => self.instruct(Instruction::Online),
             Inner::Retry(id) if id == self.task.transfer => self.instruct(Instruction::Retry),
+            Inner::Read { transfer, offset, channel } if transfer == self.task.transfer => {
+                if self.reads.add(offset, channel) {
+                    self.with(|job| job.seek(offset));
+                }
+                self.perform();
+            }
             Inner::Adjust { transfer, terms } if transfer == self.task.transfer => {
                 self.sources.replace(terms.sources.clone());
                 self.instruct(Instruction::Adjust(terms));
@@ -322,6 +332,7 @@ impl Worker {
                 Act::Stamp { file, path, root } => self.stamp(file, path, root),
             }
         }
+        self.reads.answer(|offset| self.with(|job| job.read(offset)).flatten());
         if !self.end_if_done() {
             self.set_timer();
         }

@@ -100,6 +100,15 @@ impl Store {
         is_read && root == *hasher.finalize().as_bytes()
     }
 
+    /// Fills the buffer with data from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// An error of storage; [`StoreError::Missing`] when the data end before.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        self.0.data().read_at(offset, buffer)
+    }
+
     /// Whether there is room for this many more bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.0.journals().has_room(bytes)

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use wstp_engine::folder::FileId;
 use wstp_engine::journal::Recovered;
 use wstp_engine::{Config, Instant, Output, StoreRequest, Transfer};
+use wstp_protocol::BLOCK_SIZE;
 
-use super::job::{Act, Wire};
+use super::job::{Act, Piece, Wire};
 use super::store::Store;
 use crate::clock;
 use crate::socket::Happening;
@@ -34,6 +35,21 @@ impl StoredTransfer {
     /// Whether storage has room for this many more bytes.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.store.has_room(bytes)
+    }
+
+    /// [`super::job::Job::read`].
+    pub fn read(&self, offset: u64) -> Option<Piece> {
+        let size = self.transfer.progress().size?;
+        if offset >= size {
+            return Some(Piece { size, bytes: Vec::new() });
+        }
+        // A verified block may still have to be written.
+        let block = offset / BLOCK_SIZE;
+        let here = self.transfer.verified().find(|here| here.contains(&block)).filter(|_| self.due.is_empty())?;
+        let end = (here.end * BLOCK_SIZE).min(size).min(offset + Piece::MOST);
+        let mut bytes = vec![0; (end - offset) as usize];
+        self.store.read(offset, &mut bytes).ok()?;
+        Some(Piece { size, bytes })
     }
 
     /// An event on one of its connections.

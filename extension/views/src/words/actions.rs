@@ -1,9 +1,10 @@
 //! The actions on a transfer: the buttons of its row, those behind *more*, and those beside a problem.
 
 use wstp_messages::{TransferState, TransferView};
+use wstp_ui::kind::media_type;
 use wstp_ui::transfer_row::Action;
 
-use super::{is_gone, is_whole, waits_for_room};
+use super::{is_active, is_complete, is_gone, is_whole, waits_for_room};
 
 /// Everything one can do with a transfer, likely things first.
 pub fn all_actions(view: &TransferView) -> Vec<Action> {
@@ -50,6 +51,17 @@ pub(super) fn actions(view: &TransferView) -> Vec<Action> {
 }
 
 pub(super) fn more(view: &TransferView) -> Vec<Action> {
+    let preview = can_be_previewed(view).then_some(Action::Preview);
+    preview.into_iter().chain(rarer(view)).collect()
+}
+
+/// Whether a page can show the file, or a part of it that is here.
+fn can_be_previewed(view: &TransferView) -> bool {
+    let is_here = if is_complete(view) { view.in_sandbox } else { is_active(view.state) };
+    view.folder.is_none() && is_here && media_type(&view.name).is_some()
+}
+
+fn rarer(view: &TransferView) -> Vec<Action> {
     match (view.state, view.place) {
         (TransferState::Queued, None) if view.needs_login || waits_for_room(view) => vec![],
         (TransferState::Queued, Some(1)) => vec![Action::Later],
