@@ -9,9 +9,8 @@ use wstp_server::accounts::changes::{self, DAY, LONGEST_PASSWORD, Wrong};
 use wstp_server::accounts::{
     Accounts, Book, BookError, Downloads, Link, NewLink, PasswordHash, Role, Token, TokenId, User, UserName, now,
 };
-use wstp_server::args::{AccountArgs, LinkCommand, TokenCommand, UserCommand, default_state_dir};
+use wstp_server::args::{AccountArgs, LinkCommand, TokenCommand, UserCommand};
 use wstp_server::secret::Secret;
-use wstp_server::settings::Settings;
 
 use crate::{FAILED, fail};
 
@@ -138,12 +137,7 @@ fn downloads_left(downloads: Option<Downloads>) -> String {
 }
 
 fn book<C: clap::Subcommand>(args: &AccountArgs<C>) -> Result<Book, Failed> {
-    let configured = match (&args.state_dir, &args.config) {
-        (Some(folder), _) => Some(folder.clone()),
-        (None, Some(file)) => Settings::read(file).map_err(|error| Failed(error.to_string()))?.state_dir,
-        (None, None) => None,
-    };
-    let folder = configured.or_else(default_state_dir).ok_or(BookError::NoFolder)?;
+    let folder = args.state.folder().map_err(|error| Failed(error.to_string()))?.ok_or(BookError::NoFolder)?;
     Ok(Book::open(&folder)?)
 }
 

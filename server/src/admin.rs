@@ -7,6 +7,7 @@
 //! - all but the visit and the login need the cookie of a login by an administrator, whose proof is checked each time.
 
 mod actions;
+mod event_pages;
 mod first_visit;
 mod history;
 mod logins;
@@ -36,6 +37,7 @@ use crate::forwarded;
 use crate::origin;
 use crate::secret::Secret;
 use crate::server::Server;
+use event_pages::Format;
 use first_visit::Code;
 use history::History;
 use logins::Logins;
@@ -62,6 +64,8 @@ pub struct Request<B> {
     pub method: Method,
     /// The path, which begins with `/admin`.
     pub path: String,
+    /// The part of the address after the `?`.
+    pub query: String,
     /// The head.
     pub headers: HeaderMap,
     /// The body.
@@ -131,6 +135,15 @@ async fn respond<B: Buf>(
         return match call {
             "visit" => Ok(warp::reply::json(&visit(server, caller.as_ref())).into_response()),
             "state" => Ok(told(server.clone(), cookie, request.headers, caller.ok_or_else(Denied::logged_out)?)),
+            "events" => {
+                caller.ok_or_else(Denied::logged_out)?;
+                event_pages::page(server, &request.query).await
+            }
+            "events.csv" | "events.jsonl" => {
+                caller.ok_or_else(Denied::logged_out)?;
+                let format = if call == "events.csv" { Format::Csv } else { Format::JsonLines };
+                event_pages::export(server, format).await
+            }
             _ => Err(Denied::nowhere()),
         };
     }

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use crate::accounts::changes;
-use crate::accounts::{Role, TokenId, UserName};
+use crate::accounts::{Role, TokenId, UserName, now};
 use crate::base::Base;
 use crate::config::{Audience, Config};
 use crate::settings::{HostName, Listen, MaxConnections, Mirrors, Settings, SettingsError, TlsSource};
@@ -61,6 +64,8 @@ pub enum Command {
     Token(AccountArgs<TokenCommand>),
     /// Make share links, and remove them
     Link(AccountArgs<LinkCommand>),
+    /// Print what happened: logins, refusals, downloads, changes. A server may run meanwhile
+    Events(EventsArgs),
 }
 
 /// A command for users or tokens, and where they are kept.
@@ -69,12 +74,53 @@ pub struct AccountArgs<C: Subcommand> {
     /// The command.
     #[command(subcommand)]
     pub command: C,
-    /// Folder of the users and tokens [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
+    /// The folder.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// The events to print, and how.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// Those since then alone: a date or time, such as 2026-11-30 or 2026-11-30T08:00:00Z, or a span until now, such as
+    /// 30m, 12h or 7d
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<u64>,
+    /// An object a line
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Comma-separated values, for a spreadsheet
+    #[arg(long)]
+    pub csv: bool,
+    /// The folder.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// The folder of a server's state.
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    /// Folder of users, tokens and events [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
     /// The server's configuration file, if that names the folder
     #[arg(long, value_name = "FILE", env = "WSTP_CONFIG", global = true)]
     pub config: Option<PathBuf>,
+}
+
+impl StateArgs {
+    /// The folder; `None` if nothing names one.
+    ///
+    /// # Errors
+    /// When the configuration file can't be used.
+    pub fn folder(&self) -> Result<Option<PathBuf>, SettingsError> {
+        let configured = match (&self.state_dir, &self.config) {
+            (Some(folder), _) => Some(folder.clone()),
+            (None, Some(file)) => Settings::read(file)?.state_dir,
+            (None, None) => None,
+        };
+        Ok(configured.or_else(default_state_dir))
+    }
 }
 
 /// Commands for users.
@@ -272,7 +318,7 @@ pub struct Serve {
     /// List and serve files and folders whose names begin with a dot too
     #[arg(long)]
     pub hidden: bool,
-    /// Folder of the users and tokens [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
+    /// Folder of users, tokens and events [default: $XDG_STATE_HOME/wstp or ~/.local/state/wstp]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Folder for computed hashes [default: $XDG_CACHE_HOME/wstp or ~/.cache/wstp]
@@ -381,6 +427,19 @@ fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> 
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
+/// A moment in seconds since 1970.
+fn since(text: &str) -> Result<u64, &'static str> {
+    const WORDS: &str = "write a date, such as 2026-11-30 or 2026-11-30T08:00:00Z, or a span, such as 30m, 12h or 7d";
+    let unit = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)].into_iter();
+    let span = unit.filter_map(|(letter, seconds)| text.strip_suffix(letter)?.parse::<u64>().ok()?.checked_mul(seconds));
+    if let Some(span) = span.last() {
+        return Ok(now().saturating_sub(span));
+    }
+    let date = |text: &str| Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+    let then = OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| Some(date(text)?.midnight().assume_utc()));
+    then.and_then(|then| then.unix_timestamp().try_into().ok()).ok_or(WORDS)
+}
+
 /// A network, or one address.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
@@ -401,4 +460,21 @@ fn default_cache_dir() -> Option<PathBuf> {
 /// The absolute path in a variable of the environment.
 fn absolute(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_date_a_time_or_a_span() {
+        assert_eq!(since("2025-11-30"), Ok(1_764_460_800));
+        assert_eq!(since("2025-11-30T10:00:00Z"), Ok(1_764_496_800));
+        assert_eq!(since("2025-11-30T11:00:00+01:00"), Ok(1_764_496_800));
+        let day_ago = now() - 86_400;
+        assert!(["1d", "24h", "1440m"].into_iter().all(|text| since(text).unwrap().abs_diff(day_ago) < 60));
+        for wrong in ["", "yesterday", "5", "d", "-1d", "2025-13-01", "99999999999999999999d", "1969-01-01"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -32,6 +32,12 @@ impl Control {
         Self { config: RwLock::new(Arc::new(config)), callers, registry: Arc::default(), events: Events::default() }
     }
 
+    /// The same, with events that are kept elsewhere than in memory.
+    #[must_use]
+    pub fn with_events(self, events: Events) -> Self {
+        Self { events, ..self }
+    }
+
     /// The configuration as it is now.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
@@ -76,7 +82,7 @@ impl Control {
         &self.registry
     }
 
-    /// The newest events.
+    /// The events.
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.events

@@ -2,6 +2,7 @@
 
 mod account_commands;
 mod config_command;
+mod events_command;
 mod listening;
 mod reachable;
 mod reload;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Some(Command::User(args)) => return account_commands::user(args),
         Some(Command::Token(args)) => return account_commands::token(args),
         Some(Command::Link(args)) => return account_commands::link(args),
+        Some(Command::Events(args)) => return events_command::run(args),
         None => {}
     }
     let args = line.serve;

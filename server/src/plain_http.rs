@@ -46,7 +46,7 @@ use download::Representation;
 use folder_json::FolderJson;
 use folder_page::FolderPage;
 use listing::Hashes;
-use query::Query;
+pub(crate) use query::Query;
 use stream::FileStream;
 use target::Target;
 

@@ -277,12 +277,14 @@ fn administration(
     warp::path(admin::ADMIN_PATH)
         .and(warp::method())
         .and(warp::path::full())
+        .and(query())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(move |method, path: FullPath, headers: HeaderMap, body| {
+        .then(move |method, path: FullPath, query: Option<String>, headers: HeaderMap, body| {
             let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
-            let (path, client, local) = (path.as_str().to_owned(), peer.address, peer.local);
-            let request = admin::Request { method, path, headers, body, client, local };
+            let (path, query) = (path.as_str().to_owned(), query.unwrap_or_default());
+            let (client, local) = (peer.address, peer.local);
+            let request = admin::Request { method, path, query, headers, body, client, local };
             async move { admin::answer(&server, request).await }
         })
 }
@@ -292,11 +294,10 @@ fn files(
     server: Arc<Server>,
     peer: Peer,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
     warp::path(FILES_PATH)
         .and(warp::method())
         .and(warp::path::full())
-        .and(query)
+        .and(query())
         .and(warp::header::headers_cloned())
         .then(move |method, path: FullPath, query, headers: HeaderMap| {
             let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
@@ -306,6 +307,11 @@ fn files(
             let request = Request { method, path, prefix, query, headers, credential, reader, number, address };
             async move { plain_http::answer(&server, &request).await }
         })
+}
+
+/// The part of the address after the `?`, if there is one.
+fn query() -> impl Filter<Extract = (Option<String>,), Error = std::convert::Infallible> + Clone {
+    warp::query::raw().map(Some).or(warp::any().map(|| None)).unify()
 }
 
 fn reads() -> impl Filter<Extract = (), Error = Rejection> + Copy {

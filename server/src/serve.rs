@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use wstp_protocol::ENDPOINT_PATH;
 use wstp_server::accounts::{Accounts, Book};
 use wstp_server::args::Serve;
+use wstp_server::events::Events;
 use wstp_server::settings::{Settings, TlsSource};
 use wstp_server::store::Shares;
 use wstp_server::tls::{self, TlsError};
@@ -62,7 +63,8 @@ pub async fn serve(args: Serve, sockets: ListenFd) -> ExitCode {
     if let Err(error) = std::env::set_current_dir("/") {
         return fail(FAILED, &format!("cannot start: {error}"));
     }
-    let control = Arc::new(Control::with_accounts(config, book));
+    let events = settings.state_dir.as_deref().map_or_else(Events::default, Events::kept);
+    let control = Arc::new(Control::with_accounts(config, book).with_events(events));
     let reload = Reload {
         args,
         working_directory,
@@ -91,7 +93,9 @@ pub async fn serve(args: Serve, sockets: ListenFd) -> ExitCode {
         }
         tell_starter(NotifyState::Stopping);
     };
-    match wstp_server::run_store(listener, control, shares, shutdown).await {
+    let ended = wstp_server::run_store(listener, control.clone(), shares, shutdown).await;
+    control.events().flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ StartError::Root { .. }) => fail(NO_FOLDER, &error.to_string()),
         Err(error) => fail(FAILED, &error.to_string()),

@@ -25,6 +25,8 @@ pub struct Server {
     log: Option<PathBuf>,
     /// Its own cache of hashes, so that one test does not profit from another.
     cache: TempDir,
+    /// Its own folder for state, unless the arguments name one.
+    state: TempDir,
 }
 
 impl Server {
@@ -93,7 +95,7 @@ impl Server {
         arguments: Vec<String>,
         log: Option<PathBuf>,
     ) -> Result<Self> {
-        let mut server = Self { child: None, address, shares, arguments, log, cache: tempfile::tempdir()? };
+        let mut server = Self { child: None, address, shares, arguments, log, cache: tempfile::tempdir()?, state: tempfile::tempdir()? };
         server.restart().await?;
         Ok(server)
     }
@@ -143,6 +145,7 @@ impl Server {
         }
         let mut command = command(&paths::server_binary()?);
         command.args(&self.shares).args(["--listen", &self.address.to_string()]);
+        command.env("STATE_DIRECTORY", self.state.path());
         command.arg("--cache-dir").arg(self.cache.path()).args(&self.arguments);
         if !self.address.ip().is_loopback() {
             command.arg("--public");

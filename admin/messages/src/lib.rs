@@ -222,6 +222,17 @@ pub struct State {
     pub links: Vec<LinkState>,
     /// The newest events, the oldest first.
     pub events: Vec<Event>,
+    /// Whether events outlive the server.
+    pub events_kept: bool,
+}
+
+/// Answers `GET api/events?search=WORDS&before=NUMBER`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsPage {
+    /// The events that were found, the newest first.
+    pub events: Vec<Event>,
+    /// Whether there are older ones.
+    pub more: bool,
 }
 
 /// The server itself.

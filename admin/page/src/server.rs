@@ -118,7 +118,7 @@ impl Server {
 }
 
 /// Reads something.
-async fn get<T: DeserializeOwned>(path: &str) -> Result<T, String> {
+pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, String> {
     send(path, &RequestInit::new()).await
 }
 

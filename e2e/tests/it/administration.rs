@@ -152,6 +152,11 @@ async fn the_page_finds_its_server_again_and_asks_for_a_login() -> Result<()> {
     page.fill("password", PASSWORD).await?;
     page.click("[data-testid=enter]").await?;
     page.wait_for_words("Live").await?;
+    // It happened before the server was killed.
+    page.click("[data-testid=tab-events]").await?;
+    page.fill("events-search", "first ADMINISTRATOR").await?;
+    page.wait_for_words("root is the first administrator").await?;
+    look(&page, "search").await?;
     page.click("[data-testid=log-out]").await?;
     page.wait_for_words("Log in as a user with the role admin.").await?;
     browser.check_no_panic()

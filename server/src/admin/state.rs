@@ -42,6 +42,7 @@ pub async fn now(server: &Arc<Server>) -> State {
         tokens: accounts.tokens.iter().map(token).collect(),
         links: links(&accounts),
         events: server.control.events().newest(EVENTS).into_iter().map(event).collect(),
+        events_kept: server.control.events().are_kept(),
     }
 }
 
@@ -121,6 +122,7 @@ fn places(paths: &[SharePath]) -> Vec<String> {
     paths.iter().map(|path| path.as_str().to_owned()).collect()
 }
 
-fn event(event: crate::events::Event) -> Event {
+/// An event as the page is told it.
+pub(super) fn event(event: crate::events::Event) -> Event {
     Event { id: event.id, at: event.at, text: event.text }
 }

@@ -12,6 +12,7 @@ mod changes;
 mod compression;
 mod configuration;
 mod downstream;
+mod events;
 mod exchanges;
 mod files;
 mod folder_pages;

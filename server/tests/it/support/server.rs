@@ -38,6 +38,7 @@ pub struct Server {
     said: BufReader<ChildStdout>,
     address: String,
     _cache: Option<tempfile::TempDir>,
+    _state: tempfile::TempDir,
 }
 
 impl Server {
@@ -59,6 +60,8 @@ impl Server {
             }
             None => Command::new(binary),
         };
+        let state = tempfile::tempdir().unwrap();
+        command.env("STATE_DIRECTORY", state.path());
         command.arg(dir).args(["--listen", "127.0.0.1:0", "--log", "warn"]).arg("--cache-dir").arg(cache);
         command.args(options.args);
         if let Some(log) = options.log {
@@ -68,21 +71,23 @@ impl Server {
             command.env("TMPDIR", temp);
         }
         if let Some(uid) = options.uid {
-            std::fs::set_permissions(cache, Permissions::from_mode(0o777)).unwrap();
+            for folder in [cache, state.path()] {
+                std::fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
+            }
             command.uid(uid).gid(uid);
         }
         let Listening { child, address, said } = listening(&mut command).await.unwrap();
-        Self { child, said, address: address.to_string(), _cache: own_cache }
+        Self { child, said, address: address.to_string(), _cache: own_cache, _state: state }
     }
 
     /// Serves what a configuration file says, with the log in a file.
     pub async fn configured(file: &Path, log: &Path) -> Self {
-        let cache = tempfile::tempdir().unwrap();
+        let (cache, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_wstp-server"));
         command.arg("--config").arg(file).args(["--listen", "0", "--log", "trace", "--cache-dir"]).arg(cache.path());
-        command.stderr(std::fs::File::create(log).unwrap());
+        command.env("STATE_DIRECTORY", state.path()).stderr(std::fs::File::create(log).unwrap());
         let Listening { child, address, said } = listening(&mut command).await.unwrap();
-        Self { child, said, address: address.to_string(), _cache: Some(cache) }
+        Self { child, said, address: address.to_string(), _cache: Some(cache), _state: state }
     }
 
     /// Host and port.
