@@ -38,6 +38,12 @@ impl Bundle {
         &self.request.path
     }
 
+    /// Bytes of the answer so far.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        MAX_SERVER_FRAME as u64 - BundleReply::OVERHEAD - self.room
+    }
+
     /// The same bundle for a store that knows the folder by another path.
     #[must_use]
     pub fn at(mut self, path: SharePath) -> Self {

@@ -500,10 +500,14 @@ impl Caller {
         self.allowance().volume.is_none_or(|volume| self.account.on_day(today(), 0) < volume.get())
     }
 
-    /// Counts bytes of an answer. Returns when they may be sent, if that is later than now.
-    pub(crate) fn pace(&self, bytes: u64, now: Instant) -> Option<Instant> {
+    /// Counts bytes of an answer.
+    pub(crate) fn count(&self, bytes: u64) {
         self.account.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.account.on_day(today(), bytes);
+    }
+
+    /// When bytes of an answer may be sent, if that is later than now.
+    pub(crate) fn pace(&self, bytes: u64, now: Instant) -> Option<Instant> {
         self.account.pace.take(bytes, self.allowance().rate?, now)
     }
 
@@ -569,7 +573,7 @@ mod tests {
         let callers = Callers::default();
         let (first, second) = (callers.of_address(address(1)), callers.of_address(address(1)));
         let held = (first.seat(), second.seat(), second.request());
-        second.pace(5, Instant::now());
+        second.count(5);
         assert_eq!(first.holds(), Holdings { seats: 2, requests: 1, bytes: 5 });
         drop(held);
         assert_eq!(first.holds(), Holdings { seats: 0, requests: 0, bytes: 5 });
@@ -598,9 +602,9 @@ mod tests {
         let callers = of_all(Allowance { volume: NonZeroU64::new(10), ..Allowance::default() });
         let (one, again) = (callers.of_address(address(1)), callers.of_address(address(1)));
         let other = callers.of_address(address(2));
-        one.pace(6, Instant::now());
+        one.count(6);
         assert!(one.request().is_ok() && again.has_volume());
-        again.pace(6, Instant::now());
+        again.count(6);
         let refused = one.request().unwrap_err();
         assert!(refused.code() == ErrorCode::UsedUp && refused.text().contains("midnight"), "{refused:?}");
         assert!(other.request().is_ok());

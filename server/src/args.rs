@@ -397,6 +397,8 @@ impl Serve {
             hidden: self.hidden || file.hidden,
             allow_hosts: if self.allow_host.is_empty() { file.allow_hosts } else { self.allow_host.clone() },
             mirrors: if self.mirror.is_empty() { file.mirrors } else { Mirrors(self.mirror.clone()) },
+            rate: file.rate,
+            client_rate: file.client_rate,
             max_connections: self.max_connections.map_or(file.max_connections, MaxConnections),
             state_dir: self.state_dir.clone().or(file.state_dir).or_else(default_state_dir),
             cache_dir: self.cache_dir.clone().or(file.cache_dir).or_else(default_cache_dir),

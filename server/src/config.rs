@@ -1,5 +1,7 @@
 //! The configuration, and the defaults.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +41,10 @@ pub struct Config {
     /// The most that each caller may hold on all its connections together, if it has no allowance of its own. Without
     /// users a caller is a network address. Several people may share one, so there is no bound by default.
     pub per_caller: Allowance,
+    /// Bytes a second that all callers together get at most. They share them evenly.
+    pub rate: Option<NonZeroU64>,
+    /// The same for single shares, by their names.
+    pub share_rates: BTreeMap<String, NonZeroU64>,
     /// Most bytes that are read for one connection and not yet taken by its client.
     pub send_budget: u32,
     /// Names, besides those of the machine, `localhost` and IP addresses, under which the server trusts requests. Its
@@ -145,6 +151,8 @@ impl Default for Config {
             cache_limit: 4 << 30,
             max_connections: 256,
             per_caller: Allowance::default(),
+            rate: None,
+            share_rates: BTreeMap::new(),
             send_budget: 4 << 20,
             allowed_hosts: Vec::new(),
             mirrors: Vec::new(),

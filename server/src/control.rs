@@ -29,7 +29,9 @@ impl Control {
     #[must_use]
     pub fn with_accounts(config: Config, book: Arc<Book>) -> Self {
         let callers = Callers::new(config.per_caller, book, config.public());
-        Self { config: RwLock::new(Arc::new(config)), callers, registry: Arc::default(), events: Events::default() }
+        let registry = Arc::<Registry>::default();
+        registry.bandwidth().follow(&config);
+        Self { config: RwLock::new(Arc::new(config)), callers, registry, events: Events::default() }
     }
 
     /// The same, with events that are kept elsewhere than in memory.
@@ -49,6 +51,7 @@ impl Control {
     pub fn replace(&self, config: Config) {
         self.callers.set_common(config.per_caller);
         self.callers.set_public(config.public());
+        self.registry.bandwidth().follow(&config);
         let config = Arc::new(config);
         let before =
             std::mem::replace(&mut *self.config.write().unwrap_or_else(PoisonError::into_inner), config.clone());

@@ -101,7 +101,7 @@ impl Files {
             match open.by_version.get(&key).and_then(Weak::upgrade).filter(|file| !file.has_changed()) {
                 Some(file) => (file, false),
                 None => {
-                    let file = Arc::new(OpenFile::new(version));
+                    let file = Arc::new(OpenFile::new(key.0.clone(), version));
                     open.insert(key, &file);
                     (file, true)
                 }

@@ -8,7 +8,7 @@
 //! - `routes` answers pages and upgrades `/ws`, `plain_http` serves `/files/` to everything else;
 //! - `session` speaks the protocol over a `carrier`: a `socket`, or an `exchange` of HTTP after the other, or a socket
 //!   for the client's frames with one long response for the server's;
-//! - `access` names the caller and bounds what it holds, `registry` knows the sessions, and [`Control`] holds both and
+//! - `access` names the caller and bounds what it holds, `bandwidth` divides what all share, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
 //! - `links` are the pages of share links;
 //! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
@@ -35,6 +35,7 @@ mod admin;
 pub mod args;
 mod authorization;
 mod base;
+mod bandwidth;
 mod blocking;
 mod carrier;
 mod compression;

@@ -16,7 +16,8 @@ use wstp_provider::Refusal;
 
 use crate::access::{Caller, Callers, Held, Identity, Standing};
 use crate::accounts::now;
-use crate::pace::Pace;
+use crate::bandwidth::Bandwidth;
+use crate::pace::{Pace, part};
 
 /// The time over which the rate is measured.
 const MEASURED: Duration = Duration::from_secs(2);
@@ -31,6 +32,7 @@ struct Open {
     next: u64,
     /// Bytes of all sessions so far.
     sent: Arc<AtomicU64>,
+    bandwidth: Arc<Bandwidth>,
 }
 
 /// One session.
@@ -49,6 +51,7 @@ pub struct Session {
     since: u64,
     /// Bytes of all sessions.
     sent: Arc<AtomicU64>,
+    bandwidth: Arc<Bandwidth>,
     _seat: Held,
 }
 
@@ -117,6 +120,7 @@ impl Registry {
             state,
             since: now(),
             sent: open.sent.clone(),
+            bandwidth: open.bandwidth.clone(),
             _seat: seat,
         });
         open.next += 1;
@@ -136,6 +140,12 @@ impl Registry {
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.lock().sent.load(Ordering::Relaxed)
+    }
+
+    /// The bandwidth that all sessions share.
+    #[must_use]
+    pub(crate) fn bandwidth(&self) -> Arc<Bandwidth> {
+        self.lock().bandwidth.clone()
     }
 
     /// Ends the sessions of a connection. Whether there were any.
@@ -227,12 +237,26 @@ impl Session {
     /// Waits until so many bytes may be sent, and counts them.
     pub(crate) async fn pace(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
-        let now = Instant::now();
-        let limit = self.lock().count(bytes, now);
-        let own = limit.and_then(|limit| self.pace.take(bytes, limit, now));
-        if let Some(free_at) = own.max(self.caller.pace(bytes, now)) {
-            tokio::time::sleep_until(free_at).await;
+        self.caller.count(bytes);
+        self.lock().count(bytes, Instant::now());
+        let mut left = bytes;
+        while left > 0 {
+            // They may have changed since the last part.
+            let limits = [self.lock().limit, self.caller.allowance().rate];
+            let Some(slowest) = limits.into_iter().flatten().min() else { break };
+            let (part, now) = (part(left, slowest), Instant::now());
+            let own = limits[0].and_then(|limit| self.pace.take(part, limit, now));
+            if let Some(free_at) = own.max(self.caller.pace(part, now)) {
+                tokio::time::sleep_until(free_at).await;
+            }
+            left -= part;
         }
+        self.bandwidth.take(self.caller.identity(), bytes).await;
+    }
+
+    /// Waits until so many bytes of what is at a path may be sent.
+    pub(crate) async fn pace_share(&self, path: &SharePath, bytes: u64) {
+        self.bandwidth.take_of_share(self.caller.identity(), path, bytes).await;
     }
 
     fn view(&self) -> SessionView {
@@ -256,12 +280,10 @@ impl Session {
 }
 
 impl State {
-    /// Counts bytes. Returns the limit for them.
-    fn count(&mut self, bytes: u64, now: Instant) -> Option<NonZeroU64> {
+    fn count(&mut self, bytes: u64, now: Instant) {
         self.measure(now);
         self.bytes += bytes;
         self.window.1 += bytes;
-        self.limit
     }
 
     fn measure(&mut self, now: Instant) {

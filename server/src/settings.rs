@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
 use crate::base::Base;
+use crate::access::Allowance;
 use crate::config::{Audience, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
@@ -62,6 +64,12 @@ pub struct Settings {
     pub mirrors: Mirrors,
     /// Most clients at once.
     pub max_connections: MaxConnections,
+    /// KiB a second that all clients together get at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<NonZeroU64>,
+    /// KiB a second that each client gets at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_rate: Option<NonZeroU64>,
     /// The folder for users and tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
@@ -89,6 +97,9 @@ pub struct ShareSettings {
     /// Whether its names that begin with a dot are served; as for the whole server by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<bool>,
+    /// KiB a second that all clients together get of it at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<NonZeroU64>,
     /// Whether it is shared at the moment.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub on: bool,
@@ -197,6 +208,8 @@ impl Settings {
     /// lies at the root.
     #[must_use]
     pub fn config(self, alone: Option<PathBuf>) -> Config {
+        let rates = self.shares.iter().filter(|_| alone.is_none());
+        let share_rates = rates.filter_map(|(ShareName(name), share)| Some((name.clone(), bytes(share.rate?)))).collect();
         let shares = match alone {
             Some(path) => vec![Share { name: None, path, public: self.public, hidden: self.hidden, on: true }],
             None => self.shares.into_iter().map(|(name, share)| share.config(name, self.public, self.hidden)).collect(),
@@ -214,12 +227,20 @@ impl Settings {
             cache_dir: self.cache_dir,
             cache_limit: self.cache_limit.saturating_mul(1 << 20),
             max_connections: self.max_connections.0 as usize,
+            per_caller: Allowance { rate: self.client_rate.map(bytes), ..Allowance::default() },
+            rate: self.rate.map(bytes),
+            share_rates,
             allowed_hosts: self.allow_hosts.into_iter().map(|HostName(name)| name).collect(),
             mirrors: self.mirrors.0,
             congestion: self.congestion.map_or_else(Congestion::default, Congestion::named),
             ..Config::default()
         }
     }
+}
+
+/// Bytes of so many KiB.
+fn bytes(kib: NonZeroU64) -> NonZeroU64 {
+    kib.saturating_mul(NonZeroU64::new(1024).expect("1024 is not 0"))
 }
 
 impl ShareSettings {
@@ -246,6 +267,8 @@ impl Default for Settings {
             allow_hosts: Vec::new(),
             mirrors: Mirrors::default(),
             max_connections: MaxConnections(256),
+            rate: None,
+            client_rate: None,
             state_dir: None,
             cache_dir: None,
             cache_limit: 4096,

@@ -88,6 +88,18 @@ pub enum Action {
         /// Bytes a second.
         rate: Option<u64>,
     },
+    /// Send at most so many bytes a second to all callers together.
+    LimitAll {
+        /// Bytes a second.
+        rate: Option<u64>,
+    },
+    /// Send at most so many bytes a second of a share.
+    LimitShare {
+        /// The name.
+        name: String,
+        /// Bytes a second.
+        rate: Option<u64>,
+    },
     /// Add a share to the configuration file, or change the one of this name.
     PutShare(PutShare),
     /// Share a share again, or for now no more.
@@ -209,6 +221,8 @@ pub struct State {
     pub load: f32,
     /// Bytes a second that each caller gets at most, unless it has a limit of its own.
     pub caller_rate: Option<u64>,
+    /// Bytes a second that all callers together get at most.
+    pub whole_rate: Option<u64>,
     /// The sessions, the oldest first.
     pub clients: Vec<ClientState>,
     /// The shares.
@@ -282,6 +296,8 @@ pub struct ShareState {
     pub on: bool,
     /// Bytes free and in all on its disk; `None` if the folder can't be reached.
     pub disk: Option<(u64, u64)>,
+    /// Bytes a second of it that all callers together get at most.
+    pub limit: Option<u64>,
 }
 
 /// One user.

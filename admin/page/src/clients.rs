@@ -9,18 +9,8 @@ use wstp_ui::format::{bytes, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::EmptyState;
 
-use crate::parts::{moment, part};
+use crate::parts::{LimitChoice, moment, part};
 use crate::server::Server;
-
-/// Bytes a second in the choices of a limit; 0 is no limit.
-const LIMITS: [(u64, &str); 6] = [
-    (0, "No limit"),
-    (100_000, "100 kB/s"),
-    (500_000, "500 kB/s"),
-    (1_000_000, "1 MB/s"),
-    (5_000_000, "5 MB/s"),
-    (20_000_000, "20 MB/s"),
-];
 
 /// The view.
 #[component]
@@ -70,8 +60,7 @@ fn Client(server: Server, clients: Memo<Vec<ClientState>>, id: u64) -> impl Into
             [path, rest @ ..] => format!("{path} and {} more", rest.len()),
         })
     };
-    let limited = move |typed: String| {
-        let rate = typed.parse().ok().filter(|rate| *rate > 0);
+    let limited = move |rate| {
         server.act(Action::Limit { connection: id, rate }, "The limit holds from now on.");
     };
     view! {
@@ -90,15 +79,12 @@ fn Client(server: Server, clients: Memo<Vec<ClientState>>, id: u64) -> impl Into
             <td data-label="Sent" class="number">{move || client.with(|client| bytes(client.sent))}</td>
             <td data-label="Since">{move || client.with(|client| moment(&writer, client.since))}</td>
             <td data-label="Limit">
-                <select class="select" aria-label="Limit" data-testid="client-limit" on:change=move |event| limited(event_target_value(&event))>
-                    {LIMITS
-                        .into_iter()
-                        .map(|(limit, words)| {
-                            let is_set = move || client.with(|client| client.limit.unwrap_or(0) == limit);
-                            view! { <option value=limit.to_string() selected=is_set>{words}</option> }
-                        })
-                        .collect_view()}
-                </select>
+                <LimitChoice
+                    value=Signal::derive(move || client.with(|client| client.limit))
+                    spoken="Limit"
+                    testid="client-limit"
+                    on_change=limited
+                />
             </td>
             <td class="acts">
                 <Button

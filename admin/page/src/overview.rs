@@ -29,6 +29,7 @@ pub fn Overview(server: Server) -> impl IntoView {
     let agent = part(server, |state| state.server.agent.clone());
     let is_encrypted = part(server, |state| state.server.tls);
     let limit = part(server, |state| state.caller_rate);
+    let whole_limit = part(server, |state| state.whole_rate);
     view! {
         <dl class="figures">
             {figure("Now", "now", |state| rate(state.rate as f64))}
@@ -39,6 +40,12 @@ pub fn Overview(server: Server) -> impl IntoView {
             {figure("Load", "load", |state| format!("{:.2}", state.load))}
         </dl>
         <Hour server=server />
+        <RateField
+            label="Limit for all clients together"
+            value=whole_limit
+            testid="limit-whole"
+            on_change=move |rate| server.act(Action::LimitAll { rate }, "The limit holds from now on.")
+        />
         <RateField
             label="Limit for each client"
             value=limit

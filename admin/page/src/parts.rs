@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wstp_admin_messages::State;
 use wstp_ui::dates::DateWriter;
+use wstp_ui::format::rate;
 
 use crate::server::Server;
 
@@ -56,5 +57,40 @@ pub fn Choice(
             </select>
             <span class="field-complaint"></span>
         </label>
+    }
+}
+
+/// The limits to choose from, in bytes a second; 0 is none.
+const LIMITS: [u64; 6] = [0, 100_000, 500_000, 1_000_000, 5_000_000, 20_000_000];
+
+/// A choice of a limit. One that was set elsewhere is there too.
+#[component]
+pub fn LimitChoice(
+    /// Bytes a second; `None` without a limit.
+    #[prop(into)]
+    value: Signal<Option<u64>>,
+    /// Its spoken label.
+    #[prop(into)]
+    spoken: String,
+    /// For tests.
+    testid: &'static str,
+    /// Called with the new limit.
+    #[prop(into)]
+    on_change: Callback<Option<u64>>,
+) -> impl IntoView {
+    let options = move || {
+        let set = value.get().unwrap_or(0);
+        let other = (!LIMITS.contains(&set)).then_some(set);
+        let option = |limit: u64| {
+            let words = if limit == 0 { "No limit".to_owned() } else { rate(limit as f64) };
+            view! { <option value=limit.to_string() selected=limit == set>{words}</option> }
+        };
+        LIMITS.into_iter().chain(other).map(option).collect_view()
+    };
+    let change = move |typed: String| on_change.run(typed.parse().ok().filter(|rate| *rate > 0));
+    view! {
+        <select class="select" aria-label=spoken data-testid=testid on:change=move |event| change(event_target_value(&event))>
+            {options}
+        </select>
     }
 }

@@ -8,7 +8,7 @@ use wstp_ui::dialog::Confirm;
 use wstp_ui::field::{Switch, TextField};
 use wstp_ui::format::bytes;
 
-use crate::parts::part;
+use crate::parts::{LimitChoice, part};
 use crate::server::Server;
 
 /// The view.
@@ -32,6 +32,7 @@ pub fn Shares(server: Server) -> impl IntoView {
                     <th>"Folder"</th>
                     <th>"Who may read"</th>
                     <th class="number">"Free"</th>
+                    <th>"Limit"</th>
                     <th>
                         <span class="spoken">"Actions"</span>
                     </th>
@@ -92,6 +93,14 @@ fn Share(
         (true, false) => "Users",
     };
     let is_named = !share.name.is_empty();
+    let (limited, named) = (share.name.clone(), share.name.clone());
+    let limit = Signal::derive(move || {
+        shares.with(|shares| shares.iter().find(|share| share.name == limited).and_then(|share| share.limit))
+    });
+    let limited = share.name.clone();
+    let set_limit = move |rate| {
+        server.act(Action::LimitShare { name: limited.clone(), rate }, "The limit holds from now on.");
+    };
     let (switched, removed, is_on) = (share.name.clone(), share.name.clone(), share.on);
     let words = if is_on { "Stop" } else { "Share again" };
     view! {
@@ -106,6 +115,14 @@ fn Share(
                 {may_read}
             </td>
             <td data-label="Free" class="number">{free}</td>
+            <td data-label="Limit">
+                {is_named
+                    .then(|| {
+                        view! {
+                            <LimitChoice value=limit spoken=format!("Limit of {named}") testid="share-limit" on_change=set_limit />
+                        }
+                    })}
+            </td>
             <td class="acts">
                 <Button
                     testid="switch-share"

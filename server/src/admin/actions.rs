@@ -7,11 +7,12 @@ use std::sync::Arc;
 use wstp_admin_messages::{Action, AddLink, AddToken, AddUser, Done};
 use wstp_protocol::{LINK_PATH, SharePath};
 
-use super::share_file::{self, Change, NotChanged};
+use super::share_file::{self, Change, Limited, NotChanged};
 use super::{Denied, sentence};
-use crate::access::{Allowance, Caller};
+use crate::access::Caller;
 use crate::accounts::changes::{self, Wrong};
 use crate::accounts::{NewLink, Role, TokenId, User, UserName};
+use crate::config::Config;
 use crate::secret::Secret;
 use crate::server::Server;
 use http::StatusCode;
@@ -33,9 +34,16 @@ pub(super) async fn perform(server: &Arc<Server>, caller: &Caller, action: Actio
             format!("limited connection {connection} to {}", shown(rate))
         }
         Action::LimitCallers { rate } => {
-            let callers = server.control.callers();
-            callers.set_common(Allowance { rate: rate.and_then(NonZeroU64::new), ..callers.common() });
+            limit(server, Limited::Callers, rate).await?;
             format!("limited each caller to {}", shown(rate))
+        }
+        Action::LimitAll { rate } => {
+            limit(server, Limited::All, rate).await?;
+            format!("limited all callers together to {}", shown(rate))
+        }
+        Action::LimitShare { name, rate } => {
+            limit(server, Limited::Share(name.clone()), rate).await?;
+            format!("limited {name} to {}", shown(rate))
         }
         Action::PutShare(share) => {
             let event = format!("shares {:?} as {}", share.path, share.name);
@@ -168,6 +176,23 @@ async fn change_accounts<T: Send + 'static>(
         Ok(Err(wrong)) => Err(Denied::wrong(wrong)),
         Err(_) => Err(Denied::not_kept()),
     }
+}
+
+/// Limits at once, and in the configuration file, if there is one. Without it the limit ends with the server.
+async fn limit(server: &Arc<Server>, limited: Limited, rate: Option<u64>) -> Result<(), Denied> {
+    let rate = rate.and_then(NonZeroU64::new);
+    if server.config().file.is_some() {
+        change_file(server, Change::Limit(limited.clone(), rate)).await?;
+    }
+    let mut config = Config::clone(&server.config());
+    match (limited, rate) {
+        (Limited::All, rate) => config.rate = rate,
+        (Limited::Callers, rate) => config.per_caller.rate = rate,
+        (Limited::Share(name), Some(rate)) => drop(config.share_rates.insert(name, rate)),
+        (Limited::Share(name), None) => drop(config.share_rates.remove(&name)),
+    }
+    server.control.replace(config);
+    Ok(())
 }
 
 async fn change_file(server: &Arc<Server>, change: Change) -> Result<(), Denied> {

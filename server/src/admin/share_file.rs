@@ -2,6 +2,7 @@
 //! the file again, as after any change of it.
 
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -18,6 +19,19 @@ pub enum Change {
     Switch(String, bool),
     /// Removes it. Its files stay.
     Remove(String),
+    /// Limits the bytes a second.
+    Limit(Limited, Option<NonZeroU64>),
+}
+
+/// The traffic that a limit is for.
+#[derive(Clone, Debug)]
+pub enum Limited {
+    /// All callers together.
+    All,
+    /// Each caller.
+    Callers,
+    /// All callers of one share together.
+    Share(String),
 }
 
 /// Why a change was refused. The file is as it was.
@@ -54,6 +68,11 @@ pub fn change(file: &Path, change: &Change) -> Result<(), NotChanged> {
 /// The text after a change.
 fn changed(text: &str, change: &Change) -> Result<String, NotChanged> {
     let mut document = DocumentMut::from_str(text).map_err(|error| NotChanged::Wrong(error.message().to_owned()))?;
+    match change {
+        Change::Limit(Limited::All, rate) => set_rate(document.as_table_mut(), "rate", *rate),
+        Change::Limit(Limited::Callers, rate) => set_rate(document.as_table_mut(), "client_rate", *rate),
+        _ => {}
+    }
     let mut new = Table::new();
     new.set_implicit(true);
     let shares = document.entry("shares").or_insert(Item::Table(new));
@@ -74,6 +93,11 @@ fn changed(text: &str, change: &Change) -> Result<String, NotChanged> {
             let share = shares.get_mut(name).and_then(Item::as_table_like_mut);
             set(share.ok_or_else(|| NotChanged::NoShare(name.clone()))?, "on", *on, true);
         }
+        Change::Limit(Limited::Share(name), rate) => {
+            let share = shares.get_mut(name).and_then(Item::as_table_like_mut);
+            set_rate(share.ok_or_else(|| NotChanged::NoShare(name.clone()))?, "rate", *rate);
+        }
+        Change::Limit(Limited::All | Limited::Callers, _) => {}
         Change::Remove(name) => {
             shares.remove(name).ok_or_else(|| NotChanged::NoShare(name.clone()))?;
         }
@@ -81,6 +105,14 @@ fn changed(text: &str, change: &Change) -> Result<String, NotChanged> {
     let text = document.to_string();
     Settings::parse(&text).map_err(|(line, reason)| NotChanged::Wrong(format!("line {line}: {reason}")))?;
     Ok(text)
+}
+
+/// Writes a limit in KiB, or removes it.
+fn set_rate(table: &mut dyn toml_edit::TableLike, key: &str, rate: Option<NonZeroU64>) {
+    match rate.map(|rate| i64::try_from(rate.get().div_ceil(1024)).unwrap_or(i64::MAX)) {
+        Some(kib) => drop(table.insert(key, value(kib))),
+        None => drop(table.remove(key)),
+    }
 }
 
 /// Writes a key, or removes it where its default says the same.
@@ -116,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_written_in_kib_and_removed_again() {
+        let limited = [Limited::All, Limited::Callers, Limited::Share("films".to_owned())];
+        let mut text = TEXT.to_owned();
+        for limited in &limited {
+            text = changed(&text, &Change::Limit(limited.clone(), NonZeroU64::new(5_000_000))).unwrap();
+        }
+        let settings = Settings::parse(&text).unwrap();
+        let share = settings.shares.values().next().unwrap().rate;
+        assert_eq!([settings.rate, settings.client_rate, share], [NonZeroU64::new(4883); 3], "{text}");
+        for limited in &limited {
+            text = changed(&text, &Change::Limit(limited.clone(), None)).unwrap();
+        }
+        assert_eq!(text, TEXT);
+    }
+
+    #[test]
     fn a_wrong_change_is_refused() {
         for wrong in [
             put("", "/", false),
@@ -126,6 +174,7 @@ mod tests {
             put("new", "/no/such/folder", false),
             Change::Switch("music".to_owned(), false),
             Change::Remove("music".to_owned()),
+            Change::Limit(Limited::Share("music".to_owned()), NonZeroU64::new(1)),
         ] {
             assert!(changed(TEXT, &wrong).is_err());
         }

@@ -1,5 +1,7 @@
 //! The state that the page shows.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +22,9 @@ pub async fn now(server: &Arc<Server>) -> State {
     let config = server.config();
     let shares = config.shares.clone();
     // A disk that is away may keep its caller waiting.
-    let shares = tokio::task::spawn_blocking(move || shares.iter().map(share).collect()).await.unwrap_or_default();
+    let rates = config.share_rates.clone();
+    let shares = move || shares.iter().map(|shared| share(shared, &rates)).collect();
+    let shares = tokio::task::spawn_blocking(shares).await.unwrap_or_default();
     let accounts = server.control.callers().book().accounts();
     let (rate, sent, history) = server.admin.history.shown();
     State {
@@ -35,7 +39,8 @@ pub async fn now(server: &Arc<Server>) -> State {
         history,
         hashing: server.files.hashing().unfinished(),
         load: load(),
-        caller_rate: server.control.callers().common().rate.map(std::num::NonZeroU64::get),
+        whole_rate: config.rate.map(NonZeroU64::get),
+        caller_rate: server.control.callers().common().rate.map(NonZeroU64::get),
         clients: server.control.sessions().list().into_iter().map(client).collect(),
         shares,
         users: users(&accounts),
@@ -55,13 +60,14 @@ fn client(view: SessionView) -> ClientState {
         paths: view.paths.iter().map(|path| path.as_str().to_owned()).collect(),
         sent: view.bytes,
         rate: view.rate,
-        limit: view.limit.map(std::num::NonZeroU64::get),
+        limit: view.limit.map(NonZeroU64::get),
     }
 }
 
 /// Blocking.
-fn share(share: &Share) -> ShareState {
+fn share(share: &Share, rates: &BTreeMap<String, NonZeroU64>) -> ShareState {
     ShareState {
+        limit: share.name.as_ref().and_then(|name| rates.get(name)).map(|rate| rate.get()),
         name: share.name.clone().unwrap_or_default(),
         path: share.path.to_string_lossy().into_owned(),
         public: share.public,
@@ -87,8 +93,8 @@ fn users(accounts: &Accounts) -> Vec<UserState> {
         name: name.as_str().to_owned(),
         role: user.role.to_string(),
         only: places(&user.only),
-        rate: user.rate.map(std::num::NonZeroU64::get),
-        volume: user.volume.map(std::num::NonZeroU64::get),
+        rate: user.rate.map(NonZeroU64::get),
+        volume: user.volume.map(NonZeroU64::get),
     };
     accounts.users.iter().map(user).collect()
 }

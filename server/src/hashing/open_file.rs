@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 use wstp_protocol::tree::Tree;
-use wstp_protocol::{ErrorCode, FileVersion, Hash};
+use wstp_protocol::{ErrorCode, FileVersion, Hash, SharePath};
 use wstp_provider::{Compressibility, KnownZeros, OfferedFile, Read, Refusal};
 
 use super::tree::HashTree;
@@ -31,6 +31,7 @@ pub enum HashState {
 
 /// One version of a file.
 pub struct OpenFile {
+    path: SharePath,
     version: Arc<dyn Version>,
     tree: Tree,
     state: watch::Sender<HashState>,
@@ -39,11 +40,16 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// An opened file whose hashes are pending.
-    pub fn new(version: Arc<dyn Version>) -> Self {
+    /// A file that was opened at a path, and whose hashes are pending.
+    pub fn new(path: SharePath, version: Arc<dyn Version>) -> Self {
         let tree = Tree::of_size(version.size());
         let (compressibility, zeros) = (Compressibility::default(), KnownZeros::default());
-        Self { version, tree, state: watch::Sender::new(HashState::Pending), compressibility, zeros }
+        Self { path, version, tree, state: watch::Sender::new(HashState::Pending), compressibility, zeros }
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &SharePath {
+        &self.path
     }
 
     /// Bytes.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wstp_protocol::SharePath;
 use wstp_provider::Refusal;
 
 use super::stream::FileStream;
@@ -20,6 +21,11 @@ pub trait Content: Send {
     /// [`ErrorCode::Changed`](wstp_protocol::ErrorCode::Changed) when they may be of another version, and what the
     /// store says.
     async fn next(&mut self, wanted: Range<u64>) -> Result<Bytes, Refusal>;
+
+    /// The path of the file that was read last, if it is not the one that was asked for.
+    fn path(&self) -> Option<SharePath> {
+        None
+    }
 }
 
 #[async_trait]

@@ -17,6 +17,7 @@ pub struct Delivery {
     /// Completes when the server has waited long enough after the signal to stop.
     overdue: Pin<Box<dyn Future<Output = ()> + Send>>,
     presence: Presence,
+    path: SharePath,
     _seat: Seat,
     /// The server waits for it when it stops.
     _session: TaskTrackerToken,
@@ -41,7 +42,7 @@ impl Delivery {
                 } => {}
             }
         });
-        Self { overdue, presence, _seat: seat, _session: server.sessions.token() }
+        Self { overdue, presence, path: path.clone(), _seat: seat, _session: server.sessions.token() }
     }
 
     /// The one on whose behalf it was asked for.
@@ -49,10 +50,15 @@ impl Delivery {
         &self.presence.caller
     }
 
-    /// Waits until so many bytes may be sent, if the server still waits for that.
-    pub async fn pace(&mut self, bytes: u64) -> Result<(), Overdue> {
-        let session = Arc::clone(&self.presence);
-        self.in_time(async move { session.pace(bytes).await }).await?;
+    /// Waits until so many bytes may be sent, if the server still waits for that. They are of the content, or of another
+    /// file in it.
+    pub async fn pace(&mut self, bytes: u64, of: Option<SharePath>) -> Result<(), Overdue> {
+        let (session, path) = (Arc::clone(&self.presence), of.unwrap_or_else(|| self.path.clone()));
+        let pace = async move {
+            session.pace_share(&path, bytes).await;
+            session.pace(bytes).await;
+        };
+        self.in_time(pace).await?;
         // The connection breaks where the volume of the day ends, and a resume the next day goes on there.
         self.presence.caller.has_volume().then_some(()).ok_or(Overdue)
     }

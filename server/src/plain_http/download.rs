@@ -193,7 +193,7 @@ impl<C: Content> Download<C> {
         if !matches!(self.parts.front(), Some(Part::Content(left)) if !left.is_empty()) {
             self.parts.pop_front();
         }
-        let paced = self.delivery.pace(piece.len() as u64).await;
+        let paced = self.delivery.pace(piece.len() as u64, self.content.path()).await;
         paced.map_err(|Overdue| DownloadError::Stopping)?;
         Ok(Some((piece, self)))
     }

@@ -49,7 +49,9 @@ impl Offer for Desk {
     }
 
     async fn read(&self, file: &Self::File, read: &Read) -> Result<Bytes, Refusal> {
-        file.read(read).await
+        let bytes = file.read(read).await?;
+        self.session.pace_share(file.path(), bytes.len() as u64).await;
+        Ok(bytes)
     }
 
     async fn zeros_until(&self, file: &Self::File, offset: u64) -> Result<u64, Refusal> {
@@ -71,6 +73,9 @@ impl Offer for Desk {
     }
 
     async fn fill(&self, bundle: Bundle) -> Result<Bundle, Refusal> {
-        self.files.fill(&self.session.caller, bundle).await
+        let folder = bundle.path().clone();
+        let filled = self.files.fill(&self.session.caller, bundle).await?;
+        self.session.pace_share(&folder, filled.taken()).await;
+        Ok(filled)
     }
 }

@@ -152,6 +152,11 @@ impl Content for ArchiveStream {
         }
         Ok(gathered.freeze())
     }
+
+    fn path(&self) -> Option<SharePath> {
+        let open = self.open.as_ref()?;
+        path(&self.layout, &self.layout.members[open.index]).ok()
+    }
 }
 
 /// The path of a member in the tree of all shares.
