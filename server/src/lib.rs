@@ -76,5 +76,17 @@ pub use folders::Folders;
 pub use registry::{Registry, SessionView};
 pub use server::{StartError, run, run_store};
 
+/// What the fuzz targets reach (`server/fuzz`), and nobody else should.
+#[doc(hidden)]
+pub mod fuzzed {
+    pub use crate::plain_http::{Wanted, wanted};
+
+    /// Settings as they are printed.
+    #[must_use]
+    pub fn printed(settings: &crate::settings::Settings) -> String {
+        toml::to_string(settings).unwrap_or_default()
+    }
+}
+
 /// Program and version, as told to clients and shown to people.
 pub const AGENT: &str = concat!("wstp-server/", env!("CARGO_PKG_VERSION"));

@@ -46,6 +46,7 @@ use download::Representation;
 use folder_json::FolderJson;
 use folder_page::FolderPage;
 use listing::Hashes;
+pub use byte_range::{Wanted, wanted};
 pub(crate) use query::Query;
 use stream::FileStream;
 use target::Target;

@@ -11,6 +11,7 @@
 mod canned;
 mod child;
 mod driver;
+mod fuzz;
 mod hashed;
 mod hostile;
 mod link;
@@ -30,6 +31,7 @@ mod wstp;
 pub use canned::Canned;
 pub use child::{Child, free_address};
 pub use driver::Driver;
+pub use fuzz::fuzz;
 pub use hashed::Hashed;
 pub use hostile::{Bait, Hostile, binary, entry};
 pub use link::{Cuts, Link, Shape};

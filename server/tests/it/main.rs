@@ -16,6 +16,7 @@ mod events;
 mod exchanges;
 mod files;
 mod folder_pages;
+mod fuzz;
 mod handed_over;
 mod hashes;
 mod holes;
