@@ -432,9 +432,9 @@ fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> 
 /// A moment in seconds since 1970.
 fn since(text: &str) -> Result<u64, &'static str> {
     const WORDS: &str = "write a date, such as 2026-11-30 or 2026-11-30T08:00:00Z, or a span, such as 30m, 12h or 7d";
-    let unit = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)].into_iter();
-    let span = unit.filter_map(|(letter, seconds)| text.strip_suffix(letter)?.parse::<u64>().ok()?.checked_mul(seconds));
-    if let Some(span) = span.last() {
+    let mut units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)].into_iter();
+    let seconds = |(unit, seconds): (char, u64)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(seconds);
+    if let Some(span) = units.find_map(seconds) {
         return Ok(now().saturating_sub(span));
     }
     let date = |text: &str| Date::parse(text, format_description!("[year]-[month]-[day]")).ok();

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU64;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -17,8 +17,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
 
-use crate::base::Base;
 use crate::access::Allowance;
+use crate::base::Base;
 use crate::config::{Audience, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
@@ -209,7 +209,8 @@ impl Settings {
     #[must_use]
     pub fn config(self, alone: Option<PathBuf>) -> Config {
         let rates = self.shares.iter().filter(|_| alone.is_none());
-        let share_rates = rates.filter_map(|(ShareName(name), share)| Some((name.clone(), bytes(share.rate?)))).collect();
+        let share_rates =
+            rates.filter_map(|(ShareName(name), share)| Some((name.clone(), bytes(share.rate?)))).collect();
         let shares = match alone {
             Some(path) => vec![Share { name: None, path, public: self.public, hidden: self.hidden, on: true }],
             None => self.shares.into_iter().map(|(name, share)| share.config(name, self.public, self.hidden)).collect(),

@@ -95,7 +95,15 @@ impl Server {
         arguments: Vec<String>,
         log: Option<PathBuf>,
     ) -> Result<Self> {
-        let mut server = Self { child: None, address, shares, arguments, log, cache: tempfile::tempdir()?, state: tempfile::tempdir()? };
+        let mut server = Self {
+            child: None,
+            address,
+            shares,
+            arguments,
+            log,
+            cache: tempfile::tempdir()?,
+            state: tempfile::tempdir()?,
+        };
         server.restart().await?;
         Ok(server)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wstp_admin_messages::{Event, EventsPage, State};
-use wstp_ui::button::Button;
 use wstp_text::strangers::marked;
+use wstp_ui::button::Button;
 use wstp_ui::dates::DateWriter;
 use wstp_ui::field::TextField;
 

@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::log::{Log, LogError};
 use super::Event;
+use super::log::{Log, LogError};
 
 /// Events that may wait for the disk.
 const QUEUE: usize = 4096;
@@ -129,7 +129,8 @@ impl Thread {
         let missed = self.shared.missed.swap(0, Ordering::Relaxed);
         if let Some(last) = self.waiting.last().filter(|_| missed > 0) {
             tracing::warn!(missed, "events came faster than the disk takes them");
-            let text = format!("{} (and {missed} more events around this one, faster than the disk took them)", last.text);
+            let text =
+                format!("{} (and {missed} more events around this one, faster than the disk took them)", last.text);
             let event = Event { text, ..last.clone() };
             self.waiting.pop();
             self.waiting.push(event);

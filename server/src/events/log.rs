@@ -174,7 +174,9 @@ impl Log {
 }
 
 fn collect<'a>(
-    rows: impl Iterator<Item = Result<(redb::AccessGuard<'a, u64>, redb::AccessGuard<'a, (u64, &'static str)>), StorageError>>,
+    rows: impl Iterator<
+        Item = Result<(redb::AccessGuard<'a, u64>, redb::AccessGuard<'a, (u64, &'static str)>), StorageError>,
+    >,
     most: usize,
     wanted: impl Fn(u64, u64, &str) -> bool,
 ) -> Result<Vec<Event>, redb::Error> {

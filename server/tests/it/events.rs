@@ -17,10 +17,8 @@ fn site(files: usize) -> Folder {
     for number in 0..files {
         folder.file(&format!("films/film-{number}"), b"a film");
     }
-    let text = format!(
-        "state_dir = {:?}\n[shares.films]\npath = \"films\"\npublic = true\n",
-        folder.path().join("state")
-    );
+    let text =
+        format!("state_dir = {:?}\n[shares.films]\npath = \"films\"\npublic = true\n", folder.path().join("state"));
     folder.file("wstp.toml", text.as_bytes());
     folder
 }
