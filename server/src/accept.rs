@@ -49,7 +49,7 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
             let (stream, address) = next(&listener).await;
             prepare(&stream, address, &server.congestion);
             let number = server.connection_number();
-            (stream, address, number, server.places.slot(number).await)
+            (stream, address, number, server.places.slot(number, address.ip()).await)
         };
         let (stream, address, number, slot) = tokio::select! {
             () = server.stopping.cancelled() => break,
@@ -59,7 +59,12 @@ pub async fn accept(listener: TcpListener, server: Arc<Server>) {
         let peer = Peer::new(number, address, local, slot);
         let (server, builder, watcher) = (server.clone(), builder.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, &server, peer, &builder, watcher).await {
+            let reader = peer.reader().clone();
+            let served = tokio::select! {
+                served = serve(stream, &server, peer, &builder, watcher) => served,
+                () = reader.leaves() => Ok(()),
+            };
+            if let Err(error) = served {
                 tracing::debug!(%address, %error, "HTTP connection failed");
             }
         });
@@ -101,9 +106,11 @@ where
     S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
 {
     let io = TokioIo::new(GuardedIo::new(stream, peer.reader().clone(), server.config().timeouts.write));
+    let reader = peer.reader().clone();
     let within = TowerToHyperService::new(warp::service(routes::routes(server.clone(), peer.clone())));
     let server = server.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        reader.asks();
         let (within, server, peer, base) = (within.clone(), server.clone(), peer.clone(), server.config().base.clone());
         async move {
             let way = base.way(request.uri());

@@ -4,13 +4,17 @@
 //! session may come on two connections, so there are twice as many slots as seats, and some more. A paused reader keeps both while there is room. When all are taken and another client comes, the server evicts one
 //! connection. It is the one whose reader took nothing for longest, if that was at least the configured grace. So
 //! paused readers can't keep everyone else out.
+//!
+//! A flood of connections that never ask for anything can't either. Without a slot for a newcomer, the address with most of
+//! them loses its oldest one. An address with a single one keeps it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// TCP connections beyond those of the seats: for pages, health checks, and clients that are told to come back later.
@@ -39,10 +43,15 @@ pub struct Seats {
 
 /// The client of one TCP connection, in its role as the reader of the sent data.
 #[derive(Default)]
-pub struct Reader(Mutex<State>);
+pub struct Reader {
+    state: Mutex<State>,
+    leaving: Notify,
+}
 
 #[derive(Default)]
 struct State {
+    /// The address of a client that has asked for nothing yet.
+    silent: Option<IpAddr>,
     /// Since when data waits for the reader.
     waiting_since: Option<Instant>,
     has_seat: bool,
@@ -89,17 +98,19 @@ impl Places {
     }
 
     /// A slot for the connection of that number, as soon as there is one. No two connections have the same number.
-    pub async fn slot(self: &Arc<Self>, number: u64) -> Slot {
+    pub async fn slot(self: &Arc<Self>, number: u64, address: IpAddr) -> Slot {
         let permit = loop {
             if let Some(permit) = self.take(&self.slots, |_| true).await {
                 break permit;
             }
+            self.send_silent_away();
             // By then the grace of some reader may be over.
             if let Ok(Ok(permit)) = tokio::time::timeout(MAKING_ROOM, self.slots.clone().acquire_owned()).await {
                 break permit;
             }
         };
         let reader = Arc::<Reader>::default();
+        reader.state().silent = Some(address);
         self.readers().insert(number, reader.clone());
         Slot { places: self.clone(), number, reader, _permit: permit }
     }
@@ -139,6 +150,26 @@ impl Places {
         Some(())
     }
 
+    /// Ends the oldest silent connection of the address that has most of them, if it has several.
+    fn send_silent_away(&self) {
+        let readers = self.readers();
+        let mut of_addresses = HashMap::<IpAddr, (usize, u64)>::new();
+        for (number, reader) in readers.iter() {
+            if let Some(address) = reader.state().silent {
+                let (count, oldest) = of_addresses.entry(address).or_insert((0, *number));
+                *count += 1;
+                *oldest = (*oldest).min(*number);
+            }
+        }
+        let most = of_addresses.into_iter().max_by_key(|(_, (count, _))| *count);
+        let Some((address, (_, oldest))) = most.filter(|(_, (count, _))| *count > 1) else { return };
+        if let Some(reader) = readers.get(&oldest) {
+            tracing::debug!(%address, connection = oldest, "a connection that asks nothing gives way to another");
+            reader.state().silent = None;
+            reader.leaving.notify_one();
+        }
+    }
+
     /// Ends every connection whose reader has taken nothing for this long.
     pub fn end_waiting(&self, least: Duration) {
         for reader in self.readers().values() {
@@ -166,6 +197,16 @@ impl Reader {
         state.gives_way
     }
 
+    /// The client asked for something.
+    pub fn asks(&self) {
+        self.state().silent = None;
+    }
+
+    /// Completes once the connection has to give way although nothing waits for its reader.
+    pub async fn leaves(&self) {
+        self.leaving.notified().await;
+    }
+
     /// The reader took data, or none waits any more.
     pub fn took(&self) {
         self.state().waiting_since = None;
@@ -182,7 +223,7 @@ impl Reader {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -241,6 +282,7 @@ mod tests {
     use futures_util::task::{Context, noop_waker_ref};
 
     const GRACE: Duration = Duration::from_secs(30);
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn waits(slot: &Slot) -> bool {
         slot.reader().waits(&Context::from_waker(noop_waker_ref()))
@@ -249,7 +291,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_reader_that_waited_longest_gives_its_seat_to_the_next_client() {
         let places = Arc::new(Places::new(2, GRACE));
-        let (first, second, newcomer) = (places.slot(1).await, places.slot(2).await, places.slot(3).await);
+        let (first, second, newcomer) = (places.slot(1, HERE).await, places.slot(2, HERE).await, places.slot(3, HERE).await);
         let first_seat = places.seat(first.reader()).await.unwrap();
         let _second_seat = places.seat(second.reader()).await.unwrap();
         assert!(!waits(&first));
@@ -268,7 +310,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_reads_or_has_no_seat_does_not_give_way() {
         let places = Arc::new(Places::new(1, GRACE));
-        let (reading, without, newcomer) = (places.slot(1).await, places.slot(2).await, places.slot(3).await);
+        let (reading, without, newcomer) = (places.slot(1, HERE).await, places.slot(2, HERE).await, places.slot(3, HERE).await);
         let _seat = places.seat(reading.reader()).await.unwrap();
         assert!(!waits(&reading) && !waits(&without));
         tokio::time::advance(GRACE * 2).await;
@@ -278,9 +320,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_asks_for_nothing_gives_way_where_there_are_most_of_them() {
+        let places = Arc::new(Places::new(0, GRACE));
+        let address = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let mut slots = HashMap::new();
+        for number in 0..SPARE_SLOTS as u64 {
+            // Two of the first, one of the second, and all others of the third have asked.
+            let of = [1, 1, 2].get(number as usize).copied().unwrap_or(3);
+            let slot = places.slot(number, address(of)).await;
+            if of == 3 {
+                slot.reader().asks();
+            }
+            slots.insert(number, slot);
+        }
+        let newcomer = places.slot(100, address(4));
+        tokio::pin!(newcomer);
+        assert!(newcomer.as_mut().now_or_never().is_none());
+        assert!(slots[&0].reader().leaves().now_or_never().is_some());
+        assert!((1..SPARE_SLOTS as u64).all(|number| slots[&number].reader().leaves().now_or_never().is_none()));
+        drop(slots.remove(&0));
+        let _newcomer = newcomer.await;
+        // Each address has one, and those are left alone.
+        let next = places.slot(101, address(5));
+        tokio::pin!(next);
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(slots.values().all(|slot| slot.reader().leaves().now_or_never().is_none()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn at_the_end_only_those_are_waited_for_who_read() {
         let places = Arc::new(Places::new(2, GRACE));
-        let (paused, reading) = (places.slot(1).await, places.slot(2).await);
+        let (paused, reading) = (places.slot(1, HERE).await, places.slot(2, HERE).await);
         assert!(!waits(&paused));
         tokio::time::advance(GRACE / 3).await;
         assert!(!waits(&reading));
@@ -293,9 +363,9 @@ mod tests {
         let places = Arc::new(Places::new(0, GRACE));
         let mut slots = Vec::new();
         for number in 0..SPARE_SLOTS as u64 {
-            slots.push(places.slot(number).await);
+            slots.push(places.slot(number, HERE).await);
         }
-        let newcomer = places.slot(1000);
+        let newcomer = places.slot(1000, HERE);
         tokio::pin!(newcomer);
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(!waits(&slots[5]));

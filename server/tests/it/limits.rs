@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::support::{Client, Embedded, Folder, Server, hello, sample, seat_comes_free};
+use crate::support::{Client, Embedded, Folder, Options, Server, hello, sample, seat_comes_free};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use wstp_protocol::*;
 use wstp_server::Config;
+use wstp_testkit::{LONG, until};
 
 /// Blocks in a request, 256 KiB.
 const RUN: u32 = 32;
@@ -237,6 +240,65 @@ async fn half_a_request_head_is_not_waited_for() {
     let reply = crate::support::http(server.address(), "GET / HTTP/1.1\r\nHost:").await;
     assert!(reply.is_empty() || reply.starts_with("HTTP/1.1 408 "), "{reply}");
     server.stop().await;
+}
+
+/// A connection from one of this machine's own addresses.
+async fn connect_from(source: [u8; 4], address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    socket.connect(address.parse().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_that_ask_nothing_keeps_nobody_out() {
+    let folder = Folder::new();
+    // Nobody ever runs out of patience, so only eviction makes room.
+    let mut open = Config { max_connections: 1, ..config(&folder) };
+    open.timeouts.head = Duration::from_secs(1 << 20);
+    let state = folder.path().join("state");
+    let tls = wstp_server::tls::self_signed(&state, vec!["localhost".to_owned()]).unwrap();
+    let encrypted = Config { tls: Some(tls), ..open.clone() };
+    for (config, parts, status) in [
+        (open, [&b""[..], b"GET /files/file HT", b"GET /files/file HTTP/1.1\r\nHost: x\r\n"], "HTTP/1.1 200"),
+        // Half a handshake; and whoever speaks plain HTTP is told where to go.
+        (encrypted, [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"], "HTTP/1.1 308"),
+    ] {
+        let server = Embedded::start(config).await;
+        let mut flood = Vec::new();
+        for part in parts.into_iter().cycle().take(300) {
+            let mut stream = connect_from([127, 0, 0, 1], server.address()).await;
+            // It may be evicted already.
+            let _sent = stream.write_all(part).await;
+            flood.push(stream);
+        }
+        let mut newcomer = connect_from([127, 0, 0, 2], server.address()).await;
+        newcomer.write_all(b"GET /files/file HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(LONG, newcomer.read_to_end(&mut answer)).await.expect("there is room").unwrap();
+        assert!(answer.starts_with(status.as_bytes()), "{}", String::from_utf8_lossy(&answer));
+        drop(flood);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_out_of_descriptors_says_so_and_recovers() {
+    let folder = Folder::new();
+    folder.file("file", b"content");
+    let log = folder.path().join("log");
+    let options = Options { wrapper: &["prlimit", "--nofile=48:48"], log: Some(&log), ..Options::default() };
+    let server = Server::start_with(folder.path(), options).await;
+    let mut crowd = Vec::new();
+    for _ in 0..64 {
+        crowd.push(TcpStream::connect(server.address()).await.unwrap());
+    }
+    let said = async || Ok(std::fs::read_to_string(&log)?.contains("cannot accept a connection").then_some(()));
+    until("the server to say so", LONG, said).await.unwrap();
+    drop(crowd);
+    let answer = crate::support::plain::request(server.address(), "GET", "/files/file", &[]).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "content"));
+    let lines = std::fs::read_to_string(&log).unwrap().matches("cannot accept a connection").count();
+    assert!(lines < 64, "the pauses between tries grow: {lines}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod account_commands;
 mod admin;
 mod archives;
+mod bandwidth;
 mod bundles;
 mod callers;
 mod changes;
