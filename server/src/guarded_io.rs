@@ -153,7 +153,8 @@ mod tests {
     async fn a_peer_that_reads_nothing_ends_at_once_when_its_place_is_needed() {
         let grace = PATIENCE / 10;
         let places = Arc::new(Places::new(1, grace));
-        let (paused, newcomer) = (places.slot(1, [127, 0, 0, 1].into()).await, places.slot(2, [127, 0, 0, 1].into()).await);
+        let (paused, newcomer) =
+            (places.slot(1, [127, 0, 0, 1].into()).await, places.slot(2, [127, 0, 0, 1].into()).await);
         let seat = places.seat(paused.reader()).await.unwrap();
         let (stream, _peer) = tokio::io::duplex(16);
         let mut guarded = GuardedIo::new(stream, paused.reader().clone(), PATIENCE);

@@ -291,7 +291,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_reader_that_waited_longest_gives_its_seat_to_the_next_client() {
         let places = Arc::new(Places::new(2, GRACE));
-        let (first, second, newcomer) = (places.slot(1, HERE).await, places.slot(2, HERE).await, places.slot(3, HERE).await);
+        let (first, second, newcomer) =
+            (places.slot(1, HERE).await, places.slot(2, HERE).await, places.slot(3, HERE).await);
         let first_seat = places.seat(first.reader()).await.unwrap();
         let _second_seat = places.seat(second.reader()).await.unwrap();
         assert!(!waits(&first));
@@ -310,7 +311,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_reads_or_has_no_seat_does_not_give_way() {
         let places = Arc::new(Places::new(1, GRACE));
-        let (reading, without, newcomer) = (places.slot(1, HERE).await, places.slot(2, HERE).await, places.slot(3, HERE).await);
+        let (reading, without, newcomer) =
+            (places.slot(1, HERE).await, places.slot(2, HERE).await, places.slot(3, HERE).await);
         let _seat = places.seat(reading.reader()).await.unwrap();
         assert!(!waits(&reading) && !waits(&without));
         tokio::time::advance(GRACE * 2).await;

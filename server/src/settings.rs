@@ -482,12 +482,14 @@ mod tests {
         let text: String = keys.map(|line| format!("{line}\n")).collect();
         let all = Settings::parse(&text).unwrap();
         // Those that depend on the machine are examples, and the defaults of the rest are true.
-        let Settings { tls, tls_key, identity_header, cache_dir, state_dir, congestion, shares, .. } = all.clone();
+        let Settings { tls, tls_key, identity_header, cache_dir, state_dir, .. } = all.clone();
+        let Settings { congestion, shares, rate, client_rate, .. } = all.clone();
         assert!(tls.is_some() && tls_key.is_some() && cache_dir.is_some() && state_dir.is_some(), "{text}");
         assert!(identity_header.is_some() && congestion.is_some() && !shares.is_empty(), "{text}");
-        let defaults = Settings::default();
-        let machine = Settings { tls, tls_key, identity_header, cache_dir, state_dir, congestion, shares, ..defaults };
-        assert_eq!(all.clone(), machine);
+        assert!(rate.is_some() && client_rate.is_some(), "{text}");
+        let defaults = Settings { tls, tls_key, identity_header, cache_dir, state_dir, ..Settings::default() };
+        let examples = Settings { congestion, shares, rate, client_rate, ..defaults };
+        assert_eq!(all.clone(), examples);
         let written = toml::to_string(&all).unwrap();
         for key in written.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not in the template");

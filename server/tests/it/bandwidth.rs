@@ -40,13 +40,8 @@ async fn download(source: [u8; 4], address: String, target: &str, count: Arc<Ato
 async fn callers_share_a_limit_evenly_however_they_ask() {
     let folder = Folder::new();
     folder.sparse("film", 1 << 30);
-    let share = Share {
-        name: Some("films".to_owned()),
-        path: folder.path().to_owned(),
-        public: true,
-        hidden: false,
-        on: true,
-    };
+    let share =
+        Share { name: Some("films".to_owned()), path: folder.path().to_owned(), public: true, hidden: false, on: true };
     let rate = NonZeroU64::new(RATE);
     let of_share = BTreeMap::from([("films".to_owned(), rate.unwrap())]);
     let base = Config { shares: vec![share], ..Config::default() };

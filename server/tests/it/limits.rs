@@ -296,7 +296,7 @@ async fn a_server_out_of_descriptors_says_so_and_recovers() {
     until("the server to say so", LONG, said).await.unwrap();
     drop(crowd);
     let answer = crate::support::plain::request(server.address(), "GET", "/files/file", &[]).await;
-    assert_eq!((answer.status, answer.text().as_str()), (200, "content"));
+    assert_eq!((answer.status, answer.text()), (200, "content"));
     let lines = std::fs::read_to_string(&log).unwrap().matches("cannot accept a connection").count();
     assert!(lines < 64, "the pauses between tries grow: {lines}");
 }
