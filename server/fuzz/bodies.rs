@@ -115,7 +115,7 @@ impl Checked {
                 let handle = handle(numbers)?;
                 let changed = self.peer.change(handle);
                 assert_eq!(changed.is_some(), self.open.remove(&handle).is_some());
-                for (message, ended) in changed {
+                if let Some((message, ended)) = changed {
                     is_frame(&message.encode());
                     self.ends(&ended);
                 }
