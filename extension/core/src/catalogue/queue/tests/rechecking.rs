@@ -39,7 +39,7 @@ fn a_stale_file_is_verified_anew_and_then_saved_without_another_word_of_the_user
         assert_eq!(state, checking);
         assert!(words.contains("may have changed") && words.contains("before it is saved"), "{words}");
         let (_, words) = says(&mut desk, &id, TransferState::Downloading, Some("What had arrived is gone."));
-        assert!(words.contains("is wrong now") && words.contains("fetched again"), "{words}");
+        assert!(words.contains("changed after it was verified") && words.contains("downloaded again"), "{words}");
         desk.complete(&id);
         assert_eq!((desk.state(&id), std::mem::take(&mut desk.saves)), (TransferState::Saving, vec![0]));
         heard(&mut desk, &id, SaveOutcome::Saved { path: "/d/a".into(), placed: Placed::AsAsked });
@@ -55,14 +55,14 @@ fn without_its_server_a_stale_file_is_not_called_saved_and_the_words_say_what_to
     let waiting = TransferState::Waiting { retry_seconds: 3.0 };
     let (state, words) = says(&mut desk, &id, waiting, Some("No connection."));
     assert_eq!(state, waiting);
-    for part in ["is wrong now", "No connection.", "not saved until it is right", "Other downloads", "Do so."] {
+    for part in ["changed after it was verified", "No connection.", "not saved until it is right", "Other downloads", "Do so."] {
         assert!(words.contains(part), "{part:?} is not in {words:?}");
     }
     assert!(desk.send(Command::Save { transfer: id.clone() }).is_err());
     desk.fail(&id);
     let (state, words) = told(&mut desk, &id);
     assert_eq!(state, TransferState::Failed);
-    assert!(words.unwrap().contains("It can't be downloaded again now. Broken."));
+    assert!(words.unwrap().contains("That part can't be downloaded again now. Broken."));
     desk.done(Command::Resume { transfer: id.clone() });
     desk.complete(&id);
     assert_eq!((desk.state(&id), desk.saves), (TransferState::Saving, vec![0]));
@@ -77,7 +77,7 @@ fn what_changes_again_and_again_is_told_and_not_verified_for_ever() {
     heard(&mut desk, &id, SaveOutcome::Stale);
     let (state, words) = told(&mut desk, &id);
     assert_eq!(state, TransferState::Complete);
-    assert!(words.is_some_and(|words| words.contains("then changed again")));
+    assert!(words.is_some_and(|words| words.contains("changed again after it was checked")));
     desk.done(Command::Save { transfer: id.clone() });
     heard(&mut desk, &id, SaveOutcome::Stale);
     assert_eq!(desk.state(&id), TransferState::Starting, "the user wants it tried once more");
