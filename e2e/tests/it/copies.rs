@@ -39,7 +39,7 @@ const CASES: [Case; 8] = [
     case("large", "large/0/data", "overwritten", 100_000),
 ];
 const CHECKED: &str = "The browser's copy may have changed since it was verified.";
-const WRONG: &str = "A part of the browser's copy of this is wrong now";
+const WRONG: &str = "Part of the browser's copy changed after it was verified.";
 
 /// Presses Save. Fails unless the extension fetches the wrong blocks again, and only those, before it saves.
 async fn is_mended(stage: &Stage, view: &View<'_>, name: &str, wrong: u64) -> Result<()> {

@@ -55,7 +55,9 @@ fn without_its_server_a_stale_file_is_not_called_saved_and_the_words_say_what_to
     let waiting = TransferState::Waiting { retry_seconds: 3.0 };
     let (state, words) = says(&mut desk, &id, waiting, Some("No connection."));
     assert_eq!(state, waiting);
-    for part in ["changed after it was verified", "No connection.", "not saved until it is right", "Other downloads", "Do so."] {
+    for part in
+        ["changed after it was verified", "No connection.", "not saved until it is right", "Other downloads", "Do so."]
+    {
         assert!(words.contains(part), "{part:?} is not in {words:?}");
     }
     assert!(desk.send(Command::Save { transfer: id.clone() }).is_err());
