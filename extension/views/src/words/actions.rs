@@ -55,9 +55,10 @@ pub(super) fn more(view: &TransferView) -> Vec<Action> {
     preview.into_iter().chain(rarer(view)).collect()
 }
 
-/// Whether a page can show the file, or a part of it that is here.
+/// Whether a page can show the file, or a part of it that is here. Nobody fetches wanted blocks of a queued file.
 fn can_be_previewed(view: &TransferView) -> bool {
-    let is_here = if is_complete(view) { view.in_sandbox } else { is_active(view.state) };
+    let is_fetched = is_active(view.state) && view.state != TransferState::Queued;
+    let is_here = if is_complete(view) { view.in_sandbox } else { is_fetched };
     view.folder.is_none() && is_here && media_type(&view.name).is_some()
 }
 

@@ -79,6 +79,17 @@ fn every_state_offers_a_way_on_and_a_way_out() {
 }
 
 #[test]
+fn a_file_that_comes_or_is_here_can_be_previewed_if_a_page_can_show_it() {
+    let complete = TransferView { in_sandbox: true, ..view(TransferState::Complete) };
+    assert_eq!(more(&view(TransferState::Downloading)), [Action::Preview]);
+    assert_eq!(more(&complete), [Action::Preview, Action::SaveInto]);
+    for name in ["a.bin", "flac"] {
+        assert_eq!(more(&TransferView { name: name.to_owned(), ..complete.clone() }), [Action::SaveInto], "{name}");
+    }
+    assert!(!more(&TransferView { in_sandbox: false, ..view(TransferState::Saved) }).contains(&Action::Preview));
+}
+
+#[test]
 fn the_next_in_line_is_not_offered_to_come_earlier() {
     let next = TransferView { place: Some(1), ..view(TransferState::Queued) };
     assert_eq!((words(&next), actions(&next)), ("Next in line".to_owned(), vec![Action::Pause, Action::Cancel]));
