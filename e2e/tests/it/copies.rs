@@ -126,7 +126,7 @@ const SOUND_SIZE: u64 = 640 * MIB;
 
 /// Notes each percentage that a row shows while a copy is read.
 const WATCH: &str = "window.seen = []; \
-    const look = () => window.seen.push(...document.body.textContent.match(/Checking what is here, \\d+ %/g) ?? []); \
+    const look = () => window.seen.push(...document.body.textContent.match(/Checking, \\d+ %/g) ?? []); \
     new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })";
 
 #[tokio::test(flavor = "multi_thread")]

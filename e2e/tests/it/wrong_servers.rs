@@ -133,7 +133,9 @@ async fn below_a_path(stage: &Stage, view: &View<'_>) -> Result<()> {
          proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";",
         server.address()
     );
-    let nginx = Program::nginx(&format!("location / {{ return 404; }} location /wstp/ {{ {pass} }}")).await?;
+    // nginx calls the end of an idle WebSocket information.
+    let lines = format!("error_log log info; location / {{ return 404; }} location /wstp/ {{ {pass} }}");
+    let nginx = Program::nginx(&lines).await?;
     view.connect(&format!("http://{}/wstp/", nginx.address())).await?;
     view.wait_for_name("sub dir").await?;
     until("the proxy to drop the idle connection", LONG, async || Ok(nginx.log().contains("timed out").then_some(())))
