@@ -79,7 +79,7 @@ pub fn Links(server: Server) -> impl IntoView {
         </table>
         <NewLink server=server made=made shows=shows />
         <Dialog open=shows title="The new link".to_owned()>
-            <p>"It is shown this once. Whoever has it may download what it opens."</p>
+            <p>"It is shown this once. Anybody who has it may download what it opens."</p>
             <code class="secret" data-testid="link-url">
                 {made}
             </code>

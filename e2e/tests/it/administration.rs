@@ -109,7 +109,7 @@ async fn a_link_is_made_and_opened(stage: &Stage, page: &View<'_>) -> Result<()>
     page.click("[data-testid=tab-links]").await?;
     page.fill("link-path", "films/film.bin").await?;
     page.click("[data-testid=link-add]").await?;
-    page.wait_for_words("Whoever has it may download").await?;
+    page.wait_for_words("Anybody who has it may download").await?;
     let link = page.run("return document.querySelector('[data-testid=link-url]').innerText", json!([])).await?;
     let link = link.as_str().context("a link is shown")?.trim().to_owned();
     ensure!(link.starts_with(&format!("http://{}/s/", stage.server.address())), "{link}");
