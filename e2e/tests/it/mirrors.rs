@@ -64,7 +64,7 @@ async fn a_file_is_completed_by_a_mirror_when_its_server_is_killed() -> Result<(
     before_mirror.hold_after(size / 8);
     let view = half_way_with(&stage, "m.bin", size, &before_mirror.address().to_string()).await?;
     before_mirror.held().await?;
-    view.wait_for_content(&standing_of(before_mirror.address()), "used").await?;
+    view.wait_for_content(&standing_of(before_mirror.address()), "in use").await?;
     let committed = view.wait_for_committed(size / 2).await?;
     view.close().await?;
     let before = before_mirror.passed();
@@ -87,7 +87,7 @@ async fn a_mirror_that_has_the_file_under_another_path_is_used() -> Result<()> {
     before_mirror.hold_after(size / 8);
     let view = half_way_with_path(&stage, "p.bin", size, &before_mirror.address().to_string(), PATH).await?;
     before_mirror.held().await?;
-    view.wait_for_content(&standing_of(before_mirror.address()), "used").await?;
+    view.wait_for_content(&standing_of(before_mirror.address()), "in use").await?;
     before_mirror.release();
     // The first server stays stuck.
     let saved = view.save("p.bin").await?;
@@ -103,7 +103,7 @@ async fn a_mirror_with_another_file_of_that_name_is_refused_in_words() -> Result
     let _hashed = hashed(&stage, "w.bin").await?;
     let (_folder, mirror) = mirror_of("w.bin", Contents::new("something else", size)).await?;
     let view = half_way_with(&stage, "w.bin", size, &mirror.address().to_string()).await?;
-    view.wait_for_content(&standing_of(mirror.address()), "given up: It has another file of this name.").await?;
+    view.wait_for_content(&standing_of(mirror.address()), "no longer used: It has another file of this name.").await?;
     stage.proxy.release();
     let saved = view.save("w.bin").await?;
     stage.check_saved("w.bin", &saved)
@@ -129,7 +129,7 @@ async fn a_mirror_that_sends_other_bytes_is_left_alone_in_words_and_costs_nothin
     })
     .await?;
     let view = half_way_with(&stage, NAME, size, &liar.address().to_string()).await?;
-    let words = "left alone for a while: It sent bytes that do not belong to this file.";
+    let words = "paused: It sent bytes that do not belong to this file.";
     view.wait_for_content(&standing_of(liar.address()), words).await?;
     let committed = view.wait_for_committed(size / 4).await?;
     let before = stage.proxy.passed();
