@@ -53,7 +53,7 @@ async fn wait_for_turns(view: &View<'_>, turns: &[&str]) -> Result<()> {
         let says = |name: &str, words: &str| rows.iter().any(|row| row.name == name && row.text.contains(words));
         let words = |place: usize| match place {
             0 => "Next in line".to_owned(),
-            place => format!("Waits, number {} in line", place + 1),
+            place => format!("Number {} in line", place + 1),
         };
         turns.iter().enumerate().all(|(place, name)| says(name, &words(place))).then_some(())
     })
