@@ -1,4 +1,4 @@
-//! What packages hold beside the programs. The man pages and the completions for bash, zsh and fish come from the
+//! The files that packages hold beside the programs. The man pages and the completions for bash, zsh and fish come from the
 //! definitions of the command lines, so they can't tell anything else.
 //!
 //! `systemd/`, `sysusers.d/`, `tmpfiles.d/` and the `Dockerfile` are used as they are. `[package.metadata.deb]` of the

@@ -153,7 +153,7 @@ impl Checked {
         Some(())
     }
 
-    /// What ends was begun.
+    /// A request that ends was begun.
     fn ends(&self, ended: &[RequestId]) {
         assert!(ended.iter().all(|id| self.begun.iter().any(|(begun, _)| begun == id)));
     }

@@ -24,7 +24,7 @@ const RESERVED: [&str; 5] = ["files", "ws", "..", ".", ""];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base(String);
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Way {
     /// To the server, by this address.
@@ -47,7 +47,7 @@ impl Base {
         Self(format!("{}{LINK_PATH}{}", self.0, code.expose()))
     }
 
-    /// Where a request to this address goes.
+    /// The destination of a request to this address.
     #[must_use]
     pub fn way(&self, uri: &Uri) -> Way {
         if self.0.is_empty() {

@@ -38,7 +38,7 @@ fn print(args: &EventsArgs) -> Result<(), String> {
         printed = page.iter().try_for_each(|event| output.write_all(line(event).as_bytes()));
     }
     match printed.and_then(|()| output.flush()) {
-        // Whoever reads has enough.
+        // The reader has enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| format!("cannot print: {error}")),
     }

@@ -76,7 +76,7 @@ pub use folders::Folders;
 pub use registry::{Registry, SessionView};
 pub use server::{StartError, run, run_store};
 
-/// What the fuzz targets reach (`server/fuzz`), and nobody else should.
+/// The parts for the fuzz targets (`server/fuzz`) alone.
 #[doc(hidden)]
 pub mod fuzzed {
     pub use crate::plain_http::{Wanted, wanted};

@@ -113,7 +113,7 @@ impl SharedPace {
         let turn = queues.turn;
         let queue = queues.of_callers.entry(caller.clone()).or_default();
         if queue.waiting.is_empty() {
-            // Whoever did not wait has no claim on what the others got meanwhile.
+            // A caller that did not wait has no claim on what the others got meanwhile.
             queue.turn = queue.turn.max(turn);
         }
         queue.waiting.push_back((bytes, grant));

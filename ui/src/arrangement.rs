@@ -146,7 +146,7 @@ impl Arrangement {
         self.select();
     }
 
-    /// What tells one way of showing the entries from another.
+    /// A key that tells one way of showing the entries from another.
     pub fn manner(&self) -> (Sort, Vec<String>, Option<Group>) {
         (self.sort, self.words.clone(), self.group)
     }

@@ -123,7 +123,7 @@ impl Rows {
         self.open_menu(row, place.unwrap_or_default());
     }
 
-    /// What a key does with the marked row and the choice. `false`: it is no such key.
+    /// Does what a key asks of the marked row and the choice. `false`: it is no such key.
     fn handle_action(self, event: &KeyboardEvent) -> bool {
         let marked = self.marked.get_untracked();
         let is_chord = event.ctrl_key() || event.meta_key();

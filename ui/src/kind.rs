@@ -116,7 +116,7 @@ pub fn icon(kind: EntryKind, name: &str) -> Icon {
     }
 }
 
-/// What stands behind the last dot of a name.
+/// The part of a name behind its last dot; empty without a dot.
 pub fn extension(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }

@@ -78,7 +78,7 @@ pub fn asks_for_menu(event: &KeyboardEvent) -> bool {
     event.key() == "ContextMenu" || (event.shift_key() && event.key() == "F10")
 }
 
-/// Where the menu of an element opens: at its lower left corner.
+/// The place where an element's menu opens: its lower left corner.
 pub fn beneath(element: &Element) -> (f64, f64) {
     let place = element.get_bounding_client_rect();
     (place.left() + 16.0, place.bottom())

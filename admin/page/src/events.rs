@@ -1,4 +1,4 @@
-//! What happened: the newest events as they come, and a search through all that are kept.
+//! The log of events: the newest events as they come, and a search through all that are kept.
 
 use std::time::Duration;
 

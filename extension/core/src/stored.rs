@@ -26,8 +26,8 @@ use crate::seal::Seal;
 const AGAIN: Duration = Duration::from_secs(1);
 /// A player waits so long for bytes. The page starts it anew later.
 const PATIENCE: u32 = 60;
-/// Bytes of a complete file that are read at once.
-const PIECE: u64 = 1 << 20;
+/// The most bytes of a file that are read at once.
+pub const PIECE: u64 = 1 << 20;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers a request for `/preview/stored/TRANSFER/TYPE/SUBTYPE`.

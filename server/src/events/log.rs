@@ -22,7 +22,7 @@ const FILE: &str = "events.redb";
 const DAMAGED: &str = "events.redb.damaged";
 /// Number, time and text of each event.
 const EVENTS: TableDefinition<u64, (u64, &str)> = TableDefinition::new("events");
-/// What the database keeps in memory. All reads go through the whole table.
+/// Bytes that the database keeps in memory. All reads go through the whole table.
 const CACHE: usize = 1 << 20;
 /// The most that is kept.
 const BOUND: Bound = Bound { events: 100_000, bytes: 32 << 20 };

@@ -47,7 +47,7 @@ impl OpenFile {
         Self { path, version, tree, state: watch::Sender::new(HashState::Pending), compressibility, zeros }
     }
 
-    /// Where it was opened.
+    /// The path at which it was opened.
     pub fn path(&self) -> &SharePath {
         &self.path
     }

@@ -90,7 +90,7 @@ async fn hello(receiver: &mut impl Receiver) -> Result<Hello, Ending> {
 /// The token of the greeting; without one, the credential of the request that the session began with. Two different
 /// tokens would be two callers.
 fn credential(token: Option<String>, of_request: Option<&Credential>) -> Result<Option<Credential>, NotAdmitted> {
-    // What opens a link is a password.
+    // The secret that opens a link is a password.
     if let Some(Credential::Link { code, key, password }) = of_request {
         let password = token.map(Secret::new).or_else(|| password.clone());
         return Ok(Some(Credential::Link { code: code.clone(), key: key.clone(), password }));

@@ -23,7 +23,7 @@ const ENOUGH: u64 = 6 << 20;
 async fn download(source: [u8; 4], address: String, target: &str, count: Arc<AtomicU64>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((source, 0).into()).unwrap();
-    // What waits in the system's buffers was sent, and is not counted yet.
+    // Data in the system's buffers was sent, and is not counted yet.
     socket.set_recv_buffer_size(16 << 10).unwrap();
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");

@@ -31,7 +31,7 @@ async fn read(server: &Server, number: usize) {
     assert_eq!(request(server.address(), "GET", &format!("/files/films/film-{number}"), &[]).await.status, 200);
 }
 
-/// What `wstp-server events` prints.
+/// The output of `wstp-server events`.
 fn printed(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wstp-server"));
     let output = command.arg("events").args(arguments).arg("--state-dir").arg(folder.join("state")).output().unwrap();

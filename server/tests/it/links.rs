@@ -185,7 +185,7 @@ async fn a_link_to_a_folder_opens_all_of_it_and_no_link_in_it_leads_out() {
     let archive = unzipped(&site.get(&format!("{link}/files/new/?zip"), &[]).await.body);
     let files: Vec<_> = archive.values().filter_map(Clone::clone).collect();
     assert!(files.len() >= 2 && files.iter().all(|bytes| !contains(bytes, SECRET)), "{archive:?}");
-    // What was opened counts: links, last and in the middle, and a folder whose name begins as the link's does.
+    // The opened thing counts: links, last and in the middle, and a folder whose name begins as the link's does.
     for target in ["new/last", "new/middle/c", "new/elsewhere/e", "newer/c", "newer/", "d", "large", "new/../d"] {
         for query in ["", "?json&hash", "?zip"] {
             let refused = site.get(&format!("{link}/files/{target}{query}"), &[]).await;

@@ -48,13 +48,8 @@ pub enum Act {
 pub struct Piece {
     /// The size of the file.
     pub size: u64,
-    /// As many as were there, at most [`Piece::MOST`]. None behind the end of the file.
+    /// As many as were there, at most [`PIECE`](crate::stored::PIECE). None behind the end of the file.
     pub bytes: Vec<u8>,
-}
-
-impl Piece {
-    /// The longest piece, in bytes.
-    pub const MOST: u64 = 1 << 20;
 }
 
 /// A message to a worker.

@@ -11,6 +11,7 @@ use super::job::{Act, Piece, Wire};
 use super::store::Store;
 use crate::clock;
 use crate::socket::Happening;
+use crate::stored::PIECE;
 
 /// A transfer and its files, which are closed when this is dropped.
 pub struct StoredTransfer {
@@ -46,7 +47,7 @@ impl StoredTransfer {
         // A verified block may still have to be written.
         let block = offset / BLOCK_SIZE;
         let here = self.transfer.verified().find(|here| here.contains(&block)).filter(|_| self.due.is_empty())?;
-        let end = (here.end * BLOCK_SIZE).min(size).min(offset + Piece::MOST);
+        let end = (here.end * BLOCK_SIZE).min(size).min(offset + PIECE);
         let mut bytes = vec![0; (end - offset) as usize];
         self.store.read(offset, &mut bytes).ok()?;
         Some(Piece { size, bytes })
