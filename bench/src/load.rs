@@ -49,7 +49,7 @@ impl Client {
             .uri(&format!("ws://{address}/ws"))?;
         let (socket, _) = builder.connect_on(tcp).await.context("no WebSocket")?;
         let mut peer = Peer::new(NO_TIME, "bench", None, 0, Patience::fixed(PATIENCE, PATIENCE, PATIENCE));
-        let greeting = peer.handle_opened(NO_TIME).context("a connection is opened once")?;
+        let greeting = peer.handle_opened(NO_TIME, false).context("a connection is opened once")?;
         let mut client = Self { socket, peer };
         client.send(&greeting).await?;
         match client.next().await? {

@@ -69,6 +69,8 @@ pub enum Command {
     Get(GetArgs),
     /// List a folder
     Ls(LsArgs),
+    /// Find files and folders beneath a folder by words of their names
+    Find(FindArgs),
     /// Print the BLAKE3 hash of local files, as b3sum does
     Hash(HashArgs),
     /// Compare a local file with one on a server, without fetching it
@@ -131,6 +133,23 @@ pub struct LsArgs {
     pub json: bool,
 }
 
+/// `wstp find`.
+#[derive(Debug, clap::Args)]
+pub struct FindArgs {
+    /// The folder
+    #[arg(value_name = "SOURCE", value_parser = Typed(Place::parse_on_server))]
+    pub source: Place,
+    /// Words that the name contains, each anywhere in it; case and accents don't count
+    #[arg(required = true, value_name = "WORD")]
+    pub words: Vec<String>,
+    /// Kind, size and time of change too
+    #[arg(short, long)]
+    pub long: bool,
+    /// An object a line
+    #[arg(long, conflicts_with = "long")]
+    pub json: bool,
+}
+
 /// `wstp hash`.
 #[derive(Debug, clap::Args)]
 pub struct HashArgs {
@@ -181,6 +200,7 @@ impl Command {
         let places = match self {
             Self::Get(args) => &args.sources[..],
             Self::Ls(args) => std::slice::from_ref(&args.source),
+            Self::Find(args) => std::slice::from_ref(&args.source),
             Self::Verify(args) => std::slice::from_ref(&args.source),
             Self::Hash(_) | Self::Login(_) | Self::Logout(_) => &[],
         };
@@ -194,6 +214,7 @@ impl Command {
             Self::Get(args) if args.sources.iter().any(|place| matches!(place, Place::Wstp(_))) => &mut [],
             Self::Get(args) => &mut args.sources[..],
             Self::Ls(args) => std::slice::from_mut(&mut args.source),
+            Self::Find(args) => std::slice::from_mut(&mut args.source),
             Self::Verify(args) => std::slice::from_mut(&mut args.source),
             Self::Login(args) => std::slice::from_mut(&mut args.server),
             Self::Logout(args) => std::slice::from_mut(&mut args.server),
@@ -227,11 +248,23 @@ impl LsArgs {
     /// How to print.
     #[must_use]
     pub fn style(&self) -> Style {
-        match () {
-            () if self.json => Style::Json,
-            () if self.long => Style::Long,
-            () => Style::Names,
-        }
+        style(self.long, self.json)
+    }
+}
+
+impl FindArgs {
+    /// How to print.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        style(self.long, self.json)
+    }
+}
+
+const fn style(long: bool, json: bool) -> Style {
+    match (json, long) {
+        (true, _) => Style::Json,
+        (false, true) => Style::Long,
+        (false, false) => Style::Names,
     }
 }
 

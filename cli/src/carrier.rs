@@ -1,4 +1,4 @@
-//! A connection to a server of the protocol, over the carrier that gets through: a WebSocket ([`socket`]), or HTTP
+//! A connection to a server of the protocol, over the carrier that gets through: a WebSocket ([`socket`](crate::socket)), or HTTP
 //! exchanges ([`exchange`]) where no WebSocket does.
 //!
 //! A task of its own reads and writes. Arrived messages go into a bounded queue. While that is full, nothing more is
@@ -20,7 +20,7 @@ use crate::address::Address;
 use crate::arrivals::Arrivals;
 use crate::exchange;
 use crate::exit::{Code, Failure};
-use crate::socket;
+use crate::socket::Socket;
 use crate::words::connecting::closed;
 
 /// Messages that wait to be written; a client has fewer requests under way.
@@ -48,8 +48,11 @@ pub fn choose(choice: Choice) {
 /// An event of a connection.
 #[derive(Debug)]
 pub enum Happening {
-    /// It is open.
-    Opened,
+    /// It is open. `takes_early`: the server takes requests before its welcome.
+    Opened {
+        /// See [`wstp_protocol::probe::EARLY_FIELD`].
+        takes_early: bool,
+    },
     /// A frame or a message came.
     Came(Incoming),
     /// It could not be opened, or ended. Nothing more follows.
@@ -122,7 +125,7 @@ impl Drop for Carrier {
 
 /// The open way to the server.
 enum Way {
-    Socket(Box<socket::Stream>),
+    Socket(Box<Socket>),
     Exchanges,
 }
 
@@ -134,14 +137,15 @@ async fn live<N: Copy>(
 ) -> Result<(), Failure> {
     let way = match CHOICE.get().copied().unwrap_or_default() {
         Choice::Auto => find(&WaysTo { address, arrivals }).await?,
-        Choice::Ws => Way::Socket(Box::new(socket::open(address, arrivals).await?)),
+        Choice::Ws => Way::Socket(Box::new(Socket::open(address, arrivals).await?)),
         Choice::Http => exchange::is_served(address).await.map(|()| Way::Exchanges)?,
     };
-    if !happenings.tell(Happening::Opened).await {
+    let takes_early = matches!(&way, Way::Socket(socket) if socket.takes_early);
+    if !happenings.tell(Happening::Opened { takes_early }).await {
         return Ok(());
     }
     match way {
-        Way::Socket(stream) => socket::live(*stream, address, happenings, to_send, arrivals).await,
+        Way::Socket(socket) => socket.live(address, happenings, to_send, arrivals).await,
         Way::Exchanges => exchange::live(address, happenings, to_send, arrivals).await,
     }
 }
@@ -153,11 +157,11 @@ struct WaysTo<'a> {
 }
 
 impl Ways for WaysTo<'_> {
-    type Socket = socket::Stream;
+    type Socket = Socket;
     type Failure = Failure;
 
-    async fn open(&self) -> Result<socket::Stream, Failure> {
-        socket::open(self.address, self.arrivals).await
+    async fn open(&self) -> Result<Socket, Failure> {
+        Socket::open(self.address, self.arrivals).await
     }
 
     fn is_refusal(&self, failure: &Failure) -> bool {
@@ -186,7 +190,7 @@ async fn find(ways: &WaysTo<'_>) -> Result<Way, Failure> {
         return Ok(Way::Exchanges);
     }
     Ok(match carrier::find(ways).await? {
-        Found::Socket(stream) => Way::Socket(Box::new(stream)),
+        Found::Socket(socket) => Way::Socket(Box::new(socket)),
         Found::Exchanges => {
             MEMORY.add(server, ways.now());
             Way::Exchanges

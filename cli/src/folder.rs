@@ -266,9 +266,9 @@ impl FolderLoop<'_> {
         }
         let now = self.now();
         match happening {
-            Happening::Opened => {
+            Happening::Opened { takes_early } => {
                 self.opened = true;
-                self.folder.handle_opened(now, connection);
+                self.folder.handle_opened(now, connection, takes_early);
             }
             Happening::Came(frame) => {
                 self.folder.handle_frame(now, connection, frame);

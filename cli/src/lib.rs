@@ -39,6 +39,7 @@ mod disk;
 mod escape;
 mod exchange;
 mod exit;
+mod find;
 mod folder;
 mod folder_store;
 mod get;
@@ -91,6 +92,7 @@ pub async fn run(mut args: Args, stop: CancellationToken) -> Code {
     let audience = match &args.command {
         Command::Get(args) => Audience::of(args.json, args.quiet),
         Command::Ls(args) => Audience::of(args.json, false),
+        Command::Find(args) => Audience::of(args.json, false),
         Command::Verify(args) => Audience::of(args.json, args.quiet),
         Command::Hash(_) | Command::Login(_) | Command::Logout(_) => Audience::Log,
     };
@@ -136,6 +138,10 @@ async fn perform(
     match command {
         Command::Get(args) => get(args, reporter, answers, stop).await,
         Command::Ls(args) => unless(stop, ls::run(&args.source.on_server()?, args.style(), answers)).await,
+        Command::Find(args) => {
+            let (source, words) = (args.source.on_server()?, args.words.join(" "));
+            unless(stop, find::run(&source, &words, args.style(), answers)).await
+        }
         Command::Hash(args) => {
             let tell = |failure: &Failure| eprintln!("wstp: {failure}");
             let answers = answers.clone();

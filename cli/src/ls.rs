@@ -52,7 +52,7 @@ pub async fn run(source: &Source, style: Style, answers: &Answers) -> Result<Cod
 }
 
 /// Whether anyone still reads the output.
-fn print(entry: &Entry, style: Style, answers: &Answers) -> bool {
+pub fn print(entry: &Entry, style: Style, answers: &Answers) -> bool {
     let slash = if entry.kind == EntryKind::Directory { "/" } else { "" };
     let name = escape::name(&entry.name);
     match style {

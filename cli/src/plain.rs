@@ -82,7 +82,7 @@ async fn live<N: Copy>(
     let mut source = HttpSource::default();
     let mut requests = JoinSet::new();
     let mut handles = HashMap::<RequestId, AbortHandle>::new();
-    let mut wanted = happenings.send((name, Happening::Opened)).await.is_ok();
+    let mut wanted = happenings.send((name, Happening::Opened { takes_early: false })).await.is_ok();
     while wanted {
         while let Some(output) = source.poll_output() {
             match output {

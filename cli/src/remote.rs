@@ -11,14 +11,16 @@ use wstp_engine::Incoming;
 use wstp_engine::peer::{Due, Event, Patience, Peer, Reply, Request};
 use wstp_protocol::limits::{MAX_LIST_ENTRIES, MAX_PAGE_NODES};
 use wstp_protocol::tree::{Tree, verify_page};
-use wstp_protocol::{ClientMessage, Entry, ErrorCode, Handle, Hash, Listing, Opened, RootReady, SharePath, features};
+use wstp_protocol::{
+    ClientMessage, Entry, ErrorCode, Handle, Hash, Listing, Opened, RootReady, SearchReply, SharePath, features,
+};
 
 use crate::AGENT;
 use crate::address::Address;
 use crate::arrivals::Arrivals;
 use crate::carrier::{Carrier, Happening};
 use crate::credentials;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::words::{astray, not_wstp, refused, silent};
 
 /// 10 s for the connection and as long for the welcome, 30 s for an answer. A server that hashes has to answer a ping
@@ -70,7 +72,13 @@ impl Remote {
             label: address.host_and_port(),
             socket: Carrier::connect(address.clone(), (), sender),
             happenings,
-            peer: Peer::new(wstp_engine::Instant::default(), AGENT, credential.as_ref(), features::LINKS, PATIENCE),
+            peer: Peer::new(
+                wstp_engine::Instant::default(),
+                AGENT,
+                credential.as_ref(),
+                features::LINKS | features::SEARCH,
+                PATIENCE,
+            ),
             began: Instant::now(),
             ready: None,
             stale: None,
@@ -103,6 +111,27 @@ impl Remote {
     pub async fn list(&mut self, path: SharePath, cursor: Option<String>) -> Result<Listing, Failure> {
         match self.request(Request::List { path, cursor, limit: MAX_LIST_ENTRIES }).await? {
             Reply::Listing(listing) => Ok(listing),
+            _ => Err(self.confused()),
+        }
+    }
+
+    /// Some hits of a search beneath a folder.
+    ///
+    /// # Errors
+    ///
+    /// When it is no folder, the server can't search, or it is lost.
+    pub async fn search(
+        &mut self,
+        path: SharePath,
+        words: String,
+        cursor: Option<String>,
+    ) -> Result<SearchReply, Failure> {
+        if self.peer.welcome().is_none_or(|welcome| welcome.features & features::SEARCH == 0) {
+            let what = format!("{} is too old to search.", self.label);
+            return Err(Failure::new(Code::Failed, what, "List its folders with `wstp ls`."));
+        }
+        match self.request(Request::Search { path, words, cursor, limit: MAX_LIST_ENTRIES }).await? {
+            Reply::Search(reply) => Ok(reply),
             _ => Err(self.confused()),
         }
     }
@@ -202,8 +231,8 @@ impl Remote {
             match timeout_at(due, self.happenings.recv()).await {
                 Err(_) => self.expire()?,
                 Ok(None) => return Err(silent(&self.label)),
-                Ok(Some((_, Happening::Opened))) => {
-                    if let Some(greeting) = self.peer.handle_opened(self.now()) {
+                Ok(Some((_, Happening::Opened { takes_early }))) => {
+                    if let Some(greeting) = self.peer.handle_opened(self.now(), takes_early) {
                         self.send(&greeting)?;
                     }
                 }
@@ -266,8 +295,8 @@ mod tests {
     #[test]
     fn an_answer_whose_bytes_come_is_waited_for() {
         let at = |seconds| wstp_engine::Instant(Duration::from_secs(seconds));
-        let mut peer = Peer::new(at(0), AGENT, None, features::LINKS, PATIENCE);
-        assert!(peer.handle_opened(at(0)).is_some());
+        let mut peer = Peer::new(at(0), AGENT, None, features::LINKS | features::SEARCH, PATIENCE);
+        assert!(peer.handle_opened(at(0), false).is_some());
         let limits = Limits { requests: 1, handles: 1, run_blocks: 1, page_nodes: 1, idle_timeout_ms: 600_000 };
         let welcome = Welcome { version: 1, features: 0, agent: "s".to_owned(), limits };
         peer.handle_frame(at(0), ServerMessage::Welcome(welcome)).unwrap();

@@ -251,9 +251,9 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored<io::Error>>, W: FnMut(&St
         let Some((place, _)) = self.links.get(&connection) else { return };
         let (place, now) = (*place, self.now());
         match happening {
-            Happening::Opened => {
+            Happening::Opened { takes_early } => {
                 self.opened |= matches!(self.places.get(place), Some(Place::Wstp(_)));
-                self.transfer.handle_opened(now, connection);
+                self.transfer.handle_opened(now, connection, takes_early);
             }
             Happening::Came(frame) => self.transfer.handle_frame(now, connection, frame),
             Happening::Closed(failure) => {

@@ -56,6 +56,7 @@ def frames():
         {"name": "etc", "kind": "LeadsOut", "size": 0, "modified_ms": None},
         {"name": "self", "kind": "Circle", "size": 0, "modified_ms": None},
     ]
+    found = {"name": "Spaß 2.txt", "kind": "File", "size": 3, "modified_ms": None}
     bundled = [
         {"modified_ms": 1_700_000_000_000, "version": version, "root": blake3.blake3(b"abc").digest(), "data": b"abc"},
         {"modified_ms": None, "version": version, "root": blake3.blake3(b"").digest(), "data": b""},
@@ -88,6 +89,7 @@ def frames():
         ("hello-bundles", "Hello",
          {"min_version": 1, "max_version": 1, "features": wire.MIRRORS | wire.BUNDLES, "agent": "demo 1", "token": None}),
         ("bundle", "Bundle", {"id": 7, "path": "photos", "names": ["a.txt", "empty", "gone", "film.mkv"]}),
+        ("search", "Search", {"id": 9, "path": "photos", "words": "späß 2", "cursor": "fa/b.txt", "limit": 100}),
     ]
     server = [
         ("welcome", "Welcome", {"version": 1, "features": 0, "agent": "wstp-server 0.1.0", "limits": limits}),
@@ -112,6 +114,7 @@ def frames():
         ("listing-links", "Listing", {"id": 8, "entries": links, "next": None}),
         ("zeros", "Zeros", {"id": 300, "first": 3, "count": 13_107_197}),
         ("compressed", "Compressed", {"id": 300, "length": 20 + BLOCK, "data": compressed}),
+        ("search-reply", "SearchReply", {"id": 9, "hits": [{"folder": "c/d", "entry": found}], "next": "dz"}),
     ]
     return client, server
 
@@ -142,6 +145,13 @@ def refused():
     def welcome(**change):
         limits = {"requests": 1, "handles": 1, "run_blocks": 1, "page_nodes": 1, "idle_timeout_ms": 1} | change
         return wire.encode("Welcome", version=1, features=0, agent="", limits=limits)
+
+    def search(words, limit=1, cursor=None, path=""):
+        return wire.encode("Search", id=1, path=path, words=words, cursor=cursor, limit=limit)
+
+    def found(folder, name, next=None):
+        entry = {"name": name, "kind": "File", "size": 0, "modified_ms": None}
+        return wire.encode("SearchReply", id=1, hits=[{"folder": folder, "entry": entry}], next=next)
 
     def bundle(*names):
         return wire.encode("Bundle", id=1, path="", names=names)
@@ -203,6 +213,12 @@ def refused():
         "bundle with a name of 1,025 bytes": bundle("n" * 1025),
         "bundle of an absolute folder": wire.encode("Bundle", id=1, path="/etc", names=["passwd"]),
         "bundle whose number of names is longer than the frame": b"\x0a\x01\x00\xff\xff\xff\xff\x0f",
+        "search without words": search(""),
+        "search with words of 257 bytes": search("w" * 257),
+        "search for no hits": search("w", limit=0),
+        "search for 1,001 hits": search("w", limit=1001),
+        "search with a cursor of 4,098 bytes": search("w", cursor="c" * 4098),
+        "search of an absolute path": search("w", path="/etc"),
         "frame of 8,193 bytes": hello + bytes(8193 - len(hello)),
     }
     server = {
@@ -248,6 +264,10 @@ def refused():
         "zeros that end past 2^64": zeros((1 << 64) - 1, 1),
         "zeros cut in their count": zeros(0, 1)[:-1],
         "bytes behind the zeros": zeros(0, 1) + b"\0",
+        "hit with a slash in its name": found("", "a/b"),
+        "hit in a folder that leads out": found("..", "a"),
+        "hit with a cursor of 4,098 bytes": found("", "a", "c" * 4098),
+        "1,001 hits": b"\x91\x01\xe9\x07" + b"\x00\x01a\x01\x00\x00" * 1001 + b"\0",
         "compressed frame cut in its header": compressed(20)[:11],
         "compressed frame with a reserved byte set": b"\x90\x01" + compressed(20)[2:],
         "compressed frame without data": compressed(20, b""),

@@ -331,6 +331,17 @@ class Served(unittest.IsolatedAsyncioTestCase):
             name, pong = wire.decode(await socket.recv())
             self.assertEqual((name, pong.nonce), ("Pong", (1 << 64) - 1))
 
+    async def test_requests_right_behind_the_greeting_are_answered_after_the_welcome(self):
+        hello = wire.encode("Hello", min_version=1, max_version=1, features=wire.EARLY, agent="early", token=None)
+        async with websockets.connect(self.url, compression=None) as socket:
+            self.assertIn("WSTP-Early", socket.response.headers)
+            listing = wire.encode("List", id=2, path="nothing", cursor=None, limit=1)
+            for frame in (hello, wire.encode("Stat", id=1, path="sizes"), listing):
+                await socket.send(frame)
+            frames = [wire.decode(await socket.recv()) for _ in range(3)]
+            self.assertEqual((frames[0][0], frames[0][1].features), ("Welcome", wire.EARLY))
+            self.assertEqual({(name, message.id) for name, message in frames[1:]}, {("StatReply", 1), ("Failure", 2)})
+
     async def test_the_same_frames_go_over_http(self):
         url = self.url.replace("ws://", "http://", 1)
         for carrier in ({"url": url}, {"url": self.url, "downstream": True}):

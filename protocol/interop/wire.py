@@ -185,6 +185,7 @@ class Bundled:
 
 
 ENTRY = Struct(name=TEXT, kind=Kind(), size=U64, modified_ms=Option(I64))
+HIT = Struct(folder=TEXT, entry=ENTRY)
 LIMITS = Struct(requests=U32, handles=U32, run_blocks=U32, page_nodes=U32, idle_timeout_ms=U32)
 BUNDLED_FILE = Struct(modified_ms=Option(I64), version=Raw(16), root=HASH, data=Data())
 RUN = Struct(first=U64, count=U32)
@@ -200,6 +201,7 @@ CLIENT = {
     "Close": (0x08, Struct(handle=U32)),
     "Ping": (0x09, Struct(nonce=U64)),
     "Bundle": (0x0A, Struct(id=U32, path=TEXT, names=Sequence(TEXT, 256))),
+    "Search": (0x0B, Struct(id=U32, path=TEXT, words=TEXT, cursor=Option(TEXT), limit=U32)),
 }
 SERVER = {
     "Welcome": (0x81, Struct(version=U16, features=U64, agent=TEXT, limits=LIMITS)),
@@ -215,6 +217,7 @@ SERVER = {
     "Mirrors": (0x8D, Struct(urls=Sequence(TEXT, 16))),
     "BundleReply": (0x8E, Struct(id=U32, files=Sequence(Bundled(), 256))),
     "Zeros": (0x8F, Struct(id=U32, first=U64, count=U64)),
+    "SearchReply": (0x91, Struct(id=U32, hits=Sequence(HIT, 1000), next=Option(TEXT))),
 }
 BLOCKS_TAG = 0x85
 COMPRESSED_TAG = 0x90
@@ -225,6 +228,8 @@ BUNDLES = 1 << 1
 LINKS = 1 << 2
 ZEROS = 1 << 3
 COMPRESSED = 1 << 4
+EARLY = 1 << 6
+SEARCH = 1 << 7
 
 
 def fields(name, message):

@@ -20,5 +20,12 @@ pub const COMPRESSED: u64 = 1 << 4;
 /// The caller proved nothing, and a login would show it more. A server leaves the bit out for everybody else.
 pub const LOGIN: u64 = 1 << 5;
 
+/// On a later connection, the server takes requests right behind the greeting:
+/// [`EARLY_REQUESTS`](crate::limits::EARLY_REQUESTS).
+pub const EARLY: u64 = 1 << 6;
+
+/// The client may search: [`SearchRequest`](crate::SearchRequest).
+pub const SEARCH: u64 = 1 << 7;
+
 /// Every bit this version knows.
-pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS | COMPRESSED | LOGIN;
+pub const KNOWN: u64 = MIRRORS | BUNDLES | LINKS | ZEROS | COMPRESSED | LOGIN | EARLY | SEARCH;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::limits::{
     MAX_AGENT, MAX_BUNDLED_FILE, MAX_CLIENT_FRAME, MAX_CURSOR, MAX_ERROR_TEXT, MAX_LEVEL, MAX_LIST_ENTRIES,
-    MAX_PAGE_NODES, MAX_RUN_BLOCKS, MAX_SERVER_FRAME, MAX_TOKEN,
+    MAX_PAGE_NODES, MAX_RUN_BLOCKS, MAX_SEARCH, MAX_SEARCH_CURSOR, MAX_SERVER_FRAME, MAX_TOKEN,
 };
 use crate::path::is_name;
 use crate::{
@@ -51,6 +51,7 @@ pub(crate) mod tag {
     pub const CLOSE: u8 = 0x08;
     pub const PING: u8 = 0x09;
     pub const BUNDLE: u8 = 0x0a;
+    pub const SEARCH: u8 = 0x0b;
 
     pub const WELCOME: u8 = 0x81;
     pub const LISTING: u8 = 0x82;
@@ -67,6 +68,7 @@ pub(crate) mod tag {
     pub const BUNDLE_REPLY: u8 = 0x8e;
     pub const ZEROS: u8 = 0x8f;
     pub const COMPRESSED: u8 = 0x90;
+    pub const SEARCH_REPLY: u8 = 0x91;
 }
 
 /// The header of a block frame: tag, three zero bytes, request id `u32`, count `u32`, first block `u64`, all
@@ -124,6 +126,7 @@ impl ClientMessage {
             Self::Close(body) => control(tag::CLOSE, body),
             Self::Ping(body) => control(tag::PING, body),
             Self::Bundle(body) => control(tag::BUNDLE, body),
+            Self::Search(body) => control(tag::SEARCH, body),
         }
     }
 
@@ -147,6 +150,7 @@ impl ClientMessage {
             tag::CLOSE => Self::Close(whole_body(body)?),
             tag::PING => Self::Ping(whole_body(body)?),
             tag::BUNDLE => Self::Bundle(whole_body(body)?),
+            tag::SEARCH => Self::Search(whole_body(body)?),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
         message.check()?;
@@ -173,6 +177,11 @@ impl ClientMessage {
             Self::Bundle(bundle) => {
                 bound("number of files", !bundle.names.is_empty())?;
                 bound("name", bundle.names.iter().all(|name| is_name(name)))
+            }
+            Self::Search(search) => {
+                bound("words", (1..=MAX_SEARCH).contains(&search.words.len()))?;
+                bound("cursor", search.cursor.as_ref().is_none_or(|cursor| cursor.len() <= MAX_SEARCH_CURSOR))?;
+                bound("limit", (1..=MAX_LIST_ENTRIES).contains(&search.limit))
             }
             Self::Stat(_) | Self::Open(_) | Self::Cancel(_) | Self::Close(_) | Self::Ping(_) => Ok(()),
         }
@@ -201,6 +210,7 @@ impl ServerMessage {
             Self::Mirrors(body) => control(tag::MIRRORS, body),
             Self::Bundle(body) => control(tag::BUNDLE_REPLY, &body.borrowed()),
             Self::Zeros(body) => control(tag::ZEROS, body),
+            Self::Search(body) => control(tag::SEARCH_REPLY, body),
             Self::Compressed(body) => [CompressedHeader::from(body).encode().as_slice(), &body.data].concat(),
         }
     }
@@ -229,6 +239,7 @@ impl ServerMessage {
             tag::MIRRORS => Self::Mirrors(whole_body(body)?),
             tag::BUNDLE_REPLY => Self::Bundle(BundleReply::sharing(&frame, whole_body(body)?)),
             tag::ZEROS => Self::Zeros(whole_body(body)?),
+            tag::SEARCH_REPLY => Self::Search(whole_body(body)?),
             tag::COMPRESSED => Self::Compressed(Compressed::decode(frame)?),
             unknown => return Err(DecodeError::UnknownTag(unknown)),
         };
@@ -253,6 +264,10 @@ impl ServerMessage {
             Self::Listing(listing) => {
                 bound("cursor", listing.next.as_ref().is_none_or(|next| next.len() <= MAX_CURSOR))?;
                 bound("name", listing.entries.iter().all(|entry| is_name(&entry.name)))
+            }
+            Self::Search(reply) => {
+                bound("cursor", reply.next.as_ref().is_none_or(|next| next.len() <= MAX_SEARCH_CURSOR))?;
+                bound("name", reply.hits.iter().all(|hit| is_name(&hit.entry.name)))
             }
             Self::Stat(stat) => bound("name", stat.entry.name.is_empty() || is_name(&stat.entry.name)),
             Self::Bundle(bundle) => {

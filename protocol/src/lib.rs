@@ -29,8 +29,8 @@ pub use error_code::ErrorCode;
 pub use frame::{BLOCKS_HEADER_LEN, BlocksHeader, DecodeError};
 pub use message::{
     BlocksReply, BlocksRequest, Cancel, ClientMessage, Close, Entry, EntryKind, Failure, Goodbye, HashPage,
-    HashesRequest, Hello, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened, Ping, Pong, RootReady,
-    ServerMessage, Stale, StatReply, StatRequest, Welcome, Zeros,
+    HashesRequest, Hello, Hit, Limits, ListRequest, Listing, Mirrors, OpenRequest, Opened, Ping, Pong, RootReady,
+    SearchReply, SearchRequest, ServerMessage, Stale, StatReply, StatRequest, Welcome, Zeros,
 };
 pub use mirror::{MirrorUrl, MirrorUrlError};
 pub use path::{PathError, SharePath};

@@ -12,12 +12,18 @@ pub const MAX_NAME: usize = 1024;
 pub const MAX_CURSOR: usize = 1280;
 /// Most entries in one page of a listing.
 pub const MAX_LIST_ENTRIES: u32 = 1000;
+/// Longest words of a search, in bytes.
+pub const MAX_SEARCH: usize = 256;
+/// Longest cursor of a search, in bytes: a path, and a letter.
+pub const MAX_SEARCH_CURSOR: usize = MAX_PATH + 1;
 /// Longest name of a program in a handshake, in bytes.
 pub const MAX_AGENT: usize = 64;
 /// Longest authentication token, in bytes.
 pub const MAX_TOKEN: usize = 256;
 /// Longest explanation in an error, in bytes.
 pub const MAX_ERROR_TEXT: usize = 512;
+/// Most requests before the welcome, to a server that takes any.
+pub const EARLY_REQUESTS: usize = 2;
 /// Most mirrors a server names.
 pub const MAX_MIRRORS: usize = 16;
 /// Longest address of a mirror, in bytes.

@@ -37,6 +37,8 @@ pub enum ClientMessage {
     Ping(Ping),
     /// Asks for small files of a folder. Only if both sides have [`features::BUNDLES`].
     Bundle(BundleRequest),
+    /// Asks for entries by words of their names. Only if both sides have [`features::SEARCH`].
+    Search(SearchRequest),
 }
 
 /// A message of the server.
@@ -72,6 +74,8 @@ pub enum ServerMessage {
     Zeros(Zeros),
     /// Carries a [`BlocksReply`] or a [`BundleReply`]. Only if both sides have [`features::COMPRESSED`].
     Compressed(Compressed),
+    /// Answers [`SearchRequest`].
+    Search(SearchReply),
 }
 
 /// The client's half of the handshake.
@@ -199,6 +203,42 @@ pub struct StatRequest {
 pub struct StatReply {
     /// The request this answers.
     pub id: RequestId,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// Asks for the entries beneath a folder whose names contain all words. Neither case nor accents count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchRequest {
+    /// Names this request.
+    pub id: RequestId,
+    /// The folder.
+    pub path: SharePath,
+    /// The words, with space between them: 1 to [`MAX_SEARCH`](crate::limits::MAX_SEARCH) bytes.
+    pub words: String,
+    /// The cursor: [`SearchReply::next`] of the reply before, `None` for the first request.
+    pub cursor: Option<String>,
+    /// Most hits wanted, 1 to [`MAX_LIST_ENTRIES`].
+    pub limit: u32,
+}
+
+/// The hits that one request found within its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchReply {
+    /// The request this answers.
+    pub id: RequestId,
+    /// The hits, which may be none even if the search goes on.
+    #[serde(deserialize_with = "bounded::vec::<_, _, { MAX_LIST_ENTRIES as usize }>")]
+    pub hits: Vec<Hit>,
+    /// The cursor that goes on with the search, an opaque text; `None` when it has looked at everything.
+    pub next: Option<String>,
+}
+
+/// An entry that a search found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The folder of the entry, seen from the folder of the request.
+    pub folder: SharePath,
     /// The entry.
     pub entry: Entry,
 }

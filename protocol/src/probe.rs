@@ -9,6 +9,10 @@ pub const VERSION_FIELD: &str = "wstp-version";
 /// both ends. The endpoint is `ws` below it.
 pub const BASE_FIELD: &str = "wstp-base";
 
+/// The field in the answer that opens a WebSocket, if the server takes requests right behind the greeting:
+/// [`EARLY_REQUESTS`](crate::limits::EARLY_REQUESTS). Its value has no meaning.
+pub const EARLY_FIELD: &str = "wstp-early";
+
 /// Who answers, judged by one answer to `GET` of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answerer {

@@ -9,6 +9,7 @@
 
 mod bundle;
 mod compressibility;
+mod hits;
 mod known_zeros;
 mod offer;
 mod page;
@@ -18,6 +19,7 @@ mod refusal;
 
 pub use bundle::Bundle;
 pub use compressibility::Compressibility;
+pub use hits::Hits;
 pub use known_zeros::KnownZeros;
 pub use offer::{Offer, OfferedFile, Outcome, Task, perform};
 pub use page::Page;

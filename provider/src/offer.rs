@@ -7,11 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 use wstp_protocol::{
-    BLOCK_SIZE, BlockIndex, CompressedHeader, Entry, FileVersion, Hash, RequestId, ServerMessage, SharePath,
-    block_count, zeros,
+    BLOCK_SIZE, BlockIndex, CompressedHeader, Entry, FileVersion, Hash, RequestId, SearchRequest, ServerMessage,
+    SharePath, block_count, zeros,
 };
 
-use crate::{Bundle, KnownZeros, Page, Read, Refusal};
+use crate::{Bundle, Hits, KnownZeros, Page, Read, Refusal};
 
 /// Bytes of an answer that is neither data nor a page of something.
 const SMALL_ANSWER: u32 = 2048;
@@ -28,6 +28,9 @@ pub trait Offer {
 
     /// One page of a folder: at most `limit` entries behind `cursor`.
     fn list(&self, path: &SharePath, cursor: Option<&str>, limit: u32) -> impl Future<Output = Result<Page, Refusal>>;
+
+    /// Entries beneath a folder by words of their names, as many as one request finds.
+    fn search(&self, request: &SearchRequest) -> impl Future<Output = Result<Hits, Refusal>>;
 
     /// The facts about one entry.
     fn stat(&self, path: &SharePath) -> impl Future<Output = Result<Entry, Refusal>>;
@@ -102,6 +105,8 @@ impl<F: OfferedFile + ?Sized> OfferedFile for Arc<F> {
 pub enum Task<F> {
     /// List a folder.
     List(SharePath, Option<String>, u32),
+    /// Look for entries.
+    Search(SearchRequest),
     /// Look at an entry.
     Stat(SharePath),
     /// Open a file.
@@ -119,6 +124,8 @@ pub enum Task<F> {
 pub enum Outcome<F> {
     /// The result of [`Task::List`].
     Listed(Page),
+    /// The result of [`Task::Search`].
+    Found(Hits),
     /// The result of [`Task::Stat`].
     Stat(Entry),
     /// The result of [`Task::Open`].
@@ -136,7 +143,7 @@ impl<F> Task<F> {
     #[must_use]
     pub fn answer_len(&self) -> u32 {
         match self {
-            Self::List(..) | Self::Fill(_) => MAX_SERVER_FRAME as u32,
+            Self::List(..) | Self::Search(_) | Self::Fill(_) => MAX_SERVER_FRAME as u32,
             Self::Stat(_) | Self::Open(_) => SMALL_ANSWER,
             Self::Read(_, read) => u32::try_from(read.length()).unwrap_or(u32::MAX).next_multiple_of(BLOCK_SIZE as u32),
             Self::Hashes(_, (.., count)) => count * size_of::<Hash>() as u32 + SMALL_ANSWER,
@@ -151,6 +158,7 @@ impl<F> Task<F> {
 pub async fn perform<O: Offer>(offer: &O, id: RequestId, task: Task<O::File>) -> Result<Outcome<O::File>, Refusal> {
     Ok(match task {
         Task::List(path, cursor, limit) => Outcome::Listed(offer.list(&path, cursor.as_deref(), limit).await?),
+        Task::Search(request) => Outcome::Found(offer.search(&request).await?),
         Task::Stat(path) => Outcome::Stat(offer.stat(&path).await?),
         Task::Open(path) => Outcome::Opened(offer.open(path).await?),
         Task::Read(file, read) => match read_or_tell(offer, &file, &read).await? {

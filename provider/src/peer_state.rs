@@ -111,6 +111,10 @@ impl<F: OfferedFile + Clone> PeerState<F> {
             ClientMessage::Bundle(request) => {
                 (request.id, None, Ok(Task::Fill(Bundle::new(request).compressing(self.has(features::COMPRESSED)))))
             }
+            ClientMessage::Search(_) if !self.has(features::SEARCH) => {
+                return Err(Malformed("a search that was not agreed on"));
+            }
+            ClientMessage::Search(request) => (request.id, None, Ok(Task::Search(request))),
             ClientMessage::List(ListRequest { id, path, cursor, limit }) => {
                 (id, None, Ok(Task::List(path, cursor, limit)))
             }
@@ -140,6 +144,7 @@ impl<F: OfferedFile + Clone> PeerState<F> {
             let message = match outcome {
                 Outcome::Frame(frame) => return Ok(frame),
                 Outcome::Listed(page) => ServerMessage::Listing(page.listing(id, self.features)),
+                Outcome::Found(hits) => ServerMessage::Search(hits.reply(id, self.features)),
                 Outcome::Stat(mut entry) => {
                     entry.kind = entry.kind.known_with(self.features);
                     ServerMessage::Stat(StatReply { id, entry })

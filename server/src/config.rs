@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
+use wstp_protocol::limits::{EARLY_REQUESTS, MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::{Limits, MirrorUrl, SharePath};
 
 use crate::Congestion;
@@ -123,6 +123,11 @@ impl Config {
     pub fn public(&self) -> Rights {
         let public = self.shares.iter().filter(|share| share.public);
         Rights::of(public.filter_map(|share| SharePath::parse(share.name.as_deref().unwrap_or_default()).ok()))
+    }
+
+    /// Whether a client may make requests before it is welcome.
+    pub(crate) fn takes_early(&self) -> bool {
+        self.max_requests as usize >= EARLY_REQUESTS
     }
 
     /// The limits that a client is told.

@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wstp_protocol::{ErrorCode, FileVersion, Hash, SharePath};
-use wstp_provider::{Bundle, Page, Refusal};
+use wstp_protocol::{ErrorCode, FileVersion, Hash, SearchRequest, SharePath};
+use wstp_provider::{Bundle, Hits, Page, Refusal};
 
 use crate::access::Caller;
 use crate::blocking::blocking;
 use crate::hashing::{HashState, Hashing, OpenFile, PageError};
+use crate::search::search;
 use crate::store::{Found, Store, Version};
 
 /// Trees being read at once, over all connections.
 const TREE_READERS: usize = 32;
+/// Searches that look at the same time.
+const SEARCHES: usize = 2;
 /// A file that was not read for this long, or up to twice as long, is closed; its handles stay.
 const REST_AFTER: Duration = Duration::from_secs(1);
 /// Open files at which the table is first looked through for files that were closed.
@@ -26,6 +29,7 @@ pub struct Files {
     hashing: Arc<Hashing>,
     open: Mutex<Table>,
     tree_readers: Arc<Semaphore>,
+    searches: Semaphore,
 }
 
 struct Table {
@@ -41,6 +45,7 @@ impl Files {
             hashing: Arc::new(hashing),
             open: Mutex::new(Table { by_version: HashMap::new(), sweep_at: SWEEP_AT }),
             tree_readers: Arc::new(Semaphore::new(TREE_READERS)),
+            searches: Semaphore::new(SEARCHES),
         }
     }
 
@@ -79,6 +84,12 @@ impl Files {
             Found::Folder(folder) => folder.page(cursor, limit).await,
             Found::File(_) => Err(ErrorCode::NotADirectory.into()),
         }
+    }
+
+    /// Looks for entries by words of their names. Few search at once, so that searches don't hold up the rest.
+    pub async fn search(&self, caller: &Caller, request: &SearchRequest) -> Result<Hits, Refusal> {
+        let _turn = self.searches.acquire().await.map_err(|_| ErrorCode::ShuttingDown)?;
+        search(&*self.store, caller, request).await
     }
 
     /// Fills a bundle with whole small files.

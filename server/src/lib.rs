@@ -13,6 +13,7 @@
 //! - `links` are the pages of share links;
 //! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
+//! - `search` looks for entries by words of their names;
 //! - `files` are the open files that clients share, `hashing` computes and keeps their block hashes;
 //! - [`store`] resolves paths, lists folders and reads files: `store/local/` on this machine, `store/memory.rs` in
 //!   memory. `store/shares.rs` makes one store of all shares, and shows each caller what it may read;
@@ -60,6 +61,7 @@ mod places;
 mod plain_http;
 mod registry;
 mod routes;
+mod search;
 pub mod secret;
 mod server;
 mod session;

@@ -10,7 +10,7 @@ use hyper::upgrade::OnUpgrade;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use wstp_protocol::probe::VERSION_FIELD;
+use wstp_protocol::probe::{EARLY_FIELD, VERSION_FIELD};
 use wstp_protocol::{ENDPOINT_PATH, LINK_PATH, LOGIN_PATH, VERSIONS};
 
 use crate::access::Credential;
@@ -179,8 +179,9 @@ fn endpoint(
             async move {
                 match upgrade_answer(&server, &headers).await {
                     Ok(accept) if let Some(on_upgrade) = upgrade => {
+                        let takes_early = server.config().takes_early();
                         session::spawn(server, peer, credential, on_upgrade);
-                        switching(accept)
+                        switching(accept, takes_early)
                     }
                     Ok(_) => words(StatusCode::UPGRADE_REQUIRED, NO_UPGRADE),
                     Err((status, text)) => words(status, text),
@@ -339,12 +340,15 @@ async fn upgrade_answer(
     }
 }
 
-fn switching(accept: SecWebsocketAccept) -> Response {
+fn switching(accept: SecWebsocketAccept, takes_early: bool) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     response.headers_mut().typed_insert(headers::Connection::upgrade());
     response.headers_mut().typed_insert(headers::Upgrade::websocket());
     response.headers_mut().typed_insert(accept);
+    if takes_early {
+        response.headers_mut().insert(EARLY_FIELD, HeaderValue::from_static("1"));
+    }
     response
 }
 

@@ -80,6 +80,9 @@ pub trait Folder: Send + Sync {
     /// [`ErrorCode::InvalidPath`] for an invalid cursor, [`ErrorCode::Changed`] when another folder is at the path, and
     /// those of [`Store::open`].
     async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal>;
+
+    /// The cursor of the page behind an entry, which need not be there.
+    fn cursor_behind(&self, is_folder: bool, name: &str) -> String;
 }
 
 /// One version of a file.

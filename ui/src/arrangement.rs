@@ -14,12 +14,21 @@ use crate::kind::{EntryKind, Group, extension};
 pub struct Entry {
     /// Its name.
     pub name: String,
+    /// The path of its folder, seen from the shown one. Empty for the shown folder itself.
+    pub folder: String,
     /// Its kind.
     pub kind: EntryKind,
     /// Bytes in a file.
     pub size: u64,
     /// Last change, in milliseconds since 1970-01-01 UTC.
     pub modified_ms: Option<f64>,
+}
+
+impl Entry {
+    /// Its path, seen from the shown folder.
+    pub fn path(&self) -> String {
+        if self.folder.is_empty() { self.name.clone() } else { format!("{}/{}", self.folder, self.name) }
+    }
 }
 
 /// The facts to sort by. Folders come first in all of them.
@@ -91,7 +100,12 @@ impl Sort {
         let turned = |order: Ordering| if self.is_descending { order.reverse() } else { order };
         let by_name = order::compare((&a.key, &a.entry.name), (&b.key, &b.entry.name));
         let by_name = if self.by == SortBy::Name { turned(by_name) } else { by_name };
-        (a.group != Group::Folder).cmp(&(b.group != Group::Folder)).then(turned(by_fact)).then(by_name)
+        let by_folder = || a.entry.folder.cmp(&b.entry.folder);
+        (a.group != Group::Folder)
+            .cmp(&(b.group != Group::Folder))
+            .then(turned(by_fact))
+            .then(by_name)
+            .then_with(by_folder)
     }
 }
 
@@ -232,7 +246,13 @@ mod tests {
 
     fn entry(name: &str, size: u64, modified_ms: f64) -> Entry {
         let kind = if name.ends_with('/') { EntryKind::Folder } else { EntryKind::File };
-        Entry { name: name.trim_end_matches('/').to_owned(), kind, size, modified_ms: Some(modified_ms) }
+        Entry {
+            name: name.trim_end_matches('/').to_owned(),
+            folder: String::new(),
+            kind,
+            size,
+            modified_ms: Some(modified_ms),
+        }
     }
 
     fn names(list: &Arrangement) -> Vec<&str> {

@@ -205,7 +205,7 @@ pub fn EntryList(
     body: NodeRef<Div>,
     /// The name of the entry to mark once it is there.
     wanted: RwSignal<Option<String>>,
-    /// Words to show instead of an entry's size, such as the progress of its transfer.
+    /// Words to show instead of the size of the entry at a path, such as the progress of its transfer.
     #[prop(into)]
     status: Callback<String, Option<String>>,
     /// Called with the entry to open or fetch.

@@ -4,6 +4,7 @@ use leptos::ev::KeyboardEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use crate::button::Button;
 use crate::icon::{Glyph, Icon};
 use crate::kind::Group;
 
@@ -19,12 +20,19 @@ pub fn Finder(
     /// Called when the keyboard goes on to the list.
     #[prop(into)]
     on_leave: Callback<()>,
+    /// Called to look for the letters in the folders beneath too.
+    #[prop(into)]
+    on_deep: Callback<()>,
 ) -> impl IntoView {
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
         "Escape" if !search.with_untracked(String::is_empty) => {
             // Chrome closes the popup with this key.
             event.prevent_default();
             search.set(String::new());
+        }
+        "Enter" if event.ctrl_key() || event.meta_key() => {
+            event.prevent_default();
+            on_deep.run(());
         }
         "ArrowDown" | "Enter" => {
             event.prevent_default();
@@ -55,6 +63,9 @@ pub fn Finder(
                     on:keydown=on_key
                 />
             </div>
+            <Show when=move || search.with(|search| !search.trim().is_empty())>
+                <Button testid="search-all" on_press=on_deep>"Search all folders"</Button>
+            </Show>
             <select
                 class="input finder-kind"
                 aria-label="Kind"

@@ -1,4 +1,4 @@
-//! `wstp ls`, `wstp hash` and `wstp verify`.
+//! `wstp ls`, `wstp find`, `wstp hash` and `wstp verify`.
 
 use std::fs;
 
@@ -185,4 +185,31 @@ async fn a_server_that_is_not_there_is_told_at_once() {
     }
     let ended = wstp(here.path(), &["verify", "nothing", &source]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn find_prints_the_paths_of_all_hits() {
+    let (share, here) = (tempdir().unwrap(), tempdir().unwrap());
+    for name in ["films/Alien (1979)/Director's Cut.mkv", "films/alien cut.txt", "films/cut.txt", "Alien Cut"] {
+        write(share.path(), name, b"xyz");
+    }
+    for number in 0..1500 {
+        write(share.path(), &format!("many/ÄLIEN {number} cut\u{1b}"), b"");
+    }
+    let server = Server::start(share.path()).await;
+    let ended = wstp(here.path(), &["find", &server.source("films"), "CUT", "alien"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "alien cut.txt\n"), "{ended:?}");
+    let ended = wstp(here.path(), &["find", &server.source(""), "cut alien", "--json"]).await;
+    let paths: Vec<_> = ended.events("entry").iter().map(|hit| hit["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(paths.len(), 1502);
+    assert_eq!(paths[..2], ["Alien Cut", "films/alien cut.txt"]);
+    assert!(!ended.stdout.contains('\u{1b}'));
+    let ended = wstp(here.path(), &["find", &server.source("films"), "alien", "-l"]).await;
+    let folders: Vec<_> = ended.stdout.lines().filter(|line| line.starts_with("folder")).collect();
+    assert!(folders.len() == 1 && folders[0].ends_with("Alien (1979)/"), "{ended:?}");
+    let ended = wstp(here.path(), &["find", &server.source("films"), "nothing"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:?}");
+    let ended = wstp(here.path(), &["find", &server.source("away"), "x"]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("nothing of that name"), "{ended:?}");
 }

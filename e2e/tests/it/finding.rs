@@ -151,3 +151,37 @@ async fn one_steps_back_and_forward_and_a_link_opens_at_its_place() -> Result<()
     view.keys(&[Key::Enter]).await?;
     view.wait_for_names(&["two"]).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_goes_through_all_folders_and_its_hits_are_used_where_they_are() -> Result<()> {
+    let files = [("Alien.txt", 10), ("films/a/Alien Cut.mkv", 20), ("films/ÄLIEN/x", 30), ("films/other", 1)];
+    let stage = Stage::serving(&files).await?;
+    let view = stage.open(Page::Manager).await?;
+    view.connect(&stage.address()).await?;
+    view.wait_for_names(&["films", "Alien.txt"]).await?;
+    view.click("[data-testid=search]").await?;
+    view.press_keys("alien").await?;
+    view.wait_for_names(&["Alien.txt"]).await?;
+    view.click("[data-testid=search-all]").await?;
+    view.wait_for_names(&["ÄLIEN", "Alien Cut.mkv", "Alien.txt"]).await?;
+    view.wait_for_text("films/a").await?;
+    view.wait_for_count("[data-testid=download-this]", 0).await?;
+    view.click_entry("Alien Cut.mkv").await?;
+    view.wait_for_state("Alien Cut.mkv", &["complete"]).await?;
+    view.context_click("[data-testid=entry][data-name='Alien Cut.mkv']").await?;
+    view.click("[data-testid=menu-show]").await?;
+    view.wait_for_names(&["Alien Cut.mkv"]).await?;
+    view.wait_for_count(".entry.marked[data-name='Alien Cut.mkv']", 1).await?;
+    view.wait_for_count("[data-testid=hits]", 0).await?;
+
+    // Beneath the shown folder only, and by the keyboard.
+    view.press_keys("/cut").await?;
+    view.chord(Key::Control, Key::Enter).await?;
+    view.wait_for_count("[data-testid=hits]", 1).await?;
+    view.wait_for_names(&["Alien Cut.mkv"]).await?;
+    view.click("[data-testid=leave-hits]").await?;
+    view.wait_for_count("[data-testid=hits]", 0).await?;
+    view.press_keys("/nothing").await?;
+    view.click("[data-testid=search-all]").await?;
+    view.wait_for_text("Nothing found").await
+}

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use wstp_protocol::limits::{MAX_BUNDLE_FILES, MAX_CLIENT_FRAME, MAX_SERVER_FRAME};
 use wstp_protocol::{BundleReply, Bundled, BundledFile, ErrorCode, Failure, Hash, SharePath};
 
-use super::connection::Ask;
+use super::connection::{Ask, Connection};
 use super::entries::State;
 use super::output::{FetchReply, FileId, FolderOutput, KeepReply};
 use super::{FolderProblem, FolderTransfer, Suspect};
@@ -57,9 +57,8 @@ impl FolderTransfer {
     }
 
     fn may_ask(&self) -> bool {
-        let Some(open) = self.connection.as_ref().filter(|open| open.peer.takes_requests(self.now, 0)) else {
-            return false;
-        };
+        let takes = |open: &&Connection| open.takes_bundles() == Some(true) && open.peer.takes_requests(self.now, 0);
+        let Some(open) = self.connection.as_ref().filter(takes) else { return false };
         let reserved = open.bundles as u64 * FRAME + self.held_bytes;
         let has_memory = reserved == 0 || reserved + FRAME <= self.config.memory_budget;
         let has_window =

@@ -11,7 +11,7 @@ use crate::peer::{Due, Peer};
 use crate::{ConnectionId, Problem};
 
 /// The features that a folder uses.
-const FEATURES: u64 = features::BUNDLES | features::LINKS | features::COMPRESSED;
+const FEATURES: u64 = features::BUNDLES | features::LINKS | features::COMPRESSED | features::EARLY;
 
 impl FolderTransfer {
     /// Opens a connection where one is of use and allowed.
@@ -41,9 +41,10 @@ impl FolderTransfer {
     }
 
     /// The caller opened the connection: says hello.
-    pub(super) fn greet(&mut self, id: ConnectionId) {
+    pub(super) fn greet(&mut self, id: ConnectionId, takes_early: bool) {
+        let takes_early = takes_early || self.conduct.takes_early();
         let open = self.connection.as_mut().filter(|open| open.id == id);
-        if let Some(greeting) = open.and_then(|open| open.peer.handle_opened(self.now)) {
+        if let Some(greeting) = open.and_then(|open| open.peer.handle_opened(self.now, takes_early)) {
             self.send(greeting);
         }
     }

@@ -166,10 +166,11 @@ impl FolderTransfer {
         }
     }
 
-    /// A connection that was asked for is open.
-    pub fn handle_opened(&mut self, now: Instant, connection: ConnectionId) {
+    /// A connection that was asked for is open. `takes_early` says whether the server said that it takes requests before
+    /// its welcome.
+    pub fn handle_opened(&mut self, now: Instant, connection: ConnectionId, takes_early: bool) {
         self.advance(now);
-        self.greet(connection);
+        self.greet(connection, takes_early);
         self.drive();
     }
 

@@ -25,7 +25,12 @@ impl FolderTransfer {
 
     fn handle_event(&mut self, event: Event<Ask>) {
         match event {
-            Event::Welcome | Event::Pong => {}
+            Event::Welcome => {
+                let features =
+                    self.connection.as_ref().and_then(|open| open.peer.welcome()).map_or(0, |it| it.features);
+                self.conduct.welcomed(features);
+            }
+            Event::Pong => {}
             Event::Reply { context, reply, .. } => self.handle_reply(context, reply),
             Event::Goodbye(goodbye) => {
                 self.drop_connection(Problem::Connection, Some(bounded(goodbye.retry_after_ms)));

@@ -99,6 +99,7 @@ impl HttpSource {
             ClientMessage::List(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no listings.", None),
             ClientMessage::Bundle(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no bundles.", None),
             ClientMessage::Stat(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no listings.", None),
+            ClientMessage::Search(ask) => self.fail(ask.id, ErrorCode::Forbidden, "Plain HTTP has no search.", None),
         }
     }
 

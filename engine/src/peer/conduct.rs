@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wstp_protocol::features;
+
 use super::backoff::{Backoff, Jitter};
 use super::patience::{Patience, Stalls};
 use crate::Instant;
@@ -48,6 +50,8 @@ pub(crate) struct Conduct {
     strikes: u32,
     /// Good answers that no strike was forgiven for yet.
     merit: u64,
+    /// Whether it takes requests right behind the greeting.
+    takes_early: bool,
 }
 
 impl Conduct {
@@ -59,6 +63,16 @@ impl Conduct {
     /// Whether it is left alone for what it did.
     pub(crate) fn is_benched(&self, now: Instant) -> bool {
         self.benched_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether its next connection takes requests right behind the greeting.
+    pub(crate) fn takes_early(&self) -> bool {
+        self.takes_early
+    }
+
+    /// It welcomed the client, with these features.
+    pub(crate) fn welcomed(&mut self, features: u64) {
+        self.takes_early = features & features::EARLY != 0;
     }
 
     /// How long silence is borne on its next connection.

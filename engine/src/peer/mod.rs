@@ -27,6 +27,7 @@ mod window;
 
 use std::time::Duration;
 
+use wstp_protocol::limits::EARLY_REQUESTS;
 use wstp_protocol::{ClientMessage, Close, Handle, Limits, Ping, RequestId, Welcome};
 
 pub(crate) use self::backoff::Jitter;
@@ -61,6 +62,8 @@ pub struct Peer<C> {
     last_sent: Instant,
     ping_sent: Option<Instant>,
     greeted: Instant,
+    /// Requests that the server takes before its welcome.
+    early_requests: usize,
     /// From the greeting to its answer.
     round_trip: Option<Duration>,
 }
@@ -90,6 +93,7 @@ impl<C> Peer<C> {
             last_sent: now,
             ping_sent: None,
             greeted: now,
+            early_requests: 0,
             round_trip: None,
         }
     }
@@ -137,7 +141,7 @@ impl<C> Peer<C> {
     }
 
     fn most_requests(&self) -> usize {
-        self.limits().map_or(0, |limits| limits.requests as usize)
+        self.limits().map_or(self.early_requests, |limits| limits.requests as usize)
     }
 
     /// When the server wants to be asked again, if not now.
@@ -160,9 +164,11 @@ impl<C> Peer<C> {
         self.session.into_requests()
     }
 
-    /// The connection is open. The first message is to be sent; `None` if it was before.
-    pub fn handle_opened(&mut self, now: Instant) -> Option<ClientMessage> {
+    /// The connection is open. The first message is to be sent; `None` if it was before. `takes_early` says whether the
+    /// server takes requests before its welcome: then [`Peer::takes_requests`] is true at once.
+    pub fn handle_opened(&mut self, now: Instant, takes_early: bool) -> Option<ClientMessage> {
         let greeting = self.greeting.take()?;
+        self.early_requests = if takes_early { EARLY_REQUESTS } else { 0 };
         self.silence.broken(now);
         (self.last_sent, self.greeted) = (now, now);
         Some(greeting)

@@ -3,8 +3,8 @@
 use wstp_protocol::limits::MAX_SERVER_FRAME;
 use wstp_protocol::{
     BLOCK_SIZE, BLOCKS_HEADER_LEN, BlockRun, BlocksReply, BlocksRequest, BundleReply, BundleRequest, ClientMessage,
-    Failure, Handle, HashPage, HashesRequest, ListRequest, Listing, OpenRequest, Opened, RequestId, SharePath,
-    StatReply, StatRequest, Zeros,
+    Failure, Handle, HashPage, HashesRequest, ListRequest, Listing, OpenRequest, Opened, RequestId, SearchReply,
+    SearchRequest, SharePath, StatReply, StatRequest, Zeros,
 };
 
 /// A question to a server; [`Peer::request`](super::Peer::request) adds the id.
@@ -17,6 +17,17 @@ pub enum Request {
         /// The place at which to go on.
         cursor: Option<String>,
         /// Most entries wanted.
+        limit: u32,
+    },
+    /// See [`SearchRequest`]. Only of a server that agreed on [`SEARCH`](wstp_protocol::features::SEARCH).
+    Search {
+        /// The folder.
+        path: SharePath,
+        /// The words.
+        words: String,
+        /// The place at which to go on.
+        cursor: Option<String>,
+        /// Most hits wanted.
         limit: u32,
     },
     /// See [`StatRequest`].
@@ -61,6 +72,8 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::List`].
     Listing(Listing),
+    /// To [`Request::Search`].
+    Search(SearchReply),
     /// To [`Request::Stat`].
     Stat(StatReply),
     /// To [`Request::Open`].
@@ -82,6 +95,7 @@ pub enum Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     List,
+    Search,
     Stat,
     Open,
     Blocks(BlockRun),
@@ -96,6 +110,7 @@ impl Kind {
         match (self, reply) {
             (_, Reply::Failure(_))
             | (Self::List, Reply::Listing(_))
+            | (Self::Search, Reply::Search(_))
             | (Self::Stat, Reply::Stat(_))
             | (Self::Open, Reply::Opened(_))
             | (Self::Hashes, Reply::HashPage(_)) => true,
@@ -114,7 +129,7 @@ impl Kind {
                 (longest - BLOCK_SIZE + 1..=longest).contains(&u64::from(length))
             }
             Self::Bundle(_) => length as usize <= MAX_SERVER_FRAME,
-            Self::List | Self::Stat | Self::Open | Self::Hashes => false,
+            Self::List | Self::Search | Self::Stat | Self::Open | Self::Hashes => false,
         }
     }
 }
@@ -125,6 +140,9 @@ impl Request {
         match self {
             Self::List { path, cursor, limit } => {
                 (Kind::List, ClientMessage::List(ListRequest { id, path, cursor, limit }))
+            }
+            Self::Search { path, words, cursor, limit } => {
+                (Kind::Search, ClientMessage::Search(SearchRequest { id, path, words, cursor, limit }))
             }
             Self::Stat { path } => (Kind::Stat, ClientMessage::Stat(StatRequest { id, path })),
             Self::Open { path } => (Kind::Open, ClientMessage::Open(OpenRequest { id, path })),

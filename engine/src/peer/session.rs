@@ -160,6 +160,7 @@ impl<C> Session<C> {
             _ => {}
         }
         match message {
+            ServerMessage::Search(body) => self.end(body.id, Reply::Search(body)),
             ServerMessage::Listing(body) => self.end(body.id, Reply::Listing(body)),
             ServerMessage::Stat(body) => self.end(body.id, Reply::Stat(body)),
             ServerMessage::Opened(body) => self.end(body.id, Reply::Opened(body)),

@@ -6,7 +6,7 @@ use wstp_protocol::{
     ClientMessage, Hello, ListRequest, Listing, Pong, RequestId, ServerMessage, SharePath, Stale, Welcome, features,
 };
 
-use super::{Conduct, Due, Event, Patience, Peer, Request};
+use super::{Conduct, Due, Event, Patience, Peer, Request, SessionError};
 use crate::{Credential, Instant};
 
 const fn at(seconds: u64) -> Instant {
@@ -33,7 +33,7 @@ fn welcome(requests: u32, idle_timeout_ms: u32) -> ServerMessage {
 /// A connection that is welcome at the start of time.
 fn ready(patience: Patience, requests: u32, idle_timeout_ms: u32) -> Peer<u8> {
     let mut peer = opening(patience);
-    assert!(peer.handle_opened(at(0)).is_some());
+    assert!(peer.handle_opened(at(0), false).is_some());
     assert_eq!(peer.handle_frame(at(0), welcome(requests, idle_timeout_ms)), Ok(Event::Welcome));
     peer
 }
@@ -54,20 +54,20 @@ fn the_greeting_says_who_the_client_is_and_is_said_once() {
     let credential = Credential::Token("secret".to_owned());
     let mut peer = Peer::<()>::new(at(0), "wstp/1", Some(&credential), features::MIRRORS, of_line());
     assert!(!peer.is_open());
-    match peer.handle_opened(at(1)) {
+    match peer.handle_opened(at(1), false) {
         Some(ClientMessage::Hello(Hello { agent, token, features, .. })) => {
             assert_eq!((agent.as_str(), token.as_deref(), features), ("wstp/1", Some("secret"), features::MIRRORS));
         }
         other => panic!("{other:?}"),
     }
-    assert!(peer.is_open() && peer.handle_opened(at(1)).is_none());
+    assert!(peer.is_open() && peer.handle_opened(at(1), false).is_none());
 }
 
 #[test]
 fn a_server_is_asked_for_no_more_than_it_takes() {
     let mut peer = opening(of_line());
     assert!(!peer.takes_requests(at(0), 0) && !peer.has_room());
-    peer.handle_opened(at(0));
+    peer.handle_opened(at(0), false);
     peer.handle_frame(at(0), welcome(2, 60_000)).unwrap();
     assert!(peer.takes_requests(at(0), 1));
     let first = list(&mut peer, at(0));
@@ -80,6 +80,22 @@ fn a_server_is_asked_for_no_more_than_it_takes() {
     assert_eq!(peer.handle_frame(at(0), listing(first)), Ok(Event::Cancelled { context: 7 }));
     assert!(peer.takes_requests(at(0), 0));
     assert!(!ready(of_line(), 0, 60_000).takes_requests(at(0), 0));
+}
+
+#[test]
+fn a_server_that_takes_early_requests_gets_two_before_its_welcome() {
+    let mut peer = opening(of_line());
+    assert!(!peer.takes_requests(at(0), 0));
+    peer.handle_opened(at(0), true);
+    let first = list(&mut peer, at(0));
+    assert!(peer.takes_requests(at(0), 0));
+    list(&mut peer, at(0));
+    assert!(!peer.takes_requests(at(0), 0) && !peer.has_room());
+    // An answer before the welcome is none.
+    assert_eq!(peer.handle_frame(at(0), listing(first)), Err(SessionError::NoWelcome));
+    assert_eq!(peer.handle_frame(at(0), welcome(8, 60_000)), Ok(Event::Welcome));
+    assert_eq!((peer.under_way(), peer.has_room()), (2, true));
+    assert!(matches!(peer.handle_frame(at(0), listing(first)), Ok(Event::Reply { context: 7, .. })));
 }
 
 #[test]
@@ -104,7 +120,7 @@ fn a_connection_that_is_not_made_or_not_welcome_is_stalled() {
         let mut peer = opening(patience);
         assert_eq!(peer.poll_timeout(0), Some(at(seconds)));
         assert_eq!(peer.handle_timeout(at(seconds - 1), 0), None);
-        peer.handle_opened(at(2));
+        peer.handle_opened(at(2), false);
         assert_eq!(peer.poll_timeout(0), Some(at(2 + seconds)));
         assert_eq!(peer.handle_timeout(at(2 + seconds), 0), Some(Due::Stalled));
     }

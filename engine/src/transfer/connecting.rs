@@ -12,7 +12,7 @@ use crate::width::Carrying;
 use crate::{ConnectionId, Connections, Output, Problem, SourceConfig, SourceId};
 
 /// The features that a transfer uses.
-const FEATURES: u64 = features::MIRRORS | features::ZEROS | features::COMPRESSED;
+const FEATURES: u64 = features::MIRRORS | features::ZEROS | features::COMPRESSED | features::EARLY;
 /// A further connection is worth its handshake only for so much data.
 const BYTES_PER_CONNECTION: u64 = 4 * 1024 * 1024;
 
@@ -169,12 +169,26 @@ impl Transfer {
         self.outputs.push_back(Output::Connect { connection, source });
     }
 
-    /// The caller opened a connection: says hello.
-    pub(super) fn greet(&mut self, id: ConnectionId) {
-        let greeting = self.connections.get_mut(&id).and_then(|connection| connection.peer.handle_opened(self.now));
+    /// The caller opened a connection: says hello, and opens the file at once where the server takes that.
+    pub(super) fn greet(&mut self, id: ConnectionId, takes_early: bool) {
+        let now = self.now;
+        let Some(source) = self.connections.get(&id).and_then(|open| self.source(open.source)) else { return };
+        let takes_early = takes_early || source.conduct.takes_early();
+        let greeting = self.connections.get_mut(&id).and_then(|open| open.peer.handle_opened(now, takes_early));
         if let Some(greeting) = greeting {
             self.send(id, greeting);
+            self.request_open(id);
         }
+    }
+
+    /// The server said welcome.
+    pub(super) fn welcomed(&mut self, id: ConnectionId) {
+        let Some(open) = self.connections.get(&id) else { return };
+        let (source, features) = (open.source, open.peer.welcome().map_or(0, |welcome| welcome.features));
+        if let Some(source) = self.source_mut(source) {
+            source.conduct.welcomed(features);
+        }
+        self.open_if_possible(id);
     }
 
     /// The caller says a connection is gone. One that carried blocks until then is replaced at once.

@@ -73,8 +73,8 @@ impl Ask {
 /// The stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The server has not said welcome.
-    Greeting,
+    /// The connection is being opened.
+    Connecting,
     /// The file will be opened as soon as the server takes another request.
     Unopened,
     /// The file is being opened.
@@ -107,7 +107,7 @@ impl Connection {
     pub(super) fn new(source: SourceId, now: Instant, peer: Peer<Ask>) -> Self {
         Self {
             source,
-            stage: Stage::Greeting,
+            stage: Stage::Connecting,
             peer,
             began: now,
             asked_to_open: None,

@@ -28,7 +28,7 @@ impl Transfer {
 
     fn handle_event(&mut self, id: ConnectionId, event: Event<Ask>) {
         match event {
-            Event::Welcome => self.request_open(id),
+            Event::Welcome => self.welcomed(id),
             Event::Reply { context, reply, saved } => self.handle_reply(id, context, reply, saved),
             Event::Cancelled { context } => {
                 self.request_ended(id, &context);

@@ -50,6 +50,17 @@ pub enum Command {
         /// `next` of the page before, `None` for the first page.
         cursor: Option<String>,
     },
+    /// Looks for entries beneath a folder by words of their names; answered with [`Reply::Found`].
+    Search {
+        /// [`ServerView::address`].
+        address: String,
+        /// The folder, names joined by `/`, empty for the share itself.
+        path: String,
+        /// The words.
+        words: String,
+        /// `next` of the reply before, `None` for the first request.
+        cursor: Option<String>,
+    },
     /// Remembers a server that was forgotten.
     Remember {
         /// The server's view from before.
@@ -251,7 +262,15 @@ pub enum Reply {
         /// Whether the user is not logged in, and would see more.
         hides_more: bool,
     },
-    /// Answers [`Command::Connect`] and [`Command::List`]: the user has to do something first.
+    /// Answers [`Command::Search`].
+    Found {
+        /// Each hit with the path of its folder, seen from the searched one. There may be none although the search goes
+        /// on.
+        hits: Vec<(String, Listed)>,
+        /// The cursor that goes on with the search.
+        next: Option<String>,
+    },
+    /// Answers [`Command::Connect`], [`Command::List`] and [`Command::Search`]: the user has to do something first.
     Barred {
         /// The server.
         server: ServerView,

@@ -18,6 +18,10 @@ use crate::words::is_complete;
 
 /// Entries shown of one folder at most.
 const MOST: usize = 500_000;
+/// Hits of a search that are shown at most.
+const MOST_HITS: usize = 10_000;
+/// Letters of a search that are sent. The protocol takes 256 bytes.
+const MOST_LETTERS: usize = 64;
 /// Entries that are fetched one by one at most: each becomes a row of its own.
 const MOST_CHOSEN: usize = 1000;
 
@@ -40,8 +44,13 @@ impl Place {
     }
 
     /// The path of an entry of this folder.
-    pub fn path_of(&self, name: &str) -> String {
-        self.folders.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("/")
+    pub fn path_of(&self, entry: &Entry) -> String {
+        self.beneath(&entry.path())
+    }
+
+    /// The path of what has this path seen from here.
+    pub fn beneath(&self, path: &str) -> String {
+        self.folders.iter().map(String::as_str).chain([path]).collect::<Vec<_>>().join("/")
     }
 }
 
@@ -79,6 +88,8 @@ pub struct Browse {
     pub sort: RwSignal<Sort>,
     /// The letters to look for in names.
     pub search: RwSignal<String>,
+    /// The words of a search in all folders, while its hits are shown in place of the folder.
+    pub deep: RwSignal<Option<String>>,
     /// The kind to show alone.
     pub group: RwSignal<Option<Group>>,
     /// The chosen entries.
@@ -108,6 +119,7 @@ impl Browse {
             list: RwSignal::default(),
             sort: RwSignal::new(memory::sort()),
             search: RwSignal::default(),
+            deep: RwSignal::new(None),
             group: RwSignal::new(None),
             selection: RwSignal::default(),
             look: RwSignal::new(Look::Nothing),
@@ -172,8 +184,9 @@ impl Browse {
     /// Fetches the chosen entries: as the folder that they are all of, or one after the other.
     pub fn fetch_chosen(self, on_told: Callback<String>) {
         let chosen = self.chosen();
-        let is_whole =
-            self.look.get_untracked() == Look::Shown && self.list.with_untracked(|list| chosen.len() == list.total());
+        let is_whole = self.look.get_untracked() == Look::Shown
+            && self.deep.with_untracked(Option::is_none)
+            && self.list.with_untracked(|list| chosen.len() == list.total());
         self.selection.update(Selection::clear);
         let Some(place) = self.place.get_untracked() else { return };
         if is_whole && chosen.len() > 1 {
@@ -295,6 +308,10 @@ impl Browse {
 
     /// Takes the last step again: the failed one, or to the shown folder.
     pub fn retry(self) {
+        if let Some(words) = self.deep.get_untracked() {
+            self.search.set(words);
+            return self.search_deep();
+        }
         match self.place.get_untracked() {
             Some(place) => self.go(place),
             None => self.connect(self.typed.get_untracked()),
@@ -323,7 +340,7 @@ impl Browse {
         self.notice.set(None);
         match entry.kind {
             EntryKind::Folder => {
-                place.folders.push(entry.name);
+                place.folders = place.path_of(&entry).split('/').map(str::to_owned).collect();
                 self.go(place);
             }
             EntryKind::File | EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => {
@@ -334,11 +351,19 @@ impl Browse {
         }
     }
 
+    /// Shows the folder of a hit, with the hit marked.
+    pub fn show_in_folder(self, entry: Entry) {
+        let Some(mut place) = self.place.get_untracked() else { return };
+        place.folders.extend(entry.folder.split('/').filter(|name| !name.is_empty()).map(str::to_owned));
+        self.go(place);
+        self.came_from.set(Some(entry.name));
+    }
+
     /// Fetches everything in a subfolder. Calls `on_existing` with words if that was done before.
-    pub fn fetch_folder(self, name: String, on_existing: Callback<String>) {
+    pub fn fetch_folder(self, folder: Entry, on_existing: Callback<String>) {
         let Some(place) = self.place.get_untracked() else { return };
-        let path = place.path_of(&name);
-        self.fetch_as(Command::DownloadFolder { path, address: place.address }, name, on_existing);
+        let path = place.path_of(&folder);
+        self.fetch_as(Command::DownloadFolder { path, address: place.address }, folder.name, on_existing);
     }
 
     /// Fetches everything in this folder.
@@ -369,6 +394,7 @@ impl Browse {
         self.step.update_value(|step| *step = step.wrapping_add(1));
         self.list.update(Arrangement::clear);
         self.show_all();
+        self.deep.set(None);
         self.selection.update(Selection::clear);
         self.offer.set(None);
         self.notice.set(None);
@@ -402,6 +428,49 @@ impl Browse {
         });
     }
 
+    /// Looks for the typed words in this folder and all beneath it.
+    pub fn search_deep(self) {
+        let Some(place) = self.place.get_untracked() else { return };
+        let words: String = self.search.with_untracked(|words| words.trim().chars().take(MOST_LETTERS).collect());
+        if words.is_empty() {
+            return;
+        }
+        let step = self.begin();
+        self.deep.set(Some(words.clone()));
+        self.look.set(Look::Loading);
+        self.load_hits(step, place, words, None);
+    }
+
+    /// Shows the folder again in place of the hits of a search.
+    pub fn leave_hits(self) {
+        self.place.get_untracked().into_iter().for_each(|place| self.show(place));
+    }
+
+    /// Requests some hits, and with the answer the next ones.
+    fn load_hits(self, step: u32, place: Place, words: String, cursor: Option<String>) {
+        let (address, path) = (place.address.clone(), place.folders.join("/"));
+        let command = Command::Search { address, path, words: words.clone(), cursor };
+        self.catalogue.send(command, move |result| {
+            if self.is_over(step) {
+                return;
+            }
+            match result {
+                Ok(Reply::Found { hits, next }) => {
+                    let hits = hits.into_iter().map(|(folder, listed)| Entry { folder, ..entry(listed) });
+                    self.list.update(|list| list.extend(hits));
+                    match next {
+                        None => self.look.set(Look::Shown),
+                        Some(_) if self.list.with_untracked(Arrangement::total) >= MOST_HITS => {
+                            self.look.set(Look::Cut)
+                        }
+                        next => self.load_hits(step, place, words, next),
+                    }
+                }
+                result => self.fail(result),
+            }
+        });
+    }
+
     /// The step led nowhere.
     fn fail(self, result: Result<Reply, Problem>) {
         self.look.set(match result {
@@ -414,7 +483,7 @@ impl Browse {
 
 /// The command that fetches an entry, if it can be fetched.
 fn command(place: &Place, entry: &Entry) -> Option<Command> {
-    let (path, address) = (place.path_of(&entry.name), place.address.clone());
+    let (path, address) = (place.path_of(entry), place.address.clone());
     match entry.kind {
         EntryKind::Folder => Some(Command::DownloadFolder { path, address }),
         EntryKind::File => {
@@ -428,6 +497,7 @@ fn command(place: &Place, entry: &Entry) -> Option<Command> {
 fn entry(listed: Listed) -> Entry {
     Entry {
         name: listed.name,
+        folder: String::new(),
         kind: match listed.kind {
             ListedKind::Directory => EntryKind::Folder,
             ListedKind::File => EntryKind::File,

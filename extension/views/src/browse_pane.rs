@@ -5,6 +5,7 @@ use leptos::html::{Div, Input};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{Need, Problem};
+use wstp_text::strangers::marked;
 use wstp_ui::arrangement::{Arrangement, Entry};
 use wstp_ui::breadcrumbs::Breadcrumbs;
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
@@ -46,13 +47,13 @@ pub fn BrowsePane(
     step_by_key(browse);
     let can_be_fetched = Memo::new(move |_| {
         let is_seen = matches!(browse.look.get(), Look::Loading | Look::Shown | Look::Cut);
-        is_seen && browse.place.with(Option::is_some)
+        is_seen && browse.place.with(Option::is_some) && browse.deep.with(Option::is_none)
     });
     let has_choice = move || !browse.selection.with(Selection::is_empty);
     let steps = Memo::new(move |_| browse.place.with(|place| place.as_ref().map(steps).unwrap_or_default()));
-    let status = move |name: String| {
+    let status = move |path: String| {
         let place = browse.place.get()?;
-        store.transfer_of(&place.address, &place.path_of(&name)).map(|kept| kept.view.with(short))
+        store.transfer_of(&place.address, &place.beneath(&path)).map(|kept| kept.view.with(short))
     };
     view! {
         <section class="pane" aria-label="Files">
@@ -69,7 +70,8 @@ pub fn BrowsePane(
             <div class="fill place">
                 // It stays in place while a folder is loaded, or the keyboard would lose its place.
                 <div class="fill" hidden=move || browse.place.with(Option::is_none)>
-                    <Finder search=browse.search group=browse.group field=field on_leave=move |()| to_list() />
+                    <Finder search=browse.search group=browse.group field=field on_leave=move |()| to_list() on_deep=move |()| browse.search_deep() />
+                    <Hits browse=browse />
                     <EntryList
                         list=browse.list
                         selection=browse.selection
@@ -80,7 +82,7 @@ pub fn BrowsePane(
                         on_menu=move |(entry, at)| open_menu(browse, menu, entry, at, on_existing)
                         on_sort=move |by| browse.sort_by(by)
                         on_open=move |entry| browse.open_entry(entry, on_existing)
-                        on_fetch=move |entry: Entry| browse.fetch_folder(entry.name, on_existing)
+                        on_fetch=move |entry| browse.fetch_folder(entry, on_existing)
                         on_up=move || browse.go_up()
                     />
                 </div>
@@ -173,12 +175,15 @@ fn open_menu(browse: Browse, menu: Menu, entry: Entry, at: Spot, on_existing: Ca
     let mut items = Vec::new();
     if entry.kind == EntryKind::Folder {
         items.push(MenuItem::new("Open", "menu-open", move || browse.open_entry(opened.clone(), on_existing)));
-        let name = name.clone();
+        let folder = entry.clone();
         items.push(MenuItem::new("Download folder", "menu-download", move || {
-            browse.fetch_folder(name.clone(), on_existing);
+            browse.fetch_folder(folder.clone(), on_existing);
         }));
     } else {
         items.push(MenuItem::new("Download", "menu-download", move || browse.open_entry(opened.clone(), on_existing)));
+    }
+    if !entry.folder.is_empty() {
+        items.push(MenuItem::new("Show in its folder", "menu-show", move || browse.show_in_folder(entry.clone())));
     }
     let choose = move || browse.choose(&chosen);
     items.push(MenuItem::new("Select", "menu-select", choose));
@@ -188,6 +193,22 @@ fn open_menu(browse: Browse, menu: Menu, entry: Entry, at: Spot, on_existing: Ca
 
 fn steps(place: &Place) -> Vec<String> {
     [&place.label].into_iter().chain(&place.folders).cloned().collect()
+}
+
+/// The words that were looked for in all folders, and the way back to the folder.
+#[component]
+fn Hits(browse: Browse) -> impl IntoView {
+    move || {
+        browse.deep.get().map(|words| {
+            let words = format!("All folders: {}", marked(&words));
+            view! {
+                <div class="hits" data-testid="hits">
+                    <bdi>{words}</bdi>
+                    <Button testid="leave-hits" weight=Weight::Quiet on_press=move || browse.leave_hits()>"Back to the folder"</Button>
+                </div>
+            }
+        })
+    }
 }
 
 /// Shows the results of the last step and the last click.
@@ -280,8 +301,12 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
 /// Why the list is empty, and the remedy.
 #[component]
 fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
-    let words = move || match browse.look.get() {
+    let words = move || {
+        match browse.look.get() {
         Look::Failed(_) | Look::Barred(..) => ().into_any(),
+        Look::Loading if browse.deep.with(Option::is_some) => {
+            view! { <p class="waiting">"Searching…"</p> }.into_any()
+        }
         Look::Connecting | Look::Loading => view! { <p class="waiting">"Loading…"</p> }.into_any(),
         Look::Shown | Look::Cut if browse.list.with(|list| list.total() > 0) => view! {
             <div class="empty">
@@ -289,6 +314,10 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
                 <strong>"Nothing matches"</strong>
                 <Button testid="show-all" on_press=move || browse.show_all()>"Show all"</Button>
             </div>
+        }
+        .into_any(),
+        Look::Shown | Look::Cut if browse.deep.with(Option::is_some) => view! {
+            <EmptyState icon=Icon::Search title="Nothing found" hint="No name in these folders has all of the words.".to_owned() />
         }
         .into_any(),
         Look::Shown | Look::Cut => {
@@ -307,6 +336,7 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
             view! { <EmptyState icon=Icon::Server title="No server connected" hint=Signal::derive(move || hint().to_owned()) /> }
                 .into_any()
         }
+    }
     };
     view! { <div class="fill over">{words}</div> }
 }
@@ -325,6 +355,7 @@ fn summary(browse: Browse) -> String {
         parts.push(count(shown - folders, "file", "files"));
     }
     match browse.look.get() {
+        Look::Loading if browse.deep.with(Option::is_some) => parts.push("searching".to_owned()),
         Look::Loading => parts.push("loading more".to_owned()),
         Look::Cut => parts.push("and more than can be shown".to_owned()),
         Look::Connecting => return "Connecting".to_owned(),

@@ -90,6 +90,8 @@ fn its_limits_are_the_crates() {
         ("MAX_NAME", MAX_NAME),
         ("MAX_CURSOR", MAX_CURSOR),
         ("MAX_LIST_ENTRIES", MAX_LIST_ENTRIES as usize),
+        ("MAX_SEARCH", MAX_SEARCH),
+        ("MAX_SEARCH_CURSOR", MAX_SEARCH_CURSOR),
         ("MAX_AGENT", MAX_AGENT),
         ("MAX_TOKEN", MAX_TOKEN),
         ("MAX_ERROR_TEXT", MAX_ERROR_TEXT),
@@ -129,6 +131,8 @@ fn its_feature_bits_are_the_crates() {
         (features::ZEROS, "Zeros"),
         (features::COMPRESSED, "Compressed"),
         (features::LOGIN, "Login"),
+        (features::EARLY, "Early"),
+        (features::SEARCH, "Search"),
     ];
     assert_eq!(rows, named.map(|(feature, name)| (feature.trailing_zeros(), name)));
     assert!(named.iter().all(|(feature, _)| feature.is_power_of_two()));

@@ -70,6 +70,13 @@ fn bundle() -> impl Strategy<Value = BundleRequest> {
     (any::<u32>(), path(), names).prop_map(|(id, path, names)| BundleRequest { id, path, names })
 }
 
+fn search() -> impl Strategy<Value = SearchRequest> {
+    // Path and cursor are one path together.
+    let (words, cursor) = (".{1,60}", option::of(text(1000)));
+    (any::<u32>(), path(), words, cursor, 1..=MAX_LIST_ENTRIES)
+        .prop_map(|(id, path, words, cursor, limit)| SearchRequest { id, path, words, cursor, limit })
+}
+
 fn client_message() -> impl Strategy<Value = ClientMessage> {
     prop_oneof![
         hello().prop_map(ClientMessage::Hello),
@@ -86,6 +93,7 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         any::<u32>().prop_map(|handle| ClientMessage::Close(Close { handle })),
         any::<u64>().prop_map(|nonce| ClientMessage::Ping(Ping { nonce })),
         bundle().prop_map(ClientMessage::Bundle),
+        search().prop_map(ClientMessage::Search),
     ]
 }
 
@@ -179,6 +187,9 @@ fn longest_url() -> String {
 fn server_message() -> impl Strategy<Value = ServerMessage> {
     let listing = (any::<u32>(), vec(entry(), 0..20), option::of(text(MAX_CURSOR)))
         .prop_map(|(id, entries, next)| ServerMessage::Listing(Listing { id, entries, next }));
+    let hit = (path(), entry()).prop_map(|(folder, entry)| Hit { folder, entry });
+    let search = (any::<u32>(), vec(hit, 0..20), option::of(text(MAX_SEARCH_CURSOR)))
+        .prop_map(|(id, hits, next)| ServerMessage::Search(SearchReply { id, hits, next }));
     let opened = any::<((u32, u32, u64), [u8; 16], Option<Hash>)>().prop_map(|((id, handle, size), version, root)| {
         ServerMessage::Opened(Opened { id, handle, size, version: FileVersion(version), root })
     });
@@ -187,6 +198,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
     prop_oneof![
         welcome().prop_map(ServerMessage::Welcome),
         listing,
+        search,
         (any::<u32>(), entry()).prop_map(|(id, entry)| ServerMessage::Stat(StatReply { id, entry })),
         opened,
         blocks().prop_map(ServerMessage::Blocks),
@@ -265,7 +277,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused_or_mean_something(tag in prop_oneof![0..12u8, 0x80..0x91u8, any::<u8>()], body in vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_refused_or_mean_something(tag in prop_oneof![0..13u8, 0x80..0x92u8, any::<u8>()], body in vec(any::<u8>(), 0..300)) {
         let frame = [&[tag], body.as_slice()].concat();
         check_client(&frame)?;
         check_server(frame)?;

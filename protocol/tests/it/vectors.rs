@@ -73,6 +73,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
     let with_bundles = Hello { features: features::MIRRORS | features::BUNDLES, ..hello.clone() };
     let names = ["a.txt", "empty", "gone", "film.mkv"].map(str::to_owned).to_vec();
     let next = ListRequest { id: 2, path: path("photos/späß"), cursor: Some("d61".into()), limit: 1000 };
+    let (words, cursor) = ("späß 2".to_owned(), Some("fa/b.txt".to_owned()));
     let far = BlockRun { first: (1 << 51) - 32, count: 32 };
     vec![
         ("hello", C::Hello(hello)),
@@ -90,6 +91,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("ping", C::Ping(Ping { nonce: 0x0123_4567_89ab_cdef })),
         ("hello-bundles", C::Hello(with_bundles)),
         ("bundle", C::Bundle(BundleRequest { id: 7, path: path("photos"), names })),
+        ("search", C::Search(SearchRequest { id: 9, path: path("photos"), words, cursor, limit: 100 })),
     ]
 }
 
@@ -130,11 +132,14 @@ fn folder_messages() -> Vec<(&'static str, ServerMessage)> {
     use ServerMessage as S;
     let next = Some("f6c6f636b6564".into());
     let photos = entries().swap_remove(0);
+    let entry = Entry { name: "Spaß 2.txt".into(), kind: EntryKind::File, size: 3, modified_ms: None };
+    let hits = vec![Hit { folder: path("c/d"), entry }];
     vec![
         ("listing", S::Listing(Listing { id: 1, entries: entries(), next })),
         ("listing-empty", S::Listing(Listing { id: 2, entries: Vec::new(), next: None })),
         ("listing-links", S::Listing(Listing { id: 8, entries: links(), next: None })),
         ("stat-reply", S::Stat(StatReply { id: 3, entry: photos })),
+        ("search-reply", S::Search(SearchReply { id: 9, hits, next: Some("dz".into()) })),
     ]
 }
 

@@ -18,11 +18,11 @@ use wstp_engine::{
 use wstp_protocol::limits::{MAX_PAGE_NODES, MAX_RUN_BLOCKS};
 use wstp_protocol::tree::{Tree, fold, hash_block};
 use wstp_protocol::{
-    BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, ServerMessage, SharePath,
-    Welcome, block_count, features,
+    BLOCK_SIZE, BlockRun, ClientMessage, Entry, ErrorCode, FileVersion, Hash, Limits, SearchRequest, ServerMessage,
+    SharePath, Welcome, block_count, features,
 };
 use wstp_provider::{
-    Bundle, KnownZeros, Offer, OfferedFile, Outcome, Page, PeerState, Read, Refusal, Step, Task, perform,
+    Bundle, Hits, KnownZeros, Offer, OfferedFile, Outcome, Page, PeerState, Read, Refusal, Step, Task, perform,
 };
 
 const NAME: &str = "film";
@@ -84,6 +84,10 @@ impl Offer for Peer {
     type File = File;
 
     async fn list(&self, _path: &SharePath, _cursor: Option<&str>, _limit: u32) -> Result<Page, Refusal> {
+        Err(ErrorCode::Forbidden.into())
+    }
+
+    async fn search(&self, _request: &SearchRequest) -> Result<Hits, Refusal> {
         Err(ErrorCode::Forbidden.into())
     }
 
@@ -214,7 +218,7 @@ fn fetch(peer: &Peer, path: &str) -> (Vec<u8>, Phase, Sent) {
         match transfer.poll_output() {
             Some(Output::Connect { connection, .. }) => {
                 states.insert(connection, PeerState::new(LIMITS, features::ZEROS));
-                transfer.handle_opened(now, connection);
+                transfer.handle_opened(now, connection, false);
             }
             Some(Output::Send { connection, message }) => {
                 for frame in answers(peer, states.get_mut(&connection).unwrap(), message) {

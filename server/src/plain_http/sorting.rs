@@ -99,6 +99,11 @@ pub async fn sorted(folder: Box<dyn Folder>, order: Order) -> Result<(Box<dyn Fo
 
 #[async_trait]
 impl Folder for Sorted {
+    fn cursor_behind(&self, _is_folder: bool, name: &str) -> String {
+        let at = self.0.iter().position(|entry| entry.name == name);
+        at.map_or(self.0.len(), |at| at + 1).to_string()
+    }
+
     async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
         let start: usize = cursor.map_or(Ok(0), str::parse).map_err(|_| Refusal::from(ErrorCode::InvalidPath))?;
         let mut page = Page::new(limit);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wstp_protocol::{CompressedHeader, Entry, Hash, SharePath};
-use wstp_provider::{Bundle, Compressibility, Offer, Page, Read, Refusal};
+use wstp_protocol::{CompressedHeader, Entry, Hash, SearchRequest, SharePath};
+use wstp_provider::{Bundle, Compressibility, Hits, Offer, Page, Read, Refusal};
 
 use super::line::Line;
 use crate::compression::Compression;
@@ -38,6 +38,10 @@ impl Offer for Desk {
 
     async fn list(&self, path: &SharePath, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
         self.files.list(&self.session.caller, path, cursor, limit).await
+    }
+
+    async fn search(&self, request: &SearchRequest) -> Result<Hits, Refusal> {
+        self.files.search(&self.session.caller, request).await
     }
 
     async fn stat(&self, path: &SharePath) -> Result<Entry, Refusal> {

@@ -56,8 +56,9 @@ pub async fn handshake(
     let presence =
         presence.map_err(|refusal| Ending::failure(refusal, Closing::TryAgainLater, "the caller has all its seats"))?;
     tracing::info!(caller = identity, agent = ?hello.agent, version, "connected");
-    let known = if would_show_more { features::KNOWN } else { features::KNOWN & !features::LOGIN };
-    let features = hello.features & known;
+    let unsaid = [(!would_show_more, features::LOGIN), (!server.config().takes_early(), features::EARLY)];
+    let unsaid = unsaid.iter().filter(|(is_unsaid, _)| *is_unsaid).fold(0, |all, (_, bit)| all | bit);
+    let features = hello.features & features::KNOWN & !unsaid;
     answer(server, version, features, sender).await.map_err(|_| Ending::lost())?;
     Ok((features, presence, seat))
 }

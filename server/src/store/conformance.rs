@@ -132,6 +132,23 @@ async fn lists_by_page(subject: &dyn Subject) {
     assert_eq!(root.page(Some("?"), 10).await.unwrap_err().code(), ErrorCode::InvalidPath);
 }
 
+async fn goes_on_behind_any_entry(subject: &dyn Subject) {
+    for path in ["sub/one", "t/x", "a", "sü\u{df}", "z.txt"] {
+        subject.put(path, b"x");
+    }
+    let folder = folder(subject, "").await;
+    let all = folder.page(None, 100).await.unwrap();
+    for (at, entry) in all.entries().iter().enumerate() {
+        let cursor = folder.cursor_behind(entry.kind == EntryKind::Directory, &entry.name);
+        assert_eq!(names(&folder.page(Some(&cursor), 100).await.unwrap()), names(&all)[at + 1..], "{entry:?}");
+    }
+    // One that is not there has its place all the same.
+    for (is_folder, name, first) in [(true, "s", "sub"), (true, "zz", "a"), (false, "b", "s\u{fc}\u{df}")] {
+        let page = folder.page(Some(&folder.cursor_behind(is_folder, name)), 1).await.unwrap();
+        assert_eq!(names(&page), [first], "{name}");
+    }
+}
+
 async fn keeps_its_place_while_a_folder_changes(subject: &dyn Subject) {
     for number in 0..20 {
         subject.put(&format!("f/{number:02}"), b"");
@@ -251,6 +268,7 @@ async fn fills_bundles(subject: &dyn Subject) {
 
 async fn conforms(make: impl Fn() -> Box<dyn Subject>) {
     lists_by_page(&*make()).await;
+    goes_on_behind_any_entry(&*make()).await;
     keeps_its_place_while_a_folder_changes(&*make()).await;
     a_folder_that_is_gone_is_not_empty(&*make()).await;
     tells_what_a_path_names(&*make()).await;

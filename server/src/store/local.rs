@@ -152,4 +152,8 @@ impl Folder for LocalFolder {
         })
         .await
     }
+
+    fn cursor_behind(&self, is_folder: bool, name: &str) -> String {
+        listing::cursor_behind(is_folder, name)
+    }
 }

@@ -131,6 +131,10 @@ impl Store for MemoryStore {
 
 #[async_trait]
 impl Folder for MemoryFolder {
+    fn cursor_behind(&self, is_folder: bool, name: &str) -> String {
+        format!("{}{name}", if is_folder { 'd' } else { 'f' })
+    }
+
     async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
         let after = match cursor.map(|cursor| cursor.split_at_checked(1)) {
             None => None,

@@ -216,6 +216,10 @@ struct Names(Vec<Entry>);
 
 #[async_trait]
 impl Folder for Names {
+    fn cursor_behind(&self, is_folder: bool, name: &str) -> String {
+        format!("{}{name}", if is_folder { 'd' } else { 'f' })
+    }
+
     async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<Page, Refusal> {
         let after = match cursor.map(|cursor| cursor.split_at_checked(1)) {
             None => None,

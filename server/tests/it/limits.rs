@@ -311,3 +311,26 @@ async fn pings_are_answered_at_both_layers() {
     client.send(&ClientMessage::Ping(Ping { nonce: 7 })).await;
     assert_eq!(client.receive().await, ServerMessage::Pong(Pong { nonce: 7 }));
 }
+
+#[tokio::test]
+async fn requests_right_behind_the_greeting_are_answered_behind_the_welcome_where_the_server_says_so() {
+    let folder = Folder::new();
+    for (max_requests, says_so) in [(1, false), (2, true)] {
+        let server = Embedded::start(Config { max_requests, ..config(&folder) }).await;
+        let url = format!("ws://{}/ws", server.address());
+        let (_, answer) = tokio_tungstenite::connect_async(url).await.unwrap();
+        assert_eq!(answer.headers().contains_key(wstp_protocol::probe::EARLY_FIELD), says_so);
+        let mut client = Client::open(server.address(), None).await.unwrap();
+        let mut greeting = hello(VERSIONS);
+        if let ClientMessage::Hello(hello) = &mut greeting {
+            hello.features = features::EARLY;
+        }
+        client.send(&greeting).await;
+        client.send(&ClientMessage::Stat(StatRequest { id: 9, path: SharePath::root() })).await;
+        match client.receive().await {
+            ServerMessage::Welcome(welcome) => assert_eq!(welcome.features, if says_so { features::EARLY } else { 0 }),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(client.receive().await, ServerMessage::Stat(reply) if reply.id == 9));
+    }
+}

@@ -4,6 +4,7 @@ use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::prelude::*;
 
 use super::Rows;
+use crate::arrangement::Entry;
 use crate::button::IconButton;
 use crate::dates::DateWriter;
 use crate::format::bytes;
@@ -27,8 +28,11 @@ pub(super) fn EntryRow(
         Memo::new(move |_| number.get().is_some_and(|number| rows.selection.with(|selection| selection.has(number))));
     let name =
         Memo::new(move |_| entry.with(|entry| entry.as_ref().map(|entry| entry.name.clone()).unwrap_or_default()));
+    let folder =
+        Memo::new(move |_| entry.with(|entry| entry.as_ref().map(|entry| entry.folder.clone()).unwrap_or_default()));
     let kind = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(EntryKind::Dangling, |entry| entry.kind)));
-    let told = Memo::new(move |_| kind.get().is_usable().then(|| status.run(name.get())).flatten());
+    let path = move || entry.with(|entry| entry.as_ref().map(Entry::path).unwrap_or_default());
+    let told = Memo::new(move |_| kind.get().is_usable().then(|| status.run(path())).flatten());
     let is_folder = Memo::new(move |_| kind.get() == EntryKind::Folder);
     let size = move || {
         let told = told.get().or_else(|| kind.get().note().map(str::to_owned));
@@ -71,7 +75,12 @@ pub(super) fn EntryRow(
             <span class="entry-pick" data-testid="pick" on:click=pick>
                 <Glyph icon=Signal::derive(glyph) />
             </span>
-            <span class="entry-name" role="gridcell"><Name name=name /></span>
+            <span class="entry-name" role="gridcell">
+                <Name name=name />
+                <Show when=move || folder.with(|folder| !folder.is_empty())>
+                    <span class="entry-folder"><Name name=folder /></span>
+                </Show>
+            </span>
             <span class="entry-size" role="gridcell" class:told=move || told.with(Option::is_some)>
                 {size}
                 <Show when=move || is_folder.get()>

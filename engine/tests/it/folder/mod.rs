@@ -48,6 +48,7 @@ impl Scenario {
         scenario.server = ServerScript {
             bundles: random.chance(0.85),
             compresses: Random::new(seed ^ 0x15fd).chance(0.3),
+            takes_early: Random::new(seed ^ 0xea27).chance(0.5),
             requests: random.pick(&[1, 2, 8, 64]),
             page: random.pick(&[1, 3, 50, 1000]),
             life: 0,

@@ -45,6 +45,8 @@ pub struct ServerScript {
     pub bundles: bool,
     /// It compresses them.
     pub compresses: bool,
+    /// It takes requests before its welcome.
+    pub takes_early: bool,
     pub requests: u32,
     /// Entries in a page, at most.
     pub page: usize,
@@ -67,6 +69,7 @@ impl ServerScript {
         Self {
             bundles: true,
             compresses: false,
+            takes_early: false,
             requests: 64,
             page: 1000,
             life: 0,
@@ -104,7 +107,11 @@ impl ServerScript {
 
     fn welcome(&self, asked: u64) -> ServerMessage {
         let version = if self.lie == Some(Lie::NotWstp) { 77 } else { 1 };
-        let wanted = [(self.bundles, features::BUNDLES), (self.compresses, features::COMPRESSED)];
+        let wanted = [
+            (self.bundles, features::BUNDLES),
+            (self.compresses, features::COMPRESSED),
+            (self.takes_early, features::EARLY),
+        ];
         let features = asked & wanted.iter().filter(|(is_wanted, _)| *is_wanted).fold(0, |all, (_, bit)| all | bit);
         let limits =
             Limits { requests: self.requests, handles: 1, run_blocks: 32, page_nodes: 2048, idle_timeout_ms: 60_000 };

@@ -69,6 +69,8 @@ enum Event {
 struct Wire {
     free_at: Instant,
     silent: bool,
+    /// When the welcome leaves the server; no answer leaves before.
+    welcomed_at: Instant,
     /// Bundles that are requested and not answered.
     asked: BTreeSet<RequestId>,
 }
@@ -357,7 +359,7 @@ impl World {
             let silent = self.random.chance(self.scenario.stalls);
             self.schedule(end, if silent { Event::Silent(id) } else { Event::Closed(id) });
         }
-        self.folder.handle_opened(self.now, id);
+        self.folder.handle_opened(self.now, id, self.scenario.server.takes_early);
     }
 
     fn ask_server(&mut self, id: ConnectionId, message: &ClientMessage) {
@@ -374,7 +376,15 @@ impl World {
             *path = SharePath::parse(inner).expect("a part of a path is a path");
         }
         let calm = self.is_calm();
+        let until_welcome = self.wires.get(&id).map_or(Duration::ZERO, |wire| wire.welcomed_at - self.now);
+        let is_early = until_welcome > Duration::ZERO;
+        let may_be_early = self.scenario.server.takes_early && matches!(message, ClientMessage::List(_));
+        assert!(!is_early || may_be_early, "{message:?} came before the welcome");
         for (think, answer) in self.scenario.server.answer(&self.scenario.share, &asked, calm, &mut self.random) {
+            let think = think.max(until_welcome);
+            if let (ClientMessage::Hello(_), Some(wire)) = (message, self.wires.get_mut(&id)) {
+                wire.welcomed_at = self.now + think;
+            }
             self.schedule(think, Event::Answer(id, answer));
         }
     }

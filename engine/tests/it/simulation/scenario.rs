@@ -7,7 +7,7 @@ use wstp_protocol::{BLOCK_SIZE, Limits};
 
 use crate::simulation::content::{Edition, SPARSE};
 use crate::simulation::disk::{Crash, Damage};
-use crate::simulation::server::{Lie, ServerScript};
+use crate::simulation::server::{Early, Lie, ServerScript};
 use crate::simulation::world::{Blow, Link, Scenario};
 use wstp_testkit::Random;
 
@@ -70,6 +70,11 @@ impl Scenario {
         }
         scenario.have_zeros(&mut Random::new(seed ^ 0x2e05));
         scenario.have_compression(&mut Random::new(seed ^ 0x15fd));
+        let mut random = Random::new(seed ^ 0xea27);
+        scenario
+            .servers
+            .iter_mut()
+            .for_each(|(script, _)| script.early = random.pick(&[Early::Refused, Early::ByBit, Early::ByField]));
         scenario
     }
 
@@ -161,6 +166,7 @@ impl ServerScript {
             tells_zeros: false,
             knows_holes: false,
             compresses: 0.0,
+            early: Early::Refused,
             mirrors: Vec::new(),
         }
     }
@@ -205,6 +211,7 @@ fn script(random: &mut Random) -> ServerScript {
         tells_zeros: false,
         knows_holes: false,
         compresses: 0.0,
+        early: Early::Refused,
         mirrors: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wstp_engine::http_source::{HttpAnswer, HttpRequest};
 use wstp_engine::{ConnectionId, Instant};
+use wstp_protocol::limits::EARLY_REQUESTS;
 use wstp_protocol::{
     BLOCK_SIZE, BLOCKS_HEADER_LEN, BlockRun, BlocksReply, BlocksRequest, ClientMessage, Compressed, ErrorCode, Failure,
     FileVersion, Handle, HashesRequest, Limits, MirrorUrl, Mirrors, Opened, Pong, RequestId, RootReady, ServerMessage,
@@ -94,6 +95,17 @@ pub enum Misheard {
     Root,
 }
 
+/// Whether a server takes requests before its welcome, and how the client learns that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Early {
+    #[default]
+    Refused,
+    /// From an earlier welcome: a browser can't read the field.
+    ByBit,
+    /// When the connection opens, too.
+    ByField,
+}
+
 #[derive(Clone, Debug)]
 pub struct ServerScript {
     pub limits: Limits,
@@ -118,6 +130,7 @@ pub struct ServerScript {
     pub knows_holes: bool,
     /// The chance that it compresses an answer with blocks.
     pub compresses: f64,
+    pub early: Early,
     /// The other places that it names.
     pub mirrors: Vec<MirrorUrl>,
 }
@@ -127,6 +140,8 @@ struct Peer {
     pending: BTreeMap<RequestId, bool>,
     number: u64,
     features: u64,
+    /// When the welcome leaves; no answer leaves before.
+    welcomed_at: Option<Instant>,
 }
 
 /// The answers to a message, at their times.
@@ -171,7 +186,13 @@ impl Server {
 
     pub fn opened(&mut self, connection: ConnectionId) {
         self.connected += 1;
-        let peer = Peer { handles: Vec::new(), pending: BTreeMap::new(), number: self.connected, features: 0 };
+        let peer = Peer {
+            handles: Vec::new(),
+            pending: BTreeMap::new(),
+            number: self.connected,
+            features: 0,
+            welcomed_at: None,
+        };
         self.peers.insert(connection, peer);
     }
 
@@ -228,14 +249,14 @@ impl Server {
         }
         let think = random.up_to(self.script.thinking);
         match message {
-            ClientMessage::Hello(hello) => self.welcome(connection, think, hello.features),
+            ClientMessage::Hello(hello) => self.welcome(now, connection, think, hello.features),
             ClientMessage::Ping(ping) => vec![(think, None, ServerMessage::Pong(Pong { nonce: ping.nonce }))],
             ClientMessage::Open(open) => {
-                self.start(connection, open.id, think, |server| server.open(now, connection, open.id))
+                self.start(now, connection, open.id, think, |server| server.open(now, connection, open.id))
             }
             ClientMessage::Blocks(ask) => {
                 let mut answers =
-                    self.start(connection, ask.id, think, |server| server.blocks(now, connection, ask, random));
+                    self.start(now, connection, ask.id, think, |server| server.blocks(now, connection, ask, random));
                 if self.script.lie == Some(Lie::Unasked) {
                     let run = BlockRun { first: 0, count: 1 };
                     let data = Bytes::from_static(b"nobody asked for this");
@@ -244,7 +265,7 @@ impl Server {
                 answers
             }
             ClientMessage::Hashes(ask) => {
-                self.start(connection, ask.id, think, |server| server.hashes(now, connection, ask))
+                self.start(now, connection, ask.id, think, |server| server.hashes(now, connection, ask))
             }
             ClientMessage::Cancel(cancel) => {
                 if let Some(peer) = self.peers.get_mut(&connection) {
@@ -253,7 +274,7 @@ impl Server {
                 Vec::new()
             }
             ClientMessage::Close(_) => Vec::new(),
-            ClientMessage::List(_) | ClientMessage::Stat(_) | ClientMessage::Bundle(_) => {
+            ClientMessage::List(_) | ClientMessage::Search(_) | ClientMessage::Stat(_) | ClientMessage::Bundle(_) => {
                 panic!("a transfer asks for blocks of one file")
             }
         }
@@ -287,6 +308,7 @@ impl Server {
 
     fn start(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         id: RequestId,
         think: Duration,
@@ -296,20 +318,29 @@ impl Server {
         let peer = self.peers.get_mut(&connection).expect("checked by the caller");
         assert!(peer.pending.insert(id, false).is_none(), "a request id is used twice");
         assert!(peer.pending.len() <= limit, "more requests than the server allows");
-        vec![(think, Some(id), make(self))]
+        let until_welcome = peer.welcomed_at.expect("a request came before the greeting") - now;
+        let is_early = until_welcome > Duration::ZERO;
+        assert!(!is_early || self.script.early != Early::Refused, "a request came before the welcome");
+        assert!(!is_early || peer.pending.len() <= EARLY_REQUESTS, "too many requests came before the welcome");
+        vec![(think.max(until_welcome), Some(id), make(self))]
     }
 
-    fn welcome(&mut self, connection: ConnectionId, think: Duration, known: u64) -> Answers {
+    fn welcome(&mut self, now: Instant, connection: ConnectionId, think: Duration, known: u64) -> Answers {
         let version = if self.script.lie == Some(Lie::NotWstp) { 77 } else { 1 };
         let urls = self.script.mirrors.clone();
         let tells_zeros =
             self.script.tells_zeros || matches!(self.script.lie, Some(Lie::AllZero | Lie::ZerosPastTheEnd));
         let compresses =
             self.script.compresses > 0.0 || self.script.lie.is_some_and(|lie| Lie::COMPRESSED.contains(&lie));
-        let wanted =
-            [(!urls.is_empty(), features::MIRRORS), (tells_zeros, features::ZEROS), (compresses, features::COMPRESSED)];
+        let wanted = [
+            (!urls.is_empty(), features::MIRRORS),
+            (tells_zeros, features::ZEROS),
+            (compresses, features::COMPRESSED),
+            (self.script.early != Early::Refused, features::EARLY),
+        ];
         let features = known & wanted.iter().filter(|(is_wanted, _)| *is_wanted).fold(0, |all, (_, bit)| all | bit);
-        self.peers.get_mut(&connection).expect("checked by the caller").features = features;
+        let peer = self.peers.get_mut(&connection).expect("checked by the caller");
+        (peer.features, peer.welcomed_at) = (features, Some(now + think));
         let welcome = Welcome { version, features, agent: "script".into(), limits: self.script.limits };
         let mirrors = (features & features::MIRRORS != 0).then_some(ServerMessage::Mirrors(Mirrors { urls }));
         std::iter::once(ServerMessage::Welcome(welcome)).chain(mirrors).map(|message| (think, None, message)).collect()

@@ -13,7 +13,7 @@ use wstp_engine::Instant;
 use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
 use wstp_messages::{Credential, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot};
 use wstp_protocol::limits::MAX_LIST_ENTRIES;
-use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, LINK_PATH, Listing, SharePath, features};
+use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, LINK_PATH, Listing, SearchReply, SharePath, features};
 
 use super::address::{self, Address};
 use super::diagnosis::{Finding, below_prefix, diagnose};
@@ -28,6 +28,8 @@ use crate::{AGENT, clock};
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(60);
+/// The features that browsing uses.
+const FEATURES: u64 = features::LINKS | features::LOGIN | features::SEARCH;
 /// Entries in one page: as many as a server sends. A folder of 100,000 entries needs 100 of them.
 const PAGE: u32 = MAX_LIST_ENTRIES;
 /// The same while nobody knows how fast the line is, and on a slow one. At a few hundred bytes a second they come
@@ -148,11 +150,7 @@ impl Browser {
     ///
     /// In words for the user.
     pub async fn list(&self, address: &str, path: String, cursor: Option<String>) -> Result<Reply, Unanswered> {
-        let address = address::parse(address)?;
-        let path = SharePath::parse(path).map_err(|error| {
-            problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
-        })?;
-        let connection = self.reach(&address).await?;
+        let (connection, path) = self.folder(address, path).await?;
         let began = clock::now();
         match connection.page(path.clone(), cursor).await? {
             // A page without entries that is not the last would be followed by another one for ever.
@@ -170,6 +168,48 @@ impl Browser {
             peer::Reply::Failure(failure) => Err(connection.refused(failure.code, &failure.text)),
             _ => Err(lost(connection.label()).into()),
         }
+    }
+
+    /// Asks for some hits of a search beneath a folder.
+    ///
+    /// # Errors
+    ///
+    /// In words for the user.
+    pub async fn search(
+        &self,
+        address: &str,
+        path: String,
+        words: String,
+        cursor: Option<String>,
+    ) -> Result<Reply, Unanswered> {
+        let (connection, path) = self.folder(address, path).await?;
+        if !connection.knows(features::SEARCH) {
+            let what = format!("{} is too old to search.", connection.label());
+            return Err(problem(what, "Open its folders one by one.").into());
+        }
+        let request = Request::Search { path, words, cursor: cursor.clone(), limit: SHORT_PAGE };
+        match connection.ask(request).await? {
+            // It would go on like this for ever.
+            peer::Reply::Search(reply) if reply.next.is_some() && reply.next == cursor => {
+                let what = format!("{} does not end this search.", connection.label());
+                Err(problem(what, "Ask who runs the server.").into())
+            }
+            peer::Reply::Search(SearchReply { hits, next, .. }) => {
+                let hits = hits.into_iter().map(|hit| (hit.folder.as_str().to_owned(), listed_entry(hit.entry)));
+                Ok(Reply::Found { hits: hits.collect(), next })
+            }
+            peer::Reply::Failure(failure) => Err(connection.refused(failure.code, &failure.text)),
+            _ => Err(lost(connection.label()).into()),
+        }
+    }
+
+    /// A connection to a server, and the path of a folder there.
+    async fn folder(&self, address: &str, path: String) -> Result<(Rc<Connection>, SharePath), Unanswered> {
+        let address = address::parse(address)?;
+        let path = SharePath::parse(path).map_err(|error| {
+            problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
+        })?;
+        Ok((self.reach(&address).await?, path))
     }
 
     /// Proves with these who the user is. Connections end that proved something else.
@@ -245,8 +285,11 @@ impl Connection {
 
     /// Whether the user proved nothing, and a login would show more.
     fn hides_more(&self) -> bool {
-        let state = self.state.borrow();
-        state.peer.welcome().is_some_and(|welcome| welcome.features & features::LOGIN != 0)
+        self.knows(features::LOGIN)
+    }
+
+    fn knows(&self, feature: u64) -> bool {
+        self.state.borrow().peer.welcome().is_some_and(|welcome| welcome.features & feature != 0)
     }
 
     /// The server refused a request, or the connection as a whole.
@@ -372,7 +415,7 @@ impl Connection {
         let mut state = self.state.borrow_mut();
         match happening {
             Happening::Opened => {
-                if let Some(greeting) = state.peer.handle_opened(clock::now()) {
+                if let Some(greeting) = state.peer.handle_opened(clock::now(), false) {
                     state.send(&greeting);
                 }
                 true
@@ -447,7 +490,7 @@ impl State {
 fn new_peer<C>(credential: Option<&Credential>) -> Peer<C> {
     let patience = Patience::fixed(CONNECT_PATIENCE, ANSWER_PATIENCE, ANSWER_PATIENCE);
     let credential = credential.map(|Credential(token)| wstp_engine::Credential::Token(token.clone()));
-    Peer::new(clock::now(), AGENT, credential.as_ref(), features::LINKS | features::LOGIN, patience)
+    Peer::new(clock::now(), AGENT, credential.as_ref(), FEATURES, patience)
 }
 
 fn view_of(address: &Address) -> ServerView {

@@ -317,6 +317,11 @@ impl Catalogue {
                     let listed = catalogue.browser.list(&address, path, cursor).await;
                     Some(listed.or_else(|reason| catalogue.unanswered(reason)))
                 }
+                Command::Search { address, path, words, cursor } => {
+                    catalogue.logins_are_known().await;
+                    let found = catalogue.browser.search(&address, path, words, cursor).await;
+                    Some(found.or_else(|reason| catalogue.unanswered(reason)))
+                }
                 Command::LogIn { address, user, secret } => {
                     match catalogue.log_in(&address, user.as_deref(), &secret).await {
                         Ok(login) => {

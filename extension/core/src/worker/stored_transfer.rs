@@ -57,7 +57,7 @@ impl StoredTransfer {
     pub fn handle_happening(&mut self, wire: Wire, happening: Happening) {
         let (now, connection) = (clock::now(), wire.connection);
         match happening {
-            Happening::Opened => self.transfer.handle_opened(now, connection),
+            Happening::Opened => self.transfer.handle_opened(now, connection, false),
             Happening::Came(frame) => self.transfer.handle_frame(now, connection, frame),
             Happening::Bytes => self.transfer.handle_bytes(now, connection),
             Happening::Closed => self.transfer.handle_closed(now, connection),

@@ -247,6 +247,11 @@ impl Place {
     }
 }
 
+/// The cursor behind an entry.
+pub fn cursor_behind(is_folder: bool, name: &str) -> String {
+    cursor(if is_folder { Group::Folder } else { Group::Other }, name)
+}
+
 /// The cursor of a place.
 fn cursor(group: Group, name: &str) -> String {
     use std::fmt::Write;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use wstp_engine::Phase;
 use wstp_protocol::BLOCK_SIZE;
 
-use super::{MIB, SECOND, rate_over, world};
-use crate::simulation::server::ServerScript;
+use super::{MIB, SECOND, completed, rate_over, world};
+use crate::simulation::server::{Early, ServerScript};
 use crate::simulation::world::{Link, Scenario, World};
 
 /// Bytes a second of one connection over 100 ms with one packet in a thousand lost (Mathis et al. 1997).
@@ -102,4 +102,18 @@ fn a_full_line_has_a_short_queue_however_many_connections_fill_it() {
         let most = (2 * delay + 80).max(110);
         assert!(usual <= most && bad <= most + 40, "{delay} ms, {rate}: {usual} and {bad} ms");
     }
+}
+
+#[test]
+fn a_request_right_behind_the_greeting_saves_a_round_trip() {
+    let time = |early, connections| {
+        let mut scenario = Scenario::plain(if connections == 1 { BLOCK_SIZE } else { 40 * MIB });
+        scenario.servers = vec![(ServerScript { early, ..ServerScript::honest() }, far(20e6, true))];
+        scenario.connections = connections;
+        completed(scenario).now.0
+    };
+    let saved = time(Early::Refused, 1) - time(Early::ByField, 1);
+    assert!(saved.abs_diff(Duration::from_millis(100)) < Duration::from_millis(2), "{saved:?}");
+    assert_eq!(time(Early::ByBit, 1), time(Early::Refused, 1), "the first connection can't know");
+    assert!(time(Early::ByBit, 4) < time(Early::Refused, 4), "the others know it from the first");
 }

@@ -89,7 +89,7 @@ impl Talk {
             match output {
                 Output::Connect { connection, source } => {
                     self.connections[source.0 as usize].push(connection);
-                    self.transfer.handle_opened(self.now, connection);
+                    self.transfer.handle_opened(self.now, connection, false);
                 }
                 Output::Send { connection, message } => match message {
                     ClientMessage::Hello(_) => self.say(connection, ServerMessage::Welcome(welcome())),

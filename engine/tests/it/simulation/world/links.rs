@@ -10,6 +10,7 @@ use wstp_engine::{ConnectionId, Instant};
 use wstp_protocol::{BLOCK_SIZE, BlockIndex, ClientMessage, RequestId, ServerMessage};
 
 use super::{Event, World};
+use crate::simulation::server::Early;
 
 pub(super) struct Wire {
     pub(super) server: usize,
@@ -51,7 +52,8 @@ impl World {
             let event = if self.random.chance(link.stalls) { Event::SilentlyDead(id) } else { Event::Closed(id) };
             self.schedule(end, event);
         }
-        self.transfer.handle_opened(self.now, id);
+        let takes_early = self.servers[server].script.early == Early::ByField;
+        self.transfer.handle_opened(self.now, id, takes_early);
     }
 
     fn is_down(&self, server: usize) -> bool {

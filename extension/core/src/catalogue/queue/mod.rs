@@ -179,7 +179,11 @@ impl Queue {
                 let snapshot = self.snapshot();
                 self.reply(id, Ok(Reply::Snapshot(snapshot)));
             }
-            Command::Connect { .. } | Command::List { .. } | Command::LogIn { .. } | Command::LogOut { .. } => {
+            Command::Connect { .. }
+            | Command::List { .. }
+            | Command::Search { .. }
+            | Command::LogIn { .. }
+            | Command::LogOut { .. } => {
                 self.effects.push_back(Effect::Browse(id, command));
             }
             Command::Tasks { .. } => self.effects.push_back(Effect::Browse(id, command)),
@@ -320,6 +324,7 @@ impl Queue {
             Command::Watch
             | Command::Connect { .. }
             | Command::List { .. }
+            | Command::Search { .. }
             | Command::LogIn { .. }
             | Command::LogOut { .. }
             | Command::Files { .. }

@@ -238,7 +238,7 @@ impl Job for FolderJob {
             return;
         }
         match happening {
-            Happening::Opened => self.folder.handle_opened(now, connection),
+            Happening::Opened => self.folder.handle_opened(now, connection, false),
             Happening::Came(frame) => self.folder.handle_frame(now, connection, frame),
             Happening::Bytes => self.folder.handle_bytes(now, connection),
             Happening::Closed => self.folder.handle_closed(now, connection),
