@@ -166,6 +166,7 @@ async fn a_search_goes_through_all_folders_and_its_hits_are_used_where_they_are(
     view.wait_for_names(&["ÄLIEN", "Alien Cut.mkv", "Alien.txt"]).await?;
     view.wait_for_text("films/a").await?;
     view.wait_for_count("[data-testid=download-this]", 0).await?;
+    view.screenshot("hits").await?;
     view.click_entry("Alien Cut.mkv").await?;
     view.wait_for_state("Alien Cut.mkv", &["complete"]).await?;
     view.context_click("[data-testid=entry][data-name='Alien Cut.mkv']").await?;
