@@ -13,7 +13,7 @@ use gloo_timers::future::sleep;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wstp_bus::Bus;
-use wstp_messages::{ContextName, Inner, Knock, Message};
+use wstp_messages::{ContextName, Inner, Knock, Message, decode_text};
 
 use crate::chrome::{self, Purpose, Sender};
 
@@ -82,7 +82,8 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
     if !sender.is_ours() {
         return Err(JsError::new("only the extension's own pages may knock").into());
     }
-    match serde_wasm_bindgen::from_value(message)? {
+    let knock = message.as_string().and_then(|text| decode_text(&text));
+    match knock.ok_or_else(|| JsError::new("this is no knock"))? {
         Knock::Wake => wake().await,
         Knock::Look => saving::look_now().await,
         Knock::Save { transfer, file, url, filename } => {

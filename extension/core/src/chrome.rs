@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use wstp_messages::{Knock, Login, TransferId};
+use wstp_messages::{Knock, Login, TransferId, encode_text};
 use wstp_text::strangers;
 
 #[wasm_bindgen]
@@ -214,7 +214,7 @@ fn marked(url: &str, transfer: &TransferId, purpose: Purpose, path: &str) -> Str
 ///
 /// When it could not, or ended before it had.
 pub async fn knock(knock: &Knock) -> Result<(), JsValue> {
-    let answer = runtime_send(&to_js(knock)?).await?;
+    let answer = runtime_send(&encode_text(knock).into()).await?;
     match Reflect::get(&answer, &"error".into()) {
         Ok(error) if error.is_string() => Err(error),
         Ok(_) => Ok(()),

@@ -33,8 +33,9 @@ mod stored;
 pub mod words;
 mod worker;
 
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use wstp_messages::WorkerTask;
+use wstp_messages::{WorkerTask, decode};
 
 // Sync access handles are there only in workers.
 #[cfg(all(test, target_arch = "wasm32"))]
@@ -64,7 +65,10 @@ pub fn worker(kind: &str, task: JsValue) -> Result<(), JsValue> {
     panic::report();
     match kind {
         "catalogue" => catalogue::run(),
-        "transfer" => worker::run(serde_wasm_bindgen::from_value::<WorkerTask>(task)?),
+        "transfer" => {
+            let task = task.dyn_into::<Uint8Array>().ok().and_then(|bytes| decode::<WorkerTask>(&bytes.to_vec()));
+            worker::run(task.ok_or_else(|| JsError::new("this is no task"))?);
+        }
         other => return Err(JsError::new(&format!("no worker is called {other}")).into()),
     }
     Ok(())

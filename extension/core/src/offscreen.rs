@@ -8,14 +8,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gloo_timers::callback::Interval;
-use js_sys::{Object, Reflect};
+use js_sys::{Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, Event, File, Url, Worker, WorkerOptions, WorkerType};
 use wstp_bus::Bus;
 use wstp_engine::Instant;
 use wstp_messages::{
-    ContextName, Inner, Knock, Message, Problem, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport, WorkerTask,
+    ContextName, Inner, Knock, Message, Problem, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport,
+    WorkerTask, encode,
 };
 
 use crate::folder_layout::PACK;
@@ -190,10 +191,11 @@ impl Supervisor {
             }
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        let task = task.map_or(JsValue::NULL, |task| Uint8Array::from(encode(task).as_slice()).into());
         let first = Object::new();
         Reflect::set(&first, &"module".into(), &wasm_bindgen::module())?;
         Reflect::set(&first, &"kind".into(), &kind.into())?;
-        Reflect::set(&first, &"task".into(), &task.map_or(Ok(JsValue::NULL), chrome::to_js)?)?;
+        Reflect::set(&first, &"task".into(), &task)?;
         worker.post_message(&first)?;
         let watched = Watched { worker, silent_since: clock::now(), has_spoken: false, _on_error: on_error };
         self.state.borrow_mut().workers.insert(name, watched);

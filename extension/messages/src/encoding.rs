@@ -14,6 +14,17 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     postcard::take_from_bytes(bytes).ok().filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }
 
+/// Encodes a message as a text with a character for each byte. Chrome's own channel between contexts carries JSON.
+pub fn encode_text(value: &impl Serialize) -> String {
+    encode(value).into_iter().map(char::from).collect()
+}
+
+/// Decodes a message, or `None` for a text that [`encode_text`] did not make from a `T`.
+pub fn decode_text<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let bytes: Option<Vec<_>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    decode(&bytes?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,7 +35,8 @@ mod tests {
         let command =
             Command::Download { address: "a".into(), path: "<b>".into(), size: u64::MAX, modified_ms: Some(-1) };
         let message = Message::Command { id: CommandId("1".into()), command };
-        assert_eq!(decode(&encode(&message)), Some(message));
+        assert_eq!(decode(&encode(&message)), Some(message.clone()));
+        assert_eq!(decode_text(&encode_text(&message)), Some(message));
     }
 
     #[test]
@@ -32,5 +44,6 @@ mod tests {
         let bytes = encode(&Message::Inner(Inner::Lost(TransferId("7".into()))));
         assert_eq!(decode::<Message>(&bytes[..bytes.len() - 1]), None);
         assert_eq!(decode::<Message>(&[bytes.as_slice(), &[0]].concat()), None);
+        assert_eq!(decode_text::<Message>("\u{101}"), None);
     }
 }

@@ -11,7 +11,7 @@ mod inner;
 mod login;
 
 pub use command::{Command, CommandId, Reply, Step, Sweep};
-pub use encoding::{decode, encode};
+pub use encoding::{decode, decode_text, encode, encode_text};
 pub use event::{
     BlockOrder, BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Notice, Problem, RoomView,
     ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,

@@ -7,7 +7,7 @@ use js_sys::{Array, Object, Reflect};
 use leptos::prelude::set_timeout;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use wstp_messages::Knock;
+use wstp_messages::{Knock, encode_text};
 
 /// Chrome needs no longer to look for a file.
 const LOOKING: Duration = Duration::from_millis(200);
@@ -30,8 +30,7 @@ extern "C" {
 ///
 /// Its answer, or Chrome's error if it can't be reached.
 pub async fn knock(knock: &Knock) -> Result<(), String> {
-    let message = serde_wasm_bindgen::to_value(knock).map_err(|error| error.to_string())?;
-    let answer = runtime_send(&message).await.map_err(|error| words(&error))?;
+    let answer = runtime_send(&encode_text(knock).into()).await.map_err(|error| words(&error))?;
     match Reflect::get(&answer, &"error".into()) {
         Ok(error) if !error.is_undefined() => Err(words(&error)),
         _ => Ok(()),
