@@ -24,7 +24,7 @@ use crate::guarded_io::{GuardedIo, Reset};
 use crate::links;
 use crate::routes::{self, Peer};
 use crate::server::Server;
-use crate::tls::FIRST_BYTE;
+use crate::tls::{FIRST_BYTE, PROOF_PROTOCOL};
 
 /// How long plain HTTP connections have to end when the server stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(2);
@@ -87,6 +87,8 @@ async fn serve(stream: TcpStream, server: &Arc<Server>, peer: Peer, builder: &Bu
         Ok::<_, io::Error>(Ok(tls.acceptor().accept(stream).await?))
     };
     match tokio::time::timeout(server.config().timeouts.head, handshake).await?? {
+        // The authority saw the certificate that it was looking for.
+        Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(PROOF_PROTOCOL) => Ok(()),
         Ok(stream) => speak(stream, server, peer, builder, watcher).await,
         Err(stream) => {
             let (local, base) = (peer.local(), server.config().base.clone());

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod acme;
+
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 use wstp_protocol::limits::MAX_MIRRORS;
 use wstp_protocol::{MirrorUrl, SharePath};
+
+use acme::AcmeArgs;
 
 use crate::accounts::changes;
 use crate::accounts::{Role, TokenId, UserName, now};
@@ -299,12 +303,15 @@ pub struct Serve {
     /// Prefix of every path, such as /wstp/, behind a proxy that has other pages too
     #[arg(long, value_name = "PATH")]
     pub base: Option<Base>,
-    /// Encrypt: a file with a certificate in PEM, or `self-signed`
+    /// Encrypt: a file with a certificate in PEM, `acme` for one of Let's Encrypt, or `self-signed`
     #[arg(long, value_name = "FILE")]
     pub tls: Option<TlsSource>,
     /// File with the certificate's key in PEM [default: the certificate's]
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub tls_key: Option<PathBuf>,
+    /// How a certificate is asked for.
+    #[command(flatten)]
+    pub acme: AcmeArgs,
     /// Address or network of a proxy in front, such as 127.0.0.1/32, that names the client in X-Forwarded-For; can be
     /// repeated
     #[arg(long, value_name = "CIDR", value_parser = network)]
@@ -369,8 +376,9 @@ impl Serve {
             Some(TlsSource::File(path)) => Some(path),
             _ => None,
         };
+        let acme = [&mut self.acme.acme_ca, &mut self.acme.acme_cache];
         let paths = [&mut self.dir, &mut self.config, &mut self.state_dir, &mut self.cache_dir, &mut self.tls_key];
-        for path in paths.into_iter().flatten().chain(certificate) {
+        for path in paths.into_iter().chain(acme).flatten().chain(certificate) {
             *path = std::path::absolute(&path)?;
         }
         Ok(self)
@@ -385,6 +393,7 @@ impl Serve {
             // A key belongs to the certificate beside it.
             tls_key: if self.tls.is_some() { self.tls_key.clone() } else { file.tls_key },
             tls: self.tls.clone().or(file.tls),
+            acme: self.acme.settings(file.acme),
             trusted_proxies: match self.trusted_proxy.is_empty() {
                 true => file.trusted_proxies,
                 false => self.trusted_proxy.clone(),

@@ -11,6 +11,7 @@ use wstp_protocol::{Limits, MirrorUrl, SharePath};
 
 use crate::Congestion;
 use crate::access::{Allowance, Rights};
+use crate::acme::Acme;
 use crate::base::Base;
 use crate::forwarded::Proxies;
 use crate::tls;
@@ -30,6 +31,8 @@ pub struct Config {
     pub metrics: Audience,
     /// The files of the certificate; `None` encrypts nothing.
     pub tls: Option<tls::Files>,
+    /// How these files are got and renewed, if that is by ACME.
+    pub acme: Option<Acme>,
     /// The proxies in front of the server.
     pub proxies: Proxies,
     /// The folder for block hashes between runs; `None` keeps them only while the server runs.
@@ -153,6 +156,7 @@ impl Default for Config {
             tls: None,
             proxies: Proxies::default(),
             cache_dir: None,
+            acme: None,
             cache_limit: 4 << 30,
             max_connections: 256,
             per_caller: Allowance::default(),

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use wstp_server::args::ConfigCommand;
-use wstp_server::settings::{Settings, TEMPLATE};
+use wstp_server::acme::{Acme, AcmeError};
+use wstp_server::args::{ConfigCommand, default_state_dir};
+use wstp_server::settings::{Settings, TEMPLATE, TlsSource};
 
 use crate::{FAILED, WRONG_ARGUMENTS, fail};
 
@@ -13,6 +14,9 @@ pub fn run(command: ConfigCommand) -> ExitCode {
     match command {
         ConfigCommand::Check { file } => match Settings::read(&file) {
             Ok(settings) => {
+                if let Err(error) = acme(&settings) {
+                    return fail(WRONG_ARGUMENTS, &format!("{file:?}: {error}"));
+                }
                 let missing = settings
                     .shares
                     .iter()
@@ -43,6 +47,15 @@ pub fn run(command: ConfigCommand) -> ExitCode {
                 Err(error) => fail(FAILED, &format!("cannot write {file:?}: {error}")),
             }
         }
+    }
+}
+
+/// Whether the file says all that ACME needs.
+fn acme(settings: &Settings) -> Result<(), AcmeError> {
+    let state_dir = settings.state_dir.clone().or_else(default_state_dir);
+    match settings.tls {
+        Some(TlsSource::Acme) => Acme::new(&settings.acme, state_dir.as_deref()).map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@
 //! - `access` names the caller and bounds what it holds, `bandwidth` divides what all share, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
 //! - `links` are the pages of share links;
+//! - [`tls`] encrypts, and [`acme`] gets and renews the certificate;
 //! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
 //! - `search` looks for entries by words of their names;
@@ -32,6 +33,7 @@
 mod accept;
 pub mod access;
 pub mod accounts;
+pub mod acme;
 mod admin;
 pub mod args;
 mod authorization;
@@ -50,6 +52,7 @@ mod folders;
 pub mod forwarded;
 mod guarded_io;
 mod hashing;
+mod kept_file;
 mod links;
 mod login;
 mod markup;

@@ -88,6 +88,7 @@ fn needs_restart(before: &Settings, now: &Settings) -> Vec<&'static str> {
         ("listen", before.listen != now.listen),
         ("max_connections", before.max_connections != now.max_connections),
         ("tls", before.tls != now.tls || before.tls_key != now.tls_key),
+        ("acme", before.acme != now.acme),
         ("state_dir", before.state_dir != now.state_dir),
         ("cache_dir", before.cache_dir != now.cache_dir),
         ("cache_limit", before.cache_limit != now.cache_limit),

@@ -11,6 +11,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use wstp_protocol::ENDPOINT_PATH;
 use wstp_server::accounts::{Accounts, Book};
+use wstp_server::acme::Acme;
 use wstp_server::args::Serve;
 use wstp_server::events::Events;
 use wstp_server::settings::{Settings, TlsSource};
@@ -107,7 +108,12 @@ pub fn configuration(args: &Serve, working_directory: &Path) -> Result<(Settings
     let settings = args.settings().map_err(|error| error.to_string())?;
     let mut config = args.configuration(settings.clone(), working_directory);
     config.file.clone_from(&args.config);
-    config.tls = certificate(&settings).map_err(|error| error.to_string())?;
+    if settings.tls == Some(TlsSource::Acme) {
+        let acme = Acme::new(&settings.acme, settings.state_dir.as_deref()).map_err(|error| error.to_string())?;
+        (config.tls, config.acme) = (Some(acme.files()), Some(acme));
+    } else {
+        config.tls = certificate(&settings).map_err(|error| error.to_string())?;
+    }
     config.congestion.check().map_err(|error| error.to_string())?;
     if config.shares.is_empty() {
         let file = args.config.as_deref().unwrap_or(Path::new("wstp.toml"));
@@ -119,7 +125,7 @@ pub fn configuration(args: &Serve, working_directory: &Path) -> Result<(Settings
 /// The files of the certificate that the settings name. Makes one if they want a self-signed one.
 fn certificate(settings: &Settings) -> Result<Option<tls::Files>, TlsError> {
     match &settings.tls {
-        None => Ok(None),
+        None | Some(TlsSource::Acme) => Ok(None),
         Some(TlsSource::File(certificate)) => {
             let key = settings.tls_key.clone().unwrap_or_else(|| certificate.clone());
             Ok(Some(tls::Files { certificate: certificate.clone(), key }))

@@ -96,7 +96,11 @@ impl Server {
     /// A server of a store. Blocking, in the context of the runtime.
     fn new(control: Arc<Control>, store: Arc<dyn Store>, congestion: Choice) -> Result<Self, TlsError> {
         let config = control.config();
-        let tls = config.tls.clone().map(Tls::open).transpose()?;
+        let tls = match (&config.tls, &config.acme) {
+            (Some(files), Some(acme)) => Some(Tls::of_acme(files.clone(), acme.domains())?),
+            (Some(files), None) => Some(Tls::open(files.clone())?),
+            (None, _) => None,
+        };
         let kept = config.cache_dir.clone().and_then(|dir| DiskTrees::new(dir, config.cache_limit));
         let trees = kept.map_or_else(|| Box::new(PassingTrees) as Box<dyn Trees>, |trees| Box::new(trees));
         let hashing = Hashing::start(trees, config.timeouts.linger);
@@ -173,6 +177,8 @@ pub async fn run_store(
     let server = Arc::new(server.expect("starting does not panic")?);
     tokio::spawn(Files::rest_unused(Arc::downgrade(&server.files)));
     let reviewing = AbortOnDropHandle::new(tokio::spawn(review(server.clone())));
+    let (runtime, keeper) = (tokio::runtime::Handle::current(), server.clone());
+    tokio::task::spawn_blocking(move || runtime.block_on(keep_certificate(keeper)));
     let accepting = accept(listener, server.clone());
     tokio::pin!(accepting);
     tokio::select! {
@@ -201,6 +207,17 @@ pub async fn run_store(
         tracing::warn!("hashing did not end in time");
     }
     Ok(())
+}
+
+/// Renews the certificate until the server stops, if it comes by ACME. Polling it may block.
+async fn keep_certificate(server: Arc<Server>) {
+    let config = server.config();
+    if let (Some(acme), Some(tls)) = (&config.acme, &server.tls) {
+        tokio::select! {
+            () = acme.keep(tls, server.control.events()) => {}
+            () = server.stopping.cancelled() => {}
+        }
+    }
 }
 
 /// Looks once a second whether each caller still may do what it does, and whether the certificate is another one.

@@ -3,6 +3,7 @@
 //! Each value is checked where it is read, so an error names its line. A key that is not known is an error too: a typing
 //! mistake must not open a share.
 
+mod acme;
 mod values;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::config::{Audience, Config, Share};
 use crate::congestion::Congestion;
 use crate::forwarded::{Field, Proxies};
 
+pub use acme::{AcmeSettings, Contact, DirectoryUrl, Domain};
 pub use values::{FieldName, HostName, Listen, MaxConnections, Mirrors, ShareName, TlsSource};
 
 /// A file with every key, its meaning and its default, for `wstp-server config init`.
@@ -76,8 +78,15 @@ pub struct Settings {
     /// The congestion control to ask the system for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub congestion: Option<String>,
+    /// How a certificate is asked for, if it comes by ACME.
+    #[serde(skip_serializing_if = "is_default")]
+    pub acme: AcmeSettings,
     /// The shared folders by name.
     pub shares: BTreeMap<ShareName, ShareSettings>,
+}
+
+fn is_default(settings: &AcmeSettings) -> bool {
+    settings == &AcmeSettings::default()
 }
 
 /// The settings of one share.
@@ -146,9 +155,10 @@ impl Settings {
             Some(TlsSource::File(path)) => Some(path),
             _ => None,
         };
-        let folders = [&mut settings.cache_dir, &mut settings.state_dir, &mut settings.tls_key];
-        let folders = folders.into_iter().flatten().chain(certificate);
-        for path in settings.shares.values_mut().map(|share| &mut share.path).chain(folders) {
+        let acme = [&mut settings.acme.ca, &mut settings.acme.cache_dir];
+        let others = [&mut settings.cache_dir, &mut settings.state_dir, &mut settings.tls_key];
+        let others = others.into_iter().chain(acme).flatten().chain(certificate);
+        for path in settings.shares.values_mut().map(|share| &mut share.path).chain(others) {
             *path = folder.join(&*path);
         }
         Ok(settings)
@@ -166,11 +176,18 @@ impl Settings {
         })
     }
 
+    /// The names of this server besides the machine's own.
+    fn names(&self) -> Vec<String> {
+        let certified = self.acme.domains.iter().filter(|_| self.tls == Some(TlsSource::Acme)).map(Domain::as_str);
+        self.allow_hosts.iter().map(HostName::as_str).chain(certified).map(str::to_owned).collect()
+    }
+
     /// The configuration of a server with these settings. A folder `alone` is the one share in place of all others, and
     /// lies at the root.
     #[must_use]
     pub fn config(self, alone: Option<PathBuf>) -> Config {
         let rates = self.shares.iter().filter(|_| alone.is_none());
+        let allowed_hosts = self.names();
         let share_rates =
             rates.filter_map(|(ShareName(name), share)| Some((name.clone(), bytes(share.rate?)))).collect();
         let shares = match alone {
@@ -193,7 +210,7 @@ impl Settings {
             per_caller: Allowance { rate: self.client_rate.map(bytes), ..Allowance::default() },
             rate: self.rate.map(bytes),
             share_rates,
-            allowed_hosts: self.allow_hosts.into_iter().map(|HostName(name)| name).collect(),
+            allowed_hosts,
             mirrors: self.mirrors.0,
             congestion: self.congestion.map_or_else(Congestion::default, Congestion::named),
             ..Config::default()
@@ -236,6 +253,7 @@ impl Default for Settings {
             cache_dir: None,
             cache_limit: 4096,
             congestion: None,
+            acme: AcmeSettings::default(),
             shares: BTreeMap::new(),
         }
     }
@@ -252,12 +270,15 @@ mod tests {
         let text: String = keys.map(|line| format!("{line}\n")).collect();
         let all = Settings::parse(&text).unwrap();
         // Those that depend on the machine are examples, and the defaults of the rest are true.
-        let Settings { tls, tls_key, identity_header, cache_dir, state_dir, .. } = all.clone();
+        let Settings { tls, tls_key, acme, identity_header, cache_dir, state_dir, .. } = all.clone();
         let Settings { congestion, shares, rate, client_rate, .. } = all.clone();
         assert!(tls.is_some() && tls_key.is_some() && cache_dir.is_some() && state_dir.is_some(), "{text}");
         assert!(identity_header.is_some() && congestion.is_some() && !shares.is_empty(), "{text}");
         assert!(rate.is_some() && client_rate.is_some(), "{text}");
-        let defaults = Settings { tls, tls_key, identity_header, cache_dir, state_dir, ..Settings::default() };
+        let AcmeSettings { domains, contact, ca, cache_dir: acme_dir, .. } = acme;
+        assert!(!domains.is_empty() && !contact.is_empty() && ca.is_some() && acme_dir.is_some(), "{text}");
+        let acme = AcmeSettings { domains, contact, ca, cache_dir: acme_dir, ..AcmeSettings::default() };
+        let defaults = Settings { tls, tls_key, acme, identity_header, cache_dir, state_dir, ..Settings::default() };
         let examples = Settings { congestion, shares, rate, client_rate, ..defaults };
         assert_eq!(all.clone(), examples);
         let written = toml::to_string(&all).unwrap();
@@ -278,6 +299,7 @@ mod tests {
             ("[shares.\"..\"]\npath = \"/a\"", 1, "can't begin with a dot"),
             ("max_connections = 0", 1, "from 1 to 65536"),
             ("allow_hosts = [\"http://nas\"]", 1, "a name alone"),
+            ("[acme]\ndomains = [\"*.example\"]", 2, "wildcards"),
             ("mirrors = [\"gopher://nas/\"]", 1, ""),
             ("public = yes", 1, ""),
             ("public = true\npublic = false", 2, "duplicate"),

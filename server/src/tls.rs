@@ -1,10 +1,9 @@
 //! Encryption: rustls with ring. The certificate is read again when its file changes, so a renewed one needs no restart.
 //!
-//! A connection that begins as plain HTTP is told where to go.
+//! A connection that begins as plain HTTP is told where to go. One of an authority that looks for the proof of a name
+//! (`acme-tls/1`, RFC 8737) gets that proof and nothing else.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -18,8 +17,15 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ServerConfig, version};
 
+use crate::kept_file;
+
 /// The first byte of a TLS connection.
 pub const FIRST_BYTE: u8 = 0x16;
+
+/// The protocol of everybody else.
+const HTTP: &[u8] = b"http/1.1";
+/// The protocol of an authority that looks for a proof (RFC 8737, section 6.2).
+pub const PROOF_PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// The files of a self-signed certificate, in the state folder.
 const OWN_CERTIFICATE: &str = "self-signed.pem";
@@ -63,14 +69,37 @@ pub enum TlsError {
 /// The encrypting side of the server.
 pub struct Tls {
     files: Files,
-    certificate: Arc<Certificate>,
+    shown: Arc<Shown>,
     acceptor: TlsAcceptor,
     seen: Mutex<[Option<SystemTime>; 2]>,
 }
 
-/// The certificate that is shown now.
+/// The certificates that are shown now.
 #[derive(Debug)]
-struct Certificate(RwLock<Arc<CertifiedKey>>);
+struct Shown {
+    certificate: RwLock<Arc<CertifiedKey>>,
+    challenges: Challenges,
+}
+
+/// The proofs of names that an authority is about to look for (RFC 8737, section 3).
+#[derive(Debug, Default)]
+pub struct Challenges(Mutex<HashMap<String, Arc<CertifiedKey>>>);
+
+impl Challenges {
+    /// Shows a proof to the authority that looks for this name.
+    pub fn answer(&self, name: String, proof: Arc<CertifiedKey>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, proof);
+    }
+
+    /// Forgets all proofs.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn proof(&self, name: &str) -> Option<Arc<CertifiedKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
 
 impl Tls {
     /// Reads a certificate and its key. Blocking.
@@ -78,15 +107,43 @@ impl Tls {
     /// # Errors
     /// When they can't be used.
     pub fn open(files: Files) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let certificate = read(&files, &ring::default_provider())?;
+        Self::showing(certificate, files, vec![HTTP.to_vec()])
+    }
+
+    /// The same for files that ACME writes. Until they are there, a self-signed certificate for these names is shown.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn of_acme(files: Files, names: &[String]) -> Result<Self, TlsError> {
+        let certificate = match read(&files, &ring::default_provider()) {
+            Ok(certificate) => certificate,
+            Err(error) => {
+                if files.certificate.exists() {
+                    tracing::error!(%error, "the certificate in the cache is not used: a new one is asked for");
+                }
+                placeholder(names)?
+            }
+        };
+        Self::showing(certificate, files, vec![HTTP.to_vec(), PROOF_PROTOCOL.to_vec()])
+    }
+
+    fn showing(certificate: CertifiedKey, files: Files, protocols: Vec<Vec<u8>>) -> Result<Self, TlsError> {
         let seen = Mutex::new(stamps(&files));
-        let certificate = Arc::new(Certificate(RwLock::new(Arc::new(read(&files, &provider)?))));
-        let config = ServerConfig::builder_with_provider(provider)
+        let certificate = RwLock::new(Arc::new(certificate));
+        let shown = Arc::new(Shown { certificate, challenges: Challenges::default() });
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])
             .map_err(|error| TlsError::NotMade(error.to_string()))?;
-        let mut config = config.with_no_client_auth().with_cert_resolver(certificate.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { files, certificate, acceptor: TlsAcceptor::from(Arc::new(config)), seen })
+        let mut config = config.with_no_client_auth().with_cert_resolver(shown.clone());
+        config.alpn_protocols = protocols;
+        Ok(Self { files, shown, acceptor: TlsAcceptor::from(Arc::new(config)), seen })
+    }
+
+    /// The proofs that an authority may look for.
+    pub fn challenges(&self) -> &Challenges {
+        &self.shown.challenges
     }
 
     /// Encrypts accepted connections.
@@ -102,7 +159,7 @@ impl Tls {
         }
         match read(&self.files, &ring::default_provider()) {
             Ok(certificate) => {
-                *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
+                *self.shown.certificate.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
                 tracing::info!(file = ?self.files.certificate, "the certificate was read again");
             }
             Err(error) => tracing::error!(%error, "the changed certificate is not used: the one before stays"),
@@ -110,10 +167,23 @@ impl Tls {
     }
 }
 
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let is_authority = hello.alpn().is_some_and(|mut protocols| protocols.any(|name| name == PROOF_PROTOCOL));
+        if is_authority {
+            return self.challenges.proof(hello.server_name()?);
+        }
+        Some(self.certificate.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
+}
+
+/// A certificate that nobody trusts: connections are encrypted until there is a better one.
+fn placeholder(names: &[String]) -> Result<CertifiedKey, TlsError> {
+    let not_made = |error: String| TlsError::NotMade(error);
+    let made = rcgen::generate_simple_self_signed(names).map_err(|error| not_made(error.to_string()))?;
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    CertifiedKey::from_der(vec![made.cert.der().clone()], key, &ring::default_provider())
+        .map_err(|error| not_made(error.to_string()))
 }
 
 fn read(files: &Files, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
@@ -146,11 +216,10 @@ pub fn self_signed(folder: &Path, names: Vec<String>) -> Result<Files, TlsError>
     }
     let made = rcgen::generate_simple_self_signed(names).map_err(|error| TlsError::NotMade(error.to_string()))?;
     let write = |path: &Path, text: &str| {
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        kept_file::replace(path, text.as_bytes())
             .map_err(|error| TlsError::NotMade(format!("cannot write {path:?}: {error}")))
     };
-    std::fs::create_dir_all(folder).map_err(|error| TlsError::NotMade(format!("cannot make {folder:?}: {error}")))?;
+    kept_file::make_folder(folder).map_err(|error| TlsError::NotMade(format!("cannot make {folder:?}: {error}")))?;
     write(&files.key, &made.signing_key.serialize_pem())?;
     write(&files.certificate, &made.cert.pem())?;
     Ok(files)

@@ -3,11 +3,13 @@
 //! [`Proxy`] stands between a client and a server. It counts, holds and cuts bytes, so that *half-way* is a place and
 //! not a matter of luck; on a bad line it spoils messages. [`Link`] is a longer way: it delays, and models how TCP's
 //! windows grow. [`Hostile`] is a server that lies, and [`WebServer`] one of plain HTTP that is not ours. [`Server`],
-//! [`Wstp`], [`Driver`] and [`Program`] start real programs, and [`Service`] one as systemd does. Each listens on a port that the system chooses and ends
-//! with its owner, also when a test panics. Waiting is for a condition with a limit.
+//! [`Wstp`], [`Driver`] and [`Program`] start real programs, [`Authority`] one that gives certificates, and [`Service`]
+//! one as systemd does. Each listens on a port that the system chooses and ends with its owner, also when a test panics.
+//! Waiting is for a condition with a limit.
 //!
 //! No product depends on this crate: `cargo xtask check-arrows` sees to it.
 
+mod authority;
 mod canned;
 mod child;
 mod driver;
@@ -28,6 +30,7 @@ mod wait;
 mod web_server;
 mod wstp;
 
+pub use authority::Authority;
 pub use canned::Canned;
 pub use child::{Child, free_address};
 pub use driver::Driver;

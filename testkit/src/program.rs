@@ -131,7 +131,7 @@ fn log(folder: &Path) -> PathBuf {
     folder.join("log")
 }
 
-fn is_installed(program: &str) -> Result<()> {
+pub(crate) fn is_installed(program: &str) -> Result<()> {
     ensure!(Path::new(program).exists(), "{program} is missing: scripts/setup --tests installs it");
     Ok(())
 }

@@ -2,8 +2,8 @@
 //! half of a change. Nobody but the owner of the server can read it.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use rustix::fs::FlockOperation;
 
 use super::Accounts;
+use crate::kept_file;
 
 /// The file in the state folder.
 const FILE: &str = "accounts.toml";
@@ -141,7 +142,7 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> BookError {
 
 /// Makes the folder if need be, and locks it until the file is dropped.
 fn lock(folder: &Path) -> Result<File, BookError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))?;
+    kept_file::make_folder(folder).map_err(io_error(folder))?;
     let path = folder.join(LOCK);
     let file =
         File::options().create(true).write(true).truncate(false).mode(0o600).open(&path).map_err(io_error(&path))?;
@@ -163,16 +164,10 @@ fn read(folder: &Path) -> Result<Accounts, BookError> {
     })
 }
 
-/// Replaces the file as a whole, durably.
 fn write(folder: &Path, accounts: &Accounts) -> Result<(), BookError> {
     let path = folder.join(FILE);
-    let failed = io_error(&path);
-    let text = toml::to_string(accounts).map_err(|error| failed(io::Error::other(error)))?;
-    // A temporary file is its owner's alone.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(&failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(&failed)?;
-    file.persist(&path).map_err(|error| failed(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(&failed)
+    let text = toml::to_string(accounts).map_err(|error| io_error(&path)(io::Error::other(error)))?;
+    kept_file::replace(&path, text.as_bytes()).map_err(io_error(&path))
 }
 
 fn stamp(path: &Path) -> Stamp {

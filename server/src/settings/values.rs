@@ -23,6 +23,8 @@ pub struct Listen(pub SocketAddr);
 pub enum TlsSource {
     /// A certificate that the server makes for itself.
     SelfSigned,
+    /// A certificate that an authority gives by ACME.
+    Acme,
     /// The certificate in this file.
     File(PathBuf),
 }
@@ -94,8 +96,9 @@ impl FromStr for TlsSource {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "" => Err("write self-signed, or the name of a file with a certificate"),
+            "" => Err("write acme, self-signed, or the name of a file with a certificate"),
             "self-signed" => Ok(Self::SelfSigned),
+            "acme" => Ok(Self::Acme),
             path => Ok(Self::File(path.into())),
         }
     }
@@ -105,6 +108,7 @@ impl Serialize for TlsSource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::SelfSigned => serializer.serialize_str("self-signed"),
+            Self::Acme => serializer.serialize_str("acme"),
             Self::File(path) => path.serialize(serializer),
         }
     }
@@ -218,7 +222,8 @@ impl<'de> Deserialize<'de> for MaxConnections {
     }
 }
 
-fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
+/// A value that is written as text.
+pub(super) fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)

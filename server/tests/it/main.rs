@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod account_commands;
+mod acme;
 mod admin;
 mod archives;
 mod bandwidth;

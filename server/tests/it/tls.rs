@@ -21,7 +21,7 @@ use crate::support::{Folder, hello};
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn trusting(certificate: &Path) -> TlsConnector {
+pub fn trusting(certificate: &Path) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
