@@ -16,6 +16,10 @@ const TRIES: usize = 3;
 const NGINX: &str = "/usr/sbin/nginx";
 const HAPROXY: &str = "/usr/sbin/haproxy";
 const TINYPROXY: &str = "/usr/bin/tinyproxy";
+const CADDY: &str = "/usr/bin/caddy";
+const APACHE: &str = "/usr/sbin/apache2";
+/// Debian's folder for the modules of Apache.
+const APACHE_MODULES: &str = "/usr/lib/apache2/modules";
 
 /// A program that listens; it ends when this is dropped.
 #[derive(Debug)]
@@ -71,6 +75,53 @@ impl Program {
         .await
     }
 
+    /// Caddy, with these lines in its only site.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::nginx`].
+    pub async fn caddy(lines: &str) -> Result<Self> {
+        is_installed(CADDY)?;
+        Self::start(|folder, address| {
+            let file = folder.join("Caddyfile");
+            fs::write(&file, format!("{{\nadmin off\n}}\nhttp://{address} {{\n{lines}\n}}\n"))?;
+            let mut command = Command::new(CADDY);
+            command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
+            command.env("HOME", folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder);
+            command.stderr(fs::File::create(log(folder))?);
+            Ok(command)
+        })
+        .await
+    }
+
+    /// Apache with the modules of a proxy, with these lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`Program::nginx`].
+    pub async fn apache(lines: &str) -> Result<Self> {
+        is_installed(APACHE)?;
+        Self::start(|folder, address| {
+            let (file, log) = (folder.join("conf"), log(folder));
+            let modules = ["mpm_event", "authz_core", "proxy", "proxy_http"];
+            let modules =
+                modules.map(|name| format!("LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so\n")).concat();
+            fs::write(
+                &file,
+                format!(
+                    "{modules}ServerRoot {0}\nPidFile {0}/pid\nErrorLog {1}\nListen {address}\nServerName localhost\n\
+                     User www-data\nGroup www-data\n{lines}\n",
+                    folder.display(),
+                    log.display()
+                ),
+            )?;
+            let mut command = Command::new(APACHE);
+            command.args(["-D", "FOREGROUND", "-f"]).arg(file);
+            Ok(command)
+        })
+        .await
+    }
+
     /// tinyproxy, with these lines in its configuration.
     ///
     /// # Errors
@@ -121,7 +172,7 @@ impl Program {
         &self.child
     }
 
-    /// The content of nginx's or tinyproxy's log so far.
+    /// The content of its log so far; HAProxy has none.
     pub fn log(&self) -> String {
         fs::read_to_string(log(self.folder.path())).unwrap_or_default()
     }

@@ -1,19 +1,32 @@
 //! A server below a path of its own, behind real proxies that have other pages too.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::support::{MIB, sample, write, wstp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE, SET_COOKIE};
 use reqwest::{Client, Response, redirect::Policy};
 use tempfile::tempdir;
-use wstp_testkit::{LONG, Program, Server, until};
+use wstp_testkit::{LONG, Program, Server, until, workspace};
 
+/// A name that is hard to carry in a URL.
+const ODD: &str = "50% & a?b#c;d+é";
+/// The folder `sub` as it is listed.
+const SUB: &str = "50% & a?b#c;d+é/\ny\n";
 const PASSWORD: &str = "correct horse battery";
 /// The lines of nginx in docs/server.md.
 const TO_SERVER: &str = "proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_buffering off; \
     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; \
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
+
+/// The lines of docs/server.md for a proxy, for this server in place of the one there.
+fn recipe(name: &str, server: SocketAddr) -> String {
+    let docs = fs::read_to_string(workspace().join("docs/server.md")).unwrap();
+    let (_, rest) = docs.split_once(&format!("\n{name}:\n\n")).unwrap();
+    let lines = rest.lines().map_while(|line| line.strip_prefix("    "));
+    lines.map(|line| format!("{line}\n")).collect::<String>().replace("127.0.0.1:3000", &server.to_string())
+}
 
 struct Site {
     client: Client,
@@ -38,6 +51,7 @@ impl Site {
 async fn served(folder: &Path, bytes: &[u8]) -> Server {
     write(folder, "share/x", bytes);
     write(folder, "share/sub/y", b"in a folder");
+    write(folder, &format!("share/sub/{ODD}/z"), b"in an odd folder");
     let state = folder.join("state");
     Server::manage(&state, &["user", "add", "root", "--role", "admin"], PASSWORD).await.unwrap();
     let arguments = ["--base", "/wstp/", "--public", "--trusted-proxy", "127.0.0.1", "--state-dir"];
@@ -62,14 +76,21 @@ async fn a_server_below_a_path_is_found_behind_each_proxy_and_everything_works_t
     let haproxy =
         format!("option forwardfor\nuse_backend wstp if {{ path_beg /wstp/ }}\nbackend wstp\nserver wstp {to}\n");
     let haproxy = Program::haproxy(&haproxy).await.unwrap();
-    for proxy in [nginx, haproxy] {
+    let caddy = recipe("Caddy", to);
+    let caddy = caddy.trim().strip_prefix("nas.example {").and_then(|lines| lines.strip_suffix('}')).unwrap();
+    let caddy = Program::caddy(&format!("{caddy}\nrespond 404")).await.unwrap();
+    let apache = recipe("Apache 2.4.47 or later, with `mod_proxy_http`", to);
+    let apache = Program::apache(&apache).await.unwrap();
+    for proxy in [nginx, haproxy, caddy, apache] {
         let site = Site::at(&proxy);
         let typed = format!("{}/wstp/", site.at);
         for (source, listed) in
-            [(typed.clone(), "sub/\nx\n"), (format!("{typed}files/sub/"), "y\n"), (format!("{typed}sub"), "y\n")]
+            [(typed.clone(), "sub/\nx\n"), (format!("{typed}files/sub/"), SUB), (format!("{typed}sub"), SUB)]
         {
-            let ended = wstp(here.path(), &["ls", &source, "--carrier", "ws"]).await;
-            assert_eq!(ended.stdout, listed, "{source}: {ended:?}");
+            for carrier in ["ws", "http"] {
+                let ended = wstp(here.path(), &["ls", &source, "--carrier", carrier]).await;
+                assert_eq!(ended.stdout, listed, "{source} by {carrier}: {ended:?}");
+            }
         }
         for source in [format!("{typed}x"), format!("{typed}files/x")] {
             let ended = wstp(here.path(), &["get", &source]).await;
@@ -115,6 +136,8 @@ async fn plain_http_works(site: &Site, bytes: &[u8]) {
     let part = part.unwrap();
     assert_eq!(part.status(), 206);
     assert!(part.bytes().await.unwrap() == bytes[8190..=9000]);
+    let odd = site.get("/wstp/files/sub/50%25%20%26%20a%3Fb%23c%3Bd%2B%C3%A9/z").await;
+    assert_eq!((odd.status().as_u16(), &odd.bytes().await.unwrap()[..]), (200, &b"in an odd folder"[..]));
     let moved = site.get("/wstp/files/sub").await;
     assert_eq!((moved.status().as_u16(), moved.headers()[LOCATION].to_str().unwrap()), (301, "/wstp/files/sub/"));
     let page = site.get("/wstp/files/sub/").await.text().await.unwrap();
@@ -130,7 +153,8 @@ async fn an_administrator_logs_in(site: &Site) {
     let asked = |call: &str| format!("{}/wstp/admin/api/{call}", site.at);
     let login = serde_json::json!({ "name": "root", "password": PASSWORD }).to_string();
     let login = site.client.post(asked("login")).header("wstp-admin", "1").body(login);
-    let answer = login.header(CONTENT_TYPE, "application/json").send().await.unwrap();
+    let login = login.header(CONTENT_TYPE, "application/json");
+    let answer = login.send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
     assert!(cookie.contains("Path=/wstp/admin;"), "{cookie}");
