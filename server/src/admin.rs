@@ -72,6 +72,8 @@ pub struct Request<B> {
     pub body: B,
     /// The client's address and port.
     pub client: SocketAddr,
+    /// Whether the browser's connection is encrypted: to the server, or to a proxy that the server trusts.
+    pub is_encrypted: bool,
     /// The server's own address and port.
     pub local: SocketAddr,
 }
@@ -129,7 +131,7 @@ async fn respond<B: Buf>(
     let Some(call) = path.strip_prefix("/api/") else {
         return if reads { page::file(path).ok_or_else(Denied::nowhere) } else { Err(Denied::method()) };
     };
-    let cookie = logins::Cookie::new(request.local, server.tls.is_some(), &server.config().base);
+    let cookie = logins::Cookie::new(request.local, request.is_encrypted, &server.config().base);
     let caller = server.admin.logins.caller(cookie.of(&request.headers).as_ref(), server.control.callers());
     if reads {
         return match call {

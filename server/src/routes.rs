@@ -285,7 +285,8 @@ fn administration(
             let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
             let (path, query) = (path.as_str().to_owned(), query.unwrap_or_default());
             let (client, local) = (peer.address, peer.local);
-            let request = admin::Request { method, path, query, headers, body, client, local };
+            let is_encrypted = server.tls.is_some() || peer.is_forwarded_encrypted();
+            let request = admin::Request { method, path, query, headers, body, client, local, is_encrypted };
             async move { admin::answer(&server, request).await }
         })
 }

@@ -127,6 +127,21 @@ async fn the_first_visitor_proves_to_read_the_log_and_is_the_only_one() {
 }
 
 #[tokio::test]
+async fn the_cookie_stays_on_encrypted_ways_also_behind_a_trusted_proxy() {
+    let is_secure = async |more: &str, field: &str| {
+        let site = Site::new(more).await;
+        site.begin().await;
+        let login = json!({ "name": "root", "password": PASSWORD });
+        let reply = site.post("login", &[JSON, OWN, field], &login).await;
+        reply.header("set-cookie").unwrap().contains("; Secure")
+    };
+    const TRUSTED: &str = "trusted_proxies = [\"127.0.0.1/32\"]";
+    assert!(is_secure(TRUSTED, "X-Forwarded-Proto: https").await);
+    assert!(!is_secure(TRUSTED, "X-Forwarded-Proto: http").await);
+    assert!(!is_secure("", "X-Forwarded-Proto: https").await, "nobody else is believed");
+}
+
+#[tokio::test]
 async fn only_the_page_of_an_administrator_may_ask() {
     let site = Site::new("").await;
     let cookie = site.begin().await;
