@@ -11,6 +11,7 @@ use wstp_server::accounts::{
 };
 use wstp_server::args::{AccountArgs, LinkCommand, TokenCommand, UserCommand};
 use wstp_server::secret::Secret;
+use wstp_text::units;
 
 use crate::{FAILED, fail};
 
@@ -56,9 +57,9 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
         UserCommand::List => {
             let line = |(name, user): (&UserName, &User)| {
                 let only: Vec<_> = user.only.iter().map(|path| path.as_str()).collect();
-                let rate = user.rate.map(|rate| format!("\t{} KiB/s", rate.get() / 1024)).unwrap_or_default();
+                let rate = user.rate.map(|rate| format!("\t{}", units::rate(rate.get() as f64))).unwrap_or_default();
                 let volume =
-                    user.volume.map(|volume| format!("\t{} MiB a day", volume.get() >> 20)).unwrap_or_default();
+                    user.volume.map(|volume| format!("\t{} a day", units::bytes(volume.get()))).unwrap_or_default();
                 format!(
                     "{name}\t{}\t{}{rate}{volume}\n",
                     user.role,

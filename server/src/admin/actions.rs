@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wstp_admin_messages::{Action, AddLink, AddToken, AddUser, Done};
 use wstp_protocol::{LINK_PATH, SharePath};
+use wstp_text::units;
 
 use super::share_file::{self, Change, Limited, NotChanged};
 use super::{Denied, sentence};
@@ -221,5 +222,5 @@ fn found(is_there: bool) -> Result<(), Denied> {
 }
 
 fn shown(rate: Option<u64>) -> String {
-    rate.map_or_else(|| "no limit".to_owned(), |rate| format!("{} KiB/s", rate / 1024))
+    rate.map_or_else(|| "no limit".to_owned(), |rate| units::rate(rate as f64))
 }

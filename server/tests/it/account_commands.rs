@@ -53,7 +53,7 @@ fn commands_say_what_they_do_and_refuse_what_makes_no_sense() {
     let limited = ["user", "add", "kid", "--role", "limited", "--only", "films/children", "--rate", "100"];
     assert!(run(&state, &limited, "another password").status.success());
     let listed = run(&state, &["user", "list"], "");
-    assert_eq!(text(&listed.stdout), "anna\tadmin\t-\nkid\tlimited\tfilms/children\t100 KiB/s\n");
+    assert_eq!(text(&listed.stdout), "anna\tadmin\t-\nkid\tlimited\tfilms/children\t102 kB/s\n");
     for (args, input, words) in [
         (&["user", "add", "anna"][..], "other password\n", "already"),
         (&["user", "add", "ben"], "short\n", "8 characters"),
