@@ -80,9 +80,31 @@ pub fn of(server: &Address) -> Option<Credential> {
 /// # Errors
 ///
 /// When the file can't be read.
-pub fn login(server: &Address) -> Result<Option<Login>, Failure> {
+fn login(server: &Address) -> Result<Option<Login>, Failure> {
+    Ok(kept(server)?.map(|(_, login)| login))
+}
+
+/// The login at a server, and the address that it is kept for. One below a prefix counts for its host and port alone too,
+/// if it is the only one there, because the server sends its clients below the prefix.
+///
+/// # Errors
+///
+/// When the file can't be read.
+pub fn kept(server: &Address) -> Result<Option<(Address, Login)>, Failure> {
     let Some(path) = path() else { return Ok(None) };
-    Ok(read(&path)?.servers.remove(&server.to_string()))
+    let mut servers = read(&path)?.servers;
+    if let Some(login) = servers.remove(&server.to_string()) {
+        return Ok(Some((server.clone(), login)));
+    }
+    let scheme = if server.secure { "wss" } else { "ws" };
+    let names_no_prefix =
+        Address::parse(&format!("{scheme}://{}", server.host_and_port())).is_ok_and(|root| root == *server);
+    let there = |(address, login): (String, Login)| {
+        let address = Address::parse(&address).ok()?;
+        (names_no_prefix && address.clone().with_endpoint_of(server) == *server).then_some((address, login))
+    };
+    let mut below = servers.into_iter().filter_map(there);
+    Ok(below.next().filter(|_| below.next().is_none()))
 }
 
 /// Keeps a login, or forgets it.

@@ -84,6 +84,15 @@ pub async fn below_prefix(url: &FileUrl) -> Option<Source> {
     Source::below(typed, response.headers().get(BASE_FIELD)?.to_str().ok()?)
 }
 
+/// A server, below its prefix if it says that it has one.
+pub async fn at_prefix(address: &Address) -> Address {
+    let below = match timeout(PATIENCE, ask(address)).await.ok().flatten() {
+        Some(Told::Said { base: Some(base), .. }) => address.below(&base),
+        _ => None,
+    };
+    below.unwrap_or_else(|| address.clone())
+}
+
 /// Asks the endpoint, without a handshake.
 async fn ask(address: &Address) -> Option<Told> {
     let response = web::client_that_stays().ok()?.get(address.http_url()).send().await.ok()?;

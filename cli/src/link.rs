@@ -5,6 +5,7 @@ use wstp_protocol::ClientMessage;
 
 use crate::arrivals::Arrivals;
 use crate::carrier::{Carrier, Full, Happening};
+use crate::credentials;
 use crate::place::Place;
 use crate::plain::Plain;
 
@@ -18,14 +19,19 @@ pub enum Link {
 }
 
 impl Link {
-    /// Begins to connect. Its events come out of `happenings` together with `name`.
-    pub fn connect<N>(place: Place, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
+    /// Begins to connect to a place that the user named, or another server. Its events come out of `happenings` together
+    /// with `name`.
+    pub fn connect<N>(place: Place, is_users: bool, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
     where
         N: Copy + Send + Sync + 'static,
     {
         match place {
             Place::Wstp(source) => Self::Carrier(Carrier::connect(source.address, name, happenings)),
-            Place::Http(url) => Self::Plain(Plain::connect(url, name, happenings)),
+            Place::Http(url) => {
+                let server = url.on_server().ok().filter(|_| is_users).map(|source| source.address);
+                let credential = server.and_then(|server| credentials::of(&server));
+                Self::Plain(Plain::connect(url, credential, name, happenings))
+            }
         }
     }
 

@@ -8,10 +8,10 @@ use wstp_client::address::Address;
 use wstp_client::login::Refusal;
 use wstp_client::words::Words;
 use wstp_protocol::LOGIN_PATH;
-use wstp_protocol::probe::BASE_FIELD;
 
 use crate::answers::Answers;
 use crate::credentials::{self, Login};
+use crate::diagnosis;
 use crate::escape::one_line;
 use crate::exchange;
 use crate::exit::{Code, Failure};
@@ -50,10 +50,12 @@ pub async fn log_in(server: &Address, name: Option<String>, answers: &Answers) -
     let (name, password) =
         asked.map_err(|error| unread(&error.to_string()))?.map_err(|error| unread(&error.to_string()))?;
     let client = web::client_that_stays().map_err(|error| Failure::new(Code::Failed, error, ""))?;
+    // Above the prefix another program may answer, which must not get the password.
+    let server = &diagnosis::at_prefix(server).await;
     let request = client.post(server.page(LOGIN_PATH)).basic_auth(&name, Some(password));
     let response = request.send().await.map_err(|error| exchange::failed(server, &error))?;
     if response.status() != StatusCode::OK {
-        return Err(below_prefix(server, &response).unwrap_or_else(|| refused(&response, &label)));
+        return Err(refused(&response, &label));
     }
     let answer = body(response).await.and_then(|text| serde_json::from_str::<Answer>(&text).ok());
     let answer = answer.ok_or_else(|| not_wstp(&label, "it answered with something else than a token"))?;
@@ -70,14 +72,14 @@ pub async fn log_in(server: &Address, name: Option<String>, answers: &Answers) -
 /// In words, when there is none, or the server could not be told.
 pub async fn log_out(server: &Address, answers: &Answers) -> Result<Code, Failure> {
     let label = server.host_and_port();
-    let Some(login) = credentials::login(server)? else {
+    let Some((server, login)) = credentials::kept(server)? else {
         return Err(Failure::new(
             Code::NotFound,
             format!("You are not logged in to {label}."),
             "There is nothing to do.",
         ));
     };
-    credentials::keep(server, None)?;
+    credentials::keep(&server, None)?;
     let client = web::client_that_stays().map_err(|error| Failure::new(Code::Failed, error, ""))?;
     match client.delete(server.page(LOGIN_PATH)).bearer_auth(&login.token).send().await.map(|answer| answer.status()) {
         Ok(StatusCode::NO_CONTENT | StatusCode::UNAUTHORIZED) => {
@@ -114,13 +116,6 @@ fn ask(name: Option<String>) -> io::Result<(String, String)> {
     };
     let password = rpassword::prompt_password(format!("Password for {name}: "))?;
     Ok((name, password))
-}
-
-/// The words for a server that lies below a prefix.
-fn below_prefix(server: &Address, response: &Response) -> Option<Failure> {
-    let below = server.below(response.headers().get(BASE_FIELD)?.to_str().ok()?)?;
-    let what = format!("{} is below a path of its own.", server.host_and_port());
-    Some(Failure::new(Code::Usage, what, format!("Log in to {}", below.page("/"))))
 }
 
 fn refused(response: &Response, label: &str) -> Failure {

@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LOCATION,
 use reqwest::{Client, Response, Url};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use wstp_engine::Credential;
 use wstp_engine::http_source::{HttpAnswer, HttpOutput, HttpRequest, HttpSource};
 use wstp_protocol::{ClientMessage, RequestId};
 
@@ -32,8 +33,14 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Gets ready. Events come out of `happenings` together with `name`.
-    pub fn connect<N>(url: FileUrl, name: N, happenings: mpsc::Sender<(N, Happening)>) -> Self
+    /// Gets ready. The server that the URL names gets the credential, and no other one. Events come out of `happenings`
+    /// together with `name`.
+    pub fn connect<N>(
+        url: FileUrl,
+        credential: Option<Credential>,
+        name: N,
+        happenings: mpsc::Sender<(N, Happening)>,
+    ) -> Self
     where
         N: Copy + Send + 'static,
     {
@@ -41,7 +48,9 @@ impl Plain {
         let arrivals = Arrivals::default();
         let counted = arrivals.clone();
         let task = tokio::spawn(async move {
-            let ended = live(&url, name, &happenings, messages, &counted).await;
+            let file = (url, credential);
+            let ended = live(&file, name, &happenings, messages, &counted).await;
+            let (url, _) = file;
             let closed = ended.err().unwrap_or_else(|| closed(&url.label()));
             let _nobody_listens = happenings.send((name, Happening::Closed(closed))).await;
         });
@@ -71,7 +80,7 @@ impl Drop for Plain {
 
 /// Lives until a request fails or the file is dropped. Its requests end with it.
 async fn live<N: Copy>(
-    url: &FileUrl,
+    (url, credential): &(FileUrl, Option<Credential>),
     name: N,
     happenings: &mpsc::Sender<(N, Happening)>,
     mut messages: mpsc::Receiver<ClientMessage>,
@@ -90,7 +99,7 @@ async fn live<N: Copy>(
                     wanted &= happenings.send((name, Happening::Came(message.into()))).await.is_ok();
                 }
                 HttpOutput::Request(id, request) => {
-                    let asking = ask(client.clone(), url.clone(), request, arrivals.clone());
+                    let asking = ask(client.clone(), url.clone(), credential.clone(), request, arrivals.clone());
                     handles.insert(id, requests.spawn(async move { (id, asking.await) }));
                 }
                 HttpOutput::Abort(id) => {
@@ -116,9 +125,21 @@ async fn live<N: Copy>(
     Ok(())
 }
 
-async fn ask(client: Client, url: FileUrl, request: HttpRequest, arrivals: Arrivals) -> Result<HttpAnswer, Failure> {
+async fn ask(
+    client: Client,
+    url: FileUrl,
+    credential: Option<Credential>,
+    request: HttpRequest,
+    arrivals: Arrivals,
+) -> Result<HttpAnswer, Failure> {
     let failed = |error| request_failed(&url.label(), web::proxy_of(url.url()).as_ref(), &error);
-    let response = client.get(url.url().clone()).header(RANGE, request.range()).send().await.map_err(failed)?;
+    let asking = client.get(url.url().clone()).header(RANGE, request.range());
+    // A redirect to another host or port loses it.
+    let asking = match credential {
+        Some(Credential::Token(token)) => asking.bearer_auth(token),
+        None => asking,
+    };
+    let response = asking.send().await.map_err(failed)?;
     if let Some(to) = unfollowed(&response) {
         let why = web::reason_to_stay(response.url(), &to).unwrap_or("the way there is a circle");
         return Err(not_followed(&url.label(), &web::origin(&to), why));

@@ -325,7 +325,9 @@ impl<S: Storage<Request = StoreRequest, Reply = Stored<io::Error>>, W: FnMut(&St
     fn connect(&mut self, connection: ConnectionId, SourceId(index): SourceId) {
         match self.places.get(index as usize) {
             Some(place) => {
-                let link = Link::connect(place.clone(), connection, self.happenings.clone());
+                // A mirror that a server named is never told what the user's own servers are told.
+                let is_users = (index as usize) < self.task.places.len();
+                let link = Link::connect(place.clone(), is_users, connection, self.happenings.clone());
                 self.links.insert(connection, (index as usize, link));
             }
             None => self.transfer.handle_closed(self.now(), connection),

@@ -14,7 +14,7 @@ use wstp_server::store::{Layout, LocalStore, Shares};
 use wstp_server::{Config, Control, tls};
 use wstp_testkit::Ended;
 
-use crate::support::{command, wstp_in};
+use crate::support::{MIB, command, sample, wstp_in};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -133,4 +133,48 @@ async fn a_servers_own_certificate_is_trusted_by_its_file_and_no_other_is() {
     let got = wstp_in(here.path(), &[("XDG_CONFIG_HOME", home)], &["get", &file, "--ca", ca, "--quiet"]).await;
     assert_eq!(got.code, Some(0), "{got:?}");
     assert_eq!(std::fs::read(here.path().join("file")).unwrap(), b"content");
+}
+
+/// The program above the prefix, which may be anybody's, must not see the password.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_finds_the_path_of_its_server() {
+    let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(shared.path().join("file"), "content").unwrap();
+    let config = Config { base: "/nas/".parse().unwrap(), ..Config::default() };
+    let (_control, address) = server_with(shared.path(), config).await;
+    let home = here.path().to_str().unwrap();
+    let run = async |args: &[&str]| wstp_in(here.path(), &[("XDG_CONFIG_HOME", home)], args).await;
+    for typed in [address.clone(), format!("ws://{address}"), format!("http://{address}/nas/")] {
+        let done = log_in(here.path(), &typed, &format!("anna\n{PASSWORD}\n")).await;
+        assert_eq!(done.code, Some(0), "{typed}: {done:?}");
+        let listed = run(&["ls", &typed]).await;
+        assert_eq!(listed.stdout, "file\n", "{typed}: {listed:?}");
+        assert_eq!(run(&["logout", &typed]).await.code, Some(0), "{typed}");
+        assert_eq!(run(&["ls", &typed]).await.code, Some(3), "{typed}");
+    }
+}
+
+/// The server, and a mirror of it by plain HTTP, each with users of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_goes_to_plain_links_of_its_own_server_alone() {
+    let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let bytes = sample(4 * MIB, 1);
+    std::fs::write(shared.path().join("file"), &bytes).unwrap();
+    let (_origin, origin) = server(shared.path()).await;
+    let (_mirror, mirror) = server(shared.path()).await;
+    let home = here.path().to_str().unwrap();
+    log_in(here.path(), &origin, &format!("anna\n{PASSWORD}\n")).await;
+    let (file, link) = (format!("{origin}/file"), format!("http://{mirror}/files/file"));
+    let get = async || {
+        let got = wstp_in(here.path(), &[("XDG_CONFIG_HOME", home)], &["get", &file, &link, "--json"]).await;
+        assert_eq!(got.code, Some(0), "{got:?}");
+        assert!(std::fs::read(here.path().join("file")).unwrap() == bytes);
+        std::fs::remove_file(here.path().join("file")).unwrap();
+        got.stdout + &got.stderr
+    };
+    let told = get().await;
+    assert!(told.contains("asks for a name and a password"), "{told}");
+    log_in(here.path(), &mirror, &format!("anna\n{PASSWORD}\n")).await;
+    let told = get().await;
+    assert!(!told.contains("asks for a name and a password"), "{told}");
 }
