@@ -46,8 +46,6 @@ use logins::Logins;
 pub const ADMIN_PATH: &str = "admin";
 /// Most bytes in the body of a request.
 const MAX_BODY: usize = 64 * 1024;
-/// How long a body may take.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the page is told the state.
 const STATE_EACH: Duration = Duration::from_secs(1);
 
@@ -72,10 +70,10 @@ pub struct Request<B> {
     pub body: B,
     /// The client's address and port.
     pub client: SocketAddr,
-    /// Whether the browser's connection is encrypted: to the server, or to a proxy that the server trusts.
-    pub is_encrypted: bool,
     /// The server's own address and port.
     pub local: SocketAddr,
+    /// Whether the browser's connection is encrypted: to the server, or to a proxy that the server trusts.
+    pub is_encrypted: bool,
 }
 
 /// Why a request is refused.
@@ -153,7 +151,8 @@ async fn respond<B: Buf>(
         return Err(Denied::method());
     }
     is_own_page(&request.headers)?;
-    let body = tokio::time::timeout(BODY_PATIENCE, whole(request.body)).await.map_err(|_| Denied::body())??;
+    let patience = server.config().timeouts.body;
+    let body = tokio::time::timeout(patience, whole(request.body)).await.map_err(|_| Denied::body())??;
     match call {
         "first" => first(server, parse(&body)?, request.client, &cookie).await,
         "login" => {

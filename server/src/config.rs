@@ -99,6 +99,8 @@ pub enum Audience {
 pub struct Timeouts {
     /// For the head of an HTTP request.
     pub head: Duration,
+    /// For the body of an HTTP request, which is small.
+    pub body: Duration,
     /// For the client's `Hello` once the WebSocket is open.
     pub handshake: Duration,
     /// For the next frame of a client that has nothing under way.
@@ -154,9 +156,9 @@ impl Default for Config {
             admin: Audience::default(),
             metrics: Audience::default(),
             tls: None,
+            acme: None,
             proxies: Proxies::default(),
             cache_dir: None,
-            acme: None,
             cache_limit: 4 << 30,
             max_connections: 256,
             per_caller: Allowance::default(),
@@ -177,6 +179,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(120),
             write: Duration::from_secs(600),

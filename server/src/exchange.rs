@@ -13,7 +13,6 @@ mod response;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
@@ -39,9 +38,6 @@ pub use downstream::{Downstream, Downstreams};
 
 /// The sessions whose frames all go in exchanges. Each holds a seat once it is greeted, so they are as many as seats.
 pub type OpenExchanges = names::ByName<Arc<Exchanges>>;
-
-/// How long the body of a request may take.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The reason why a request fails: status and words.
 struct Denied(StatusCode, &'static str);
@@ -99,7 +95,7 @@ async fn respond(
     if headers.get(header::CONTENT_TYPE).is_none_or(|value| value != CONTENT_TYPE) {
         return Err(Denied(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be application/x-wstp.\n"));
     }
-    let body = tokio::time::timeout(BODY_PATIENCE, whole(body)).await;
+    let body = tokio::time::timeout(server.config().timeouts.body, whole(body)).await;
     let body = body.map_err(|_| Denied(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n"))??;
     let frames = records_in(&body, MAX_CLIENT_FRAME).map_err(|_| Denied::malformed())?;
     let (id, exchanges) = match id {

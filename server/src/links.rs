@@ -5,7 +5,6 @@
 //! Without the right password, all links look the same.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
@@ -33,8 +32,6 @@ const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// Most bytes in the body of a request.
 const MAX_BODY: usize = 8 * 1024;
-/// How long a body may take.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest code that is looked up, in bytes.
 const MAX_CODE: usize = 64;
 
@@ -91,7 +88,7 @@ async fn respond<B: Buf>(
         return Err((StatusCode::NOT_FOUND, OVER));
     };
     if method == Method::POST {
-        let given = tokio::time::timeout(BODY_PATIENCE, password_in(body)).await.ok().flatten();
+        let given = tokio::time::timeout(server.config().timeouts.body, password_in(body)).await.ok().flatten();
         let credential = Credential::Link { code: code.clone(), key: None, password: given };
         return match callers.admit(Some(&credential), peer.address.ip()).await {
             Ok(caller) => unlocked(server, peer, &code, &caller),

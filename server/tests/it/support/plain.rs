@@ -91,6 +91,15 @@ pub async fn send(address: &str, request: impl AsRef<[u8]>) -> Reply {
     send_on(TcpStream::connect(address).await.unwrap(), request).await
 }
 
+/// The same; `None` if the server goes away before it has answered.
+pub async fn try_send(address: &str, request: impl AsRef<[u8]>) -> Option<Reply> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    stream.write_all(request.as_ref()).await.ok()?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.ok()?;
+    bytes.windows(4).any(|window| window == b"\r\n\r\n").then(|| Reply::parse(&bytes))
+}
+
 async fn send_on(mut stream: TcpStream, request: impl AsRef<[u8]>) -> Reply {
     stream.write_all(request.as_ref()).await.unwrap();
     let mut bytes = Vec::new();

@@ -1,0 +1,113 @@
+//! As many clients as a machine has descriptors for, and clients that keep the server waiting.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wstp_server::Config;
+use wstp_testkit::LONG;
+
+use crate::support::plain::{head, request};
+use crate::support::{Client, Embedded, Folder, Options, Server, sample};
+
+/// Connections of a crowd, if the system allows so many descriptors.
+const CROWD: u64 = 10_000;
+/// Descriptors that the test and the server need besides.
+const OTHERS: u64 = 200;
+/// Connections that are opened at once.
+const AT_ONCE: usize = 64;
+/// Bytes that a session that waits may take, in the server's memory.
+const OF_A_SESSION: u64 = 48 << 10;
+
+/// The connections that fit. The test, and the server that it starts, take all descriptors that the system allows.
+fn crowd() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let _as_before = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let crowd = CROWD.min(allowed.saturating_sub(OTHERS));
+    if crowd < CROWD {
+        eprintln!("only {crowd} connections: the limit on descriptors is {allowed}");
+    }
+    usize::try_from(crowd).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_clients_fit_and_one_more_is_served() {
+    let folder = Folder::new();
+    let bytes = sample(1 << 20);
+    folder.file("file", &bytes);
+    let count = crowd();
+    let most = (count + 8).to_string();
+    let options = Options { args: &["--max-connections", &most], ..Options::default() };
+    let server = Server::start_with(folder.path(), options).await;
+    let first = server.connect().await.fetch("file").await;
+    assert!(first == bytes);
+    let alone = server.peak_memory();
+    let connect = |_| async {
+        let mut client = server.connect().await;
+        client.open_file("file").await.unwrap();
+        client
+    };
+    let crowd: Vec<Client> = stream::iter(0..count).map(connect).buffer_unordered(AT_ONCE).collect().await;
+    assert_eq!(crowd.len(), count);
+    let mut late = server.connect().await;
+    assert!(late.fetch("file").await == bytes);
+    assert_eq!(request(server.address(), "GET", "/files/file", &[]).await.body, bytes);
+    let each = (server.peak_memory() - alone) / count as u64;
+    println!("{each} bytes for each of {count} sessions");
+    assert!(each < OF_A_SESSION, "{each} bytes for each of {count} sessions");
+    // Those that came first are still there.
+    for mut client in crowd.into_iter().step_by(997) {
+        assert!(client.fetch("file").await == bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_drop_by_drop_is_not_waited_for() {
+    let folder = Folder::new();
+    folder.file("file", b"content");
+    let mut config = Config { max_connections: 2, ..Config::new(folder.path()) };
+    config.timeouts.body = Duration::from_millis(300);
+    let server = Embedded::start(config).await;
+    let drips = async |target: &str, fields: &[&str]| {
+        let fields: Vec<_> = fields.iter().copied().chain(["Content-Length: 60000"]).collect();
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(head("POST", target, &fields).as_bytes()).await.unwrap();
+        let (mut reader, mut writer) = stream.split();
+        let dripping = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(20));
+            while writer.write_all(b" ").await.is_ok() {
+                tick.tick().await;
+            }
+        };
+        let mut answer = Vec::new();
+        let ended = async {
+            // A reset is an end, too.
+            let _end = reader.read_to_end(&mut answer).await;
+        };
+        tokio::time::timeout(LONG, async {
+            tokio::select! {
+                () = ended => {}
+                () = dripping => {}
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{target} waits for ever"));
+        String::from_utf8(answer).unwrap().lines().next().unwrap_or_default().to_owned()
+    };
+    for (target, fields, statuses) in [
+        ("/ws", &["Content-Type: application/x-wstp"][..], &["408"][..]),
+        ("/admin/api/login", &["Content-Type: application/json", "wstp-admin: 1"], &["400"]),
+        ("/s/AAAAAAAAAAAAAAAAAAAAAA", &["Content-Type: application/x-www-form-urlencoded"], &["404"]),
+        // No body is of any use there, so it is not read.
+        ("/login", &[], &["404"]),
+        ("/files/file", &[], &["405"]),
+    ] {
+        let line = drips(target, fields).await;
+        assert!(statuses.iter().any(|status| line.contains(status)), "{target}: {line}");
+    }
+    assert_eq!(request(server.address(), "GET", "/files/file", &[]).await.body, b"content");
+    server.stop().await;
+}
