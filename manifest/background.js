@@ -1,13 +1,18 @@
 // Chrome wakes a service worker only for listeners registered while this script first runs. So they are here, and the
 // rest is wasm.
-import init, { handle_alarm, handle_click, handle_download, handle_erased, handle_message, handle_start } from "./wstp.js";
+import init, {
+  handle_alarm, handle_click, handle_download, handle_erased, handle_message, handle_start, use_language,
+} from "./wstp.js";
+import { language } from "./language.js";
 
 let ready;
 const core = () =>
-  (ready ??= init({ module_or_path: "wstp_bg.wasm" }).catch((error) => {
-    ready = undefined;
-    throw error;
-  }));
+  (ready ??= Promise.all([language(), init({ module_or_path: "wstp_bg.wasm" })])
+    .then(([words]) => use_language(words))
+    .catch((error) => {
+      ready = undefined;
+      throw error;
+    }));
 const forward = (handle) => (...event) => void core().then(() => handle(...event));
 
 globalThis.createOffscreen = () =>
@@ -46,7 +51,7 @@ chrome.runtime.onInstalled.addListener(start);
 // An address behind the keyword of the address bar, and a link from the menu of a page, open in the extension's page.
 const open = (address) => void chrome.tabs.create({ url: `manager.html#open=${encodeURIComponent(address)}` });
 chrome.runtime.onInstalled.addListener(() =>
-  chrome.contextMenus.create({ id: "open", title: chrome.i18n.getMessage("open"), contexts: ["link"] }),
+  chrome.contextMenus.create({ id: "open", title: chrome.i18n.getMessage("open_with"), contexts: ["link"] }),
 );
 chrome.contextMenus.onClicked.addListener(({ linkUrl }) => open(linkUrl));
 chrome.omnibox.onInputEntered.addListener(open);

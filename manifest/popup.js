@@ -1,4 +1,6 @@
-import init, { popup } from "./wstp.js";
+import init, { popup, use_language } from "./wstp.js";
+import { language } from "./language.js";
 
-await init({ module_or_path: "wstp_bg.wasm" });
+const [words] = await Promise.all([language(), init({ module_or_path: "wstp_bg.wasm" })]);
+use_language(words);
 popup();

@@ -51,10 +51,10 @@ fn in_ascii(host: &str) -> Option<String> {
 fn refused(typed: &str, error: &AddressError) -> Failure {
     let words = words::address(error, &WSTP);
     let what = match error {
-        AddressError::Credentials => words.what,
-        _ => format!("\"{typed}\" names nothing on a server: {}.", clause(&words.what)),
+        AddressError::Credentials => words.what.say(),
+        _ => format!("\"{typed}\" names nothing on a server: {}.", clause(&words.what.say())),
     };
-    Failure::new(Code::Usage, what, words.advice)
+    Failure::new(Code::Usage, what, words.advice.say())
 }
 
 /// The words for an address with a password in it, which is not repeated.

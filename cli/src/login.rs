@@ -127,7 +127,7 @@ fn refused(response: &Response, label: &str) -> Failure {
         Refusal::Odd(status) => return not_wstp(label, format!("it answered with {status}")),
     };
     let Words { what, advice } = refusal.words(label, false);
-    Failure::new(code, what, advice)
+    Failure::new(code, what.say(), advice.say())
 }
 
 /// The text of an answer, if it is not too long.

@@ -18,7 +18,6 @@ use crate::place::Place;
 pub const WSTP: FrontEnd = FrontEnd {
     name: "wstp",
     here: "this computer",
-    fetch: "Fetch",
     example: "Type one like 192.168.1.5:3000/path/to/file or wss://files.example.org/path.",
     name_a_path: "A path is names joined by single slashes, as `wstp ls` shows them.",
     look: "See with `wstp ls` what is there.",
@@ -37,7 +36,7 @@ impl Failure {
     /// A failure in words that all front ends have.
     #[must_use]
     pub fn of(code: Code, words: Words) -> Self {
-        Self::new(code, words.what, words.advice)
+        Self::new(code, words.what.say(), words.advice.say())
     }
 }
 
@@ -73,7 +72,7 @@ pub fn astray(kind: EntryKind, refusal: Option<ErrorCode>) -> Option<Failure> {
         EntryKind::Circle => LeftOut::Circle,
         EntryKind::Directory | EntryKind::File | EntryKind::Unreadable => return None,
     };
-    Some(Failure { refusal, ..Failure::of(Code::NotFound, left_out(reason, &WSTP)) })
+    Some(Failure { refusal, ..Failure::of(Code::NotFound, left_out(reason)) })
 }
 
 /// The engine's problem with servers called `label`.
@@ -99,8 +98,8 @@ pub fn folder_problem(problem: &FolderProblem, label: &str) -> Failure {
 /// Why an entry is left out of a folder, and what can be done, in a clause.
 #[must_use]
 pub fn left_out_clause(reason: LeftOut) -> String {
-    let Words { what, advice } = left_out(reason, &WSTP);
-    format!("{}; {}", clause(&what), clause(&advice))
+    let Words { what, advice } = left_out(reason);
+    format!("{}; {}", clause(&what.say()), clause(&advice.say()))
 }
 
 /// Says in a clause what is wrong with one source among several. `words` are why there was no connection to it last.
@@ -120,7 +119,7 @@ pub fn source_problem(problem: &Problem, place: &Place, words: Option<&Failure>)
 /// The other side does not speak the protocol.
 #[must_use]
 pub fn not_wstp(label: &str, reason: impl std::fmt::Display) -> Failure {
-    let words = wstp_client::diagnosis::not_wstp(label, &reason.to_string());
+    let words = wstp_client::diagnosis::not_wstp(label, &wstp_client::words::reason(&reason.to_string()));
     Failure { lasting: true, ..Failure::of(Code::Failed, words) }
 }
 

@@ -6,9 +6,11 @@ use wstp_protocol::probe::Answerer;
 use crate::address::Address;
 use crate::words::{FrontEnd, Words};
 use wstp_text::strangers::one_line;
+use wstp_words::{Phrase, phrase};
 
-/// Advice about an address where something else answers.
-pub const CHECK_ADDRESS: &str = "Check the address. WSTP servers usually listen on port 3000.";
+/// What nginx needs to let WebSockets through.
+const NGINX: &str =
+    "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";";
 /// Most characters of a proxy's name that are shown.
 const MOST: usize = 60;
 
@@ -39,65 +41,42 @@ impl Answer {
     /// Why there is no WebSocket at `address`, which is shown as `label`.
     #[must_use]
     pub fn words(&self, address: &Address, label: &str, front: &FrontEnd) -> Words {
-        let status = self.status;
+        let (number, here, name) = (self.status.to_string(), &Phrase::from(front.here), &Phrase::from(front.name));
+        let status = number.as_str();
         match (self.answerer(), self.via.as_deref()) {
-            (Answerer::Wstp, Some(via)) => Words::new(
-                format!(
-                    "A WSTP server answers at {label}, but the proxy on the way ({}) lets no WebSocket through.",
-                    one_line(via).chars().take(MOST).collect::<String>()
-                ),
-                format!(
-                    "Ask who runs the proxy to allow CONNECT to {}, or use no proxy for this server.",
-                    address.host_and_port()
-                ),
-            ),
-            (Answerer::Wstp, None) => Words::new(
-                format!("A WSTP server answers at {label}, but a proxy in front of it lets no WebSocket through."),
-                format!(
-                    "In nginx, add to its location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
-                     proxy_set_header Connection \"upgrade\"; The whole of it is in docs/server.md.{}",
-                    front.other_proxy
-                ),
-            ),
-            (Answerer::WstpThatRefuses, _) => Words::new(
-                format!("{label} is a WSTP server, and does not let {} in ({status}).", front.here),
-                format!("Ask who runs the server to let {} in.", front.name),
-            ),
-            (Answerer::Busy, _) => Words::new(format!("{label} is busy ({status})."), "Try again in a moment."),
-            (Answerer::WantsPassword, _) => Words::new(
-                format!("{label} asks for a name and a password ({status})."),
-                format!(
-                    "This version of {} can't give them. Ask who runs the server to let you in without.",
-                    front.name
-                ),
-            ),
-            (Answerer::ProxyWantsPassword, _) => Words::new(
-                format!("A proxy on the way to {label} asks for a name and a password ({status})."),
-                front.log_in_to_proxy,
-            ),
-            (Answerer::Forbids, _) => Words::new(
-                format!("What answers at {label} refuses {} ({status}).", front.here),
-                "Ask who runs the server, or the proxy before it, to let you in.",
-            ),
-            (Answerer::OtherName, _) => Words::new(
-                format!("What answers at {label} is not called so ({status})."),
-                "Try its IP address, or start wstp-server with --allow-host and this name.",
-            ),
-            (Answerer::ServerIsDown, _) => Words::new(
-                format!("A proxy answers at {label}, but the server behind it does not ({status})."),
-                "Check that wstp-server runs, and that the proxy passes on to its port.",
-            ),
-            (Answerer::Redirects | Answerer::Other, _) => {
-                not_wstp(label, &format!("it answers with the status {status}"))
+            (Answerer::Wstp, Some(via)) => {
+                let proxy: String = one_line(via).chars().take(MOST).collect();
+                let place = address.host_and_port();
+                Words::new(phrase!(proxy_keeps_sockets, label, &proxy), phrase!(proxy_keeps_sockets_advice, &place))
             }
+            (Answerer::Wstp, None) => Words::new(
+                phrase!(gateway_keeps_sockets, label),
+                phrase!(gateway_keeps_sockets_advice, NGINX).and(&front.other_proxy.into()),
+            ),
+            (Answerer::WstpThatRefuses, _) => {
+                Words::new(phrase!(wstp_refuses, label, here, status), phrase!(ask_to_let_in, name))
+            }
+            (Answerer::Busy, _) => Words::new(phrase!(server_busy_status, label, status), phrase!(try_in_a_moment)),
+            (Answerer::WantsPassword, _) => {
+                Words::new(phrase!(wants_password, label, status), phrase!(wants_password_advice, name))
+            }
+            (Answerer::ProxyWantsPassword, _) => {
+                Words::new(phrase!(proxy_wants_password, label, status), front.log_in_to_proxy)
+            }
+            (Answerer::Forbids, _) => Words::new(phrase!(forbids, label, here, status), phrase!(forbids_advice)),
+            (Answerer::OtherName, _) => Words::new(phrase!(other_name, label, status), phrase!(other_name_advice)),
+            (Answerer::ServerIsDown, _) => {
+                Words::new(phrase!(server_is_down, label, status), phrase!(server_is_down_advice))
+            }
+            (Answerer::Redirects | Answerer::Other, _) => not_wstp(label, &phrase!(answers_with_status, status)),
         }
     }
 }
 
 /// Something else than a WSTP server answers at the address shown as `label`.
 #[must_use]
-pub fn not_wstp(label: &str, reason: &str) -> Words {
-    Words::new(format!("What answers at {label} is not a WSTP server ({}).", one_line(reason)), CHECK_ADDRESS)
+pub fn not_wstp(label: &str, reason: &Phrase) -> Words {
+    Words::new(phrase!(not_wstp, label, reason), phrase!(check_address))
 }
 
 #[cfg(test)]
@@ -128,7 +107,7 @@ mod tests {
         ] {
             let answer = Answer { status, version: version.map(str::to_owned), via: via.map(str::to_owned) };
             let Words { what, advice } = answer.words(&address, "NAS", &FRONT);
-            let told = format!("{what} {advice}");
+            let told = format!("{} {}", what.say(), advice.say());
             assert!(told.contains(expected) && told.ends_with('.'), "{answer:?}: {told}");
         }
     }
@@ -137,7 +116,7 @@ mod tests {
     fn a_proxys_own_words_are_bounded_and_harmless() {
         let answer =
             Answer { version: Some("1".to_owned()), via: Some("\u{1b}[2J".repeat(99)), ..Answer::of_status(426) };
-        let told = answer.words(&Address::parse("nas").unwrap(), "nas", &FRONT).what;
+        let told = answer.words(&Address::parse("nas").unwrap(), "nas", &FRONT).what.say();
         assert!(told.len() < 300 && !told.contains('\u{1b}'), "{told}");
     }
 }

@@ -309,7 +309,7 @@ mod tests {
         exchanges.handle_piece(busy.exchange, &END[..]).unwrap();
         exchanges.handle_end(busy.exchange).unwrap();
         exchanges.ask();
-        assert_eq!(exchanges.poll_request().unwrap().body, []);
+        assert!(exchanges.poll_request().unwrap().body.is_empty());
         assert_eq!(exchanges.poll_request(), None);
     }
 

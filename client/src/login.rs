@@ -1,5 +1,7 @@
 //! Logging in to a server: what the answers of its login page mean. The front end asks, and keeps the token.
 
+use wstp_words::{Arg, phrase};
+
 use crate::words::Words;
 
 /// Why a server logs nobody in.
@@ -37,24 +39,16 @@ impl Refusal {
     #[must_use]
     pub fn words(self, label: &str, is_token: bool) -> Words {
         match self {
-            Self::Wrong if is_token => Words::new(
-                format!("{label} does not know this token."),
-                "It may have ended or been revoked. Check it, or ask who runs the server for another one.",
-            ),
-            Self::Wrong => Words::new(
-                format!("{label} does not know this name with this password."),
-                "Check both, and log in again.",
-            ),
-            Self::TriedTooOften(seconds) => Words::new(
-                format!("Too many wrong passwords were tried at {label}."),
-                format!("Try again in {seconds} s."),
-            ),
-            Self::NoUsers => Words::new(
-                format!("{label} has no users to log in as."),
-                "Nobody has to log in there, or its version is older.",
-            ),
-            Self::Busy => Words::new(format!("Too many people log in to {label} now."), "Try again in a moment."),
-            Self::Odd(status) => crate::diagnosis::not_wstp(label, &format!("it answered with {status}")),
+            Self::Wrong if is_token => Words::new(phrase!(token_unknown, label), phrase!(token_unknown_advice)),
+            Self::Wrong => Words::new(phrase!(password_wrong, label), phrase!(password_wrong_advice)),
+            Self::TriedTooOften(seconds) => {
+                Words::new(phrase!(tried_too_often, label), phrase!(try_again_in, Arg::Number(seconds)))
+            }
+            Self::NoUsers => Words::new(phrase!(no_users, label), phrase!(no_users_advice)),
+            Self::Busy => Words::new(phrase!(logins_busy, label), phrase!(try_in_a_moment)),
+            Self::Odd(status) => {
+                crate::diagnosis::not_wstp(label, &phrase!(answered_with, status.to_string().as_str()))
+            }
         }
     }
 }
@@ -76,7 +70,8 @@ mod tests {
             (200, None, false, "is not a WSTP server (it answered with 200)"),
         ] {
             let Words { what, advice } = Refusal::of(status, retry_after).words("nas:3000", is_token);
-            assert!(format!("{what} {advice}").contains(expected), "{status}: {what} {advice}");
+            let told = format!("{} {}", what.say(), advice.say());
+            assert!(told.contains(expected), "{status}: {told}");
         }
     }
 }

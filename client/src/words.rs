@@ -1,43 +1,39 @@
-//! A fault in words: what happened, and what the person can do.
+//! A fault as phrases: what happened, and what the person can do.
 //!
 //! The same fault has the same words in every front end. Only the advice may differ: a command line has an option, a
 //! page has a button. A front end passes its own sentences as a [`FrontEnd`].
 
 use wstp_engine::folder::{FolderProblem, LeftOut, MAX_DEPTH};
 use wstp_engine::{Problem, StoreError};
-use wstp_protocol::ErrorCode;
+use wstp_protocol::{ErrorCode, PathError};
+use wstp_text::strangers::{is_unsafe, sentence};
+use wstp_words::{Arg, Phrase, phrase};
 
 use crate::address::AddressError;
-use wstp_text::strangers::sentence;
 
-const ASK: &str = "Ask who runs the server.";
-const ALLOW: &str = "Ask who runs the server to allow it.";
-
-/// Two texts of whole sentences: what happened, and what can be done about it.
+/// Two phrases of whole sentences: what happened, and what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
     /// The event.
-    pub what: String,
+    pub what: Phrase,
     /// The advice.
-    pub advice: String,
+    pub advice: Phrase,
 }
 
 impl Words {
-    /// Words from their two texts.
-    pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+    /// Words from their two phrases.
+    pub fn new(what: impl Into<Phrase>, advice: impl Into<Phrase>) -> Self {
         Self { what: what.into(), advice: advice.into() }
     }
 }
 
-/// The sentences that are a front end's own.
+/// The phrases that are a front end's own: plain text, or [`wstp_words::key!`].
 #[derive(Clone, Copy, Debug)]
 pub struct FrontEnd {
     /// The program, as it stands within a sentence.
     pub name: &'static str,
     /// The place where it runs, as it stands within a sentence.
     pub here: &'static str,
-    /// The verb that begins an advice to fetch something.
-    pub fetch: &'static str,
     /// Addresses like those that can be typed.
     pub example: &'static str,
     /// How to name something on a server.
@@ -68,78 +64,74 @@ pub struct FrontEnd {
 #[must_use]
 pub fn address(error: &AddressError, front: &FrontEnd) -> Words {
     use AddressError as E;
-    let no_path =
-        |why: &str| Words::new(format!("No folder or file on a server has this path: {why}."), front.name_a_path);
+    let no_path = |why: &Phrase| Words::new(phrase!(no_such_path, why), front.name_a_path);
     match error {
-        E::Empty => Words::new("No address was typed.", front.example),
-        E::TooLong => Words::new("That is too long for an address.", front.name_a_path),
-        E::Scheme(scheme) => Words::new(
-            format!("An address can't begin with {scheme}://."),
-            "Type one like 192.168.1.5:3000, ws://192.168.1.5:3000 or wss://files.example.org.",
-        ),
-        E::Credentials => Words::new(
-            "An address can't hold a user's name or password.",
-            format!("Leave out what stands before the @. {}", front.log_in),
-        ),
-        E::Port => {
-            Words::new("That is not a port.", "After the colon comes a number from 1 to 65535, for example 3000.")
+        E::Empty => Words::new(phrase!(address_empty), front.example),
+        E::TooLong => Words::new(phrase!(address_too_long), front.name_a_path),
+        E::Scheme(scheme) => Words::new(phrase!(address_scheme, scheme), phrase!(address_scheme_advice)),
+        E::Credentials => {
+            Words::new(phrase!(address_credentials), phrase!(address_credentials_advice).and(&front.log_in.into()))
         }
-        E::Host => Words::new("That is not an address.", front.example),
-        E::Path(error) => no_path(&error.to_string()),
-        E::Encoding => no_path("it is percent-encoded in a wrong way"),
+        E::Port => Words::new(phrase!(address_port), phrase!(address_port_advice)),
+        E::Host => Words::new(phrase!(not_an_address), front.example),
+        E::Path(error) => no_path(&path(*error)),
+        E::Encoding => no_path(&phrase!(path_encoding)),
     }
+}
+
+/// Why a text is no path, within a sentence.
+#[must_use]
+pub fn path(error: PathError) -> Phrase {
+    match error {
+        PathError::TooLong => phrase!(path_too_long),
+        PathError::EmptyName => phrase!(path_empty_name),
+        PathError::RelativeName => phrase!(path_relative_name),
+        PathError::Nul => phrase!(path_nul),
+    }
+}
+
+/// A stranger's reason, or that there is none.
+#[must_use]
+pub fn reason(text: &str) -> Phrase {
+    if text.chars().all(|c| is_unsafe(c) || c.is_whitespace()) {
+        return phrase!(no_reason_told);
+    }
+    phrase!(text, &sentence(text))
 }
 
 /// The refusal of a server called `label`, which said `text`.
 #[must_use]
 pub fn refused(code: ErrorCode, text: &str, label: &str, front: &FrontEnd) -> Words {
-    let (what, advice) = match code {
-        ErrorCode::NotFound => (format!("{label} has nothing of that name."), front.look),
-        ErrorCode::NotAFile => ("This is not a file.".to_owned(), front.look),
-        ErrorCode::NotADirectory => ("This is not a folder.".to_owned(), front.not_a_folder),
-        ErrorCode::Forbidden => (format!("{label} may not read this."), ALLOW),
-        ErrorCode::InvalidPath => (format!("{label} can't have such a name."), front.look),
-        ErrorCode::Unauthorized => {
-            return Words::new(format!("{label} wants to know who you are, or your login has ended."), front.log_in);
-        }
+    match code {
+        ErrorCode::NotFound => Words::new(phrase!(server_lacks_name, label), front.look),
+        ErrorCode::NotAFile => Words::new(phrase!(not_a_file), front.look),
+        ErrorCode::NotADirectory => Words::new(phrase!(not_a_folder), front.not_a_folder),
+        ErrorCode::Forbidden => Words::new(phrase!(server_may_not_read, label), phrase!(ask_to_allow)),
+        ErrorCode::InvalidPath => Words::new(phrase!(server_refuses_name, label), front.look),
+        ErrorCode::Unauthorized => Words::new(phrase!(login_wanted_or_ended, label), front.log_in),
         ErrorCode::UnsupportedVersion => {
-            let advice = format!("Update {} or the server, whichever is older.", front.name);
-            return Words::new(format!("{label} speaks another version of WSTP."), advice);
+            Words::new(phrase!(other_version, label), phrase!(other_version_advice, &Phrase::from(front.name)))
         }
-        ErrorCode::Busy => (format!("{label} is busy."), "Try again in a moment."),
-        ErrorCode::ShuttingDown => (format!("{label} is stopping."), "Try again when it is back."),
-        ErrorCode::Io => {
-            (format!("{label} could not read this from its disk."), "Ask who runs the server to look at its log.")
-        }
-        ErrorCode::ShareGone => (
-            format!(
-                "The folder that {label} shares is not there at the moment: it was removed, or its disk is not mounted."
-            ),
-            front.share_gone,
-        ),
-        ErrorCode::UsedUp => (sentence(text), "Ask who runs the server for more."),
-        ErrorCode::Changed => ("The file changed on the server.".to_owned(), front.get_again),
-        _ => (format!("{label} refused: {}", sentence(text)), "Try again."),
-    };
-    Words::new(what, advice)
+        ErrorCode::Busy => Words::new(phrase!(server_busy, label), phrase!(try_in_a_moment)),
+        ErrorCode::ShuttingDown => Words::new(phrase!(server_stopping, label), phrase!(try_when_back)),
+        ErrorCode::Io => Words::new(phrase!(server_disk_unread, label), phrase!(ask_to_look_at_log)),
+        ErrorCode::ShareGone => Words::new(phrase!(share_gone, label), front.share_gone),
+        ErrorCode::UsedUp => Words::new(reason(text), phrase!(ask_for_more)),
+        ErrorCode::Changed => Words::new(phrase!(file_changed), front.get_again),
+        _ => Words::new(phrase!(server_refused, label, &reason(text)), phrase!(try_again_sentence)),
+    }
 }
 
 /// The engine's problem with a server called `label`. `stored` words what the front end's own storage ran into.
 #[must_use]
 pub fn engine(problem: &Problem, label: &str, front: &FrontEnd, stored: impl FnOnce(StoreError) -> Words) -> Words {
     match problem {
-        Problem::Connection => Words::new(format!("The connection to {label} was lost."), front.lost),
+        Problem::Connection => Words::new(phrase!(connection_lost, label), front.lost),
         Problem::Stalled => silent(label, front),
-        Problem::Protocol(text) => Words::new(
-            format!("What {label} says can't be understood ({}).", sentence(text)),
-            "Check that it runs wstp-server, and that both sides are up to date.",
-        ),
-        Problem::BadBlocks => Words::new(
-            format!("{label} sent bytes that do not belong to this file."),
-            "They were thrown away. Try again, or ask who runs the server.",
-        ),
+        Problem::Protocol(text) => Words::new(phrase!(not_understood, label, &reason(text)), phrase!(check_up_to_date)),
+        Problem::BadBlocks => Words::new(phrase!(bad_blocks, label), phrase!(bad_blocks_advice)),
         Problem::Server { code, text } => refused(*code, text, label, front),
-        Problem::Changed => Words::new("The file changed on the server since this download began.", front.update),
+        Problem::Changed => Words::new(phrase!(file_changed_since), front.update),
         Problem::Storage(error) => stored(*error),
     }
 }
@@ -149,38 +141,30 @@ pub fn engine(problem: &Problem, label: &str, front: &FrontEnd, stored: impl FnO
 pub fn tree(problem: &FolderProblem, label: &str, front: &FrontEnd, stored: impl FnOnce(StoreError) -> Words) -> Words {
     match problem {
         FolderProblem::Source(problem) => engine(problem, label, front, stored),
-        FolderProblem::TooManyEntries => Words::new(
-            "There are more files than can be downloaded at once. The rest of this folder is left out.",
-            format!("{} this folder by itself.", front.fetch),
-        ),
-        FolderProblem::EndlessListing => {
-            Words::new(format!("{label} lists this folder without an end. The rest of it is left out."), ASK)
-        }
+        FolderProblem::TooManyEntries => Words::new(phrase!(too_many_entries), phrase!(download_folder_itself)),
+        FolderProblem::EndlessListing => Words::new(phrase!(endless_listing, label), phrase!(ask_server)),
     }
 }
 
 /// The reason why an entry was left out of a folder, and what can be done.
 #[must_use]
-pub fn left_out(reason: LeftOut, front: &FrontEnd) -> Words {
-    let fetch = front.fetch;
+pub fn left_out(reason: LeftOut) -> Words {
     match reason {
-        LeftOut::Dangling => Words::new("A link that leads nowhere.", MEND),
-        LeftOut::LeadsOut => Words::new("A link that leads out of what is shared.", MEND),
-        LeftOut::Circle => Words::new("A link that leads round in a circle.", MEND),
-        LeftOut::Unreadable => Words::new("The server may not read this.", ALLOW),
+        LeftOut::Dangling => Words::new(phrase!(left_out_dangling), phrase!(ask_to_mend_link)),
+        LeftOut::LeadsOut => Words::new(phrase!(left_out_leads_out), phrase!(ask_to_mend_link)),
+        LeftOut::Circle => Words::new(phrase!(left_out_circle), phrase!(ask_to_mend_link)),
+        LeftOut::Unreadable => Words::new(phrase!(left_out_unreadable), phrase!(ask_to_allow)),
         LeftOut::TooDeep => {
-            Words::new(format!("It lies more than {MAX_DEPTH} folders deep."), format!("{fetch} it by itself."))
+            Words::new(phrase!(left_out_too_deep, Arg::Number(MAX_DEPTH as u64)), phrase!(download_itself))
         }
-        LeftOut::PathTooLong => Words::new("Its path is too long.", format!("{fetch} the folder around it by itself.")),
+        LeftOut::PathTooLong => Words::new(phrase!(left_out_path_too_long), phrase!(download_around_itself)),
     }
 }
-
-const MEND: &str = "Ask who runs the server to mend the link.";
 
 /// The server called `label` says nothing.
 #[must_use]
 pub fn silent(label: &str, front: &FrontEnd) -> Words {
-    Words::new(format!("{label} does not answer."), front.silent)
+    Words::new(phrase!(server_silent, label), front.silent)
 }
 
 /// A sentence without its full stop, to stand within another.
@@ -200,7 +184,6 @@ pub(crate) mod tests {
     pub const FRONT: FrontEnd = FrontEnd {
         name: "it",
         here: "this computer",
-        fetch: "Fetch",
         example: "Type a name.",
         name_a_path: "Type a path.",
         look: "Look.",
@@ -216,7 +199,7 @@ pub(crate) mod tests {
     };
 
     fn check(words: &Words) {
-        assert!(words.what.ends_with('.') && words.advice.ends_with('.'), "{words:?}");
+        assert!(words.what.say().ends_with('.') && words.advice.say().ends_with('.'), "{words:?}");
     }
 
     #[test]
@@ -257,8 +240,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_strangers_words_stay_on_one_short_line() {
-        let shown = refused(ErrorCode::Unknown(999), &"\u{1b}[2J\n\u{202e}".repeat(1000), "host", &FRONT).what;
+        let shown = refused(ErrorCode::Unknown(999), &"\u{1b}[2J\n\u{202e}".repeat(1000), "host", &FRONT).what.say();
         assert!(shown.len() < 1000 && !shown.contains(wstp_text::strangers::is_unsafe), "{shown}");
-        assert_eq!(refused(ErrorCode::Unknown(9), " ", "host", &FRONT).what, "host refused: it did not say why.");
+        assert_eq!(refused(ErrorCode::Unknown(9), " ", "host", &FRONT).what.say(), "host refused: it did not say why.");
     }
 }

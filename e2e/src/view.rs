@@ -32,7 +32,8 @@ impl Page {
         }
     }
 
-    fn size(self) -> (u32, u32) {
+    /// Its width and height in pixels.
+    pub fn size(self) -> (u32, u32) {
         match self {
             Self::Popup => (400, 600),
             Self::Manager => (1200, 800),

@@ -1,4 +1,5 @@
-import init, { preview } from "../wstp.js";
+import init, { preview, use_language } from "../wstp.js";
+import { language } from "../language.js";
 
 // Players read URLs, and this worker answers them with files of the sandbox. It serves no other page.
 const { serviceWorker } = navigator;
@@ -7,6 +8,7 @@ const serving = new Promise((resolve) => {
   serviceWorker.addEventListener("controllerchange", resolve, { once: true });
 });
 await serviceWorker.register("worker.js", { type: "module" });
-await init({ module_or_path: "../wstp_bg.wasm" });
+const [words] = await Promise.all([language(), init({ module_or_path: "../wstp_bg.wasm" })]);
+use_language(words);
 await serving;
 preview();

@@ -27,6 +27,12 @@ pub fn is_noncharacter(c: char) -> bool {
     (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
 
+/// Hebrew, Arabic and their neighbours, and the characters that steer direction.
+#[must_use]
+pub fn runs_right_to_left(c: char) -> bool {
+    matches!(u32::from(c), 0x0590..=0x08FF | 0x200E..=0x200F | 0x202A..=0x202E | 0x2066..=0x2069 | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF)
+}
+
 /// Whether nothing is drawn for the character, although it is no control: fillers, selectors and blank patterns.
 fn is_blank(c: char) -> bool {
     matches!(u32::from(c),

@@ -3,36 +3,42 @@
 //! They are decimal (1 kB is 1,000 B), so that the units mean what they say. They have three figures, so that a column
 //! of them has one width.
 
-const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /// A size: `0 B`, `8.19 kB`, `1.07 GB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {
-    if count < 1000 { format!("{count} B") } else { scaled(count as f64) }
+    in_english(count as f64)
 }
 
 /// A speed in bytes a second: `12.3 MB/s`. Not a number, or below one byte a second, is `0 B/s`.
 #[must_use]
 pub fn rate(bytes_per_second: f64) -> String {
-    if bytes_per_second.is_nan() || bytes_per_second < 1.0 {
-        return "0 B/s".to_owned();
-    }
-    if bytes_per_second < 999.5 {
-        return format!("{bytes_per_second:.0} B/s");
-    }
-    format!("{}/s", scaled(bytes_per_second))
+    let rate = if bytes_per_second >= 1.0 { bytes_per_second } else { 0.0 };
+    format!("{}/s", in_english(rate))
 }
 
-/// Three figures and a decimal unit, for numbers from 999.5 on.
-fn scaled(count: f64) -> String {
-    let mut value = count / 1000.0;
-    let mut unit = 0;
+fn in_english(count: f64) -> String {
+    let (value, decimals, unit) = scaled(count);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+/// Three figures of a count of bytes: the value, its decimals, and the unit, 0 for bytes and 6 for exabytes.
+#[must_use]
+pub fn scaled(count: f64) -> (f64, usize, usize) {
+    let (mut value, mut unit) = (count, 0);
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
     }
-    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    format!("{value:.decimals$} {}", UNITS[unit])
+    let decimals = if unit == 0 {
+        0
+    } else if value < 9.995 {
+        2
+    } else {
+        usize::from(value < 99.95)
+    };
+    (value, decimals, unit)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! the strip and in filling in the full map, so they can be told apart without colour.
 
 use leptos::prelude::*;
+use wstp_words::say;
 
 use crate::format::percent;
 use crate::ranges::{BlockRanges, Cell};
@@ -23,7 +24,7 @@ fn words(map: &BlockRanges) -> String {
     let sum = |ranges: &[(u64, u64)]| ranges.iter().map(|(first, end)| end.saturating_sub(*first)).sum::<u64>();
     let verified = sum(&map.verified);
     let here = verified.saturating_add(sum(&map.received));
-    format!("{} % here, {} % verified", percent(here, map.total), percent(verified, map.total))
+    say!(map_words, percent(here, map.total), percent(verified, map.total))
 }
 
 /// The thin strip. Verified blocks fill its height, received ones two thirds, those in flight a third. Missing blocks
@@ -73,18 +74,18 @@ pub fn BlockMap(
                 <path class="map-in-flight" d=in_flight />
             </svg>
             <figcaption class="legend">
-                <Key cell=Cell::Verified word="Verified" />
-                <Key cell=Cell::Received word="Received" />
-                <Key cell=Cell::InFlight word="On its way" />
-                <Key cell=Cell::Partial word="In part" />
-                <Key cell=Cell::Missing word="Missing" />
+                <Key cell=Cell::Verified word=say!(verified) />
+                <Key cell=Cell::Received word=say!(received) />
+                <Key cell=Cell::InFlight word=say!(on_its_way) />
+                <Key cell=Cell::Partial word=say!(in_part) />
+                <Key cell=Cell::Missing word=say!(missing) />
             </figcaption>
         </figure>
     }
 }
 
 #[component]
-fn Key(cell: Cell, word: &'static str) -> impl IntoView {
+fn Key(cell: Cell, word: String) -> impl IntoView {
     view! {
         <span>
             <svg viewBox="0 0 6 6" aria-hidden="true">

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use wstp_text::strangers::marked;
+use wstp_words::say;
 
 use crate::button::IconButton;
 use crate::icon::{Glyph, Icon};
@@ -32,10 +33,10 @@ pub fn Breadcrumbs(
     let shown = Memo::new(move |_| steps.with(|steps| crumbs(steps)));
     let depth = move || steps.with(Vec::len);
     view! {
-        <nav class="crumbs" aria-label="Folder">
+        <nav class="crumbs" aria-label=say!(folder_path)>
             <IconButton
                 icon=Icon::Back
-                label="Up one folder"
+                label=say!(up_one_folder)
                 testid="back"
                 disabled=Signal::derive(move || depth() < 2)
                 on_press=move || on_go.run(steps.with_untracked(Vec::len).saturating_sub(1).max(1))

@@ -2,7 +2,7 @@
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_words::shown;
 
 use crate::icon::{Glyph, Icon};
 
@@ -116,7 +116,8 @@ pub fn ToolButton(
     /// Its icon.
     icon: Icon,
     /// The words that say what it does.
-    label: &'static str,
+    #[prop(into)]
+    label: String,
     /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
@@ -129,18 +130,18 @@ pub fn ToolButton(
             class="button quiet tool"
             type="button"
             data-testid=testid
-            title=label
+            title=label.clone()
             on:click=move |event| press(&event, Some(on_press))
         >
             <Glyph icon=icon />
-            <span class="tool-words">{label}</span>
+            <span class="tool-words">{label.clone()}</span>
         </button>
     }
 }
 
 /// A label may name something of a stranger's.
 fn safely(label: Signal<String>) -> Signal<String> {
-    Signal::derive(move || label.with(|label| marked(label).into_owned()))
+    Signal::derive(move || label.with(|label| shown(label)))
 }
 
 /// A press on the button is not a press on its row.

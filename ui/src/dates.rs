@@ -2,6 +2,7 @@
 
 use js_sys::{Array, Date, Function, Intl, Object, Reflect};
 use wasm_bindgen::JsValue;
+use wstp_words::language;
 
 /// Writes moments. Making one costs more than using it, so keep it.
 #[derive(Clone)]
@@ -11,7 +12,7 @@ pub struct DateWriter {
 }
 
 impl DateWriter {
-    /// For the language of the browser.
+    /// For the language of the page.
     pub fn new() -> Self {
         Self {
             short: format(&[("year", "numeric"), ("month", "short"), ("day", "numeric")]),
@@ -42,7 +43,8 @@ fn format(options: &[(&str, &str)]) -> Function {
         // Setting a property of a new plain object can't fail.
         let _ = Reflect::set(&object, &JsValue::from_str(name), &JsValue::from_str(value));
     }
-    Intl::DateTimeFormat::new(&Array::new(), &object).format()
+    let locales = language::locale().iter().map(|locale| JsValue::from_str(locale)).collect::<Array>();
+    Intl::DateTimeFormat::new(&locales, &object).format()
 }
 
 fn write(format: &Function, ms: f64) -> String {

@@ -2,7 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_words::{say, shown};
 
 use crate::button::{Button, Weight};
 
@@ -18,7 +18,7 @@ pub fn Dialog(
     children: Children,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
-    let title = Memo::new(move |_| title.with(|title| marked(title).into_owned()));
+    let title = Memo::new(move |_| title.with(|title| shown(title)));
     Effect::new(move |_| {
         let Some(dialog) = element.get() else { return };
         match (open.get(), dialog.open()) {
@@ -56,9 +56,9 @@ pub fn Confirm(
 ) -> impl IntoView {
     view! {
         <Dialog open=open title=title>
-            <p>{move || text.with(|text| marked(text).into_owned())}</p>
+            <p>{move || text.with(|text| shown(text))}</p>
             <div class="dialog-actions">
-                <Button testid="confirm-no" on_press=move || open.set(false)>"Keep it"</Button>
+                <Button testid="confirm-no" on_press=move || open.set(false)>{say!(keep_it)}</Button>
                 <Button
                     weight=Weight::Danger
                     testid="confirm-yes"

@@ -9,6 +9,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
+use wstp_words::say;
 
 use self::row::EntryRow;
 use crate::arrangement::{Arrangement, Entry, Sort, SortBy};
@@ -277,7 +278,7 @@ pub fn EntryList(
             <div
                 class="entries-body"
                 role="grid"
-                aria-label="Files"
+                aria-label=say!(files_title)
                 aria-multiselectable="true"
                 aria-rowcount=move || count.get().to_string()
                 tabindex="0"
@@ -309,7 +310,8 @@ pub fn EntryList(
 /// The heads of the columns: buttons that sort by them.
 #[component]
 fn Heads(sort: Signal<Sort>, on_sort: Callback<SortBy>) -> impl IntoView {
-    let head = move |by: SortBy, words: &'static str, class: &'static str| {
+    let head = move |by: SortBy, class: &'static str| {
+        let words = StoredValue::new(column(by));
         let state = move || {
             let Sort { by: now, is_descending } = sort.get();
             (now == by).then_some(is_descending)
@@ -320,9 +322,9 @@ fn Heads(sort: Signal<Sort>, on_sort: Callback<SortBy>) -> impl IntoView {
             Some(true) => " \u{2193}",
         };
         let spoken = move || match state() {
-            None => format!("Sort by {}", words.to_lowercase()),
-            Some(false) => format!("{words}, sorted upwards"),
-            Some(true) => format!("{words}, sorted downwards"),
+            None => sort_by(by),
+            Some(false) => words.with_value(|words| say!(sorted_up, words)),
+            Some(true) => words.with_value(|words| say!(sorted_down, words)),
         };
         view! {
             <button
@@ -333,17 +335,37 @@ fn Heads(sort: Signal<Sort>, on_sort: Callback<SortBy>) -> impl IntoView {
                 aria-label=spoken
                 on:click=move |_| on_sort.run(by)
             >
-                {words}
+                {words.get_value()}
                 {sign}
             </button>
         }
     };
     view! {
-        <div class="entries-head" role="group" aria-label="Sort">
-            <span class="entries-heads">{head(SortBy::Name, "Name", "")} {head(SortBy::Kind, "Kind", "")}</span>
-            {head(SortBy::Size, "Size", "entry-size")}
-            {head(SortBy::Date, "Modified", "entry-date")}
+        <div class="entries-head" role="group" aria-label=say!(sort)>
+            <span class="entries-heads">{head(SortBy::Name, "")} {head(SortBy::Kind, "")}</span>
+            {head(SortBy::Size, "entry-size")}
+            {head(SortBy::Date, "entry-date")}
         </div>
+    }
+}
+
+/// The head of a column.
+fn column(by: SortBy) -> String {
+    match by {
+        SortBy::Name => say!(column_name),
+        SortBy::Kind => say!(column_kind),
+        SortBy::Size => say!(column_size),
+        SortBy::Date => say!(column_modified),
+    }
+}
+
+/// What a press on that head does.
+fn sort_by(by: SortBy) -> String {
+    match by {
+        SortBy::Name => say!(sort_by_name),
+        SortBy::Kind => say!(sort_by_kind),
+        SortBy::Size => say!(sort_by_size),
+        SortBy::Date => say!(sort_by_modified),
     }
 }
 

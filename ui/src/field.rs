@@ -1,6 +1,7 @@
 //! Fields of a form.
 
 use leptos::prelude::*;
+use wstp_words::{language, say};
 
 /// A line of text with its label.
 #[component]
@@ -88,7 +89,7 @@ pub fn Stepper(
     max: u8,
     /// A word for the least value, if that is no number.
     #[prop(optional)]
-    least: Option<&'static str>,
+    least: Option<String>,
     /// Its name for tests.
     #[prop(optional)]
     testid: Option<&'static str>,
@@ -105,22 +106,22 @@ pub fn Stepper(
                 <button
                     class="icon-button"
                     type="button"
-                    aria-label="Fewer"
+                    aria-label=say!(fewer)
                     disabled=move || value.get() <= min
                     on:click=move |_| set(value.get_untracked().saturating_sub(1))
                 >
                     "−"
                 </button>
                 <output data-testid=testid>
-                    {move || match (value.get(), least) {
-                        (number, Some(word)) if number <= min => word.to_owned(),
-                        (number, _) => number.to_string(),
+                    {move || match (value.get(), &least) {
+                        (number, Some(word)) if number <= min => word.clone(),
+                        (number, _) => language::number(number.into(), 0),
                     }}
                 </output>
                 <button
                     class="icon-button"
                     type="button"
-                    aria-label="More"
+                    aria-label=say!(more)
                     disabled=move || { value.get() >= max }
                     on:click=move |_| set(value.get_untracked().saturating_add(1))
                 >
@@ -164,10 +165,10 @@ pub fn RateField(
                     type="text"
                     inputmode="decimal"
                     autocomplete="off"
-                    placeholder="Unlimited"
+                    placeholder=say!(unlimited)
                     data-testid=testid
                     aria-invalid=move || is_wrong.get().to_string()
-                    title="Megabytes a second. Leave it empty for no limit."
+                    title=say!(rate_hint)
                     prop:value=move || value.get().map(show_rate).unwrap_or_default()
                     on:keydown=move |event| {
                         let step = match event.key().as_str() {
@@ -183,7 +184,7 @@ pub fn RateField(
                     }
                     on:change=move |event| change(event_target_value(&event))
                 />
-                <span>"MB/s"</span>
+                <span>{say!(mb_per_second)}</span>
             </span>
         </label>
     }
@@ -196,8 +197,8 @@ const MB: u64 = 1_000_000;
 
 /// Parses the typed text as bytes a second. Empty or zero is no limit; a text that is no number gives `None`.
 fn parse_rate(typed: &str) -> Option<Option<u64>> {
-    let typed = typed.trim().replace(',', ".");
-    if typed.is_empty() || typed.eq_ignore_ascii_case("unlimited") {
+    let typed: String = typed.trim().chars().map(latin).collect();
+    if typed.is_empty() || typed.to_lowercase() == say!(unlimited).to_lowercase() {
         return Some(None);
     }
     let rate: f64 = typed.parse().ok()?;
@@ -205,6 +206,16 @@ fn parse_rate(typed: &str) -> Option<Option<u64>> {
         0.0 => Some(None),
         rate if rate > 0.0 && rate.is_finite() => Some(Some((rate * MB as f64).round().clamp(1.0, 1e15) as u64)),
         _ => None,
+    }
+}
+
+/// A digit or a decimal separator as Rust reads it.
+fn latin(c: char) -> char {
+    match c {
+        ',' | '\u{66b}' => '.',
+        // Arabic digits and those of Persian.
+        '\u{660}'..='\u{669}' | '\u{6f0}'..='\u{6f9}' => char::from(b'0' + (u32::from(c) & 0xf) as u8),
+        _ => c,
     }
 }
 
@@ -232,6 +243,7 @@ mod tests {
             ("4", Some(Some(4_000_000))),
             (" 0,5 ", Some(Some(500_000))),
             ("1.25", Some(Some(1_250_000))),
+            ("\u{661}\u{66b}\u{665}", Some(Some(1_500_000))),
             ("", Some(None)),
             ("0", Some(None)),
             ("Unlimited", Some(None)),

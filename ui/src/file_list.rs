@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_words::{say, shown};
 
 use crate::icon::{Glyph, Icon};
 use crate::list_window::{ROW, visible};
@@ -55,7 +55,7 @@ pub fn FileList(
         <div
             class="files"
             role="list"
-            aria-label="Files of this folder"
+            aria-label=say!(files_of_folder)
             tabindex="0"
             node_ref=body
             style:height=move || format!("{}px", height())
@@ -84,12 +84,12 @@ fn FileRow(index: usize, count: Signal<usize>, file: Callback<usize, Option<File
             data-testid="file"
             data-name=path
             data-tone=move || tone.get().name()
-            title=move || info.with(|info| marked(&info.more).into_owned())
+            title=move || info.with(|info| shown(&info.more))
             style:top=format!("{}px", index as f64 * ROW)
         >
             <Glyph icon=Signal::derive(move || glyph(tone.get())) />
             <span class="file-path"><Name name=path /></span>
-            <span class="file-words">{move || info.with(|info| marked(&info.words).into_owned())}</span>
+            <span class="file-words">{move || info.with(|info| shown(&info.words))}</span>
         </div>
     }
 }

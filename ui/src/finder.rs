@@ -3,6 +3,7 @@
 use leptos::ev::KeyboardEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
+use wstp_words::say;
 
 use crate::button::Button;
 use crate::icon::{Glyph, Icon};
@@ -45,7 +46,7 @@ pub fn Finder(
         group.set(Group::ALL.into_iter().find(|group| group.name() == picked));
     };
     view! {
-        <div class="finder" role="search" aria-label="This folder">
+        <div class="finder" role="search" aria-label=say!(this_folder)>
             <div class="finder-field">
                 <Glyph icon=Icon::Search />
                 <input
@@ -53,8 +54,9 @@ pub fn Finder(
                     type="search"
                     autocomplete="off"
                     spellcheck="false"
-                    placeholder="Search this folder"
-                    aria-label="Search this folder"
+                    dir="auto"
+                    placeholder=say!(search_this_folder)
+                    aria-label=say!(search_this_folder)
                     aria-keyshortcuts="/"
                     data-testid="search"
                     node_ref=field
@@ -64,16 +66,16 @@ pub fn Finder(
                 />
             </div>
             <Show when=move || search.with(|search| !search.trim().is_empty())>
-                <Button testid="search-all" on_press=on_deep>"Search all folders"</Button>
+                <Button testid="search-all" on_press=on_deep>{say!(search_all_folders)}</Button>
             </Show>
             <select
                 class="input finder-kind"
-                aria-label="Kind"
+                aria-label=say!(column_kind)
                 data-testid="kind"
                 prop:value=move || group.get().map_or("all", Group::name)
                 on:change=pick
             >
-                <option value="all">"All kinds"</option>
+                <option value="all">{say!(all_kinds)}</option>
                 {Group::ALL.map(|group| view! { <option value=group.name()>{group.words()}</option> }).collect_view()}
             </select>
         </div>

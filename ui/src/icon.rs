@@ -71,6 +71,11 @@ pub enum Icon {
 }
 
 impl Icon {
+    /// Whether it points along the line, and so turns round where lines run from right to left.
+    const fn points(self) -> bool {
+        matches!(self, Self::Back | Self::ChevronRight | Self::OpenTab)
+    }
+
     /// The outline, as the `d` of an SVG path.
     const fn path(self) -> &'static str {
         match self {
@@ -148,7 +153,7 @@ pub fn Glyph(
     icon: Signal<Icon>,
 ) -> impl IntoView {
     view! {
-        <svg class="glyph" viewBox="0 0 24 24" aria-hidden="true">
+        <svg class="glyph" class:points=move || icon.get().points() viewBox="0 0 24 24" aria-hidden="true">
             <path d=move || icon.get().path() />
         </svg>
     }

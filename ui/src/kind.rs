@@ -1,5 +1,7 @@
 //! The kinds of a folder's entries, and their icons.
 
+use wstp_words::say;
+
 use crate::icon::Icon;
 
 /// The kind of a folder's entry.
@@ -26,13 +28,13 @@ impl EntryKind {
     }
 
     /// Why a click has no effect, in words.
-    pub const fn note(self) -> Option<&'static str> {
+    pub fn note(self) -> Option<String> {
         match self {
             Self::Folder | Self::File => None,
-            Self::Dangling => Some("broken link"),
-            Self::LeadsOut => Some("link leads out"),
-            Self::Circle => Some("link in a circle"),
-            Self::Unreadable => Some("not readable"),
+            Self::Dangling => Some(say!(broken_link)),
+            Self::LeadsOut => Some(say!(link_leads_out)),
+            Self::Circle => Some(say!(link_in_circle)),
+            Self::Unreadable => Some(say!(not_readable)),
         }
     }
 }
@@ -92,16 +94,16 @@ impl Group {
     }
 
     /// Its words.
-    pub const fn words(self) -> &'static str {
+    pub fn words(self) -> String {
         match self {
-            Self::Folder => "Folders",
-            Self::Image => "Images",
-            Self::Video => "Videos",
-            Self::Audio => "Audio",
-            Self::Document => "Documents",
-            Self::Archive => "Archives",
-            Self::Code => "Code",
-            Self::Other => "Other files",
+            Self::Folder => say!(kind_folders),
+            Self::Image => say!(kind_images),
+            Self::Video => say!(kind_videos),
+            Self::Audio => say!(kind_audio),
+            Self::Document => say!(kind_documents),
+            Self::Archive => say!(kind_archives),
+            Self::Code => say!(kind_code),
+            Self::Other => say!(kind_rest),
         }
     }
 }

@@ -5,6 +5,8 @@ use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
+use wstp_words::language::is_right_to_left;
+use wstp_words::say;
 
 /// Room that stays between the menu and the edge of the window, in pixels.
 const MARGIN: f64 = 4.0;
@@ -78,10 +80,11 @@ pub fn asks_for_menu(event: &KeyboardEvent) -> bool {
     event.key() == "ContextMenu" || (event.shift_key() && event.key() == "F10")
 }
 
-/// The place where an element's menu opens: its lower left corner.
+/// The place where an element's menu opens: the lower corner where its text begins.
 pub fn beneath(element: &Element) -> (f64, f64) {
     let place = element.get_bounding_client_rect();
-    (place.left() + 16.0, place.bottom())
+    let along = if is_right_to_left() { place.right() - 16.0 } else { place.left() + 16.0 };
+    (along, place.bottom())
 }
 
 /// Draws the open menu; once in a page.
@@ -106,7 +109,11 @@ fn Shown(menu: Menu, open: Open) -> impl IntoView {
         };
         let (width, height) = (window().inner_width(), window().inner_height());
         place.set((
-            inside(at.0, size.width(), width.ok().and_then(|width| width.as_f64())),
+            inside(
+                if is_right_to_left() { at.0 - size.width() } else { at.0 },
+                size.width(),
+                width.ok().and_then(|width| width.as_f64()),
+            ),
             inside(at.1, size.height(), height.ok().and_then(|height| height.as_f64())),
         ));
         focus(element.first_element_child());
@@ -143,7 +150,7 @@ fn Shown(menu: Menu, open: Open) -> impl IntoView {
         <div
             class="menu"
             role="menu"
-            aria-label="Actions"
+            aria-label=say!(actions)
             data-testid="menu"
             node_ref=element
             style:left=move || format!("{}px", place.get().0)

@@ -5,7 +5,7 @@
 //! tooltip always have the whole name.
 
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_text::strangers::{marked, runs_right_to_left};
 
 /// Names up to this many characters are left in one piece.
 const WHOLE: usize = 20;
@@ -26,11 +26,6 @@ pub fn split(name: &str) -> (&str, &str) {
     let cut = name.len().saturating_sub(tail);
     let around = name.as_bytes().get(cut.saturating_sub(1)..).unwrap_or_default();
     if around.is_ascii() { name.split_at(cut) } else { (name, "") }
-}
-
-/// Hebrew, Arabic and their neighbours, and the characters that steer direction.
-fn runs_right_to_left(character: char) -> bool {
-    matches!(u32::from(character), 0x0590..=0x08FF | 0x200E..=0x200F | 0x202A..=0x202E | 0x2066..=0x2069 | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF)
 }
 
 /// Shows a name on one line, as wide as its place allows.

@@ -1,7 +1,7 @@
 //! Problems and their remedies: banners in place, empty places, and words for screen readers.
 
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_words::shown;
 
 use crate::icon::{Glyph, Icon};
 
@@ -61,8 +61,8 @@ pub fn Banner(
         <div class="banner" role=role data-tone=move || tone.get().name() data-testid=name>
             <Glyph icon=Signal::derive(icon) />
             <p>
-                <strong>{move || what.with(|what| marked(what).into_owned())}</strong>
-                {move || advice.with(|advice| (!advice.is_empty()).then(|| format!(" {}", marked(advice))))}
+                <strong>{move || what.with(|what| shown(what))}</strong>
+                {move || advice.with(|advice| (!advice.is_empty()).then(|| format!(" {}", shown(advice))))}
             </p>
             {children.map(|children| view! { <div class="banner-actions">{children()}</div> })}
         </div>

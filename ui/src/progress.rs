@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::format::{bytes, duration, rate};
+use wstp_words::{Arg, say};
+
+use crate::format::{bytes, rate};
 
 /// The figures of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,7 +25,7 @@ impl Progress {
         if self.done >= self.total {
             bytes(self.total)
         } else {
-            format!("{} of {}", bytes(self.done), bytes(self.total))
+            say!(amount_of, Arg::Bytes(self.done), Arg::Bytes(self.total))
         }
     }
 
@@ -34,7 +36,7 @@ impl Progress {
 
     /// `1 min 20 s left`, or nothing.
     pub fn left(&self) -> String {
-        self.seconds_left.map(|seconds| format!("{} left", duration(seconds))).unwrap_or_default()
+        self.seconds_left.map(|seconds| say!(time_left, Arg::Seconds(seconds))).unwrap_or_default()
     }
 }
 

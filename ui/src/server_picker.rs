@@ -4,6 +4,7 @@ use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::html;
 use leptos::prelude::*;
 use wstp_text::strangers;
+use wstp_words::say;
 
 use crate::button::{Button, Weight};
 use crate::icon::{Glyph, Icon};
@@ -103,14 +104,15 @@ pub fn ServerPicker(
                     autocomplete="off"
                     autocapitalize="off"
                     spellcheck="false"
+                    dir="auto"
                     node_ref=field
                     data-testid="server-input"
                     role="combobox"
-                    aria-label="Server"
+                    aria-label=say!(server)
                     aria-controls="picker-options"
                     aria-expanded=move || expanded().to_string()
                     aria-activedescendant=move || marked.get().map(option_id)
-                    placeholder="Server, as host:port"
+                    placeholder=say!(server_hint)
                     prop:value=value
                     on:input=move |event| {
                         was_typed.set_value(true);
@@ -123,7 +125,7 @@ pub fn ServerPicker(
                     on:click=move |_| open.set(true)
                     on:blur=move |_| open.set(false)
                 />
-                <ul class="picker-options" id="picker-options" role="listbox" aria-label="Servers" hidden=move || !expanded()>
+                <ul class="picker-options" id="picker-options" role="listbox" aria-label=say!(servers) hidden=move || !expanded()>
                     <For each=move || shown.get().into_iter().enumerate() key=|(index, option)| (*index, option.clone()) let((index, option))>
                         <li
                             role="option"
@@ -145,7 +147,7 @@ pub fn ServerPicker(
                 </ul>
             </div>
             <Button weight=weight submit=true testid="connect" disabled=Signal::derive(move || value.with(|typed| typed.trim().is_empty()))>
-                <span class="picker-verb">{move || if busy.get() { "Connecting" } else { "Connect" }}</span>
+                <span class="picker-verb">{move || if busy.get() { say!(connecting) } else { say!(connect) }}</span>
             </Button>
         </form>
     }

@@ -2,7 +2,7 @@
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_words::{say, shown};
 
 use crate::button::{Button, IconButton};
 use crate::icon::Icon;
@@ -60,7 +60,7 @@ pub fn SourceList(
     };
     let list = picks_id.clone();
     view! {
-        <section class="sources" aria-label="Servers of this file">
+        <section class="sources" aria-label=say!(servers_of_file)>
             <ul>
                 <For each=move || ids.get() key=|id| *id let(id)>
                     <Source id=id sources=sources on_remove=on_remove />
@@ -72,9 +72,10 @@ pub fn SourceList(
                     type="text"
                     autocomplete="off"
                     spellcheck="false"
+                    dir="auto"
                     list=list
-                    placeholder="Server or link"
-                    aria-label="Another server with this file, or a link to it"
+                    placeholder=say!(server_or_link)
+                    aria-label=say!(mirror_label)
                     data-testid="mirror-address"
                     prop:value=address
                     on:input=move |event| address.set(event_target_value(&event))
@@ -84,13 +85,14 @@ pub fn SourceList(
                     type="text"
                     autocomplete="off"
                     spellcheck="false"
-                    placeholder="Path of the file there"
-                    aria-label="Path of the file there"
+                    dir="auto"
+                    placeholder=say!(path_there)
+                    aria-label=say!(path_there)
                     data-testid="mirror-path"
                     prop:value=path
                     on:input=move |event| path.set(event_target_value(&event))
                 />
-                <Button submit=true testid="add-mirror" disabled=is_missing>"Add"</Button>
+                <Button submit=true testid="add-mirror" disabled=is_missing>{say!(add)}</Button>
                 <datalist id=picks_id>
                     <For each=move || picks.get() key=Clone::clone let(pick)>
                         <option value=pick></option>
@@ -108,13 +110,12 @@ fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -
         Memo::new(move |_| info.with(|info| info.as_ref().map(pick).unwrap_or_default()))
     };
     let name = part(|info| info.name.clone());
-    let shown = move |pick: fn(&SourceInfo) -> &String| {
-        Memo::new(move |_| {
-            info.with(|info| info.as_ref().map(|info| marked(pick(info)).into_owned()).unwrap_or_default())
-        })
+    let part_shown = move |pick: fn(&SourceInfo) -> &String| {
+        Memo::new(move |_| info.with(|info| info.as_ref().map(|info| shown(pick(info))).unwrap_or_default()))
     };
-    let (path, words, facts) = (shown(|info| &info.path), shown(|info| &info.words), shown(|info| &info.facts));
-    let title = shown(|info| &info.name);
+    let (path, words, facts) =
+        (part_shown(|info| &info.path), part_shown(|info| &info.words), part_shown(|info| &info.facts));
+    let title = part_shown(|info| &info.name);
     let tone = move || info.with(|info| info.as_ref().map(|info| info.tone.name()));
     let is_removable = info.with_untracked(|info| info.as_ref().is_some_and(|info| info.is_removable));
     view! {
@@ -127,9 +128,9 @@ fn Source(id: u32, sources: Signal<Vec<SourceInfo>>, on_remove: Callback<u32>) -
                     view! {
                         <IconButton
                             icon=Icon::Close
-                            label="Remove this server"
+                            label=say!(remove_server)
                             testid="remove-source"
-                            spoken=Signal::derive(move || name.with(|name| format!("Remove the server {name}")))
+                            spoken=Signal::derive(move || name.with(|name| say!(remove_server_named, name)))
                             on_press=move || on_remove.run(id)
                         />
                     }

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use leptos::prelude::*;
-
-use crate::format::rate;
+use wstp_words::{Arg, say};
 
 /// The drawing's size in its own units.
 const SIZE: (f64, f64) = (240.0, 48.0);
@@ -64,10 +63,10 @@ pub fn SpeedCurve(
     speeds: Signal<Speeds>,
 ) -> impl IntoView {
     let drawn = Memo::new(move |_| speeds.with(|speeds| paths(&speeds.points())));
-    let peak = move || speeds.with(|speeds| format!("Peak {}", rate(speeds.peak())));
+    let peak = move || speeds.with(|speeds| say!(peak, Arg::Rate(speeds.peak())));
     view! {
         <figure class="curve">
-            <svg viewBox="0 0 240 48" preserveAspectRatio="none" role="img" aria-label="Speed over the last half a minute">
+            <svg viewBox="0 0 240 48" preserveAspectRatio="none" role="img" aria-label=say!(speed_curve)>
                 <path class="curve-base" d="M0 47.5h240" />
                 <path class="curve-area" d=move || drawn.with(|(_, area)| area.clone()) />
                 <path class="curve-line" d=move || drawn.with(|(line, _)| line.clone()) />

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
-use wstp_text::strangers::marked;
+use wstp_words::shown;
 
 use crate::button::{Button, Weight};
 
@@ -38,7 +38,7 @@ impl Toasts {
 
     /// Shows a note, with a button for an action such as undo.
     pub fn show(self, text: String, action: Option<(String, Callback<()>)>) {
-        let (id, text) = (self.next.get_value(), marked(&text).into_owned());
+        let (id, text) = (self.next.get_value(), shown(&text));
         self.next.set_value(id.wrapping_add(1));
         self.shown.update(|shown| {
             shown.push(Toast { id, text, action });

@@ -5,6 +5,7 @@ use leptos::html;
 use leptos::prelude::*;
 use web_sys::Element;
 use wstp_text::strangers::marked;
+use wstp_words::{say, shown};
 
 use crate::block_map::{BlockMap, BlockStrip};
 use crate::button::{Button, IconButton, Weight};
@@ -111,26 +112,26 @@ impl Action {
     }
 
     /// Its words.
-    pub const fn words(self) -> &'static str {
+    pub fn words(self) -> String {
         match self {
-            Self::Save => "Save",
-            Self::SaveAgain => "Save again",
-            Self::SaveInto => "Save into a folder",
-            Self::Again => "Download again",
-            Self::Preview => "Preview",
-            Self::Show => "Show in folder",
-            Self::Answer => "Answer",
-            Self::Update => "Update",
-            Self::LogIn => "Log in",
-            Self::Retry => "Try again now",
-            Self::Resume => "Resume",
-            Self::Begin => "Start anyway",
-            Self::First => "Move to the top",
-            Self::Earlier => "Move up",
-            Self::Later => "Move down",
-            Self::Pause => "Pause",
-            Self::Cancel => "Cancel",
-            Self::Remove => "Remove from the list",
+            Self::Save => say!(save),
+            Self::SaveAgain => say!(save_again),
+            Self::SaveInto => say!(save_into),
+            Self::Again => say!(download_again),
+            Self::Preview => say!(preview),
+            Self::Show => say!(show_in_folder),
+            Self::Answer => say!(answer),
+            Self::Update => say!(update),
+            Self::LogIn => say!(log_in),
+            Self::Retry => say!(try_again_now),
+            Self::Resume => say!(resume),
+            Self::Begin => say!(start_anyway),
+            Self::First => say!(move_to_top),
+            Self::Earlier => say!(move_up),
+            Self::Later => say!(move_down),
+            Self::Pause => say!(pause),
+            Self::Cancel => say!(cancel),
+            Self::Remove => say!(remove_from_list),
         }
     }
 
@@ -190,7 +191,7 @@ pub struct TransferInfo {
     /// The rarer actions, offered in the details.
     pub more: Vec<Action>,
     /// More about it: label and value.
-    pub facts: Vec<(&'static str, String)>,
+    pub facts: Vec<(String, String)>,
 }
 
 /// The row of a transfer.
@@ -234,7 +235,7 @@ pub fn TransferRow(
     let part = move |pick: fn(&TransferInfo) -> String| Memo::new(move |_| info.with(pick));
     let id = part(|info| info.id.clone());
     let name = part(|info| info.name.clone());
-    let words = part(|info| marked(&info.words).into_owned());
+    let words = part(|info| shown(&info.words));
     let origin = part(|info| marked(&info.origin).into_owned());
     let is_folder = Memo::new(move |_| info.with(|info| info.is_folder));
     let icon = move || if is_folder.get() { Icon::Folder } else { name.with(|name| file_icon(name)) };
@@ -259,7 +260,7 @@ pub fn TransferRow(
                     type="button"
                     node_ref=title
                     data-testid="expand"
-                    title=move || if is_folder.get() { "Files and details" } else { "Details" }
+                    title=move || if is_folder.get() { say!(files_and_details) } else { say!(details) }
                     aria-expanded=move || open.get().to_string()
                     on:click=move |_| open.update(|open| *open = !*open)
                 >
@@ -347,7 +348,7 @@ fn keeping_focus(
 
 /// The spoken label: it names the row, because many rows have the same buttons.
 fn spoken(action: Action, name: Memo<String>) -> Signal<String> {
-    Signal::derive(move || name.with(|name| format!("{} {name}", action.words())))
+    Signal::derive(move || name.with(|name| say!(action_named, &action.words(), name)))
 }
 
 /// Whether the focused element disappeared.
@@ -363,8 +364,8 @@ fn TroubleLine(info: Signal<TransferInfo>, name: Memo<String>, on_action: Callba
         trouble.get().map(|Trouble { what, advice }| {
             view! {
                 <p role="alert" data-testid="error">
-                    <strong>{marked(&what).into_owned()}</strong>
-                    {(!advice.is_empty()).then(|| format!(" {}", marked(&advice)))}
+                    <strong>{shown(&what)}</strong>
+                    {(!advice.is_empty()).then(|| format!(" {}", shown(&advice)))}
                 </p>
             }
         })
@@ -411,7 +412,7 @@ fn Details(
             <dl class="facts">
                 <For each=move || facts.get() key=Clone::clone let((label, value))>
                     <dt>{label}</dt>
-                    <dd><bdi>{marked(&value).into_owned()}</bdi></dd>
+                    <dd><bdi>{shown(&value)}</bdi></dd>
                 </For>
             </dl>
         </div>

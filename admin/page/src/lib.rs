@@ -30,5 +30,7 @@ pub fn start() {
             body.set_text_content(Some("This page broke. Load it again: the server goes on without it."));
         }
     }));
+    #[cfg(target_arch = "wasm32")]
+    wstp_words::language::use_english();
     mount_to_body(page::Page);
 }

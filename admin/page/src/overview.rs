@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use wstp_admin_messages::{Action, HISTORY, State};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::field::RateField;
-use wstp_ui::format::{bytes, count, rate};
+use wstp_ui::format::{bytes, rate};
+use wstp_words::{Arg, say};
 
 use crate::parts::{moment, part};
 use crate::server::Server;
@@ -36,7 +37,7 @@ pub fn Overview(server: Server) -> impl IntoView {
             {figure("Sent since the start", "sent", |state| bytes(state.sent))}
             {figure("Clients", "clients", |state| callers(state).to_string())}
             {figure("Connections", "connections", |state| state.clients.len().to_string())}
-            {figure("Being hashed", "hashing", |state| count(state.hashing as u64, "file", "files"))}
+            {figure("Being hashed", "hashing", |state| say!(files, Arg::Count(state.hashing as u64)))}
             {figure("Load", "load", |state| format!("{:.2}", state.load))}
         </dl>
         <Hour server=server />

@@ -43,6 +43,8 @@ impl Chromium {
         let process = command
             // A killed Chromium leaves its lock's folder behind. Beside the profile it is removed with it.
             .env("TMPDIR", &profile.root)
+            // It has precedence over LANG and the like (gettext).
+            .env("LANGUAGE", profile.language.unwrap_or("en"))
             .args(["--enable-logging=stderr", "--remote-debugging-port=0", "--window-size=1200,900", "about:blank"])
             .stderr(File::create(&log)?)
             .spawn()

@@ -23,6 +23,8 @@ pub struct Profile {
     pub(super) proxy: Option<SocketAddr>,
     /// The display that it shows its windows on.
     pub(super) display: Option<String>,
+    /// The language of the browser, if not the machine's.
+    pub(super) language: Option<&'static str>,
     /// Removes a temporary profile.
     _temporary: Option<TempDir>,
 }
@@ -113,6 +115,7 @@ impl Profile {
             neighbour: None,
             proxy: None,
             display: None,
+            language: None,
             _temporary: None,
         })
     }
@@ -151,6 +154,13 @@ impl Profile {
     #[must_use]
     pub fn on(self, desktop: &Desktop) -> Self {
         Self { display: Some(desktop.display().to_owned()), ..self }
+    }
+
+    /// The same for a browser in another language, such as `de`. Chromium has its words in the package
+    /// `chromium-l10n`.
+    #[must_use]
+    pub fn speaking(self, language: &'static str) -> Self {
+        Self { language: Some(language), ..self }
     }
 
     /// The folder that it saves to.

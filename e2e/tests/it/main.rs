@@ -14,6 +14,7 @@ mod folders;
 mod full_disk;
 mod hostile;
 mod interruptions;
+mod languages;
 mod late_replies;
 mod limits;
 mod logins;

@@ -17,7 +17,7 @@ const FAULTS: &str = "
     const scrolls = document.documentElement.scrollWidth > innerWidth && getComputedStyle(document.documentElement).overflowX !== 'hidden';
     return [...outside, ...pairs, ...(scrolls ? ['the page scrolls sideways'] : [])]";
 
-async fn faults(view: &View<'_>) -> Result<Vec<String>> {
+pub(crate) async fn faults(view: &View<'_>) -> Result<Vec<String>> {
     Ok(serde_json::from_value(view.run(FAULTS, json!([])).await?)?)
 }
 

@@ -93,7 +93,7 @@ pub async fn handle_message(message: JsValue, sender: JsValue) -> Result<(), JsV
         Knock::Ask { transfer } => saving::ask(transfer).await,
         Knock::StopSaving { transfer } => saving::stop(&transfer).await,
         Knock::Badge { text } => chrome::set_badge(&text).await,
-        Knock::Notify { transfer, title, text } => chrome::notify(&transfer.0, &title, &text).await,
+        Knock::Notify { transfer, title, text } => chrome::notify(&transfer.0, &title.say(), &text.say()).await,
         Knock::KeepCopy { copy } => chrome::keep_copy(&copy).await,
         Knock::KeepLogins { logins } => chrome::keep_logins(&logins).await,
         Knock::AskLogins => say(Inner::Logins(chrome::logins().await?)),

@@ -6,7 +6,7 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wstp_messages::{Knock, Login, TransferId, encode_text};
-use wstp_text::strangers;
+use wstp_words::shown;
 
 #[wasm_bindgen]
 extern "C" {
@@ -373,7 +373,7 @@ pub async fn notify(id: &str, title: &str, text: &str) -> Result<(), JsValue> {
         ("type", "basic".into()),
         ("iconUrl", runtime_url("icons/128.png").into()),
         ("title", title.into()),
-        ("message", strangers::marked(text).as_ref().into()),
+        ("message", shown(text).into()),
     ]);
     notifications_create(id, &options).await.map(drop)
 }
@@ -471,5 +471,5 @@ fn object(fields: &[(&str, JsValue)]) -> JsValue {
 /// The text of an error.
 pub fn error_text(error: &JsValue) -> String {
     let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
-    message.or_else(|| error.as_string()).unwrap_or_else(|| "unknown error".to_owned())
+    message.or_else(|| error.as_string()).unwrap_or_default()
 }

@@ -13,11 +13,13 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, Event, File, Url, Worker, WorkerOptions, WorkerType};
 use wstp_bus::Bus;
+use wstp_client::words::reason;
 use wstp_engine::Instant;
 use wstp_messages::{
     ContextName, Inner, Knock, Message, Problem, SaveOutcome, SavePlace, SaveTask, TransferId, WorkerReport,
     WorkerTask, encode,
 };
+use wstp_words::phrase;
 
 use crate::folder_layout::PACK;
 use crate::network::Online;
@@ -276,8 +278,8 @@ impl Supervisor {
     async fn try_folder(self: Rc<Self>, transfer: TransferId, folder: String) {
         if let Err(error) = Self::knock_for_folder(&transfer, folder).await {
             web_sys::console::error_1(&error);
-            let what = format!("Chrome could not save the folder ({}).", chrome::error_text(&error));
-            let folder = Err(problem(what, "It is still here; save it again."));
+            let what = phrase!(chrome_folder_not_saved, &reason(&chrome::error_text(&error)));
+            let folder = Err(problem(what, phrase!(still_here)));
             self.say(Inner::FolderTried { transfer, folder });
         }
     }
@@ -355,8 +357,8 @@ impl Supervisor {
 /// Chrome did not take a file.
 fn unsaved(error: &JsValue) -> Problem {
     web_sys::console::error_1(error);
-    let what = format!("Chrome could not save the file ({}).", chrome::error_text(error));
-    problem(what, "It is still here; save it again.")
+    let what = phrase!(chrome_file_not_saved, &reason(&chrome::error_text(error)));
+    problem(what, phrase!(still_here))
 }
 
 /// Passes something on to the service worker that nobody waits for.

@@ -329,6 +329,11 @@ fn at(offset: u64) -> FileSystemReadWriteOptions {
     options
 }
 
+/// An error of storage, for the console.
+pub fn failed(error: StoreError) -> JsValue {
+    JsError::new(&format!("the sandbox failed: {error:?}")).into()
+}
+
 /// The meaning of storage's exception.
 pub fn store_error(error: JsValue) -> StoreError {
     match error_name(&error).as_str() {

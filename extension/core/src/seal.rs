@@ -11,8 +11,8 @@ use wstp_client::store::BlockFile;
 use wstp_messages::{Stamp, TransferId};
 
 use crate::catalogue::record::FORMAT;
+use crate::opfs::failed;
 use crate::opfs::{Folder, bytes};
-use crate::words::store_problem;
 
 /// Its file in the transfer's folder.
 const SEAL: &str = "seal";
@@ -60,7 +60,7 @@ impl Seal {
     /// The error that storage returns.
     pub async fn write(&self, transfer: &TransferId) -> Result<(), JsValue> {
         let file = Folder::open(&["transfers", &transfer.0]).await?.file(SEAL).await?;
-        file.overwrite(&self.encode()).map_err(|error| store_problem(error).what.into())
+        file.overwrite(&self.encode()).map_err(failed)
     }
 }
 

@@ -3,35 +3,34 @@
 use wasm_bindgen::prelude::*;
 use wstp_client::address::AddressError;
 use wstp_client::diagnosis;
-use wstp_client::words::{self, FrontEnd, Words};
+use wstp_client::words::{self, FrontEnd, Words, reason};
 use wstp_engine::StoreError;
 use wstp_engine::folder::{FolderProblem, LeftOut};
 use wstp_messages::{Problem, WaitReason};
 use wstp_protocol::ErrorCode;
-use wstp_text::strangers::sentence;
+use wstp_words::{Arg, Phrase, key, phrase};
 
 /// A problem from its two sentences.
-pub fn problem(what: impl Into<String>, advice: impl Into<String>) -> Problem {
+pub fn problem(what: impl Into<Phrase>, advice: impl Into<Phrase>) -> Problem {
     Problem { what: what.into(), advice: advice.into() }
 }
 
 /// The sentences that are the extension's own.
 pub const EXTENSION: FrontEnd = FrontEnd {
-    name: "the extension",
-    here: "this browser",
-    fetch: "Download",
-    example: "Type one like 192.168.1.5:3000 or files.example.org.",
-    name_a_path: "Type the server alone, and open its folders.",
-    look: "Open the folder again to see what is there.",
-    not_a_folder: "Go back and open the folder again.",
-    share_gone: "Ask who runs the server. Downloads go on when it is back.",
-    get_again: "Download it again.",
-    update: "Update to get it as it is now; what still matches is kept.",
-    lost: "Retrying automatically. If this does not help, check that the server runs.",
-    silent: "Retrying automatically.",
-    log_in: "Log in to go on.",
-    log_in_to_proxy: "Open any page in a tab, log in to the proxy there, and try again.",
-    other_proxy: " A proxy that your browser uses can be the cause too.",
+    name: key!(the_extension),
+    here: key!(this_browser),
+    example: key!(address_example),
+    name_a_path: key!(type_server_alone),
+    look: key!(open_folder_again),
+    not_a_folder: key!(go_back_and_open),
+    share_gone: key!(share_gone_advice),
+    get_again: key!(download_it_again),
+    update: key!(update_advice),
+    lost: key!(lost_advice),
+    silent: key!(retrying_sentence),
+    log_in: key!(log_in_to_go_on),
+    log_in_to_proxy: key!(log_in_to_proxy),
+    other_proxy: key!(other_proxy),
 };
 
 /// A problem in words that all front ends have.
@@ -45,58 +44,42 @@ pub fn address_problem(error: &AddressError) -> Problem {
 }
 
 /// Something else than a WSTP server answers at the address shown as `label`.
-pub fn not_wstp(label: &str, reason: &str) -> Problem {
+pub fn not_wstp(label: &str, reason: &Phrase) -> Problem {
     told(diagnosis::not_wstp(label, reason))
 }
 
 /// Somebody told Chrome that a file is not to be saved.
 pub fn cancelled_problem() -> Problem {
-    problem("Saving was cancelled in Chrome.", "The file is still here; save it again when you like.")
+    problem(phrase!(saving_cancelled), phrase!(saving_cancelled_advice))
 }
 
 /// Chrome waits for somebody before it goes on with this file, or with so many of a folder.
 pub fn waiting_problem(reason: WaitReason, of_folder: Option<usize>) -> Problem {
     let files = match of_folder {
-        None => "this file".to_owned(),
-        Some(1) => "one of the files".to_owned(),
-        Some(count) => format!("{count} of the files"),
+        None => phrase!(this_file),
+        Some(count) => phrase!(of_the_files, Arg::Count(count as u64)),
     };
     match reason {
-        WaitReason::Keep => problem(format!("Chrome asks whether to keep {files}."), "Answer in Chrome's downloads."),
-        WaitReason::Paused => problem(
-            format!("You or another extension paused {files} in Chrome."),
-            "Resume it in Chrome's downloads. Nothing is lost.",
-        ),
-        WaitReason::Name => problem(
-            format!("Chrome waits for a name for {files}."),
-            "Answer if it asks where to save. If it does not ask, another extension holds the download.",
-        ),
+        WaitReason::Keep => problem(phrase!(chrome_asks_keep, &files), phrase!(chrome_asks_keep_advice)),
+        WaitReason::Paused => problem(phrase!(paused_in_chrome, &files), phrase!(paused_in_chrome_advice)),
+        WaitReason::Name => problem(phrase!(chrome_waits_for_name, &files), phrase!(chrome_waits_for_name_advice)),
     }
 }
 
 /// Chrome saved a file, or one of a folder, elsewhere than it was told to.
 pub fn misplaced_problem(path: &str, is_of_folder: bool) -> Problem {
-    let file = if is_of_folder { "one of them" } else { "this" };
-    problem(
-        format!("Chrome saved {file} as {path}, under another name or in another folder than it should."),
-        "Another extension probably changed that. The copy in the browser is kept: save it into a folder that you choose, or switch that extension off.",
-    )
+    let what = if is_of_folder { phrase!(one_misplaced, path) } else { phrase!(file_misplaced, path) };
+    problem(what, phrase!(misplaced_advice))
 }
 
 /// Chrome would save the files of a folder elsewhere than it was told to.
 pub fn renamed_problem() -> Problem {
-    problem(
-        "Another extension changes the names of downloads, so the files of this folder would lose theirs.",
-        "Nothing was saved. Save it into a folder that you choose, or switch that extension off.",
-    )
+    problem(phrase!(names_changed), phrase!(names_changed_advice))
 }
 
 /// Chrome asks for every single file.
 pub fn asked_problem() -> Problem {
-    problem(
-        "Chrome asks where to save each file, or another extension stopped this.",
-        "Nothing was saved. Save it into a folder that you choose once for all files.",
-    )
+    problem(phrase!(asks_for_each), phrase!(asks_for_each_advice))
 }
 
 /// The engine's problem with a server that is called `label`.
@@ -107,24 +90,23 @@ pub fn engine_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 /// The engine's problem that it waits to pass.
 pub fn passing_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     let advice = match found {
-        wstp_engine::Problem::Storage(_) => "It continues once there is space. Nothing that arrived is lost.",
-        _ => "It continues once the server has it again. Nothing that arrived is lost.",
+        wstp_engine::Problem::Storage(_) => phrase!(continues_with_space),
+        _ => phrase!(continues_with_server),
     };
-    Problem { advice: advice.to_owned(), ..engine_problem(found, label) }
+    Problem { advice, ..engine_problem(found, label) }
 }
 
 /// The engine's problem with one of several servers, called `label`.
 pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     use wstp_engine::Problem as P;
     match found {
-        P::Changed => problem("It has another file of this name.", "Remove it, or add it again with the right path."),
-        P::BadBlocks => problem("It sent bytes that do not belong to this file.", "They were thrown away."),
-        P::Protocol(text) => problem(
-            format!("What it says can't be understood ({text})."),
-            "Remove it, or ask who runs it to update the server.",
-        ),
-        P::Connection => problem("There is no connection to it.", "Retrying automatically."),
-        P::Stalled => problem("It does not answer.", "Retrying automatically."),
+        P::Changed => problem(phrase!(source_other_file), phrase!(source_other_file_advice)),
+        P::BadBlocks => problem(phrase!(source_bad_blocks), phrase!(source_bad_blocks_advice)),
+        P::Protocol(text) => {
+            problem(phrase!(source_not_understood, &reason(text)), phrase!(source_not_understood_advice))
+        }
+        P::Connection => problem(phrase!(source_no_connection), phrase!(retrying_sentence)),
+        P::Stalled => problem(phrase!(source_silent), phrase!(retrying_sentence)),
         found => engine_problem(found, label),
     }
 }
@@ -133,8 +115,8 @@ pub fn source_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
 pub fn link_problem(found: &wstp_engine::Problem, label: &str) -> Problem {
     use wstp_engine::Problem as P;
     match found {
-        P::Server { text, .. } => problem(sentence(text), "Remove it, or add it again with another link."),
-        P::Changed => problem("It has another file under this link.", "Remove it, or add it again with another link."),
+        P::Server { text, .. } => problem(reason(text), phrase!(other_link_advice)),
+        P::Changed => problem(phrase!(link_other_file), phrase!(other_link_advice)),
         found => source_problem(found, label),
     }
 }
@@ -147,53 +129,36 @@ pub fn folder_problem(found: &FolderProblem, label: &str) -> Problem {
 /// Describes a problem that the engine met with a file or folder within a folder. Its row is narrow, and names it
 /// already.
 pub fn member_problem(found: &FolderProblem, label: &str) -> Problem {
-    const ALLOW: &str = "Ask who runs the server to allow it, then try again.";
     let FolderProblem::Source(wstp_engine::Problem::Server { code, .. }) = found else {
         return folder_problem(found, label);
     };
     match code {
-        ErrorCode::NotFound => {
-            problem("Gone from the server.", "It was listed, and then moved or deleted. Try again when it is back.")
-        }
-        ErrorCode::NotAFile => {
-            problem("Not a file any more.", "It changed after it was listed. Download the folder again.")
-        }
-        ErrorCode::NotADirectory => {
-            problem("Not a folder any more.", "It changed after it was listed. Download the folder again.")
-        }
-        ErrorCode::Forbidden => problem("The server may not read it.", ALLOW),
-        ErrorCode::UsedUp => {
-            problem("What was allowed is used up.", "Ask who runs the server for more, then try again.")
-        }
-        ErrorCode::InvalidPath => problem("The server refuses this name.", ALLOW),
-        ErrorCode::Io => {
-            problem("The server's disk failed.", "Ask who runs the server to look at its log, then try again.")
-        }
-        ErrorCode::Changed => problem("It changes all the time.", "Try again when nobody writes to it."),
+        ErrorCode::NotFound => problem(phrase!(member_gone), phrase!(member_gone_advice)),
+        ErrorCode::NotAFile => problem(phrase!(member_no_file), phrase!(member_changed_advice)),
+        ErrorCode::NotADirectory => problem(phrase!(member_no_folder), phrase!(member_changed_advice)),
+        ErrorCode::Forbidden => problem(phrase!(member_forbidden), phrase!(member_allow_advice)),
+        ErrorCode::UsedUp => problem(phrase!(member_used_up), phrase!(member_used_up_advice)),
+        ErrorCode::InvalidPath => problem(phrase!(member_name_refused), phrase!(member_allow_advice)),
+        ErrorCode::Io => problem(phrase!(member_disk_failed), phrase!(member_disk_failed_advice)),
+        ErrorCode::Changed => problem(phrase!(member_changes), phrase!(member_changes_advice)),
         _ => folder_problem(found, label),
     }
 }
 
 /// Why something was left out of a folder, unless nothing is missed by that.
 pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
-    reason.is_missed().then(|| told(words::left_out(reason, &EXTENSION)))
+    reason.is_missed().then(|| told(words::left_out(reason)))
 }
 
 /// A server called `label` refuses who the user is. `had_login` says whether the user was logged in there.
 pub fn unauthorized_problem(label: &str, had_login: bool) -> Problem {
-    let what = match had_login {
-        true => format!("Your login to {label} has ended."),
-        false => format!("{label} wants to know who you are."),
-    };
+    let what = if had_login { phrase!(login_ended, label) } else { phrase!(login_wanted, label) };
     problem(what, EXTENSION.log_in)
 }
 
 /// A download waits for a login.
 pub fn login_problem(label: &str, had_login: bool) -> Problem {
-    Problem {
-        advice: "Log in to continue. Nothing that arrived is lost.".to_owned(),
-        ..unauthorized_problem(label, had_login)
-    }
+    Problem { advice: phrase!(log_in_to_continue), ..unauthorized_problem(label, had_login) }
 }
 
 /// The refusal of a server called `label`, and its reason.
@@ -208,15 +173,10 @@ pub fn store_problem(error: StoreError) -> Problem {
 
 fn stored(error: StoreError) -> Words {
     match error {
-        StoreError::Full => Words::new(
-            "There is no space left on this computer.",
-            "Make room, then try again. Nothing that arrived is lost.",
-        ),
-        StoreError::TooLarge => {
-            Words::new("The server names a size that no file can have.", "Ask who runs the server what it is.")
-        }
-        StoreError::Missing => Words::new("The copy in the sandbox is gone.", "Try again to fetch it anew."),
-        StoreError::Io => Words::new("The browser could not write to its sandbox.", "Check the disk, then try again."),
+        StoreError::Full => Words::new(phrase!(computer_full), phrase!(computer_full_advice)),
+        StoreError::TooLarge => Words::new(phrase!(size_impossible), phrase!(size_impossible_advice)),
+        StoreError::Missing => Words::new(phrase!(sandbox_copy_gone), phrase!(sandbox_copy_gone_advice)),
+        StoreError::Io => Words::new(phrase!(sandbox_failed), phrase!(sandbox_failed_advice)),
     }
 }
 
@@ -226,49 +186,45 @@ pub fn other_version() -> JsValue {
 }
 
 /// Why what the sandbox has of a transfer can't be opened.
-pub fn unopened_problem(reason: &str) -> Problem {
-    problem(
-        format!("The browser's copy can't be opened ({}).", sentence(reason)),
-        "Try again, or restart the browser. If that does not help, remove it and download it again.",
-    )
+pub fn unopened_problem(error: &str) -> Problem {
+    problem(phrase!(copy_not_opened, &reason(error)), phrase!(copy_not_opened_advice))
 }
 
 /// The problem to show when a transfer's former files are gone or damaged.
 pub fn begun_anew_problem() -> Problem {
-    problem("What had arrived of this is missing or damaged.", "The download starts again from the beginning.")
+    problem(phrase!(arrived_damaged), phrase!(arrived_damaged_advice))
 }
 
 /// Why a complete transfer is verified anew.
 pub fn recheck_problem() -> Problem {
-    problem(
-        "The browser's copy may have changed since it was verified.",
-        "It is checked before it is saved. Wrong parts are downloaded again.",
-    )
+    problem(phrase!(copy_may_have_changed), phrase!(copy_may_have_changed_advice))
 }
 
 /// A complete transfer was verified anew, and something was wrong. `found` keeps it from being fetched again.
 pub fn refetch_problem(found: Option<Problem>) -> Problem {
-    const WRONG: &str = "Part of the browser's copy changed after it was verified.";
+    let wrong = phrase!(copy_part_changed);
     match found {
-        None => problem(WRONG, "That part is downloaded again before it is saved. Other downloads are not affected."),
+        None => problem(wrong, phrase!(copy_part_refetched).and(&phrase!(others_not_affected))),
         Some(found) => problem(
-            format!("{WRONG} That part can't be downloaded again now. {}", found.what),
-            format!("This is not saved until it is right. Other downloads are not affected. {}", found.advice),
+            wrong.and(&phrase!(copy_part_unavailable)).and(&found.what),
+            phrase!(not_saved_until_right).and(&phrase!(others_not_affected)).and(&found.advice),
         ),
     }
 }
 
 /// A transfer was verified anew, and its stored files are not as they were then either.
 pub fn changing_problem() -> Problem {
-    problem(
-        "The browser's copy changed again after it was checked.",
-        "It was not saved. Make room on the disk, end other programs that touch the browser's files, then save it again.",
-    )
+    problem(phrase!(copy_changed_again), phrase!(copy_changed_again_advice))
 }
 
 /// A transfer of unknown origin has to be fetched again.
 pub fn sourceless_problem() -> Problem {
-    problem("Nobody knows where this download came from.", "Remove it, and download it again from its server.")
+    problem(phrase!(origin_unknown), phrase!(origin_unknown_advice))
+}
+
+/// The worker can't go on, and nobody knows why.
+pub fn stuck_problem() -> Problem {
+    problem(phrase!(download_cant_go_on), phrase!(try_again_sentence))
 }
 
 #[cfg(test)]
@@ -280,7 +236,7 @@ mod tests {
         for code in ErrorCode::ALL.iter().copied() {
             let found = wstp_engine::Problem::Server { code, text: "Odd.".to_owned() };
             let told = member_problem(&FolderProblem::Source(found), "a.long.host.example.org:3000");
-            assert!(told.what.ends_with('.') && told.advice.ends_with('.'), "{told:?}");
+            assert!(told.what.say().ends_with('.') && told.advice.say().ends_with('.'), "{told:?}");
             let ends_the_download = matches!(
                 code,
                 ErrorCode::Unauthorized
@@ -289,7 +245,10 @@ mod tests {
                     | ErrorCode::ShuttingDown
                     | ErrorCode::ShareGone
             );
-            assert!(ends_the_download || told.what.len() <= 30 || told.what.contains("refused"), "{told:?}");
+            assert!(
+                ends_the_download || told.what.say().len() <= 30 || told.what.say().contains("refused"),
+                "{told:?}"
+            );
         }
     }
 
@@ -300,7 +259,7 @@ mod tests {
             let told = [source_problem(&found, "host:3000"), link_problem(&found, "host:3000")];
             assert_eq!(told[0], told[1]);
             // It stands in a row that begins with its name.
-            assert!(!told[0].what.contains("host"), "{told:?}");
+            assert!(!told[0].what.say().contains("host"), "{told:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The data that views show.
 
 use serde::{Deserialize, Serialize};
+use wstp_words::Phrase;
 
 use crate::{LoginView, TransferId};
 
@@ -122,9 +123,9 @@ pub enum ListedKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The problem: one sentence.
-    pub what: String,
+    pub what: Phrase,
     /// The remedy: one sentence, or empty.
-    pub advice: String,
+    pub advice: Phrase,
 }
 
 /// One transfer in its current state.

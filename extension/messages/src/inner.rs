@@ -1,6 +1,7 @@
 //! Messages between service worker, offscreen document, catalogue and transfer workers. Views send only [`Knock`].
 
 use serde::{Deserialize, Serialize};
+use wstp_words::Phrase;
 
 use crate::{BlockOrder, Credential, Login, Problem, TransferId, TransferView};
 
@@ -53,9 +54,9 @@ pub enum Knock {
         /// The transfer it is about.
         transfer: TransferId,
         /// One line.
-        title: String,
+        title: Phrase,
         /// One sentence.
-        text: String,
+        text: Phrase,
     },
     /// From the offscreen document: keep this copy of the list of downloads outside of the sandbox.
     KeepCopy {
@@ -176,9 +177,9 @@ pub enum Inner {
         /// The transfer it is about.
         transfer: TransferId,
         /// One line.
-        title: String,
+        title: Phrase,
         /// One sentence.
-        text: String,
+        text: Phrase,
     },
     /// Supervisor to workers: the browser has a network again.
     Online,

@@ -6,9 +6,9 @@
 use leptos::prelude::*;
 use wstp_messages::{Command, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot, TransferView};
 use wstp_ui::arrangement::{Arrangement, Entry, Sort, SortBy};
-use wstp_ui::format::count;
 use wstp_ui::kind::{EntryKind, Group};
 use wstp_ui::selection::Selection;
+use wstp_words::{Arg, phrase, say};
 
 use crate::catalogue::Catalogue;
 use crate::memory;
@@ -194,11 +194,8 @@ impl Browse {
         }
         if chosen.len() > MOST_CHOSEN {
             return self.notice.set(Some(Problem {
-                what: format!(
-                    "{} are too many to download one by one.",
-                    count(chosen.len() as u64, "entry", "entries")
-                ),
-                advice: "Download the whole folder, or choose fewer.".to_owned(),
+                what: phrase!(too_many_chosen, &phrase!(entries, Arg::Count(chosen.len() as u64))),
+                advice: phrase!(too_many_chosen_advice),
             }));
         }
         self.notice.set(None);
@@ -210,7 +207,7 @@ impl Browse {
     fn fetch_next(self, mut commands: Vec<Command>, existing: u64, on_told: Callback<String>) {
         let Some(next) = commands.pop() else {
             if existing > 0 {
-                on_told.run(format!("{} already in the list", count(existing, "download is", "downloads are")));
+                on_told.run(say!(already_listed, Arg::Count(existing)));
             }
             return;
         };
@@ -381,8 +378,8 @@ impl Browse {
                 let existing = self.store.transfer(&transfer);
                 let is_past = |view: &TransferView| view.folder.is_some() && is_complete(view);
                 on_existing.run(match existing.is_some_and(|kept| kept.view.with_untracked(is_past)) {
-                    true => format!("{name} was downloaded before. Remove it from the list to download it again"),
-                    false => format!("{name} is already in the list"),
+                    true => say!(downloaded_before, &name),
+                    false => say!(is_in_list, &name),
                 });
             }
             Ok(_) => {}
@@ -512,8 +509,5 @@ fn entry(listed: Listed) -> Entry {
 }
 
 fn odd_answer() -> Problem {
-    Problem {
-        what: "The extension sent an unexpected answer.".to_owned(),
-        advice: "Reload this page. If that does not help, reload the extension.".to_owned(),
-    }
+    Problem { what: phrase!(odd_answer), advice: phrase!(reload_page) }
 }

@@ -11,12 +11,12 @@ use wstp_ui::breadcrumbs::Breadcrumbs;
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::entry_list::{EntryList, Place as Spot};
 use wstp_ui::finder::Finder;
-use wstp_ui::format::{bytes, count};
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::kind::EntryKind;
 use wstp_ui::menu::{Menu, MenuItem};
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::selection::Selection;
+use wstp_words::{Arg, phrase, say};
 
 use crate::browse::{Browse, Look, Place};
 use crate::catalogue::Catalogue;
@@ -56,7 +56,7 @@ pub fn BrowsePane(
         store.transfer_of(&place.address, &place.beneath(&path)).map(|kept| kept.view.with(short))
     };
     view! {
-        <section class="pane" aria-label="Files">
+        <section class="pane" aria-label=say!(files_title)>
             {move || {
                 browse
                     .place
@@ -92,16 +92,16 @@ pub fn BrowsePane(
                 <span role="status">{move || summary(browse)}</span>
                 <Show when=has_choice>
                     <Button testid="clear-choice" weight=Weight::Quiet on_press=move || browse.selection.update(Selection::clear)>
-                        "Clear"
+                        {say!(clear)}
                     </Button>
                     <Button testid="download-chosen" weight=Weight::Primary on_press=move || browse.fetch_chosen(on_existing)>
-                        "Download"
+                        {say!(download)}
                     </Button>
                 </Show>
                 <Show when=move || can_be_fetched.get() && !has_choice()>
                     <ToolButton
                         icon=Icon::Download
-                        label="Download this folder"
+                        label=say!(download_this_folder)
                         testid="download-this"
                         on_press=move || browse.fetch_this(on_existing)
                     />
@@ -162,32 +162,34 @@ fn step_by_key(browse: Browse) {
 fn open_menu(browse: Browse, menu: Menu, entry: Entry, at: Spot, on_existing: Callback<String>) {
     let chosen = browse.chosen();
     if chosen.len() > 1 && chosen.contains(&entry) {
-        let words = format!("Download {}", count(chosen.len() as u64, "entry", "entries"));
+        let words = say!(download_entries, Arg::Count(chosen.len() as u64));
         return menu.open(
             at,
             vec![
                 MenuItem::new(words, "menu-download", move || browse.fetch_chosen(on_existing)),
-                MenuItem::new("Clear selection", "menu-clear", move || browse.selection.update(Selection::clear)),
+                MenuItem::new(say!(clear_selection), "menu-clear", move || browse.selection.update(Selection::clear)),
             ],
         );
     }
     let (name, opened, chosen) = (entry.name.clone(), entry.clone(), entry.clone());
     let mut items = Vec::new();
     if entry.kind == EntryKind::Folder {
-        items.push(MenuItem::new("Open", "menu-open", move || browse.open_entry(opened.clone(), on_existing)));
+        items.push(MenuItem::new(say!(open), "menu-open", move || browse.open_entry(opened.clone(), on_existing)));
         let folder = entry.clone();
-        items.push(MenuItem::new("Download folder", "menu-download", move || {
+        items.push(MenuItem::new(say!(download_folder), "menu-download", move || {
             browse.fetch_folder(folder.clone(), on_existing);
         }));
     } else {
-        items.push(MenuItem::new("Download", "menu-download", move || browse.open_entry(opened.clone(), on_existing)));
+        items.push(MenuItem::new(say!(download), "menu-download", move || {
+            browse.open_entry(opened.clone(), on_existing)
+        }));
     }
     if !entry.folder.is_empty() {
-        items.push(MenuItem::new("Show in its folder", "menu-show", move || browse.show_in_folder(entry.clone())));
+        items.push(MenuItem::new(say!(show_in_its_folder), "menu-show", move || browse.show_in_folder(entry.clone())));
     }
     let choose = move || browse.choose(&chosen);
-    items.push(MenuItem::new("Select", "menu-select", choose));
-    items.push(MenuItem::new("Copy name", "menu-copy", move || chrome::copy(&name)));
+    items.push(MenuItem::new(say!(select), "menu-select", choose));
+    items.push(MenuItem::new(say!(copy_name), "menu-copy", move || chrome::copy(&name)));
     menu.open(at, items);
 }
 
@@ -200,11 +202,11 @@ fn steps(place: &Place) -> Vec<String> {
 fn Hits(browse: Browse) -> impl IntoView {
     move || {
         browse.deep.get().map(|words| {
-            let words = format!("All folders: {}", marked(&words));
+            let words = say!(all_folders, &words);
             view! {
                 <div class="hits" data-testid="hits">
                     <bdi>{words}</bdi>
-                    <Button testid="leave-hits" weight=Weight::Quiet on_press=move || browse.leave_hits()>"Back to the folder"</Button>
+                    <Button testid="leave-hits" weight=Weight::Quiet on_press=move || browse.leave_hits()>{say!(back_to_folder)}</Button>
                 </div>
             }
         })
@@ -223,8 +225,8 @@ fn Notices(browse: Browse) -> impl IntoView {
             failed()
                 .map(|Problem { what, advice }| {
                     view! {
-                        <Banner tone=Tone::Bad what=what advice=advice>
-                            <Button testid="retry" on_press=move || browse.retry()>"Try again"</Button>
+                        <Banner tone=Tone::Bad what=what.say() advice=advice.say()>
+                            <Button testid="retry" on_press=move || browse.retry()>{say!(try_again)}</Button>
                         </Banner>
                     }
                 })
@@ -235,8 +237,8 @@ fn Notices(browse: Browse) -> impl IntoView {
                 .get()
                 .map(|Problem { what, advice }| {
                     view! {
-                        <Banner tone=Tone::Warn what=what advice=advice>
-                            <IconButton icon=Icon::Close label="Dismiss" on_press=move || browse.notice.set(None) />
+                        <Banner tone=Tone::Warn what=what.say() advice=advice.say()>
+                            <IconButton icon=Icon::Close label=say!(dismiss) on_press=move || browse.notice.set(None) />
                         </Banner>
                     }
                 })
@@ -251,7 +253,7 @@ fn Bar(browse: Browse, catalogue: Catalogue) -> impl IntoView {
         let Look::Barred(server, need, Problem { what, advice }) = browse.look.get() else { return ().into_any() };
         match need {
             Need::Login => view! {
-                <Banner calm=true tone=Tone::Neutral what=what advice=advice />
+                <Banner calm=true tone=Tone::Neutral what=what.say() advice=advice.say() />
                 <LoginForm server=server catalogue=catalogue on_done=move |()| browse.retry() />
             }
             .into_any(),
@@ -262,9 +264,9 @@ fn Bar(browse: Browse, catalogue: Catalogue) -> impl IntoView {
                     spawn_local(async move { drop(chrome::open_tab(&page).await) });
                 };
                 view! {
-                    <Banner tone=Tone::Bad what=what advice=advice>
-                        <Button weight=Weight::Primary testid="open-page" on_press=open>"Open its page"</Button>
-                        <Button testid="retry" on_press=move || browse.retry()>"Try again"</Button>
+                    <Banner tone=Tone::Bad what=what.say() advice=advice.say()>
+                        <Button weight=Weight::Primary testid="open-page" on_press=open>{say!(open_its_page)}</Button>
+                        <Button testid="retry" on_press=move || browse.retry()>{say!(try_again)}</Button>
                     </Banner>
                 }
                 .into_any()
@@ -279,19 +281,19 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
     move || {
         browse.offer.get().map(|file| {
             let is_file = file.kind == EntryKind::File;
-            let what = if is_file { format!("{}, {}", file.name, bytes(file.size)) } else { file.name };
+            let what = if is_file { say!(listed, &file.name, Arg::Bytes(file.size)) } else { file.name };
             let advice = match is_file {
-                true => "The address points to this file.",
-                false => "The address points to this, and the server can't read it.",
+                true => say!(address_of_file),
+                false => say!(address_unreadable),
             };
             view! {
-                <Banner tone=Tone::Neutral what=what advice=advice.to_owned()>
+                <Banner tone=Tone::Neutral what=what advice=advice>
                     <Show when=move || is_file>
                         <Button weight=Weight::Primary testid="take-offer" on_press=move || browse.take_offer(on_existing)>
-                            "Download"
+                            {say!(download)}
                         </Button>
                     </Show>
-                    <IconButton icon=Icon::Close label="Dismiss" on_press=move || browse.offer.set(None) />
+                    <IconButton icon=Icon::Close label=say!(dismiss) on_press=move || browse.offer.set(None) />
                 </Banner>
             }
         })
@@ -305,36 +307,31 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
         match browse.look.get() {
         Look::Failed(_) | Look::Barred(..) => ().into_any(),
         Look::Loading if browse.deep.with(Option::is_some) => {
-            view! { <p class="waiting">"Searching…"</p> }.into_any()
+            view! { <p class="waiting">{say!(searching)}</p> }.into_any()
         }
-        Look::Connecting | Look::Loading => view! { <p class="waiting">"Loading…"</p> }.into_any(),
+        Look::Connecting | Look::Loading => view! { <p class="waiting">{say!(loading)}</p> }.into_any(),
         Look::Shown | Look::Cut if browse.list.with(|list| list.total() > 0) => view! {
             <div class="empty">
                 <Glyph icon=Icon::Search />
-                <strong>"Nothing matches"</strong>
-                <Button testid="show-all" on_press=move || browse.show_all()>"Show all"</Button>
+                <strong>{say!(nothing_matches)}</strong>
+                <Button testid="show-all" on_press=move || browse.show_all()>{say!(show_all)}</Button>
             </div>
         }
         .into_any(),
         Look::Shown | Look::Cut if browse.deep.with(Option::is_some) => view! {
-            <EmptyState icon=Icon::Search title="Nothing found" hint="No name in these folders has all of the words.".to_owned() />
+            <EmptyState icon=Icon::Search title=say!(nothing_found) hint=say!(nothing_found_hint) />
         }
         .into_any(),
         Look::Shown | Look::Cut => {
             let is_share = browse.place.with(|place| place.as_ref().is_some_and(|place| place.folders.is_empty()));
-            let hint = if is_share { "Nothing is shared here yet." } else { "Use the arrow above to go back." };
-            view! { <EmptyState icon=Icon::Folder title="This folder is empty" hint=hint.to_owned() /> }.into_any()
+            let hint = if is_share { say!(nothing_shared) } else { say!(use_the_arrow) };
+            view! { <EmptyState icon=Icon::Folder title=say!(folder_empty) hint=hint /> }.into_any()
         }
         Look::Nothing => {
             let hint = move || {
-                if store.servers.with(Vec::is_empty) {
-                    "Type a server's address above, such as 127.0.0.1:3000."
-                } else {
-                    "Choose a server above, or type an address."
-                }
+                if store.servers.with(Vec::is_empty) { say!(type_address) } else { say!(choose_server) }
             };
-            view! { <EmptyState icon=Icon::Server title="No server connected" hint=Signal::derive(move || hint().to_owned()) /> }
-                .into_any()
+            view! { <EmptyState icon=Icon::Server title=say!(no_server) hint=Signal::derive(hint) /> }.into_any()
         }
     }
     };
@@ -349,25 +346,24 @@ fn summary(browse: Browse) -> String {
         browse.list.with(|list| (list.folders() as u64, list.len() as u64, list.total(), list.is_filtered()));
     let mut parts = Vec::new();
     if folders > 0 {
-        parts.push(count(folders, "folder", "folders"));
+        parts.push(phrase!(folders, Arg::Count(folders)));
     }
     if shown > folders {
-        parts.push(count(shown - folders, "file", "files"));
+        parts.push(phrase!(files, Arg::Count(shown - folders)));
     }
     match browse.look.get() {
-        Look::Loading if browse.deep.with(Option::is_some) => parts.push("searching".to_owned()),
-        Look::Loading => parts.push("loading more".to_owned()),
-        Look::Cut => parts.push("and more than can be shown".to_owned()),
-        Look::Connecting => return "Connecting".to_owned(),
+        Look::Loading if browse.deep.with(Option::is_some) => parts.push(phrase!(searching_parts)),
+        Look::Loading => parts.push(phrase!(loading_more)),
+        Look::Cut => parts.push(phrase!(more_than_shown)),
+        Look::Connecting => return say!(connecting),
         _ => {}
     }
-    match parts.join(", ") {
-        words if is_filtered && total > 0 => {
-            let words = if words.is_empty() { "nothing".to_owned() } else { words };
-            format!("{words} of {}", count(total as u64, "entry", "entries"))
-        }
-        words => words,
+    let words = parts.into_iter().reduce(|words, next| phrase!(listed, &words, &next));
+    if is_filtered && total > 0 {
+        let words = words.unwrap_or_else(|| phrase!(nothing));
+        return say!(amount_of, &words, &phrase!(entries, Arg::Count(total as u64)));
     }
+    words.unwrap_or_default().say()
 }
 
 /// How many are chosen, and how much that is as far as it is known.
@@ -385,9 +381,9 @@ fn chosen(browse: Browse) -> String {
         }
     });
     let words = match (folders, files) {
-        (0, _) => count(files, "file", "files"),
-        (_, 0) => count(folders, "folder", "folders"),
-        _ => format!("{}, {}", count(folders, "folder", "folders"), count(files, "file", "files")),
+        (0, _) => phrase!(files, Arg::Count(files)),
+        (_, 0) => phrase!(folders, Arg::Count(folders)),
+        _ => phrase!(listed, &phrase!(folders, Arg::Count(folders)), &phrase!(files, Arg::Count(files))),
     };
-    if files > 0 { format!("{words} selected, {}", bytes(size)) } else { format!("{words} selected") }
+    if files > 0 { say!(selected_size, &words, Arg::Bytes(size)) } else { say!(selected, &words) }
 }

@@ -12,6 +12,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use wstp_bus::Bus;
 use wstp_messages::{Command, CommandId, Event, Knock, Message, Problem, Reply, Snapshot};
+use wstp_words::phrase;
 
 use crate::chrome;
 
@@ -60,10 +61,9 @@ impl Catalogue {
                 catalogue.line.set_value(Some(line));
                 catalogue.wake();
             }
-            Err(_) => catalogue.trouble.set(Some(Problem {
-                what: "This page can't reach the rest of the extension.".to_owned(),
-                advice: "Close it and open it again.".to_owned(),
-            })),
+            Err(_) => catalogue
+                .trouble
+                .set(Some(Problem { what: phrase!(cant_reach_extension), advice: phrase!(close_and_open) })),
         }
         catalogue
     }
@@ -83,10 +83,7 @@ impl Catalogue {
             Some(())
         });
         if is_sent.flatten().is_none() {
-            self.trouble.set(Some(Problem {
-                what: "The extension does not answer.".to_owned(),
-                advice: "Close this page and open it again.".to_owned(),
-            }));
+            self.trouble.set(Some(Problem { what: phrase!(extension_silent), advice: phrase!(close_page_and_open) }));
         }
     }
 
@@ -107,8 +104,8 @@ impl Catalogue {
                 Ok(()) => self.watch(),
                 Err(reason) => {
                     let _ = self.trouble.try_set(Some(Problem {
-                        what: format!("The download engine did not start: {reason}"),
-                        advice: "Retrying. If this does not help, restart the browser.".to_owned(),
+                        what: phrase!(engine_not_started, &reason),
+                        advice: phrase!(retrying_restart),
                     }));
                 }
             }

@@ -8,6 +8,7 @@ use leptos::prelude::set_timeout;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{Knock, encode_text};
+use wstp_words::say;
 
 /// Chrome needs no longer to look for a file.
 const LOOKING: Duration = Duration::from_millis(200);
@@ -81,8 +82,8 @@ pub async fn show_saved(path: &str) -> Result<(), String> {
     let found = Array::from(&found);
     let exists = |item: &JsValue| Reflect::get(item, &"exists".into()).is_ok_and(|exists| exists.is_truthy());
     let last = found.iter().rfind(exists);
-    let reason = if found.length() == 0 { "Chrome no longer lists it." } else { "it is no longer there." };
-    let id = last.and_then(|last| Reflect::get(&last, &"id".into()).ok()?.as_f64()).ok_or_else(|| reason.to_owned())?;
+    let reason = if found.length() == 0 { say!(chrome_lists_no_more) } else { say!(no_longer_there) };
+    let id = last.and_then(|last| Reflect::get(&last, &"id".into()).ok()?.as_f64()).ok_or(reason)?;
     downloads_show(id as i32).map_err(|error| words(&error))
 }
 
@@ -95,5 +96,5 @@ fn object(name: &str, value: &JsValue) -> JsValue {
 
 fn words(error: &JsValue) -> String {
     let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
-    message.or_else(|| error.as_string()).unwrap_or_else(|| "Chrome gave no reason.".to_owned())
+    message.or_else(|| error.as_string()).unwrap_or_else(|| say!(chrome_no_reason))
 }

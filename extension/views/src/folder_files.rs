@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wstp_messages::{Command, FileView, FolderView, MAX_FILES, Problem, Reply, TransferId, TransferView};
 use wstp_ui::button::{Button, Weight};
 use wstp_ui::file_list::{FileInfo, FileList};
-use wstp_ui::format::count;
+use wstp_words::{Arg, say};
 
 use crate::catalogue::Catalogue;
 use crate::words::file;
@@ -157,18 +157,18 @@ pub fn FolderFiles(id: TransferId, view: RwSignal<TransferView>, catalogue: Cata
     let problems = move || folder.get().problems;
     let words = move || match files.problem.get() {
         // The known list stays, although the copy that it came from is gone.
-        Some(Problem { what, .. }) if files.total.get() == 0 => what,
-        _ if files.only_problems.get() => count(files.total.get() as u64, "problem", "problems"),
-        _ => count(files.total.get() as u64, "file", "files"),
+        Some(Problem { what, .. }) if files.total.get() == 0 => what.say(),
+        _ if files.only_problems.get() => say!(problems, Arg::Count(files.total.get() as u64)),
+        _ => say!(files, Arg::Count(files.total.get() as u64)),
     };
     let toggle = move || chosen.set(Some(!only_problems.get_untracked()));
     view! {
-        <section aria-label="Files of this folder">
+        <section aria-label=say!(files_of_folder)>
             <div class="files-head">
                 <span>{words}</span>
                 <Show when=move || { problems() > 0 || files.only_problems.get() }>
                     <Button weight=Weight::Quiet testid="only-problems" on_press=toggle>
-                        {move || if files.only_problems.get() { "Show all files" } else { "Show only problems" }}
+                        {move || if files.only_problems.get() { say!(show_all_files) } else { say!(show_only_problems) }}
                     </Button>
                 </Show>
             </div>

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use wstp_messages::{Command, Credential, LoginView, Problem, ServerView};
-use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, ToolButton, Weight};
 use wstp_ui::dialog::Dialog;
 use wstp_ui::field::{Switch, TextField};
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::notice::{Banner, Tone};
+use wstp_words::{Phrase, phrase, say, shown};
 
 use crate::browse::Browse;
 use crate::catalogue::Catalogue;
@@ -51,33 +51,33 @@ pub fn LoginForm(
             }
         });
     };
-    let label = move || if has_token.get() { "Token" } else { "Password" };
-    let verb = move || if is_busy.get() { "Logging in" } else { "Log in" };
+    let label = move || if has_token.get() { say!(token) } else { say!(password) };
+    let verb = move || if is_busy.get() { say!(logging_in) } else { say!(log_in) };
     view! {
         <form class="login" data-testid="login" autocomplete="off" on:submit=submit>
-            {move || problem.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })}
+            {move || problem.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what.say() advice=advice.say() /> })}
             {is_exposed
                 .then(|| {
                     view! {
                         <Banner
                             calm=true
                             tone=Tone::Warn
-                            what="This connection is not encrypted.".to_owned()
-                            advice="Others on the way can read the password, and everything that you download.".to_owned()
+                            what=say!(not_encrypted)
+                            advice=say!(not_encrypted_advice)
                         />
                     }
                 })}
             <Show when=move || !has_token.get()>
-                <TextField label="Name".to_owned() value=user testid="login-user" />
+                <TextField label=say!(user_name) value=user testid="login-user" />
             </Show>
             <TextField
-                label=Signal::derive(move || label().to_owned())
+                label=Signal::derive(label)
                 value=secret
                 is_secret=true
                 testid="login-secret"
             />
             <Switch
-                label="I have a token"
+                label=say!(have_token)
                 on=has_token
                 testid="login-has-token"
                 on_change=move |on| has_token.set(on)
@@ -109,7 +109,7 @@ pub fn LoginDialog(
             server.set(None);
         }
     });
-    let title = move || server.with(|server| server.as_ref().map(|server| format!("Log in to {}", server.label)));
+    let title = move || server.with(|server| server.as_ref().map(|server| say!(log_in_to, &server.label)));
     let done = move |()| {
         open.set(false);
         on_done.run(());
@@ -142,19 +142,19 @@ pub fn Account(browse: Browse, store: Store, catalogue: Catalogue) -> impl IntoV
     };
     let line = move || match (login.get(), browse.hides_more.get() && browse.place.with(Option::is_some)) {
         (Some(login), _) => {
-            let words = marked(&who(&login)).into_owned();
+            let words = shown(&who(&login));
             Some(
                 view! {
                     <span class="account-words" data-testid="account" title=words.clone()>{words.clone()}</span>
-                    <ToolButton icon=Icon::Close label="Log out" testid="log-out" on_press=log_out />
+                    <ToolButton icon=Icon::Close label=say!(log_out) testid="log-out" on_press=log_out />
                 }
                 .into_any(),
             )
         }
         (None, true) => Some(
             view! {
-                <span class="account-words" data-testid="account">"You see only what is public here."</span>
-                <ToolButton icon=Icon::Lock label="Log in" testid="log-in" on_press=move || wanted.set(server()) />
+                <span class="account-words" data-testid="account">{say!(only_public)}</span>
+                <ToolButton icon=Icon::Lock label=say!(log_in) testid="log-in" on_press=move || wanted.set(server()) />
             }
             .into_any(),
         ),
@@ -178,19 +178,30 @@ fn is_exposed(address: &str) -> bool {
     !is_here
 }
 
+/// A role as people call it. A newer server may have others.
+fn role_words(role: &str) -> Phrase {
+    match role {
+        "normal" => phrase!(role_normal),
+        "admin" => phrase!(role_admin),
+        "limited" => phrase!(role_limited),
+        other => phrase!(text, other),
+    }
+}
+
 /// Who the user is, and what the user may do.
 fn who(LoginView { user, role, only, .. }: &LoginView) -> String {
     let who = match (user, only) {
-        (Some(user), Some(_)) if role == "limited" => format!("Logged in as {user}"),
-        (Some(user), _) => format!("Logged in as {user} ({role})"),
-        (None, _) => "Using a token".to_owned(),
+        (Some(user), Some(_)) if role == "limited" => phrase!(logged_in_as, user),
+        (Some(user), _) => phrase!(logged_in_role, user, &role_words(role)),
+        (None, _) => phrase!(using_token),
     };
-    let Some(only) = only else { return who };
-    let named = only.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match only.len() {
-        0 => format!("{who}, which opens nothing"),
-        count if count > NAMED => format!("{who}, limited to {named} and {} more", count - NAMED),
-        _ => format!("{who}, limited to {named}"),
+    let Some(only) = only else { return who.say() };
+    let named = only.iter().take(NAMED).map(|place| phrase!(text, place));
+    let named = named.reduce(|named, next| phrase!(listed, &named, &next));
+    match (named, only.len().saturating_sub(NAMED)) {
+        (None, _) => say!(opens_nothing, &who),
+        (Some(named), 0) => say!(limited_to, &who, &named),
+        (Some(named), rest) => say!(limited_to_more, &who, &named, rest as u64),
     }
 }
 

@@ -9,6 +9,7 @@ use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
 use wstp_ui::toast::{ToastShelf, Toasts};
+use wstp_words::say;
 
 use crate::browse::{Browse, Look};
 use crate::browse_pane::BrowsePane;
@@ -27,6 +28,7 @@ const NARROW: f64 = 900.0;
 pub fn Manager() -> impl IntoView {
     let Page { catalogue, store, browse, toasts, menu } = Page::open();
     let settings = RwSignal::new(false);
+    document().set_title(&say!(manager_title));
     if let Some(address) = asked_address() {
         browse.connect(address);
     }
@@ -51,16 +53,16 @@ pub fn Manager() -> impl IntoView {
                 <Servers browse=browse store=store catalogue=catalogue toasts=toasts />
                 <Button testid="open-settings" on_press=move || settings.set(true)>
                     <Glyph icon=Icon::Settings />
-                    "Settings"
+                    {say!(settings)}
                 </Button>
             </aside>
             <div class="column">
-                <h2 class="bar">"Files"</h2>
+                <h2 class="bar">{say!(files_title)}</h2>
                 <News store=store catalogue=catalogue />
                 <BrowsePane browse=browse store=store catalogue=catalogue menu=menu on_existing=on_existing />
             </div>
             <div class="column">
-                <h2 class="bar">"Transfers"</h2>
+                <h2 class="bar">{say!(transfers)}</h2>
                 <TransfersPane store=store catalogue=catalogue toasts=toasts menu=menu picked=Picked::new(store, catalogue, toasts) />
             </div>
             <SettingsDialog open=settings store=store catalogue=catalogue />
@@ -93,12 +95,12 @@ fn is_narrow() -> RwSignal<bool> {
 fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
     let forget = move |server: ServerView| {
         catalogue.send(Command::Forget { address: server.address.clone() }, |_| {});
-        let words = format!("Forgot {}", server.label);
+        let words = say!(forgot, &server.label);
         let undo = Callback::new(move |()| catalogue.send(Command::Remember { server: server.clone() }, |_| {}));
-        toasts.show(words, Some(("Undo".to_owned(), undo)));
+        toasts.show(words, Some((say!(undo), undo)));
     };
     view! {
-        <ul class="servers" aria-label="Servers">
+        <ul class="servers" aria-label=say!(servers)>
             <For each=move || store.servers.get() key=|server| (server.address.clone(), server.agent.clone()) let(server)>
                 <Server server=server browse=browse on_forget=forget />
             </For>
@@ -127,9 +129,9 @@ fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<
             </button>
             <IconButton
                 icon=Icon::Close
-                label="Forget this server"
+                label=say!(forget_server)
                 testid="forget"
-                spoken=format!("Forget the server {}", forgotten.label)
+                spoken=say!(forget_server_named, &forgotten.label)
                 on_press=move || on_forget.run(forgotten.clone())
             />
         </li>

@@ -3,13 +3,13 @@
 use leptos::ev::visibilitychange;
 use leptos::prelude::*;
 use wstp_messages::{Command, Notice, Problem};
-use wstp_text::strangers::marked;
 use wstp_ui::button::{Button, IconButton};
 use wstp_ui::icon::Icon;
 use wstp_ui::menu::Menu;
 use wstp_ui::notice::{Banner, Tone};
 use wstp_ui::server_picker::PickerOption;
 use wstp_ui::toast::Toasts;
+use wstp_words::{say, shown};
 
 use crate::browse::Browse;
 use crate::catalogue::{self, Catalogue};
@@ -70,9 +70,9 @@ impl Page {
 pub fn News(store: Store, catalogue: Catalogue) -> impl IntoView {
     let trouble = catalogue.trouble();
     view! {
-        {move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })}
+        {move || trouble.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what.say() advice=advice.say() /> })}
         {move || store.notice.get().map(|notice| view! { <Told notice=notice catalogue=catalogue /> })}
-        <p class="spoken" role="status">{move || store.ended.with(|ended| marked(ended).into_owned())}</p>
+        <p class="spoken" role="status">{move || store.ended.with(|ended| shown(ended))}</p>
     }
 }
 
@@ -82,13 +82,14 @@ fn Told(notice: Notice, catalogue: Catalogue) -> impl IntoView {
     let Notice { problem: Problem { what, advice }, is_lasting } = notice;
     let dismiss = move || catalogue.send(Command::Dismiss, |_| {});
     let (tone, button) = if is_lasting {
-        (Tone::Bad, view! { <Button testid="dismiss-notice" on_press=dismiss>"Try again"</Button> }.into_any())
+        (Tone::Bad, view! { <Button testid="dismiss-notice" on_press=dismiss>{say!(try_again)}</Button> }.into_any())
     } else {
-        let close = view! { <IconButton icon=Icon::Close label="Dismiss" testid="dismiss-notice" on_press=dismiss /> };
+        let close =
+            view! { <IconButton icon=Icon::Close label=say!(dismiss) testid="dismiss-notice" on_press=dismiss /> };
         (Tone::Warn, close.into_any())
     };
     view! {
-        <Banner tone=tone what=what advice=advice>
+        <Banner tone=tone what=what.say() advice=advice.say()>
             {button}
         </Banner>
     }

@@ -16,6 +16,7 @@ use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{Command, Problem, TransferId, TransferView};
 use wstp_ui::toast::Toasts;
+use wstp_words::{phrase, say};
 
 use self::files::pick;
 use self::problems::{cant_ask, told};
@@ -26,9 +27,6 @@ use crate::store::Store;
 mod files;
 mod problems;
 mod saving;
-
-/// Chrome tells alike that the user closed its window, did not allow the folder, or has no window to choose in.
-const NONE_PICKED: &str = "Nothing was saved: no folder was chosen, or Chrome was not allowed to use it.";
 
 /// A save by this page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,14 +86,16 @@ impl Picked {
     /// Asks the user for a folder and saves a transfer into it. The user must have clicked just now.
     pub fn save(self, view: &TransferView) {
         if self.going.with_untracked(Option::is_some) {
-            return self.problem.set(Some(told("Another download is being saved.", "Wait until it is done.")));
+            return self.problem.set(Some(told(phrase!(another_being_saved), phrase!(wait_until_done))));
         }
         self.problem.set(None);
         let (transfer, name, is_folder) = (view.id.clone(), view.name.clone(), view.folder.is_some());
         spawn_local(async move {
             let folder = match pick().await {
                 Ok(Some(folder)) => folder,
-                Ok(None) => return self.toasts.show(NONE_PICKED.to_owned(), None),
+                // Chrome tells alike that the user closed its window, did not allow the folder, or has no window to
+                // choose in.
+                Ok(None) => return self.toasts.show(say!(none_picked), None),
                 Err(error) => return self.problem.set(Some(cant_ask(&error))),
             };
             let (id, folder_name) = (transfer.clone(), folder.name());

@@ -11,6 +11,7 @@ use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
 use wstp_ui::toast::ToastShelf;
+use wstp_words::{language, say};
 
 use crate::browse::Look;
 use crate::browse_pane::BrowsePane;
@@ -49,7 +50,7 @@ pub fn Popup() -> impl IntoView {
     let active = Memo::new(move |_| store.tally().active);
     let on_existing = move |words: String| {
         let show = Callback::new(move |()| tab.set(Tab::Transfers));
-        toasts.show(words, Some(("Show".to_owned(), show)));
+        toasts.show(words, Some((say!(show), show)));
     };
     let connect = move |address| {
         tab.set(Tab::Browse);
@@ -70,12 +71,12 @@ pub fn Popup() -> impl IntoView {
                     on_connect=connect
                     autofocus=true
                 />
-                <IconButton icon=Icon::OpenTab label="Open in a tab" testid="open-manager" on_press=open_manager />
+                <IconButton icon=Icon::OpenTab label=say!(open_in_tab) testid="open-manager" on_press=open_manager />
             </header>
             <div class="tabs" role="tablist">
-                <TabButton tab=tab this=Tab::Browse word="Files" icon=Icon::Folder testid="tab-browse" />
-                <TabButton tab=tab this=Tab::Transfers word="Transfers" icon=Icon::Transfers testid="tab-transfers">
-                    <span class="count" class:none=move || active.get() == 0>{move || active.get()}</span>
+                <TabButton tab=tab this=Tab::Browse word=say!(files_title) icon=Icon::Folder testid="tab-browse" />
+                <TabButton tab=tab this=Tab::Transfers word=say!(transfers) icon=Icon::Transfers testid="tab-transfers">
+                    <span class="count" class:none=move || active.get() == 0>{move || language::number(active.get() as f64, 0)}</span>
                 </TabButton>
             </div>
             <News store=store catalogue=catalogue />
@@ -97,7 +98,7 @@ pub fn Popup() -> impl IntoView {
 fn TabButton(
     tab: RwSignal<Tab>,
     this: Tab,
-    word: &'static str,
+    word: String,
     icon: Icon,
     testid: &'static str,
     #[prop(optional)] children: Option<Children>,
@@ -125,7 +126,7 @@ fn TabButton(
             on:click=move |_| tab.set(this)
         >
             <Glyph icon=icon />
-            <span class="tab-word" data-word=word>{word}</span>
+            <span class="tab-word" data-word=word.clone()>{word.clone()}</span>
             {children.map(|children| children())}
         </button>
     }

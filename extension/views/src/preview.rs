@@ -18,6 +18,7 @@ use wstp_ui::kind::media_type;
 use wstp_ui::name::Name;
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::progress::ProgressText;
+use wstp_words::{phrase, say};
 
 use crate::page::{News, Page};
 use crate::words::{info, is_active, is_complete};
@@ -41,6 +42,7 @@ pub fn Preview() -> impl IntoView {
         let id = id.clone();
         move |_| store.is_ready.get().then(|| store.order.with(|order| order.contains(&id)))
     });
+    document().set_title(&say!(preview_title));
     let resume = Callback::new(move |transfer| catalogue.send(Command::Resume { transfer }, |_| {}));
     let shown = move || match kept.get() {
         None => ().into_any(),
@@ -56,7 +58,7 @@ pub fn Preview() -> impl IntoView {
 }
 
 fn gone() -> impl IntoView {
-    view! { <EmptyState icon=Icon::Document title="This file is no longer in the list" hint="Close this tab." /> }
+    view! { <EmptyState icon=Icon::Document title=say!(file_not_in_list) hint=say!(close_tab) /> }
 }
 
 fn file(view: ArcRwSignal<TransferView>, resume: Callback<TransferId>) -> impl IntoView {
@@ -79,8 +81,8 @@ fn file(view: ArcRwSignal<TransferView>, resume: Callback<TransferId>) -> impl I
         let transfer = transfer.clone();
         problem.get().map(|Problem { what, advice }| {
             view! {
-                <Banner tone=Tone::Warn what=what advice=advice calm=true>
-                    <Button testid="resume" on_press=move || resume.run(transfer.clone())>"Resume"</Button>
+                <Banner tone=Tone::Warn what=what.say() advice=advice.say() calm=true>
+                    <Button testid="resume" on_press=move || resume.run(transfer.clone())>{say!(resume)}</Button>
                 </Banner>
             }
         })
@@ -105,10 +107,10 @@ fn problem(view: &TransferView) -> Option<Problem> {
         return None;
     }
     let what = match view.state {
-        TransferState::Paused => "The download is paused.",
-        _ => "The download has stopped.",
+        TransferState::Paused => phrase!(download_paused),
+        _ => phrase!(download_stopped),
     };
-    Some(Problem { what: what.to_owned(), advice: "Only what has arrived can be shown.".to_owned() })
+    Some(Problem { what, advice: phrase!(only_arrived_shown) })
 }
 
 fn contents(view: ArcRwSignal<TransferView>) -> AnyView {
@@ -116,7 +118,8 @@ fn contents(view: ArcRwSignal<TransferView>) -> AnyView {
     let Some(kind) = media_type(&name) else { return unknown().into_any() };
     let url = format!("stored/{id}/{kind}");
     let complete = Memo::new(move |_| view.with(is_complete));
-    let later = move || view! { <EmptyState icon=Icon::Image title="Not complete yet" hint="It is shown here as soon as all of it has arrived." /> };
+    let later =
+        move || view! { <EmptyState icon=Icon::Image title=say!(not_complete_yet) hint=say!(shown_once_complete) /> };
     match kind.split('/').next() {
         Some("video") => view! {
             <video class="preview-player" data-testid="player" controls autoplay src=url on:error=move |event| play_again(&event) />
@@ -143,7 +146,7 @@ fn contents(view: ArcRwSignal<TransferView>) -> AnyView {
 }
 
 fn unknown() -> impl IntoView {
-    view! { <EmptyState icon=Icon::Document title="No preview of this kind of file" hint="Save it to open it." /> }
+    view! { <EmptyState icon=Icon::Document title=say!(no_preview) hint=say!(save_to_open) /> }
 }
 
 /// A player gives up when it gets no bytes for long, as while a server is down. It goes on from the same place.
@@ -171,19 +174,17 @@ fn Text(url: String) -> impl IntoView {
         let read = beginning(&url).await;
         let _ = text.try_set(Some(read));
     });
-    let shown = move || {
-        match text.get() {
-        None => view! { <p class="muted">"Reading the beginning…"</p> }.into_any(),
+    let shown = move || match text.get() {
+        None => view! { <p class="muted">{say!(reading_beginning)}</p> }.into_any(),
         Some(Some((text, is_whole))) => view! {
             <pre class="preview-text" data-testid="text" tabindex="0" dir="auto">{text}</pre>
-            {(!is_whole).then(|| view! { <p class="muted">"This is the beginning. Save the file to see all of it."</p> })}
+            {(!is_whole).then(|| view! { <p class="muted">{say!(only_beginning)}</p> })}
         }
         .into_any(),
         Some(None) => {
-            let (title, hint) = ("The text can't be read now", "Reload this page to try again.");
+            let (title, hint) = (say!(text_unreadable), say!(reload_to_retry));
             view! { <EmptyState icon=Icon::Document title=title hint=hint /> }.into_any()
         }
-    }
     };
     view! { {shown} }
 }

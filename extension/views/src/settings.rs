@@ -6,6 +6,7 @@ use wstp_ui::button::{Button, Weight};
 use wstp_ui::dialog::Dialog;
 use wstp_ui::field::{RateField, Stepper, Switch};
 use wstp_ui::notice::{Banner, Tone};
+use wstp_words::say;
 
 use crate::catalogue::Catalogue;
 use crate::store::Store;
@@ -22,10 +23,10 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
     let part = move |pick: fn(Settings) -> bool| Signal::derive(move || pick(store.settings.get()));
     let number = move |pick: fn(Settings) -> u8| Signal::derive(move || pick(store.settings.get()));
     view! {
-        <Dialog open=open title="Settings".to_owned()>
-            {move || problem.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what advice=advice /> })}
+        <Dialog open=open title=say!(settings)>
+            {move || problem.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what.say() advice=advice.say() /> })}
             <Stepper
-                label="Transfers at once"
+                label=say!(transfers_at_once)
                 value=number(|settings| settings.active_transfers)
                 min=1
                 max=4
@@ -33,34 +34,34 @@ pub fn SettingsDialog(open: RwSignal<bool>, store: Store, catalogue: Catalogue) 
                 on_change=move |value| change(&|settings| settings.active_transfers = value)
             />
             <Stepper
-                label="Connections per transfer"
+                label=say!(connections_per_transfer)
                 value=number(|settings| settings.connections)
                 min=0
-                least="auto"
+                least=say!(auto)
                 max=16
                 testid="set-connections"
                 on_change=move |value| change(&|settings| settings.connections = value)
             />
             <RateField
-                label="Total speed limit"
+                label=say!(total_speed_limit)
                 value=Signal::derive(move || store.settings.get().rate_limit)
                 testid="set-rate"
                 on_change=move |rate| change(&|settings| settings.rate_limit = rate)
             />
             <Switch
-                label="Save each download when it is complete"
+                label=say!(save_when_complete)
                 on=part(|settings| settings.save_when_complete)
                 testid="set-save"
                 on_change=move |on| change(&|settings| settings.save_when_complete = on)
             />
             <Switch
-                label="Delete the browser's copy after saving"
+                label=say!(delete_after_saving)
                 on=part(|settings| settings.free_after_save)
                 testid="set-free"
                 on_change=move |on| change(&|settings| settings.free_after_save = on)
             />
             <div class="dialog-actions">
-                <Button weight=Weight::Primary testid="settings-done" on_press=move || open.set(false)>"Done"</Button>
+                <Button weight=Weight::Primary testid="settings-done" on_press=move || open.set(false)>{say!(done)}</Button>
             </div>
         </Dialog>
     }

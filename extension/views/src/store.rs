@@ -7,6 +7,7 @@ use wstp_messages::{
     Event, LoginView, Notice, ServerView, Settings, Snapshot, TransferId, TransferState, TransferView,
 };
 use wstp_ui::speed_curve::Speeds;
+use wstp_words::say;
 
 use crate::catalogue::News;
 use crate::words::{is_active, kept_bytes, words};
@@ -148,7 +149,7 @@ impl Store {
                 let is_end =
                     matches!(view.state, TransferState::Complete | TransferState::Saved | TransferState::Failed);
                 if is_end && kept.view.with_untracked(|before| before.state != view.state) {
-                    self.ended.set(format!("{}: {}", view.name, words(&view)));
+                    self.ended.set(say!(named_state, &view.name, &words(&view)));
                 }
                 kept.view.set(view);
             } else {

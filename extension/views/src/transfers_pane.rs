@@ -7,13 +7,13 @@ use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::Confirm;
 use wstp_ui::field::{RateField, Switch};
-use wstp_ui::format::{bytes, count, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::menu::{Menu, MenuItem};
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::source_list::SourceList;
 use wstp_ui::toast::Toasts;
 use wstp_ui::transfer_row::{Action, TransferRow};
+use wstp_words::{Arg, phrase, say};
 
 use crate::catalogue::Catalogue;
 use crate::chrome;
@@ -73,7 +73,7 @@ impl Desk {
             Action::Cancel => {
                 self.send(Command::Cancel { transfer: transfer.clone() });
                 let undo = Callback::new(move |()| self.send(Command::Resume { transfer: transfer.clone() }));
-                self.toasts.show(format!("Cancelled {}", view.name), Some(("Undo".to_owned(), undo)));
+                self.toasts.show(say!(cancelled_named, &view.name), Some((say!(undo), undo)));
             }
             Action::Remove if is_worth_asking(view) => self.asked.set(Some(view.clone())),
             Action::Remove => self.remove(view),
@@ -97,9 +97,8 @@ impl Desk {
         spawn_local(async move {
             if let Err(reason) = chrome::open_tab(&page).await {
                 self.notice.set(Some(Problem {
-                    what: format!("A tab can't be opened: {reason}"),
-                    advice: "Chrome's downloads are in its menu, and all transfers behind the button that opens a tab."
-                        .to_owned(),
+                    what: phrase!(tab_not_opened, &reason),
+                    advice: phrase!(tab_not_opened_advice),
                 }));
             }
         });
@@ -118,8 +117,8 @@ impl Desk {
         self.send(Command::Remove { transfer: view.id.clone() });
         let again = again(view);
         let again = Callback::new(move |()| self.send(again.clone()));
-        let again = (!view.server.is_empty()).then(|| ("Download again".to_owned(), again));
-        self.toasts.show(format!("Removed {}", view.name), again);
+        let again = (!view.server.is_empty()).then(|| (say!(download_again), again));
+        self.toasts.show(say!(removed_named, &view.name), again);
     }
 
     /// Fetches once more what is no longer anywhere; the new row takes the place of this one.
@@ -138,8 +137,8 @@ impl Desk {
                 // The row may say what became of it.
                 chrome::look();
                 self.notice.set(Some(Problem {
-                    what: format!("The folder can't be shown: {reason}"),
-                    advice: format!("The file was saved as {path}."),
+                    what: phrase!(folder_not_shown, &reason),
+                    advice: phrase!(file_saved_as, &path),
                 }));
             }
         });
@@ -174,14 +173,14 @@ pub fn TransfersPane(
     let dates = StoredValue::new_local(DateWriter::new());
     let is_empty = Memo::new(move |_| store.order.with(Vec::is_empty));
     view! {
-        <section class="pane" aria-label="Transfers">
+        <section class="pane" aria-label=say!(transfers)>
             {move || {
                 desk.notice
                     .get()
                     .map(|Problem { what, advice }| {
                         view! {
-                            <Banner tone=Tone::Warn what=what advice=advice>
-                                <IconButton icon=Icon::Close label="Dismiss" on_press=move || desk.notice.set(None) />
+                            <Banner tone=Tone::Warn what=what.say() advice=advice.say()>
+                                <IconButton icon=Icon::Close label=say!(dismiss) on_press=move || desk.notice.set(None) />
                             </Banner>
                         }
                     })
@@ -213,15 +212,15 @@ fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
     let asked = move || {
         let (true, Some(id)) = (store.is_ready.get(), wanted.get()) else { return None };
         let view = store.transfer(&id)?.view;
-        let what = format!("Where to save {}?", view.with_untracked(|view| view.name.clone()));
+        let what = view.with_untracked(|view| say!(where_to_save, &view.name));
         let choose = move || {
             wanted.set(None);
             view.with_untracked(|view| picked.save(view));
         };
         Some(view! {
-            <Banner calm=true tone=Tone::Active what=what advice="Choose a folder once, for all files.".to_owned()>
-                <Button weight=Weight::Primary testid="choose-folder" on_press=choose>"Choose a folder"</Button>
-                <IconButton icon=Icon::Close label="Dismiss" on_press=move || wanted.set(None) />
+            <Banner calm=true tone=Tone::Active what=what advice=say!(choose_once)>
+                <Button weight=Weight::Primary testid="choose-folder" on_press=choose>{say!(choose_folder)}</Button>
+                <IconButton icon=Icon::Close label=say!(dismiss) on_press=move || wanted.set(None) />
             </Banner>
         })
     };
@@ -233,24 +232,24 @@ fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
         if is_checking {
             let state = store.transfer(&transfer).map(|kept| kept.view.with(|view| view.state));
             let percent = if let Some(TransferState::Checking { percent }) = state { percent } else { 0 };
-            return format!("Checking {name}, {percent} %. It is saved into {folder} next.");
+            return say!(checking_first, &name, percent, &folder);
         }
         let size = store.transfer(&transfer).map_or(done, |kept| kept.view.with_untracked(|view| view.size));
-        format!("Saving {name} into {folder}: {} of {}.", bytes(done), bytes(size))
+        say!(saving_into, &name, &folder, Arg::Bytes(done), Arg::Bytes(size))
     });
     let failed = move || {
         let Problem { what, advice } = picked.problem.get()?;
         Some(view! {
-            <Banner tone=Tone::Warn what=what advice=advice>
-                <IconButton icon=Icon::Close label="Dismiss" on_press=move || picked.problem.set(None) />
+            <Banner tone=Tone::Warn what=what.say() advice=advice.say()>
+                <IconButton icon=Icon::Close label=say!(dismiss) on_press=move || picked.problem.set(None) />
             </Banner>
         })
     };
     view! {
         {asked}
         <Show when=move || is_going.get()>
-            <Banner calm=true tone=Tone::Active what=words advice="Keep this page open until it is done.".to_owned()>
-                <IconButton icon=Icon::Close label="Stop saving" testid="stop-saving" on_press=move || picked.stop() />
+            <Banner calm=true tone=Tone::Active what=words advice=say!(keep_page_open)>
+                <IconButton icon=Icon::Close label=say!(stop_saving) testid="stop-saving" on_press=move || picked.stop() />
             </Banner>
         </Show>
         {failed}
@@ -261,13 +260,11 @@ fn IntoFolder(store: Store, picked: Picked) -> impl IntoView {
 #[component]
 fn NothingYet(store: Store, catalogue: Catalogue) -> impl IntoView {
     let trouble = catalogue.trouble();
-    let hint = "Click a file. Downloads continue when you close this window.";
     move || match (store.is_ready.get(), trouble.with(Option::is_some)) {
-        (true, _) => {
-            view! { <EmptyState icon=Icon::Download title="No downloads yet" hint=hint.to_owned() /> }.into_any()
-        }
+        (true, _) => view! { <EmptyState icon=Icon::Download title=say!(no_downloads) hint=say!(no_downloads_hint) /> }
+            .into_any(),
         (false, true) => view! { <div class="fill"></div> }.into_any(),
-        (false, false) => view! { <p class="waiting">"Loading…"</p> }.into_any(),
+        (false, false) => view! { <p class="waiting">{say!(loading)}</p> }.into_any(),
     }
 }
 
@@ -311,14 +308,14 @@ fn OwnSettings(id: TransferId, view: RwSignal<TransferView>, desk: Desk) -> impl
     view! {
         <Show when=move || !view.with(is_complete)>
             <RateField
-                label="Speed limit"
+                label=say!(speed_limit)
                 value=limit
                 testid="limit"
                 on_change=move |rate| desk.send(Command::Limit { transfer: transfer(), rate })
             />
             <Show when=move || view.with(|view| view.folder.is_none())>
                 <Switch
-                    label="Download in order, from the beginning"
+                    label=say!(download_in_order)
                     on=in_order
                     testid="in-order"
                     on_change=move |on| desk.send(Command::Order { transfer: transfer(), order: order(on) })
@@ -342,12 +339,12 @@ fn Footer(store: Store, desk: Desk) -> impl IntoView {
     let tally = Memo::new(move |_| store.tally());
     let words = move || {
         let (active, speed, kept) = tally.with(|tally| (tally.active, tally.rate, tally.kept));
-        let transfers = count(active as u64, "transfer", "transfers");
+        let transfers = phrase!(transfers_count, Arg::Count(active as u64));
         match active {
-            0 if kept > 0 => format!("No active downloads, {} kept in the browser", bytes(kept)),
-            0 => "No active downloads".to_owned(),
-            _ if speed == 0.0 => transfers,
-            _ => format!("{transfers}, {}", rate(speed)),
+            0 if kept > 0 => say!(none_active_kept, Arg::Bytes(kept)),
+            0 => say!(none_active),
+            _ if speed == 0.0 => transfers.say(),
+            _ => say!(listed, &transfers, Arg::Rate(speed)),
         }
     };
     let any = move |pick: fn(&Tally) -> usize| Memo::new(move |_| tally.with(pick) > 0);
@@ -363,16 +360,16 @@ fn Footer(store: Store, desk: Desk) -> impl IntoView {
         <footer class="status">
             <span class="status-words">{words}</span>
             <Show when=move || active.get()>
-                <ToolButton icon=Icon::Pause label="Pause all" testid="pause-all" on_press=sweep(Sweep::Pause) />
+                <ToolButton icon=Icon::Pause label=say!(pause_all) testid="pause-all" on_press=sweep(Sweep::Pause) />
             </Show>
             <Show when=move || paused.get()>
-                <ToolButton icon=Icon::Play label="Resume all" testid="resume-all" on_press=sweep(Sweep::Resume) />
+                <ToolButton icon=Icon::Play label=say!(resume_all) testid="resume-all" on_press=sweep(Sweep::Resume) />
             </Show>
             <Show when=move || failed.get()>
-                <ToolButton icon=Icon::Retry label="Retry all failed" testid="retry-all" on_press=sweep(Sweep::Retry) />
+                <ToolButton icon=Icon::Retry label=say!(retry_all) testid="retry-all" on_press=sweep(Sweep::Retry) />
             </Show>
             <Show when=move || saved.get()>
-                <Button weight=Weight::Quiet testid="clear-saved" on_press=clear>"Clear saved"</Button>
+                <Button weight=Weight::Quiet testid="clear-saved" on_press=clear>{say!(clear_saved)}</Button>
             </Show>
         </footer>
     }
@@ -390,12 +387,10 @@ fn Sure(desk: Desk) -> impl IntoView {
     let text = move || {
         desk.asked.with(|asked| {
             asked.as_ref().map_or_else(String::new, |TransferView { name, state, .. }| match state {
-                TransferState::Complete => {
-                    format!("{name} is not saved to your disk yet. Removing it deletes the only copy.")
-                }
+                TransferState::Complete => say!(remove_unsaved, name),
                 _ => {
                     let kept = asked.as_ref().map_or(0, kept_bytes);
-                    format!("{} of {name} are downloaded. Removing it deletes them.", bytes(kept))
+                    say!(remove_partial, Arg::Bytes(kept), name)
                 }
             })
         })
@@ -413,9 +408,9 @@ fn Sure(desk: Desk) -> impl IntoView {
     view! {
         <Confirm
             open=open
-            title="Remove without saving?".to_owned()
+            title=say!(remove_question)
             text=Signal::derive(text)
-            verb="Remove"
+            verb=say!(remove)
             on_confirm=confirm
         />
     }

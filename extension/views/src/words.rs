@@ -7,11 +7,11 @@ mod tests;
 mod trouble;
 
 use wstp_messages::{BlockRange, FolderView, TransferState, TransferView};
-use wstp_ui::format::{count, duration, grouped};
 use wstp_ui::notice::Tone;
 use wstp_ui::progress::Progress;
 use wstp_ui::ranges::BlockRanges;
 use wstp_ui::transfer_row::TransferInfo;
+use wstp_words::{Arg, phrase, say};
 
 pub use actions::all_actions;
 use actions::{actions, lacks_files, more, remedies};
@@ -25,7 +25,7 @@ pub fn info(view: &TransferView, added: String) -> TransferInfo {
         id: view.id.0.clone(),
         name: view.name.clone(),
         is_folder: view.folder.is_some(),
-        origin: view.server_label.clone(),
+        origin: origin(view),
         state: name(view.state),
         words: words(view),
         tone: tone(view),
@@ -37,6 +37,11 @@ pub fn info(view: &TransferView, added: String) -> TransferInfo {
         more: more(view),
         facts: facts(view, added),
     }
+}
+
+/// The server it comes from, as people call it.
+fn origin(view: &TransferView) -> String {
+    if view.server.is_empty() { say!(unknown_origin) } else { view.server_label.clone() }
 }
 
 /// The name of a state, for tests and style sheets.
@@ -78,19 +83,19 @@ pub const fn is_complete(view: &TransferView) -> bool {
 /// The word of the folder's listing for a file that is being fetched or was: a few characters.
 pub fn short(view: &TransferView) -> String {
     match view.state {
-        TransferState::Queued | TransferState::Starting => "waiting".to_owned(),
-        TransferState::Checking { percent } => format!("checked {percent} %"),
+        TransferState::Queued | TransferState::Starting => say!(short_waiting),
+        TransferState::Checking { percent } => say!(short_checked, percent),
         TransferState::Downloading | TransferState::Verifying => {
-            format!("{} %", wstp_ui::format::percent(here(view), view.size).min(99))
+            say!(percent, wstp_ui::format::percent(here(view), view.size).min(99))
         }
-        TransferState::Waiting { .. } => "retrying".to_owned(),
-        TransferState::Paused => "paused".to_owned(),
-        TransferState::Complete => "complete".to_owned(),
-        TransferState::Saving => "saving".to_owned(),
-        TransferState::Saved if is_gone(view) => "moved".to_owned(),
-        TransferState::Saved => "saved".to_owned(),
-        TransferState::Cancelled => "cancelled".to_owned(),
-        TransferState::Failed => "failed".to_owned(),
+        TransferState::Waiting { .. } => say!(short_retrying),
+        TransferState::Paused => say!(short_paused),
+        TransferState::Complete => say!(short_complete),
+        TransferState::Saving => say!(short_saving),
+        TransferState::Saved if is_gone(view) => say!(short_moved),
+        TransferState::Saved => say!(short_saved),
+        TransferState::Cancelled => say!(short_cancelled),
+        TransferState::Failed => say!(short_failed),
     }
 }
 
@@ -117,39 +122,39 @@ pub fn words(view: &TransferView) -> String {
         return words;
     }
     match view.state {
-        TransferState::Queued if view.needs_login => "Waiting for you to log in".to_owned(),
-        TransferState::Queued if waits_for_room(view) => "Waiting for space".to_owned(),
+        TransferState::Queued if view.needs_login => say!(waiting_for_login),
+        TransferState::Queued if waits_for_room(view) => say!(waiting_for_space),
         TransferState::Queued => turn(view.place),
-        TransferState::Starting => "Starting".to_owned(),
-        TransferState::Downloading => "Downloading".to_owned(),
-        TransferState::Checking { percent } => format!("Checking, {percent} %"),
-        TransferState::Verifying => "Verifying".to_owned(),
+        TransferState::Starting => say!(starting),
+        TransferState::Downloading => say!(downloading),
+        TransferState::Checking { percent } => say!(checking, percent),
+        TransferState::Verifying => say!(verifying),
         TransferState::Waiting { retry_seconds } if retry_seconds >= 0.5 => {
-            format!("Retry in {}", duration(retry_seconds))
+            say!(retry_in, Arg::Seconds(retry_seconds))
         }
-        TransferState::Waiting { .. } => "Retrying".to_owned(),
-        TransferState::Paused => "Paused".to_owned(),
-        TransferState::Complete => "Complete, not saved".to_owned(),
-        TransferState::Saving => "Saving".to_owned(),
-        TransferState::Saved if is_gone(view) => "Moved or deleted".to_owned(),
-        TransferState::Saved if view.missing > 0 => "Some files were moved or deleted".to_owned(),
+        TransferState::Waiting { .. } => say!(retrying),
+        TransferState::Paused => say!(paused),
+        TransferState::Complete => say!(complete_not_saved),
+        TransferState::Saving => say!(saving),
+        TransferState::Saved if is_gone(view) => say!(moved_or_deleted),
+        TransferState::Saved if view.missing > 0 => say!(some_moved),
         TransferState::Saved => saved(view),
-        TransferState::Cancelled => "Cancelled".to_owned(),
-        TransferState::Failed if view.is_outdated => "Changed on the server".to_owned(),
-        TransferState::Failed => "Failed".to_owned(),
+        TransferState::Cancelled => say!(cancelled),
+        TransferState::Failed if view.is_outdated => say!(changed_on_server),
+        TransferState::Failed => say!(failed),
     }
 }
 
 /// The words for a folder in a state in which its files matter.
 fn folder_words(state: TransferState, folder: FolderView) -> Option<String> {
     let FolderView { files, done, saved, is_walking, .. } = folder;
-    let of_all = |number| format!("{} of {}", grouped(number), count(files, "file", "files"));
-    let so_far = if is_walking { format!("{} of {}+ files", grouped(done), grouped(files)) } else { of_all(done) };
+    let of_all = |number: u64| phrase!(amount_of, number, &phrase!(files, Arg::Count(files)));
+    let so_far = if is_walking { phrase!(done_so_far, done, files) } else { of_all(done) };
     match state {
-        TransferState::Downloading => Some(so_far),
-        TransferState::Paused => Some(format!("Paused, {so_far}")),
-        TransferState::Complete if saved > 0 => Some(format!("Saved {}", of_all(saved))),
-        TransferState::Saving => Some(format!("Saving {}", of_all(saved))),
+        TransferState::Downloading => Some(so_far.say()),
+        TransferState::Paused => Some(say!(paused_at, &so_far)),
+        TransferState::Complete if saved > 0 => Some(say!(saved_count, &of_all(saved))),
+        TransferState::Saving => Some(say!(saving_count, &of_all(saved))),
         _ => None,
     }
 }
@@ -160,21 +165,21 @@ fn waits_for_room(view: &TransferView) -> bool {
 
 /// Says under which name it was saved, where that is not its own, or in which folder that the user picked.
 fn saved(view: &TransferView) -> String {
-    let Some(path) = view.saved_as.as_deref() else { return "Saved".to_owned() };
+    let Some(path) = view.saved_as.as_deref() else { return say!(saved) };
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     match path.strip_suffix(name).map(|folder| folder.trim_end_matches('/')) {
-        Some(folder) if !is_whole(path) && name == view.name => format!("Saved in {folder}"),
-        _ if !is_whole(path) => format!("Saved as {path}"),
-        _ if name == view.name => "Saved".to_owned(),
-        _ => format!("Saved as {name}"),
+        Some(folder) if !is_whole(path) && name == view.name => say!(saved_in, folder),
+        _ if !is_whole(path) => say!(saved_as, path),
+        _ if name == view.name => say!(saved),
+        _ => say!(saved_as, name),
     }
 }
 
 fn turn(place: Option<u32>) -> String {
     match place {
-        Some(1) => "Next in line".to_owned(),
-        Some(place) => format!("Number {place} in line"),
-        None => "Waiting its turn".to_owned(),
+        Some(1) => say!(next_in_line),
+        Some(place) => say!(number_in_line, u64::from(place)),
+        None => say!(waiting_its_turn),
     }
 }
 

@@ -48,8 +48,15 @@ const IMPURE: [&str; 10] = [
     "std::{",
 ];
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     Rule { package: "wstp-text", targets: &[NATIVE, WASM], may_name: Some(&[]), never_reaches: &[], is_pure: true },
+    Rule {
+        package: "wstp-words",
+        targets: &[NATIVE, WASM],
+        may_name: Some(&["serde", "serde_json", "wasm-bindgen", "wstp-text"]),
+        never_reaches: &["tokio", "web-sys", "js-sys"],
+        is_pure: true,
+    },
     Rule {
         package: "wstp-protocol",
         targets: &[NATIVE, WASM],
@@ -91,6 +98,7 @@ const RULES: [Rule; 16] = [
             "wstp-engine",
             "wstp-protocol",
             "wstp-text",
+            "wstp-words",
         ]),
         never_reaches: &["tokio", "web-sys", "wstp-server", "wstp-messages", "wstp-ui"],
         is_pure: true,

@@ -2,6 +2,7 @@
 
 use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::prelude::*;
+use wstp_words::say;
 
 use super::Rows;
 use crate::arrangement::Entry;
@@ -35,7 +36,7 @@ pub(super) fn EntryRow(
     let told = Memo::new(move |_| kind.get().is_usable().then(|| status.run(path())).flatten());
     let is_folder = Memo::new(move |_| kind.get() == EntryKind::Folder);
     let size = move || {
-        let told = told.get().or_else(|| kind.get().note().map(str::to_owned));
+        let told = told.get().or_else(|| kind.get().note());
         told.unwrap_or_else(|| match kind.get() {
             EntryKind::File => entry.with(|entry| entry.as_ref().map(|entry| bytes(entry.size)).unwrap_or_default()),
             _ => String::new(),
@@ -105,9 +106,9 @@ fn FetchButton(name: Memo<String>, marked: Memo<bool>, #[prop(into)] on_fetch: C
         <span on:keydown=keep>
             <IconButton
                 icon=Icon::Download
-                label="Download folder"
+                label=say!(download_folder)
                 testid="download-folder"
-                spoken=Signal::derive(move || name.with(|name| format!("Download folder {name}")))
+                spoken=Signal::derive(move || name.with(|name| say!(download_folder_named, name)))
                 skipped=Signal::derive(move || !marked.get())
                 on_press=on_fetch
             />

@@ -15,6 +15,7 @@ use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{Inner, MAX_MISSING, MissingFile, Placed, Problem, SaveOutcome, TransferId, WaitReason};
+use wstp_words::phrase;
 
 use super::say;
 use crate::chrome::{self, Change, Download, Purpose, Saves};
@@ -274,20 +275,13 @@ fn outcome(download: &Download, saves: &Saves) -> SaveOutcome {
 fn interruption(reason: &str) -> Problem {
     let (what, advice) = match reason {
         "USER_CANCELED" => return cancelled_problem(),
-        "FILE_NO_SPACE" => ("There is no space left on the disk.", "Make room, then save it again."),
-        "FILE_ACCESS_DENIED" => (
-            "Chrome may not write to the downloads folder.",
-            "Choose another folder in Chrome's settings, then save again.",
-        ),
-        "FILE_NAME_TOO_LONG" => (
-            "The name of the file is too long for this disk.",
-            "Choose a shorter downloads folder in Chrome's settings, then save again.",
-        ),
-        "FILE_VIRUS_INFECTED" | "FILE_BLOCKED" | "FILE_SECURITY_CHECK_FAILED" => (
-            "Chrome or a virus scanner did not let this file be saved.",
-            "If you do not trust the file, remove it. If you do, look into their settings and save it again.",
-        ),
-        _ => ("Chrome did not finish saving the file.", "Save it again, or save it into a folder that you choose."),
+        "FILE_NO_SPACE" => (phrase!(disk_full), phrase!(disk_full_advice)),
+        "FILE_ACCESS_DENIED" => (phrase!(downloads_not_allowed), phrase!(downloads_not_allowed_advice)),
+        "FILE_NAME_TOO_LONG" => (phrase!(name_too_long), phrase!(name_too_long_advice)),
+        "FILE_VIRUS_INFECTED" | "FILE_BLOCKED" | "FILE_SECURITY_CHECK_FAILED" => {
+            (phrase!(saving_blocked), phrase!(saving_blocked_advice))
+        }
+        _ => (phrase!(saving_unfinished), phrase!(saving_unfinished_advice)),
     };
-    problem(what, format!("{advice} The copy in the browser is kept."))
+    problem(what, advice.and(&phrase!(copy_kept)))
 }

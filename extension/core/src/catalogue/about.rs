@@ -10,7 +10,7 @@ use wstp_records::Foreign;
 use super::item::Item;
 use super::record::FORMAT;
 use crate::opfs::Folder;
-use crate::words::store_problem;
+use crate::opfs::failed;
 
 /// The name of the file.
 pub const ABOUT: &str = "about";
@@ -62,7 +62,7 @@ impl About {
 /// The error that the browser returns.
 pub async fn describe(item: &Item) -> Result<(), JsValue> {
     let file = Folder::open(&["transfers", &item.id.0]).await?.file(ABOUT).await?;
-    file.overwrite(&About::of(item).encode()).map_err(|error| store_problem(error).what.into())
+    file.overwrite(&About::of(item).encode()).map_err(failed)
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -5,6 +5,7 @@ use std::fmt;
 use wstp_client::address::AddressError;
 use wstp_messages::Problem;
 use wstp_protocol::MirrorUrl;
+use wstp_words::phrase;
 
 pub use wstp_client::address::Address;
 
@@ -47,10 +48,10 @@ impl FileUrl {
         let is_url = MirrorUrl::parse(format!("{scheme}://{place}")).is_ok()
             && query.len() <= MAX_QUERY
             && query.bytes().all(|byte| byte.is_ascii_graphic());
-        let advice = "Copy the link from where the file can be downloaded.";
+        let advice = phrase!(no_link_advice);
         Some(match is_url {
             true => Ok(Self(format!("{scheme}://{rest}"))),
-            false => Err(problem("That is not a link to a file.", advice)),
+            false => Err(problem(phrase!(no_link), advice)),
         })
     }
 }

@@ -9,11 +9,13 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
 use wstp_client::address::Source;
+use wstp_client::words::reason;
 use wstp_engine::Instant;
 use wstp_engine::peer::{self, Due, Event, Patience, Peer, Request};
 use wstp_messages::{Credential, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot};
 use wstp_protocol::limits::MAX_LIST_ENTRIES;
 use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, LINK_PATH, Listing, SearchReply, SharePath, features};
+use wstp_words::phrase;
 
 use super::address::{self, Address};
 use super::diagnosis::{Finding, below_prefix, diagnose};
@@ -137,9 +139,7 @@ impl Browser {
                 Finding::Told(problem) => problem.into(),
                 Finding::Untrusted(problem) => untrusted(address, problem),
                 // It was followed once; a server that keeps moving is none.
-                Finding::MovedTo(other) => {
-                    not_wstp(&address.short(), &format!("it leads on to {}", other.short())).into()
-                }
+                Finding::MovedTo(other) => not_wstp(&address.short(), &phrase!(it_leads_on, &other.short())).into(),
             }),
         }
     }
@@ -184,15 +184,13 @@ impl Browser {
     ) -> Result<Reply, Unanswered> {
         let (connection, path) = self.folder(address, path).await?;
         if !connection.knows(features::SEARCH) {
-            let what = format!("{} is too old to search.", connection.label());
-            return Err(problem(what, "Open its folders one by one.").into());
+            return Err(problem(phrase!(too_old_to_search, connection.label()), phrase!(too_old_to_search_advice)).into());
         }
         let request = Request::Search { path, words, cursor: cursor.clone(), limit: SHORT_PAGE };
         match connection.ask(request).await? {
             // It would go on like this for ever.
             peer::Reply::Search(reply) if reply.next.is_some() && reply.next == cursor => {
-                let what = format!("{} does not end this search.", connection.label());
-                Err(problem(what, "Ask who runs the server.").into())
+                Err(problem(phrase!(search_endless, connection.label()), phrase!(ask_server)).into())
             }
             peer::Reply::Search(SearchReply { hits, next, .. }) => {
                 let hits = hits.into_iter().map(|hit| (hit.folder.as_str().to_owned(), listed_entry(hit.entry)));
@@ -207,7 +205,7 @@ impl Browser {
     async fn folder(&self, address: &str, path: String) -> Result<(Rc<Connection>, SharePath), Unanswered> {
         let address = address::parse(address)?;
         let path = SharePath::parse(path).map_err(|error| {
-            problem(format!("This folder can't be opened: {error}."), "Go back to the folder above.")
+            problem(phrase!(folder_not_opened, &wstp_client::words::path(error)), phrase!(go_back_up))
         })?;
         Ok((self.reach(&address).await?, path))
     }
@@ -271,7 +269,7 @@ impl Browser {
                 connections.borrow_mut().retain(|_, other| !Rc::ptr_eq(other, &connection));
             }
         })
-        .map_err(|_| problem("The browser can't connect to that address.", "Check how it is spelled."))?;
+        .map_err(|_| problem(phrase!(cant_connect), phrase!(cant_connect_advice)))?;
         connection.state.borrow_mut().carrier = Some(carrier);
         self.connections.borrow_mut().insert(address.to_string(), connection.clone());
         Ok(connection)
@@ -321,8 +319,7 @@ impl Connection {
         let mut state = self.state.borrow_mut();
         let allowed = state.peer.limits().map_or(0, |limits| limits.requests as usize).min(MAX_REQUESTS);
         if state.peer.under_way() >= allowed {
-            let what = format!("{} still answers other questions.", self.label());
-            return Err(problem(what, "Try again in a moment.").into());
+            return Err(problem(phrase!(server_still_answers, self.label()), phrase!(try_in_a_moment)).into());
         }
         let (sender, receiver) = oneshot::channel();
         let now = clock::now();
@@ -437,7 +434,7 @@ impl Connection {
                 Ok(Event::Goodbye(_)) => false,
                 Ok(_) => true,
                 Err(error) => {
-                    state.end(not_wstp(self.label(), &error.to_string()).into());
+                    state.end(not_wstp(self.label(), &reason(&error.to_string())).into());
                     false
                 }
             },
@@ -450,7 +447,7 @@ impl Connection {
                     let problem = if state.peer.welcome().is_some() {
                         lost(self.label())
                     } else {
-                        not_wstp(self.label(), "it closed the connection")
+                        not_wstp(self.label(), &phrase!(it_closed))
                     };
                     state.end(problem.into());
                 } else {
@@ -502,15 +499,15 @@ fn untrusted(address: &Address, problem: Problem) -> Unanswered {
 }
 
 fn lost(label: &str) -> Problem {
-    problem(format!("{label} closed the connection."), "Try again.")
+    problem(phrase!(server_closed, label), phrase!(try_again_sentence))
 }
 
 fn silent(label: &str) -> Problem {
-    problem(format!("{label} does not answer."), "Try again, or check that the server still runs.")
+    problem(phrase!(server_silent, label), phrase!(check_still_runs))
 }
 
 fn endless(label: &str) -> Problem {
-    problem(format!("{label} sends a list of this folder that does not end."), "Ask who runs the server.")
+    problem(phrase!(listing_endless, label), phrase!(ask_server))
 }
 
 /// The problem to show when the server can't show the path that the user asked for.
@@ -519,10 +516,10 @@ fn not_there(path: &SharePath, code: ErrorCode, label: &str, hides_more: bool) -
         return server_problem(code, "", label);
     }
     let advice = match hides_more {
-        true => "Its first folder is shown instead. It may have more for you once you log in.",
-        false => "Its first folder is shown instead.",
+        true => phrase!(first_folder_instead).and(&phrase!(more_once_logged_in)),
+        false => phrase!(first_folder_instead),
     };
-    problem(format!("There is no \u{201c}{path}\u{201d} on {label}."), advice)
+    problem(phrase!(path_not_there, path.as_str(), label), advice)
 }
 
 fn listed(listing: Listing, hides_more: bool) -> Reply {

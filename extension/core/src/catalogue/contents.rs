@@ -16,6 +16,7 @@ use wstp_engine::folder::{FileId, FileState as Fetched, Place};
 use wstp_messages::{
     FileState, FileView, MAX_FILES, Problem, Reply, SaveOutcome, SavePlace, SaveTask, TransferId, TransferKind,
 };
+use wstp_words::phrase;
 
 use super::item::Item;
 use super::view::save_path;
@@ -69,10 +70,10 @@ impl Library {
         let known = self.0.borrow().iter().find(|contents| contents.transfer == item.id).cloned();
         let read = Contents::read(item, known.as_deref()).await.map_err(|error| {
             web_sys::console::warn_1(&error);
-            problem("The list of files can't be read now.", "Try again in a moment.")
+            problem(phrase!(files_unreadable), phrase!(try_in_a_moment))
         })?;
         let Some(contents) = read.map(Rc::new).or(known) else {
-            return Err(problem("There is no list of files yet.", "Try again in a moment."));
+            return Err(problem(phrase!(no_files_yet), phrase!(try_in_a_moment)));
         };
         let mut shelves = self.0.borrow_mut();
         shelves.retain(|other| other.transfer != item.id);
@@ -217,12 +218,8 @@ impl Contents {
 
     fn to_save(&self, file: u32, into: &str) -> Result<SaveTask, SaveOutcome> {
         let id = FileId(file);
-        let gone = || SaveOutcome::Failed {
-            problem: problem(
-                "One of the files is no longer in the browser.",
-                "Remove this download, then get it again.",
-            ),
-        };
+        let gone =
+            || SaveOutcome::Failed { problem: problem(phrase!(file_left_browser), phrase!(remove_and_get_again)) };
         let (place, is_large) = match self.stored.get(&id).ok_or_else(gone)?.form {
             Form::Packed(Place { offset, length }) => (SavePlace::Packed { offset, size: length }, false),
             Form::Own | Form::Fetched => {

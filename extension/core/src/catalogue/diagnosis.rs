@@ -10,6 +10,7 @@ use wstp_client::address::{Source, may_have_prefix};
 use wstp_client::diagnosis::Answer;
 use wstp_messages::Problem;
 use wstp_protocol::probe::{Answerer, BASE_FIELD, VERSION_FIELD};
+use wstp_words::phrase;
 
 use super::address::Address;
 use crate::fetching;
@@ -50,10 +51,7 @@ pub async fn diagnose(address: &Address) -> Finding {
     let secure = address.with_encryption(true);
     match ask(&secure.http_url()).await {
         Some(answer) if answer.said.answerer() == Answerer::Wstp => Finding::MovedTo(secure),
-        _ => Finding::Told(problem(
-            format!("Nobody answers at {}.", address.short()),
-            "Check the address, and that the server runs and can be reached from here.",
-        )),
+        _ => Finding::Told(problem(phrase!(nobody_answers, &address.short()), phrase!(nobody_answers_advice))),
     }
 }
 
@@ -78,24 +76,17 @@ fn judge(address: &Address, answer: &Response) -> Finding {
 
 fn elsewhere(address: &Address, target: &Address) -> Problem {
     problem(
-        format!("{} leads to another server, {}.", address.short(), target.short()),
-        format!("If you trust it, type {} and connect.", target.short()),
+        phrase!(leads_elsewhere, &address.short(), &target.short()),
+        phrase!(leads_elsewhere_advice, &target.short()),
     )
 }
 
 fn no_trust(address: &Address) -> Problem {
-    problem(
-        format!("{} answers, but Chrome does not trust its certificate.", address.short()),
-        "Open its page, compare the certificate with the one that the server printed, accept it if it is the same, and try \
-         again.",
-    )
+    problem(phrase!(certificate_untrusted, &address.short()), phrase!(certificate_untrusted_advice))
 }
 
 fn not_secure(address: &Address) -> Problem {
-    problem(
-        format!("No secure connection to {} could be made.", address.short()),
-        "Either nobody answers there, or Chrome does not trust the certificate. Its page shows which.",
-    )
+    problem(phrase!(not_secure, &address.short()), phrase!(not_secure_advice))
 }
 
 async fn ask(url: &str) -> Option<Response> {
@@ -138,7 +129,7 @@ mod tests {
 
     fn told(address: &str, response: &Response) -> String {
         match judge(&Address::parse(address).unwrap(), response) {
-            Finding::Told(problem) => format!("{} {}", problem.what, problem.advice),
+            Finding::Told(problem) => format!("{} {}", problem.what.say(), problem.advice.say()),
             Finding::MovedTo(address) => format!("moved to {address}"),
             Finding::Untrusted(problem) => format!("not trusted: {problem:?}"),
         }

@@ -12,6 +12,7 @@ use wstp_client::login::Refusal;
 use wstp_messages::{Credential, Login, LoginView, Problem};
 use wstp_protocol::LOGIN_PATH;
 use wstp_protocol::limits::MAX_TOKEN;
+use wstp_words::phrase;
 
 use super::address::Address;
 use crate::fetching;
@@ -56,7 +57,7 @@ pub async fn log_in(address: &Address, user: Option<&str>, secret: &Credential) 
     let label = address.short();
     let Some(user) = user else { return with_token(address, secret).await };
     if user.is_empty() || user.contains(':') {
-        return Err(problem("No user has such a name.", "Check the name, and log in again."));
+        return Err(problem(phrase!(no_such_user), phrase!(no_such_user_advice)));
     }
     let response = ask(address, "POST", &basic(user, &secret.0)?).await?;
     if response.status() != 200 {
@@ -77,7 +78,7 @@ pub async fn log_in(address: &Address, user: Option<&str>, secret: &Credential) 
 async fn with_token(address: &Address, token: &Credential) -> Result<Login, Problem> {
     let (label, token) = (address.short(), Credential(token.0.trim().to_owned()));
     if !is_token(&token) {
-        return Err(problem("That is not a token.", "Paste the whole of it; it begins with wstp_."));
+        return Err(problem(phrase!(not_a_token), phrase!(not_a_token_advice)));
     }
     let response = ask(address, "GET", &bearer(&token)).await?;
     if response.status() != 200 {
@@ -105,10 +106,7 @@ pub async fn who(address: &Address, token: &Credential) -> Option<LoginView> {
 pub async fn revoke(address: &Address, token: &Credential) -> Result<(), Problem> {
     match ask(address, "DELETE", &bearer(token)).await.map(|response| response.status()) {
         Ok(204 | 401) => Ok(()),
-        _ => Err(problem(
-            format!("The login to {} is forgotten here, but the server could not be told.", address.short()),
-            "The token ends by itself after 90 days. Ask who runs the server to revoke it earlier.",
-        )),
+        _ => Err(problem(phrase!(login_forgotten, &address.short()), phrase!(login_forgotten_advice))),
     }
 }
 
@@ -133,9 +131,7 @@ async fn ask(address: &Address, method: &str, authorization: &str) -> Result<Res
     match select(Box::pin(asking), Box::pin(sleep(PATIENCE))).await {
         Either::Left((Ok(response), _)) => Ok(response),
         // The browser's reason could repeat what was sent.
-        _ => {
-            Err(problem(format!("{} does not answer.", address.short()), "Check that the server runs, and try again."))
-        }
+        _ => Err(problem(phrase!(server_silent, &address.short()), phrase!(check_runs_try_again))),
     }
 }
 
@@ -149,14 +145,14 @@ async fn read<T: for<'a> Deserialize<'a>>(response: &Response) -> Option<T> {
 }
 
 fn odd(label: &str) -> Problem {
-    not_wstp(label, "it answered with something else than a token")
+    not_wstp(label, &phrase!(it_answered_no_token))
 }
 
 /// Base64 of the UTF-8 bytes. The browser encodes texts whose characters stand for one byte each.
 fn basic(user: &str, password: &str) -> Result<String, Problem> {
     let bytes: String = format!("{user}:{password}").bytes().map(char::from).collect();
     let encoded = js_sys::global().dyn_into::<WorkerGlobalScope>().ok().and_then(|scope| scope.btoa(&bytes).ok());
-    let encoded = encoded.ok_or_else(|| problem("The browser can't send this password.", "Log in with a token."))?;
+    let encoded = encoded.ok_or_else(|| problem(phrase!(password_unsendable), phrase!(password_unsendable_advice)))?;
     Ok(format!("Basic {encoded}"))
 }
 

@@ -50,6 +50,7 @@ use wstp_messages::{
     Command, CommandId, ContextName, Credential, Inner, Login, MAX_FILES, Message, Need, Problem, Reply, SaveOutcome,
     TransferId, WorkerTask,
 };
+use wstp_words::phrase;
 
 use crate::opfs::{Folder, is_in_use};
 use crate::placed::last_name;
@@ -381,7 +382,7 @@ impl Catalogue {
     async fn log_in(&self, address: &str, user: Option<&str>, secret: &Credential) -> Result<Login, Problem> {
         self.logins_are_known().await;
         if self.asks_logins.get() {
-            return Err(problem("The browser does not give the logins that it keeps.", "Try again in a moment."));
+            return Err(problem(phrase!(logins_unreadable), phrase!(try_in_a_moment)));
         }
         login::log_in(&address::parse(address)?, user, secret).await
     }

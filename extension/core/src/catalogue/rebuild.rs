@@ -7,6 +7,7 @@
 use wasm_bindgen::JsValue;
 use wstp_engine::{folder, journal};
 use wstp_messages::{BlockRange, FolderView, Notice, Problem, TransferId, TransferKind};
+use wstp_words::{Arg, phrase};
 
 use super::about::{ABOUT, About};
 use super::item::{Fetch, Goal, Item, Kept, Save};
@@ -155,80 +156,58 @@ impl Remains {
 
 /// Nobody knows where it came from: it can't go on, but what is complete can be saved.
 fn without_origin(item: Item, bytes: u64) -> Item {
-    let what = "Nobody knows any more where this download came from.";
+    let what = phrase!(origin_lost);
     if item.is_complete() {
-        return Item { save: Save::No(Some(problem(what, "It is complete: save it and look what it is."))), ..item };
+        return Item { save: Save::No(Some(problem(what, phrase!(origin_lost_complete)))), ..item };
     }
-    let advice = "It can't go on. Remove it, and download the file again from its server.";
-    Item { size: item.size.max(bytes), goal: Goal::Run, fetch: Fetch::Failed(problem(what, advice)), ..item }
+    let fetch = Fetch::Failed(problem(what, phrase!(origin_lost_advice)));
+    Item { size: item.size.max(bytes), goal: Goal::Run, fetch, ..item }
 }
 
 /// The notice for a list that could not be read, or only in part.
 /// `found` downloads were rebuilt from their files.
 pub fn notice(reason: Unreadable, is_part_read: bool, found: usize, left_alone: usize) -> Notice {
     let what = match (reason, is_part_read) {
-        (Unreadable::OtherVersion, _) => "The list of downloads was written by another version of this extension.",
-        (Unreadable::Damaged, false) => "The list of downloads was damaged.",
-        (Unreadable::Damaged, true) => "A part of the list of downloads was damaged.",
+        (Unreadable::OtherVersion, _) => phrase!(list_of_other_version),
+        (Unreadable::Damaged, false) => phrase!(list_damaged),
+        (Unreadable::Damaged, true) => phrase!(list_part_damaged),
     };
-    let mut advice = vec![match is_part_read {
-        false => "It was set aside, and a new one begun.".to_owned(),
-        true => "The rest of it is here.".to_owned(),
-    }];
-    match found {
-        0 => {}
-        1 => advice.push("One download was found again by its files; if it is not complete, it is paused.".to_owned()),
-        _ => advice.push(format!(
-            "{found} downloads were found again by their files; those that are not complete are paused."
-        )),
+    let mut advice = if is_part_read { phrase!(list_rest_here) } else { phrase!(list_set_aside) };
+    if found > 0 {
+        advice = advice.and(&phrase!(downloads_found_again, Arg::Count(found as u64)));
     }
     if left_alone > 0 {
-        advice.push("Other downloads stay as they are for the version that made them.".to_owned());
+        advice = advice.and(&phrase!(downloads_left_alone));
     }
     if !is_part_read {
-        advice.push("The settings begin anew. Files that were saved to your disk are not touched.".to_owned());
+        advice = advice.and(&phrase!(settings_anew)).and(&phrase!(saved_files_safe));
     }
-    Notice { problem: problem(what, advice.join(" ")), is_lasting: false }
+    Notice { problem: problem(what, advice), is_lasting: false }
 }
 
 /// The notice for a list that was set aside for the version that wrote it, and has added `count` downloads to this one.
 pub fn taken_up_notice(count: usize) -> Notice {
-    let downloads = if count == 1 { "one download".to_owned() } else { format!("{count} downloads") };
-    let what = "A list of downloads that was set aside before can be read again.";
-    Notice { problem: problem(what, format!("It was taken up: {downloads} of it came back.")), is_lasting: false }
+    let advice = phrase!(list_taken_up, Arg::Count(count as u64));
+    Notice { problem: problem(phrase!(list_readable_again), advice), is_lasting: false }
 }
 
 /// The notice for a list that was cleared, of which a copy with `count` downloads was left; `None` if it can't be read.
 pub fn cleared_notice(count: Option<usize>) -> Notice {
-    const SAVED: &str = "Files that were saved to your disk are not touched.";
-    let what = "The browser's storage of this extension was cleared, with the list of downloads and their files.";
     let advice = match count {
-        None => format!("The copy of the list can't be read either, so a new list was begun. {SAVED}"),
-        Some(count) => {
-            let downloads = if count == 1 { "one download".to_owned() } else { format!("{count} downloads") };
-            format!(
-                "The list came back from a copy: {downloads}. Those under way begin again; retry the complete ones that were not saved. {SAVED}"
-            )
-        }
+        None => phrase!(list_copy_unreadable),
+        Some(count) => phrase!(list_from_copy, Arg::Count(count as u64)),
     };
-    Notice { problem: problem(what, advice), is_lasting: false }
+    Notice { problem: problem(phrase!(storage_cleared), advice.and(&phrase!(saved_files_safe))), is_lasting: false }
 }
 
 /// The notice for a browser that gives no storage.
 pub fn no_storage() -> Notice {
-    let problem = problem(
-        "The browser does not open its storage for this extension.",
-        "Nothing was deleted. You can look at servers, but nothing can be downloaded now. Restart the browser; if that does not help, check its disk.",
-    );
-    Notice { problem, is_lasting: true }
+    Notice { problem: problem(phrase!(no_storage), phrase!(no_storage_advice)), is_lasting: true }
 }
 
 /// The problem of a complete download whose copy is gone.
 pub fn lost_copy() -> Problem {
-    problem(
-        "The copy of this in the browser's storage is gone: it was cleared there.",
-        "Try again to download it anew.",
-    )
+    problem(phrase!(copy_cleared), phrase!(copy_cleared_advice))
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -274,8 +253,11 @@ mod tests {
     #[test]
     fn the_words_say_what_is_lost_and_what_is_not() {
         let told = notice(Unreadable::Damaged, false, 3, 0).problem;
-        assert!(told.advice.contains("3 downloads were found again") && told.advice.contains("settings begin anew"));
-        assert!(!notice(Unreadable::Damaged, true, 1, 0).problem.advice.contains("settings"));
-        assert!(!notice(Unreadable::OtherVersion, false, 0, 1).problem.advice.contains("found again"));
+        assert!(
+            told.advice.say().contains("3 downloads were found again")
+                && told.advice.say().contains("settings begin anew")
+        );
+        assert!(!notice(Unreadable::Damaged, true, 1, 0).problem.advice.say().contains("settings"));
+        assert!(!notice(Unreadable::OtherVersion, false, 0, 1).problem.advice.say().contains("found again"));
     }
 }

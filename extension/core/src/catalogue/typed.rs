@@ -87,7 +87,7 @@ mod tests {
             "<>",
         ] {
             let refused = parse(typed).unwrap_err();
-            assert!(refused.what.ends_with('.') && refused.advice.ends_with('.'), "{typed:?}");
+            assert!(refused.what.say().ends_with('.') && refused.advice.say().ends_with('.'), "{typed:?}");
             assert!(!format!("{refused:?}").contains("secret"), "{refused:?}");
         }
     }

@@ -48,7 +48,7 @@ pub fn transfer(item: &Item, is_running: bool, said: Option<&TransferView>, plac
     TransferView {
         id: item.id.clone(),
         server: item.server.clone(),
-        server_label: if item.has_origin() { label(&item.server) } else { "unknown origin".to_owned() },
+        server_label: if item.has_origin() { label(&item.server) } else { String::new() },
         path: item.path.clone(),
         name: name(item),
         size,

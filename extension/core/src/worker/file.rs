@@ -9,6 +9,7 @@ use wstp_engine::{
 };
 use wstp_messages::{BlockOrder, SourceTask, Terms, TransferView, WorkerReport, WorkerTask};
 use wstp_protocol::{BLOCK_SIZE, ErrorCode, SharePath};
+use wstp_words::phrase;
 
 use super::job::{Act, Instruction, Job, Piece, Wire};
 use super::progress::{self, Parts};
@@ -17,7 +18,7 @@ use super::stored_transfer::StoredTransfer;
 use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL, JOURNAL_BYTES};
 use crate::socket::Happening;
-use crate::words::{engine_problem, login_problem, passing_problem, problem};
+use crate::words::{engine_problem, login_problem, passing_problem, problem, stuck_problem};
 use crate::{AGENT, clock};
 
 /// The most connections over all servers when the user sets no number.
@@ -150,7 +151,7 @@ impl FileJob {
                 WorkerReport::Unauthorized(login_problem(&label, had_login))
             }
             Some(found) => WorkerReport::Failed(engine_problem(found, &label)),
-            None => WorkerReport::Failed(problem("The download can't go on.", "Try again.")),
+            None => WorkerReport::Failed(stuck_problem()),
         }
     }
 }
@@ -240,7 +241,7 @@ impl Job for FileJob {
         match progress.phase {
             Phase::Complete => Some(match (progress.size, progress.root) {
                 (Some(size), Some(root)) => WorkerReport::Complete { size, root: Some(progress::hex(root)) },
-                _ => WorkerReport::Failed(problem("The download ended without a hash.", "Try again.")),
+                _ => WorkerReport::Failed(problem(phrase!(download_without_hash), phrase!(try_again_sentence))),
             }),
             Phase::Paused => Some(WorkerReport::Stopped),
             Phase::Failed if self.is_stopping => Some(WorkerReport::Stopped),

@@ -31,6 +31,7 @@ use wstp_messages::{
     WorkerTask,
 };
 use wstp_protocol::Hash;
+use wstp_words::phrase;
 
 use crate::folder_layout::{DATA, JOURNAL, PACK};
 use crate::link::Link;
@@ -415,7 +416,7 @@ impl Worker {
                 view.problem.clone_from(&self.remark.borrow());
             }
             if matches!(view.state, TransferState::Waiting { .. }) && network::is_offline() {
-                view.problem = Some(problem("You are offline.", "It continues as soon as you are online."));
+                view.problem = Some(problem(phrase!(offline), phrase!(offline_advice)));
             }
             self.report(WorkerReport::Progress(Box::new(view)));
         }

@@ -7,7 +7,7 @@ use wstp_engine::{StoreError, StoreReply, StoreRequest};
 use wstp_protocol::Hash;
 
 use crate::folder_layout::DATA;
-use crate::opfs::{File, Folder};
+use crate::opfs::{File, Folder, failed};
 use crate::words::other_version;
 
 /// A transfer's files. They are closed when this is dropped.
@@ -126,11 +126,6 @@ pub(super) fn unreadable(error: Unreadable<StoreError>) -> JsValue {
         Unreadable::OtherVersion => other_version(),
         Unreadable::Storage(error) => failed(error),
     }
-}
-
-/// An error of storage.
-pub(super) fn failed(error: StoreError) -> JsValue {
-    JsError::new(&format!("the sandbox failed: {error:?}")).into()
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]

@@ -12,6 +12,7 @@ use web_sys::{
     Blob, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetFileOptions, FileSystemWritableFileStream,
 };
 use wstp_messages::{Command, Problem, Reply, SaveTask, TransferId, TransferState, TransferView};
+use wstp_words::phrase;
 
 use super::Picked;
 use super::files::{Target, begun_in, bytes, folder_in, free_name, is_empty_file, is_same, written};
@@ -85,11 +86,7 @@ impl Saving {
                 Err(Ended::Stale) => drop(self.ask(Command::Recheck { transfer: self.transfer.clone() }).await?),
             }
         }
-        Err(told(
-            "The browser's copy changed again after it was checked.",
-            "It is checked once more now. End other programs that touch the browser's files, then save it again when \
-             it is complete.",
-        ))
+        Err(told(phrase!(copy_changed_again), phrase!(copy_checked_once_more)))
     }
 
     /// `place` is kept once it is chosen.
@@ -176,7 +173,7 @@ impl Saving {
         let (sender, answer) = futures_channel::oneshot::channel();
         // Nobody waits any more only when the page is closed.
         self.picked.catalogue.send(command, move |result| drop(sender.send(result)));
-        answer.await.unwrap_or_else(|_| Err(told("The extension does not answer.", "Save it again to go on.")))
+        answer.await.unwrap_or_else(|_| Err(told(phrase!(extension_silent), phrase!(save_to_go_on))))
     }
 
     /// Writes files, and has it remembered which.
@@ -230,10 +227,7 @@ impl Saving {
         }
         match written(&file).await {
             Ok(written) if is_same(bytes, &written).await.unwrap_or(false) => Ok(()),
-            _ => Err(told(
-                format!("{name} is not on the disk as it was written: another program changed it, or the disk failed."),
-                "It was left as it is. The copy in the browser is kept and right: save it again, or pick another folder.",
-            )),
+            _ => Err(told(phrase!(written_differs, name), phrase!(written_differs_advice))),
         }
     }
 
@@ -276,10 +270,9 @@ impl Patience {
             *self = Self { reached, since_ms: now_ms() };
         }
         match view.state {
-            TransferState::Paused | TransferState::Cancelled => Err(told(
-                format!("The check of {} was stopped, so it is not saved.", view.name),
-                "Resume it. Save it into a folder again when it is complete.",
-            )),
+            TransferState::Paused | TransferState::Cancelled => {
+                Err(told(phrase!(check_stopped, &view.name), phrase!(check_stopped_advice)))
+            }
             TransferState::Failed => Err(view.problem.unwrap_or_else(|| stuck(&view.name))),
             _ if now_ms() - self.since_ms < PATIENCE_MS => Ok(()),
             // The row's problem says what keeps it from being fetched again.
@@ -294,16 +287,13 @@ fn now_ms() -> f64 {
 }
 
 fn stopped() -> Problem {
-    told("Saving was stopped.", "Save it again to go on.")
+    told(phrase!(saving_stopped), phrase!(save_to_go_on))
 }
 
 fn stuck(name: &str) -> Problem {
-    told(
-        format!("The check of {name} does not go on, so it is not saved."),
-        "The copy in the browser is kept. Save it into a folder again when its row says that it is complete.",
-    )
+    told(phrase!(check_stuck, name), phrase!(check_stuck_advice))
 }
 
 fn misfit() -> Problem {
-    told("The extension sent an unexpected answer.", "Reload this page, then save it again.")
+    told(phrase!(odd_answer), phrase!(reload_then_save))
 }

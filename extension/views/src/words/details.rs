@@ -1,57 +1,58 @@
 //! The details of a transfer: its facts, the files of a folder, and its sources.
 
+use super::origin;
 use wstp_messages::{FileState, FileView, SourceStanding, SourceView, TransferState, TransferView};
 use wstp_ui::file_list::FileInfo;
-use wstp_ui::format::{bytes, count, duration, grouped, rate};
+use wstp_ui::format::bytes;
 use wstp_ui::notice::Tone;
 use wstp_ui::source_list::SourceInfo;
+use wstp_words::{Arg, Phrase, phrase, say};
 
-pub(super) fn facts(view: &TransferView, added: String) -> Vec<(&'static str, String)> {
+pub(super) fn facts(view: &TransferView, added: String) -> Vec<(String, String)> {
     let mut facts = vec![
         (
-            "From",
-            if view.server.is_empty() {
-                view.server_label.clone()
-            } else {
-                format!("{} / {}", view.server_label, view.path)
+            say!(fact_from),
+            match view.server.is_empty() {
+                true => origin(view),
+                false => format!("{} / {}", view.server_label, view.path),
             },
         ),
-        ("Size", format!("{} ({})", bytes(view.size), count(view.size, "byte", "bytes"))),
+        (say!(column_size), say!(size_in_bytes, Arg::Bytes(view.size), &phrase!(bytes, Arg::Count(view.size)))),
     ];
     match view.folder {
         Some(folder) => {
-            facts.push(("Files", format!("{} of {}", grouped(folder.done), grouped(folder.files))));
-            facts.push(("Verified", bytes(view.verified)));
+            facts.push((say!(files_title), say!(amount_of, folder.done, folder.files)));
+            facts.push((say!(verified), bytes(view.verified)));
         }
         None => {
-            facts.push(("Blocks", count(view.blocks, "block of 8 KiB", "blocks of 8 KiB")));
-            facts.push(("Verified", bytes(view.verified)));
-            facts.push(("BLAKE3", view.root.clone().unwrap_or_else(|| "not known yet".to_owned())));
+            facts.push((say!(fact_blocks), say!(blocks, Arg::Count(view.blocks))));
+            facts.push((say!(verified), bytes(view.verified)));
+            facts.push(("BLAKE3".to_owned(), view.root.clone().unwrap_or_else(|| say!(not_known_yet))));
         }
     }
-    facts.push(("Added", added));
-    facts.extend(view.saved_as.iter().map(|path| ("Saved as", path.clone())));
+    facts.push((say!(fact_added), added));
+    facts.extend(view.saved_as.iter().map(|path| (say!(fact_saved_as), path.clone())));
     let kept = match (view.in_sandbox, view.state) {
-        (true, TransferState::Saved) => Some("on your disk and in the browser"),
-        (true, _) => Some("in the browser, not on your disk"),
-        (false, TransferState::Saved) => Some("on your disk"),
+        (true, TransferState::Saved) => Some(say!(kept_on_both)),
+        (true, _) => Some(say!(kept_in_browser)),
+        (false, TransferState::Saved) => Some(say!(kept_on_disk)),
         // It is incomplete, as the row says already.
         (false, _) => None,
     };
-    facts.extend(kept.map(|kept| ("Kept", kept.to_owned())));
+    facts.extend(kept.map(|kept| (say!(fact_kept), kept)));
     facts
 }
 
 /// A file of a folder as the list shows it.
 pub fn file(file: &FileView) -> FileInfo {
     let (what, more) = file.problem.as_ref().map_or((None, String::new()), |problem| {
-        (Some(problem.what.clone()), format!("{} {}", problem.what, problem.advice).trim().to_owned())
+        (Some(problem.what.say()), Phrase::from(&problem.what).and(&problem.advice).say())
     });
     FileInfo {
         path: file.path.clone(),
         words: match file.state {
-            FileState::Failed => what.unwrap_or_else(|| "could not be downloaded".to_owned()),
-            FileState::Saved => format!("saved, {}", bytes(file.size)),
+            FileState::Failed => what.unwrap_or_else(|| say!(not_downloaded)),
+            FileState::Saved => say!(saved_size, Arg::Bytes(file.size)),
             FileState::Missing | FileState::Complete => bytes(file.size),
         },
         more,
@@ -82,18 +83,18 @@ pub fn source(source: &SourceView) -> SourceInfo {
 }
 
 pub(super) fn standing(source: &SourceView) -> String {
-    let reason = source.problem.as_ref().map(|problem| problem.what.as_str());
+    let reason = source.problem.as_ref().map(|problem| &problem.what);
     match (source.standing, reason) {
-        (SourceStanding::Idle, _) => "idle".to_owned(),
-        (SourceStanding::Used, _) => "in use".to_owned(),
+        (SourceStanding::Idle, _) => say!(source_idle),
+        (SourceStanding::Used, _) => say!(source_in_use),
         (SourceStanding::Waiting { retry_seconds }, reason) => {
-            let when = format!("retrying in {}", duration(retry_seconds.max(1.0)));
-            reason.map_or(when.clone(), |reason| format!("{when}: {reason}"))
+            let when = Arg::Seconds(retry_seconds.max(1.0));
+            reason.map_or_else(|| say!(source_retrying, when), |reason| say!(source_retrying_because, when, reason))
         }
-        (SourceStanding::Benched, Some(reason)) => format!("paused: {reason}"),
-        (SourceStanding::Benched, None) => "paused for a while".to_owned(),
-        (SourceStanding::GivenUp, Some(reason)) => format!("no longer used: {reason}"),
-        (SourceStanding::GivenUp, None) => "no longer used".to_owned(),
+        (SourceStanding::Benched, Some(reason)) => say!(source_paused_because, reason),
+        (SourceStanding::Benched, None) => say!(source_paused),
+        (SourceStanding::GivenUp, Some(reason)) => say!(source_unused_because, reason),
+        (SourceStanding::GivenUp, None) => say!(source_unused),
     }
 }
 
@@ -101,10 +102,10 @@ fn source_facts(source: &SourceView) -> String {
     if source.standing == SourceStanding::Idle {
         return String::new();
     }
-    let connections = count(u64::from(source.connections), "connection", "connections");
-    let mut words = format!("{} verified, {connections}, {}", bytes(source.verified), rate(source.rate));
-    if let Some(milliseconds) = source.round_trip_ms {
-        words.push_str(&format!(", round trip {milliseconds:.0} ms"));
+    let connections = phrase!(connections, Arg::Count(source.connections.into()));
+    let facts = phrase!(source_facts, Arg::Bytes(source.verified), &connections, Arg::Rate(source.rate));
+    match source.round_trip_ms {
+        Some(milliseconds) => say!(source_facts_trip, &facts, milliseconds.round() as u64),
+        None => facts.say(),
     }
-    words
 }

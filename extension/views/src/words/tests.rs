@@ -1,5 +1,6 @@
 use wstp_messages::{FolderView, Problem, RoomView, SourceStanding, SourceView, TransferId};
 use wstp_ui::transfer_row::Action;
+use wstp_words::Phrase;
 
 use super::actions::{actions, more, remedies};
 use super::details::standing;
@@ -124,7 +125,7 @@ fn a_source_says_whether_it_is_used_and_why_not() {
         rate: 0.0,
         in_flight: 0,
         round_trip_ms: None,
-        problem: what.map(|what| Problem { what: what.to_owned(), advice: String::new() }),
+        problem: what.map(|what| Problem { what: what.into(), advice: Phrase::default() }),
     };
     let wrong = Some("It sent wrong blocks.");
     for (given, expected) in [
@@ -232,7 +233,7 @@ fn what_is_left_of_checking_is_told_in_percent() {
 #[test]
 fn a_save_that_failed_is_a_warning_and_not_a_success() {
     let mut failed = view(TransferState::Complete);
-    failed.problem = Some(Problem { what: "The disk is full.".to_owned(), advice: "Make room.".to_owned() });
+    failed.problem = Some(Problem { what: "The disk is full.".into(), advice: "Make room.".into() });
     assert_eq!((tone(&failed), remedies(&failed)), (Tone::Warn, vec![Action::SaveInto]));
     assert_eq!(info(&failed, String::new()).trouble.unwrap().what, "The disk is full.");
 }
@@ -240,7 +241,7 @@ fn a_save_that_failed_is_a_warning_and_not_a_success() {
 #[test]
 fn what_chrome_asks_while_it_saves_is_told_and_can_be_answered() {
     let mut held = view(TransferState::Saving);
-    held.problem = Some(Problem { what: "Chrome asks.".to_owned(), advice: "Answer.".to_owned() });
+    held.problem = Some(Problem { what: "Chrome asks.".into(), advice: "Answer.".into() });
     let told = info(&held, String::new());
     assert_eq!((told.tone, told.actions), (Tone::Warn, vec![Action::Answer, Action::Cancel]));
     assert_eq!(told.trouble.unwrap().what, "Chrome asks.");

@@ -2,6 +2,7 @@
 
 use wstp_messages::{CommandId, Problem, Reply, TransferId, TransferKind};
 use wstp_protocol::SharePath;
+use wstp_words::phrase;
 
 use super::super::address;
 use super::super::change::Change;
@@ -62,7 +63,7 @@ impl Queue {
         }
         let base = existing.map(|item| item.id.clone());
         if self.model.transfers() >= MAX_TRANSFERS {
-            return Err(problem("The list of downloads is full.", "Remove some that are done."));
+            return Err(problem(phrase!(list_full), phrase!(list_full_advice)));
         }
         let new = base.into_iter().fold(new, Item::update);
         let id = new.id.clone();
@@ -78,10 +79,10 @@ impl Queue {
     pub(super) fn folder_to_list(&self, id: &TransferId) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         if item.kind != TransferKind::Folder {
-            return Err(problem("This is not a folder.", ""));
+            return Err(problem(phrase!(not_a_folder), ""));
         }
         if !item.in_sandbox {
-            return Err(problem("The list of files was deleted with the browser's copy.", ""));
+            return Err(problem(phrase!(files_deleted), ""));
         }
         Ok(())
     }
@@ -99,5 +100,5 @@ fn is_id(text: &str) -> bool {
 }
 
 fn no_path() -> Problem {
-    problem("This can't be downloaded.", "Open the folder again and choose a file.")
+    problem(phrase!(not_downloadable), phrase!(not_downloadable_advice))
 }

@@ -2,6 +2,7 @@
 //! once the user has logged in.
 
 use wstp_messages::{CommandId, Credential, Login, LoginView, Problem, Reply, SourceTask, TransferId};
+use wstp_words::phrase;
 
 use super::super::item::Item;
 use super::super::logins::Logins;
@@ -84,7 +85,7 @@ impl Queue {
 
     fn wait_for_login(&mut self, id: &TransferId, problem: Problem) {
         if self.awaiting_login.is_empty() {
-            self.tell("A download waits until you log in", id);
+            self.tell(phrase!(download_needs_login), id);
         }
         self.awaiting_login.insert(id.clone(), problem);
         self.changed.insert(id.clone());

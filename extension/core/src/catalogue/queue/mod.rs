@@ -29,6 +29,7 @@ use wstp_messages::{
     Command, CommandId, Inner, Message, Problem, Reply, RoomView, ServerView, Settings, Spot, Terms, TransferId,
     TransferKind, TransferView, WorkerReport,
 };
+use wstp_words::phrase;
 
 use super::change::{Change, Record};
 use super::item::{Goal, Item, Kept};
@@ -271,10 +272,7 @@ impl Queue {
         self.losses.insert(id.clone(), (losses, reached.max(before)));
         if losses >= MAX_LOSSES {
             self.losses.remove(id);
-            let problem = problem(
-                "The part of the browser that fetches this file keeps failing.",
-                "Try again, or restart the browser.",
-            );
+            let problem = problem(phrase!(worker_fails), phrase!(worker_fails_advice));
             self.fail(id, Change::Failed(id.clone(), problem));
         }
         self.schedule();
@@ -432,7 +430,7 @@ impl Queue {
 
     fn fail(&mut self, id: &TransferId, change: Change) {
         self.write(None, change);
-        self.tell("A download needs your help", id);
+        self.tell(phrase!(download_needs_help), id);
     }
 
     fn keep(&mut self, id: &TransferId, said: Option<Box<TransferView>>) {
@@ -470,5 +468,5 @@ impl Queue {
 
 /// The answer about a transfer that is not there.
 pub fn gone() -> Problem {
-    problem("This download is no longer in the list.", "")
+    problem(phrase!(download_gone), "")
 }

@@ -248,6 +248,7 @@ fn range_of(file: u32) -> Range<u64> {
 #[cfg(test)]
 mod tests {
     use wstp_messages::Placed;
+    use wstp_words::Phrase;
 
     use super::*;
 
@@ -262,7 +263,7 @@ mod tests {
     }
 
     fn failed() -> SaveOutcome {
-        SaveOutcome::Failed { problem: Problem { what: "No.".into(), advice: String::new() } }
+        SaveOutcome::Failed { problem: Problem { what: "No.".into(), advice: Phrase::default() } }
     }
 
     fn begin_all(pending: &mut PendingSave) -> Vec<u32> {

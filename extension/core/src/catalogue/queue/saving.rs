@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use wstp_messages::{CommandId, Inner, Placed, Problem, SaveOutcome, TransferId, TransferKind};
+use wstp_words::{Arg, phrase};
 
 use super::super::change::Change;
 use super::super::item::{Item, Place, Save};
@@ -127,9 +128,7 @@ impl Queue {
         let numbered = (1..MAX_NAMES).map(|number| numbered_path(wanted, number));
         match std::iter::once(wanted.to_owned()).chain(numbered).find(|path| !self.model.is_taken(path, id)) {
             Some(folder) => self.say(Inner::TryFolder { transfer: id.clone(), folder }),
-            None => {
-                self.save_failed(id, problem("Too many folders have this name.", "Remove some of them from the list."))
-            }
+            None => self.save_failed(id, problem(phrase!(too_many_of_name), phrase!(too_many_of_name_advice))),
         }
     }
 
@@ -180,13 +179,13 @@ impl Queue {
     fn being_written(&self, id: &TransferId) -> Result<&Item, Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         let is_it = item.is_saving() && self.model.picked(id).is_some();
-        if is_it { Ok(item) } else { Err(problem("Saving was stopped.", "Save it again to go on.")) }
+        if is_it { Ok(item) } else { Err(problem(phrase!(saving_stopped), phrase!(save_to_go_on))) }
     }
 
     /// Fails unless a page may begin to save it into a folder.
     pub(super) fn can_be_saved_into_folder(&self, id: &TransferId) -> Result<(), Problem> {
         if self.can_be_saved(id)?.is_saving() {
-            return Err(problem("This is being saved already.", "Stop that, then save it into a folder."));
+            return Err(problem(phrase!(saved_already), phrase!(saved_already_advice)));
         }
         Ok(())
     }
@@ -194,10 +193,10 @@ impl Queue {
     fn can_be_saved(&self, id: &TransferId) -> Result<&Item, Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         if !item.is_complete() {
-            return Err(problem("This is not complete yet.", "Wait until it is, then save it."));
+            return Err(problem(phrase!(not_complete), phrase!(not_complete_advice)));
         }
         if !item.in_sandbox {
-            return Err(problem("This was saved and its copy was freed.", "Download it again."));
+            return Err(problem(phrase!(saved_and_freed), phrase!(download_it_again)));
         }
         Ok(item)
     }
@@ -247,10 +246,7 @@ impl Queue {
         let saving: Vec<_> = self.model.items().filter(|item| item.is_saving()).map(|item| item.id.clone()).collect();
         for id in saving {
             if self.model.picked(&id).is_some() {
-                let problem = problem(
-                    "The page that saved this was closed.",
-                    "Save it into a folder again. In the same folder it goes on where it was.",
-                );
+                let problem = problem(phrase!(saving_page_closed), phrase!(saving_page_closed_advice));
                 self.write(None, Change::Save(id, Save::No(Some(problem))));
                 continue;
             }
@@ -330,14 +326,13 @@ impl Queue {
     pub(super) fn save_failed(&mut self, id: &TransferId, problem: Problem) {
         self.write(None, Change::Save(id.clone(), Save::No(Some(problem))));
         self.changed.insert(id.clone());
-        self.tell("A download could not be saved", id);
+        self.tell(phrase!(download_not_saved), id);
     }
 
     fn all_failures(&self, id: &TransferId, count: u64, last: &Problem) -> Problem {
         match self.model.item(id).map(|item| item.kind) {
             Some(TransferKind::Folder) => {
-                let files = if count == 1 { "One file".to_owned() } else { format!("{count} files") };
-                problem(format!("{files} could not be saved. {}", last.what), last.advice.clone())
+                problem(phrase!(files_not_saved, Arg::Count(count)).and(&last.what), &last.advice)
             }
             _ => last.clone(),
         }

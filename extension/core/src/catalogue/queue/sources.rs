@@ -3,6 +3,7 @@
 use wstp_engine::http_source::file_url;
 use wstp_messages::{CommandId, NamedBy, Problem, TransferId, TransferKind};
 use wstp_protocol::{MirrorUrl, SharePath};
+use wstp_words::phrase;
 
 use super::super::address::{self, Address, FileUrl};
 use super::super::change::Change;
@@ -25,19 +26,19 @@ impl Queue {
     ) -> Result<(), Problem> {
         let item = self.model.item(id).ok_or_else(gone)?;
         if item.kind == TransferKind::Folder {
-            return Err(problem("A folder comes from one server.", "Add other servers to single files."));
+            return Err(problem(phrase!(folder_has_one_server), phrase!(folder_has_one_server_advice)));
         }
         let (address, path) = place(address, path, item)?;
         if item.is_complete() {
-            return Err(problem("This file is complete already.", "It needs no other server."));
+            return Err(problem(phrase!(complete_already), phrase!(complete_already_advice)));
         }
         let known = item.sources().into_iter().find(|source| source.address == address && source.path == path);
         match &known {
             Some(source) if source.id == 0 => {
-                return Err(problem("That is where this file comes from already.", "Type another server or path."));
+                return Err(problem(phrase!(same_source), phrase!(same_source_advice)));
             }
             None if item.mirrors.len() >= MAX_MIRRORS => {
-                return Err(problem("This file has as many servers as it may.", "Remove one of them first."));
+                return Err(problem(phrase!(too_many_sources), phrase!(too_many_sources_advice)));
             }
             _ => {}
         }
@@ -90,7 +91,7 @@ fn place(address: &str, path: String, item: &Item) -> Result<(String, String), P
     }
     let address = address::parse(address)?.to_string();
     if !SharePath::parse(path.as_str()).is_ok_and(|path| !path.is_root()) {
-        return Err(problem("That is not the path of a file.", "Type it as the server shows it, folder/file."));
+        return Err(problem(phrase!(no_file_path), phrase!(no_file_path_advice)));
     }
     Ok((address, path))
 }

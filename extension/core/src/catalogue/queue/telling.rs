@@ -1,6 +1,7 @@
 //! Messages to the views and the user.
 
 use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView};
+use wstp_words::{Arg, Phrase, phrase};
 
 use super::super::item::Item;
 use super::super::view;
@@ -62,19 +63,19 @@ impl Queue {
         let finished = std::mem::take(&mut self.finished);
         let Some(last) = finished.last() else { return };
         match finished.len() {
-            1 => self.tell("Download complete", last),
+            1 => self.tell(phrase!(download_complete), last),
             count => self.say(Inner::Notify {
                 transfer: last.clone(),
-                title: "Downloads complete".into(),
-                text: format!("{count} downloads are ready to be saved."),
+                title: phrase!(downloads_complete),
+                text: phrase!(downloads_ready, Arg::Count(count as u64)),
             }),
         }
     }
 
-    pub(super) fn tell(&mut self, title: &str, id: &TransferId) {
+    pub(super) fn tell(&mut self, title: Phrase, id: &TransferId) {
         if let Some(item) = self.model.item(id) {
-            let text = view::name(item);
-            self.say(Inner::Notify { transfer: id.clone(), title: title.into(), text });
+            let text = phrase!(text, &view::name(item));
+            self.say(Inner::Notify { transfer: id.clone(), title, text });
         }
     }
 

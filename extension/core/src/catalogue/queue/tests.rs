@@ -11,6 +11,7 @@ use wstp_messages::{
 use super::super::change::{Change, Record};
 use super::super::model::Model;
 use super::{Effect, Queue};
+use wstp_words::Phrase;
 
 mod cleared;
 mod folders;
@@ -117,7 +118,7 @@ impl Desk {
     }
 
     fn fail(&mut self, id: &TransferId) {
-        self.report(id, WorkerReport::Failed(Problem { what: "Broken.".into(), advice: String::new() }));
+        self.report(id, WorkerReport::Failed(Problem { what: "Broken.".into(), advice: Phrase::default() }));
     }
 
     fn view(&mut self, id: &TransferId) -> TransferView {
@@ -223,7 +224,7 @@ fn saving(desk: &mut Desk) -> TransferId {
 
 fn told(desk: &mut Desk, id: &TransferId) -> (TransferState, Option<String>) {
     let view = desk.view(id);
-    (view.state, view.problem.map(|problem| problem.what))
+    (view.state, view.problem.map(|problem| problem.what.say()))
 }
 
 fn heard(desk: &mut Desk, id: &TransferId, outcome: SaveOutcome) {

@@ -26,7 +26,7 @@ use super::waiting::{ROOM, Remedy, Waiting};
 use super::{COMMIT_BYTES, COMMIT_INTERVAL};
 use crate::folder_layout::{self, MAX_PROBLEMS, Trouble};
 use crate::socket::Happening;
-use crate::words::{folder_problem, left_out_problem, login_problem, member_problem, problem};
+use crate::words::{folder_problem, left_out_problem, login_problem, member_problem, stuck_problem};
 use crate::{AGENT, clock};
 use checking::Checks;
 use large::Large;
@@ -325,10 +325,9 @@ impl Job for FolderJob {
                 let had_login = self.task.terms.sources.first().is_some_and(|source| source.credential.is_some());
                 Some(WorkerReport::Unauthorized(login_problem(&self.label(), had_login)))
             }
-            Phase::Failed => Some(WorkerReport::Failed(progress.problem.as_ref().map_or_else(
-                || problem("The download can't go on.", "Try again."),
-                |problem| folder_problem(problem, &self.label()),
-            ))),
+            Phase::Failed => Some(WorkerReport::Failed(
+                progress.problem.as_ref().map_or_else(stuck_problem, |problem| folder_problem(problem, &self.label())),
+            )),
             _ => None,
         }
     }

@@ -12,8 +12,9 @@ use wstp_messages::TransferId;
 use wstp_protocol::Hash;
 
 use crate::folder_layout::{JOURNAL, JOURNAL2, MAX_JOURNAL, PACK, PROBLEMS, Trouble, encode_problems, read_problems};
+use crate::opfs::failed;
 use crate::opfs::{File, Folder};
-use crate::worker::store::{failed, unreadable};
+use crate::worker::store::unreadable;
 
 /// Bytes written at once.
 const PIECE: usize = 256 << 10;
@@ -112,6 +113,7 @@ fn forget_what_is_cut(recovered: &mut Recovered, pack_len: u64) -> u64 {
 mod tests {
     use super::*;
     use wstp_client::store::testing::{MemoryFile, Power};
+    use wstp_words::Phrase;
 
     const KEPT: usize = 5;
 
@@ -124,7 +126,7 @@ mod tests {
     }
 
     fn troubles(number: usize) -> Vec<Trouble> {
-        let problem = wstp_messages::Problem { what: "It is gone.".to_owned(), advice: String::new() };
+        let problem = wstp_messages::Problem { what: "It is gone.".into(), advice: Phrase::default() };
         vec![Trouble { path: "a".to_owned(), size: number as u64, problem, is_left_out: false }]
     }
 

@@ -28,7 +28,7 @@ fn a_cleared_list_comes_back_and_says_what_is_gone() {
     desk.perform();
     assert_eq!(desk.state(&saved), TransferState::Saved);
     assert_eq!(desk.state(&complete), TransferState::Failed);
-    assert!(desk.view(&complete).problem.unwrap().what.contains("was cleared"));
+    assert!(desk.view(&complete).problem.unwrap().what.say().contains("was cleared"));
     let started = desk.said.iter().find_map(|inner| match inner {
         Inner::Start(task) if task.transfer == half => Some(task.had),
         _ => None,
@@ -37,7 +37,7 @@ fn a_cleared_list_comes_back_and_says_what_is_gone() {
     assert_eq!(desk.state(&new), TransferState::Starting, "it was added since");
     assert_eq!(desk.queue.model().settings().connections, 2);
     let told = desk.queue.model().notice().unwrap().problem.clone();
-    assert!(told.what.contains("was cleared") && told.advice.contains("3 downloads"), "{told:?}");
+    assert!(told.what.say().contains("was cleared") && told.advice.say().contains("3 downloads"), "{told:?}");
     desk.done(Command::Resume { transfer: complete.clone() });
     assert_eq!(desk.state(&complete), TransferState::Starting);
 }
@@ -46,5 +46,5 @@ fn a_cleared_list_comes_back_and_says_what_is_gone() {
 fn a_cleared_list_whose_copy_can_not_be_read_is_told() {
     let mut desk = Desk::with_places(3);
     desk.queue.handle_copy(None);
-    assert!(desk.queue.model().notice().unwrap().problem.advice.contains("can't be read either"));
+    assert!(desk.queue.model().notice().unwrap().problem.advice.say().contains("can't be read either"));
 }

@@ -19,7 +19,7 @@ impl Desk {
     }
 
     fn refuse(&mut self, id: &TransferId) {
-        self.report(id, WorkerReport::Unauthorized(Problem { what: "Who are you?".into(), advice: String::new() }));
+        self.report(id, WorkerReport::Unauthorized(Problem { what: "Who are you?".into(), advice: Phrase::default() }));
     }
 
     fn token(&self, id: &TransferId) -> Option<&str> {

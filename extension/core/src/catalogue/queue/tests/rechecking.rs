@@ -15,7 +15,10 @@ fn says(desk: &mut Desk, id: &TransferId, state: TransferState, problem: Option<
     said.problem = problem.map(|what| Problem { what: what.into(), advice: "Do so.".into() });
     desk.report(id, WorkerReport::Progress(Box::new(said)));
     let view = desk.view(id);
-    (view.state, view.problem.map(|problem| format!("{} {}", problem.what, problem.advice)).unwrap_or_default())
+    (
+        view.state,
+        view.problem.map(|problem| format!("{} {}", problem.what.say(), problem.advice.say())).unwrap_or_default(),
+    )
 }
 
 #[test]

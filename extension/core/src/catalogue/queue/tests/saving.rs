@@ -108,7 +108,7 @@ fn a_folder_whose_name_would_be_changed_says_why_and_keeps_its_copy() {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 0);
     tried(&mut desk, &id);
-    let problem = Problem { what: "Another extension.".into(), advice: String::new() };
+    let problem = Problem { what: "Another extension.".into(), advice: Phrase::default() };
     desk.queue.handle_folder_tried(&id, Err(problem));
     desk.perform();
     assert_eq!(told(&mut desk, &id), (TransferState::Complete, Some("Another extension.".to_owned())));
@@ -243,7 +243,7 @@ fn a_page_that_can_not_write_says_why_and_the_copy_is_kept() {
     let mut desk = Desk::with_places(3);
     let id = complete_folder(&mut desk, 0);
     assert_eq!(save_into(&mut desk, &id), Ok(Reply::Done));
-    let problem = Problem { what: "The disk is full.".into(), advice: String::new() };
+    let problem = Problem { what: "The disk is full.".into(), advice: Phrase::default() };
     desk.done(Command::WroteAll { transfer: id.clone(), result: Err(problem) });
     assert_eq!(told(&mut desk, &id), (TransferState::Complete, Some("The disk is full.".to_owned())));
     assert!(desk.freed.is_empty());

@@ -86,7 +86,7 @@ fn what_is_no_mirror_is_refused_in_words() {
     desk.complete(&complete);
     let no_path = Command::AddSource { transfer: id.clone(), address: "mirror".into(), path: "../a".into() };
     for wrong in [mirror(&id, ADDRESS), mirror(&id, "no address"), mirror(&complete, "mirror"), no_path] {
-        assert!(desk.send(wrong).is_err_and(|problem| problem.what.ends_with('.')));
+        assert!(desk.send(wrong).is_err_and(|problem| problem.what.say().ends_with('.')));
     }
     for number in 0..8 {
         desk.done(mirror(&id, &format!("mirror{number}")));

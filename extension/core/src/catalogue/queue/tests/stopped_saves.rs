@@ -49,7 +49,7 @@ fn held() -> SaveOutcome {
 }
 
 fn cancelled() -> SaveOutcome {
-    SaveOutcome::Failed { problem: Problem { what: "Saving was cancelled.".into(), advice: String::new() } }
+    SaveOutcome::Failed { problem: Problem { what: "Saving was cancelled.".into(), advice: Phrase::default() } }
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn a_save_that_fails_says_why_and_keeps_the_copy() {
     for id in [&file, &folder] {
         desk.done(Command::Save { transfer: id.clone() });
         desk.queue.handle_contents(id, Ok(vec![0..1]));
-        let problem = Problem { what: "The disk is full.".into(), advice: String::new() };
+        let problem = Problem { what: "The disk is full.".into(), advice: Phrase::default() };
         desk.queue.handle_saving(id, 0, SaveOutcome::Failed { problem });
         desk.perform();
     }
-    let words = |view: TransferView| (view.state, view.problem.map(|problem| problem.what).unwrap_or_default());
+    let words = |view: TransferView| (view.state, view.problem.map(|problem| problem.what.say()).unwrap_or_default());
     assert_eq!(words(desk.view(&file)), (TransferState::Complete, "The disk is full.".into()));
     let of_folder = "One file could not be saved. The disk is full.";
     assert_eq!(words(desk.view(&folder)), (TransferState::Complete, of_folder.into()));

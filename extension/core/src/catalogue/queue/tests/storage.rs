@@ -16,7 +16,7 @@ fn a_transfer_whose_folder_is_gone_says_so_or_needs_no_folder() {
     desk.queue.handle_folders(&HashSet::new());
     desk.perform();
     assert_eq!(desk.view(&lost).state, TransferState::Failed);
-    assert!(desk.view(&lost).problem.unwrap().advice.contains("Try again"));
+    assert!(desk.view(&lost).problem.unwrap().advice.say().contains("Try again"));
     assert_eq!((desk.view(&saved).state, desk.view(&saved).in_sandbox), (TransferState::Saved, false));
     assert_eq!(desk.view(&begun).state, TransferState::Starting, "its worker notices by itself");
     desk.done(Command::Resume { transfer: lost.clone() });
@@ -52,7 +52,7 @@ fn a_transfer_whose_files_are_removed_begins_anew_and_its_worker_knows_what_was_
 
 #[test]
 fn a_notice_stays_until_it_is_dismissed_and_without_storage_nothing_is_promised() {
-    let notice = |is_lasting| Notice { problem: Problem { what: "So.".into(), advice: String::new() }, is_lasting };
+    let notice = |is_lasting| Notice { problem: Problem { what: "So.".into(), advice: Phrase::default() }, is_lasting };
     let desk_with = |notice| {
         let mut model = Model::default();
         model.apply(Change::Noticed(Some(notice)));

@@ -51,7 +51,7 @@ fn only_a_change_on_the_server_that_the_user_saw_is_accepted() {
     let mut desk = Desk::with_places(3);
     let (failed, outdated) = (desk.download("a"), desk.download("b"));
     desk.fail(&failed);
-    desk.report(&outdated, WorkerReport::Outdated(Problem { what: "Changed.".into(), advice: String::new() }));
+    desk.report(&outdated, WorkerReport::Outdated(Problem { what: "Changed.".into(), advice: Phrase::default() }));
     desk.said.clear();
     desk.done(Command::Sweep(Sweep::Retry));
     assert_eq!((desk.state(&failed), desk.state(&outdated)), (TransferState::Starting, TransferState::Failed));
