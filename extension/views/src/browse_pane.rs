@@ -5,7 +5,6 @@ use leptos::html::{Div, Input};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wstp_messages::{Need, Problem};
-use wstp_text::strangers::marked;
 use wstp_ui::arrangement::{Arrangement, Entry};
 use wstp_ui::breadcrumbs::Breadcrumbs;
 use wstp_ui::button::{Button, IconButton, ToolButton, Weight};
@@ -303,8 +302,7 @@ fn Offer(browse: Browse, on_existing: Callback<String>) -> impl IntoView {
 /// Why the list is empty, and the remedy.
 #[component]
 fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
-    let words = move || {
-        match browse.look.get() {
+    let words = move || match browse.look.get() {
         Look::Failed(_) | Look::Barred(..) => ().into_any(),
         Look::Loading if browse.deep.with(Option::is_some) => {
             view! { <p class="waiting">{say!(searching)}</p> }.into_any()
@@ -333,7 +331,6 @@ fn NothingHere(browse: Browse, store: Store) -> impl IntoView {
             };
             view! { <EmptyState icon=Icon::Server title=say!(no_server) hint=Signal::derive(hint) /> }.into_any()
         }
-    }
     };
     view! { <div class="fill over">{words}</div> }
 }

@@ -184,7 +184,9 @@ impl Browser {
     ) -> Result<Reply, Unanswered> {
         let (connection, path) = self.folder(address, path).await?;
         if !connection.knows(features::SEARCH) {
-            return Err(problem(phrase!(too_old_to_search, connection.label()), phrase!(too_old_to_search_advice)).into());
+            return Err(
+                problem(phrase!(too_old_to_search, connection.label()), phrase!(too_old_to_search_advice)).into()
+            );
         }
         let request = Request::Search { path, words, cursor: cursor.clone(), limit: SHORT_PAGE };
         match connection.ask(request).await? {
