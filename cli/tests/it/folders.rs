@@ -201,7 +201,7 @@ async fn a_tree_without_bottom_ends_it() {
     let (liar, here) = (lists(|_| (vec![("again", EntryKind::Directory)], false)).await, tempdir().unwrap());
     let ended = wstp(here.path(), &["get", &liar.source("top")]).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(ended.stderr.contains("64 folders deep; fetch it by itself"), "{ended:?}");
+    assert!(ended.stderr.contains("64 folders deep; download it by itself"), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
