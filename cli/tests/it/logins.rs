@@ -1,5 +1,6 @@
 //! Servers that want to know who the user is: logging in and out, and tokens given for one run.
 
+use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -160,8 +161,10 @@ async fn a_token_goes_to_plain_links_of_its_own_server_alone() {
     let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let bytes = sample(4 * MIB, 1);
     std::fs::write(shared.path().join("file"), &bytes).unwrap();
-    let (_origin, origin) = server(shared.path()).await;
-    let (_mirror, mirror) = server(shared.path()).await;
+    // It alone would take two seconds, so the mirror is asked too.
+    let slow = Config { rate: NonZeroU64::new(2 * MIB as u64), ..Config::default() };
+    let (_origin, origin) = server_with(shared.path(), slow).await;
+    let (mirrors, mirror) = server(shared.path()).await;
     let home = here.path().to_str().unwrap();
     log_in(here.path(), &origin, &format!("anna\n{PASSWORD}\n")).await;
     let (file, link) = (format!("{origin}/file"), format!("http://{mirror}/files/file"));
@@ -177,4 +180,5 @@ async fn a_token_goes_to_plain_links_of_its_own_server_alone() {
     log_in(here.path(), &mirror, &format!("anna\n{PASSWORD}\n")).await;
     let told = get().await;
     assert!(!told.contains("asks for a name and a password"), "{told}");
+    assert!(mirrors.sessions().sent() > 0, "the mirror sent a part");
 }
