@@ -140,10 +140,13 @@ mod brought {
         fn direction(this: &Language) -> String;
     }
 
+    /// Finds the word of a key.
+    type Find = fn(&str) -> Option<String>;
+
     thread_local! {
         static LANGUAGE: RefCell<Option<Language>> = const { RefCell::new(None) };
         /// The words without a language. A page that never sets this does not hold the table.
-        static ENGLISH: Cell<Option<fn(&str) -> Option<String>>> = const { Cell::new(None) };
+        static ENGLISH: Cell<Option<Find>> = const { Cell::new(None) };
     }
 
     fn with<T>(ask: impl FnOnce(&Language) -> T) -> Option<T> {

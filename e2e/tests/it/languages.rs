@@ -25,7 +25,7 @@ const ENGLISH: &str = r"
             shown.push(...['placeholder', 'title', 'aria-label'].map(name => element.getAttribute(name) ?? ''));
     // Names of files and servers, names of things, and what stands between isolates.
     const plain = text => text.replace(/\u2068[^\u2069]*\u2069/g, '')
-        .replace(/Notes of a trip|readme|BLAKE3|WSTP|WebSocket|Chrome|KiB|kB|host:port|127\.0\.0\.1|\.txt|\.bin/g, '');
+        .replace(/Notes of a trip|readme|archive|BLAKE3|WSTP|WebSocket|Chrome|KiB|kB|host:port|127\.0\.0\.1|\.txt|\.bin/g, '');
     return shown.filter(text => patterns.some(pattern => pattern.test(text)) || (!isLatin && /[a-z]{3}/i.test(plain(text))))";
 
 /// Words that their place cuts off. Names and paths may lose their middle, and tell it all in a tooltip.
