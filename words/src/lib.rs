@@ -3,7 +3,7 @@
 //! A [`Phrase`] is the key of a sentence and its arguments. It travels between contexts and is kept in journals. Only
 //! the place that shows it says it ([`Phrase::say`]), in the language of whoever reads it. All sentences are in
 //! `manifest/_locales/LANGUAGE/messages.json`, in Chrome's format. A page brings its language with
-//! [`language::use_language`]. Without one, and in every native program, the language is English.
+//! `language::use_language`. Without one, and in every native program, the language is English.
 //!
 //! The crate does no I/O. Arguments from strangers are drawn with marks, so they can neither mislead nor end a phrase.
 
