@@ -12,6 +12,9 @@ use wstp_protocol::limits::MAX_SERVER_FRAME;
 
 /// The most that is copied of a frame. A longer frame is too long for every decoder.
 const MAX_COPY: u32 = MAX_SERVER_FRAME as u32 + 1;
+/// Bytes from which a buffer is given back. For a smaller one, the message that gives it back costs more than the
+/// garbage collector does.
+const WORTH_GIVING_BACK: u32 = 16 * 1024;
 
 /// An event of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +98,9 @@ impl Drop for Socket {
 fn frame(data: &JsValue) -> Bytes {
     let Some(buffer) = data.dyn_ref::<ArrayBuffer>() else { return Bytes::new() };
     let bytes = Uint8Array::new_with_byte_offset_and_length(buffer, 0, buffer.byte_length().min(MAX_COPY)).to_vec();
-    give_back(buffer);
+    if buffer.byte_length() >= WORTH_GIVING_BACK {
+        give_back(buffer);
+    }
     bytes.into()
 }
 
@@ -120,10 +125,18 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[wasm_bindgen_test]
-    fn a_buffer_is_copied_and_given_back() {
+    fn a_large_buffer_is_copied_and_given_back() {
+        let sent = vec![7; WORTH_GIVING_BACK as usize];
+        let buffer = Uint8Array::from(&sent[..]).buffer();
+        assert_eq!(frame(&buffer), Bytes::from(sent));
+        assert_eq!(buffer.byte_length(), 0);
+    }
+
+    #[wasm_bindgen_test]
+    fn a_small_buffer_is_copied_and_left_to_the_garbage_collector() {
         let buffer = Uint8Array::from(&[1, 2, 3][..]).buffer();
         assert_eq!(frame(&buffer), Bytes::from_static(&[1, 2, 3]));
-        assert_eq!(buffer.byte_length(), 0);
+        assert_eq!(buffer.byte_length(), 3);
     }
 
     #[wasm_bindgen_test]

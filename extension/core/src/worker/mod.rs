@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use gloo_timers::callback::{Interval, Timeout};
+use gloo_timers::callback::Interval;
 use gloo_timers::future::sleep;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -33,6 +33,7 @@ use wstp_messages::{
 use wstp_protocol::Hash;
 use wstp_words::phrase;
 
+use crate::alarm::Alarm;
 use crate::folder_layout::{DATA, JOURNAL, PACK};
 use crate::link::Link;
 use crate::opfs::{Folder, is_in_use};
@@ -58,8 +59,6 @@ const JOURNAL_BYTES: u64 = 64 << 10;
 /// become rare.
 const ROOM_AGAIN: Duration = Duration::from_secs(30);
 const ROOM_AGAIN_AT_MOST: Duration = Duration::from_secs(3600);
-/// The browser's timers can't be set for longer.
-const MAX_TIMEOUT: Duration = Duration::from_secs(1 << 20);
 
 /// Opens the files and runs the transfer.
 pub fn run(task: WorkerTask) {
@@ -83,7 +82,7 @@ struct Worker {
     bus: OnceCell<Bus>,
     heartbeat: OnceCell<Interval>,
     ticker: OnceCell<Interval>,
-    timer: RefCell<Option<Timeout>>,
+    alarm: Alarm,
     /// The problem with the files that were there before, if the user has to know it.
     remark: RefCell<Option<Problem>>,
     /// Whether it is being looked whether the files are still there.
@@ -105,7 +104,7 @@ async fn open(task: WorkerTask) -> Result<(), JsValue> {
         bus: OnceCell::new(),
         heartbeat: OnceCell::new(),
         ticker: OnceCell::new(),
-        timer: RefCell::default(),
+        alarm: Alarm::default(),
         remark: RefCell::default(),
         looks: Cell::default(),
         stops: Cell::default(),
@@ -394,19 +393,12 @@ impl Worker {
 
     /// Sleeps until the job wants to be woken.
     fn set_timer(self: &Rc<Self>) {
-        let due = self.with(|job| job.poll_timeout()).flatten();
-        let timer = due.map(|due| {
-            let wait = (due - clock::now()).min(MAX_TIMEOUT);
-            let worker = self.clone();
-            // Rounded up: waking early would be for nothing.
-            Timeout::new(wait.as_millis() as u32 + u32::from(!wait.is_zero()), move || {
-                // The timer is done; dropping it later would do nothing.
-                worker.timer.take().map(Timeout::forget);
-                worker.with(|job| job.handle_timeout());
-                worker.perform();
-            })
+        let worker = self.clone();
+        self.alarm.set(self.with(|job| job.poll_timeout()).flatten(), move || {
+            worker.alarm.rang();
+            worker.with(|job| job.handle_timeout());
+            worker.perform();
         });
-        self.timer.replace(timer);
     }
 
     /// Tells the catalogue how it stands.
@@ -463,7 +455,7 @@ impl Worker {
     }
 
     fn close(&self) {
-        self.timer.replace(None);
+        self.alarm.stop();
         self.links.borrow_mut().clear();
     }
 
