@@ -3,6 +3,7 @@
 //! File system calls that may wait for the disk run on blocking threads, in bounded numbers. A version keeps its file
 //! open while it is read, and no longer, so that an idle server keeps no disk from being unmounted.
 
+mod changed;
 mod folder;
 mod links;
 mod listing;

@@ -4,9 +4,9 @@
 //! whole folder. Sizes and times are looked up for the entries of one page. A cursor is the last entry's place in the
 //! order. So it holds when the folder changes, and when the server has dropped the names.
 //!
-//! All clients that list a folder share its names. A first page needs names that were read after it was requested.
-//! Clients that ask while a folder is read wait, and share the next reading. All names in memory, also those being
-//! read, have one bound.
+//! All clients that list a folder share its names. A first page needs names that were read after it was requested, or
+//! that are certainly still the folder's ([`Changed`]). Clients that ask while a folder is read wait, and share the next
+//! reading. All names in memory, also those being read, have one bound.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, OsStr};
@@ -23,6 +23,7 @@ use wstp_protocol::limits::{MAX_CURSOR, MAX_NAME};
 use wstp_protocol::{Entry, EntryKind, ErrorCode, SharePath, spelling};
 use wstp_provider::{Page, Refusal};
 
+use super::changed::Changed;
 use super::folder::Share;
 use super::names::{Budget, Group, Names};
 use super::refused::refused;
@@ -64,6 +65,8 @@ struct Kept {
     read: Ticket,
     used: Instant,
     names: Arc<Names>,
+    /// They are the folder's while this is so.
+    changed: Option<Changed>,
 }
 
 /// The listed folder: its path, and the folder that was there then.
@@ -104,7 +107,11 @@ impl Listings {
     ) -> Result<Page, Refusal> {
         let metadata = dir.dir_metadata().map_err(refused)?;
         let listed = Listed { path: path.clone(), file: (metadata.dev(), metadata.ino()) };
-        let names = match after.as_ref().and_then(|_| self.kept(&listed, None)) {
+        let kept = match &after {
+            Some(_) => self.kept(&listed, |_| true),
+            None => Changed::of(dir).and_then(|now| self.kept(&listed, |kept| kept.changed == Some(now))),
+        };
+        let names = match kept {
             Some(names) => names,
             None => self.read(asked, listed, || self.names(share, path, dir))?,
         };
@@ -127,11 +134,10 @@ impl Listings {
         self.lock().retain(|kept| kept.used.elapsed() < KEPT_FOR);
     }
 
-    /// The kept names of a folder, if their reading began after `asked`.
-    fn kept(&self, listed: &Listed, asked: Option<Ticket>) -> Option<Arc<Names>> {
+    /// The kept names of a folder, if they will do.
+    fn kept(&self, listed: &Listed, will_do: impl Fn(&Kept) -> bool) -> Option<Arc<Names>> {
         let mut kept = self.lock();
-        let found =
-            kept.iter_mut().find(|kept| kept.listed == *listed && asked.is_none_or(|asked| kept.read > asked))?;
+        let found = kept.iter_mut().find(|kept| kept.listed == *listed && will_do(kept))?;
         found.used = Instant::now();
         Some(found.names.clone())
     }
@@ -141,16 +147,16 @@ impl Listings {
         &self,
         asked: Ticket,
         listed: Listed,
-        names: impl FnOnce() -> Result<Names, Refusal>,
+        names: impl FnOnce() -> Result<(Names, Option<Changed>), Refusal>,
     ) -> Result<Arc<Names>, Refusal> {
         let turn = self.turn(&listed);
         let result = {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            match self.kept(&listed, Some(asked)) {
+            match self.kept(&listed, |kept| kept.read > asked) {
                 Some(names) => Ok(names),
                 None => {
                     let began = self.ticket();
-                    names().map(|names| self.keep(listed.clone(), began, names))
+                    names().map(|(names, changed)| self.keep(listed.clone(), began, names, changed))
                 }
             }
         };
@@ -170,11 +176,11 @@ impl Listings {
         turn
     }
 
-    fn keep(&self, listed: Listed, read: Ticket, names: Names) -> Arc<Names> {
+    fn keep(&self, listed: Listed, read: Ticket, names: Names, changed: Option<Changed>) -> Arc<Names> {
         let names = Arc::new(names);
         let mut kept = self.lock();
         kept.retain(|other| other.listed.path != listed.path);
-        kept.push(Kept { listed, read, used: Instant::now(), names: names.clone() });
+        kept.push(Kept { listed, read, used: Instant::now(), names: names.clone(), changed });
         let size = |kept: &[Kept]| kept.iter().map(|kept| kept.names.size()).sum::<usize>();
         while kept.len() > 1 && (kept.len() > MAX_KEPT_FOLDERS || size(&kept) > MAX_KEPT) {
             kept.remove(0);
@@ -182,8 +188,9 @@ impl Listings {
         names
     }
 
-    /// All shown names of a folder, in order.
-    fn names(&self, share: &Share, path: &SharePath, dir: &Dir) -> Result<Names, Refusal> {
+    /// All shown names of a folder, in order, and how to tell that they still are.
+    fn names(&self, share: &Share, path: &SharePath, dir: &Dir) -> Result<(Names, Option<Changed>), Refusal> {
+        let mut changed = Changed::of(dir);
         let mut names = Names::new(self.budget.clone());
         for entry in rustix::fs::Dir::new(readable(dir)?).map_err(|error| refused(error.into()))? {
             let entry = entry.map_err(|error| refused(error.into()))?;
@@ -191,6 +198,10 @@ impl Listings {
             let bytes = name.to_bytes();
             if matches!(bytes, b"." | b"..") || bytes.len() > MAX_NAME_BYTES || !share.shows(bytes) {
                 continue;
+            }
+            if entry.file_type() == FileType::Symlink {
+                // Its group is that of its target, which changes elsewhere.
+                changed = None;
             }
             let Some(group) = group(share, path, dir, name, entry.file_type()) else { continue };
             if names.len() == MAX_NAMES {
@@ -203,7 +214,7 @@ impl Listings {
             }
         }
         names.sort();
-        Ok(names)
+        Ok((names, changed))
     }
 
     /// Drops the oldest names.
@@ -368,7 +379,7 @@ mod tests {
     fn read(listings: &Listings, asked: Ticket, readings: &mut u32) -> Arc<Names> {
         let names = || {
             *readings += 1;
-            Ok(Names::new(listings.budget.clone()))
+            Ok((Names::new(listings.budget.clone()), None))
         };
         listings.read(asked, listed(), names).unwrap()
     }
@@ -386,14 +397,61 @@ mod tests {
         assert!(listings.readings().is_empty());
     }
 
+    /// The names in the first page of a folder, and whether they were kept ones.
+    fn first_page(listings: &Listings, folder: &Path) -> (Vec<String>, bool) {
+        let share = Share::open(folder, false).unwrap();
+        let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
+        let before = listings.lock().first().map(|kept| kept.names.clone());
+        let page = listings.page(listings.ticket(), &share, &SharePath::root(), &dir, None, 100).unwrap();
+        let names = page.entries().iter().map(|entry| entry.name.clone()).collect();
+        let after = listings.lock().first().map(|kept| kept.names.clone());
+        (names, before.zip(after).is_some_and(|(before, after)| Arc::ptr_eq(&before, &after)))
+    }
+
+    /// Waits until the last change of a folder is so old that the next one shows.
+    fn settle(folder: &Path) {
+        let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
+        let late = Instant::now() + Duration::from_secs(10);
+        while Changed::of(&dir).is_none() {
+            assert!(Instant::now() < late, "the file system tells no changes");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_again_only_when_its_names_may_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (listings, file) = (Listings::default(), |name: &str| folder.path().join(name));
+        std::fs::write(file("a"), "").unwrap();
+        settle(folder.path());
+        assert_eq!(first_page(&listings, folder.path()), (vec!["a".to_owned()], false));
+        assert_eq!(first_page(&listings, folder.path()), (vec!["a".to_owned()], true));
+        std::fs::rename(file("a"), file("b")).unwrap();
+        assert_eq!(first_page(&listings, folder.path()), (vec!["b".to_owned()], false));
+        std::fs::remove_file(file("b")).unwrap();
+        assert_eq!(first_page(&listings, folder.path()), (vec![], false));
+    }
+
+    #[test]
+    fn a_folder_with_a_link_is_read_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (listings, file) = (Listings::default(), |name: &str| folder.path().join(name));
+        std::fs::create_dir(file("target")).unwrap();
+        std::os::unix::fs::symlink("target", file("link")).unwrap();
+        settle(folder.path());
+        let both = vec!["link".to_owned(), "target".to_owned()];
+        assert_eq!(first_page(&listings, folder.path()), (both.clone(), false));
+        assert_eq!(first_page(&listings, folder.path()), (both, false));
+    }
+
     #[test]
     fn kept_names_give_way_to_those_that_are_needed() {
         let listings = Listings::default();
         let mut readings = 0;
         drop(read(&listings, listings.ticket(), &mut readings));
-        assert!(listings.kept(&listed(), None).is_some());
+        assert!(listings.kept(&listed(), |_| true).is_some());
         listings.give_way().unwrap();
-        assert!(listings.kept(&listed(), None).is_none());
+        assert!(listings.kept(&listed(), |_| true).is_none());
         assert_eq!(listings.give_way().unwrap_err().code(), ErrorCode::Busy);
     }
 }

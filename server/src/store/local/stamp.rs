@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use wstp_protocol::FileVersion;
 
 /// How coarse the clock of a file system may be. A file changed that recently may change again under the same stamp.
-const CLOCK_GRAIN: Duration = Duration::from_millis(20);
+pub const CLOCK_GRAIN: Duration = Duration::from_millis(20);
 
 /// Tells files apart: device and inode.
 pub type FileId = (u64, u64);
