@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::sleep;
+use wasm_bindgen_futures::spawn_local;
 use wstp_client::address::Source;
 use wstp_client::words::reason;
 use wstp_engine::Instant;
@@ -18,6 +19,7 @@ use wstp_protocol::{ClientMessage, Entry, EntryKind, ErrorCode, LINK_PATH, Listi
 use wstp_words::phrase;
 
 use super::address::{self, Address};
+use super::ahead::{Ahead, Page};
 use super::diagnosis::{Finding, below_prefix, diagnose};
 use super::logins::Logins;
 use super::typed;
@@ -89,15 +91,8 @@ struct State {
     last_used: Instant,
     /// Entries to ask for in a page.
     page: u32,
-    /// The page that the view will want next, asked for while it draws the one before.
-    ahead: Option<Ahead>,
-}
-
-/// A page that nobody has wanted yet.
-struct Ahead {
-    path: SharePath,
-    cursor: String,
-    answer: oneshot::Receiver<Answer>,
+    /// What the view will want next, read while it draws what came before.
+    ahead: Option<Rc<RefCell<Ahead<Unanswered>>>>,
 }
 
 impl Browser {
@@ -144,30 +139,16 @@ impl Browser {
         }
     }
 
-    /// Asks for one page of a folder.
+    /// Reads a folder from a cursor on: a page of it, or all that was read ahead.
     ///
     /// # Errors
     ///
     /// In words for the user.
     pub async fn list(&self, address: &str, path: String, cursor: Option<String>) -> Result<Reply, Unanswered> {
         let (connection, path) = self.folder(address, path).await?;
-        let began = clock::now();
-        match connection.page(path.clone(), cursor).await? {
-            // A page without entries that is not the last would be followed by another one for ever.
-            peer::Reply::Listing(listing) if listing.entries.is_empty() && listing.next.is_some() => {
-                Err(endless(connection.label()).into())
-            }
-            peer::Reply::Listing(listing) => {
-                let is_quick = clock::now() - began <= QUICK;
-                connection.state.borrow_mut().page = if is_quick { PAGE } else { SHORT_PAGE };
-                if let Some(next) = &listing.next {
-                    connection.read_ahead(path, next.clone());
-                }
-                Ok(listed(listing, connection.hides_more()))
-            }
-            peer::Reply::Failure(failure) => Err(connection.refused(failure.code, &failure.text)),
-            _ => Err(lost(connection.label()).into()),
-        }
+        let (entries, next) = connection.read(path, cursor).await?;
+        let entries = entries.into_iter().map(listed_entry).collect();
+        Ok(Reply::Listing { entries, next, hides_more: connection.hides_more() })
     }
 
     /// Asks for some hits of a search beneath a folder.
@@ -331,24 +312,77 @@ impl Connection {
         Ok(receiver)
     }
 
-    /// A page of a folder: the one that was read ahead, or one that is asked for now.
-    async fn page(&self, path: SharePath, cursor: Option<String>) -> Answer {
+    /// Entries of a folder from a cursor on, and the cursor behind them. Reads on meanwhile.
+    async fn read(
+        self: &Rc<Self>,
+        path: SharePath,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Entry>, Option<String>), Unanswered> {
         let ahead = self.state.borrow_mut().ahead.take();
-        match ahead.filter(|ahead| ahead.path == path && Some(&ahead.cursor) == cursor.as_ref()) {
-            Some(Ahead { answer, .. }) => self.wait(answer).await.unwrap_or_else(|_| Err(lost(self.label()).into())),
-            None => {
-                let limit = self.state.borrow().page;
-                self.ask(Request::List { path, cursor, limit }).await
+        if let Some(ahead) = ahead.filter(|ahead| ahead.borrow().is_for(&path, cursor.as_deref())) {
+            self.state.borrow_mut().ahead = Some(ahead.clone());
+            return self.take(ahead).await;
+        }
+        let Listing { entries, next, .. } = self.page(path.clone(), cursor).await?;
+        if let Some(next) = &next {
+            let ahead = Rc::new(RefCell::new(Ahead::new(path, next.clone())));
+            self.state.borrow_mut().ahead = Some(ahead.clone());
+            self.read_on(ahead);
+        }
+        Ok((entries, next))
+    }
+
+    /// Takes what was read ahead, or waits for it.
+    async fn take(
+        self: &Rc<Self>,
+        ahead: Rc<RefCell<Ahead<Unanswered>>>,
+    ) -> Result<(Vec<Entry>, Option<String>), Unanswered> {
+        loop {
+            let page = ahead.borrow_mut().take();
+            match page {
+                Page::Read(entries, next) => {
+                    self.read_on(ahead);
+                    return Ok((entries, next));
+                }
+                Page::Error(error) => {
+                    self.state.borrow_mut().ahead = None;
+                    return Err(error);
+                }
+                Page::Coming(coming) => coming.await.map_err(|_| lost(self.label()))?,
             }
         }
     }
 
-    /// Asks for the next page before the view does. A busy server is left alone.
-    fn read_ahead(&self, path: SharePath, cursor: String) {
+    /// Reads ahead, until that is enough or the view wants something else.
+    fn read_on(self: &Rc<Self>, ahead: Rc<RefCell<Ahead<Unanswered>>>) {
+        let connection = self.clone();
+        spawn_local(async move {
+            while connection.state.borrow().ahead.as_ref().is_some_and(|wanted| Rc::ptr_eq(wanted, &ahead)) {
+                let request = ahead.borrow_mut().poll_request();
+                let Some((path, cursor)) = request else { return };
+                let answer = connection.page(path, Some(cursor)).await;
+                ahead.borrow_mut().handle(answer);
+            }
+        });
+    }
+
+    /// Asks for one page of a folder.
+    async fn page(&self, path: SharePath, cursor: Option<String>) -> Result<Listing, Unanswered> {
         let limit = self.state.borrow().page;
-        let request = Request::List { path: path.clone(), cursor: Some(cursor.clone()), limit };
-        let answer = self.request(request).ok();
-        self.state.borrow_mut().ahead = answer.map(|answer| Ahead { path, cursor, answer });
+        let began = clock::now();
+        match self.ask(Request::List { path, cursor, limit }).await? {
+            // A page without entries that is not the last would be followed by another one for ever.
+            peer::Reply::Listing(listing) if listing.entries.is_empty() && listing.next.is_some() => {
+                Err(endless(self.label()).into())
+            }
+            peer::Reply::Listing(listing) => {
+                let is_quick = clock::now() - began <= QUICK;
+                self.state.borrow_mut().page = if is_quick { PAGE } else { SHORT_PAGE };
+                Ok(listing)
+            }
+            peer::Reply::Failure(failure) => Err(self.refused(failure.code, &failure.text)),
+            _ => Err(lost(self.label()).into()),
+        }
     }
 
     /// Asks the server, and waits for its answer as long as the peer's patience allows.
@@ -522,10 +556,6 @@ fn not_there(path: &SharePath, code: ErrorCode, label: &str, hides_more: bool) -
         false => phrase!(first_folder_instead),
     };
     problem(phrase!(path_not_there, path.as_str(), label), advice)
-}
-
-fn listed(listing: Listing, hides_more: bool) -> Reply {
-    Reply::Listing { entries: listing.entries.into_iter().map(listed_entry).collect(), next: listing.next, hides_more }
 }
 
 fn listed_entry(entry: Entry) -> Listed {

@@ -6,6 +6,7 @@
 
 mod about;
 mod address;
+mod ahead;
 mod browse;
 mod change;
 mod contents;
