@@ -5,6 +5,7 @@ pub mod browser_fetch;
 pub mod browser_memory;
 pub mod browser_native;
 pub mod compress;
+pub mod list_open;
 pub mod mirror_two;
 pub mod popup_ready;
 pub mod read_back;

@@ -14,7 +14,7 @@ use crate::toolchain::setup;
 use crate::{native_target, root};
 
 /// The beginnings of the figures that need the extension.
-const IN_BROWSER: [&str; 6] = ["browser", "popup", "real.browser", "resume", "tree.vs_fetch", "wasm"];
+const IN_BROWSER: [&str; 7] = ["browser", "list", "popup", "real.browser", "resume", "tree.vs_fetch", "wasm"];
 
 /// The figures to measure, and how.
 #[derive(Args)]
