@@ -8,7 +8,7 @@ use crate::words::{FrontEnd, Words};
 use wstp_text::strangers::one_line;
 use wstp_words::{Phrase, phrase};
 
-/// What nginx needs to let WebSockets through.
+/// The lines that nginx needs to let WebSockets through.
 const NGINX: &str =
     "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";";
 /// Most characters of a proxy's name that are shown.

@@ -81,7 +81,7 @@ pub enum AcmeError {
 }
 
 impl Acme {
-    /// What the settings ask for. The state folder is that of the server.
+    /// The certificate that the settings ask for. The state folder is that of the server.
     ///
     /// # Errors
     /// When something is missing.
@@ -117,7 +117,7 @@ impl Acme {
         Files { certificate: file.clone(), key: file }
     }
 
-    /// Keeps a certificate in the cache for as long as this is polled: orders one when none is there, when a third of its
+    /// Keeps a certificate in the cache for as long as this is polled. Orders one when none is there, when a third of its
     /// life is left, or when the names changed. Polling it may block on the disk of the cache.
     pub(crate) async fn keep(&self, tls: &Tls, events: &Events) {
         let mut failures = 0;

@@ -1,7 +1,7 @@
 //! The path below which the server's addresses lie, behind a proxy that has other pages too.
 //!
 //! The proxy passes paths on as they are. The server takes the prefix off before anything else looks at a request, and
-//! names it in each answer, so that a client finds the server wherever its user points.
+//! names it in each answer. So a client finds the server wherever its user points.
 
 use std::fmt;
 use std::str::FromStr;

@@ -222,7 +222,7 @@ impl Session {
         self.is_barred.load(Ordering::Relaxed)
     }
 
-    /// What the caller names so is fetched from now on, under this handle.
+    /// The caller fetches this file from now on, under this handle.
     pub(crate) fn fetches(&self, handle: Handle, path: &SharePath) {
         if let Ok(place) = self.caller.place(path) {
             self.lock().paths.insert(handle, place.into_owned());

@@ -359,7 +359,7 @@ fn column(by: SortBy) -> String {
     }
 }
 
-/// What a press on that head does.
+/// The effect of a press on that head, in words.
 fn sort_by(by: SortBy) -> String {
     match by {
         SortBy::Name => say!(sort_by_name),

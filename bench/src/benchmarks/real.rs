@@ -234,7 +234,7 @@ async fn in_turn(
 }
 
 /// The peers' time over ours on the line to another continent: curl, and aria2 with 16 connections. curl takes minutes
-/// and hardly any processor time, so all rounds' curls run side by side at the end, each on the wire of its round.
+/// and hardly any processor time. So the curls of all rounds run side by side at the end, each on the wire of its round.
 ///
 /// # Errors
 ///

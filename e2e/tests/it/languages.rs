@@ -115,7 +115,7 @@ impl Spoken {
         view.close().await
     }
 
-    /// What begins a row begins at the right where lines run from right to left.
+    /// A row begins at the right where lines run from right to left.
     async fn check_mirrored(&self, view: &View<'_>) -> Result<()> {
         let script = "const at = s => document.querySelector(s).getBoundingClientRect();
             return at('.transfer-title').left > at('.transfer-actions').left";

@@ -137,7 +137,7 @@ impl Shared {
         }
     }
 
-    /// Something happened on the WebSocket. Where it has a response, the last words are in there, and its end follows.
+    /// Something happened on the WebSocket. If it has a response, the last words are in there, and its end follows.
     fn socket_happened(self: &Rc<Self>, happening: Happening) {
         if happening != Happening::Closed || !matches!(&*self.way.borrow(), Way::Joined(..)) {
             return self.tell(happening);

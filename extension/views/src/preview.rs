@@ -1,7 +1,7 @@
 //! The preview page: shows one file, also while it comes.
 //!
 //! Players get the blocks that they need first: the page's service worker asks the transfer's worker for them. Pictures
-//! and documents are shown once they are complete. Nothing in a file runs with the rights of this page: a picture runs
+//! and documents are shown once they are complete. Nothing in a file runs with the rights of this page. A picture runs
 //! no script, Chrome's viewer of PDF files keeps to itself, and HTML is shown as text.
 
 use std::time::Duration;

@@ -35,7 +35,7 @@ impl System {
         self.folder.path().join(path.trim_start_matches('/'))
     }
 
-    /// Runs dpkg on it. What the packages depend on belongs to the machine, and is not in the folder.
+    /// Runs dpkg on it. The packages' dependencies belong to the machine, and are not in the folder.
     fn dpkg(&self, action: &str, what: &[PathBuf]) {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "dpkg", "--force-not-root", "--force-script-chrootless"]);

@@ -53,7 +53,7 @@ pub struct Caller {
     pub(super) allotment: Option<Arc<Allotment>>,
 }
 
-/// What all that is asked on behalf of one caller shares.
+/// State that all requests of one caller share.
 #[derive(Debug, Default)]
 pub(super) struct Inner {
     identity: Identity,

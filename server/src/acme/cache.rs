@@ -1,4 +1,4 @@
-//! What outlives the server: the account at an authority, and the certificate with its key. Only the owner can read them.
+//! The files that outlive the server: the account at an authority, and the certificate with its key. Only the owner can read them.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -20,7 +20,7 @@ const CERTIFICATE: &str = "certificate.pem";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache(PathBuf);
 
-/// What a certificate says about itself.
+/// The facts that a certificate tells about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The names that it is for.
@@ -82,7 +82,7 @@ impl Cache {
 }
 
 impl Certificate {
-    /// What a certificate in DER says; `None` if it can't be read.
+    /// The facts in a certificate in DER; `None` if it can't be read.
     fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let names = certificate.subject_alternative_name().ok()??.value.general_names.iter();

@@ -25,8 +25,8 @@ enum One {
 }
 
 /// The bytes that the value of a `Range` field wants of `size` bytes. Other units, ranges that end before they begin,
-/// and ranges that are longer than the whole or too many are ignored. Of several ranges, those that the file has are
-/// sent.
+/// and ranges that are longer than the whole or too many are ignored. If several are wanted, those that the file has
+/// are sent.
 pub fn wanted(value: &str, size: u64) -> Wanted {
     let Some(parts) = parse(value, size) else { return Wanted::Whole };
     match <[Range<u64>; 1]>::try_from(parts) {

@@ -18,7 +18,7 @@ const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 pub struct AcmeSettings {
     /// The names of the certificate.
     pub domains: Vec<Domain>,
-    /// Where the authority may write to.
+    /// The address that the authority may write to.
     pub contact: Vec<Contact>,
     /// The authority.
     pub directory: DirectoryUrl,

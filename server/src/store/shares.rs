@@ -1,7 +1,7 @@
 //! The shares of a server, as one store. Either one share is the root, or each share is a folder of its own name.
 //!
 //! Here a caller's rights are checked, for every way of asking: nothing outside of them is listed, opened or even looked
-//! up. What a caller may not see looks like what is not there. A share is opened beneath the place that the caller may
+//! up. A share that a caller may not see looks like one that is not there. A share is opened beneath the place that the caller may
 //! read, so no link leads from it to another place or another share. A caller that comes by a share link names paths
 //! beneath the folder around what the link opens ([`Caller::place`]).
 

@@ -71,7 +71,7 @@ impl Place {
         until(&what, LONG, async || Ok(self.log().contains(words).then_some(()))).await.unwrap();
     }
 
-    /// What `wstp-server events` prints.
+    /// The output of `wstp-server events`.
     fn events(&self) -> String {
         let output = Command::new(SERVER).args(["events", "--state-dir"]).arg(self.state()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -150,7 +150,7 @@ async fn a_certificate_is_renewed_while_the_server_runs() {
     ended(service).await;
     let file = &place.cached("certificate.pem")[0];
 
-    // Of its life of an hour, all but a third is over in a few seconds.
+    // All but a third of its life of an hour is over in a few seconds.
     let now = i64::try_from(wstp_server::accounts::now()).unwrap();
     let at = |seconds: i64| time::OffsetDateTime::from_unix_timestamp(now + seconds).unwrap();
     let mut params = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();

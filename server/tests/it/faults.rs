@@ -96,7 +96,7 @@ async fn a_full_disk_stops_nothing_but_what_needs_it() {
     .unwrap();
 }
 
-/// What the server said that it keeps.
+/// The things that the server said it keeps.
 #[derive(Default)]
 struct Promised {
     users: Vec<String>,

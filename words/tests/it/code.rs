@@ -1,4 +1,4 @@
-//! What the code says: its keys, and the literals that look like sentences.
+//! The words in the code: its keys, and the literals that look like sentences.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ const CRATES: [&str; 4] = ["ui/src", "extension/views/src", "extension/core/src"
 const NOT_FOR_USERS: [&str; 10] = [
     "expect(",
     "reason =",
-    // What is wrong with an answer, for whoever writes a server.
+    // The faults of an answer, for those who write a server.
     "#[error(",
     "class=",
     "JsError::new(",

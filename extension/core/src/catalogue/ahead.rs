@@ -1,4 +1,4 @@
-//! What of a folder was read before the view wanted it. Pure.
+//! The part of a folder that was read before the view wanted it. Pure.
 //!
 //! A view asks for a page, draws it, and asks for the next. Meanwhile the pages behind it come from the server, and the
 //! view gets all of them at once.
@@ -25,7 +25,7 @@ pub struct Ahead<E> {
     waits: Option<oneshot::Sender<()>>,
 }
 
-/// What the view gets for its request.
+/// The answer to the view's request.
 #[derive(Debug)]
 pub enum Page<E> {
     /// It is under way. Ask again once this completes.

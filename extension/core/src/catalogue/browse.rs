@@ -91,7 +91,7 @@ struct State {
     last_used: Instant,
     /// Entries to ask for in a page.
     page: u32,
-    /// What the view will want next, read while it draws what came before.
+    /// The pages that the view will want next, read while it draws those before.
     ahead: Option<Rc<RefCell<Ahead<Unanswered>>>>,
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Looks at a path, and makes the folders on the way. Where an earlier save of ours `began`, it also removes the
+    /// Looks at a path, and makes the folders on the way. If an earlier save of ours `began`, it also removes the
     /// bytes that Chromium gathered for a file and did not put into it.
     pub(super) async fn find(
         root: &FileSystemDirectoryHandle,
