@@ -50,9 +50,15 @@ chrome.runtime.onStartup.addListener(start);
 chrome.runtime.onInstalled.addListener(start);
 // An address behind the keyword of the address bar, and a link from the menu of a page, open in the extension's page.
 const open = (address) => void chrome.tabs.create({ url: `manager.html#open=${encodeURIComponent(address)}` });
-chrome.runtime.onInstalled.addListener(() =>
-  chrome.contextMenus.create({ id: "open", title: chrome.i18n.getMessage("open_with"), contexts: ["link"] }),
+chrome.runtime.onInstalled.addListener(async () =>
+  chrome.contextMenus.create({ id: "open", title: (await language()).word("open_with"), contexts: ["link"] }),
 );
+// From the next event on, this script speaks the language that the user chose now.
+chrome.storage.onChanged.addListener(async (changed) => {
+  if (!changed.language) return;
+  ready = undefined;
+  await chrome.contextMenus.update("open", { title: (await language()).word("open_with") });
+});
 chrome.contextMenus.onClicked.addListener(({ linkUrl }) => open(linkUrl));
 chrome.omnibox.onInputEntered.addListener(open);
 chrome.alarms.onAlarm.addListener(forward(() => handle_alarm()));

@@ -101,6 +101,31 @@ impl<'a> View<'a> {
         Ok(field.send_keys(text).await?)
     }
 
+    /// Picks a value of the choice with this test's name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such choice in time.
+    pub async fn pick(&self, id: &str, value: &str) -> Result<()> {
+        const PICK: &str = "const field = document.querySelector(arguments[0]); field.value = arguments[1]; \
+            field.dispatchEvent(new Event('change', { bubbles: true }))";
+        self.front().await?;
+        self.wait_for(&format!("the choice {id}"), SHORT, &testid(id)).await?;
+        self.run(PICK, json!([testid(id), value])).await.map(drop)
+    }
+
+    /// Waits until a script returns this value. It may load the page anew meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn wait_until(&self, script: &str, value: Value) -> Result<()> {
+        self.wait(&format!("{script} to be {value}"), SHORT, async || {
+            Ok(self.run(script, json!([])).await.is_ok_and(|found| found == value).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until the page shows these words.
     ///
     /// # Errors

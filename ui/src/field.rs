@@ -74,6 +74,41 @@ pub fn Switch(
     }
 }
 
+/// One of several choices.
+#[component]
+pub fn Select(
+    /// Its label.
+    #[prop(into)]
+    label: String,
+    /// The choices: their values, and their words.
+    choices: Vec<(&'static str, String)>,
+    /// The value of the current choice.
+    #[prop(into)]
+    value: Signal<String>,
+    /// Its name for tests.
+    #[prop(optional)]
+    testid: Option<&'static str>,
+    /// Called with the value of the new choice.
+    #[prop(into)]
+    on_change: Callback<String>,
+) -> impl IntoView {
+    let option = move |(this, words): (&'static str, String)| {
+        view! { <option value=this prop:selected=move || value.with(|value| value == this)>{words}</option> }
+    };
+    view! {
+        <label class="choice">
+            <span>{label}</span>
+            <select
+                class="input"
+                data-testid=testid
+                on:change=move |event| on_change.run(event_target_value(&event))
+            >
+                {choices.into_iter().map(option).collect_view()}
+            </select>
+        </label>
+    }
+}
+
 /// A small whole number between two bounds.
 #[component]
 pub fn Stepper(

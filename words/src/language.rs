@@ -7,6 +7,10 @@ pub use brought::{Language, use_language};
 #[cfg(not(target_arch = "wasm32"))]
 pub use english::table;
 
+/// The languages that have words, each with its own name for itself.
+pub const LANGUAGES: [(&str, &str); 5] =
+    [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("ja", "日本語"), ("ar", "العربية")];
+
 /// The sentence with a key, with `$1` to `$9` for its arguments. An unknown key is said as it is.
 #[must_use]
 pub fn word(key: &str) -> String {

@@ -138,7 +138,7 @@ async fn beside_extensions_that_were_there_before_everything_has_its_name_and_ea
     fs::create_dir(stage.downloads().join("music"))?;
     fs::write(stage.downloads().join("music/mine.txt"), "mine")?;
     let view = download_all(&stage, "music", &["held, erased.bin", "held, paused.bin", "docs/alone.bin"]).await?;
-    for button in ["open-settings", "set-free", "settings-done"] {
+    for button in ["open-settings", "set-free", "close-sheet"] {
         view.click(&format!("[data-testid={button}]")).await?;
     }
     view.expand(&view.wait_for_state("music", &["complete"]).await?).await?;

@@ -9,13 +9,6 @@ async fn focus_list(view: &View<'_>) -> Result<()> {
     view.run("document.querySelector('.entries-body').focus()", json!([])).await.map(drop)
 }
 
-/// Picks a kind of files.
-async fn pick_kind(view: &View<'_>, kind: &str) -> Result<()> {
-    const PICK: &str = "const field = document.querySelector('[data-testid=kind]'); field.value = arguments[0]; \
-        field.dispatchEvent(new Event('change', { bubbles: true }))";
-    view.run(PICK, json!([kind])).await.map(drop)
-}
-
 /// The testid of the element with the keyboard's focus, or its class.
 async fn focused(view: &View<'_>) -> Result<String> {
     let found = view.run("const e = document.activeElement; return e.dataset.testid ?? e.className", json!([])).await?;
@@ -48,9 +41,9 @@ async fn a_folder_is_sorted_searched_and_narrowed_to_a_kind() -> Result<()> {
     view.wait_for_text("Nothing matches").await?;
     view.keys(&[Key::Escape]).await?;
     view.wait_for_names(&["sub", "file 10.jpg", "Ärger.txt", "file 2.txt"]).await?;
-    pick_kind(&view, "image").await?;
+    view.pick("kind", "image").await?;
     view.wait_for_names(&["file 10.jpg"]).await?;
-    pick_kind(&view, "all").await?;
+    view.pick("kind", "all").await?;
     view.click_entry("sub").await?;
     view.wait_for_names(&["a.txt"]).await
 }

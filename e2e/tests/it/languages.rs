@@ -103,7 +103,7 @@ impl Spoken {
         if page == Page::Manager {
             view.click("[data-testid=open-settings]").await?;
             self.look(&view, &name("settings")).await?;
-            view.click("[data-testid=settings-done]").await?;
+            view.click("[data-testid=close-sheet]").await?;
         }
         self.check_mirrored(&view).await?;
         // Removing what was not saved asks first; then a note offers to undo it.

@@ -38,7 +38,7 @@ async fn a_limit_over_all_is_kept_and_a_higher_one_counts_at_once() -> Result<()
     let manager = stage.open(Page::Manager).await?;
     manager.click("[data-testid=open-settings]").await?;
     manager.enter("[data-testid=set-rate]", "4").await?;
-    manager.click("[data-testid=settings-done]").await?;
+    manager.click("[data-testid=close-sheet]").await?;
     manager.connect(&stage.address()).await?;
     manager.download("l.bin").await?;
     passed(&stage, MIB).await?;
@@ -83,7 +83,7 @@ async fn a_lower_limit_is_kept_and_shared_by_the_transfers_that_run() -> Result<
     let view = stage.open(Page::Manager).await?;
     view.click("[data-testid=open-settings]").await?;
     view.enter("[data-testid=set-rate]", "12").await?;
-    view.click("[data-testid=settings-done]").await?;
+    view.click("[data-testid=close-sheet]").await?;
     for (name, address) in names.into_iter().zip([stage.address(), other.address().to_string()]) {
         view.connect(&address).await?;
         view.wait_for_name(name).await?;

@@ -28,6 +28,7 @@ mod queue;
 mod reflow;
 mod saving;
 mod screenshots;
+mod settings;
 mod sizes;
 mod slow_line;
 mod storage;

@@ -28,7 +28,7 @@ async fn set_number(manager: &View<'_>, button: &str, numbers: &[&str]) -> Resul
         manager.click(&format!("[role=group]:has([data-testid=set-transfers]) [aria-label={button}]")).await?;
         manager.wait_for_content("[data-testid=set-transfers]", shown).await?;
     }
-    manager.click("[data-testid=settings-done]").await
+    manager.click("[data-testid=close-sheet]").await
 }
 
 /// Records the order in which transfers leave the queue, as soon as the page learns of it.

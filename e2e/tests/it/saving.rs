@@ -125,7 +125,7 @@ async fn a_saved_file_that_is_moved_away_is_told_and_can_be_had_again() -> Resul
     }
     view.download_folder("music").await?;
     let freed = view.save(FREED).await?;
-    for button in ["open-settings", "set-free", "settings-done"] {
+    for button in ["open-settings", "set-free", "close-sheet"] {
         view.click(&format!("[data-testid={button}]")).await?;
     }
     let saved = view.save(HARMLESS).await?;

@@ -50,6 +50,7 @@ async fn pictures(page: Page) -> Result<()> {
     view.screenshot(&name("details")).await?;
     if page == Page::Manager {
         view.click("[data-testid=open-settings]").await?;
+        view.wait_for_text("All data of WSTP").await?;
         view.screenshot(&name("settings")).await?;
     }
     Ok(())

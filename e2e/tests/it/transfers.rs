@@ -142,7 +142,7 @@ async fn a_saved_file_that_is_still_in_the_browser_can_be_saved_again() -> Resul
     let manager = stage.open(Page::Manager).await?;
     manager.click("[data-testid=open-settings]").await?;
     manager.click("[data-testid=set-free]").await?;
-    manager.click("[data-testid=settings-done]").await?;
+    manager.click("[data-testid=close-sheet]").await?;
     manager.close().await?;
     let view = stage.open_connected().await?;
     view.download("twice.bin").await?;

@@ -158,6 +158,8 @@ pub enum Command {
         /// The transfer.
         transfer: TransferId,
     },
+    /// Removes all transfers from the list, and their copies from the sandbox.
+    Clear,
     /// Saves a complete transfer to the user's disk, once more if it is already there.
     Save {
         /// The transfer.

@@ -70,12 +70,34 @@ pub struct Settings {
     pub save_when_complete: bool,
     /// Free the copy in the sandbox once Chrome reports the file saved.
     pub free_after_save: bool,
+    /// The events that the user is notified of. Journals of older builds end before.
+    #[serde(default)]
+    pub notify: Notify,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { active_transfers: 3, connections: 0, rate_limit: None, save_when_complete: false, free_after_save: true }
+        Self {
+            active_transfers: 3,
+            connections: 0,
+            rate_limit: None,
+            save_when_complete: false,
+            free_after_save: true,
+            notify: Notify::All,
+        }
     }
+}
+
+/// The events that the user is notified of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notify {
+    /// The end of downloads, and problems.
+    #[default]
+    All,
+    /// Downloads that need the user.
+    Problems,
+    /// Nothing.
+    Never,
 }
 
 /// One entry of a folder.

@@ -6,7 +6,7 @@ use futures_channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use leptos::prelude::set_timeout;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wstp_messages::{Knock, encode_text};
 use wstp_words::say;
 
@@ -23,6 +23,39 @@ extern "C" {
     async fn downloads_search(query: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "downloads"], js_name = show, catch)]
     fn downloads_show(id: i32) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "storage", "local"], js_name = get, catch)]
+    async fn storage_get(key: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "storage", "local"], js_name = set, catch)]
+    async fn storage_set(items: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "storage", "onChanged"], js_name = addListener)]
+    fn on_storage_change(listener: &JsValue);
+}
+
+/// The name of the chosen language in chrome.storage; `manifest/language.js` reads it.
+const LANGUAGE: &str = "language";
+
+/// The language that the user chose; empty for the browser's.
+pub async fn language() -> String {
+    let stored = storage_get(LANGUAGE).await.and_then(|stored| Reflect::get(&stored, &LANGUAGE.into()));
+    stored.ok().and_then(|language| language.as_string()).unwrap_or_default()
+}
+
+/// Remembers the language that the user chose. Every page begins anew in it.
+pub fn keep_language(language: String) {
+    spawn_local(async move {
+        // A page that did not begin anew shows that it failed.
+        let _ = storage_set(&object(LANGUAGE, &language.into())).await;
+    });
+}
+
+/// Calls `changed` whenever the user chooses another language, for as long as the page lives.
+pub fn on_language(changed: impl Fn() + 'static) {
+    let listener = Closure::<dyn Fn(JsValue)>::new(move |changes: JsValue| {
+        if Reflect::has(&changes, &LANGUAGE.into()) == Ok(true) {
+            changed();
+        }
+    });
+    on_storage_change(&listener.into_js_value());
 }
 
 /// Asks the service worker for something and waits until it is done.
@@ -45,6 +78,12 @@ pub async fn knock(knock: &Knock) -> Result<(), String> {
 /// Chrome's error.
 pub async fn open_tab(page: &str) -> Result<(), String> {
     tabs_create(&object("url", &page.into())).await.map(drop).map_err(|error| words(&error))
+}
+
+/// Bytes that the extension has stored in this browser, as far as the browser tells.
+pub async fn bytes_stored() -> Option<u64> {
+    let estimate = JsFuture::from(web_sys::window()?.navigator().storage().estimate().ok()?).await.ok()?;
+    Reflect::get(&estimate, &"usage".into()).ok()?.as_f64().map(|bytes| bytes as u64)
 }
 
 /// Copies a text to the clipboard.

@@ -17,6 +17,7 @@ mod picked;
 mod popup;
 mod preview;
 mod settings;
+mod sheet;
 mod store;
 mod trail;
 mod transfers_pane;

@@ -4,7 +4,7 @@ use leptos::ev::resize;
 use leptos::prelude::*;
 use wstp_messages::{Command, ServerView};
 use wstp_text::strangers::marked;
-use wstp_ui::button::{Button, IconButton};
+use wstp_ui::button::IconButton;
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
@@ -16,7 +16,8 @@ use crate::browse_pane::BrowsePane;
 use crate::catalogue::Catalogue;
 use crate::page::{News, Page};
 use crate::picked::Picked;
-use crate::settings::SettingsDialog;
+use crate::settings::SettingsSheet;
+use crate::sheet::{Sheet, SheetButtons, SheetFrame, open_sheet};
 use crate::store::Store;
 use crate::transfers_pane::TransfersPane;
 
@@ -27,7 +28,9 @@ const NARROW: f64 = 900.0;
 #[component]
 pub fn Manager() -> impl IntoView {
     let Page { catalogue, store, browse, toasts, menu } = Page::open();
-    let settings = RwSignal::new(false);
+    let sheet = open_sheet();
+    let picked = Picked::new(store, catalogue, toasts);
+    Page::begin_anew(move || picked.going.with(Option::is_none));
     document().set_title(&say!(manager_title));
     if let Some(address) = asked_address() {
         browse.connect(address);
@@ -51,21 +54,30 @@ pub fn Manager() -> impl IntoView {
                     on_connect=move |address| browse.connect(address)
                 />
                 <Servers browse=browse store=store catalogue=catalogue toasts=toasts />
-                <Button testid="open-settings" on_press=move || settings.set(true)>
-                    <Glyph icon=Icon::Settings />
-                    {say!(settings)}
-                </Button>
+                <SheetButtons />
             </aside>
-            <div class="column">
+            {move || {
+                sheet
+                    .get()
+                    .map(|sheet| {
+                        view! {
+                            <SheetFrame sheet=sheet>
+                                {match sheet {
+                                    Sheet::Settings => view! { <SettingsSheet store=store catalogue=catalogue toasts=toasts /> },
+                                }}
+                            </SheetFrame>
+                        }
+                    })
+            }}
+            <div class="column" hidden=move || sheet.get().is_some()>
                 <h2 class="bar">{say!(files_title)}</h2>
                 <News store=store catalogue=catalogue />
                 <BrowsePane browse=browse store=store catalogue=catalogue menu=menu on_existing=on_existing />
             </div>
-            <div class="column">
+            <div class="column" hidden=move || sheet.get().is_some()>
                 <h2 class="bar">{say!(transfers)}</h2>
-                <TransfersPane store=store catalogue=catalogue toasts=toasts menu=menu picked=Picked::new(store, catalogue, toasts) />
+                <TransfersPane store=store catalogue=catalogue toasts=toasts menu=menu picked=picked />
             </div>
-            <SettingsDialog open=settings store=store catalogue=catalogue />
             <ToastShelf toasts=toasts />
             <MenuLayer menu=menu />
         </main>

@@ -52,6 +52,18 @@ impl Page {
         Self { catalogue, store, browse: Browse::new(catalogue, store), toasts: Toasts::new(), menu: Menu::new() }
     }
 
+    /// Loads the page again once the user has chosen another language, as soon as `may` says so.
+    pub fn begin_anew(may: impl Fn() -> bool + 'static) {
+        let is_due = RwSignal::new(false);
+        chrome::on_language(move || is_due.set(true));
+        Effect::new(move |_| {
+            if is_due.get() && may() {
+                // A page of the extension can always be loaded again.
+                let _ = location().reload();
+            }
+        });
+    }
+
     /// The servers to pick from.
     pub fn options(store: Store) -> Signal<Vec<PickerOption>> {
         Signal::derive(move || {

@@ -46,6 +46,7 @@ impl Tab {
 #[component]
 pub fn Popup() -> impl IntoView {
     let Page { catalogue, store, browse, toasts, menu } = Page::open();
+    Page::begin_anew(|| true);
     let tab = RwSignal::new(Tab::Browse);
     let active = Memo::new(move |_| store.tally().active);
     let on_existing = move |words: String| {

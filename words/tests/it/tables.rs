@@ -105,6 +105,8 @@ fn every_language_has_every_sentence_in_every_plural_form() {
             }
         }
     }
+    let offered = wstp_words::language::LANGUAGES.map(|(language, _)| language);
+    assert_eq!(offered, LANGUAGES.map(|(language, _)| language), "the settings offer each");
     let folders = fs::read_dir(root().join("manifest/_locales")).unwrap().count();
     assert_eq!(folders, LANGUAGES.len(), "each language is in this test");
 }

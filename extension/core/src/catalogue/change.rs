@@ -91,6 +91,8 @@ pub enum Change {
     Reopened(TransferId),
     /// These files of a folder were saved under a second name: a file had theirs already, and it may not be ours.
     SavedBeside(TransferId, Vec<Range<u64>>),
+    /// All transfers left the list.
+    Cleared,
 }
 
 impl Change {

@@ -14,6 +14,7 @@ mod copy;
 mod diagnosis;
 mod item;
 mod journal;
+mod kept_settings;
 mod login;
 mod logins;
 mod mirror;

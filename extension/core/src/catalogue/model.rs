@@ -12,6 +12,7 @@ use wstp_messages::{BlockOrder, NamedBy, Notice, ServerView, Settings, Sweep, Tr
 
 use super::change::Change;
 use super::item::{Fetch, Goal, Item, Kept, Place, Save};
+use super::kept_settings::{FirstSettings, LaterSettings, joined, parted};
 use super::mirror::Mirror;
 
 /// Most transfers in the list.
@@ -25,7 +26,8 @@ const MAX_SERVERS: usize = 50;
 pub struct Model {
     items: BTreeMap<u64, Item>,
     servers: Vec<ServerView>,
-    settings: Settings,
+    /// The part of the settings that every journal has.
+    first_settings: FirstSettings,
     /// The transfers whose blocks come in order. Journals of the first version end before.
     #[serde(default)]
     in_order: BTreeSet<TransferId>,
@@ -43,6 +45,9 @@ pub struct Model {
     /// The files of folders that were saved under a second name.
     #[serde(default)]
     beside: BTreeMap<TransferId, Vec<Range<u64>>>,
+    /// The other part. It grows, so it stays the last field.
+    #[serde(default)]
+    later_settings: LaterSettings,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
@@ -77,7 +82,8 @@ impl Model {
         let saved_into = self.saved_into.iter().filter(|(id, _)| ids.contains(id));
         Self {
             servers: self.servers.clone(),
-            settings: self.settings,
+            first_settings: self.first_settings,
+            later_settings: self.later_settings,
             in_order: self.in_order.intersection(&ids).cloned().collect(),
             begun: self.begun.intersection(&ids).cloned().collect(),
             saved_into: saved_into.map(|(id, place)| (id.clone(), place.clone())).collect(),
@@ -151,7 +157,7 @@ impl Model {
 
     /// The settings.
     pub fn settings(&self) -> Settings {
-        self.settings
+        joined(self.first_settings, self.later_settings)
     }
 
     /// Makes a change happen. A change to a transfer that is not there has no effect.
@@ -160,7 +166,7 @@ impl Model {
             Change::Added(item) => self.add(*item),
             Change::Used(server) => self.remember(server),
             Change::Forgotten(address) => self.servers.retain(|server| server.address != address),
-            Change::Set(settings) => self.settings = settings,
+            Change::Set(settings) => (self.first_settings, self.later_settings) = parted(settings),
             Change::Ordered(id, order) => self.set_order(id, order),
             Change::Noticed(notice) => self.notice = notice,
             Change::Begun(id) => {
@@ -181,6 +187,14 @@ impl Model {
                 if let Some(serial) = self.serials.remove(&id) {
                     self.items.remove(&serial);
                 }
+            }
+            Change::Cleared => {
+                self.items.clear();
+                self.serials.clear();
+                self.in_order.clear();
+                self.begun.clear();
+                self.saved_into.clear();
+                self.beside.clear();
             }
             Change::Wanted(id, goal) => self.change(&id, |item| item.want(goal)),
             Change::Outdated(id, problem) => self.change(&id, |item| item.fetch = Fetch::Outdated(problem)),

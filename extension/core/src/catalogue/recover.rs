@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use wstp_messages::{
-        BlockOrder, BlockRange, FolderView, NamedBy, Notice, Problem, ServerView, Settings, TransferId,
+        BlockOrder, BlockRange, FolderView, NamedBy, Notice, Notify, Problem, ServerView, Settings, TransferId,
     };
     use wstp_records::Format;
 
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_list_that_ends_before_the_newest_fields_is_read() {
         let settings = Settings { connections: 5, ..Settings::default() };
-        let first = (0_u8, 3_u64, BTreeMap::<u64, ()>::new(), Vec::<()>::new(), settings);
+        let written = (settings.active_transfers, settings.connections, settings.rate_limit, false, true);
+        let first = (0_u8, 3_u64, BTreeMap::<u64, ()>::new(), Vec::<()>::new(), written);
         let in_order = [TransferId("ab".repeat(16))];
         let second = (&first, &in_order[..]);
         for (version, bytes) in [(1, older(1, &first)), (2, older(2, &second))] {
@@ -268,6 +269,21 @@ mod tests {
             let is_in_order = recovered.model.order(&in_order[0]) == BlockOrder::InOrder;
             assert_eq!(is_in_order, version == 2);
         }
+    }
+
+    #[test]
+    fn all_settings_come_back_from_a_snapshot_and_from_a_change_of_before() {
+        let settings = Settings { notify: Notify::Problems, connections: 5, ..Settings::default() };
+        let mut model = Model::default();
+        model.apply(Change::Set(settings));
+        let bytes = FORMAT.begin(10, &Record::Snapshot { generation: 1, model: model.written() });
+        assert_eq!(recovered(&bytes).unwrap().model.settings(), settings);
+        // A change of settings ended there before.
+        let before = (1_u8, None::<CommandId>, 10_u8, (2_u8, 7_u8, None::<u64>, true, true));
+        let bytes = [bytes, FORMAT.encode(11, &before)].concat();
+        let expected =
+            Settings { active_transfers: 2, connections: 7, save_when_complete: true, ..Settings::default() };
+        assert_eq!(recovered(&bytes).unwrap().model.settings(), expected);
     }
 
     fn id(number: u8) -> TransferId {

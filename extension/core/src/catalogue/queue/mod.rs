@@ -312,6 +312,7 @@ impl Queue {
             Command::Sweep(sweep) => self.sweep(command_id, sweep),
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
+            Command::Clear => self.clear(command_id),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
             Command::Recheck { transfer } => self.recheck_first(&transfer),
             Command::Insist { transfer } => self.insist(command_id, transfer)?,
@@ -371,8 +372,20 @@ impl Queue {
         }
     }
 
+    /// Removes all. Folders of transfers that run go when their workers have ended.
+    fn clear(&mut self, command: &CommandId) {
+        let all: Vec<_> = self.model.items().map(|item| item.id.clone()).collect();
+        self.write(Some(command), Change::Cleared);
+        all.into_iter().for_each(|id| self.let_go(id));
+    }
+
     fn discard(&mut self, command: Option<&CommandId>, id: TransferId) {
         self.write(command, Change::Removed(id.clone()));
+        self.let_go(id);
+    }
+
+    /// Forgets what is known of a transfer that left the list, and deletes its folder.
+    fn let_go(&mut self, id: TransferId) {
         self.changed.remove(&id);
         self.losses.remove(&id);
         self.pending_saves.remove(&id);

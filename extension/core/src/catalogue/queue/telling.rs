@@ -1,6 +1,6 @@
 //! Messages to the views and the user.
 
-use wstp_messages::{Event, Inner, ServerView, Snapshot, TransferId, TransferView};
+use wstp_messages::{Event, Inner, Notify, ServerView, Snapshot, TransferId, TransferView};
 use wstp_words::{Arg, Phrase, phrase};
 
 use super::super::item::Item;
@@ -61,7 +61,7 @@ impl Queue {
             return;
         }
         let finished = std::mem::take(&mut self.finished);
-        let Some(last) = finished.last() else { return };
+        let Some(last) = finished.last().filter(|_| self.model.settings().notify == Notify::All) else { return };
         match finished.len() {
             1 => self.tell(phrase!(download_complete), last),
             count => self.say(Inner::Notify {
@@ -72,8 +72,10 @@ impl Queue {
         }
     }
 
+    /// Notifies the user of one transfer, unless the user wants no notifications.
     pub(super) fn tell(&mut self, title: Phrase, id: &TransferId) {
-        if let Some(item) = self.model.item(id) {
+        let item = self.model.item(id).filter(|_| self.model.settings().notify != Notify::Never);
+        if let Some(item) = item {
             let text = phrase!(text, &view::name(item));
             self.say(Inner::Notify { transfer: id.clone(), title, text });
         }

@@ -19,6 +19,7 @@ mod logins;
 mod ordering;
 mod rechecking;
 mod saving;
+mod settings;
 mod sources;
 mod stopped_saves;
 mod storage;
