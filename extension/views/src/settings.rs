@@ -72,7 +72,7 @@ pub fn SettingsSheet(store: Store, catalogue: Catalogue, toasts: Toasts) -> impl
                 .get()
                 .map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what.say() advice=advice.say() /> })
         }}
-        {part(say!(appearance), appearance(desk))}
+        {part(say!(general), general(desk))}
         {part(say!(transfers), transfers(desk))}
         {part(say!(saving_title), saving(desk))}
         {part(say!(stored_data), view! { <StoredData store=store catalogue=catalogue /> }.into_any())}
@@ -90,7 +90,7 @@ fn part(title: String, settings: AnyView) -> impl IntoView {
     }
 }
 
-fn appearance(desk: Desk) -> AnyView {
+fn general(desk: Desk) -> AnyView {
     let own = language::LANGUAGES.map(|(name, own)| (name, own.to_owned()));
     let languages = [("", say!(browser_language))].into_iter().chain(own).collect();
     let themes = vec![("", say!(theme_system)), ("light", say!(theme_light)), ("dark", say!(theme_dark))];
