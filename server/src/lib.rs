@@ -78,7 +78,7 @@ pub use config::{Audience, Config, Share, Timeouts};
 pub use congestion::{Congestion, Refused};
 pub use control::Control;
 pub use folders::Folders;
-pub use registry::{Registry, SessionView};
+pub use registry::{BUCKETS, Registry, SessionView, WHOLE};
 pub use server::{StartError, run, run_store};
 
 /// The parts for the fuzz targets (`server/fuzz`) alone.

@@ -109,7 +109,7 @@ async fn shares(server: &Arc<Server>) -> (usize, usize) {
 async fn figures(server: &Arc<Server>) -> Figures {
     let sessions = server.control.sessions().list();
     let callers: BTreeSet<_> = sessions.iter().map(|session| &session.caller).collect();
-    let open: usize = sessions.iter().map(|session| session.paths.len()).sum();
+    let open: usize = sessions.iter().map(|session| session.transfers.len()).sum();
     let (shares, there) = shares(server).await;
     let accounts = server.control.callers().book().accounts();
     let seats = server.places.seats();

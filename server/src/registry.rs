@@ -1,10 +1,12 @@
 //! Who is connected, what they fetch, and how fast. A session can be slowed down or ended from here, and a caller with
 //! all its sessions ended.
 
+mod served;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +20,9 @@ use crate::access::{Caller, Callers, Held, Identity, Standing};
 use crate::accounts::now;
 use crate::bandwidth::Bandwidth;
 use crate::pace::{Pace, part};
+use served::{Served, Transfers};
+
+pub use served::{BUCKETS, WHOLE};
 
 /// The time over which the rate is measured.
 const MEASURED: Duration = Duration::from_secs(2);
@@ -33,6 +38,7 @@ struct Open {
     /// Bytes of all sessions so far.
     sent: Arc<AtomicU64>,
     bandwidth: Arc<Bandwidth>,
+    transfers: Arc<Mutex<Transfers>>,
 }
 
 /// One session.
@@ -52,11 +58,12 @@ pub struct Session {
     /// Bytes of all sessions.
     sent: Arc<AtomicU64>,
     bandwidth: Arc<Bandwidth>,
+    transfers: Arc<Mutex<Transfers>>,
     _seat: Held,
 }
 
 struct State {
-    paths: BTreeMap<Handle, SharePath>,
+    paths: BTreeMap<Handle, (SharePath, Arc<Served>)>,
     bytes: u64,
     /// The beginning of the time that is measured, and the bytes since then.
     window: (Instant, u64),
@@ -76,8 +83,9 @@ pub struct SessionView {
     pub caller: Identity,
     /// When it began, in seconds since 1970.
     pub since: u64,
-    /// The files that it has open, or the one that it is sent.
-    pub paths: Vec<SharePath>,
+    /// The files that it has open, or the one that it is sent, and how much of each of their buckets its caller was sent
+    /// (0 to [`WHOLE`]).
+    pub transfers: Vec<(SharePath, [u8; BUCKETS])>,
     /// Bytes sent to it.
     pub bytes: u64,
     /// Bytes a second, lately.
@@ -121,6 +129,7 @@ impl Registry {
             since: now(),
             sent: open.sent.clone(),
             bandwidth: open.bandwidth.clone(),
+            transfers: open.transfers.clone(),
             _seat: seat,
         });
         open.next += 1;
@@ -188,7 +197,7 @@ impl Registry {
 
     /// Ends all sessions that have a file beneath this folder open. Whether there were any.
     pub fn end_reading(&self, folder: &SharePath) -> bool {
-        let reads = |session: &Session| session.lock().paths.values().any(|path| path.beneath(folder).is_some());
+        let reads = |session: &Session| session.lock().paths.values().any(|(path, _)| path.beneath(folder).is_some());
         self.each(reads, |session| session.ending.cancel())
     }
 
@@ -225,7 +234,18 @@ impl Session {
     /// The caller fetches this file from now on, under this handle.
     pub(crate) fn fetches(&self, handle: Handle, path: &SharePath) {
         if let Ok(place) = self.caller.place(path) {
-            self.lock().paths.insert(handle, place.into_owned());
+            let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+            let served = transfers.enter(self.caller.identity(), &place);
+            drop(transfers);
+            self.lock().paths.insert(handle, (place.into_owned(), served));
+        }
+    }
+
+    /// A range of the file at a place, which has so many bytes, is sent.
+    pub(crate) fn serves(&self, place: &SharePath, size: u64, range: Range<u64>) {
+        let state = self.lock();
+        if let Some((_, served)) = state.paths.values().find(|(path, _)| path == place) {
+            served.add(size, range);
         }
     }
 
@@ -267,7 +287,7 @@ impl Session {
             address: self.address,
             caller: self.caller.identity().clone(),
             since: self.since,
-            paths: state.paths.values().cloned().collect(),
+            transfers: state.paths.values().map(|(path, served)| (path.clone(), served.levels())).collect(),
             bytes: state.bytes,
             rate: state.rate,
             limit: state.limit,

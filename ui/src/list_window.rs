@@ -9,8 +9,14 @@ const SPARE: usize = 12;
 
 /// The rows to draw of a list of `count`, scrolled by `scrolled` pixels in a window `height` pixels high.
 pub fn visible(scrolled: f64, height: f64, count: usize) -> Range<usize> {
-    let first = (scrolled.max(0.0) / ROW) as usize;
-    let shown = (height.max(0.0) / ROW).ceil() as usize;
+    visible_of(ROW, scrolled, height, count)
+}
+
+/// The same for rows of another height.
+pub fn visible_of(row: f64, scrolled: f64, height: f64, count: usize) -> Range<usize> {
+    let row = row.max(1.0);
+    let first = (scrolled.max(0.0) / row) as usize;
+    let shown = (height.max(0.0) / row).ceil() as usize;
     let start = first.saturating_sub(SPARE).min(count);
     start..first.saturating_add(shown + SPARE).min(count)
 }
@@ -63,6 +69,8 @@ mod tests {
         assert_eq!(middle, 49_988..50_022);
         assert_eq!(visible(1e12, 280.0, 100_000), 100_000..100_000);
         assert_eq!(visible(-50.0, 280.0, 3), 0..3);
+        assert_eq!(visible_of(56.0, 5600.0, 560.0, 1000), 88..122);
+        assert_eq!(visible_of(0.0, 0.0, 10.0, 5), 0..5, "before anything was measured");
     }
 
     #[test]

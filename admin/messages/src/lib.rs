@@ -273,14 +273,26 @@ pub struct ClientState {
     pub address: String,
     /// When it began, in seconds since 1970.
     pub since: u64,
-    /// The files that it has open.
-    pub paths: Vec<String>,
+    /// The first files that it has open.
+    pub transfers: Vec<TransferState>,
+    /// How many others it has open.
+    #[serde(default)]
+    pub others: usize,
     /// Bytes sent to it.
     pub sent: u64,
     /// Bytes a second, lately.
     pub rate: u64,
     /// Bytes a second that it gets at most.
     pub limit: Option<u64>,
+}
+
+/// A file that a client is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferState {
+    /// The file.
+    pub path: String,
+    /// How much of each part of it the caller was sent, on all connections: a digit from 0 (nothing) to 9 (all) for each.
+    pub sent: String,
 }
 
 /// One share.

@@ -9,14 +9,22 @@ use wstp_ui::format::{bytes, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::EmptyState;
 
+use crate::long_table::LongTable;
 use crate::parts::{LimitChoice, moment, part};
 use crate::server::Server;
+use crate::strip::SentStrip;
 
 /// The view.
 #[component]
 pub fn Clients(server: Server) -> impl IntoView {
     let clients = part(server, |state| state.clients.clone());
-    let ids = move || clients.with(|clients| clients.iter().map(|client| client.connection).collect::<Vec<_>>());
+    let table = LongTable::new(Signal::derive(move || clients.with(Vec::len)));
+    let ids = move || {
+        let range = table.range.get();
+        clients.with(|clients| {
+            clients.iter().skip(range.start).take(range.len()).map(|client| client.connection).collect::<Vec<_>>()
+        })
+    };
     let is_empty = Memo::new(move |_| clients.with(Vec::is_empty));
     view! {
         {move || {
@@ -24,7 +32,12 @@ pub fn Clients(server: Server) -> impl IntoView {
                 .get()
                 .then(|| view! { <EmptyState icon=Icon::Transfers title="Nobody is connected".to_owned() hint="Clients appear here as they come.".to_owned() /> })
         }}
-        <table class="table" hidden=is_empty data-testid="clients-table">
+        <table
+            class="table clients"
+            hidden=is_empty
+            data-testid="clients-table"
+            aria-rowcount=move || (clients.with(Vec::len) + 1).to_string()
+        >
             <thead>
                 <tr>
                     <th>"Who"</th>
@@ -38,10 +51,12 @@ pub fn Clients(server: Server) -> impl IntoView {
                     </th>
                 </tr>
             </thead>
-            <tbody>
+            <tbody node_ref=table.body>
+                <tr class="gap" aria-hidden="true" style:height=move || table.above()></tr>
                 <For each=ids key=|id| *id let(id)>
                     <Client server=server clients=clients id=id />
                 </For>
+                <tr class="gap" aria-hidden="true" style:height=move || table.below()></tr>
             </tbody>
         </table>
     }
@@ -53,18 +68,19 @@ fn Client(server: Server, clients: Memo<Vec<ClientState>>, id: u64) -> impl Into
     let client = Memo::new(move |_| {
         clients.with(|clients| clients.iter().find(|client| client.connection == id).cloned().unwrap_or_default())
     });
-    let files = move || {
-        client.with(|client| match &client.paths[..] {
-            [] => "—".to_owned(),
-            [path] => path.clone(),
-            [path, rest @ ..] => format!("{path} and {} more", rest.len()),
-        })
+    let number = move || clients.with(|clients| clients.iter().position(|client| client.connection == id));
+    let file =
+        move || client.with(|client| client.transfers.first().map_or("—".to_owned(), |first| first.path.clone()));
+    let others = move || {
+        let others = client.with(|client| client.transfers.len().saturating_sub(1) + client.others);
+        (others > 0).then(|| format!(" and {others} more"))
     };
+    let levels = Memo::new(move |_| client.with(|client| client.transfers.first().map(|first| first.sent.clone())));
     let limited = move |rate| {
         server.act(Action::Limit { connection: id, rate }, "The limit holds from now on.");
     };
     view! {
-        <tr data-testid="client">
+        <tr data-testid="client" aria-rowindex=move || number().map(|index| (index + 2).to_string())>
             <td data-label="Who">
                 <span>
                     <bdi>{move || client.with(|client| client.caller.clone())}</bdi>
@@ -73,7 +89,17 @@ fn Client(server: Server, clients: Memo<Vec<ClientState>>, id: u64) -> impl Into
                 </span>
             </td>
             <td data-label="Reads">
-                <bdi data-testid="client-path">{move || marked(&files()).into_owned()}</bdi>
+                <span class="reads">
+                    <span class="reads-path" title=file>
+                        <bdi data-testid="client-path">{move || marked(&file()).into_owned()}</bdi>
+                        {others}
+                    </span>
+                    {move || {
+                        levels
+                            .get()
+                            .map(|_| view! { <SentStrip levels=Signal::derive(move || levels.get().unwrap_or_default()) /> })
+                    }}
+                </span>
             </td>
             <td data-label="Speed" class="number">{move || client.with(|client| rate(client.rate as f64))}</td>
             <td data-label="Sent" class="number">{move || client.with(|client| bytes(client.sent))}</td>

@@ -7,12 +7,14 @@ mod clients;
 mod enter;
 mod events;
 mod links;
+mod long_table;
 mod overview;
 mod page;
 mod parts;
 mod people;
 mod server;
 mod shares;
+mod strip;
 
 use std::panic::set_hook;
 

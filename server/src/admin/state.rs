@@ -5,17 +5,21 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
-use wstp_admin_messages::{ClientState, Event, LinkState, ServerState, ShareState, State, TokenState, UserState};
+use wstp_admin_messages::{
+    ClientState, Event, LinkState, ServerState, ShareState, State, TokenState, TransferState, UserState,
+};
 use wstp_protocol::SharePath;
 
 use crate::AGENT;
 use crate::accounts::{self, Accounts, Downloads, Link, Token, TokenId, User, UserName};
 use crate::config::Share;
-use crate::registry::SessionView;
+use crate::registry::{BUCKETS, SessionView};
 use crate::server::Server;
 
 /// Events that are told.
 const EVENTS: usize = 200;
+/// Open files of a client that are told.
+const TRANSFERS: usize = 3;
 
 /// The state now.
 pub async fn now(server: &Arc<Server>) -> State {
@@ -57,11 +61,17 @@ fn client(view: SessionView) -> ClientState {
         caller: view.caller.to_string(),
         address: view.address.to_string(),
         since: view.since,
-        paths: view.paths.iter().map(|path| path.as_str().to_owned()).collect(),
+        transfers: view.transfers.iter().take(TRANSFERS).map(transfer).collect(),
+        others: view.transfers.len().saturating_sub(TRANSFERS),
         sent: view.bytes,
         rate: view.rate,
         limit: view.limit.map(NonZeroU64::get),
     }
+}
+
+fn transfer((path, levels): &(SharePath, [u8; BUCKETS])) -> TransferState {
+    let sent = levels.iter().filter_map(|level| char::from_digit(u32::from(*level), 10)).collect();
+    TransferState { path: path.as_str().to_owned(), sent }
 }
 
 /// Blocking.

@@ -1,6 +1,7 @@
 //! Resources that an answer holds from its head to its last byte.
 
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -61,6 +62,13 @@ impl Delivery {
         self.in_time(pace).await?;
         // The connection breaks where the volume of the day ends, and a resume the next day goes on there.
         self.presence.caller.has_volume().then_some(()).ok_or(Overdue)
+    }
+
+    /// Takes note that a range of the content, which has so many bytes, is sent.
+    pub fn serves(&self, size: u64, range: Range<u64>) {
+        if let Ok(place) = self.presence.caller.place(&self.path) {
+            self.presence.serves(&place, size, range);
+        }
     }
 
     /// The result of `work`, if the server still waits for it.

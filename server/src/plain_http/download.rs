@@ -79,6 +79,8 @@ enum DownloadError {
 /// Bytes under way to a client.
 struct Download<C> {
     content: C,
+    /// Bytes of the content.
+    size: u64,
     /// All that is left to send.
     parts: VecDeque<Part>,
     delivery: Delivery,
@@ -117,7 +119,7 @@ pub fn respond(
     }
     let mut response = match parts {
         Some(parts) if request.method == Method::GET => {
-            let download = Download { content, parts, delivery };
+            let download = Download { content, size, parts, delivery };
             warp::reply::stream(SyncStream::new(stream::try_unfold(download, Download::next))).into_response()
         }
         _ => Response::default(),
@@ -186,7 +188,9 @@ impl<C: Content> Download<C> {
                     ErrorCode::Changed => DownloadError::Changed,
                     _ => DownloadError::Unreadable,
                 })?;
+                let start = left.start;
                 left.start += piece.len() as u64;
+                self.delivery.serves(self.size, start..left.start);
                 piece
             }
         };

@@ -54,6 +54,7 @@ impl Offer for Desk {
 
     async fn read(&self, file: &Self::File, read: &Read) -> Result<Bytes, Refusal> {
         let bytes = file.read(read).await?;
+        self.session.serves(file.path(), file.size(), read.offset()..read.end());
         self.session.pace_share(file.path(), bytes.len() as u64).await;
         Ok(bytes)
     }

@@ -187,10 +187,13 @@ async fn it_tells_what_happens_and_no_secret() {
     let (_, made) = site.act(&cookie, json!({ "AddToken": { "user": "root", "only": ["films"], "days": 1 } })).await;
     let token = made["token"].as_str().unwrap().to_owned();
     let mut client = site.server.connect().await;
-    client.open_file("films/film").await.unwrap();
+    let opened = client.open_file("films/film").await.unwrap();
+    // A sixteenth of the file, from its middle on.
+    client.blocks(opened.handle, 256, 32).await.unwrap();
     let state = site.state(&cookie).await;
     let shown = state.to_string();
-    assert_eq!(state["clients"][0]["paths"], json!(["films/film"]), "{shown}");
+    let sent = format!("{}9999{}", "0".repeat(32), "0".repeat(28));
+    assert_eq!(state["clients"][0]["transfers"], json!([{ "path": "films/film", "sent": sent }]), "{shown}");
     assert_eq!(state["clients"][0]["caller"], json!("127.0.0.1"), "{shown}");
     let names: Vec<_> = state["shares"].as_array().unwrap().iter().map(|share| share["name"].clone()).collect();
     assert_eq!(names, ["films", "music"], "{shown}");

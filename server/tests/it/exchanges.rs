@@ -313,7 +313,7 @@ async fn a_cut_response_and_a_farewell_end_the_session_and_free_its_seat() {
 
     // More than the buffers on the way take.
     let opened = session.open("film").await;
-    assert_eq!(control.sessions().list()[0].paths, [path]);
+    assert_eq!(control.sessions().list()[0].transfers[0].0, path);
     let runs: Vec<_> = (0..60).map(|run| blocks(&opened, 10 + run, u64::from(run) * 32, 32)).collect();
     let body = session.body(&runs);
     let mut cut = TcpStream::connect(server.address()).await.unwrap();

@@ -52,7 +52,7 @@ async fn a_session_is_seen_counted_slowed_down_and_ended() {
     client.verified_page(&opened, 0, 0, 64).await;
 
     let view = control.sessions().list().remove(0);
-    assert_eq!(view.paths, [path]);
+    assert_eq!(view.transfers[0].0, path);
     assert!(view.bytes >= data.len() as u64, "{view:?}");
     let caller = caller(&control, &server);
     assert_eq!(caller.holds().seats, 1);
@@ -87,7 +87,7 @@ async fn a_download_over_plain_http_is_a_session_too() {
     let mut bytes = vec![0; 1 << 20];
     socket.read_exact(&mut bytes).await.unwrap();
     let view = control.sessions().list().remove(0);
-    assert_eq!(view.paths, [path]);
+    assert_eq!(view.transfers[0].0, path);
     assert!(control.sessions().end(view.connection));
     let ended = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.unwrap();
     assert!(ended.is_err() || bytes.len() < SIZE);
