@@ -10,6 +10,8 @@ const STYLE: &str = concat!(
     include_str!("../../../ui/style/tokens.css"),
     include_str!("../../../ui/style/base.css"),
     include_str!("../../../ui/style/controls.css"),
+    include_str!("../../../ui/style/crumbs.css"),
+    include_str!("../../../ui/style/strip.css"),
     include_str!("../../../ui/style/notices.css"),
     include_str!("../../../www/admin/admin.css"),
 );
