@@ -25,14 +25,25 @@ pub enum Appearance {
     Light,
     /// Light text on dark.
     Dark,
+    /// The system's own few colours.
+    Forced,
 }
 
 impl Appearance {
-    /// Its name in media queries.
+    /// Its name in reports and of screenshots.
     pub fn name(self) -> &'static str {
         match self {
             Self::Light => "light",
             Self::Dark => "dark",
+            Self::Forced => "forced",
+        }
+    }
+
+    /// The feature of media queries that asks for it, and its value.
+    fn feature(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Light | Self::Dark => ("prefers-color-scheme", self.name()),
+            Self::Forced => ("forced-colors", "active"),
         }
     }
 }
@@ -238,13 +249,14 @@ impl Browser {
         Ok(found["targetInfos"].as_array().context("DevTools lists no targets")?.iter().filter(is_ours).count())
     }
 
-    /// Asks pages to be light or dark.
+    /// Asks pages to be light or dark, or has them drawn in the system's colours.
     ///
     /// # Errors
     ///
     /// The error of DevTools.
     pub async fn appear(&self, appearance: Appearance) -> Result<()> {
-        let features = json!([{ "name": "prefers-color-scheme", "value": appearance.name() }]);
+        let (name, value) = appearance.feature();
+        let features = json!([{ "name": name, "value": value }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
         Ok(())
     }

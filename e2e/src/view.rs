@@ -274,13 +274,21 @@ impl<'a> View<'a> {
     ///
     /// When it can't be written.
     pub async fn screenshot(&self, name: &str) -> Result<()> {
+        self.picture(name, Appearance::Dark).await?;
+        self.picture(name, Appearance::Light).await
+    }
+
+    /// Writes a picture of the page, as it looks so, to `target/screenshots/NAME-APPEARANCE.png`. It keeps that look.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub async fn picture(&self, name: &str, appearance: Appearance) -> Result<()> {
         self.front().await?;
-        for appearance in [Appearance::Dark, Appearance::Light] {
-            self.browser.appear(appearance).await?;
-            self.run(SETTLE, json!([])).await?;
-            let file = screenshots()?.join(format!("{name}-{}.png", appearance.name()));
-            self.browser.session().screenshot(&file).await?;
-        }
+        self.browser.appear(appearance).await?;
+        self.run(SETTLE, json!([])).await?;
+        let file = screenshots()?.join(format!("{name}-{}.png", appearance.name()));
+        self.browser.session().screenshot(&file).await?;
         Ok(())
     }
 

@@ -3,19 +3,15 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
-use wstp_protocol::{ClientMessage, Hello, OpenRequest, Opened, RootReady, ServerMessage, SharePath};
+use wstp_protocol::{RootReady, ServerMessage};
 
-use crate::LONG;
+use crate::{LONG, Visitor};
 
 /// Has the file open: a server forgets the hash of a small one when nobody has.
 #[derive(Debug)]
 pub struct Hashed {
-    _socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    _visitor: Visitor,
 }
 
 impl Hashed {
@@ -25,24 +21,16 @@ impl Hashed {
     ///
     /// When it can't be opened, or is not hashed in time.
     pub async fn open(server: SocketAddr, path: &str) -> Result<Self> {
-        let uri = format!("ws://{server}/ws").parse()?;
-        let (mut socket, _) = ClientBuilder::from_uri(uri).connect().await?;
-        let hello = Hello { min_version: 1, max_version: 1, features: 0, agent: "test".to_owned(), token: None };
-        let open = OpenRequest { id: 1, path: SharePath::parse(path)? };
-        for message in [ClientMessage::Hello(hello), ClientMessage::Open(open)] {
-            socket.send(Message::binary(message.encode())).await?;
-        }
+        let mut visitor = Visitor::open(server, path).await?;
         let is_hashed = async {
-            loop {
-                let message = socket.next().await.context("the server ended the connection")??;
-                if let ServerMessage::Opened(Opened { root: Some(_), .. })
-                | ServerMessage::RootReady(RootReady { .. }) =
-                    ServerMessage::decode(Bytes::from(message.into_payload()))?
-                {
-                    return Ok(Self { _socket: socket });
+            while visitor.opened().root.is_none() {
+                if let ServerMessage::RootReady(RootReady { .. }) = visitor.next().await? {
+                    break;
                 }
             }
+            anyhow::Ok(())
         };
-        timeout(LONG, is_hashed).await.context("the server did not hash the file in time")?
+        timeout(LONG, is_hashed).await.context("the server did not hash the file in time")??;
+        Ok(Self { _visitor: visitor })
     }
 }

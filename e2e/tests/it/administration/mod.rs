@@ -1,5 +1,7 @@
 //! The administration page in the browser: the first visit, and everything live while the extension downloads.
 
+mod crowd;
+
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
@@ -23,6 +25,27 @@ async fn code(stage: &Stage) -> Result<String> {
         Ok(code.map(str::to_owned))
     })
     .await
+}
+
+/// The page of the first administrator, who is logged in.
+async fn enter(stage: &Stage) -> Result<View<'_>> {
+    let address = format!("http://{}/admin/", stage.server.address());
+    let page = View::open_address(stage.browser()?, &address, WIDE).await?;
+    page.fill("code", &code(stage).await?).await?;
+    for (field, text) in [("name", "root"), ("password", PASSWORD), ("again", PASSWORD)] {
+        page.fill(field, text).await?;
+    }
+    page.click("[data-testid=enter]").await?;
+    page.wait_for_words("Live").await?;
+    Ok(page)
+}
+
+/// A text that the page shows once.
+async fn secret(page: &View<'_>, testid: &str) -> Result<String> {
+    let shown =
+        page.run("return document.querySelector(arguments[0]).innerText", json!([format!("[data-testid={testid}]")]));
+    let shown = shown.await?;
+    Ok(shown.as_str().context("a secret is shown")?.trim().to_owned())
 }
 
 /// Takes pictures of a view, wide and on a phone, and checks that anybody can use it.
@@ -88,13 +111,12 @@ async fn the_page_shows_a_download_and_changes_what_may_be_read() -> Result<()> 
     page.fill("token-user", "kid").await?;
     page.click("[data-testid=token-add]").await?;
     page.wait_for_words("It is shown this once.").await?;
-    let secret = page.run("return document.querySelector('[data-testid=token-secret]').innerText", json!([])).await?;
-    let secret = secret.as_str().context("a token is shown")?;
+    let secret = secret(&page, "token-secret").await?;
     ensure!(secret.starts_with("wstp_"), "a token begins with its mark");
     page.click("[data-testid=token-kept]").await?;
     look(&page, "people").await?;
     let html = page.run("return document.documentElement.outerHTML", json!([])).await?;
-    ensure!(!html.to_string().contains(secret), "nobody sees a token again");
+    ensure!(!html.to_string().contains(&secret), "nobody sees a token again");
     a_link_is_made_and_opened(&stage, &page).await?;
     page.click("[data-testid=tab-events]").await?;
     page.wait_for_words("root made a link to films/film.bin").await?;
@@ -110,8 +132,7 @@ async fn a_link_is_made_and_opened(stage: &Stage, page: &View<'_>) -> Result<()>
     page.fill("link-path", "films/film.bin").await?;
     page.click("[data-testid=link-add]").await?;
     page.wait_for_words("Anybody who has it may download").await?;
-    let link = page.run("return document.querySelector('[data-testid=link-url]').innerText", json!([])).await?;
-    let link = link.as_str().context("a link is shown")?.trim().to_owned();
+    let link = secret(page, "link-url").await?;
     ensure!(link.starts_with(&format!("http://{}/s/", stage.server.address())), "{link}");
     let drawn =
         page.run("return document.querySelector('[data-testid=link-qr] path').getAttribute('d').length", json!([]));
