@@ -8,6 +8,7 @@
 
 mod actions;
 mod event_pages;
+mod file_pages;
 mod first_visit;
 mod history;
 mod logins;
@@ -139,6 +140,7 @@ async fn respond<B: Buf>(
                 caller.ok_or_else(Denied::logged_out)?;
                 event_pages::page(server, &request.query).await
             }
+            "files" => file_pages::page(server, &caller.ok_or_else(Denied::logged_out)?, &request.query).await,
             "events.csv" | "events.jsonl" => {
                 caller.ok_or_else(Denied::logged_out)?;
                 let format = if call == "events.csv" { Format::Csv } else { Format::JsonLines };

@@ -141,6 +141,14 @@ impl Files {
         blocking(&self.tree_readers, kept).await.ok().flatten()
     }
 
+    /// The hash of the file at a path, if it is known. None is computed for that.
+    pub async fn known_root_at(&self, caller: &Caller, path: &SharePath) -> Option<Hash> {
+        match self.store.open(caller, path).await.ok()? {
+            Found::File(version) => self.known_root(caller, path, &version).await,
+            Found::Folder(_) => None,
+        }
+    }
+
     /// A page of hashes that lies within the tree: level, first node and number of nodes. Its nodes and uncles.
     pub async fn hashes(&self, file: &Arc<OpenFile>, page: (u8, u64, u32)) -> Result<(Vec<Hash>, Vec<Hash>), Refusal> {
         let (hashing, file) = (self.hashing.clone(), file.clone());

@@ -249,6 +249,47 @@ pub struct EventsPage {
     pub more: bool,
 }
 
+/// Answers `GET api/files?path=PATH&from=CURSOR`: a part of a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesPage {
+    /// The entries, folders first, then by name.
+    pub entries: Vec<FileState>,
+    /// The cursor of the next part, if there are more entries.
+    pub next: Option<String>,
+}
+
+/// An entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: FileKind,
+    /// Bytes in a file.
+    pub size: u64,
+    /// Last change, in milliseconds since 1970; `None` if unknown.
+    pub modified_ms: Option<i64>,
+    /// Whether the server knows the hashes of a file.
+    pub is_hashed: bool,
+}
+
+/// The kind of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileKind {
+    /// Can be opened.
+    Folder,
+    /// Can be downloaded.
+    File,
+    /// A link to nothing.
+    Dangling,
+    /// A link out of the share.
+    LeadsOut,
+    /// A circular link.
+    Circle,
+    /// The server may not read it.
+    Unreadable,
+}
+
 /// The server itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerState {

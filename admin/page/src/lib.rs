@@ -6,6 +6,7 @@
 mod clients;
 mod enter;
 mod events;
+mod files;
 mod links;
 mod long_table;
 mod overview;

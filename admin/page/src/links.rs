@@ -26,24 +26,7 @@ const QUIET: i32 = 4;
 pub fn Links(server: Server) -> impl IntoView {
     let links = part(server, |state| state.links.clone());
     let is_empty = Memo::new(move |_| links.with(Vec::is_empty));
-    let (made, shows) = (RwSignal::new(String::new()), RwSignal::new(false));
-    // Once it is closed, nobody sees the code again.
-    Effect::new(move |_| {
-        if !shows.get() {
-            made.set(String::new());
-        }
-    });
-    let copy = move || {
-        let copying = clipboard().map(|clipboard| clipboard.write_text(&made.get_untracked()));
-        leptos::task::spawn_local(async move {
-            let is_copied = match copying {
-                Some(copying) => JsFuture::from(copying).await.is_ok(),
-                None => false,
-            };
-            let words = if is_copied { "The link is copied." } else { "Select the link, and copy it." };
-            server.toasts.show(words.to_owned(), None);
-        });
-    };
+    let made = RwSignal::new(String::new());
     view! {
         <h2>"Share links"</h2>
         {move || {
@@ -77,7 +60,34 @@ pub fn Links(server: Server) -> impl IntoView {
                 </For>
             </tbody>
         </table>
-        <NewLink server=server made=made shows=shows />
+        <NewLink server=server path=RwSignal::new(String::new()) made=made />
+        <MadeLink server=server made=made />
+    }
+}
+
+/// Shows a new link, once. Empty text is none.
+#[component]
+pub fn MadeLink(server: Server, made: RwSignal<String>) -> impl IntoView {
+    let shows = RwSignal::new(false);
+    Effect::new(move |_| shows.set(!made.with(String::is_empty)));
+    // Once it is closed, nobody sees the code again.
+    Effect::new(move |_| {
+        if !shows.get() {
+            made.set(String::new());
+        }
+    });
+    let copy = move || {
+        let copying = clipboard().map(|clipboard| clipboard.write_text(&made.get_untracked()));
+        leptos::task::spawn_local(async move {
+            let is_copied = match copying {
+                Some(copying) => JsFuture::from(copying).await.is_ok(),
+                None => false,
+            };
+            let words = if is_copied { "The link is copied." } else { "Select the link, and copy it." };
+            server.toasts.show(words.to_owned(), None);
+        });
+    };
+    view! {
         <Dialog open=shows title="The new link".to_owned()>
             <p>"It is shown this once. Anybody who has it may download what it opens."</p>
             <code class="secret" data-testid="link-url">
@@ -141,9 +151,10 @@ fn Link(server: Server, link: LinkState) -> impl IntoView {
     }
 }
 
+/// Makes a link to a path.
 #[component]
-fn NewLink(server: Server, made: RwSignal<String>, shows: RwSignal<bool>) -> impl IntoView {
-    let (path, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+pub fn NewLink(server: Server, path: RwSignal<String>, made: RwSignal<String>) -> impl IntoView {
+    let password = RwSignal::new(String::new());
     let (days, downloads) = (RwSignal::new("7".to_owned()), RwSignal::new(String::new()));
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -160,7 +171,6 @@ fn NewLink(server: Server, made: RwSignal<String>, shows: RwSignal<bool>) -> imp
         };
         server.ask(Action::AddLink(link), move |done| {
             made.set(done.link.map(|link| format!("{}{link}", own_address())).unwrap_or_default());
-            shows.set(true);
             [path, password].iter().for_each(|field| field.set(String::new()));
         });
     };

@@ -8,6 +8,7 @@ use wstp_ui::toast::ToastShelf;
 use crate::clients::Clients;
 use crate::enter::{First, LogIn};
 use crate::events::Events;
+use crate::files::Files;
 use crate::links::Links;
 use crate::overview::Overview;
 use crate::people::People;
@@ -20,15 +21,17 @@ enum Tab {
     Overview,
     Clients,
     Shares,
+    Files,
     People,
     Links,
     Events,
 }
 
-const TABS: [(Tab, &str, &str); 6] = [
+const TABS: [(Tab, &str, &str); 7] = [
     (Tab::Overview, "Overview", "tab-overview"),
     (Tab::Clients, "Clients", "tab-clients"),
     (Tab::Shares, "Shares", "tab-shares"),
+    (Tab::Files, "Files", "tab-files"),
     (Tab::People, "Users and tokens", "tab-people"),
     (Tab::Links, "Links", "tab-links"),
     (Tab::Events, "Events", "tab-events"),
@@ -103,6 +106,7 @@ fn Views(server: Server, user: String) -> impl IntoView {
                     Tab::Overview => view! { <Overview server=server /> }.into_any(),
                     Tab::Clients => view! { <Clients server=server /> }.into_any(),
                     Tab::Shares => view! { <Shares server=server /> }.into_any(),
+                    Tab::Files => view! { <Files server=server /> }.into_any(),
                     Tab::People => view! { <People server=server /> }.into_any(),
                     Tab::Links => view! { <Links server=server /> }.into_any(),
                     Tab::Events => view! { <Events server=server /> }.into_any(),

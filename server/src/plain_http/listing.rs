@@ -19,7 +19,7 @@ use super::{Denied, Request};
 use crate::access::Caller;
 use crate::files::Files;
 use crate::places::Reader;
-use crate::store::{Folder, Found};
+use crate::store::Folder;
 
 /// The query's parameter that names the entry before the first one.
 pub const FROM: &str = "from";
@@ -58,10 +58,7 @@ impl Hashes {
             return None;
         }
         let path = self.path.join(&entry.name).ok()?;
-        match self.files.store().open(&self.caller, &path).await.ok()? {
-            Found::File(version) => self.files.known_root(&self.caller, &path, &version).await,
-            Found::Folder(_) => None,
-        }
+        self.files.known_root_at(&self.caller, &path).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The administration page in the browser: the first visit, and everything live while the extension downloads.
 
 mod crowd;
+mod files;
 
 use std::fs;
 

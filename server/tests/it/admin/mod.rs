@@ -1,5 +1,7 @@
 //! The administration: who may come, what it tells, and what it changes on a running server.
 
+mod files;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
