@@ -26,6 +26,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use sync_wrapper::SyncStream;
+use tokio::time::Instant;
 use warp::reply::{Reply, Response};
 use wstp_admin_messages::{FirstVisit, Login, REQUEST_FIELD, Refused, Visit};
 
@@ -50,6 +51,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// How often the page is told the state.
 const STATE_EACH: Duration = Duration::from_secs(1);
 
+/// Most bytes of states that a page is told in a second. With very many clients they come less often.
+const STATE_RATE: f64 = 128.0 * 1024.0;
 /// The state of the administration.
 pub struct Admin {
     logins: Logins,
@@ -276,16 +279,16 @@ async fn log_in(
 /// Tells the state, again and again, for as long as the caller is logged in.
 fn told(server: Arc<Server>, cookie: logins::Cookie, headers: HeaderMap, caller: Caller) -> Response {
     let stopping = server.stopping.clone();
-    let tick = tokio::time::interval(STATE_EACH);
-    let states = stream::unfold((server, tick, caller), move |(server, mut tick, caller)| {
+    let states = stream::unfold((server, Instant::now(), caller), move |(server, due, caller)| {
         let key = cookie.of(&headers);
         async move {
-            tick.tick().await;
+            tokio::time::sleep_until(due).await;
             // A login that ended ends this, and a page that asks again learns why.
             server.admin.logins.caller(key.as_ref(), server.control.callers())?;
             let state = state::now(&server).await;
-            let text = serde_json::to_string(&state).ok()?;
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(format!("data: {text}\n\n"))), (server, tick, caller)))
+            let text = format!("data: {}\n\n", serde_json::to_string(&state).ok()?);
+            let due = Instant::now() + STATE_EACH.max(Duration::from_secs_f64(text.len() as f64 / STATE_RATE));
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (server, due, caller)))
         }
     });
     let states = states.take_until(stopping.cancelled_owned());

@@ -1,7 +1,7 @@
 //! The messages between the server and its administration page, as JSON.
 //!
 //! The page asks who it is ([`Visit`]), logs in ([`Login`]) or makes the first administrator ([`FirstVisit`]). From then
-//! on the server sends it a [`State`] each second, and the page sends [`Action`]s. Passwords go to the server alone, and
+//! on the server sends it a [`State`] each second, or less often where that is long, and the page sends [`Action`]s. Passwords go to the server alone, and
 //! a new token goes to the page once, in [`Done`].
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! The administration: who may come, what it tells, and what it changes on a running server.
 
+mod crowd;
 mod files;
 
 use std::time::Duration;
