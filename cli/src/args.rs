@@ -12,6 +12,7 @@ use crate::carrier::Choice;
 use crate::exit::Failure;
 use crate::get;
 use crate::ls::Style;
+use crate::own_links::Wishes;
 use crate::place::Place;
 
 const AFTER: &str = "\
@@ -79,6 +80,98 @@ pub enum Command {
     Login(LoginArgs),
     /// Log out of a server
     Logout(LogoutArgs),
+    /// Make share links to what you may read on a server, list yours and remove them
+    #[command(subcommand)]
+    Link(LinkCommand),
+}
+
+/// `wstp link`.
+#[derive(Debug, Subcommand)]
+pub enum LinkCommand {
+    /// Make a link to a file or a folder and print it; it can't be shown again
+    Make(LinkMakeArgs),
+    /// List your links: number, path, time left
+    List(LinkListArgs),
+    /// Remove one of your links; downloads with it end
+    Rm(LinkRmArgs),
+}
+
+/// `wstp link make`.
+#[derive(Debug, clap::Args)]
+pub struct LinkMakeArgs {
+    /// The file or the folder that it opens
+    #[arg(value_name = "SOURCE", value_parser = Typed(Place::parse_on_server))]
+    pub source: Place,
+    /// Days until it ends
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub days: u32,
+    /// How many visitors may download; one visitor is one network address for a day
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub downloads: Option<u64>,
+    /// Protect it with a password; asks for it, or reads it from standard input
+    #[arg(long)]
+    pub password: bool,
+    /// An object on the standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `wstp link list`.
+#[derive(Debug, clap::Args)]
+pub struct LinkListArgs {
+    /// The server
+    #[arg(value_name = "HOST", value_parser = Typed(Place::parse_on_server))]
+    pub server: Place,
+    /// An object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `wstp link rm`.
+#[derive(Debug, clap::Args)]
+pub struct LinkRmArgs {
+    /// The server
+    #[arg(value_name = "HOST", value_parser = Typed(Place::parse_on_server))]
+    pub server: Place,
+    /// The link's number, as `list` shows it
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub number: String,
+}
+
+impl LinkCommand {
+    /// Whether a program reads the answer.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Make(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Rm(_) => false,
+        }
+    }
+
+    fn place(&self) -> &Place {
+        match self {
+            Self::Make(args) => &args.source,
+            Self::List(args) => &args.server,
+            Self::Rm(args) => &args.server,
+        }
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
+        match self {
+            Self::Make(args) => &mut args.source,
+            Self::List(args) => &mut args.server,
+            Self::Rm(args) => &mut args.server,
+        }
+    }
+}
+
+impl LinkMakeArgs {
+    /// The wishes for the link.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        Wishes { days: self.days, downloads: self.downloads, password: self.password }
+    }
 }
 
 /// `wstp get`.
@@ -202,6 +295,7 @@ impl Command {
             Self::Ls(args) => std::slice::from_ref(&args.source),
             Self::Find(args) => std::slice::from_ref(&args.source),
             Self::Verify(args) => std::slice::from_ref(&args.source),
+            Self::Link(command) => std::slice::from_ref(command.place()),
             Self::Hash(_) | Self::Login(_) | Self::Logout(_) => &[],
         };
         places.iter().find_map(|place| place.on_server().ok()).map(|source| source.address)
@@ -216,6 +310,7 @@ impl Command {
             Self::Ls(args) => std::slice::from_mut(&mut args.source),
             Self::Find(args) => std::slice::from_mut(&mut args.source),
             Self::Verify(args) => std::slice::from_mut(&mut args.source),
+            Self::Link(command) => std::slice::from_mut(command.place_mut()),
             Self::Login(args) => std::slice::from_mut(&mut args.server),
             Self::Logout(args) => std::slice::from_mut(&mut args.server),
             Self::Hash(_) => &mut [],
@@ -265,6 +360,17 @@ const fn style(long: bool, json: bool) -> Style {
         (true, _) => Style::Json,
         (false, true) => Style::Long,
         (false, false) => Style::Names,
+    }
+}
+
+/// The number of a link.
+fn number(typed: &str) -> Result<String, String> {
+    let is_number =
+        typed.len() == 8 && typed.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if is_number {
+        Ok(typed.to_owned())
+    } else {
+        Err("`wstp link list` shows the numbers: 8 hexadecimal digits".to_owned())
     }
 }
 

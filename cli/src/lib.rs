@@ -14,7 +14,7 @@
 //!
 //! `place` and `address` parse the typed text. `carrier` connects to a server of the protocol: by a `socket`, or by
 //! `exchange` over HTTP where none gets through. `dial` connects, through the `proxy` that the environment names. `tls`
-//! encrypts, `credentials` prove who the user is, `login` gets them, `socket` shakes hands, and `diagnosis` finds out why that fails. `room` checks whether the download fits
+//! encrypts, `credentials` prove who the user is, `login` gets them, `own_links` are the user's share links, `socket` shakes hands, and `diagnosis` finds out why that fails. `room` checks whether the download fits
 //! on its disk.
 //!
 //! Invariants:
@@ -50,6 +50,7 @@ mod local_file;
 mod login;
 mod ls;
 mod names;
+mod own_links;
 mod pages;
 mod partial;
 mod place;
@@ -77,7 +78,7 @@ use tokio_util::sync::CancellationToken;
 use answers::Answers;
 pub use answers::unprinted;
 pub use args::Args;
-use args::Command;
+use args::{Command, LinkCommand};
 pub use exit::{Code, Failure};
 use place::Place;
 use progress::{Audience, Reporter};
@@ -94,6 +95,7 @@ pub async fn run(mut args: Args, stop: CancellationToken) -> Code {
         Command::Ls(args) => Audience::of(args.json, false),
         Command::Find(args) => Audience::of(args.json, false),
         Command::Verify(args) => Audience::of(args.json, args.quiet),
+        Command::Link(command) => Audience::of(command.is_json(), false),
         Command::Hash(_) | Command::Login(_) | Command::Logout(_) => Audience::Log,
     };
     let answers = match &args.command {
@@ -150,6 +152,16 @@ async fn perform(
         }
         Command::Login(args) => {
             unless(stop, login::log_in(&args.server.on_server()?.address, args.user, answers)).await
+        }
+        Command::Link(LinkCommand::Make(args)) => {
+            let (source, wishes) = (args.source.on_server()?, args.wishes());
+            unless(stop, own_links::make(&source, wishes, args.json, answers)).await
+        }
+        Command::Link(LinkCommand::List(args)) => {
+            unless(stop, own_links::list(&args.server.on_server()?.address, args.json, answers)).await
+        }
+        Command::Link(LinkCommand::Rm(args)) => {
+            unless(stop, own_links::remove(&args.server.on_server()?.address, &args.number, answers)).await
         }
         Command::Logout(args) => unless(stop, login::log_out(&args.server.on_server()?.address, answers)).await,
         Command::Verify(args) => unless(stop, verify::run(&args.path, &args.source.on_server()?, reporter)).await,

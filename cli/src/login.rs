@@ -21,7 +21,7 @@ use crate::words::not_wstp;
 /// Most bytes of a line that is read for a name or a password.
 const LONGEST_LINE: u64 = 1024;
 /// Most bytes of an answer.
-const LONGEST_ANSWER: u64 = 16 * 1024;
+const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// The answer to a login.
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ pub async fn log_in(server: &Address, name: Option<String>, answers: &Answers) -
     if response.status() != StatusCode::OK {
         return Err(refused(&response, &label));
     }
-    let answer = body(response).await.and_then(|text| serde_json::from_str::<Answer>(&text).ok());
+    let answer = body(response, LONGEST_ANSWER).await.and_then(|text| serde_json::from_str::<Answer>(&text).ok());
     let answer = answer.ok_or_else(|| not_wstp(&label, "it answered with something else than a token"))?;
     let Answer { token, user: User { name, role } } = answer;
     credentials::keep(server, Some(Login { user: name.clone(), token }))?;
@@ -130,11 +130,11 @@ fn refused(response: &Response, label: &str) -> Failure {
     Failure::new(code, what.say(), advice.say())
 }
 
-/// The text of an answer, if it is not too long.
-async fn body(mut response: Response) -> Option<String> {
+/// The text of an answer, if it has no more than `most` bytes.
+pub(crate) async fn body(mut response: Response, most: usize) -> Option<String> {
     let mut bytes = Vec::new();
     while let Some(piece) = response.chunk().await.ok()? {
-        if bytes.len() + piece.len() > LONGEST_ANSWER as usize {
+        if bytes.len() + piece.len() > most {
             return None;
         }
         bytes.extend_from_slice(&piece);

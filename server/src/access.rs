@@ -210,6 +210,11 @@ impl Callers {
         Some((name.clone(), self.book().accounts().users.get(name)?.role))
     }
 
+    /// The user as whom a caller makes share links; `None` if it may make none.
+    pub(crate) fn link_maker(&self, caller: &Caller) -> Option<UserName> {
+        self.door.link_maker(&caller.proof)
+    }
+
     /// Whether a caller may still do what it could when it was admitted.
     #[must_use]
     pub fn standing(&self, caller: &Caller) -> Standing {
@@ -291,8 +296,14 @@ mod tests {
         let stranger = callers.of_address(address(1));
         assert_eq!(*stranger.rights(), Rights::everything());
         let name: UserName = "anna".parse().unwrap();
-        let user =
-            User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None };
+        let user = User {
+            role: Role::Normal,
+            password: PasswordHash::none(),
+            only: Vec::new(),
+            rate: None,
+            volume: None,
+            links: false,
+        };
         let change = |change: &dyn Fn(&mut Accounts)| {
             book.update(|accounts| {
                 change(accounts);

@@ -9,7 +9,7 @@ use wstp_server::accounts::changes::{self, DAY, LONGEST_PASSWORD, Wrong};
 use wstp_server::accounts::{
     Accounts, Book, BookError, Downloads, Link, NewLink, PasswordHash, Role, Token, TokenId, User, UserName, now,
 };
-use wstp_server::args::{AccountArgs, LinkCommand, TokenCommand, UserCommand};
+use wstp_server::args::{AccountArgs, LinkCommand, Switch, TokenCommand, UserCommand};
 use wstp_server::secret::Secret;
 use wstp_text::units;
 
@@ -21,7 +21,7 @@ struct Failed(String);
 /// `wstp-server user`. Returns the exit status.
 pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
     finish(book(&args).and_then(|book| match args.command {
-        UserCommand::Add { name, role, only, rate, volume } => {
+        UserCommand::Add { name, role, only, rate, volume, links } => {
             let role = Role::from(role);
             if role == Role::Limited && only.is_empty() {
                 return Err(Failed("a limited user may read nothing without --only PATH".to_owned()));
@@ -32,10 +32,18 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
             let password = new_password(&name)?;
             let rate = rate.map(|kib| kib.saturating_mul(NonZeroU64::new(1024).expect("1024 is not 0")));
             let volume = volume.map(|mib| mib.saturating_mul(NonZeroU64::new(1 << 20).expect("2^20 is not 0")));
-            let user = User { role, password, only, rate, volume };
+            let user = User { role, password, only, rate, volume, links };
             let is_first = book.update(|accounts: &mut Accounts| accounts.add_user(name.clone(), user))?;
             let note = if is_first { "From now on everybody has to log in, except for public shares.\n" } else { "" };
             Ok(format!("{name} may log in now.\n{note}"))
+        }
+        UserCommand::Links { name, may } => {
+            let may = may == Switch::On;
+            book.update(|accounts| accounts.allow_links(&name, may))?;
+            Ok(match may {
+                true => format!("{name} may make share links now.\n"),
+                false => format!("{name} may make no share links any more, and those that {name} made end.\n"),
+            })
         }
         UserCommand::Passwd { name } => {
             if !book.accounts().users.contains_key(&name) {
@@ -60,8 +68,9 @@ pub fn user(args: AccountArgs<UserCommand>) -> ExitCode {
                 let rate = user.rate.map(|rate| format!("\t{}", units::rate(rate.get() as f64))).unwrap_or_default();
                 let volume =
                     user.volume.map(|volume| format!("\t{} a day", units::bytes(volume.get()))).unwrap_or_default();
+                let links = if user.links { "\tlinks" } else { "" };
                 format!(
-                    "{name}\t{}\t{}{rate}{volume}\n",
+                    "{name}\t{}\t{}{rate}{volume}{links}\n",
                     user.role,
                     if only.is_empty() { "-".to_owned() } else { only.join(",") }
                 )
@@ -185,6 +194,7 @@ impl From<Wrong> for Failed {
             Wrong::Taken(name) => format!("; change the password with `wstp-server user passwd {name}`"),
             Wrong::Nobody(_) => "; `wstp-server user list` shows all".to_owned(),
             Wrong::NoToken(_) => "; `wstp-server token list` shows all".to_owned(),
+            Wrong::MayNotLink(name) => format!("; `wstp-server user links {name} on` lets the user"),
             Wrong::NoLink(_) => "; `wstp-server link list` shows all".to_owned(),
             Wrong::Length => "; nothing was changed".to_owned(),
             _ => String::new(),

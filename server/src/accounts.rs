@@ -77,6 +77,9 @@ pub struct User {
     /// The most bytes a day that the user gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<NonZeroU64>,
+    /// Whether the user may make share links. An administrator always may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub links: bool,
 }
 
 /// A token. The secret itself is not kept.
@@ -113,6 +116,12 @@ impl Accounts {
             (Role::Admin | Role::Upload | Role::Normal, []) => Rights::everything(),
             (_, only) => Rights::of(only.iter().cloned()),
         })
+    }
+
+    /// Whether a user may make share links.
+    #[must_use]
+    pub fn may_link(&self, name: &UserName) -> bool {
+        self.users.get(name).is_some_and(|user| user.links || user.role == Role::Admin)
     }
 
     /// The rights that a token gives at this time; `None` if it is not valid any more.
@@ -232,6 +241,7 @@ mod tests {
             only: only.iter().map(|path| at(path)).collect(),
             rate: None,
             volume: None,
+            links: false,
         }
     }
 

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, stream};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
@@ -34,6 +34,7 @@ use crate::access::{Caller, Credential, NotAdmitted};
 use crate::accounts::{Role, UserName, changes};
 use crate::authorization;
 use crate::base::Base;
+use crate::body;
 use crate::config::Audience;
 use crate::forwarded;
 use crate::origin;
@@ -48,11 +49,11 @@ use logins::Logins;
 pub const ADMIN_PATH: &str = "admin";
 /// Most bytes in the body of a request.
 const MAX_BODY: usize = 64 * 1024;
-/// How often the page is told the state.
+/// How often the page is told the state at most.
 const STATE_EACH: Duration = Duration::from_secs(1);
-
 /// Most bytes of states that a page is told in a second. With very many clients they come less often.
 const STATE_RATE: f64 = 128.0 * 1024.0;
+
 /// The state of the administration.
 pub struct Admin {
     logins: Logins,
@@ -157,7 +158,8 @@ async fn respond<B: Buf>(
     }
     is_own_page(&request.headers)?;
     let patience = server.config().timeouts.body;
-    let body = tokio::time::timeout(patience, whole(request.body)).await.map_err(|_| Denied::body())??;
+    let body = tokio::time::timeout(patience, body::whole(request.body, MAX_BODY)).await.ok().flatten();
+    let body = body.ok_or_else(Denied::body)?;
     match call {
         "first" => first(server, parse(&body)?, request.client, &cookie).await,
         "login" => {
@@ -297,19 +299,6 @@ fn told(server: Arc<Server>, cookie: logins::Cookie, headers: HeaderMap, caller:
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     fields.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
-}
-
-async fn whole<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Result<BytesMut, Denied> {
-    let mut body = std::pin::pin!(body);
-    let mut all = BytesMut::new();
-    while let Some(part) = body.next().await {
-        let part = part.map_err(|_| Denied::body())?;
-        if all.len() + part.remaining() > MAX_BODY {
-            return Err(Denied::body());
-        }
-        bytes::BufMut::put(&mut all, part);
-    }
-    Ok(all)
 }
 
 /// A body that is not understood may have a password in it, so the error does not show it.

@@ -146,6 +146,17 @@ pub enum UserCommand {
         /// Most bytes a day that the user gets, in MiB
         #[arg(long, value_name = "MIB")]
         volume: Option<NonZeroU64>,
+        /// Let the user make share links to what the user may read
+        #[arg(long)]
+        links: bool,
+    },
+    /// Let a user make share links, or no more: then those that the user made end
+    Links {
+        /// The name
+        name: UserName,
+        /// Whether the user may
+        #[arg(value_enum)]
+        may: Switch,
     },
     /// Change a password, and log the user out everywhere
     Passwd {
@@ -219,6 +230,15 @@ pub enum LinkCommand {
     },
     /// List the links
     List,
+}
+
+/// Whether something holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It does
+    On,
+    /// It does not
+    Off,
 }
 
 /// The role of a user.

@@ -10,7 +10,7 @@
 //!   for the client's frames with one long response for the server's;
 //! - `access` names the caller and bounds what it holds, `bandwidth` divides what all share, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
-//! - `links` are the pages of share links;
+//! - `links` are the pages of share links, and `own_links` lets users make them;
 //! - [`tls`] encrypts, and [`acme`] gets and renews the certificate;
 //! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
@@ -40,6 +40,7 @@ mod authorization;
 mod bandwidth;
 mod base;
 mod blocking;
+mod body;
 mod carrier;
 mod compression;
 mod config;
@@ -58,6 +59,7 @@ mod login;
 mod markup;
 mod metrics;
 mod origin;
+mod own_links;
 mod own_names;
 mod pace;
 mod places;

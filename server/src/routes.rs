@@ -19,7 +19,7 @@ use crate::places::{Reader, Slot};
 use crate::plain_http::{self, FILES_PATH, Request};
 use crate::secret::Secret;
 use crate::server::Server;
-use crate::{admin, authorization, exchange, forwarded, links, login, metrics, origin, session};
+use crate::{admin, authorization, exchange, forwarded, links, login, metrics, origin, own_links, session};
 
 const PAGE: &str = include_str!("../../www/index.html");
 const STYLE: &str = concat!(include_str!("../../ui/style/tokens.css"), include_str!("../../www/style.css"));
@@ -119,6 +119,7 @@ pub fn routes(
     let files = files(server.clone(), peer.clone());
     let exchanges = exchanges(server.clone(), peer.clone());
     let logins = logins(server.clone(), peer.clone());
+    let own_links = own_links(server.clone(), peer.clone());
     let administration = administration(server.clone(), peer.clone());
     let (figures, ready) = (figures(server.clone(), peer.clone()), ready(server.clone()));
     let endpoint = endpoint(server, peer);
@@ -140,6 +141,8 @@ pub fn routes(
         .or(exchanges)
         .unify()
         .or(logins)
+        .unify()
+        .or(own_links)
         .unify()
         .or(administration)
         .unify()
@@ -268,6 +271,25 @@ fn logins(
             async move { login::answer(&server, &peer, &method, &headers).await }
         },
     )
+}
+
+/// The share links of the user who is logged in, for any method.
+fn own_links(
+    server: Arc<Server>,
+    peer: Peer,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let id = warp::path::param::<String>().map(Some).or(warp::any().map(|| None)).unify();
+    warp::path(&LOGIN_PATH[1..])
+        .and(warp::path(own_links::NAME))
+        .and(id)
+        .and(warp::path::end())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |id: Option<String>, method, headers: HeaderMap, body| {
+            let (server, peer) = (server.clone(), peer.forwarding(&server, &headers));
+            async move { own_links::answer(&server, &peer, method, id.as_deref(), &headers, body).await }
+        })
 }
 
 /// The administration page, for any method.

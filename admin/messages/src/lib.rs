@@ -123,6 +123,13 @@ pub enum Action {
         /// The new password.
         password: String,
     },
+    /// Let a user make share links, or no more.
+    AllowLinks {
+        /// The user.
+        name: String,
+        /// Whether the user may.
+        may: bool,
+    },
     /// Remove a user with all tokens.
     RemoveUser {
         /// The user.
@@ -173,6 +180,9 @@ pub struct AddUser {
     /// Bytes a day at most.
     #[serde(default)]
     pub volume: Option<u64>,
+    /// Whether the user may make share links.
+    #[serde(default)]
+    pub links: bool,
 }
 
 /// A new token.
@@ -366,6 +376,9 @@ pub struct UserState {
     pub rate: Option<u64>,
     /// Bytes a day at most.
     pub volume: Option<u64>,
+    /// Whether the user may make share links.
+    #[serde(default)]
+    pub links: bool,
 }
 
 /// One token.

@@ -41,14 +41,16 @@ pub fn People(server: Server) -> impl IntoView {
                     <th>"Role"</th>
                     <th>"Reads"</th>
                     <th class="number">"Limit"</th>
+                    <th>"Makes links"</th>
                     <th>
                         <span class="spoken">"Actions"</span>
                     </th>
                 </tr>
             </thead>
             <tbody>
-                <For each=move || users.get() key=|user| (user.name.clone(), user.role.clone(), user.only.clone(), user.rate, user.volume) let(user)>
+                <For each=move || users.get() key=|user| (user.name.clone(), user.role.clone(), user.only.clone(), user.rate, user.volume, user.links) let(user)>
                     <User
+                        server=server
                         user=user
                         on_password=move |name| {
                             changed.set(name);
@@ -78,6 +80,7 @@ pub fn People(server: Server) -> impl IntoView {
 
 #[component]
 fn User(
+    server: Server,
     user: UserState,
     #[prop(into)] on_password: Callback<String>,
     #[prop(into)] on_remove: Callback<String>,
@@ -91,6 +94,11 @@ fn User(
         [user.rate.map(|limit| rate(limit as f64)), user.volume.map(|volume| format!("{} a day", bytes(volume)))];
     let limits: Vec<_> = limits.into_iter().flatten().collect();
     let limit = if limits.is_empty() { "—".to_owned() } else { limits.join(", ") };
+    let links = match &user.role[..] {
+        // An administrator always may.
+        "admin" => "Yes".into_any(),
+        _ => view! { <MayLink server=server name=user.name.clone() may=user.links /> }.into_any(),
+    };
     let (changed, removed, shown, name) = (user.name.clone(), user.name.clone(), user.name.clone(), user.name.clone());
     view! {
         <tr data-testid="user" data-name=name>
@@ -102,6 +110,7 @@ fn User(
                 <bdi>{reads}</bdi>
             </td>
             <td data-label="Limit" class="number">{limit}</td>
+            <td data-label="Makes links">{links}</td>
             <td class="acts">
                 <Button testid="set-password" spoken=format!("Change the password of {shown}") on_press=move || on_password.run(changed.clone())>
                     "Password"
@@ -112,6 +121,21 @@ fn User(
                 </Button>
             </td>
         </tr>
+    }
+}
+
+/// Whether a user may make share links, to be changed.
+#[component]
+fn MayLink(server: Server, name: String, may: bool) -> impl IntoView {
+    let shown = if may { "Yes" } else { "No" };
+    let done = if may { "makes no links any more. Those that there are end." } else { "may make links now." };
+    // A spoken label begins with the words that are seen.
+    let (spoken, words) = (format!("{shown}: links by {name}"), format!("{name} {done}"));
+    let change = move || server.act(Action::AllowLinks { name: name.clone(), may: !may }, words.clone());
+    view! {
+        <Button testid="may-link" spoken=spoken on_press=change>
+            {shown}
+        </Button>
     }
 }
 
@@ -133,6 +157,7 @@ fn NewUser(server: Server) -> impl IntoView {
             only: split_places(&places.get_untracked()),
             rate: rate.map(|rate| rate.saturating_mul(1024)),
             volume: volume.map(|volume| volume.saturating_mul(1 << 20)),
+            links: false,
         };
         let words = format!("{} may log in now.", user.name);
         server.ask(Action::AddUser(user), move |_| {

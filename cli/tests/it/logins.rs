@@ -13,20 +13,20 @@ use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash
 use wstp_server::secret::Secret;
 use wstp_server::store::{Layout, LocalStore, Shares};
 use wstp_server::{Config, Control, tls};
-use wstp_testkit::Ended;
+use wstp_testkit::{Ended, Proxy, Wstp, on_record};
 
-use crate::support::{MIB, command, sample, wstp_in};
+use crate::support::{HELD, MIB, RECORDED, SIZE, command, sample, write, wstp_in};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// A server with one user and one token, and its address.
-async fn server(dir: &Path) -> (Arc<Control>, String) {
+pub async fn server(dir: &Path) -> (Arc<Control>, String) {
     server_with(dir, Config::default()).await
 }
 
 async fn server_with(dir: &Path, config: Config) -> (Arc<Control>, String) {
     let password = PasswordHash::of(&Secret::new(PASSWORD)).unwrap();
-    let user = User { role: Role::Normal, password, only: Vec::new(), rate: None, volume: None };
+    let user = User { role: Role::Normal, password, only: Vec::new(), rate: None, volume: None, links: true };
     let only = vec![SharePath::parse("given").unwrap()];
     let hash = TokenHash::of("wstp_given");
     let token = Token { hash, user: None, only, created: 0, expires: None, login: false, downloads: None };
@@ -41,7 +41,7 @@ async fn server_with(dir: &Path, config: Config) -> (Arc<Control>, String) {
     (control, address)
 }
 
-async fn log_in(home: &Path, address: &str, lines: &str) -> Ended {
+pub async fn log_in(home: &Path, address: &str, lines: &str) -> Ended {
     log_in_with(home, &[address], lines).await
 }
 
@@ -134,6 +134,43 @@ async fn a_servers_own_certificate_is_trusted_by_its_file_and_no_other_is() {
     let got = wstp_in(here.path(), &[("XDG_CONFIG_HOME", home)], &["get", &file, "--ca", ca, "--quiet"]).await;
     assert_eq!(got.code, Some(0), "{got:?}");
     assert_eq!(std::fs::read(here.path().join("file")).unwrap(), b"content");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_a_large_file_stops_with_its_login_and_resumes_with_the_next() {
+    let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let bytes = sample(SIZE, 1);
+    write(shared.path(), "album/large", &bytes);
+    write(shared.path(), "album/small", b"small");
+    let (control, address) = server(shared.path()).await;
+    let proxy = Proxy::start(address.parse().unwrap()).await.unwrap();
+    let (server, source) = (proxy.address().to_string(), proxy.source("album"));
+    let home = here.path().to_str().unwrap();
+    let lines = format!("anna\n{PASSWORD}\n");
+    log_in(here.path(), &server, &lines).await;
+    proxy.hold_after(HELD);
+    let mut run = command(here.path(), &["get", &source, "--json", "--connections", "1"]);
+    let mut run = Wstp::spawn(run.env("XDG_CONFIG_HOME", home));
+    proxy.held().await.unwrap();
+    run.recorded(&here.path().join("album/large"), RECORDED).await;
+
+    control.callers().book().update(|accounts| accounts.tokens.retain(|_, token| !token.login)).unwrap();
+    control.review();
+    proxy.release();
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let failures = ended.events("failed");
+    assert!(failures.len() == 1 && failures[0].to_string().contains("wstp login"), "{ended:?}");
+    assert!(failures[0]["file"].is_null(), "no file is to blame: {ended:?}");
+    assert!(on_record(&here.path().join("album/large")) >= RECORDED);
+
+    log_in(here.path(), &server, &lines).await;
+    let before = proxy.passed();
+    let again = wstp_in(here.path(), &[("XDG_CONFIG_HOME", home)], &["get", &source, "--quiet"]).await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(std::fs::read(here.path().join("album/large")).unwrap() == bytes);
+    let sent = proxy.passed() - before;
+    assert!(sent < SIZE as u64 - RECORDED + MIB as u64, "{sent} bytes were fetched again");
 }
 
 /// The program above the prefix, which may be anybody's, must not see the password.

@@ -15,6 +15,7 @@ mod looking;
 mod names;
 mod odd_shares;
 mod output;
+mod own_links;
 mod prefixes;
 mod reaching;
 mod small_files;

@@ -189,6 +189,16 @@ impl Door {
         }
     }
 
+    /// The user who makes share links with this proof. A token that opens less than its user may, or not for ever as
+    /// often, makes none: a link could outlive its bounds.
+    pub fn link_maker(&self, proof: &Proof) -> Option<UserName> {
+        let accounts = self.book.accounts();
+        if let Proof::Token(id) = proof {
+            accounts.tokens.get(id).filter(|token| token.only.is_empty() && token.downloads.is_none())?;
+        }
+        self.user(proof).filter(|name| accounts.may_link(name))
+    }
+
     /// A share link.
     pub fn link(&self, id: &TokenId) -> Option<Link> {
         self.book.accounts().links.get(id).cloned()

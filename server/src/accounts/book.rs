@@ -184,8 +184,14 @@ mod tests {
     use super::*;
 
     fn add(book: &Book, name: &str) -> Result<(), BookError> {
-        let user =
-            User { role: Role::Normal, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None };
+        let user = User {
+            role: Role::Normal,
+            password: PasswordHash::none(),
+            only: Vec::new(),
+            rate: None,
+            volume: None,
+            links: false,
+        };
         book.update(|accounts| {
             accounts.users.insert(name.parse().unwrap(), user);
             Ok(())

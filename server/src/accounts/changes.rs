@@ -31,6 +31,9 @@ pub enum Wrong {
     /// There are too many links.
     #[error("there are too many links: remove some first")]
     TooManyLinks,
+    /// The user may not make links.
+    #[error("{0} may not make links")]
+    MayNotLink(UserName),
     /// The maker of a link may not read what it would open.
     #[error("a link can't open what its maker may not read")]
     NotTheirs,
@@ -108,7 +111,11 @@ impl Accounts {
         if self.has_admin() {
             return Err(Wrong::HasAdmin);
         }
-        self.add_user(name, User { role: Role::Admin, password, only: Vec::new(), rate: None, volume: None }).map(drop)
+        self.add_user(
+            name,
+            User { role: Role::Admin, password, only: Vec::new(), rate: None, volume: None, links: false },
+        )
+        .map(drop)
     }
 
     /// Whether somebody may administer the server.
@@ -124,6 +131,15 @@ impl Accounts {
     pub fn set_password(&mut self, name: &UserName, password: PasswordHash) -> Result<(), Wrong> {
         self.users.get_mut(name).ok_or_else(|| Wrong::Nobody(name.clone()))?.password = password;
         self.remove_tokens_of(name, true);
+        Ok(())
+    }
+
+    /// Gives a user the right to make share links, or takes it. Without it the user's links end.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub fn allow_links(&mut self, name: &UserName, may: bool) -> Result<(), Wrong> {
+        self.users.get_mut(name).ok_or_else(|| Wrong::Nobody(name.clone()))?.links = may;
         Ok(())
     }
 
@@ -190,7 +206,7 @@ mod tests {
     use super::*;
 
     fn user(role: Role) -> User {
-        User { role, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None }
+        User { role, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None, links: false }
     }
 
     fn name(text: &str) -> UserName {

@@ -10,6 +10,8 @@ use crate::secret::Secret;
 
 /// Links at once.
 const MOST: usize = 10_000;
+/// Links of one user at once.
+const MOST_OF_A_USER: usize = 1_000;
 
 /// A share link. Its code is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -95,7 +97,7 @@ impl Accounts {
         let link = self.links.get(id).filter(|link| now < link.expires)?;
         let own = Rights::of([link.path.clone()]);
         let rights = match &link.user {
-            Some(user) => self.user_rights(user)?.and(&own),
+            Some(user) => self.user_rights(user).filter(|_| self.may_link(user))?.and(&own),
             None => own,
         };
         matches!(rights.reach(&link.path), Reach::Within(_)).then_some(rights)
@@ -104,11 +106,13 @@ impl Accounts {
     /// Adds a link. Returns its number and its code.
     ///
     /// # Errors
-    /// When its maker may not read the path, there are too many links, or the system has no randomness.
+    /// When its maker may not make links or read the path, there are too many links, or the system has no randomness.
     pub fn add_link(&mut self, wanted: NewLink) -> Result<(TokenId, Secret), Wrong> {
         let created = now();
         self.links.retain(|_, link| created < link.expires);
-        if self.links.len() >= MOST {
+        let of_user = |maker: &UserName| self.links.values().filter(|link| link.user.as_ref() == Some(maker)).count();
+        let has_too_many = wanted.user.as_ref().is_some_and(|maker| of_user(maker) >= MOST_OF_A_USER);
+        if self.links.len() >= MOST || has_too_many {
             return Err(Wrong::TooManyLinks);
         }
         let (id, code) = TokenId::random_code().ok_or(Wrong::NoRandomness)?;
@@ -118,12 +122,27 @@ impl Accounts {
         if let Some(user) = user.as_ref().filter(|user| !self.users.contains_key(user)) {
             return Err(Wrong::Nobody(user.clone()));
         }
+        if let Some(user) = user.as_ref().filter(|user| !self.may_link(user)) {
+            return Err(Wrong::MayNotLink(user.clone()));
+        }
         self.links.insert(id.clone(), Link { hash, user, path, password, created, expires, downloads });
         if self.link_rights(&id, created).is_none() {
             self.links.remove(&id);
             return Err(Wrong::NotTheirs);
         }
         Ok((id, code))
+    }
+
+    /// Removes a link of this user.
+    ///
+    /// # Errors
+    /// When there is no such link, or it is another user's. Both are the same error.
+    pub fn remove_own_link(&mut self, id: &TokenId, maker: &UserName) -> Result<(), Wrong> {
+        if self.links.get(id).is_none_or(|link| link.user.as_ref() != Some(maker)) {
+            return Err(Wrong::NoLink(id.clone()));
+        }
+        self.links.remove(id);
+        Ok(())
     }
 
     /// Removes a link, on behalf of a user or of the server's owner. A user may remove own links, and an administrator
@@ -153,7 +172,7 @@ mod tests {
 
     fn user(role: Role, only: &[&str]) -> User {
         let only = only.iter().map(|path| at(path)).collect();
-        User { role, password: PasswordHash::none(), only, rate: None, volume: None }
+        User { role, password: PasswordHash::none(), only, rate: None, volume: None, links: false }
     }
 
     fn name(text: &str) -> UserName {
@@ -167,7 +186,7 @@ mod tests {
     fn accounts() -> Accounts {
         let mut accounts = Accounts::default();
         accounts.users.insert(name("root"), user(Role::Admin, &[]));
-        accounts.users.insert(name("kid"), user(Role::Limited, &["films/new"]));
+        accounts.users.insert(name("kid"), User { links: true, ..user(Role::Limited, &["films/new"]) });
         accounts
     }
 
@@ -190,19 +209,53 @@ mod tests {
         accounts.users.get_mut(&name("kid")).unwrap().only = vec![at("films")];
         assert_eq!(reads(&accounts, "films/new/x"), Some(true));
         accounts.remove_user(&name("kid")).unwrap();
-        accounts.users.insert(name("kid"), user(Role::Normal, &[]));
+        accounts.users.insert(name("kid"), User { links: true, ..user(Role::Normal, &[]) });
         assert_eq!(reads(&accounts, "films/new/x"), None, "another user of that name did not make it");
+    }
+
+    #[test]
+    fn only_who_has_the_right_makes_links_and_they_end_with_it() {
+        let mut accounts = accounts();
+        accounts.users.insert(name("anna"), user(Role::Normal, &[]));
+        let refused = accounts.add_link(wanted(Some("anna"), "films"));
+        assert!(matches!(refused, Err(Wrong::MayNotLink(_))) && accounts.links.is_empty(), "{refused:?}");
+        accounts.allow_links(&name("anna"), true).unwrap();
+        let (id, _) = accounts.add_link(wanted(Some("anna"), "films")).unwrap();
+        let (by_admin, _) = accounts.add_link(wanted(Some("root"), "films")).unwrap();
+        assert!(accounts.link_rights(&id, now()).is_some());
+        accounts.allow_links(&name("anna"), false).unwrap();
+        assert_eq!(accounts.link_rights(&id, now()), None);
+        accounts.allow_links(&name("root"), false).unwrap();
+        assert!(accounts.link_rights(&by_admin, now()).is_some(), "an administrator always may");
+        accounts.users.get_mut(&name("root")).unwrap().role = Role::Normal;
+        assert_eq!(accounts.link_rights(&by_admin, now()), None);
+        assert!(matches!(accounts.allow_links(&name("ben"), true), Err(Wrong::Nobody(_))));
+    }
+
+    #[test]
+    fn a_user_has_a_bounded_number_of_links_and_leaves_room_for_others() {
+        let mut accounts = accounts();
+        for _ in 0..MOST_OF_A_USER {
+            accounts.add_link(wanted(Some("kid"), "films/new")).unwrap();
+        }
+        assert!(matches!(accounts.add_link(wanted(Some("kid"), "films/new")), Err(Wrong::TooManyLinks)));
+        assert!(accounts.add_link(wanted(Some("root"), "films")).is_ok());
     }
 
     #[test]
     fn a_user_removes_own_links_and_an_administrator_all() {
         let mut accounts = accounts();
-        accounts.users.insert(name("anna"), user(Role::Normal, &[]));
+        accounts.users.insert(name("anna"), User { links: true, ..user(Role::Normal, &[]) });
         let (annas, _) = accounts.add_link(wanted(Some("anna"), "films")).unwrap();
         let (owners, _) = accounts.add_link(wanted(None, "films")).unwrap();
         for id in [&annas, &owners] {
             assert!(matches!(accounts.remove_link(id, Some(&name("kid"))), Err(Wrong::NoLink(_))));
         }
+        let (kids, _) = accounts.add_link(wanted(Some("kid"), "films/new")).unwrap();
+        for (id, other) in [(&annas, "kid"), (&annas, "root"), (&owners, "root"), (&kids, "anna")] {
+            assert!(matches!(accounts.remove_own_link(id, &name(other)), Err(Wrong::NoLink(_))), "{other}");
+        }
+        assert!(accounts.remove_own_link(&kids, &name("kid")).is_ok());
         assert!(accounts.remove_link(&annas, Some(&name("anna"))).is_ok());
         assert!(matches!(accounts.remove_link(&owners, Some(&name("anna"))), Err(Wrong::NoLink(_))));
         assert!(accounts.remove_link(&owners, Some(&name("root"))).is_ok());

@@ -76,6 +76,15 @@ pub(super) async fn perform(server: &Arc<Server>, caller: &Caller, action: Actio
             .await?;
             event
         }
+        Action::AllowLinks { name, may } => {
+            let name: UserName = name.parse().map_err(Denied::wrong)?;
+            let event = format!("{} {name} make share links", if may { "lets" } else { "no longer lets" });
+            change_accounts(server, move |server| {
+                server.control.callers().book().update(|accounts| accounts.allow_links(&name, may))
+            })
+            .await?;
+            event
+        }
         Action::RemoveUser { name } => {
             let name: UserName = name.parse().map_err(Denied::wrong)?;
             let event = format!("removed the user {name}");
@@ -147,7 +156,7 @@ fn add_user(server: &Server, name: UserName, wanted: AddUser) -> Result<(), Wron
     let only = wanted.only.iter().map(|text| changes::place(text)).collect::<Result<_, _>>().map_err(Wrong::Place)?;
     let password = changes::new_password(&Secret::new(wanted.password))?;
     let (rate, volume) = (wanted.rate.and_then(NonZeroU64::new), wanted.volume.and_then(NonZeroU64::new));
-    let user = User { role, password, only, rate, volume };
+    let user = User { role, password, only, rate, volume, links: wanted.links };
     server.control.callers().book().update(|accounts| accounts.add_user(name, user).map(drop))
 }
 

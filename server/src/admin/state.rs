@@ -105,6 +105,7 @@ fn users(accounts: &Accounts) -> Vec<UserState> {
         only: places(&user.only),
         rate: user.rate.map(NonZeroU64::get),
         volume: user.volume.map(NonZeroU64::get),
+        links: accounts.may_link(name),
     };
     accounts.users.iter().map(user).collect()
 }

@@ -62,6 +62,8 @@ fn commands_say_what_they_do_and_refuse_what_makes_no_sense() {
         (&["user", "add", "ben", "--only", "../x"], "long enough\n", "relative"),
         (&["user", "passwd", "ben"], "long enough\n", "no user"),
         (&["user", "rm", "ben"], "", "no user"),
+        (&["user", "links", "ben", "on"], "", "no user"),
+        (&["link", "add", "films/children/x", "--user", "kid"], "", "wstp-server user links kid on"),
         (&["token", "add", "--user", "ben"], "", "no user"),
         (&["token", "add"], "", "--user"),
         (&["token", "rm", "00000000"], "", "no token"),
@@ -72,6 +74,12 @@ fn commands_say_what_they_do_and_refuse_what_makes_no_sense() {
         assert!(text(&refused.stderr).contains(words), "{args:?}: {refused:?}");
     }
     assert_eq!(run(&state, &["user", "list"], "").stdout, listed.stdout, "nothing was changed");
+    assert!(text(&run(&state, &["user", "links", "kid", "on"], "").stdout).contains("may make share links"));
+    assert!(
+        text(&run(&state, &["user", "list"], "").stdout).contains("kid\tlimited\tfilms/children\t102 kB/s\tlinks\n")
+    );
+    assert!(run(&state, &["link", "add", "films/children/x", "--user", "kid"], "").status.success());
+    assert!(text(&run(&state, &["user", "links", "kid", "off"], "").stdout).contains("end"));
     let file = std::fs::read_to_string(state.join("accounts.toml")).unwrap();
     assert!(file.contains("argon2id") && !file.contains(PASSWORD), "{file}");
     assert!(run(&state, &["user", "rm", "kid"], "").status.success());

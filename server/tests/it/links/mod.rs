@@ -1,5 +1,7 @@
 //! Share links: what they open, for whom, how often and until when, and what they tell to whom.
 
+mod own;
+
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
@@ -34,7 +36,7 @@ fn at(path: &str) -> SharePath {
 
 fn user(role: Role, only: &[&str]) -> User {
     let only = only.iter().map(|path| at(path)).collect();
-    User { role, password: PasswordHash::none(), only, rate: None, volume: None }
+    User { role, password: PasswordHash::none(), only, rate: None, volume: None, links: true }
 }
 
 impl Site {
