@@ -51,7 +51,7 @@ const fn figure(name: &'static str, unit: &'static str, target: Target) -> Figur
 }
 
 /// All benchmarks, the quickest first.
-pub static BENCHMARKS: [Benchmark; 26] = [
+pub static BENCHMARKS: [Benchmark; 28] = [
     Benchmark { figures: &[figure("wasm.gz_kib", "KiB", AtMost(650.0))], run: |plan| Box::pin(wasm_size::run(plan)) },
     Benchmark {
         figures: &[figure("popup.ready_ms", "ms", AtMost(100.0))],
@@ -72,6 +72,18 @@ pub static BENCHMARKS: [Benchmark; 26] = [
     Benchmark {
         figures: &[figure("server.idle_kib", "KiB", AtMost(24.0))],
         run: |plan| Box::pin(server_idle::run(plan)),
+    },
+    Benchmark {
+        figures: &[
+            figure("server.tls_throughput_vs_dufs", "ratio", AtLeast(1.0)),
+            figure("server.tls_cpu_vs_dufs", "ratio", AtMost(1.0)),
+            figure("server.tls_cpu_vs_nginx", "ratio", AtMost(1.3)),
+        ],
+        run: |plan| Box::pin(server_throughput::run_private(plan)),
+    },
+    Benchmark {
+        figures: &[figure("server.tls_idle_kib", "KiB", AtMost(24.0))],
+        run: |plan| Box::pin(server_idle::run_private(plan)),
     },
     Benchmark {
         figures: &[figure("server.block_p99_ms", "ms", AtMostTimes(10.0, "the median"))],

@@ -1,8 +1,8 @@
 //! WSTP's speed and cost beside its peers, on one machine, in one run.
 //!
 //! [`catalogue::BENCHMARKS`] lists the figures and their targets; `benchmarks/` has a file for each. Their basis:
-//! `corpus` makes the files, `text` those that compress. `ours` and `peers` start the programs, and `load` is a client
-//! that keeps nothing. `wire` is a network of the kernel's own TCP, and `browser` is a Chromium that downloads. `cost`
+//! `corpus` makes the files, `text` those that compress. `ours` and `peers` start the programs, `private` has the
+//! user and the certificate of those with TLS, and `load` is a client that keeps nothing. `wire` is a network of the kernel's own TCP, and `browser` is a Chromium that downloads. `cost`
 //! says what processes took; `figure` and `report` are the outcome.
 //!
 //! Invariants:
@@ -22,6 +22,7 @@ mod load;
 mod ours;
 mod peers;
 mod plan;
+mod private;
 pub mod report;
 mod text;
 mod tools;

@@ -1,5 +1,6 @@
 //! A client that requests as fast as it may and keeps nothing. It is load for a server, at the least cost of its own.
 
+use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
@@ -10,11 +11,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_websockets::{ClientBuilder, Config, Limits, Message, WebSocketStream};
-use wstp_engine::Instant;
 use wstp_engine::peer::{Event, Patience, Peer, Reply, Request};
+use wstp_engine::{Credential, Instant};
 use wstp_protocol::limits::{MAX_RUN_BLOCKS, MAX_SERVER_FRAME};
 use wstp_protocol::{BLOCK_SIZE, BlockRun, BlocksReply, ClientMessage, Opened, SharePath, block_count};
 
@@ -27,11 +31,64 @@ const NO_TIME: Instant = Instant(Duration::ZERO);
 /// As good as any, since no time passes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How a server is reached.
+#[derive(Clone, Debug)]
+pub struct Door {
+    address: SocketAddr,
+    private: Option<Key>,
+}
+
+/// Opens a server with users and TLS.
+#[derive(Clone)]
+pub struct Key {
+    /// Trusts the server's certificate.
+    pub tls: TlsConnector,
+    /// The token of a user.
+    pub token: String,
+}
+
+/// The bytes of a connection.
+trait Line: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Line for T {}
+
 /// One connection, after its handshake.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Line>>,
     peer: Peer<()>,
+}
+
+impl Door {
+    /// That of a server with users and TLS.
+    #[must_use]
+    pub fn private(address: SocketAddr, key: Key) -> Self {
+        Self { address, private: Some(key) }
+    }
+
+    async fn line(&self) -> Result<Box<dyn Line>> {
+        let tcp = TcpStream::connect(self.address).await.context("can't reach the server")?;
+        tcp.set_nodelay(true)?;
+        match &self.private {
+            Some(key) => {
+                let name = ServerName::try_from("localhost").context("a name")?;
+                Ok(Box::new(key.tls.connect(name, tcp).await.context("no TLS")?))
+            }
+            None => Ok(Box::new(tcp)),
+        }
+    }
+}
+
+impl From<SocketAddr> for Door {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, private: None }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
 }
 
 impl Client {
@@ -40,15 +97,17 @@ impl Client {
     /// # Errors
     ///
     /// When the server can't be reached or does not welcome.
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
-        let tcp = TcpStream::connect(address).await.context("can't reach the server")?;
-        tcp.set_nodelay(true)?;
+    pub async fn connect(door: impl Into<Door>) -> Result<Self> {
+        let door = door.into();
+        let line = door.line().await?;
         let builder = ClientBuilder::new()
             .limits(Limits::default().max_payload_len(Some(MAX_SERVER_FRAME)))
             .config(Config::default().frame_size(MAX_SERVER_FRAME))
-            .uri(&format!("ws://{address}/ws"))?;
-        let (socket, _) = builder.connect_on(tcp).await.context("no WebSocket")?;
-        let mut peer = Peer::new(NO_TIME, "bench", None, 0, Patience::fixed(PATIENCE, PATIENCE, PATIENCE));
+            .uri(&format!("ws://{}/ws", door.address))?;
+        let (socket, _) = builder.connect_on(line).await.context("no WebSocket")?;
+        let credential = door.private.map(|key| Credential::Token(key.token));
+        let mut peer =
+            Peer::new(NO_TIME, "bench", credential.as_ref(), 0, Patience::fixed(PATIENCE, PATIENCE, PATIENCE));
         let greeting = peer.handle_opened(NO_TIME, false).context("a connection is opened once")?;
         let mut client = Self { socket, peer };
         client.send(&greeting).await?;
@@ -130,8 +189,8 @@ impl Client {
 /// # Errors
 ///
 /// When it can't be had.
-pub async fn root(address: SocketAddr, name: &str) -> Result<String> {
-    let mut client = Client::connect(address).await?;
+pub async fn root(door: impl Into<Door>, name: &str) -> Result<String> {
+    let mut client = Client::connect(door).await?;
     let opened = client.open(name).await?;
     let mut root = opened.root;
     while root.is_none() {
@@ -156,11 +215,12 @@ pub enum Keep {
 /// # Errors
 ///
 /// When a connection breaks, or bytes are missing or wrong.
-pub async fn read(address: SocketAddr, source: &Source, connections: usize, keep: Keep) -> Result<()> {
+pub async fn read(door: impl Into<Door>, source: &Source, connections: usize, keep: Keep) -> Result<()> {
+    let door = door.into();
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..connections {
-        tasks.spawn(read_part(address, source.clone(), next.clone(), keep));
+        tasks.spawn(read_part(door.clone(), source.clone(), next.clone(), keep));
     }
     let mut got = 0;
     while let Some(part) = tasks.join_next().await {
@@ -171,9 +231,9 @@ pub async fn read(address: SocketAddr, source: &Source, connections: usize, keep
 }
 
 /// One connection's part: takes runs from the counter until there are none.
-async fn read_part(address: SocketAddr, source: Source, next: Arc<AtomicU64>, keep: Keep) -> Result<u64> {
+async fn read_part(door: Door, source: Source, next: Arc<AtomicU64>, keep: Keep) -> Result<u64> {
     let original = File::open(&source.path)?;
-    let mut client = Client::connect(address).await?;
+    let mut client = Client::connect(door).await?;
     let file = client.open(&source.name).await?;
     ensure!(file.size == source.size, "{} has another size on the server", source.name);
     let (mut waiting, mut got) = (0, 0);

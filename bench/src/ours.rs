@@ -12,13 +12,15 @@ use tokio::process::Command;
 use wstp_testkit::{Child, Listening, Wstp, listening, target};
 
 use crate::corpus::{Corpus, Source};
-use crate::load;
+use crate::load::{self, Door};
+use crate::private::Private;
 
 /// A running `wstp-server`.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    door: Door,
     /// Its cache of hashes.
     _cache: TempDir,
 }
@@ -34,7 +36,7 @@ impl Server {
         let mut command = Command::new(program("WSTP_SERVER", "wstp-server")?);
         command.arg(corpus.dir()).args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache.path()).args(options);
         let Listening { child, address, said: _ } = listening(command.stderr(Stdio::null())).await?;
-        Ok(Self { child, address, _cache: cache })
+        Ok(Self { child, address, door: address.into(), _cache: cache })
     }
 
     /// As [`Server::start`], and waits until the hash of `source` is known and right. Peers don't hash, so ours must
@@ -44,10 +46,35 @@ impl Server {
     ///
     /// When it can't be started, or has another hash.
     pub async fn with_hash(corpus: &Corpus, source: &Source, options: &[&str]) -> Result<Self> {
-        let server = Self::start(corpus, options).await?;
-        let root = load::root(server.address, &source.name).await?;
+        Self::start(corpus, options).await?.hashed(source).await
+    }
+
+    /// As [`Server::start`], with TLS and for one user.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub async fn private(corpus: &Corpus, private: &Private, options: &[&str]) -> Result<Self> {
+        let own = private.options();
+        let options: Vec<_> = own.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        let server = Self::start(corpus, &options).await?;
+        Ok(Self { door: Door::private(server.address, private.key()), ..server })
+    }
+
+    /// The same server, once the hash of `source` is known and right.
+    ///
+    /// # Errors
+    ///
+    /// When it has another hash.
+    pub async fn hashed(self, source: &Source) -> Result<Self> {
+        let root = load::root(self.door.clone(), &source.name).await?;
         ensure!(root == source.hash, "the server has another hash of {}", source.name);
-        Ok(server)
+        Ok(self)
+    }
+
+    /// The way to it for a client.
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Its address.

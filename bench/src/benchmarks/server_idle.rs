@@ -9,6 +9,7 @@ use crate::cost::resident;
 use crate::figure::Series;
 use crate::load::Client;
 use crate::ours::Server;
+use crate::private::Private;
 use crate::{MIB, Plan};
 
 /// Connections at once.
@@ -24,19 +25,36 @@ const WARM_UP: usize = 64;
 ///
 /// As [`crate::catalogue::Benchmark::measure`].
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
+    measure(plan, None).await
+}
+
+/// The same with TLS, for a user who is logged in.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_private(plan: Plan) -> Result<Vec<Series>> {
+    measure(plan, Some(&Private::new().await?)).await
+}
+
+async fn measure(plan: Plan, private: Option<&Private>) -> Result<Vec<Series>> {
     allow_files(CONNECTIONS as u64 + 1000)?;
     let corpus = Corpus::new()?;
     corpus.random("file.bin", MIB)?;
     let mut series = Series::default();
     for _ in plan.rounds() {
-        series.push(round(&corpus).await?);
+        series.push(round(&corpus, private).await?);
     }
     Ok(vec![series])
 }
 
-async fn round(corpus: &Corpus) -> Result<f64> {
+async fn round(corpus: &Corpus, private: Option<&Private>) -> Result<f64> {
     let most = (CONNECTIONS + WARM_UP).to_string();
-    let server = Server::start(corpus, &["--max-connections", &most]).await?;
+    let options = ["--max-connections", &most];
+    let server = match private {
+        Some(private) => Server::private(corpus, private, &options).await?,
+        None => Server::start(corpus, &options).await?,
+    };
     let process = *server.child().tree()?.members().first().context("a tree has a root")?;
     let _first = connect(&server, WARM_UP).await?;
     let before = resident(process)?;
@@ -50,7 +68,7 @@ async fn round(corpus: &Corpus) -> Result<f64> {
 }
 
 async fn connect(server: &Server, count: usize) -> Result<Vec<Client>> {
-    let connecting = stream::iter(0..count).map(|_| Client::connect(server.address()));
+    let connecting = stream::iter(0..count).map(|_| Client::connect(server.door()));
     connecting.buffer_unordered(AT_ONCE).try_collect().await
 }
 

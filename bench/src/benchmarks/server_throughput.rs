@@ -13,6 +13,7 @@ use crate::figure::Series;
 use crate::load::{self, Keep};
 use crate::ours::Server;
 use crate::peers::{Peer, curl, curl_and_check};
+use crate::private::Private;
 use crate::{GIB, Plan};
 use wstp_testkit::Child;
 
@@ -38,25 +39,23 @@ struct Cost {
 pub async fn run(plan: Plan) -> Result<Vec<Series>> {
     let corpus = Corpus::new()?;
     let source = corpus.random("file.bin", plan.bytes(GIB))?;
-    let servers = Servers {
-        ours: Server::with_hash(&corpus, &source, &[]).await?,
-        dufs: Peer::dufs(&corpus).await?,
-        nginx: Peer::nginx(&corpus).await?,
-        source,
-    };
-    let [mut throughput, mut over_dufs, mut over_nginx] = <[Series; 3]>::default();
-    for round in plan.rounds() {
-        let [ours, dufs, nginx] = servers.round(round).await?;
-        let all = f64::from(READINGS) * servers.source.size as f64;
-        for (name, cost) in [("ours", ours), ("dufs", dufs), ("nginx", nginx)] {
-            let (speed, processor) = (all / cost.wall / 1e6, cost.processor / all * GIB as f64);
-            eprintln!("bench: {name} sends {speed:.0} MB/s at {processor:.2} s of processors a GiB");
-        }
-        throughput.push(dufs.wall / ours.wall);
-        over_dufs.push(ours.processor / dufs.processor);
-        over_nginx.push(ours.processor / nginx.processor);
-    }
-    Ok(vec![throughput, over_dufs, over_nginx])
+    let ours = Server::with_hash(&corpus, &source, &[]).await?;
+    let (dufs, nginx) = (Peer::dufs(&corpus).await?, Peer::nginx(&corpus).await?);
+    Servers { ours, dufs, nginx, source }.measure(plan).await
+}
+
+/// The same figures with TLS, and for one user alone. All have the same certificate.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_private(plan: Plan) -> Result<Vec<Series>> {
+    let (corpus, private) = (Corpus::new()?, Private::new().await?);
+    let source = corpus.random("file.bin", plan.bytes(GIB))?;
+    let ours = Server::private(&corpus, &private, &[]).await?.hashed(&source).await?;
+    let dufs = Peer::private_dufs(&corpus, &private).await?;
+    let nginx = Peer::private_nginx(&corpus, &private).await?;
+    Servers { ours, dufs, nginx, source }.measure(plan).await
 }
 
 struct Servers {
@@ -67,6 +66,22 @@ struct Servers {
 }
 
 impl Servers {
+    async fn measure(&self, plan: Plan) -> Result<Vec<Series>> {
+        let [mut throughput, mut over_dufs, mut over_nginx] = <[Series; 3]>::default();
+        for round in plan.rounds() {
+            let [ours, dufs, nginx] = self.round(round).await?;
+            let all = f64::from(READINGS) * self.source.size as f64;
+            for (name, cost) in [("ours", ours), ("dufs", dufs), ("nginx", nginx)] {
+                let (speed, processor) = (all / cost.wall / 1e6, cost.processor / all * GIB as f64);
+                eprintln!("bench: {name} sends {speed:.0} MB/s at {processor:.2} s of processors a GiB");
+            }
+            throughput.push(dufs.wall / ours.wall);
+            over_dufs.push(ours.processor / dufs.processor);
+            over_nginx.push(ours.processor / nginx.processor);
+        }
+        Ok(vec![throughput, over_dufs, over_nginx])
+    }
+
     /// Reads from all three. Each round begins with another one.
     async fn round(&self, round: usize) -> Result<[Cost; 3]> {
         let nothing = Cost { wall: 0.0, processor: 0.0 };
@@ -83,19 +98,17 @@ impl Servers {
     }
 
     async fn read_ours(&self) -> Result<Cost> {
-        let address = self.ours.address();
-        let cost =
-            cost(self.ours.child(), async || load::read(address, &self.source, CONNECTIONS, Keep::Nothing).await);
+        let door = || self.ours.door();
+        let cost = cost(self.ours.child(), async || load::read(door(), &self.source, CONNECTIONS, Keep::Nothing).await);
         let cost = cost.await?;
-        load::read(address, &self.source, CONNECTIONS, Keep::Compare).await?;
+        load::read(door(), &self.source, CONNECTIONS, Keep::Compare).await?;
         Ok(cost)
     }
 
     async fn read_peer(&self, peer: &Peer) -> Result<Cost> {
-        let url = peer.url(&self.source.name);
         let parts = CONNECTIONS as u64;
-        let cost = cost(peer.child(), async || curl(&url, &self.source, parts).await.map(drop)).await?;
-        curl_and_check(&url, &self.source, parts).await?;
+        let cost = cost(peer.child(), async || curl(peer, &self.source, parts).await.map(drop)).await?;
+        curl_and_check(peer, &self.source, parts).await?;
         Ok(cost)
     }
 }
