@@ -44,7 +44,9 @@ impl Failure {
 #[must_use]
 pub fn refused(code: ErrorCode, text: &str, label: &str) -> Failure {
     let words = wstp_client::words::refused(code, text, label, &WSTP);
-    Failure { refusal: Some(code), ..Failure::of(code_of(code), words) }
+    let failure = Failure::of(code_of(code), words);
+    // No other file comes either until the user logs in.
+    Failure { refusal: Some(code), ends_all: failure.ends_all || code == ErrorCode::Unauthorized, ..failure }
 }
 
 /// How a command ends that a server refused something.

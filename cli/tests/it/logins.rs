@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use wstp_protocol::SharePath;
-use wstp_server::accounts::{Accounts, Book, PasswordHash, Role, Token, TokenHash, User};
+use wstp_server::accounts::{Accounts, Book, BookError, PasswordHash, Role, Token, TokenHash, User};
 use wstp_server::secret::Secret;
 use wstp_server::store::{Layout, LocalStore, Shares};
 use wstp_server::{Config, Control, tls};
@@ -154,7 +154,11 @@ async fn a_folder_with_a_large_file_stops_with_its_login_and_resumes_with_the_ne
     proxy.held().await.unwrap();
     run.recorded(&here.path().join("album/large"), RECORDED).await;
 
-    control.callers().book().update(|accounts| accounts.tokens.retain(|_, token| !token.login)).unwrap();
+    let revoke = |accounts: &mut Accounts| -> Result<(), BookError> {
+        accounts.tokens.retain(|_, token| !token.login);
+        Ok(())
+    };
+    control.callers().book().update(revoke).unwrap();
     control.review();
     proxy.release();
     let ended = run.end().await;
