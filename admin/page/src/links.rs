@@ -69,10 +69,15 @@ pub fn Links(server: Server) -> impl IntoView {
 #[component]
 pub fn MadeLink(server: Server, made: RwSignal<String>) -> impl IntoView {
     let shows = RwSignal::new(false);
-    Effect::new(move |_| shows.set(!made.with(String::is_empty)));
+    // Each writes only a change: a signal tells of every write, and the two would wake each other for ever.
+    Effect::new(move |_| {
+        if !made.with(String::is_empty) {
+            shows.set(true);
+        }
+    });
     // Once it is closed, nobody sees the code again.
     Effect::new(move |_| {
-        if !shows.get() {
+        if !shows.get() && !made.with_untracked(String::is_empty) {
             made.set(String::new());
         }
     });
