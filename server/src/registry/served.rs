@@ -15,7 +15,7 @@ pub const BUCKETS: usize = 64;
 /// The level of a bucket that was sent as a whole.
 pub const WHOLE: u8 = 9;
 
-/// What a caller was sent of a file. Bytes that were sent twice count twice, but no bucket gets more than full.
+/// The parts of a file that a caller was sent. Bytes that were sent twice count twice, but no bucket gets more than full.
 #[derive(Debug)]
 pub struct Served(Mutex<Buckets>);
 
@@ -27,7 +27,7 @@ struct Buckets {
     sent: [u64; BUCKETS],
 }
 
-/// What each caller is being sent. An entry ends with the last session that has the file open.
+/// The files that each caller is being sent. An entry ends with the last session that has the file open.
 #[derive(Debug, Default)]
 pub struct Transfers(HashMap<(Identity, SharePath), Weak<Served>>);
 

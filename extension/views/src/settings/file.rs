@@ -48,7 +48,7 @@ struct Content {
 }
 
 impl Content {
-    /// Of the page as it is. Tracks all of it.
+    /// The page's present content. Tracks all of it.
     fn of(desk: Desk) -> Self {
         Self { settings: desk.store.settings.get(), language: desk.language.get(), theme: desk.theme.get() }
     }

@@ -11,7 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::chrome;
 use crate::store::Store;
 
-/// What the sandbox holds.
+/// The sandbox's content.
 #[component]
 pub fn StoredData(store: Store, catalogue: Catalogue) -> impl IntoView {
     let (used, open) = (RwSignal::new(None), RwSignal::new(false));
