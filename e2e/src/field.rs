@@ -105,6 +105,6 @@ impl View<'_> {
             self.click(&format!("[role=group]:has([data-testid=set-connections]) [aria-label={button}]")).await?;
             self.wait_for_content("[data-testid=set-connections]", &number.to_string()).await?;
         }
-        self.click("[data-testid=settings-done]").await
+        self.click("[data-testid=close-sheet]").await
     }
 }

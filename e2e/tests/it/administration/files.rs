@@ -17,7 +17,7 @@ async fn files_are_browsed_and_a_link_is_made_from_there() -> Result<()> {
     page.wait_for_words("papers").await?;
     look(&page, "files-shares").await?;
     page.click("[data-testid=open-folder][data-name=films]").await?;
-    page.wait_for_words("3.1 MB").await?;
+    page.wait_for_words("3.15 MB").await?;
     page.wait_for_words("Known").await?;
     page.wait_for_words("Not yet").await?;
     page.wait_for_words("<b>bold").await?;

@@ -28,7 +28,7 @@ pub struct Changed {
 impl Changed {
     /// `None`: its names may change while its times don't.
     pub fn of(dir: &Dir) -> Option<Self> {
-        if !TELLING.contains(&fstatfs(dir).ok()?.f_type.into()) {
+        if !TELLING.contains(&fstatfs(dir).ok()?.f_type) {
             return None;
         }
         let metadata = dir.dir_metadata().ok()?;
