@@ -48,11 +48,12 @@ async fn language_and_theme_change_at_once_in_every_open_page_and_are_kept() -> 
         manager.wait_until(TITLE, json!(title)).await?;
     }
     manager.pick("set-theme", "light").await?;
+    let manager = stage.open(Page::Manager).await?;
+    manager.wait_until("return document.documentElement.dataset.theme", json!("light")).await?;
     stage.close_browser().await?;
     stage.start_browser().await?;
     let manager = stage.open(Page::Manager).await?;
     manager.wait_until(LANGUAGE, json!("arrtl")).await?;
-    manager.wait_until("return document.documentElement.dataset.theme", json!("light")).await?;
     manager.click("[data-testid=open-settings]").await?;
     manager.pick("set-language", "").await?;
     manager.wait_until(TITLE, json!("Settings")).await?;

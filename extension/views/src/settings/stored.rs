@@ -18,7 +18,8 @@ pub fn StoredData(store: Store, catalogue: Catalogue) -> impl IntoView {
     let kept = Memo::new(move |_| store.tally().kept);
     let count = Memo::new(move |_| store.order.with(Vec::len));
     Effect::new(move |_| {
-        (kept.get(), count.get());
+        kept.track();
+        count.track();
         spawn_local(async move {
             // The sheet may be closed by now.
             let _ = used.try_set(chrome::bytes_stored().await);

@@ -34,7 +34,11 @@ fn clearing_removes_every_transfer_with_one_record_and_survives_a_restart() {
     let records = desk.records.len();
     desk.done(Command::Clear);
     assert_eq!((desk.records.len() - records, desk.queue.model().transfers()), (1, 0));
-    assert_eq!(desk.freed, [complete.clone()], "the folder of a transfer that runs is not deleted under its worker");
+    assert_eq!(
+        desk.freed,
+        std::slice::from_ref(&complete),
+        "the folder of a transfer that runs is not deleted under its worker"
+    );
     desk.report(&running, WorkerReport::Stopped);
     assert_eq!(desk.freed, [complete, running]);
     let removed =
