@@ -71,7 +71,7 @@ impl Private {
         self.key.clone()
     }
 
-    /// What our server is started with.
+    /// The options that our server is started with.
     pub fn options(&self) -> Vec<String> {
         let file = |path: PathBuf| path.to_string_lossy().into_owned();
         let (state, certificate) = (self.folder.path().join("state"), self.certificate());

@@ -7,7 +7,7 @@ const WHOLE: u32 = 9;
 /// The height of the strip in its own units.
 const HEIGHT: u32 = 9;
 
-/// The strip of a transfer: one column for each bucket, as high as much of it was sent. What is missing is a line.
+/// The strip of a transfer: one column for each bucket, as high as much of it was sent. A missing part is a line.
 #[component]
 pub fn SentStrip(
     /// How full each bucket is: digits from 0 to 9.

@@ -11,7 +11,7 @@ const TITLE: &str = "return document.querySelector('[data-testid=sheet] h2').inn
 const BACKGROUND: &str = "return getComputedStyle(document.body).backgroundColor";
 const IS_OPEN: &str = "return !!document.querySelector('[data-testid=sheet]')";
 
-/// What a file of the settings has in it.
+/// The content of a file of the settings.
 async fn exported(view: &View<'_>) -> Result<Value> {
     const READ: &str =
         "return decodeURIComponent(document.querySelector('[data-testid=export-settings]').href.split(',')[1])";

@@ -76,7 +76,7 @@ async fn nobody_makes_a_link_to_what_they_may_not_read() {
     let site = Site::new().await;
     let kid = site.proof("kid", &[], None);
     let mut answers = Vec::new();
-    // What is there and what is not get the same answer.
+    // A path gets the same answer whether something is there or not.
     for path in ["films/d", "films/none", "films", "music/e", "music/none", "films/new/none", "films/new/last"] {
         let refused = site.make(&[&kid], json!({ "path": path })).await;
         assert!([404, 422].contains(&refused.status), "{path}: {refused:?}");
