@@ -296,14 +296,7 @@ mod tests {
         let stranger = callers.of_address(address(1));
         assert_eq!(*stranger.rights(), Rights::everything());
         let name: UserName = "anna".parse().unwrap();
-        let user = User {
-            role: Role::Normal,
-            password: PasswordHash::none(),
-            only: Vec::new(),
-            rate: None,
-            volume: None,
-            links: false,
-        };
+        let user = User::new(Role::Normal, PasswordHash::none());
         let change = |change: &dyn Fn(&mut Accounts)| {
             book.update(|accounts| {
                 change(accounts);

@@ -82,6 +82,14 @@ pub struct User {
     pub links: bool,
 }
 
+impl User {
+    /// A user with nothing but a role.
+    #[must_use]
+    pub fn new(role: Role, password: PasswordHash) -> Self {
+        Self { role, password, only: Vec::new(), rate: None, volume: None, links: false }
+    }
+}
+
 /// A token. The secret itself is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

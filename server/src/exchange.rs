@@ -79,7 +79,7 @@ async fn respond(
         return Err(Denied(StatusCode::FORBIDDEN, WORDS));
     }
     if method == Method::OPTIONS {
-        return Ok(permission());
+        return Ok(origin::permission("POST, DELETE", "authorization, content-type, wstp-session"));
     }
     let is_downstream = headers.get(SESSION_FIELD).is_some_and(|value| value == BESIDE_WEBSOCKET);
     let id = if is_downstream { None } else { SessionName::of(headers).transpose()? };
@@ -159,19 +159,6 @@ async fn whole(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Resul
         bytes.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
     }
     Ok(bytes.freeze())
-}
-
-/// Tells the browser of a page that may connect that it may send the requests.
-fn permission() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let fields = response.headers_mut();
-    fields.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, DELETE"));
-    fields.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, wstp-session"),
-    );
-    fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
 }
 
 impl Denied {

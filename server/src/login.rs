@@ -65,7 +65,7 @@ async fn respond(
         return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not log in here.\n", Duration::ZERO));
     }
     if *method == Method::OPTIONS {
-        return Ok(permission());
+        return Ok(origin::permission("GET, POST, DELETE", "authorization"));
     }
     let (credential, address) = (peer.credential(headers), peer.address.ip());
     let caller = server.control.callers().admit(credential.as_ref(), address).await.inspect_err(|_| {
@@ -125,16 +125,6 @@ async fn log_out(server: &Arc<Server>, caller: Caller) -> Result<Response, Denie
         Ok(Ok(false)) => Err(NotAdmitted::Unauthorized.into()),
         Ok(Err(_)) | Err(_) => Err(Denied::not_kept()),
     }
-}
-
-/// Tells the browser of a page that may log in that it may send the requests.
-fn permission() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let fields = response.headers_mut();
-    fields.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
-    fields.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization"));
-    fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
 }
 
 impl Denied {

@@ -8,7 +8,8 @@
 use std::net::IpAddr;
 
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use warp::reply::{Reply, Response};
 
 use crate::own_names;
 
@@ -47,6 +48,19 @@ pub async fn foreign_name(headers: &HeaderMap, allowed_hosts: &[String]) -> Opti
         Ok(authority) => Some(authority.host().to_owned()),
         Err(_) => Some("NAME".to_owned()),
     }
+}
+
+/// The answer to the question of a browser whether a page may send requests with these methods and fields (the CORS
+/// preflight of the Fetch standard).
+pub fn permission(methods: &'static str, fields: &'static str) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let answers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, fields),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    response.headers_mut().extend(answers.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    response
 }
 
 fn is_extension(origin: &str) -> bool {

@@ -96,7 +96,7 @@ async fn respond<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Response, Denied> {
     if method == Method::OPTIONS {
-        return Ok(permission());
+        return Ok(origin::permission("GET, POST, DELETE", "authorization, content-type"));
     }
     let credential = peer.credential(headers);
     let caller = server.control.callers().admit(credential.as_ref(), peer.address.ip()).await?;
@@ -187,16 +187,6 @@ async fn change<T: Send + 'static>(
     let server = server.clone();
     let changed = tokio::task::spawn_blocking(move || change(&server)).await;
     changed.map_err(|_| Denied::not_kept())?.map_err(Denied::from)
-}
-
-/// Tells the browser of a page that may ask that it may send the requests.
-fn permission() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let fields = response.headers_mut();
-    fields.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
-    fields.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
-    fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
 }
 
 impl Denied {

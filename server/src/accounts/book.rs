@@ -184,14 +184,7 @@ mod tests {
     use super::*;
 
     fn add(book: &Book, name: &str) -> Result<(), BookError> {
-        let user = User {
-            role: Role::Normal,
-            password: PasswordHash::none(),
-            only: Vec::new(),
-            rate: None,
-            volume: None,
-            links: false,
-        };
+        let user = User::new(Role::Normal, PasswordHash::none());
         book.update(|accounts| {
             accounts.users.insert(name.parse().unwrap(), user);
             Ok(())

@@ -111,11 +111,7 @@ impl Accounts {
         if self.has_admin() {
             return Err(Wrong::HasAdmin);
         }
-        self.add_user(
-            name,
-            User { role: Role::Admin, password, only: Vec::new(), rate: None, volume: None, links: false },
-        )
-        .map(drop)
+        self.add_user(name, User::new(Role::Admin, password)).map(drop)
     }
 
     /// Whether somebody may administer the server.
@@ -206,7 +202,7 @@ mod tests {
     use super::*;
 
     fn user(role: Role) -> User {
-        User { role, password: PasswordHash::none(), only: Vec::new(), rate: None, volume: None, links: false }
+        User::new(role, PasswordHash::none())
     }
 
     fn name(text: &str) -> UserName {

@@ -55,14 +55,7 @@ pub fn with_tokens(tokens: &[&str]) -> Arc<Control> {
         let token = Token { hash, user: None, only, created: 0, expires: None, login: false, downloads: None };
         accounts.tokens.insert(format!("{number:08x}").parse().unwrap(), token);
     }
-    let nobody = User {
-        role: Role::Normal,
-        password: PasswordHash::none(),
-        only: Vec::new(),
-        rate: None,
-        volume: None,
-        links: false,
-    };
+    let nobody = User::new(Role::Normal, PasswordHash::none());
     accounts.users.insert("nobody".parse().unwrap(), nobody);
     Arc::new(Control::with_accounts(Config::new("nowhere"), Arc::new(Book::in_memory(accounts))))
 }
