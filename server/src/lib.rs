@@ -54,6 +54,7 @@ pub mod forwarded;
 mod guarded_io;
 mod hashing;
 mod kept_file;
+mod line;
 mod links;
 mod login;
 mod markup;

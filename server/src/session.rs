@@ -3,7 +3,6 @@
 mod connection;
 mod desk;
 mod handshake;
-mod line;
 mod outbox;
 mod requests;
 mod state;
@@ -25,7 +24,6 @@ use crate::routes::Peer;
 use crate::server::Server;
 use crate::socket;
 use connection::Connection;
-use line::Line;
 use outbox::Outbox;
 
 /// When a client should open a file again that could not be hashed: each time it is read anew.
@@ -137,10 +135,9 @@ async fn converse<S: Sender>(
     receiver: &mut impl Receiver,
 ) -> Option<(Ending, S)> {
     let (outbox, outflow) = Outbox::new(server.config().send_budget);
-    let line = Arc::<Line>::default();
-    let writing = outbox::write(outflow, sender, Arc::clone(presence), line.clone());
+    let writing = outbox::write(outflow, sender, Arc::clone(presence));
     let mut writing = tokio::spawn(writing.in_current_span());
-    let connection = Arc::new(Connection::new(server.clone(), Arc::clone(presence), outbox, features, line));
+    let connection = Arc::new(Connection::new(server.clone(), Arc::clone(presence), outbox, features));
     let ending = connection.run(receiver).await;
     let written = async {
         connection.end().await;

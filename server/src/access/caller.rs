@@ -15,6 +15,7 @@ use super::identity::Identity;
 use super::rights::Rights;
 use crate::accounts::changes::DAY;
 use crate::accounts::now;
+use crate::line::Line;
 use crate::pace::Pace;
 
 const SEATS_TAKEN: Refusal = Refusal::new(
@@ -63,6 +64,7 @@ pub(super) struct Inner {
     common: Arc<RwLock<Allowance>>,
     counts: Counts,
     pace: Pace,
+    line: Line,
     /// A day since 1970, and the bytes of that day.
     today: Mutex<(u64, u64)>,
 }
@@ -211,6 +213,11 @@ impl Caller {
     /// When bytes of an answer may be sent, if that is later than now.
     pub(crate) fn pace(&self, bytes: u64, now: Instant) -> Option<Instant> {
         self.account.pace.take(bytes, self.allowance().rate?, now)
+    }
+
+    /// The way to it.
+    pub(crate) fn line(&self) -> &Line {
+        &self.account.line
     }
 
     /// The things it holds.

@@ -13,7 +13,6 @@ use wstp_provider::{Answer, Malformed, Outcome, PeerState, Refusal, Step};
 
 use super::Ending;
 use super::desk::Desk;
-use super::line::Line;
 use super::outbox::{Gone, Outbox};
 use super::state::State;
 use crate::carrier::{CarrierError, Closing, Incoming, Receiver};
@@ -40,15 +39,9 @@ pub struct Connection {
 
 impl Connection {
     /// A client that has asked for nothing yet.
-    pub fn new(
-        server: Arc<Server>,
-        session: Arc<registry::Session>,
-        outbox: Outbox,
-        features: u64,
-        line: Arc<Line>,
-    ) -> Self {
+    pub fn new(server: Arc<Server>, session: Arc<registry::Session>, outbox: Outbox, features: u64) -> Self {
         let state = Mutex::new(State::new(PeerState::new(server.config().limits(), features)));
-        let desk = Desk::new(&server, session, line);
+        let desk = Desk::new(&server, session);
         Self {
             server,
             desk,

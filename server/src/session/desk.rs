@@ -6,7 +6,6 @@ use bytes::Bytes;
 use wstp_protocol::{CompressedHeader, Entry, Hash, SearchRequest, SharePath};
 use wstp_provider::{Bundle, Compressibility, Hits, Offer, Page, Read, Refusal};
 
-use super::line::Line;
 use crate::compression::Compression;
 use crate::files::Files;
 use crate::hashing::OpenFile;
@@ -19,17 +18,16 @@ pub struct Desk {
     pub files: Arc<Files>,
     /// The session that asks.
     pub session: Arc<Session>,
-    line: Arc<Line>,
     compression: Arc<Compression>,
     /// The small files of all folders together.
     small_files: Compressibility,
 }
 
 impl Desk {
-    /// For a session whose answers go over this line.
-    pub fn new(server: &Server, session: Arc<Session>, line: Arc<Line>) -> Self {
+    /// For a session.
+    pub fn new(server: &Server, session: Arc<Session>) -> Self {
         let (files, compression) = (server.files.clone(), server.compression.clone());
-        Self { files, session, line, compression, small_files: Compressibility::default() }
+        Self { files, session, compression, small_files: Compressibility::default() }
     }
 }
 
@@ -69,7 +67,7 @@ impl Offer for Desk {
 
     async fn compress(&self, file: Option<&Self::File>, header: CompressedHeader, frame: &Bytes) -> Option<Bytes> {
         let known = file.map_or(&self.small_files, |file| file.compressibility());
-        if !self.line.is_slow(self.session.caller.holds().seats) || !known.is_worth_trying(frame.len()) {
+        if !self.session.caller.line().is_slow() || !known.is_worth_trying(frame.len()) {
             return None;
         }
         let shorter = self.compression.compress(header, frame.clone()).await;

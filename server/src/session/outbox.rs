@@ -10,7 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use wstp_protocol::ServerMessage;
 
-use super::line::{Line, Meter};
 use crate::carrier::{CarrierError, Sender};
 use crate::registry::Session;
 
@@ -89,14 +88,9 @@ impl Slot<'_> {
     }
 }
 
-/// Writes queued frames until every outbox is gone, and measures the line. Returns the sender for the last messages.
-pub async fn write<S: Sender>(
-    mut outflow: Outflow,
-    mut sender: S,
-    session: Arc<Session>,
-    line: Arc<Line>,
-) -> Result<S, CarrierError> {
-    let (mut rooms, mut meter) = (Vec::new(), Meter::new(Instant::now()));
+/// Writes queued frames until every outbox is gone, and measures the caller's line. Returns the sender for the last messages.
+pub async fn write<S: Sender>(mut outflow: Outflow, mut sender: S, session: Arc<Session>) -> Result<S, CarrierError> {
+    let mut rooms = Vec::new();
     while let Some(outgoing) = outflow.0.recv().await {
         let mut flush = outflow.0.is_empty();
         let mut bytes = 0;
@@ -115,7 +109,7 @@ pub async fn write<S: Sender>(
             rooms.clear();
         }
         if bytes > 0 {
-            meter.sent(&line, bytes, Instant::now());
+            session.caller.line().sent(bytes, Instant::now());
         }
     }
     Ok(sender)
