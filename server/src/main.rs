@@ -13,8 +13,13 @@ use std::process::ExitCode;
 
 use listenfd::ListenFd;
 use rustix::process::{Resource, Rlimit};
+use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 use wstp_server::args::{Command, CommandLine, LogFormat, Serve};
+
+/// With it, an idle connection with TLS takes a third less memory: what a handshake frees is taken by the next ones.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// The arguments or settings are wrong.
 const WRONG_ARGUMENTS: u8 = 2;
