@@ -6,7 +6,6 @@
 
 mod about;
 mod address;
-mod ahead;
 mod browse;
 mod change;
 mod contents;
