@@ -19,6 +19,15 @@ async fn listed(client: &mut Client, folder: &str) -> Option<BTreeSet<String>> {
     Some(files)
 }
 
+/// The same as searches find them: each file is an x or a y.
+async fn found(client: &mut Client, folder: &str) -> Option<BTreeSet<String>> {
+    let mut files = BTreeSet::new();
+    for word in ["x", "y"] {
+        files.extend(client.search(folder, word).await.ok()?.into_iter().map(|path| path.as_str().to_owned()));
+    }
+    Some(files)
+}
+
 /// The same as the JSON of the folders has them.
 async fn in_json(served: &Served, who: Who<'_>, folder: &str) -> Option<BTreeSet<String>> {
     let mut files = BTreeSet::new();
@@ -81,6 +90,7 @@ async fn all_doors_show_a_caller_the_same_files() {
         let mut client = greet(&served, who.token()).await.unwrap();
         let doors = [
             listed(&mut client, folder).await,
+            found(&mut client, folder).await,
             in_json(&served, who, folder).await,
             archived(&served, who, folder, "zip").await,
             archived(&served, who, folder, "tar").await,

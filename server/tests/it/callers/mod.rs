@@ -155,7 +155,7 @@ fn greeting(token: Option<String>, features: u64) -> ClientMessage {
 
 async fn greet(served: &Served, token: Option<String>) -> Result<Client, Failure> {
     let mut client = Client::open(served.server.address(), None).await.unwrap();
-    client.send(&greeting(token, features::BUNDLES)).await;
+    client.send(&greeting(token, features::BUNDLES | features::SEARCH)).await;
     match client.receive().await {
         ServerMessage::Welcome(_) => Ok(client),
         ServerMessage::Failure(failure) => Err(failure),

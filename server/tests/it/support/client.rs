@@ -187,6 +187,25 @@ impl Client {
         }
     }
 
+    /// The paths of all files that a search finds beneath a folder.
+    pub async fn search(&mut self, path: &str, words: &str) -> Result<Vec<SharePath>, Failure> {
+        let (path, mut found, mut cursor) = (SharePath::parse(path).unwrap(), Vec::new(), None);
+        loop {
+            let (id, words, limit) = (self.id(), words.to_owned(), limits::MAX_LIST_ENTRIES);
+            self.send(&ClientMessage::Search(SearchRequest { id, path: path.clone(), words, cursor, limit })).await;
+            let ServerMessage::Search(SearchReply { hits, next, .. }) = self.answer(id).await? else {
+                panic!("something else than hits")
+            };
+            let files = hits.into_iter().filter(|hit| hit.entry.kind == EntryKind::File);
+            let of_hit = |hit: Hit| path.append(&hit.folder).unwrap().join(&hit.entry.name).unwrap();
+            found.extend(files.map(of_hit));
+            match next {
+                None => return Ok(found),
+                next => cursor = next,
+            }
+        }
+    }
+
     /// Asks about one entry.
     pub async fn stat(&mut self, path: &str) -> Result<Entry, Failure> {
         let id = self.id();
@@ -312,6 +331,7 @@ fn answers(message: &ServerMessage) -> Option<RequestId> {
     match message {
         ServerMessage::Listing(reply) => Some(reply.id),
         ServerMessage::Stat(reply) => Some(reply.id),
+        ServerMessage::Search(reply) => Some(reply.id),
         ServerMessage::Opened(reply) => Some(reply.id),
         ServerMessage::Blocks(reply) => Some(reply.id),
         ServerMessage::Zeros(reply) => Some(reply.id),
