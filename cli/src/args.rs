@@ -301,6 +301,12 @@ impl Command {
         places.iter().find_map(|place| place.on_server().ok()).map(|source| source.address)
     }
 
+    /// Whether it logs in or out.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        matches!(self, Self::Login(_) | Self::Logout(_))
+    }
+
     /// Finds the server of a URL that may have a prefix in front of its path.
     pub async fn find_prefix(&mut self) {
         let places = match self {

@@ -31,18 +31,18 @@ struct Logins {
 /// A login.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Login {
-    /// The user's name there.
+    /// The user's name there; empty at a share link.
     pub user: String,
     /// The token.
     pub token: String,
 }
 
-/// Takes the token of a file, or of the environment, for the first server that the user named.
+/// The secret of a file, or of the environment: a token, or the password of a share link.
 ///
 /// # Errors
 ///
-/// When the file can't be read, or has no token.
-pub fn give(file: Option<&Path>, server: &Address) -> Result<(), Failure> {
+/// When the file can't be read.
+pub fn given(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let text = match file {
         Some(path) => {
             let text = std::fs::read_to_string(path);
@@ -50,13 +50,22 @@ pub fn give(file: Option<&Path>, server: &Address) -> Result<(), Failure> {
         }
         None => match std::env::var(VARIABLE) {
             Ok(text) => text,
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(None),
         },
     };
-    let token = text.trim();
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Takes a token for this run, for the first server that the user named. `from` is the file that has it.
+///
+/// # Errors
+///
+/// When it is no token.
+pub fn give(token: &str, from: Option<&Path>, server: &Address) -> Result<(), Failure> {
+    let token = token.trim();
     let is_token = !token.is_empty() && token.len() <= MAX_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_token {
-        let place = file.map_or_else(|| VARIABLE.to_owned(), |path| format!("{path:?}"));
+        let place = from.map_or_else(|| VARIABLE.to_owned(), |path| format!("{path:?}"));
         return Err(unusable(format!("There is no token in {place}.")));
     }
     let _first_wins = GIVEN.set((server.clone(), Credential::Token(token.to_owned())));
@@ -100,7 +109,7 @@ pub fn kept(server: &Address) -> Result<Option<(Address, Login)>, Failure> {
     let names_no_prefix =
         Address::parse(&format!("{scheme}://{}", server.host_and_port())).is_ok_and(|root| root == *server);
     let there = |(address, login): (String, Login)| {
-        let address = Address::parse(&address).ok()?;
+        let address = Address::parse(&address).ok().filter(|address| !address.is_link())?;
         (names_no_prefix && address.clone().with_endpoint_of(server) == *server).then_some((address, login))
     };
     let mut below = servers.into_iter().filter_map(there);

@@ -125,9 +125,10 @@ async fn connectable(args: &mut Args, stop: &CancellationToken) -> Result<(), Fa
         () = stop.cancelled() => {}
         () = args.command.find_prefix() => {}
     }
-    match args.command.first_server() {
-        Some(server) => credentials::give(args.token_file.as_deref(), &server),
-        None => Ok(()),
+    let Some(server) = args.command.first_server() else { return Ok(()) };
+    tokio::select! {
+        () = stop.cancelled() => Err(interrupted("Run it again.")),
+        done = login::prepare(args.token_file.as_deref(), &server, args.command.is_login()) => done,
     }
 }
 

@@ -27,7 +27,7 @@ pub const WSTP: FrontEnd = FrontEnd {
     update: "Run it again with --update to get it as it is now; what still matches is kept.",
     lost: "Check that the server runs.",
     silent: "Check that the server runs, and try again.",
-    log_in: "Log in with `wstp login HOST`, or give a token with --token-file or in WSTP_TOKEN.",
+    log_in: "Log in with `wstp login HOST`, or give a token or a link's password with --token-file or in WSTP_TOKEN.",
     log_in_to_proxy: "Put them into the proxy's address in the environment: http_proxy=http://NAME:PASSWORD@HOST:PORT.",
     other_proxy: "",
 };

@@ -19,6 +19,17 @@ pub enum Refusal {
     Odd(u16),
 }
 
+/// The proof that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A name and a password.
+    Password,
+    /// A token.
+    Token,
+    /// The password of a share link.
+    Link,
+}
+
 /// The seconds to wait when the server does not say.
 const WAIT: u64 = 60;
 
@@ -35,11 +46,19 @@ impl Refusal {
         }
     }
 
-    /// The refusal of a server called `label` in words. `is_token` says whether a token was given and no password.
+    /// The refusal of a server called `label` in words.
     #[must_use]
-    pub fn words(self, label: &str, is_token: bool) -> Words {
+    pub fn words(self, label: &str, proof: Proof) -> Words {
         match self {
-            Self::Wrong if is_token => Words::new(phrase!(token_unknown, label), phrase!(token_unknown_advice)),
+            Self::Wrong if proof == Proof::Token => {
+                Words::new(phrase!(token_unknown, label), phrase!(token_unknown_advice))
+            }
+            Self::Wrong if proof == Proof::Link => {
+                Words::new(phrase!(link_password_wrong), phrase!(link_password_wrong_advice))
+            }
+            Self::NoUsers if proof == Proof::Link => {
+                Words::new(phrase!(link_opens_nothing), phrase!(link_opens_nothing_advice))
+            }
             Self::Wrong => Words::new(phrase!(password_wrong, label), phrase!(password_wrong_advice)),
             Self::TriedTooOften(seconds) => {
                 Words::new(phrase!(tried_too_often, label), phrase!(try_again_in, Arg::Number(seconds)))
@@ -59,17 +78,20 @@ mod tests {
 
     #[test]
     fn each_refusal_says_what_to_do() {
-        for (status, retry_after, is_token, expected) in [
-            (401, None, false, "does not know this name with this password. Check both"),
-            (401, None, true, "does not know this token. It may have ended"),
-            (429, Some("30"), false, "at nas:3000. Try again in 30 s."),
-            (429, Some("Mon, 30 Nov 2026 00:00:00 GMT"), false, "Try again in 60 s."),
-            (404, None, false, "has no users"),
-            (405, None, true, "has no users"),
-            (503, None, false, "Try again in a moment."),
-            (200, None, false, "is not a WSTP server (it answered with 200)"),
+        use Proof::{Link, Password, Token};
+        for (status, retry_after, proof, expected) in [
+            (401, None, Password, "does not know this name with this password. Check both"),
+            (401, None, Token, "does not know this token. It may have ended"),
+            (401, None, Link, "This is not the password of the link. Check it"),
+            (404, None, Link, "This link has ended"),
+            (429, Some("30"), Password, "at nas:3000. Try again in 30 s."),
+            (429, Some("Mon, 30 Nov 2026 00:00:00 GMT"), Password, "Try again in 60 s."),
+            (404, None, Password, "has no users"),
+            (405, None, Token, "has no users"),
+            (503, None, Link, "Try again in a moment."),
+            (200, None, Password, "is not a WSTP server (it answered with 200)"),
         ] {
-            let Words { what, advice } = Refusal::of(status, retry_after).words("nas:3000", is_token);
+            let Words { what, advice } = Refusal::of(status, retry_after).words("nas:3000", proof);
             let told = format!("{} {}", what.say(), advice.say());
             assert!(told.contains(expected), "{status}: {told}");
         }

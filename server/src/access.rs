@@ -125,7 +125,7 @@ impl Callers {
         let identity = match (self.door.user(&proof), &proof) {
             (Some(user), _) => Identity::User(user),
             (None, Proof::Token(id)) => Identity::Token(id.clone()),
-            (None, Proof::Link(id)) => Identity::Link(id.clone()),
+            (None, Proof::Link(id) | Proof::LinkToken(id, _)) => Identity::Link(id.clone()),
             (None, _) => Identity::of_address(address),
         };
         let account = self.account(&identity);
@@ -137,12 +137,12 @@ impl Callers {
             let allowance = own.unwrap_or_else(|| *self.common.read().unwrap_or_else(PoisonError::into_inner));
             *account.own() = Some(Allowance { rate: user.rate.or(allowance.rate), volume: user.volume, ..allowance });
         }
-        let root = match &proof {
-            Proof::Link(id) => self.door.link(id).and_then(|link| link.path.parent()).unwrap_or_default(),
-            _ => SharePath::root(),
+        let root = match proof.link() {
+            Some(id) => self.door.link(id).and_then(|link| link.path.parent()).unwrap_or_default(),
+            None => SharePath::root(),
         };
         let allotment = Allotment::of(self.book(), &self.begun, &proof, canonical(address));
-        if matches!(proof, Proof::Link(_)) && allotment.as_ref().is_some_and(|allotment| !allotment.is_open()) {
+        if proof.link().is_some() && allotment.as_ref().is_some_and(|allotment| !allotment.is_open()) {
             return Err(NotAdmitted::NoLink);
         }
         Ok(Caller { account, proof, rights: Arc::new(rights), root, allotment })
@@ -158,26 +158,30 @@ impl Callers {
 
     /// The link by which a caller comes.
     pub(crate) fn link(&self, caller: &Caller) -> Option<Link> {
-        let Proof::Link(id) = &caller.proof else { return None };
-        self.door.link(id)
+        self.door.link(caller.proof.link()?)
     }
 
     /// A key to the link by which a caller comes. With it the link's password need not be given again for a while.
     pub(crate) fn unlock(&self, caller: &Caller) -> Option<Secret> {
-        let Proof::Link(id) = &caller.proof else { return None };
-        self.door.unlock(id)
+        self.door.unlock(caller.proof.link()?)
     }
 
-    /// Gives a caller who came with a password a token in its place, which is valid for this long. Blocking. `None` for
-    /// any other caller.
+    /// Gives a caller who came with a password a token in its place, and says when that ends: after this long, or with
+    /// the link whose password it was. Blocking. `None` for any other caller.
     ///
     /// # Errors
     /// When the token can't be kept.
     pub(crate) fn log_in(&self, caller: &Caller, seconds: u64) -> Result<Option<(Secret, u64)>, BookError> {
-        let (Proof::Password(name, password), Some((id, secret))) = (&caller.proof, TokenId::random()) else {
-            return Ok(None);
-        };
+        let Some((id, secret)) = TokenId::random() else { return Ok(None) };
         let (created, hash) = (now(), TokenHash::of(secret.expose()));
+        let (name, password) = match &caller.proof {
+            Proof::Password(name, password) => (name, password),
+            Proof::Link(link) => {
+                let kept = self.book().update(|accounts| Ok::<_, BookError>(accounts.add_link_token(link, hash)));
+                return kept.map(|expires| expires.map(|expires| (secret, expires)));
+            }
+            _ => return Ok(None),
+        };
         let expires = created + seconds;
         self.book()
             .update(|accounts| {
@@ -200,6 +204,7 @@ impl Callers {
     pub(crate) fn log_out(&self, caller: &Caller) -> Result<bool, BookError> {
         match &caller.proof {
             Proof::Token(id) => self.book().update(|accounts| Ok(accounts.tokens.remove(id).is_some())),
+            Proof::LinkToken(link, token) => self.book().update(|accounts| Ok(accounts.remove_link_token(link, token))),
             _ => Ok(false),
         }
     }

@@ -22,7 +22,7 @@ use crate::access::Rights;
 pub use book::{Book, BookError};
 pub use link::{Downloads, Link, NewLink};
 pub use password::{PasswordHash, Passwords};
-pub use token::{TokenHash, TokenId};
+pub use token::{TokenHash, TokenId, is_token};
 
 /// Longest name of a user, in bytes.
 const MAX_NAME: usize = 64;

@@ -10,7 +10,8 @@
 //!   for the client's frames with one long response for the server's;
 //! - `access` names the caller and bounds what it holds, `bandwidth` divides what all share, `registry` knows the sessions, and [`Control`] holds both and
 //!   the settings of a running server;
-//! - `links` are the pages of share links, and `own_links` lets users make them;
+//! - `links` are the pages of share links, `own_links` lets users make them, `login` gives tokens for passwords, and
+//!   `denied` says why either does not;
 //! - [`tls`] encrypts, and [`acme`] gets and renews the certificate;
 //! - `admin` is the administration page, which holds the same [`Control`], and [`events`] are what it can tell later;
 //! - `compression` makes answers shorter where the line is slow (`docs/decisions/0011-compression.md`);
@@ -46,6 +47,7 @@ mod compression;
 mod config;
 mod congestion;
 mod control;
+mod denied;
 pub mod events;
 mod exchange;
 mod files;

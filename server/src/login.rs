@@ -1,5 +1,5 @@
 //! Logging in over HTTP: `POST /login` gives a token for a name and a password, `GET` says who one is, and `DELETE`
-//! revokes the token.
+//! revokes the token. Beneath a share link, `/s/CODE/login` does the same for the link's password.
 //!
 //! The credential is always in the `Authorization` header. The rule for origins and names is that of plain files, so no
 //! page elsewhere logs in with what a browser remembers.
@@ -7,13 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use warp::reply::{Reply, Response};
 
 use crate::access::{Caller, NotAdmitted};
-use crate::authorization;
+use crate::denied::{self, Denied};
 use crate::origin;
 use crate::routes::Peer;
 use crate::server::Server;
@@ -24,46 +23,12 @@ const LASTS: Duration = Duration::from_secs(90 * 86_400);
 /// Most places that are told.
 const MOST_PLACES: usize = 100;
 
-/// The reason why a request fails: status and words, and when to try again.
-struct Denied(StatusCode, &'static str, Duration);
-
 /// Answers any request to the path.
 pub async fn answer(server: &Arc<Server>, peer: &Peer, method: &Method, headers: &HeaderMap) -> Response {
-    let hosts = &server.config().allowed_hosts;
-    let is_welcome = origin::is_allowed(headers, hosts).await && origin::foreign_name(headers, hosts).await.is_none();
-    let mut response = match respond(server, peer, method, headers, is_welcome).await {
-        Ok(response) => response,
-        Err(Denied(status, words, retry_after)) => {
-            let mut response = warp::reply::with_status(words, status).into_response();
-            if status == StatusCode::UNAUTHORIZED && !headers.contains_key(header::ORIGIN) {
-                // A browser would ask for name and password by itself, in front of the extension's own question.
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, authorization::CHALLENGE);
-            }
-            if !retry_after.is_zero() {
-                response.headers_mut().insert(header::RETRY_AFTER, (retry_after.as_secs() + 1).into());
-            }
-            response
-        }
-    };
-    let fields = response.headers_mut();
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = headers.get(header::ORIGIN).filter(|_| is_welcome) {
-        fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
-    response
+    denied::answer(server, headers, respond(server, peer, method, headers)).await
 }
 
-async fn respond(
-    server: &Arc<Server>,
-    peer: &Peer,
-    method: &Method,
-    headers: &HeaderMap,
-    is_welcome: bool,
-) -> Result<Response, Denied> {
-    if !is_welcome {
-        return Err(Denied(StatusCode::FORBIDDEN, "Pages of this origin may not log in here.\n", Duration::ZERO));
-    }
+async fn respond(server: &Arc<Server>, peer: &Peer, method: &Method, headers: &HeaderMap) -> Result<Response, Denied> {
     if *method == Method::OPTIONS {
         return Ok(origin::permission("GET, POST, DELETE", "authorization"));
     }
@@ -75,17 +40,19 @@ async fn respond(
         Method::GET | Method::HEAD => Ok(who(server, &caller)),
         Method::POST => log_in(server, caller).await,
         Method::DELETE => log_out(server, caller).await,
-        _ => Err(Denied(StatusCode::METHOD_NOT_ALLOWED, "GET, POST or DELETE is needed.\n", Duration::ZERO)),
+        _ => Err(Denied::new(StatusCode::METHOD_NOT_ALLOWED, "GET, POST or DELETE is needed.")),
     }
 }
 
-/// Who the caller is, and the places that it may read, unless it may read all. Someone without a user is `null`.
+/// Who the caller is, and the places that it may read, unless it may read all. Someone without a user is `null`. A
+/// visitor of a share link is not told where on the server the link leads.
 fn who(server: &Server, caller: &Caller) -> Response {
     let user = server.control.callers().user(caller);
     let user = user.map(|(name, role)| json!({ "name": name.as_str(), "role": role.to_string() }));
     let rights = caller.rights();
     let places = || rights.places().map(|place| place.path().as_str()).take(MOST_PLACES).collect::<Vec<_>>();
-    let only = (!rights.is_everything()).then(places);
+    let is_told = !rights.is_everything() && server.control.callers().link(caller).is_none();
+    let only = is_told.then(places);
     let (is_unproven, is_needed) = (caller.is_unproven(), caller.is_unproven() && !rights.is_everything());
     warp::reply::json(&json!({ "user": user, "is_needed": is_needed, "is_proven": !is_unproven, "only": only }))
         .into_response()
@@ -93,24 +60,25 @@ fn who(server: &Server, caller: &Caller) -> Response {
 
 async fn log_in(server: &Arc<Server>, caller: Caller) -> Result<Response, Denied> {
     if caller.is_unproven() && caller.rights().is_everything() {
-        return Err(Denied(StatusCode::NOT_FOUND, "Nobody has to log in here: there are no users.\n", Duration::ZERO));
+        return Err(Denied::new(StatusCode::NOT_FOUND, "Nobody has to log in here: there are no users."));
     }
-    let user = server.control.callers().user(&caller);
+    let (user, link) = (server.control.callers().user(&caller), server.control.callers().link(&caller));
+    if link.is_some_and(|link| link.password.is_none()) {
+        return Err(Denied::new(StatusCode::NOT_FOUND, "Nobody has to log in here: this link has no password."));
+    }
+    let by = caller.identity().to_string();
     let control = server.control.clone();
     let given = tokio::task::spawn_blocking(move || control.callers().log_in(&caller, LASTS.as_secs())).await;
     let given = given.map_err(|_| Denied::not_kept())?.map_err(|error| {
         tracing::error!(%error, "a login can't be kept");
         Denied::not_kept()
     })?;
-    match (given, user) {
-        (Some((token, expires)), Some((name, role))) => {
-            tracing::info!(user = %name, "logged in");
-            server.control.events().note(format!("{name} logged in"));
-            let user = json!({ "name": name.as_str(), "role": role.to_string() });
-            Ok(warp::reply::json(&json!({ "token": token.expose(), "expires": expires, "user": user })).into_response())
-        }
-        _ => Err(NotAdmitted::Unauthorized.into()),
-    }
+    let (token, expires) = given.ok_or(NotAdmitted::Unauthorized)?;
+    tracing::info!(caller = by, "logged in");
+    let by = user.as_ref().map_or(by, |(name, _)| name.to_string());
+    server.control.events().note(format!("{by} logged in"));
+    let user = user.map(|(name, role)| json!({ "name": name.as_str(), "role": role.to_string() }));
+    Ok(warp::reply::json(&json!({ "token": token.expose(), "expires": expires, "user": user })).into_response())
 }
 
 async fn log_out(server: &Arc<Server>, caller: Caller) -> Result<Response, Denied> {
@@ -124,19 +92,5 @@ async fn log_out(server: &Arc<Server>, caller: Caller) -> Result<Response, Denie
         Ok(Ok(true)) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(Ok(false)) => Err(NotAdmitted::Unauthorized.into()),
         Ok(Err(_)) | Err(_) => Err(Denied::not_kept()),
-    }
-}
-
-impl Denied {
-    fn not_kept() -> Self {
-        const WORDS: &str = "The server can't keep this. Ask its owner to look at the log.\n";
-        Self(StatusCode::INTERNAL_SERVER_ERROR, WORDS, Duration::ZERO)
-    }
-}
-
-impl From<NotAdmitted> for Denied {
-    fn from(reason: NotAdmitted) -> Self {
-        let (status, words, retry_after) = authorization::denied(reason);
-        Self(status, words, retry_after)
     }
 }

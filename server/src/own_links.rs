@@ -6,11 +6,10 @@
 //! ends when the maker loses the right to make links.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::Stream;
-use http::header::{self, HeaderValue};
+use http::header;
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,8 +19,8 @@ use wstp_protocol::{EntryKind, ErrorCode, LINK_PATH};
 use crate::access::{Caller, NotAdmitted};
 use crate::accounts::changes::{self, Wrong};
 use crate::accounts::{Downloads, Link, NewLink, TokenId, UserName, now};
-use crate::authorization;
 use crate::body;
+use crate::denied::{self, Denied};
 use crate::origin;
 use crate::routes::Peer;
 use crate::secret::Secret;
@@ -58,9 +57,6 @@ struct Told<'a> {
     works: bool,
 }
 
-/// The reason why a request fails: status and words, and when to try again.
-struct Denied(StatusCode, String, Duration);
-
 /// Answers any request to the path, or to that of one link.
 pub async fn answer<B: Buf>(
     server: &Arc<Server>,
@@ -70,21 +66,7 @@ pub async fn answer<B: Buf>(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
-    let hosts = &server.config().allowed_hosts;
-    let is_welcome = origin::is_allowed(headers, hosts).await && origin::foreign_name(headers, hosts).await.is_none();
-    let answered = if is_welcome {
-        respond(server, peer, method, id, headers, body).await
-    } else {
-        Err(Denied::new(StatusCode::FORBIDDEN, "Pages of this origin may not make links here."))
-    };
-    let mut response = answered.unwrap_or_else(|denied| denied.into_response(headers));
-    let fields = response.headers_mut();
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = headers.get(header::ORIGIN).filter(|_| is_welcome) {
-        fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
-    response
+    denied::answer(server, headers, respond(server, peer, method, id, headers, body)).await
 }
 
 async fn respond<B: Buf>(
@@ -101,20 +83,16 @@ async fn respond<B: Buf>(
     let credential = peer.credential(headers);
     let caller = server.control.callers().admit(credential.as_ref(), peer.address.ip()).await?;
     if caller.is_unproven() {
-        return Err(if caller.rights().is_everything() {
-            Denied::no_users()
-        } else {
-            NotAdmitted::Unauthorized.into()
-        });
+        return Err(if caller.rights().is_everything() { no_users() } else { NotAdmitted::Unauthorized.into() });
     }
-    let maker = server.control.callers().link_maker(&caller).ok_or_else(Denied::no_right)?;
+    let maker = server.control.callers().link_maker(&caller).ok_or_else(no_right)?;
     match (method, id) {
         (Method::GET | Method::HEAD, None) => Ok(list(server, &maker)),
         (Method::POST, None) => {
             let is_json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
             let body = tokio::time::timeout(server.config().timeouts.body, body::whole(body, MAX_BODY)).await;
             let wanted = body.ok().flatten().filter(|_| is_json).and_then(|body| serde_json::from_slice(&body).ok());
-            make(server, &caller, maker, wanted.ok_or_else(Denied::body)?).await
+            make(server, &caller, maker, wanted.ok_or_else(bad_body)?).await
         }
         (Method::DELETE, Some(id)) => remove(server, maker, id).await,
         _ => Err(Denied::new(StatusCode::METHOD_NOT_ALLOWED, "GET, POST or DELETE is needed.")),
@@ -140,18 +118,20 @@ fn list(server: &Server, maker: &UserName) -> Response {
 }
 
 async fn make(server: &Arc<Server>, caller: &Caller, maker: UserName, wanted: Wanted) -> Result<Response, Denied> {
-    let path = changes::place(&wanted.path).map_err(|words| Denied::wrong(&words))?;
+    let path = changes::place(&wanted.path).map_err(|words| unfit(&words))?;
     let days = wanted.days.unwrap_or(DAYS);
     if !(1..=MAX_DAYS).contains(&days) || wanted.downloads == Some(0) {
-        return Err(Denied::body());
+        return Err(bad_body());
     }
     // As the maker sees it: whether something is there that the maker may not see is not told.
     let entry = server.files.store().stat(caller, &path).await.map_err(|refusal| match refusal.code() {
-        ErrorCode::Busy | ErrorCode::ShareGone => Denied::new(StatusCode::SERVICE_UNAVAILABLE, refusal.text()),
-        _ => Denied::nothing(),
+        ErrorCode::Busy | ErrorCode::ShareGone => {
+            Denied::new(StatusCode::SERVICE_UNAVAILABLE, refusal.text().to_owned())
+        }
+        _ => nothing(),
     })?;
     if !matches!(entry.kind, EntryKind::File | EntryKind::Directory) {
-        return Err(Denied::nothing());
+        return Err(nothing());
     }
     let event = format!("{maker} made a link to {path} for {days} days");
     let (password, downloads) = (wanted.password.map(Secret::new), wanted.downloads);
@@ -168,7 +148,7 @@ async fn make(server: &Arc<Server>, caller: &Caller, maker: UserName, wanted: Wa
 }
 
 async fn remove(server: &Arc<Server>, maker: UserName, id: &str) -> Result<Response, Denied> {
-    let id: TokenId = id.parse().map_err(|_| Denied::no_link())?;
+    let id: TokenId = id.parse().map_err(|_| no_link())?;
     let event = format!("{maker} removed link {}", id.as_str());
     change(server, move |server| {
         server.control.callers().book().update(|accounts| accounts.remove_own_link(&id, &maker))?;
@@ -189,74 +169,43 @@ async fn change<T: Send + 'static>(
     changed.map_err(|_| Denied::not_kept())?.map_err(Denied::from)
 }
 
-impl Denied {
-    fn new(status: StatusCode, words: impl Into<String>) -> Self {
-        Self(status, words.into(), Duration::ZERO)
-    }
-
-    fn no_right() -> Self {
-        const WORDS: &str = "You may not make share links here. Ask who runs the server for the right, and log in with \
-                             a name and a password or with `wstp login`.";
-        Self::new(StatusCode::FORBIDDEN, WORDS)
-    }
-
-    fn no_users() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "Nobody can make share links here: there are no users.")
-    }
-
-    fn nothing() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is nothing of that name that you may read.")
-    }
-
-    fn no_link() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "You have no link of that number.")
-    }
-
-    fn body() -> Self {
-        const WORDS: &str = "JSON is needed, such as {\"path\": \"films/a.mkv\", \"days\": 7}. Days are 1 to 3650.";
-        Self::new(StatusCode::BAD_REQUEST, WORDS)
-    }
-
-    fn wrong(words: &str) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("This can't be a link: {words}."))
-    }
-
-    fn not_kept() -> Self {
-        const WORDS: &str = "The server can't keep this. Ask its owner to look at the log.";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, WORDS)
-    }
-
-    fn into_response(self, headers: &HeaderMap) -> Response {
-        let Self(status, words, retry_after) = self;
-        let words = format!("{}\n", words.trim_end());
-        let mut response = warp::reply::with_status(words, status).into_response();
-        if status == StatusCode::UNAUTHORIZED && !headers.contains_key(header::ORIGIN) {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, authorization::CHALLENGE);
-        }
-        if !retry_after.is_zero() {
-            response.headers_mut().insert(header::RETRY_AFTER, (retry_after.as_secs() + 1).into());
-        }
-        response
-    }
+fn no_right() -> Denied {
+    const WORDS: &str = "You may not make share links here. Ask who runs the server for the right, and log in with \
+                         a name and a password or with `wstp login`.";
+    Denied::new(StatusCode::FORBIDDEN, WORDS)
 }
 
-impl From<NotAdmitted> for Denied {
-    fn from(reason: NotAdmitted) -> Self {
-        let (status, words, retry_after) = authorization::denied(reason);
-        Self(status, words.to_owned(), retry_after)
-    }
+fn no_users() -> Denied {
+    Denied::new(StatusCode::NOT_FOUND, "Nobody can make share links here: there are no users.")
+}
+
+fn nothing() -> Denied {
+    Denied::new(StatusCode::NOT_FOUND, "There is nothing of that name that you may read.")
+}
+
+fn no_link() -> Denied {
+    Denied::new(StatusCode::NOT_FOUND, "You have no link of that number.")
+}
+
+fn bad_body() -> Denied {
+    const WORDS: &str = "JSON is needed, such as {\"path\": \"films/a.mkv\", \"days\": 7}. Days are 1 to 3650.";
+    Denied::new(StatusCode::BAD_REQUEST, WORDS)
+}
+
+fn unfit(words: &str) -> Denied {
+    Denied::new(StatusCode::UNPROCESSABLE_ENTITY, format!("This can't be a link: {words}."))
 }
 
 impl From<Wrong> for Denied {
     fn from(wrong: Wrong) -> Self {
         match wrong {
-            Wrong::NoLink(_) => Self::no_link(),
-            Wrong::MayNotLink(_) => Self::no_right(),
+            Wrong::NoLink(_) => no_link(),
+            Wrong::MayNotLink(_) => no_right(),
             Wrong::Book(error) => {
                 tracing::error!(%error, "a link can't be kept");
                 Self::not_kept()
             }
-            wrong => Self::wrong(&wrong.to_string()),
+            other => unfit(&other.to_string()),
         }
     }
 }

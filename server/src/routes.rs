@@ -199,7 +199,7 @@ pub fn of_link(
     peer: Peer,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let (endpoint, exchanges) = (endpoint(server.clone(), peer.clone()), exchanges(server.clone(), peer.clone()));
-    let files = files(server.clone(), peer.clone());
+    let (files, logins) = (files(server.clone(), peer.clone()), logins(server.clone(), peer.clone()));
     let page =
         warp::path::end().and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
             move |method, headers: HeaderMap, body| {
@@ -210,6 +210,8 @@ pub fn of_link(
     page.or(endpoint)
         .unify()
         .or(exchanges)
+        .unify()
+        .or(logins)
         .unify()
         .or(files)
         .unify()

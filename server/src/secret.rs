@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// Random bytes in a secret.
-const RANDOM: usize = 32;
+pub const RANDOM: usize = 32;
 /// Random bytes in a code.
 const CODE: usize = 16;
 

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
 
-use crate::logins::{PASSWORD, log_in, server};
+use crate::logins::{PASSWORD as ANNAS, log_in, server};
 use crate::support::{command, write, wstp, wstp_in};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +18,7 @@ async fn a_link_is_made_listed_used_and_removed() {
 
     let unknown = run(&["link", "make", &source]).await;
     assert!(unknown.code == Some(3) && unknown.stderr.contains("wstp login"), "{unknown:?}");
-    log_in(here.path(), &address, &format!("anna\n{PASSWORD}\n")).await;
+    log_in(here.path(), &address, &format!("anna\n{ANNAS}\n")).await;
     let made = run(&["link", "make", &source, "--days", "3", "--downloads", "4"]).await;
     assert!(made.code == Some(0) && made.stderr.contains("for 3 days"), "{made:?}");
     let link = made.stdout.trim().to_owned();
@@ -52,25 +52,49 @@ async fn a_link_is_made_listed_used_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_links_password_is_read_and_never_said() {
+async fn a_links_password_is_read_and_never_said_nor_kept() {
+    const PASSWORD: &str = "Grüße an alle 😀";
     let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(shared.path(), "file", b"content");
     let (_control, address) = server(shared.path()).await;
     let home = here.path().to_str().unwrap();
-    log_in(here.path(), &address, &format!("anna\n{PASSWORD}\n")).await;
+    log_in(here.path(), &address, &format!("anna\n{ANNAS}\n")).await;
     let mut make = command(here.path(), &["link", "make", &format!("{address}/file"), "--password", "--json"]);
     make.env("XDG_CONFIG_HOME", home).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = make.kill_on_drop(true).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"open-sesame!\n").await.unwrap();
+    child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).await.unwrap();
     let made = child.wait_with_output().await.unwrap();
     let said = String::from_utf8([made.stdout.clone(), made.stderr].concat()).unwrap();
-    assert!(made.status.success() && !said.contains("sesame"), "{said}");
+    assert!(made.status.success() && !said.contains("alle"), "{said}");
     let told: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
     let link = told["link"].as_str().unwrap();
     let get = async |environment: &[(&str, &str)]| wstp_in(here.path(), environment, &["get", link, "--quiet"]).await;
     assert_eq!(get(&[]).await.code, Some(3));
-    let got = get(&[("WSTP_TOKEN", "open-sesame!")]).await;
-    assert_eq!(got.code, Some(0), "{got:?}");
+    for wrong in ["open-sesame!", "Grüße an keinen"] {
+        let refused = get(&[("WSTP_TOKEN", wrong)]).await;
+        assert!(refused.code == Some(3) && refused.stderr.contains("not the password of the link"), "{refused:?}");
+    }
+    for carrier in ["ws", "http"] {
+        let environment = [("WSTP_TOKEN", PASSWORD)];
+        let got = wstp_in(here.path(), &environment, &["get", link, "--quiet", "--carrier", carrier]).await;
+        assert_eq!(got.code, Some(0), "{got:?}");
+        assert_eq!(std::fs::read(here.path().join("file")).unwrap(), b"content");
+        std::fs::remove_file(here.path().join("file")).unwrap();
+    }
+
+    // A login keeps a token in the password's place, for this link and for nothing else of the server.
+    let kept = [("XDG_CONFIG_HOME", home)];
+    assert_eq!(wstp_in(here.path(), &kept, &["logout", &address]).await.code, Some(0));
+    let wrong = log_in(here.path(), link, "open-sesame!\n").await;
+    assert!(wrong.code == Some(3) && wrong.stderr.contains("not the password of the link"), "{wrong:?}");
+    let done = log_in(here.path(), link, &format!("{PASSWORD}\n")).await;
+    assert!(done.code == Some(0) && done.stdout.contains("opens without its password now"), "{done:?}");
+    assert!(!std::fs::read_to_string(here.path().join("wstp/logins.json")).unwrap().contains("alle"));
+    assert_eq!(get(&kept).await.code, Some(0));
+    assert_eq!(wstp_in(here.path(), &kept, &["ls", &address]).await.code, Some(3));
+    assert_eq!(wstp_in(here.path(), &kept, &["logout", link]).await.code, Some(0));
+    assert_eq!(get(&kept).await.code, Some(3));
+    log_in(here.path(), &address, &format!("anna\n{ANNAS}\n")).await;
     assert!(run_list(here.path(), home, &address).await.contains("\tpassword"));
 }
 

@@ -63,6 +63,17 @@ impl Private {
         Ok(fs::rename(other, file)?)
     }
 
+    /// Revokes all tokens of links.
+    fn forget_link_tokens(&self) -> Result<()> {
+        let file = self.state.join("accounts.toml");
+        let accounts = fs::read_to_string(&file)?;
+        let kept: Vec<_> = accounts.lines().filter(|line| !line.starts_with("tokens = [")).collect();
+        ensure!(kept.len() < accounts.lines().count(), "{accounts}");
+        let other = file.with_extension("new");
+        fs::write(&other, kept.join("\n"))?;
+        Ok(fs::rename(other, file)?)
+    }
+
     fn is_same(&self, path: &str, saved: &Path) -> Result<()> {
         let shared = fs::read(self.folder.path().join("shared").join(path))?;
         ensure!(fs::read(saved)? == shared, "{path} was saved with other bytes");
@@ -246,6 +257,61 @@ async fn kid_reads_by_a_token_over_http(private: &Private, stage: &Stage, view: 
     private.is_same("for kids/tale.bin", &view.save("tale.bin").await?)?;
     ensure!(kept(stage).await?.len() == 1);
     Ok(token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_asks_for_its_password_and_the_browser_keeps_none() -> Result<()> {
+    const PASSWORD: &str = "Grüße an alle 😀";
+    let private = Private::start(&[("film.bin", SIZE), ("other.bin", 5)]).await?;
+    let stage = Stage::serving(&[("open.bin", 1000)]).await?;
+    let view = stage.open(Page::Popup).await?;
+    let server = format!("http://{}/", private.address());
+    let add = ["link", "add", "film.bin", "--password", "--server", &server];
+    let link = private.manage(&add, PASSWORD).await?.trim().to_owned();
+
+    view.ask_for(&link).await?;
+    view.wait_for_text("This link has a password.").await?;
+    view.screenshot("link-password").await?;
+    let (secret, submit) = (format!("{PANE} [data-testid=login-secret]"), format!("{PANE} [data-testid=login-submit]"));
+    view.enter_text(&secret, WRONG).await?;
+    view.click(&submit).await?;
+    let error = view.wait_for_error().await?;
+    ensure!(error.contains("not the password of the link"), "{error}");
+    view.enter_text(&secret, PASSWORD).await?;
+    view.click(&submit).await?;
+    view.wait_for_name("film.bin").await?;
+    view.wait_for_text("Opened by its password").await?;
+    view.screenshot("link-opened").await?;
+    ensure!(view.names().await? == ["film.bin"], "only what the link opens is shown");
+
+    // The server forgets the token: the transfer waits for the password, and goes on with it.
+    private.proxy.limit_rate(SIZE / 8);
+    view.download("film.bin").await?;
+    view.show_transfers().await?;
+    view.wait_for_verified("film.bin", 20).await?;
+    private.forget_link_tokens()?;
+    let row = view
+        .wait_for_rows("film.bin to wait for the password", |rows| {
+            let waits = |row: &&Row| row.text.contains("Type the password to continue. Nothing that arrived is lost.");
+            rows.iter().find(waits).cloned()
+        })
+        .await?;
+    view.press(&row, "log-in").await?;
+    view.screenshot("link-password-window").await?;
+    view.enter_text(&format!("{DIALOG} [data-testid=login-secret]"), PASSWORD).await?;
+    view.click(&format!("{DIALOG} [data-testid=login-submit]")).await?;
+    view.wait_for_state("film.bin", &["downloading"]).await?;
+    private.proxy.limit_rate(u64::MAX);
+    private.is_same("film.bin", &view.save("film.bin").await?)?;
+
+    let kept = kept(&stage).await?;
+    ensure!(kept.len() == 1 && kept[0]["token"].as_str().is_some_and(|token| token.starts_with("wstp_")), "{kept:?}");
+    let profile = stage.downloads().parent().context("a profile")?.to_owned();
+    for secret in [PASSWORD, WRONG] {
+        let places = files_with(&profile, secret)?;
+        ensure!(places.is_empty(), "{secret} is in {places:?}");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use wstp_client::diagnosis;
 use wstp_client::words::{self, FrontEnd, Words, reason};
 use wstp_engine::StoreError;
 use wstp_engine::folder::{FolderProblem, LeftOut};
-use wstp_messages::{Problem, WaitReason};
+use wstp_messages::{Problem, WaitReason, is_link};
 use wstp_protocol::ErrorCode;
 use wstp_words::{Arg, Phrase, key, phrase};
 
@@ -152,13 +152,17 @@ pub fn left_out_problem(reason: LeftOut) -> Option<Problem> {
 
 /// A server called `label` refuses who the user is. `had_login` says whether the user was logged in there.
 pub fn unauthorized_problem(label: &str, had_login: bool) -> Problem {
+    if is_link(label) {
+        return problem(phrase!(link_has_password), phrase!(link_has_password_advice));
+    }
     let what = if had_login { phrase!(login_ended, label) } else { phrase!(login_wanted, label) };
     problem(what, EXTENSION.log_in)
 }
 
 /// A download waits for a login.
 pub fn login_problem(label: &str, had_login: bool) -> Problem {
-    Problem { advice: phrase!(log_in_to_continue), ..unauthorized_problem(label, had_login) }
+    let advice = if is_link(label) { phrase!(link_password_to_continue) } else { phrase!(log_in_to_continue) };
+    Problem { advice, ..unauthorized_problem(label, had_login) }
 }
 
 /// The refusal of a server called `label`, and its reason.
@@ -229,7 +233,20 @@ pub fn stuck_problem() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use wstp_client::address::Address;
+
     use super::*;
+
+    #[test]
+    fn a_link_that_has_a_password_is_told_from_a_server_that_wants_a_login() {
+        for (address, expected) in [("ws://nas:80/s/CODE/ws", "This link has a password."), ("nas", "who you are")] {
+            let address = Address::parse(address).unwrap();
+            assert_eq!(is_link(&address.to_string()), address.is_link());
+            for told in [unauthorized_problem(&address.short(), false), login_problem(&address.short(), false)] {
+                assert!(told.what.say().contains(expected), "{told:?}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_wrong_within_a_folder_is_said_in_a_narrow_row() {

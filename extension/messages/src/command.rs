@@ -22,11 +22,11 @@ pub enum Command {
         /// file.
         address: String,
     },
-    /// Logs in to a server, and keeps the token.
+    /// Logs in to a server, or opens a share link that has a password, and keeps the token.
     LogIn {
         /// [`ServerView::address`].
         address: String,
-        /// The user's name; `None` if the secret is a token.
+        /// The user's name, empty at a share link; `None` if the secret is a token.
         user: Option<String>,
         /// The password, or a token. A password is forgotten as soon as the server has answered.
         secret: Credential,

@@ -20,7 +20,7 @@ pub use inner::{
     ContextName, Inner, Knock, MissingFile, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind, SourceTask,
     Stamp, Terms, TransferKind, WaitReason, WorkerReport, WorkerTask,
 };
-pub use login::{Credential, Login, LoginView, Need};
+pub use login::{Credential, Login, LoginView, Need, is_link};
 
 use serde::{Deserialize, Serialize};
 

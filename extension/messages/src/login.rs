@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential(pub String);
 
+/// The path of share links, `wstp_protocol::LINK_PATH`. The messages do not know the protocol, so the core compares both.
+const LINK_PATH: &str = "/s/";
+
+/// Whether a server's address is that of a share link, which has a password and no users.
+#[must_use]
+pub fn is_link(address: &str) -> bool {
+    address.contains(LINK_PATH)
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Credential(..)")
@@ -30,7 +39,7 @@ pub struct Login {
 pub struct LoginView {
     /// [`crate::ServerView::address`].
     pub address: String,
-    /// The user's name; `None` for a token without a user.
+    /// The user's name; `None` for a token without a user, and for a share link.
     pub user: Option<String>,
     /// The role, as the server calls it; empty without a user.
     pub role: String,

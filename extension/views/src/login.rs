@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use wstp_messages::{Command, Credential, LoginView, Problem, ServerView};
+use wstp_messages::{Command, Credential, LoginView, Problem, ServerView, is_link};
 use wstp_ui::button::{Button, ToolButton, Weight};
 use wstp_ui::dialog::Dialog;
 use wstp_ui::field::{Switch, TextField};
@@ -19,7 +19,7 @@ use crate::store::Store;
 /// Places that are named in the line about a login.
 const NAMED: usize = 3;
 
-/// Asks for name and password, or for a token.
+/// Asks for name and password, for a token, or for the password of a share link.
 #[component]
 pub fn LoginForm(
     server: ServerView,
@@ -31,7 +31,7 @@ pub fn LoginForm(
     let (user, secret) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (has_token, is_busy) = (RwSignal::new(false), RwSignal::new(false));
     let problem = RwSignal::new(None::<Problem>);
-    let is_exposed = is_exposed(&server.address);
+    let (is_exposed, is_link) = (is_exposed(&server.address), is_link(&server.address));
     let address = StoredValue::new(server.address);
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -52,7 +52,11 @@ pub fn LoginForm(
         });
     };
     let label = move || if has_token.get() { say!(token) } else { say!(password) };
-    let verb = move || if is_busy.get() { say!(logging_in) } else { say!(log_in) };
+    let verb = move || match (is_link, is_busy.get()) {
+        (true, _) => say!(open),
+        (false, true) => say!(logging_in),
+        (false, false) => say!(log_in),
+    };
     view! {
         <form class="login" data-testid="login" autocomplete="off" on:submit=submit>
             {move || problem.get().map(|Problem { what, advice }| view! { <Banner tone=Tone::Bad what=what.say() advice=advice.say() /> })}
@@ -67,7 +71,7 @@ pub fn LoginForm(
                         />
                     }
                 })}
-            <Show when=move || !has_token.get()>
+            <Show when=move || !is_link && !has_token.get()>
                 <TextField label=say!(user_name) value=user testid="login-user" />
             </Show>
             <TextField
@@ -76,12 +80,14 @@ pub fn LoginForm(
                 is_secret=true
                 testid="login-secret"
             />
-            <Switch
-                label=say!(have_token)
-                on=has_token
-                testid="login-has-token"
-                on_change=move |on| has_token.set(on)
-            />
+            <Show when=move || !is_link>
+                <Switch
+                    label=say!(have_token)
+                    on=has_token
+                    testid="login-has-token"
+                    on_change=move |on| has_token.set(on)
+                />
+            </Show>
             <div class="dialog-actions">
                 <Button weight=Weight::Primary submit=true testid="login-submit" disabled=is_busy>{verb}</Button>
             </div>
@@ -109,7 +115,10 @@ pub fn LoginDialog(
             server.set(None);
         }
     });
-    let title = move || server.with(|server| server.as_ref().map(|server| say!(log_in_to, &server.label)));
+    let title = move || {
+        let server = server.get()?;
+        Some(if is_link(&server.address) { say!(link_has_password) } else { say!(log_in_to, &server.label) })
+    };
     let done = move |()| {
         open.set(false);
         on_done.run(());
@@ -189,7 +198,10 @@ fn role_words(role: &str) -> Phrase {
 }
 
 /// Who the user is, and what the user may do.
-fn who(LoginView { user, role, only, .. }: &LoginView) -> String {
+fn who(LoginView { user, role, only, address }: &LoginView) -> String {
+    if is_link(address) {
+        return say!(opened_by_password);
+    }
     let who = match (user, only) {
         (Some(user), Some(_)) if role == "limited" => phrase!(logged_in_as, user),
         (Some(user), _) => phrase!(logged_in_role, user, &role_words(role)),
@@ -235,5 +247,8 @@ mod tests {
                 LoginView { address: String::new(), user: user.map(str::to_owned), role: role.to_owned(), only };
             assert_eq!(who(&login), expected);
         }
+        let address = "wss://nas:443/s/CODE/ws".to_owned();
+        let opened = LoginView { address, user: None, role: String::new(), only: None };
+        assert_eq!(who(&opened), "Opened by its password");
     }
 }

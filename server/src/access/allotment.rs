@@ -50,7 +50,7 @@ impl Allotment {
     pub fn of(book: &Arc<Book>, begun: &Arc<Begun>, proof: &Proof, visitor: IpAddr) -> Option<Arc<Self>> {
         let accounts = book.accounts();
         let is_counted = match proof {
-            Proof::Link(id) => accounts.links.get(id)?.downloads.is_some(),
+            Proof::Link(id) | Proof::LinkToken(id, _) => accounts.links.get(id)?.downloads.is_some(),
             Proof::Token(id) => accounts.tokens.get(id)?.downloads.is_some(),
             _ => false,
         };
@@ -62,7 +62,7 @@ impl Allotment {
     pub fn is_open(&self) -> bool {
         let accounts = self.book.accounts();
         let downloads = match &self.proof {
-            Proof::Link(id) => accounts.links.get(id).and_then(|link| link.downloads),
+            Proof::Link(id) | Proof::LinkToken(id, _) => accounts.links.get(id).and_then(|link| link.downloads),
             Proof::Token(id) => accounts.tokens.get(id).and_then(|token| token.downloads),
             _ => None,
         };
@@ -86,7 +86,7 @@ impl Allotment {
 
     fn download(&self, path: &SharePath) -> Option<Download> {
         let (by, path) = match &self.proof {
-            Proof::Link(id) => (id.clone(), SharePath::root()),
+            Proof::Link(id) | Proof::LinkToken(id, _) => (id.clone(), SharePath::root()),
             Proof::Token(id) => (id.clone(), path.clone()),
             _ => return None,
         };
@@ -102,7 +102,9 @@ impl Allotment {
         }
         let counted = self.book.update(|accounts| {
             let downloads: Option<&mut Downloads> = match &self.proof {
-                Proof::Link(id) => accounts.links.get_mut(id).and_then(|link| link.downloads.as_mut()),
+                Proof::Link(id) | Proof::LinkToken(id, _) => {
+                    accounts.links.get_mut(id).and_then(|link| link.downloads.as_mut())
+                }
                 Proof::Token(id) => accounts.tokens.get_mut(id).and_then(|token| token.downloads.as_mut()),
                 _ => None,
             };

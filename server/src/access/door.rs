@@ -16,7 +16,7 @@ use wstp_provider::Refusal;
 use super::Rights;
 use super::throttle::Throttle;
 use super::unlocked::Unlocked;
-use crate::accounts::{Book, Link, PasswordHash, Passwords, TokenHash, TokenId, UserName, now};
+use crate::accounts::{Book, Link, PasswordHash, Passwords, TokenHash, TokenId, UserName, is_token, now};
 use crate::secret::Secret;
 
 /// How long a password that was right is known without the slow check. Plain HTTP sends it with each request.
@@ -42,7 +42,7 @@ pub enum Credential {
         code: Secret,
         /// The key that its page gave for the password.
         key: Option<Secret>,
-        /// The password itself.
+        /// The password itself, or a token that it gave.
         password: Option<Secret>,
     },
 }
@@ -63,6 +63,18 @@ pub enum Proof {
     Forwarded(UserName),
     /// A share link, and its password if it has one.
     Link(TokenId),
+    /// A share link, and a token that its password gave.
+    LinkToken(TokenId, TokenHash),
+}
+
+impl Proof {
+    /// The number of the share link.
+    pub fn link(&self) -> Option<&TokenId> {
+        match self {
+            Self::Link(id) | Self::LinkToken(id, _) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// Why somebody is not let in.
@@ -126,19 +138,7 @@ impl Door {
         match credential {
             None => Ok(Proof::Nothing),
             Some(Credential::Link { code, key, password }) => {
-                let (id, link) = accounts.link(&TokenHash::of(code.expose())).ok_or(NotAdmitted::NoLink)?;
-                // The one that has ended is refused before a password is asked for.
-                accounts.link_rights(id, now()).ok_or(NotAdmitted::NoLink)?;
-                let is_unlocked = key.as_ref().is_some_and(|key| self.unlocked.opens(id, key));
-                match (&link.password, password) {
-                    (None, _) => {}
-                    (Some(_), _) if is_unlocked => {}
-                    (Some(hash), Some(password)) => {
-                        self.check_password(UserName::of_link(id), Some(hash.clone()), password, address).await?;
-                    }
-                    (Some(_), None) => return Err(NotAdmitted::Unauthorized),
-                }
-                Ok(Proof::Link(id.clone()))
+                self.check_link(code, key.as_ref(), password.as_ref(), address).await
             }
             Some(_) if self.is_open() => Ok(Proof::Nothing),
             Some(Credential::Forwarded(name)) => {
@@ -177,13 +177,17 @@ impl Door {
             }
             Proof::Forwarded(name) => accounts.user_rights(name).map(|rights| rights.or(&public())),
             Proof::Link(id) => accounts.link_rights(id, now()),
+            Proof::LinkToken(id, token) => {
+                accounts.links.get(id).filter(|link| link.tokens.contains(token))?;
+                accounts.link_rights(id, now())
+            }
         }
     }
 
     /// The user on whose behalf a proof is given, if there is one.
     pub fn user(&self, proof: &Proof) -> Option<UserName> {
         match proof {
-            Proof::Internal | Proof::Nothing | Proof::Link(_) => None,
+            Proof::Internal | Proof::Nothing | Proof::Link(_) | Proof::LinkToken(..) => None,
             Proof::Password(name, _) | Proof::Forwarded(name) => Some(name.clone()),
             Proof::Token(id) => self.book.accounts().tokens.get(id)?.user.clone(),
         }
@@ -207,6 +211,33 @@ impl Door {
     /// A key to a link whose password was given.
     pub fn unlock(&self, id: &TokenId) -> Option<Secret> {
         self.unlocked.unlock(id)
+    }
+
+    /// Checks the code of a link, and the key, the token or the password if it has one.
+    async fn check_link(
+        &self,
+        code: &Secret,
+        key: Option<&Secret>,
+        password: Option<&Secret>,
+        address: IpAddr,
+    ) -> Result<Proof, NotAdmitted> {
+        let accounts = self.book.accounts();
+        let (id, link) = accounts.link(&TokenHash::of(code.expose())).ok_or(NotAdmitted::NoLink)?;
+        // The one that has ended is refused before a password is asked for.
+        accounts.link_rights(id, now()).ok_or(NotAdmitted::NoLink)?;
+        let Some(hash) = &link.password else { return Ok(Proof::Link(id.clone())) };
+        if key.is_some_and(|key| self.unlocked.opens(id, key)) {
+            return Ok(Proof::Link(id.clone()));
+        }
+        let password = password.ok_or(NotAdmitted::Unauthorized)?;
+        // A token that has ended is no guess of a password, so it makes nobody wait.
+        if is_token(password.expose()) {
+            let token = TokenHash::of(password.expose());
+            let is_known = link.tokens.contains(&token);
+            return is_known.then(|| Proof::LinkToken(id.clone(), token)).ok_or(NotAdmitted::Unauthorized);
+        }
+        self.check_password(UserName::of_link(id), Some(hash.clone()), password, address).await?;
+        Ok(Proof::Link(id.clone()))
     }
 
     /// Checks a password against the hash of who has this name, if there is one. Returns the hash.

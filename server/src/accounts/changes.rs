@@ -3,7 +3,9 @@
 
 use wstp_protocol::SharePath;
 
-use super::{Accounts, BookError, Downloads, PasswordHash, Role, Token, TokenHash, TokenId, User, UserName, now};
+use super::{
+    Accounts, BookError, Downloads, PasswordHash, Role, Token, TokenHash, TokenId, User, UserName, is_token, now,
+};
 use crate::secret::Secret;
 
 /// Fewest characters in a password.
@@ -46,6 +48,9 @@ pub enum Wrong {
     /// The password is too short or too long.
     #[error("a password has {SHORTEST} characters at least, and {LONGEST_PASSWORD} bytes at most")]
     Length,
+    /// The password would be taken for a token.
+    #[error("a password can't have the form of a token")]
+    LikeToken,
     /// A place is no path.
     #[error("{0}")]
     Place(String),
@@ -74,6 +79,9 @@ pub fn new_password(password: &Secret) -> Result<PasswordHash, Wrong> {
     let text = password.expose();
     if text.chars().count() < SHORTEST || text.len() > LONGEST_PASSWORD {
         return Err(Wrong::Length);
+    }
+    if is_token(text) {
+        return Err(Wrong::LikeToken);
     }
     PasswordHash::of(password).map_err(Wrong::Hash)
 }

@@ -10,6 +10,8 @@ use crate::secret::Secret;
 
 /// Links at once.
 const MOST: usize = 10_000;
+/// Tokens of a link at once.
+const MOST_TOKENS: usize = 100;
 /// Links of one user at once.
 const MOST_OF_A_USER: usize = 1_000;
 
@@ -27,6 +29,9 @@ pub struct Link {
     /// Proves the password, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,
+    /// Prove the tokens that programs got for the password, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenHash>,
     /// When it was made, in seconds since 1970.
     pub created: u64,
     /// When it ends, in seconds since 1970.
@@ -125,12 +130,32 @@ impl Accounts {
         if let Some(user) = user.as_ref().filter(|user| !self.may_link(user)) {
             return Err(Wrong::MayNotLink(user.clone()));
         }
-        self.links.insert(id.clone(), Link { hash, user, path, password, created, expires, downloads });
+        self.links
+            .insert(id.clone(), Link { hash, user, path, password, tokens: Vec::new(), created, expires, downloads });
         if self.link_rights(&id, created).is_none() {
             self.links.remove(&id);
             return Err(Wrong::NotTheirs);
         }
         Ok((id, code))
+    }
+
+    /// Has a token open a link in place of its password. When there are too many, the oldest goes. Returns when the link
+    /// ends; `None` if there is none with a password.
+    pub fn add_link_token(&mut self, id: &TokenId, token: TokenHash) -> Option<u64> {
+        let link = self.links.get_mut(id).filter(|link| link.password.is_some())?;
+        if link.tokens.len() >= MOST_TOKENS {
+            link.tokens.remove(0);
+        }
+        link.tokens.push(token);
+        Some(link.expires)
+    }
+
+    /// Revokes a token of a link. Whether there was one.
+    pub fn remove_link_token(&mut self, id: &TokenId, token: &TokenHash) -> bool {
+        let Some(link) = self.links.get_mut(id) else { return false };
+        let before = link.tokens.len();
+        link.tokens.retain(|other| other != token);
+        link.tokens.len() < before
     }
 
     /// Removes a link of this user.
@@ -261,6 +286,24 @@ mod tests {
         assert!(accounts.remove_link(&owners, Some(&name("root"))).is_ok());
         let (again, _) = accounts.add_link(wanted(None, "films")).unwrap();
         assert!(accounts.remove_link(&again, None).is_ok() && accounts.links.is_empty());
+    }
+
+    #[test]
+    fn a_link_with_a_password_has_a_bounded_number_of_tokens() {
+        let mut accounts = accounts();
+        let (open, _) = accounts.add_link(wanted(None, "films")).unwrap();
+        let locked = NewLink { password: Some(PasswordHash::none()), ..wanted(None, "films") };
+        let (locked, _) = accounts.add_link(locked).unwrap();
+        let token = |number: usize| TokenHash::of(&number.to_string());
+        assert_eq!(accounts.add_link_token(&open, token(0)), None);
+        for number in 0..=MOST_TOKENS {
+            assert_eq!(accounts.add_link_token(&locked, token(number)), Some(accounts.links[&locked].expires));
+        }
+        assert_eq!(accounts.links[&locked].tokens.len(), MOST_TOKENS);
+        assert!(!accounts.remove_link_token(&locked, &token(0)), "the oldest went");
+        assert!(
+            accounts.remove_link_token(&locked, &token(MOST_TOKENS)) && !accounts.remove_link_token(&open, &token(1))
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::secret::Secret;
+use crate::secret::{RANDOM, Secret};
 
 /// Marks a text as a token of this server, so that tools which look for leaked secrets find it.
 const PREFIX: &str = "wstp_";
@@ -59,6 +59,12 @@ impl<'de> Deserialize<'de> for TokenId {
     }
 }
 
+/// Whether a text has the form of a token.
+pub fn is_token(text: &str) -> bool {
+    let digits = text.strip_prefix(PREFIX).unwrap_or_default();
+    digits.len() == 2 * RANDOM && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl TokenHash {
     /// The hash of a token.
     #[must_use]
@@ -97,6 +103,7 @@ mod tests {
         assert!(first.expose().len() <= wstp_protocol::limits::MAX_TOKEN && first.expose().starts_with(PREFIX));
         assert_eq!(one.as_str().parse::<TokenId>(), Ok(one.clone()));
         assert!(!first.expose().contains(one.as_str()));
+        assert!(is_token(first.expose()) && !is_token(&first.expose()[1..]) && !is_token("wstp_secret"));
         assert_ne!(TokenHash::of(first.expose()), TokenHash::of(second.expose()));
     }
 }

@@ -1,4 +1,5 @@
-//! Asks a server who the user is, and for tokens. A password goes into one request and is kept nowhere.
+//! Asks a server who the user is, and for tokens. A password, also that of a share link, goes into one request and is kept
+//! nowhere.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, RequestRedirect, Response, WorkerGlobalScope};
-use wstp_client::login::Refusal;
+use wstp_client::login::{Proof, Refusal};
 use wstp_messages::{Credential, Login, LoginView, Problem};
 use wstp_protocol::LOGIN_PATH;
 use wstp_protocol::limits::MAX_TOKEN;
@@ -29,7 +30,8 @@ const MOST_PLACES: usize = 100;
 #[derive(Deserialize)]
 struct Given {
     token: String,
-    user: User,
+    /// A share link has none.
+    user: Option<User>,
 }
 
 /// The answer to the question who one is. Older servers leave out what has a default.
@@ -48,7 +50,7 @@ struct User {
     role: String,
 }
 
-/// Logs in with a name and a password, or with a token.
+/// Logs in with a name and a password, with the password of a share link, or with a token.
 ///
 /// # Errors
 ///
@@ -56,20 +58,20 @@ struct User {
 pub async fn log_in(address: &Address, user: Option<&str>, secret: &Credential) -> Result<Login, Problem> {
     let label = address.short();
     let Some(user) = user else { return with_token(address, secret).await };
-    if user.is_empty() || user.contains(':') {
+    let proof = if address.is_link() { Proof::Link } else { Proof::Password };
+    if (user.is_empty() && proof == Proof::Password) || user.contains(':') {
         return Err(problem(phrase!(no_such_user), phrase!(no_such_user_advice)));
     }
     let response = ask(address, "POST", &basic(user, &secret.0)?).await?;
     if response.status() != 200 {
-        return Err(refused(&response, &label, false));
+        return Err(refused(&response, &label, proof));
     }
     let Given { token, user } = read(&response).await.ok_or_else(|| odd(&label))?;
     let token = Credential(token);
     if !is_token(&token) {
         return Err(odd(&label));
     }
-    let view =
-        LoginView { address: address.to_string(), user: Some(short(&user.name)), role: short(&user.role), only: None };
+    let view = Identity { user, is_proven: true, only: None }.view(address);
     // Only the role was told yet.
     let view = who(address, &token).await.unwrap_or(view);
     Ok(Login { view, token, is_brought: false })
@@ -82,11 +84,11 @@ async fn with_token(address: &Address, token: &Credential) -> Result<Login, Prob
     }
     let response = ask(address, "GET", &bearer(&token)).await?;
     if response.status() != 200 {
-        return Err(refused(&response, &label, true));
+        return Err(refused(&response, &label, Proof::Token));
     }
     let identity: Identity = read(&response).await.ok_or_else(|| odd(&label))?;
     if !identity.is_proven && identity.user.is_none() {
-        return Err(told(Refusal::NoUsers.words(&label, true)));
+        return Err(told(Refusal::NoUsers.words(&label, Proof::Token)));
     }
     Ok(Login { view: identity.view(address), token, is_brought: true })
 }
@@ -135,9 +137,9 @@ async fn ask(address: &Address, method: &str, authorization: &str) -> Result<Res
     }
 }
 
-fn refused(response: &Response, label: &str, is_token: bool) -> Problem {
+fn refused(response: &Response, label: &str, proof: Proof) -> Problem {
     let wait = response.headers().get("retry-after").ok().flatten();
-    told(Refusal::of(response.status(), wait.as_deref()).words(label, is_token))
+    told(Refusal::of(response.status(), wait.as_deref()).words(label, proof))
 }
 
 async fn read<T: for<'a> Deserialize<'a>>(response: &Response) -> Option<T> {

@@ -119,7 +119,13 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 async fn welcomed(mut client: Client, token: Option<&str>) -> Client {
     let (min_version, max_version) = VERSIONS;
     let token = token.map(str::to_owned);
-    let hello = Hello { min_version, max_version, features: features::BUNDLES, agent: "test".to_owned(), token };
+    let hello = Hello {
+        min_version,
+        max_version,
+        features: features::BUNDLES | features::SEARCH,
+        agent: "test".to_owned(),
+        token,
+    };
     client.send(&ClientMessage::Hello(hello)).await;
     let answer = client.receive().await;
     assert!(matches!(answer, ServerMessage::Welcome(_)), "{answer:?}");
@@ -200,13 +206,18 @@ async fn a_link_to_a_folder_opens_all_of_it_and_no_link_in_it_leads_out() {
     for path in ["new/last", "new/middle/c", "new/elsewhere/e", "newer/c", "d", "music/e"] {
         assert!(client.open_file(path).await.is_err(), "{path}");
     }
+    for word in ["b", "c", "d", "e", "film", "large"] {
+        let found = client.search("", word).await.unwrap();
+        assert!(found.iter().all(|path| path.as_str().starts_with("new/")), "{word}: {found:?}");
+    }
+    assert_eq!(client.search("", "b").await.unwrap(), [at("new/sub/b")]);
     for files in client.bundle("new", &["last", "a film.mkv"]).await.unwrap() {
         if let wstp_protocol::Bundled::File(file) = files {
             assert_eq!(&file.data[..], OPEN);
         }
     }
     // Nothing else of the server lies beneath a link, and a link is a proof for nothing else.
-    for target in ["/admin/", "/login", "/metrics", "/healthz", "/s/x"] {
+    for target in ["/admin/", "/login/links", "/metrics", "/healthz", "/s/x"] {
         assert_eq!(site.get(&format!("{link}{target}"), &[]).await.status, 404, "{target}");
     }
     assert_eq!(site.get("/files/films/new/sub/b", &[]).await.status, 401);
@@ -284,6 +295,58 @@ async fn a_password_comes_before_everything_and_makes_no_address_that_works_with
     }
     assert_eq!(last, 429);
     assert_eq!(site.unlock(&link, "correct+horse%20battery").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_password_in_any_script_gives_a_program_a_token_of_that_link_alone() {
+    const PASSWORD: &str = "Grüße an alle 😀";
+    let site = Site::new().await;
+    let (id, link) = site.link_of(None, "films/new/a film.mkv", Some(PASSWORD), None);
+    let (_, other) = site.link_of(None, "films/new/a film.mkv", Some(PASSWORD), None);
+    let open = site.link("films/new/a film.mkv");
+    let (page, file) = (format!("{link}/login"), "files/a%20film.mkv");
+    let basic = |password: &str| {
+        let text = base64::engine::general_purpose::STANDARD.encode(format!(":{password}"));
+        format!("Authorization: Basic {text}")
+    };
+    let post = async |target: &str, field: &str| request(site.server.address(), "POST", target, &[field]).await;
+    assert_eq!(site.get(&page, &[]).await.status, 401);
+    assert_eq!(post(&page, &basic("Grüße an keinen")).await.status, 401);
+    assert_eq!(post(&format!("{open}/login"), &basic(PASSWORD)).await.status, 404, "it has no password");
+    let given = post(&page, &basic(PASSWORD)).await;
+    assert_eq!(given.header("cache-control"), Some("no-store"));
+    let given: serde_json::Value = serde_json::from_slice(&given.body).unwrap();
+    assert!(given["user"].is_null() && given["expires"].as_u64().is_some(), "{given}");
+    let token = given["token"].as_str().unwrap();
+    let bearer = format!("Authorization: Bearer {token}");
+
+    // It opens this link, by each door, and nothing else; and it tells nothing of the folders above.
+    assert_eq!(site.get(&format!("{link}/{file}"), &[&bearer]).await.body, OPEN);
+    let client = Client::open(&format!("{}{link}", site.server.address()), None).await.unwrap();
+    let mut client = welcomed(client, Some(token)).await;
+    assert_eq!(client.fetch("a film.mkv").await, OPEN);
+    let who = site.get(&page, &[&bearer]).await;
+    assert!(who.status == 200 && who.text().contains("\"is_proven\":true") && !who.text().contains("films"), "{who:?}");
+    for target in [format!("{other}/{file}"), "/files/films/d".to_owned(), "/login".to_owned()] {
+        assert_eq!(site.get(&target, &[&bearer]).await.status, 401, "{target}");
+    }
+    assert_eq!(post(&page, &bearer).await.status, 401, "a token gives no other one");
+    assert_eq!(site.get(&link, &[]).await.status, 403, "the address works without a password for nobody");
+
+    // A wrong token is no guess of a password; and the token ends at once when it is revoked.
+    let wrong = format!("Authorization: Bearer wstp_{}", "0".repeat(64));
+    for _ in 0..20 {
+        assert_eq!(site.get(&page, &[&wrong]).await.status, 401);
+    }
+    assert_eq!(post(&page, &basic(PASSWORD)).await.status, 200);
+    assert_eq!(request(site.server.address(), "DELETE", &page, &[&bearer]).await.status, 204);
+    loop {
+        if let ServerMessage::Failure(failure) = client.receive().await {
+            break assert_eq!(failure.code, ErrorCode::Unauthorized);
+        }
+    }
+    assert_eq!(site.get(&format!("{link}/{file}"), &[&bearer]).await.status, 401);
+    assert_eq!(site.control.callers().book().accounts().links[&id].tokens.len(), 1, "the other one stays");
 }
 
 /// Begins to download the large file and stops to read it.
