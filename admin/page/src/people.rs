@@ -6,7 +6,7 @@ use wstp_admin_messages::{Action, AddToken, AddUser, TokenState, UserState};
 use wstp_ui::button::{Button, Weight};
 use wstp_ui::dates::DateWriter;
 use wstp_ui::dialog::{Confirm, Dialog};
-use wstp_ui::field::TextField;
+use wstp_ui::field::{Switch, TextField};
 use wstp_ui::format::{bytes, rate};
 use wstp_ui::icon::Icon;
 use wstp_ui::notice::EmptyState;
@@ -145,6 +145,7 @@ fn NewUser(server: Server) -> impl IntoView {
         (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
     let role = RwSignal::new("normal".to_owned());
     let (speed, volume) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let links = RwSignal::new(false);
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let (Some(rate), Some(volume)) = (number(&speed.get_untracked()), number(&volume.get_untracked())) else {
@@ -157,12 +158,13 @@ fn NewUser(server: Server) -> impl IntoView {
             only: split_places(&places.get_untracked()),
             rate: rate.map(|rate| rate.saturating_mul(1024)),
             volume: volume.map(|volume| volume.saturating_mul(1 << 20)),
-            links: false,
+            links: links.get_untracked(),
         };
         let words = format!("{} may log in now.", user.name);
         server.ask(Action::AddUser(user), move |_| {
             server.toasts.show(words, None);
             [name, password, places].iter().for_each(|field| field.set(String::new()));
+            links.set(false);
         });
     };
     view! {
@@ -174,6 +176,10 @@ fn NewUser(server: Server) -> impl IntoView {
             <TextField label="Only these places".to_owned() value=places placeholder="films, music/new" testid="user-only" />
             <TextField label="KiB a second at most".to_owned() value=speed placeholder="no limit" testid="user-rate" />
             <TextField label="MiB a day at most".to_owned() value=volume placeholder="no limit" testid="user-volume" />
+            // An administrator always may.
+            <Show when=move || role.with(|role| role != "admin")>
+                <Switch label="Makes share links" on=links testid="user-links" on_change=move |on| links.set(on) />
+            </Show>
             <Button weight=Weight::Primary submit=true testid="user-add">"Add"</Button>
         </form>
     }

@@ -107,8 +107,10 @@ async fn the_page_shows_a_download_and_changes_what_may_be_read() -> Result<()> 
     page.fill("user-name", "kid").await?;
     page.fill("user-password", PASSWORD).await?;
     page.fill("user-only", "films").await?;
+    page.click("[data-testid=user-links]").await?;
     page.click("[data-testid=user-add]").await?;
     page.wait_for_words("kid may log in now.").await?;
+    buttons_are_beside_each_other(&page).await?;
     page.fill("token-user", "kid").await?;
     page.click("[data-testid=token-add]").await?;
     page.wait_for_words("It is shown this once.").await?;
@@ -125,6 +127,29 @@ async fn the_page_shows_a_download_and_changes_what_may_be_read() -> Result<()> 
     page.wait_for_words("root made token").await?;
     look(&page, "events").await?;
     stage.browser()?.check_no_panic()
+}
+
+/// The buttons of a user stay together on phones of all sizes, and the heading above them is only spoken.
+async fn buttons_are_beside_each_other(page: &View<'_>) -> Result<()> {
+    const LOOK: &str = "const box = (part) => document.querySelector(part).getBoundingClientRect();
+        const kid = '[data-testid=user][data-name=kid] ';
+        if (!document.querySelector(kid)) return null;
+        const [password, remove] = ['set-password', 'remove-user'].map((name) => box(`${kid}[data-testid=${name}]`));
+        return { may: document.querySelector(kid + '[data-testid=may-link]').innerText, top: remove.top - password.top,
+            between: remove.left - password.right, end: box(kid).right - remove.right, head: box('th > .spoken').width }";
+    for width in [320, 390, 420] {
+        page.resize((width, 780)).await?;
+        let seen = until("the user's row", LONG, async || {
+            let seen = page.run(LOOK, json!([])).await?;
+            Ok((!seen.is_null()).then_some(seen))
+        })
+        .await?;
+        let number = |name: &str| seen[name].as_f64().unwrap_or(f64::NAN);
+        ensure!(seen["may"] == "Yes", "{seen}");
+        ensure!(number("top") == 0.0 && (4.0..=16.0).contains(&number("between")), "{width}: {seen}");
+        ensure!(number("end") <= 16.0 && number("head") <= 1.0, "{width}: {seen}");
+    }
+    Ok(())
 }
 
 /// A share link, made on the page, shown once, and opened in a tab.
