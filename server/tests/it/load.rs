@@ -18,8 +18,8 @@ const CROWD: u64 = 10_000;
 const OTHERS: u64 = 200;
 /// Connections that are opened at once.
 const AT_ONCE: usize = 64;
-/// Bytes that a session that waits may take, in the server's memory.
-const OF_A_SESSION: u64 = 48 << 10;
+/// Bytes that a session that waits may take in the server's memory, or a connection of plain HTTP between two requests.
+const OF_EACH: u64 = 48 << 10;
 
 /// The connections that fit. The test, and the server that it starts, take all descriptors that the system allows.
 fn crowd() -> usize {
@@ -57,10 +57,53 @@ async fn ten_thousand_clients_fit_and_one_more_is_served() {
     assert_eq!(request(server.address(), "GET", "/files/file", &[]).await.body, bytes);
     let each = (server.peak_memory() - alone) / count as u64;
     println!("{each} bytes for each of {count} sessions");
-    assert!(each < OF_A_SESSION, "{each} bytes for each of {count} sessions");
+    assert!(each < OF_EACH, "{each} bytes for each of {count} sessions");
     // Those that came first are still there.
     for mut client in crowd.into_iter().step_by(997) {
         assert!(client.fetch("file").await == bytes);
+    }
+}
+
+/// Asks for the head of the file, and keeps the connection open.
+async fn kept_open(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"HEAD /files/file HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.unwrap();
+    let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        let read = stream.read(&mut piece).await.unwrap();
+        assert!(read > 0, "the connection ended: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..read]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_connections_that_stay_open_leave_room_and_end_when_they_ask_nothing() {
+    let folder = Folder::new();
+    let bytes = sample(1 << 20);
+    folder.file("file", &bytes);
+    let count = crowd();
+    let most = (count + 8).to_string();
+    let options = Options { args: &["--max-connections", &most], ..Options::default() };
+    let server = Server::start_with(folder.path(), options).await;
+    assert!(request(server.address(), "GET", "/files/file", &[]).await.body == bytes);
+    let alone = server.peak_memory();
+    let crowd = stream::iter(0..count).map(|_| kept_open(server.address())).buffer_unordered(AT_ONCE);
+    let crowd: Vec<TcpStream> = crowd.collect().await;
+    // Those that came first may be over already: they asked nothing for too long.
+    let figures = request(server.address(), "GET", "/metrics", &[]).await;
+    let open = figures.text().lines().find_map(|line| line.strip_prefix("process_open_fds "));
+    let open: u64 = open.unwrap().parse().unwrap();
+    assert!(request(server.address(), "GET", "/files/file", &[]).await.body == bytes);
+    assert!(server.connect().await.fetch("file").await == bytes);
+    let each = (server.peak_memory() - alone) / open;
+    println!("{each} bytes for each of {open} connections of {count}");
+    assert!(each < OF_EACH, "{each} bytes for each of {open} connections of {count}");
+    for mut stream in crowd {
+        let ended = tokio::time::timeout(LONG, stream.read_to_end(&mut Vec::new())).await;
+        // A reset is an end, too.
+        drop(ended.expect("the server ends a connection that asks nothing"));
     }
 }
 
