@@ -31,6 +31,7 @@ mod listing;
 mod load;
 mod metrics;
 mod mirrors;
+mod players;
 mod readers;
 mod reading;
 mod sessions;
