@@ -1,5 +1,6 @@
 //! Short notes at the foot of the page that disappear by themselves, with a way to undo.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::*;
@@ -14,11 +15,20 @@ const HELD: Duration = Duration::from_secs(2);
 /// How many are shown at once; a new note removes the oldest.
 const MOST: usize = 2;
 
+/// What the button of a note does. It belongs to the note: what the user pressed to get the note, such as a row that is
+/// removed, may be gone by then. A [`Callback`] would be gone with it.
+pub type Act = Arc<dyn Fn() + Send + Sync>;
+
+/// What the button of a note does.
+pub fn act(act: impl Fn() + Send + Sync + 'static) -> Act {
+    Arc::new(act)
+}
+
 #[derive(Clone)]
 struct Toast {
     id: u32,
     text: String,
-    action: Option<(String, Callback<()>)>,
+    action: Option<(String, Act)>,
 }
 
 /// The notes of a page; cheap to copy.
@@ -37,7 +47,7 @@ impl Toasts {
     }
 
     /// Shows a note, with a button for an action such as undo.
-    pub fn show(self, text: String, action: Option<(String, Callback<()>)>) {
+    pub fn show(self, text: String, action: Option<(String, Act)>) {
         let (id, text) = (self.next.get_value(), shown(&text));
         self.next.set_value(id.wrapping_add(1));
         self.shown.update(|shown| {
@@ -101,7 +111,7 @@ pub fn ToastShelf(
                                 testid="toast-action"
                                 on_press=move || {
                                     toasts.dismiss(toast.id);
-                                    action.run(());
+                                    action();
                                 }
                             >
                                 {label}

@@ -8,7 +8,7 @@ use wstp_ui::button::IconButton;
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
-use wstp_ui::toast::{ToastShelf, Toasts};
+use wstp_ui::toast::{ToastShelf, Toasts, act};
 use wstp_words::say;
 
 use crate::browse::{Browse, Look};
@@ -108,7 +108,7 @@ fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -
     let forget = move |server: ServerView| {
         catalogue.send(Command::Forget { address: server.address.clone() }, |_| {});
         let words = say!(forgot, &server.label);
-        let undo = Callback::new(move |()| catalogue.send(Command::Remember { server: server.clone() }, |_| {}));
+        let undo = act(move || catalogue.send(Command::Remember { server: server.clone() }, |_| {}));
         toasts.show(words, Some((say!(undo), undo)));
     };
     view! {

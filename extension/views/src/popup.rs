@@ -10,7 +10,7 @@ use wstp_ui::button::IconButton;
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::menu::MenuLayer;
 use wstp_ui::server_picker::ServerPicker;
-use wstp_ui::toast::ToastShelf;
+use wstp_ui::toast::{ToastShelf, act};
 use wstp_words::{language, say};
 
 use crate::browse::Look;
@@ -50,7 +50,7 @@ pub fn Popup() -> impl IntoView {
     let tab = RwSignal::new(Tab::Browse);
     let active = Memo::new(move |_| store.tally().active);
     let on_existing = move |words: String| {
-        let show = Callback::new(move |()| tab.set(Tab::Transfers));
+        let show = act(move || tab.set(Tab::Transfers));
         toasts.show(words, Some((say!(show), show)));
     };
     let connect = move |address| {

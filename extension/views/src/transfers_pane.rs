@@ -11,7 +11,7 @@ use wstp_ui::icon::Icon;
 use wstp_ui::menu::{Menu, MenuItem};
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::source_list::SourceList;
-use wstp_ui::toast::Toasts;
+use wstp_ui::toast::{Toasts, act};
 use wstp_ui::transfer_row::{Action, TransferRow};
 use wstp_words::{Arg, phrase, say};
 
@@ -72,7 +72,7 @@ impl Desk {
             Action::Cancel if view.state == TransferState::Saving => self.send(Command::Cancel { transfer }),
             Action::Cancel => {
                 self.send(Command::Cancel { transfer: transfer.clone() });
-                let undo = Callback::new(move |()| self.send(Command::Resume { transfer: transfer.clone() }));
+                let undo = act(move || self.send(Command::Resume { transfer: transfer.clone() }));
                 self.toasts.show(say!(cancelled_named, &view.name), Some((say!(undo), undo)));
             }
             Action::Remove if is_worth_asking(view) => self.asked.set(Some(view.clone())),
@@ -116,7 +116,7 @@ impl Desk {
     fn remove(self, view: &TransferView) {
         self.send(Command::Remove { transfer: view.id.clone() });
         let again = again(view);
-        let again = Callback::new(move |()| self.send(again.clone()));
+        let again = act(move || self.send(again.clone()));
         let again = (!view.server.is_empty()).then(|| (say!(download_again), again));
         self.toasts.show(say!(removed_named, &view.name), again);
     }

@@ -11,7 +11,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, HtmlInputElement};
 use wstp_messages::{Notify, Problem, Settings};
 use wstp_ui::button::Button;
-use wstp_ui::toast::Toasts;
+use wstp_ui::toast::{Toasts, act};
 use wstp_words::{language, phrase, say};
 
 use super::Desk;
@@ -171,7 +171,7 @@ pub fn SettingsFile(desk: Desk, toasts: Toasts) -> impl IntoView {
                 Ok(content) => {
                     desk.problem.set(None);
                     content.apply(desk);
-                    let undo = Callback::new(move |()| before.clone().apply(desk));
+                    let undo = act(move || before.clone().apply(desk));
                     toasts.show(say!(settings_imported), Some((say!(undo), undo)));
                 }
                 Err(problem) => desk.problem.set(Some(problem)),
