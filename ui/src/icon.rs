@@ -36,6 +36,8 @@ pub enum Icon {
     Folder,
     /// Shows where a file is on the disk.
     FolderOpen,
+    /// What was.
+    History,
     /// A picture.
     Image,
     /// Good to know.
@@ -109,6 +111,7 @@ impl Icon {
             Self::FolderOpen => {
                 "m6 14 1.5-2.9A2 2 0 0 1 9.24 10H20a2 2 0 0 1 1.94 2.5l-1.54 6a2 2 0 0 1-1.95 1.5H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2h3.9a2 2 0 0 1 1.69.9l.81 1.2a2 2 0 0 0 1.67.9H18a2 2 0 0 1 2 2v2"
             }
+            Self::History => "M3 12a9 9 0 1 0 9-9 9.75 9.75 0 0 0-6.74 2.74L3 8 M3 3v5h5 M12 7v5l4 2",
             Self::Image => {
                 "M6 22a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2h8a2.4 2.4 0 0 1 1.704.706l3.588 3.588A2.4 2.4 0 0 1 20 8v12a2 2 0 0 1-2 2z M14 2v5a1 1 0 0 0 1 1h5 M8 12a2 2 0 1 0 4 0a2 2 0 1 0 -4 0 M20 17l-1.296-1.296a2.41 2.41 0 0 0-3.408 0L9 22"
             }

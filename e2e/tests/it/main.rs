@@ -12,6 +12,7 @@ mod copies;
 mod finding;
 mod folders;
 mod full_disk;
+mod history;
 mod hostile;
 mod interruptions;
 mod languages;

@@ -87,6 +87,7 @@ async fn settings_go_into_a_file_and_come_back_and_a_bad_file_changes_nothing() 
     let expected = json!({
         "wstp_settings": 1, "language": "", "theme": "", "transfers_at_once": 3, "connections": 0,
         "bytes_per_second": 2_500_000, "save_when_complete": true, "delete_after_saving": true, "notifications": "problems",
+        "keep_history": true,
     });
     const RATE: &str = "return document.querySelector('[data-testid=set-rate]').value";
     view.wait_until(

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BlockOrder, Credential, FileView, Listed, Need, Problem, SaveTask, ServerView, Settings, Snapshot, Spot, TransferId,
+    BlockOrder, Credential, FileView, Listed, Need, PastSave, Problem, SaveTask, ServerView, Settings, Snapshot, Spot,
+    TransferId,
 };
 
 /// Names a command: 16 random bytes in lower-case hexadecimal.
@@ -160,6 +161,15 @@ pub enum Command {
     },
     /// Removes all transfers from the list, and their copies from the sandbox.
     Clear,
+    /// All saves that are remembered; answered with [`Reply::History`].
+    History,
+    /// Forgets all saves.
+    ForgetHistory,
+    /// Remembers saves that were forgotten.
+    RememberHistory {
+        /// The saves.
+        saves: Vec<PastSave>,
+    },
     /// Saves a complete transfer to the user's disk, once more if it is already there.
     Save {
         /// The transfer.
@@ -299,6 +309,8 @@ pub enum Reply {
         /// Name under which an earlier page began to save it, if one did.
         begun_as: Option<String>,
     },
+    /// Answers [`Command::History`].
+    History(Vec<PastSave>),
     /// The transfer is verified anew before a page may save it. Ask again.
     Checking,
     /// A stored file of the transfer is not as it was when it was verified.

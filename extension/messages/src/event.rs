@@ -20,6 +20,8 @@ pub enum Event {
     Settings(Settings),
     /// The notice changed or disappeared.
     Notice(Option<Notice>),
+    /// The history of saves changed.
+    History,
 }
 
 /// The whole state.
@@ -73,6 +75,9 @@ pub struct Settings {
     /// The events that the user is notified of. Journals of older builds end before.
     #[serde(default)]
     pub notify: Notify,
+    /// Keep no history of what was saved.
+    #[serde(default)]
+    pub without_history: bool,
 }
 
 impl Default for Settings {
@@ -84,8 +89,26 @@ impl Default for Settings {
             save_when_complete: false,
             free_after_save: true,
             notify: Notify::All,
+            without_history: false,
         }
     }
+}
+
+/// A file or folder that was saved to the user's disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastSave {
+    /// Its name on the server.
+    pub name: String,
+    /// The label of the server; empty if that is unknown.
+    pub server: String,
+    /// The path on the user's disk.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// The time when it was saved, in milliseconds since 1970-01-01 UTC.
+    pub saved_ms: f64,
 }
 
 /// The events that the user is notified of.

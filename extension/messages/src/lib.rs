@@ -13,8 +13,8 @@ mod login;
 pub use command::{Command, CommandId, Reply, Step, Sweep};
 pub use encoding::{decode, decode_text, encode, encode_text};
 pub use event::{
-    BlockOrder, BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Notice, Notify, Problem,
-    RoomView, ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
+    BlockOrder, BlockRange, Event, FileState, FileView, FolderView, Listed, ListedKind, Notice, Notify, PastSave,
+    Problem, RoomView, ServerView, Settings, Snapshot, SourceStanding, SourceView, Spot, TransferState, TransferView,
 };
 pub use inner::{
     ContextName, Inner, Knock, MissingFile, NamedBy, Placed, SaveOutcome, SavePlace, SaveTask, SourceKind, SourceTask,

@@ -8,6 +8,7 @@ mod browse_pane;
 mod catalogue;
 mod chrome;
 mod folder_files;
+mod history;
 mod login;
 mod manager;
 mod memory;

@@ -14,6 +14,7 @@ use wstp_words::say;
 use crate::browse::{Browse, Look};
 use crate::browse_pane::BrowsePane;
 use crate::catalogue::Catalogue;
+use crate::history::HistorySheet;
 use crate::page::{News, Page};
 use crate::picked::Picked;
 use crate::settings::SettingsSheet;
@@ -63,7 +64,8 @@ pub fn Manager() -> impl IntoView {
                         view! {
                             <SheetFrame sheet=sheet>
                                 {match sheet {
-                                    Sheet::Settings => view! { <SettingsSheet store=store catalogue=catalogue toasts=toasts /> },
+                                    Sheet::History => view! { <HistorySheet store=store catalogue=catalogue toasts=toasts /> }.into_any(),
+                                    Sheet::Settings => view! { <SettingsSheet store=store catalogue=catalogue toasts=toasts /> }.into_any(),
                                 }}
                             </SheetFrame>
                         }

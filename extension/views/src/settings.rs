@@ -169,6 +169,12 @@ fn saving(desk: Desk) -> AnyView {
             testid="set-free"
             on_change=move |on| desk.change(|settings| settings.free_after_save = on)
         />
+        <Switch
+            label=say!(keep_history)
+            on=desk.of(|settings| !settings.without_history)
+            testid="set-history"
+            on_change=move |on: bool| desk.change(|settings| settings.without_history = !on)
+        />
     }
     .into_any()
 }

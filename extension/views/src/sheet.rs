@@ -11,33 +11,39 @@ use wstp_words::say;
 /// A sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sheet {
+    /// What was saved.
+    History,
     /// The user's settings.
     Settings,
 }
 
 impl Sheet {
-    const ALL: [Self; 1] = [Self::Settings];
+    const ALL: [Self; 2] = [Self::History, Self::Settings];
 
     const fn fragment(self) -> &'static str {
         match self {
+            Self::History => "#history",
             Self::Settings => "#settings",
         }
     }
 
     const fn icon(self) -> Icon {
         match self {
+            Self::History => Icon::History,
             Self::Settings => Icon::Settings,
         }
     }
 
     const fn testid(self) -> &'static str {
         match self {
+            Self::History => "open-history",
             Self::Settings => "open-settings",
         }
     }
 
     fn title(self) -> String {
         match self {
+            Self::History => say!(history),
             Self::Settings => say!(settings),
         }
     }

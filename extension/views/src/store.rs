@@ -35,6 +35,8 @@ pub struct Store {
     pub settings: RwSignal<Settings>,
     /// The notice about the stored data that the user has to read, if any.
     pub notice: RwSignal<Option<Notice>>,
+    /// Counts the changes of the history.
+    pub history: RwSignal<u32>,
     /// Whether the first snapshot has arrived.
     pub is_ready: RwSignal<bool>,
     /// The transfers, newest first.
@@ -87,6 +89,7 @@ impl Store {
             logins: RwSignal::new(Vec::new()),
             settings: RwSignal::new(Settings::default()),
             notice: RwSignal::new(None),
+            history: RwSignal::new(0),
             is_ready: RwSignal::new(false),
             order: RwSignal::new(Vec::new()),
             ended: RwSignal::new(String::new()),
@@ -105,6 +108,7 @@ impl Store {
             News::Event(Event::Logins(logins)) => self.logins.set(logins),
             News::Event(Event::Settings(settings)) => self.settings.set(settings),
             News::Event(Event::Notice(notice)) => self.notice.set(notice),
+            News::Event(Event::History) => self.history.update(|count| *count = count.wrapping_add(1)),
         }
     }
 
@@ -138,6 +142,7 @@ impl Store {
         self.logins.set(snapshot.logins);
         self.settings.set(snapshot.settings);
         self.notice.set(snapshot.notice);
+        self.history.update(|count| *count = count.wrapping_add(1));
         self.is_ready.set(true);
     }
 

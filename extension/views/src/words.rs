@@ -225,6 +225,6 @@ fn map(view: &TransferView) -> BlockRanges {
 }
 
 /// Whether a path is one of the disk. Chrome tells of a folder that the user picked only its name.
-fn is_whole(path: &str) -> bool {
+pub fn is_whole(path: &str) -> bool {
     path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':')
 }

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use wstp_messages::{BlockOrder, CommandId, NamedBy, Notice, Problem, ServerView, Settings, Sweep, TransferId};
+use wstp_messages::{
+    BlockOrder, CommandId, NamedBy, Notice, PastSave, Problem, ServerView, Settings, Sweep, TransferId,
+};
 
 use super::item::{Goal, Item, Kept, Place, Save};
 use super::mirror::Mirror;
@@ -93,6 +95,10 @@ pub enum Change {
     SavedBeside(TransferId, Vec<Range<u64>>),
     /// All transfers left the list.
     Cleared,
+    /// These were saved.
+    Past(Vec<PastSave>),
+    /// All saves are to be forgotten.
+    PastForgotten,
 }
 
 impl Change {

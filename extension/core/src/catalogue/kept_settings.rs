@@ -19,6 +19,8 @@ pub struct FirstSettings {
 pub struct LaterSettings {
     #[serde(default)]
     notify: Notify,
+    #[serde(default)]
+    without_history: bool,
 }
 
 impl Default for FirstSettings {
@@ -29,14 +31,15 @@ impl Default for FirstSettings {
 
 /// Both parts of the settings.
 pub fn parted(settings: Settings) -> (FirstSettings, LaterSettings) {
-    let Settings { active_transfers, connections, rate_limit, save_when_complete, free_after_save, notify } = settings;
+    let Settings { active_transfers, connections, rate_limit, save_when_complete, free_after_save, .. } = settings;
+    let Settings { notify, without_history, .. } = settings;
     let first = FirstSettings { active_transfers, connections, rate_limit, save_when_complete, free_after_save };
-    (first, LaterSettings { notify })
+    (first, LaterSettings { notify, without_history })
 }
 
 /// The settings of both parts.
 pub fn joined(first: FirstSettings, later: LaterSettings) -> Settings {
     let FirstSettings { active_transfers, connections, rate_limit, save_when_complete, free_after_save } = first;
-    let LaterSettings { notify } = later;
-    Settings { active_transfers, connections, rate_limit, save_when_complete, free_after_save, notify }
+    let LaterSettings { notify, without_history } = later;
+    Settings { active_transfers, connections, rate_limit, save_when_complete, free_after_save, notify, without_history }
 }

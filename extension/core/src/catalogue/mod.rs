@@ -149,6 +149,7 @@ async fn open() -> Result<(), JsValue> {
             catalogue.alive();
             catalogue.ask_for_logins();
             catalogue.browser.close_idle();
+            catalogue.queue.borrow_mut().handle_clock(clock::wall_ms());
             catalogue.queue.borrow_mut().write_saved();
             catalogue.perform();
             catalogue.look_after_storage();
@@ -187,6 +188,7 @@ impl Catalogue {
                 Message::Inner(Inner::Report { transfer, report }) => queue.handle_report(&transfer, report),
                 Message::Inner(Inner::Lost(transfer)) => queue.handle_lost(&transfer),
                 Message::Inner(Inner::Saving { transfer, file, outcome }) => {
+                    queue.handle_clock(clock::wall_ms());
                     if let Some(outcome) = queue.judge(&transfer, file, outcome) {
                         let into = queue.model().saved_into(&transfer).unwrap_or_default();
                         let outcome = self.library.of_whole(&transfer, file, outcome, into);

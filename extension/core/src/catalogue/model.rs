@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wstp_client::names::key;
 use wstp_engine::RangeSet;
-use wstp_messages::{BlockOrder, NamedBy, Notice, ServerView, Settings, Sweep, TransferId, TransferKind};
+use wstp_messages::{BlockOrder, NamedBy, Notice, PastSave, ServerView, Settings, Sweep, TransferId, TransferKind};
 
 use super::change::Change;
 use super::item::{Fetch, Goal, Item, Kept, Place, Save};
@@ -20,6 +20,9 @@ pub const MAX_TRANSFERS: usize = 100_000;
 
 /// Most servers remembered; the one not used for longest is forgotten first.
 const MAX_SERVERS: usize = 50;
+
+/// Most saves remembered; the oldest is forgotten first.
+pub const MAX_HISTORY: usize = 1000;
 
 /// Everything remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub struct Model {
     /// The files of folders that were saved under a second name.
     #[serde(default)]
     beside: BTreeMap<TransferId, Vec<Range<u64>>>,
+    /// What was saved, oldest first. Journals of older builds end before.
+    #[serde(default)]
+    history: Vec<PastSave>,
     /// The other part. It grows, so it stays the last field.
     #[serde(default)]
     later_settings: LaterSettings,
@@ -155,6 +161,11 @@ impl Model {
         &self.servers
     }
 
+    /// The remembered saves, oldest first.
+    pub fn history(&self) -> &[PastSave] {
+        &self.history
+    }
+
     /// The settings.
     pub fn settings(&self) -> Settings {
         joined(self.first_settings, self.later_settings)
@@ -188,6 +199,13 @@ impl Model {
                     self.items.remove(&serial);
                 }
             }
+            Change::Past(saves) => {
+                self.history.extend(saves);
+                self.history.sort_by(|one, other| one.saved_ms.total_cmp(&other.saved_ms));
+                let surplus = self.history.len().saturating_sub(MAX_HISTORY);
+                self.history.drain(..surplus);
+            }
+            Change::PastForgotten => self.history.clear(),
             Change::Cleared => {
                 self.items.clear();
                 self.serials.clear();

@@ -60,9 +60,10 @@ impl Content {
     }
 
     fn write(&self) -> String {
-        let Settings { active_transfers, connections, rate_limit, save_when_complete, free_after_save, notify } =
+        let Settings { active_transfers, connections, rate_limit, save_when_complete, free_after_save, .. } =
             self.settings;
-        let fields: [(&str, JsValue); 9] = [
+        let Settings { notify, without_history, .. } = self.settings;
+        let fields: [(&str, JsValue); 10] = [
             (MARK, VERSION.into()),
             ("language", self.language.as_str().into()),
             ("theme", self.theme.as_str().into()),
@@ -72,6 +73,7 @@ impl Content {
             ("save_when_complete", save_when_complete.into()),
             ("delete_after_saving", free_after_save.into()),
             ("notifications", notify_name(notify).into()),
+            ("keep_history", (!without_history).into()),
         ];
         let object = Object::new();
         for (name, value) in fields {
@@ -107,6 +109,7 @@ impl Content {
         field("save_when_complete").take(&mut settings.save_when_complete, JsValue::as_bool)?;
         field("delete_after_saving").take(&mut settings.free_after_save, JsValue::as_bool)?;
         field("notifications").take(&mut settings.notify, |value| notify(&value.as_string()?))?;
+        field("keep_history").take(&mut settings.without_history, |value| value.as_bool().map(|keeps| !keeps))?;
         Ok(self)
     }
 }

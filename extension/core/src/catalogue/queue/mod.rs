@@ -8,6 +8,7 @@
 //! that was done before does nothing.
 
 mod adding;
+mod history;
 mod logins;
 mod missing;
 mod ordering;
@@ -120,6 +121,8 @@ pub struct Queue {
     logins: Option<Logins>,
     /// Those whose server wants to know who the user is, in words.
     awaiting_login: HashMap<TransferId, Problem>,
+    /// The time, as last told, in milliseconds since 1970-01-01 UTC.
+    now_ms: f64,
 }
 
 impl Queue {
@@ -150,6 +153,7 @@ impl Queue {
             missing: HashMap::new(),
             logins: None,
             awaiting_login: HashMap::new(),
+            now_ms: 0.0,
         };
         queue.effects.push_back(Effect::MeasureRoom);
         done.into_iter().for_each(|(id, reply)| queue.remember(id, reply));
@@ -171,6 +175,7 @@ impl Queue {
 
     /// Does a command, once.
     pub fn handle_command(&mut self, id: CommandId, command: Command, now_ms: f64) {
+        self.handle_clock(now_ms);
         if let Some((_, reply)) = self.done.iter().find(|(done, _)| *done == id) {
             let reply = reply.clone();
             return self.reply(id, Ok(reply));
@@ -179,6 +184,10 @@ impl Queue {
             Command::Watch => {
                 let snapshot = self.snapshot();
                 self.reply(id, Ok(Reply::Snapshot(snapshot)));
+            }
+            Command::History => {
+                let saves = self.model.history().to_vec();
+                self.reply(id, Ok(Reply::History(saves)));
             }
             Command::Connect { .. }
             | Command::List { .. }
@@ -313,6 +322,8 @@ impl Queue {
             Command::Move { transfer, step } => self.step(command_id, &transfer, step)?,
             Command::Remove { transfer } => self.remove(command_id, transfer),
             Command::Clear => self.clear(command_id),
+            Command::ForgetHistory => self.forget_history(command_id),
+            Command::RememberHistory { saves } => self.remember_history(command_id, saves),
             Command::Save { transfer } => self.save(Some(command_id), &transfer)?,
             Command::Recheck { transfer } => self.recheck_first(&transfer),
             Command::Insist { transfer } => self.insist(command_id, transfer)?,
@@ -327,6 +338,7 @@ impl Queue {
             | Command::LogIn { .. }
             | Command::LogOut { .. }
             | Command::Files { .. }
+            | Command::History
             | Command::Tasks { .. } => {}
         }
         Ok(Reply::Done)

@@ -316,6 +316,7 @@ impl Queue {
 
     fn saved(&mut self, id: &TransferId, path: &str) {
         self.write(None, Change::Save(id.clone(), Save::Saved(path.to_owned())));
+        self.note_save(id, path);
         let is_all = self.model.item(id).is_some_and(|item| !item.lacks_files()) && self.model.beside(id) == 0;
         if is_all && self.model.settings().free_after_save {
             self.write(None, Change::Freed(id.clone()));

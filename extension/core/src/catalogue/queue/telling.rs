@@ -14,13 +14,14 @@ pub(super) struct News {
     pub(super) settings: bool,
     pub(super) notice: bool,
     pub(super) logins: bool,
+    pub(super) history: bool,
 }
 
 impl Queue {
     /// Whether there is something to tell the views.
     pub fn has_events(&self) -> bool {
-        let News { servers, settings, notice, logins } = self.news;
-        !self.changed.is_empty() || !self.removed.is_empty() || servers || settings || notice || logins
+        let News { servers, settings, notice, logins, history } = self.news;
+        !self.changed.is_empty() || !self.removed.is_empty() || servers || settings || notice || logins || history
     }
 
     /// Whether some of it is not only how far a transfer is: what a command did, how a transfer ended.
@@ -48,6 +49,9 @@ impl Queue {
         }
         if std::mem::take(&mut self.news.settings) {
             events.push(Event::Settings(self.model.settings()));
+        }
+        if std::mem::take(&mut self.news.history) {
+            events.push(Event::History);
         }
         if std::mem::take(&mut self.news.notice) {
             events.push(Event::Notice(self.model.notice().cloned()));

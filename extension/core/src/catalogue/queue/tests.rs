@@ -15,6 +15,7 @@ use wstp_words::Phrase;
 
 mod cleared;
 mod folders;
+mod history;
 mod logins;
 mod ordering;
 mod rechecking;
