@@ -29,13 +29,17 @@ pub fn Breadcrumbs(
     /// Called with the number of steps to keep: at least 1.
     #[prop(into)]
     on_go: Callback<usize>,
+    /// Buttons before the way.
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let shown = Memo::new(move |_| steps.with(|steps| crumbs(steps)));
     let depth = move || steps.with(Vec::len);
     view! {
         <nav class="crumbs" aria-label=say!(folder_path)>
+            {children.map(|children| children())}
             <IconButton
-                icon=Icon::Back
+                icon=Icon::Up
                 label=say!(up_one_folder)
                 testid="back"
                 disabled=Signal::derive(move || depth() < 2)

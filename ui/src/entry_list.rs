@@ -206,6 +206,10 @@ pub fn EntryList(
     body: NodeRef<Div>,
     /// The name of the entry to mark once it is there.
     wanted: RwSignal<Option<String>>,
+    /// How far it is scrolled, in pixels.
+    scrolled: RwSignal<f64>,
+    /// How far to scroll it once it is long enough.
+    scroll_to: RwSignal<Option<f64>>,
     /// Words to show instead of the size of the entry at a path, such as the progress of its transfer.
     #[prop(into)]
     status: Callback<String, Option<String>>,
@@ -229,7 +233,7 @@ pub fn EntryList(
         body,
         list,
         selection,
-        scrolled: RwSignal::new(0.0),
+        scrolled,
         height: RwSignal::new(0.0),
         marked: RwSignal::new(None),
         typed: StoredValue::default(),
@@ -249,7 +253,11 @@ pub fn EntryList(
         rows.scroll_to(0.0);
     });
     Effect::new(move |_| {
-        count.track();
+        let rows_high = count.get() as f64 * ROW;
+        if let Some(top) = scroll_to.get_untracked().filter(|top| top + rows.height.get_untracked() <= rows_high) {
+            scroll_to.set(None);
+            rows.scroll_to(top);
+        }
         let row = wanted.with(|wanted| {
             let wanted = wanted.as_ref()?;
             list.with_untracked(|list| {

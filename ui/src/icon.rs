@@ -14,7 +14,7 @@ pub enum Icon {
     Archive,
     /// Sound or music.
     Audio,
-    /// One step back or up.
+    /// One step back.
     Back,
     /// Done and right.
     Check,
@@ -30,6 +30,10 @@ pub enum Icon {
     Document,
     /// From a server into the browser.
     Download,
+    /// One step forward.
+    Forward,
+    /// One step up.
+    Up,
     /// A file of no special kind.
     File,
     /// A folder that can be opened.
@@ -50,6 +54,8 @@ pub enum Icon {
     Pause,
     /// Resumes.
     Play,
+    /// Where the user goes again and again.
+    Star,
     /// Retries.
     Retry,
     /// Onto the user's disk.
@@ -75,7 +81,7 @@ pub enum Icon {
 impl Icon {
     /// Whether it points along the line, and so turns round where lines run from right to left.
     const fn points(self) -> bool {
-        matches!(self, Self::Back | Self::ChevronRight | Self::OpenTab)
+        matches!(self, Self::Back | Self::Forward | Self::ChevronRight | Self::OpenTab)
     }
 
     /// The outline, as the `d` of an SVG path.
@@ -124,6 +130,11 @@ impl Icon {
                 "M15 3h3a1 1 0 0 1 1 1v16a1 1 0 0 1 -1 1h-3a1 1 0 0 1 -1 -1v-16a1 1 0 0 1 1 -1z M6 3h3a1 1 0 0 1 1 1v16a1 1 0 0 1 -1 1h-3a1 1 0 0 1 -1 -1v-16a1 1 0 0 1 1 -1z"
             }
             Self::Play => "M5 5a2 2 0 0 1 3.008-1.728l11.997 6.998a2 2 0 0 1 .003 3.458l-12 7A2 2 0 0 1 5 19z",
+            Self::Star => {
+                "M11.525 2.295a.53.53 0 0 1 .95 0l2.31 4.679a2.123 2.123 0 0 0 1.595 1.16l5.166.756a.53.53 0 0 1 .294.904l-3.736 3.638a2.123 2.123 0 0 0-.611 1.878l.882 5.14a.53.53 0 0 1-.771.56l-4.618-2.428a2.122 2.122 0 0 0-1.973 0L6.396 21.01a.53.53 0 0 1-.77-.56l.881-5.139a2.122 2.122 0 0 0-.611-1.879L2.16 9.795a.53.53 0 0 1 .294-.906l5.165-.755a2.122 2.122 0 0 0 1.597-1.16z"
+            }
+            Self::Forward => "M5 12h14 m-7-7 7 7-7 7",
+            Self::Up => "m5 12 7-7 7 7 M12 19V5",
             Self::Retry => "M21 12a9 9 0 1 1-9-9c2.52 0 4.93 1 6.74 2.74L21 8 M21 3v5h-5",
             Self::Save => {
                 "M12 2v8 M16 6l-4 4-4-4 M4 14h16a2 2 0 0 1 2 2v4a2 2 0 0 1 -2 2h-16a2 2 0 0 1 -2 -2v-4a2 2 0 0 1 2 -2z M6 18h.01 M10 18h.01"

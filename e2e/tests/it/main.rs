@@ -30,6 +30,7 @@ mod reflow;
 mod saving;
 mod screenshots;
 mod settings;
+mod shortcuts;
 mod sizes;
 mod slow_line;
 mod storage;

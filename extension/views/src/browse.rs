@@ -12,6 +12,7 @@ use wstp_words::{Arg, phrase, say};
 
 use crate::catalogue::Catalogue;
 use crate::memory;
+use crate::shortcuts::Shortcuts;
 use crate::store::Store;
 use crate::trail::Trail;
 use crate::words::is_complete;
@@ -22,6 +23,8 @@ const MOST: usize = 500_000;
 const MOST_HITS: usize = 10_000;
 /// Letters of a search that are sent. The protocol takes 256 bytes.
 const MOST_LETTERS: usize = 64;
+/// Folders of which it is remembered how far they were scrolled.
+const MOST_SCROLLED: usize = 100;
 /// Entries that are fetched one by one at most: each becomes a row of its own.
 const MOST_CHOSEN: usize = 1000;
 
@@ -41,6 +44,14 @@ impl Place {
     fn child_towards(&self, other: &Self) -> Option<String> {
         let rest = other.folders.strip_prefix(&self.folders[..]).filter(|_| other.address == self.address)?;
         rest.first().cloned()
+    }
+
+    /// Its name and its server, in words.
+    pub fn words(&self) -> String {
+        match self.folders.last() {
+            Some(name) => say!(listed, name, &self.label),
+            None => say!(text, &self.label),
+        }
     }
 
     /// The path of an entry of this folder.
@@ -104,6 +115,15 @@ pub struct Browse {
     pub hides_more: RwSignal<bool>,
     /// The entry to mark once it is there: the folder that the user comes from.
     pub came_from: RwSignal<Option<String>>,
+    /// How far the list is scrolled, in pixels.
+    pub scrolled: RwSignal<f64>,
+    /// How far to scroll the list once it is long enough.
+    pub scroll_to: RwSignal<Option<f64>>,
+    /// The folders that the user starred and visited.
+    pub shortcuts: Shortcuts,
+    /// Whether there is a step back, and one forward.
+    pub leads: RwSignal<(bool, bool)>,
+    scrolls: StoredValue<Vec<(Place, f64)>>,
     trail: StoredValue<Trail<Place>>,
     step: StoredValue<u32>,
 }
@@ -127,6 +147,11 @@ impl Browse {
             notice: RwSignal::new(None),
             hides_more: RwSignal::new(false),
             came_from: RwSignal::new(None),
+            scrolled: RwSignal::new(0.0),
+            scroll_to: RwSignal::new(None),
+            shortcuts: Shortcuts::new(),
+            leads: RwSignal::new((false, false)),
+            scrolls: StoredValue::default(),
             trail: StoredValue::default(),
             step: StoredValue::new(0),
         };
@@ -293,14 +318,40 @@ impl Browse {
         }
     }
 
+    /// Shows a folder of any server.
+    pub fn go_to(self, place: Place) {
+        self.typed.set(place.label.clone());
+        self.go(place);
+    }
+
     fn show(self, place: Place) {
         let came_from = self.place.with_untracked(|now| now.as_ref().and_then(|now| place.child_towards(now)));
+        self.keep_scroll();
+        let scrolled =
+            self.scrolls.with_value(|all| all.iter().find(|(other, _)| *other == place).map(|(_, top)| *top));
         let step = self.begin();
         self.came_from.set(came_from);
+        self.scroll_to.set(scrolled);
+        self.leads.set(self.trail.with_value(Trail::leads));
+        self.shortcuts.visit(place.clone());
         memory::keep_place(&place.address, &place.folders);
         self.look.set(Look::Loading);
         self.place.set(Some(place.clone()));
         self.load(step, place, None);
+    }
+
+    /// Remembers how far the shown folder is scrolled.
+    fn keep_scroll(self) {
+        let Some(place) = self.place.get_untracked().filter(|_| self.deep.with_untracked(Option::is_none)) else {
+            return;
+        };
+        let top = self.scrolled.get_untracked();
+        self.scrolls.update_value(|all| {
+            all.retain(|(other, _)| *other != place);
+            all.push((place, top));
+            let surplus = all.len().saturating_sub(MOST_SCROLLED);
+            all.drain(..surplus);
+        });
     }
 
     /// Takes the last step again: the failed one, or to the shown folder.

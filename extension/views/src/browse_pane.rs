@@ -12,7 +12,7 @@ use wstp_ui::entry_list::{EntryList, Place as Spot};
 use wstp_ui::finder::Finder;
 use wstp_ui::icon::{Glyph, Icon};
 use wstp_ui::kind::EntryKind;
-use wstp_ui::menu::{Menu, MenuItem};
+use wstp_ui::menu::{Menu, MenuItem, beneath};
 use wstp_ui::notice::{Banner, EmptyState, Tone};
 use wstp_ui::selection::Selection;
 use wstp_words::{Arg, phrase, say};
@@ -60,7 +60,13 @@ pub fn BrowsePane(
                 browse
                     .place
                     .with(Option::is_some)
-                    .then(|| view! { <Breadcrumbs steps=steps on_go=move |depth| browse.go_up_to(depth) /> })
+                    .then(|| {
+                        view! {
+                            <Breadcrumbs steps=steps on_go=move |depth| browse.go_up_to(depth)>
+                                <Steps browse=browse menu=menu />
+                            </Breadcrumbs>
+                        }
+                    })
             }}
             <Account browse=browse store=store catalogue=catalogue />
             <Notices browse=browse />
@@ -77,6 +83,8 @@ pub fn BrowsePane(
                         sort=browse.sort
                         body=body
                         wanted=browse.came_from
+                        scrolled=browse.scrolled
+                        scroll_to=browse.scroll_to
                         status=status
                         on_menu=move |(entry, at)| open_menu(browse, menu, entry, at, on_existing)
                         on_sort=move |by| browse.sort_by(by)
@@ -194,6 +202,53 @@ fn open_menu(browse: Browse, menu: Menu, entry: Entry, at: Spot, on_existing: Ca
 
 fn steps(place: &Place) -> Vec<String> {
     [&place.label].into_iter().chain(&place.folders).cloned().collect()
+}
+
+/// The way back and forward, and the folders that the user starred and visited.
+#[component]
+fn Steps(browse: Browse, menu: Menu) -> impl IntoView {
+    let open_places = move || {
+        let button = document().query_selector("[data-testid=places]").ok().flatten();
+        menu.open(button.map(|button| beneath(&button)).unwrap_or_default(), places(browse));
+    };
+    view! {
+        <span class="steps">
+        <IconButton
+            icon=Icon::Back
+            label=say!(go_back)
+            testid="step-back"
+            disabled=Signal::derive(move || !browse.leads.get().0)
+            on_press=move || browse.step(Trail::go_back)
+        />
+        <IconButton
+            icon=Icon::Forward
+            label=say!(go_forward)
+            testid="step-forward"
+            disabled=Signal::derive(move || !browse.leads.get().1)
+            on_press=move || browse.step(Trail::go_forward)
+        />
+        </span>
+        <IconButton icon=Icon::Star label=say!(places) testid="places" on_press=open_places />
+    }
+}
+
+/// To star this folder, and to go to the starred ones and those visited last.
+fn places(browse: Browse) -> Vec<MenuItem> {
+    let shortcuts = browse.shortcuts;
+    let here = browse.place.get_untracked();
+    let go = |place: Place, name: &'static str, sign: &str| {
+        let words = format!("{sign}{}", place.words());
+        MenuItem::new(words, name, move || browse.go_to(place.clone()))
+    };
+    let star = here.clone().map(|place| {
+        let words = if untrack(|| shortcuts.has(&place)) { say!(unstar_folder) } else { say!(star_folder) };
+        MenuItem::new(words, "menu-star", move || shortcuts.star(place.clone()))
+    });
+    let starred = shortcuts.starred.get_untracked();
+    let is_new = |place: &Place| Some(place) != here.as_ref() && !starred.contains(place);
+    let recent: Vec<_> = shortcuts.recent.get_untracked().into_iter().filter(is_new).collect();
+    let starred = starred.into_iter().map(|place| go(place, "menu-starred", "\u{2605} "));
+    star.into_iter().chain(starred).chain(recent.into_iter().map(|place| go(place, "menu-recent", ""))).collect()
 }
 
 /// The words that were looked for in all folders, and the way back to the folder.

@@ -11,12 +11,13 @@ use wstp_ui::server_picker::ServerPicker;
 use wstp_ui::toast::{ToastShelf, Toasts, act};
 use wstp_words::say;
 
-use crate::browse::{Browse, Look};
+use crate::browse::{Browse, Look, Place};
 use crate::browse_pane::BrowsePane;
 use crate::catalogue::Catalogue;
 use crate::history::HistorySheet;
 use crate::page::{News, Page};
 use crate::picked::Picked;
+use crate::presence::Presence;
 use crate::settings::SettingsSheet;
 use crate::sheet::{Sheet, SheetButtons, SheetFrame, open_sheet};
 use crate::store::Store;
@@ -54,6 +55,7 @@ pub fn Manager() -> impl IntoView {
                     settled=Signal::derive(move || browse.is_settled())
                     on_connect=move |address| browse.connect(address)
                 />
+                <Starred browse=browse />
                 <Servers browse=browse store=store catalogue=catalogue toasts=toasts />
                 <SheetButtons />
             </aside>
@@ -104,9 +106,40 @@ fn is_narrow() -> RwSignal<bool> {
     narrow
 }
 
+/// The starred folders.
+#[component]
+fn Starred(browse: Browse) -> impl IntoView {
+    let item = move |place: Place| {
+        let (here, starred, words) = (place.clone(), place.clone(), place.words());
+        let is_here = move || (browse.place.get().as_ref() == Some(&here)).then_some("true");
+        let name = place.folders.last().unwrap_or(&place.label).clone();
+        view! {
+            <li class="server" data-testid="starred" data-name=name.clone()>
+                <button type="button" aria-current=is_here on:click=move |_| browse.go_to(place.clone())>
+                    <Glyph icon=Icon::Star />
+                    <span><bdi>{marked(&words).into_owned()}</bdi></span>
+                </button>
+                <IconButton
+                    icon=Icon::Close
+                    label=say!(unstar_folder)
+                    testid="unstar"
+                    spoken=say!(unstar_named, &name)
+                    on_press=move || browse.shortcuts.star(starred.clone())
+                />
+            </li>
+        }
+    };
+    view! {
+        <ul class="servers starred" aria-label=say!(starred) hidden=move || browse.shortcuts.starred.with(Vec::is_empty)>
+            {move || browse.shortcuts.starred.get().into_iter().map(item).collect_view()}
+        </ul>
+    }
+}
+
 /// The remembered servers.
 #[component]
 fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -> impl IntoView {
+    let presence = Presence::watch(browse, store);
     let forget = move |server: ServerView| {
         catalogue.send(Command::Forget { address: server.address.clone() }, |_| {});
         let words = say!(forgot, &server.label);
@@ -116,17 +149,24 @@ fn Servers(browse: Browse, store: Store, catalogue: Catalogue, toasts: Toasts) -
     view! {
         <ul class="servers" aria-label=say!(servers)>
             <For each=move || store.servers.get() key=|server| (server.address.clone(), server.agent.clone()) let(server)>
-                <Server server=server browse=browse on_forget=forget />
+                <Server server=server browse=browse presence=presence on_forget=forget />
             </For>
         </ul>
     }
 }
 
 #[component]
-fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<ServerView>) -> impl IntoView {
+fn Server(
+    server: ServerView,
+    browse: Browse,
+    presence: Presence,
+    #[prop(into)] on_forget: Callback<ServerView>,
+) -> impl IntoView {
     let address = server.address.clone();
     let is_here =
         Memo::new(move |_| browse.place.with(|place| place.as_ref().is_some_and(|place| place.address == address)));
+    let probed = server.address.clone();
+    let is_down = Memo::new(move |_| presence.is_down(&probed));
     let (opened, forgotten, name) = (server.clone(), server.clone(), server.label.clone());
     view! {
         <li class="server" data-testid="server" data-name=name>
@@ -138,7 +178,9 @@ fn Server(server: ServerView, browse: Browse, #[prop(into)] on_forget: Callback<
                 <Glyph icon=Icon::Server />
                 <span>
                     <bdi>{marked(&server.label).into_owned()}</bdi>
-                    <bdi class="server-agent">{marked(&server.agent).into_owned()}</bdi>
+                    <bdi class="server-agent" data-testid="server-agent">
+                        {move || if is_down.get() { say!(server_down) } else { marked(&server.agent).into_owned() }}
+                    </bdi>
                 </span>
             </button>
             <IconButton

@@ -4,6 +4,8 @@ use leptos::prelude::document;
 use web_sys::Storage;
 use wstp_ui::arrangement::Sort;
 
+use crate::browse::Place;
+
 const PLACE: &str = "place";
 const SORT: &str = "sort";
 /// `manifest/theme.js` reads it before anything is drawn.
@@ -27,6 +29,54 @@ pub fn last_place() -> Option<(String, Vec<String>)> {
     let (address, path) = text.split_once('\n')?;
     let folders = path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     Some((address.to_owned(), folders))
+}
+
+/// A list of folders.
+#[derive(Clone, Copy, Debug)]
+pub enum Places {
+    /// The starred ones.
+    Starred,
+    /// Those visited last.
+    Recent,
+}
+
+impl Places {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Starred => "starred",
+            Self::Recent => "recent",
+        }
+    }
+}
+
+/// Remembers a list of folders.
+pub fn keep_places(which: Places, places: &[Place]) {
+    if let Some(storage) = storage() {
+        // A full storage loses the newest star only.
+        let _ = storage.set_item(which.key(), &text_of(places));
+    }
+}
+
+/// The remembered list of folders.
+pub fn places(which: Places) -> Vec<Place> {
+    let text = storage().and_then(|storage| storage.get_item(which.key()).ok()?);
+    text.map(|text| places_of(&text)).unwrap_or_default()
+}
+
+/// No name contains a slash or a zero, and no address or label a line break.
+fn text_of(places: &[Place]) -> String {
+    let text = |place: &Place| format!("{}\n{}\n{}", place.address, place.label, place.folders.join("/"));
+    places.iter().map(text).collect::<Vec<_>>().join("\0")
+}
+
+fn places_of(text: &str) -> Vec<Place> {
+    let place = |text: &str| {
+        let mut parts = text.splitn(3, '\n');
+        let (address, label, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let folders = path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Some(Place { address: address.to_owned(), label: label.to_owned(), folders })
+    };
+    text.split('\0').filter_map(place).collect()
 }
 
 /// Remembers the order of entries.
@@ -57,5 +107,22 @@ pub fn keep_theme(theme: &str) {
     if let Some(root) = document().document_element() {
         // The name of the attribute is valid.
         let _ = root.set_attribute("data-theme", theme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_come_back_whatever_their_names_contain() {
+        let place = |folders: &[&str]| Place {
+            address: "ws://a:1/ws".into(),
+            label: "a:1".into(),
+            folders: folders.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let places = [place(&[]), place(&["two\nlines", "\u{202e}x"])];
+        assert_eq!(places_of(&text_of(&places)), places);
+        assert_eq!(places_of(""), []);
     }
 }

@@ -36,6 +36,11 @@ impl<T: Clone + PartialEq> Trail<T> {
         Some(place)
     }
 
+    /// Whether there is a step behind, and one before.
+    pub fn leads(&self) -> (bool, bool) {
+        (!self.back.is_empty(), !self.forward.is_empty())
+    }
+
     /// Steps forward again, if the user stepped back.
     pub fn go_forward(&mut self) -> Option<T> {
         let place = self.forward.pop()?;
@@ -56,6 +61,7 @@ mod tests {
             trail.visit(place);
         }
         assert_eq!((trail.go_back(), trail.go_back(), trail.go_back()), (Some(2), Some(1), None));
+        assert_eq!(trail.leads(), (false, true));
         assert_eq!(trail.go_forward(), Some(2));
         trail.visit(9);
         assert_eq!((trail.go_forward(), trail.go_back()), (None, Some(2)));
