@@ -3,30 +3,26 @@
 //! Every step has a number. An answer to an older step is ignored, so a slow answer never replaces the user's later
 //! choice.
 
+mod fetching;
+mod reading;
+
 use leptos::prelude::*;
-use wstp_messages::{Command, Listed, ListedKind, Need, Problem, Reply, ServerView, Spot, TransferView};
+use wstp_messages::{Command, Need, Problem, Reply, ServerView, Spot};
 use wstp_ui::arrangement::{Arrangement, Entry, Sort, SortBy};
 use wstp_ui::kind::{EntryKind, Group};
 use wstp_ui::selection::Selection;
-use wstp_words::{Arg, phrase, say};
+use wstp_words::say;
 
+use self::fetching::command;
+use self::reading::entry;
 use crate::catalogue::Catalogue;
 use crate::memory;
 use crate::shortcuts::Shortcuts;
 use crate::store::Store;
 use crate::trail::Trail;
-use crate::words::is_complete;
 
-/// Entries shown of one folder at most.
-const MOST: usize = 500_000;
-/// Hits of a search that are shown at most.
-const MOST_HITS: usize = 10_000;
-/// Letters of a search that are sent. The protocol takes 256 bytes.
-const MOST_LETTERS: usize = 64;
 /// Folders of which it is remembered how far they were scrolled.
 const MOST_SCROLLED: usize = 100;
-/// Entries that are fetched one by one at most: each becomes a row of its own.
-const MOST_CHOSEN: usize = 1000;
 
 /// A folder of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,45 +202,6 @@ impl Browse {
             .with_untracked(|selection| selection.numbers().filter_map(|number| list.entry(number).cloned()).collect())
     }
 
-    /// Fetches the chosen entries: as the folder that they are all of, or one after the other.
-    pub fn fetch_chosen(self, on_told: Callback<String>) {
-        let chosen = self.chosen();
-        let is_whole = self.look.get_untracked() == Look::Shown
-            && self.deep.with_untracked(Option::is_none)
-            && self.list.with_untracked(|list| chosen.len() == list.total());
-        self.selection.update(Selection::clear);
-        let Some(place) = self.place.get_untracked() else { return };
-        if is_whole && chosen.len() > 1 {
-            return self.fetch_this(on_told);
-        }
-        if chosen.len() > MOST_CHOSEN {
-            return self.notice.set(Some(Problem {
-                what: phrase!(too_many_chosen, &phrase!(entries, Arg::Count(chosen.len() as u64))),
-                advice: phrase!(too_many_chosen_advice),
-            }));
-        }
-        self.notice.set(None);
-        let commands = chosen.iter().filter_map(|entry| command(&place, entry)).rev().collect();
-        self.fetch_next(commands, 0, on_told);
-    }
-
-    /// Sends one command after the other. A failure ends it.
-    fn fetch_next(self, mut commands: Vec<Command>, existing: u64, on_told: Callback<String>) {
-        let Some(next) = commands.pop() else {
-            if existing > 0 {
-                on_told.run(say!(already_listed, Arg::Count(existing)));
-            }
-            return;
-        };
-        self.catalogue.send(next, move |result| match result {
-            Ok(Reply::Transfer { existing: was_there, .. }) => {
-                self.fetch_next(commands, existing + u64::from(was_there), on_told);
-            }
-            Ok(_) => self.fetch_next(commands, existing, on_told),
-            Err(problem) => self.notice.set(Some(problem)),
-        });
-    }
-
     /// After the first snapshot: goes to the user's last place, or at least names the server.
     fn resume(self) {
         Effect::new(move |done: Option<bool>| {
@@ -293,13 +250,6 @@ impl Browse {
         self.go(Place { address: server.address, label: server.label, folders: spot.folders });
         self.offer.set(spot.file.map(entry));
         self.notice.set(spot.problem);
-    }
-
-    /// Fetches the file that is offered.
-    pub fn take_offer(self, on_existing: Callback<String>) {
-        if let Some(file) = self.offer.try_update(Option::take).flatten() {
-            self.open_entry(file, on_existing);
-        }
     }
 
     /// Shows a folder.
@@ -407,37 +357,6 @@ impl Browse {
         self.came_from.set(Some(entry.name));
     }
 
-    /// Fetches everything in a subfolder. Calls `on_existing` with words if that was done before.
-    pub fn fetch_folder(self, folder: Entry, on_existing: Callback<String>) {
-        let Some(place) = self.place.get_untracked() else { return };
-        let path = place.path_of(&folder);
-        self.fetch_as(Command::DownloadFolder { path, address: place.address }, folder.name, on_existing);
-    }
-
-    /// Fetches everything in this folder.
-    pub fn fetch_this(self, on_existing: Callback<String>) {
-        let Some(place) = self.place.get_untracked() else { return };
-        let name = place.folders.last().unwrap_or(&place.label).clone();
-        let command = Command::DownloadFolder { path: place.folders.join("/"), address: place.address };
-        self.fetch_as(command, name, on_existing);
-    }
-
-    fn fetch_as(self, command: Command, name: String, on_existing: Callback<String>) {
-        self.notice.set(None);
-        self.catalogue.send(command, move |result| match result {
-            Ok(Reply::Transfer { existing: true, transfer }) => {
-                let existing = self.store.transfer(&transfer);
-                let is_past = |view: &TransferView| view.folder.is_some() && is_complete(view);
-                on_existing.run(match existing.is_some_and(|kept| kept.view.with_untracked(is_past)) {
-                    true => say!(downloaded_before, &name),
-                    false => say!(is_in_list, &name),
-                });
-            }
-            Ok(_) => {}
-            Err(problem) => self.notice.set(Some(problem)),
-        });
-    }
-
     fn begin(self) -> u32 {
         self.step.update_value(|step| *step = step.wrapping_add(1));
         self.list.update(Arrangement::clear);
@@ -453,112 +372,4 @@ impl Browse {
     fn is_over(self, step: u32) -> bool {
         self.step.get_value() != step
     }
-
-    /// Requests a page, and with its answer the next one.
-    fn load(self, step: u32, place: Place, cursor: Option<String>) {
-        let command = Command::List { address: place.address.clone(), path: place.folders.join("/"), cursor };
-        self.catalogue.send(command, move |result| {
-            if self.is_over(step) {
-                return;
-            }
-            match result {
-                Ok(Reply::Listing { entries, next, hides_more }) => {
-                    self.hides_more.set(hides_more);
-                    self.list.update(|list| list.extend(entries.into_iter().map(entry)));
-                    match next {
-                        None => self.look.set(Look::Shown),
-                        Some(_) if self.list.with_untracked(Arrangement::total) >= MOST => self.look.set(Look::Cut),
-                        next => self.load(step, place, next),
-                    }
-                }
-                result => self.fail(result),
-            }
-        });
-    }
-
-    /// Looks for the typed words in this folder and all beneath it.
-    pub fn search_deep(self) {
-        let Some(place) = self.place.get_untracked() else { return };
-        let words: String = self.search.with_untracked(|words| words.trim().chars().take(MOST_LETTERS).collect());
-        if words.is_empty() {
-            return;
-        }
-        let step = self.begin();
-        self.deep.set(Some(words.clone()));
-        self.look.set(Look::Loading);
-        self.load_hits(step, place, words, None);
-    }
-
-    /// Shows the folder again in place of the hits of a search.
-    pub fn leave_hits(self) {
-        self.place.get_untracked().into_iter().for_each(|place| self.show(place));
-    }
-
-    /// Requests some hits, and with the answer the next ones.
-    fn load_hits(self, step: u32, place: Place, words: String, cursor: Option<String>) {
-        let (address, path) = (place.address.clone(), place.folders.join("/"));
-        let command = Command::Search { address, path, words: words.clone(), cursor };
-        self.catalogue.send(command, move |result| {
-            if self.is_over(step) {
-                return;
-            }
-            match result {
-                Ok(Reply::Found { hits, next }) => {
-                    let hits = hits.into_iter().map(|(folder, listed)| Entry { folder, ..entry(listed) });
-                    self.list.update(|list| list.extend(hits));
-                    match next {
-                        None => self.look.set(Look::Shown),
-                        Some(_) if self.list.with_untracked(Arrangement::total) >= MOST_HITS => {
-                            self.look.set(Look::Cut)
-                        }
-                        next => self.load_hits(step, place, words, next),
-                    }
-                }
-                result => self.fail(result),
-            }
-        });
-    }
-
-    /// The step led nowhere.
-    fn fail(self, result: Result<Reply, Problem>) {
-        self.look.set(match result {
-            Ok(Reply::Barred { server, need, problem }) => Look::Barred(server, need, problem),
-            Ok(_) => Look::Failed(odd_answer()),
-            Err(problem) => Look::Failed(problem),
-        });
-    }
-}
-
-/// The command that fetches an entry, if it can be fetched.
-fn command(place: &Place, entry: &Entry) -> Option<Command> {
-    let (path, address) = (place.path_of(entry), place.address.clone());
-    match entry.kind {
-        EntryKind::Folder => Some(Command::DownloadFolder { path, address }),
-        EntryKind::File => {
-            let modified_ms = entry.modified_ms.map(|ms| ms as i64);
-            Some(Command::Download { path, address, size: entry.size, modified_ms })
-        }
-        EntryKind::Dangling | EntryKind::LeadsOut | EntryKind::Circle | EntryKind::Unreadable => None,
-    }
-}
-
-fn entry(listed: Listed) -> Entry {
-    Entry {
-        name: listed.name,
-        folder: String::new(),
-        kind: match listed.kind {
-            ListedKind::Directory => EntryKind::Folder,
-            ListedKind::File => EntryKind::File,
-            ListedKind::Dangling => EntryKind::Dangling,
-            ListedKind::Unreadable => EntryKind::Unreadable,
-            ListedKind::LeadsOut => EntryKind::LeadsOut,
-            ListedKind::Circle => EntryKind::Circle,
-        },
-        size: listed.size,
-        modified_ms: listed.modified_ms.map(|ms| ms as f64),
-    }
-}
-
-fn odd_answer() -> Problem {
-    Problem { what: phrase!(odd_answer), advice: phrase!(reload_page) }
 }
