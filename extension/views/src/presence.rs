@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortSignal, RequestCache, RequestCredentials, RequestInit, Response};
+use wstp_messages::ServerView;
 
 use crate::browse::Browse;
 use crate::store::Store;
@@ -71,13 +72,13 @@ impl Presence {
     /// Asks each server once, unless that is going on or was done just now.
     fn ask(self) {
         let now_ms = window().performance().map_or(0.0, |clock| clock.now());
-        if document().hidden() || self.is_asking.get_value() || now_ms < self.asked_ms.get_value() + LEAST_MS {
+        let is_due = is_due(now_ms, self.asked_ms.get_value());
+        if document().hidden() || self.is_asking.get_value() || !is_due {
             return;
         }
         self.asked_ms.set_value(now_ms);
         let shown = self.browse.place.with_untracked(|place| place.as_ref().map(|place| place.address.clone()));
-        let servers = self.store.servers.get_untracked().into_iter().map(|server| server.address);
-        let others: Vec<_> = servers.filter(|address| Some(address) != shown.as_ref()).take(MOST).collect();
+        let others = asked(self.store.servers.get_untracked(), shown.as_deref());
         self.is_asking.set_value(true);
         spawn_local(async move {
             for address in others {
@@ -91,6 +92,17 @@ impl Presence {
             let _ = self.is_asking.try_set_value(false);
         });
     }
+}
+
+/// Whether there may be another round after the last one began.
+fn is_due(now_ms: f64, asked_ms: f64) -> bool {
+    now_ms >= asked_ms + LEAST_MS
+}
+
+/// The servers to ask: the first few that are not shown.
+fn asked(servers: Vec<ServerView>, shown: Option<&str>) -> Vec<String> {
+    let others = servers.into_iter().map(|server| server.address).filter(|address| Some(&**address) != shown);
+    others.take(MOST).collect()
 }
 
 /// Whether anything answers there. A proxy that says that its server is away is no answer.
@@ -107,4 +119,19 @@ async fn answers(address: &str) -> bool {
         .ok()
         .and_then(|answer| answer.dyn_into::<Response>().ok())
         .is_some_and(|answer| !matches!(answer.status(), 502..=504))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_are_bounded_in_rate_and_in_servers() {
+        assert!(is_due(0.0, f64::NEG_INFINITY), "the first comes at once");
+        assert!(!is_due(LEAST_MS - 1.0, 0.0) && is_due(LEAST_MS, 0.0));
+        let server =
+            |number: usize| ServerView { address: number.to_string(), label: String::new(), agent: String::new() };
+        let all = asked((0..100).map(server).collect(), Some("1"));
+        assert_eq!((all.len(), all.iter().any(|address| address == "1")), (MOST, false));
+    }
 }
