@@ -1,5 +1,5 @@
-//! The settings as a snapshot has them, in two parts. The first stands in the middle, so it can't grow. The later one
-//! stands at the end, and does.
+//! The settings as a snapshot has them, in two parts. The first stands in the middle, so it can't grow. A journal of an older
+//! build may end within the later one.
 
 use serde::{Deserialize, Serialize};
 use wstp_messages::{Notify, Settings};

@@ -48,12 +48,12 @@ pub struct Model {
     /// The files of folders that were saved under a second name.
     #[serde(default)]
     beside: BTreeMap<TransferId, Vec<Range<u64>>>,
+    /// The part of the settings that came later.
+    #[serde(default)]
+    later_settings: LaterSettings,
     /// What was saved, oldest first. Journals of older builds end before.
     #[serde(default)]
     history: Vec<PastSave>,
-    /// The other part. It grows, so it stays the last field.
-    #[serde(default)]
-    later_settings: LaterSettings,
     #[serde(skip)]
     serials: HashMap<TransferId, u64>,
 }
