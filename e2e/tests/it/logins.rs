@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use wstp_e2e::{Page, Row, Stage, View};
 use wstp_testkit::{Contents, LONG, Program, Proxy, Server, until};
 
@@ -44,6 +46,20 @@ impl Private {
 
     async fn manage(&self, arguments: &[&str], typed: &str) -> Result<String> {
         Server::manage(&self.state, arguments, typed).await
+    }
+
+    /// Waits until the running server has read of a link that a command made.
+    async fn wait_for_link(&self, link: &str) -> Result<()> {
+        let path = link.strip_prefix(&format!("http://{}", self.address())).context("a link of this server")?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address());
+        until("the server to know the link", LONG, async || {
+            let mut stream = TcpStream::connect(self.address()).await?;
+            stream.write_all(request.as_bytes()).await?;
+            let mut response = String::new();
+            stream.read_to_string(&mut response).await?;
+            Ok(response.starts_with("HTTP/1.1 403 ").then_some(()))
+        })
+        .await
     }
 
     /// The numbers of all tokens.
@@ -268,6 +284,7 @@ async fn a_link_asks_for_its_password_and_the_browser_keeps_none() -> Result<()>
     let server = format!("http://{}/", private.address());
     let add = ["link", "add", "film.bin", "--password", "--server", &server];
     let link = private.manage(&add, PASSWORD).await?.trim().to_owned();
+    private.wait_for_link(&link).await?;
 
     view.ask_for(&link).await?;
     view.wait_for_text("This link has a password.").await?;
