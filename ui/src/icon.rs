@@ -40,7 +40,7 @@ pub enum Icon {
     Folder,
     /// Shows where a file is on the disk.
     FolderOpen,
-    /// What was.
+    /// The past.
     History,
     /// A picture.
     Image,
@@ -54,7 +54,7 @@ pub enum Icon {
     Pause,
     /// Resumes.
     Play,
-    /// Where the user goes again and again.
+    /// A place that the user visits again and again.
     Star,
     /// Retries.
     Retry,

@@ -15,11 +15,11 @@ const HELD: Duration = Duration::from_secs(2);
 /// How many are shown at once; a new note removes the oldest.
 const MOST: usize = 2;
 
-/// What the button of a note does. It belongs to the note: what the user pressed to get the note, such as a row that is
+/// The action of a note's button. It belongs to the note: the part of the page that made the note, such as a row that is
 /// removed, may be gone by then. A [`Callback`] would be gone with it.
 pub type Act = Arc<dyn Fn() + Send + Sync>;
 
-/// What the button of a note does.
+/// Makes the action of a note's button.
 pub fn act(act: impl Fn() + Send + Sync + 'static) -> Act {
     Arc::new(act)
 }

@@ -1,4 +1,4 @@
-//! What was saved: name, server, size and time of each, newest first.
+//! The saves so far: name, server, size and time of each, newest first.
 
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;

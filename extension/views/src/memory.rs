@@ -1,4 +1,4 @@
-//! The user's last place, order and theme, so that a page opens as before. Losing them does no harm.
+//! The user's places, order and theme, so that a page opens as before. The catalogue does not need them.
 
 use leptos::prelude::document;
 use web_sys::Storage;

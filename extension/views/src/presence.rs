@@ -25,7 +25,7 @@ const LEAST_MS: f64 = 15_000.0;
 /// The time that a server has to answer, in milliseconds.
 const PATIENCE: u32 = 4000;
 
-/// What is known; cheap to copy.
+/// The findings so far; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Presence {
     browse: Browse,

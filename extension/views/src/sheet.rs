@@ -11,7 +11,7 @@ use wstp_words::say;
 /// A sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sheet {
-    /// What was saved.
+    /// The history of saves.
     History,
     /// The user's settings.
     Settings,

@@ -33,8 +33,8 @@ fn crowd() -> usize {
     usize::try_from(crowd).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_clients_fit_and_one_more_is_served() {
+/// A server with seats for a crowd, its folder with one file, the bytes of that, and the number of the crowd.
+async fn roomy() -> (Server, Folder, Vec<u8>, usize) {
     let folder = Folder::new();
     let bytes = sample(1 << 20);
     folder.file("file", &bytes);
@@ -42,6 +42,12 @@ async fn ten_thousand_clients_fit_and_one_more_is_served() {
     let most = (count + 8).to_string();
     let options = Options { args: &["--max-connections", &most], ..Options::default() };
     let server = Server::start_with(folder.path(), options).await;
+    (server, folder, bytes, count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_clients_fit_and_one_more_is_served() {
+    let (server, _folder, bytes, count) = roomy().await;
     let first = server.connect().await.fetch("file").await;
     assert!(first == bytes);
     let alone = server.peak_memory();
@@ -80,13 +86,7 @@ async fn kept_open(address: &str) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_connections_that_stay_open_leave_room_and_end_when_they_ask_nothing() {
-    let folder = Folder::new();
-    let bytes = sample(1 << 20);
-    folder.file("file", &bytes);
-    let count = crowd();
-    let most = (count + 8).to_string();
-    let options = Options { args: &["--max-connections", &most], ..Options::default() };
-    let server = Server::start_with(folder.path(), options).await;
+    let (server, _folder, bytes, count) = roomy().await;
     assert!(request(server.address(), "GET", "/files/file", &[]).await.body == bytes);
     let alone = server.peak_memory();
     let crowd = stream::iter(0..count).map(|_| kept_open(server.address())).buffer_unordered(AT_ONCE);

@@ -51,7 +51,7 @@ pub struct Model {
     /// The part of the settings that came later.
     #[serde(default)]
     later_settings: LaterSettings,
-    /// What was saved, oldest first. Journals of older builds end before.
+    /// The saves, oldest first. Journals of older builds end before.
     #[serde(default)]
     history: Vec<PastSave>,
     #[serde(skip)]

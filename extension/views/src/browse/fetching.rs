@@ -1,4 +1,4 @@
-//! What the user fetches from the shown folder.
+//! The downloads that the user begins in the shown folder.
 
 use leptos::prelude::*;
 use wstp_messages::{Command, Problem, Reply, TransferView};

@@ -22,9 +22,9 @@ use crate::socket::Happening;
 use crate::words::{not_wstp, problem, server_problem, unauthorized_problem};
 use crate::{AGENT, clock};
 
-/// What comes of a request.
+/// The outcome of a request.
 pub type Answer = Result<peer::Reply, Unanswered>;
-/// What comes of a handshake.
+/// The outcome of a handshake.
 pub type Welcomed = Result<(), Unanswered>;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
